@@ -1,0 +1,37 @@
+"""multisendcon: the smarthost that chooses the way out by the sender.
+
+The public names, for other Twisted applications; see ``docs/embedding.rst``.
+"""
+
+from .configuration import Configuration, load, parse
+from .envelope import Envelope
+from .errors import (
+    AddressError,
+    ConfigurationError,
+    ContentError,
+    ListenError,
+    MultisendconError,
+    SpoolError,
+    SpoolFullError,
+    SpoolLockedError,
+)
+from .reply import Reply, ReplyError
+from .service import RelayService
+
+__all__ = [
+    "AddressError",
+    "Configuration",
+    "ConfigurationError",
+    "ContentError",
+    "Envelope",
+    "ListenError",
+    "MultisendconError",
+    "RelayService",
+    "Reply",
+    "ReplyError",
+    "SpoolError",
+    "SpoolFullError",
+    "SpoolLockedError",
+    "load",
+    "parse",
+]

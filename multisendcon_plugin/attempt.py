@@ -1,0 +1,82 @@
+"""What came of one try of a delivery: an outcome per recipient, or a fault of the account.
+
+Pure values.  The relay makes them, ``settle`` decides what follows from them.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from .message import Recipient
+from .reply import Reply
+
+
+class Phase(enum.Enum):
+    """Where in a session something happened, in the order of a session."""
+
+    CONNECT = "connect"
+    TLS = "tls"
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    LOGIN = "login"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    CONTENT = "content"
+    END = "end of data"
+    RSET = "rset"
+    QUIT = "quit"
+
+
+class Verdict(enum.Enum):
+    """What an attempt means for one recipient."""
+
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    """The connection was lost between the final dot and its reply."""
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """The verdict for one recipient, and the reply that says so."""
+
+    recipient: Recipient
+    verdict: Verdict
+    phase: Phase
+    reply: Reply
+
+
+@attrs.frozen(kw_only=True)
+class AccountFault:
+    """The account could not be used: nothing is said about the mail.
+
+    :param login_refused: the server does not take the username and password.
+    """
+
+    phase: Phase
+    reply: Reply
+    login_refused: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.phase.value}: {self.reply}"
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One try of a delivery.
+
+    :param outcomes: one for each recipient of the delivery.
+    :param fault: set when the account failed; each outcome is then DEFERRED or UNCERTAIN.
+    :param mail_ended: when the mail ended that this attempt began with MAIL FROM (seconds
+        since the epoch); ``None`` when it got no further than the login.
+    :param session: the session it went over, in words: addresses, TLS.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    fault: AccountFault | None = None
+    mail_ended: float | None = None
+    session: str = ""

@@ -1,0 +1,146 @@
+"""The form of Twisted's server endpoint strings: ``tcp:port=2500:interface=127.0.0.1``.
+
+Reads and checks what can be known without a reactor.  Only the reactor's own parser, at
+start-up, opens anything.  Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+import attrs
+
+from .faults import Unfit, nearest, shown, shown_key
+
+#: The parameters of each kind of endpoint, in the order in which they may stand without names.
+_PARAMETERS = {
+    "tcp": ("port", "interface", "backlog"),
+    "tcp6": ("port", "backlog", "interface"),
+    "ssl": (
+        "port",
+        "privateKey",
+        "certKey",
+        "sslmethod",
+        "interface",
+        "backlog",
+        "extraCertChain",
+        "dhParameters",
+    ),
+    "tls": ("path", "port", "backlog", "interface"),
+    "unix": ("address", "mode", "backlog", "lockfile"),
+    "systemd": ("domain", "index", "name"),
+}
+_REQUIRED = {"tls": "path", "unix": "address", "systemd": "domain"}
+_DEFAULTS = {
+    "tcp": {"interface": "0.0.0.0"},  # noqa: S104 - what Twisted does, for the loop check
+    "tcp6": {"interface": "::"},
+    "ssl": {"interface": "0.0.0.0"},  # noqa: S104
+    "tls": {"interface": "::", "port": "443"},
+}
+_WRAPPER = "haproxy:"
+_ARGUMENT = re.compile(r"((?:[^:=\\]|\\.)*)(?:=((?:[^:\\]|\\.)*))?:", re.DOTALL)
+_NUMBER = re.compile(r"[0-9]{1,5}")
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """A server endpoint, taken apart."""
+
+    prefix: str
+    parameters: Mapping[str, str]
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port; ``None`` when the string names none."""
+        return int(self.parameters["port"]) if "port" in self.parameters else None
+
+    @property
+    def interface(self) -> str:
+        """The address it listens on; ``""`` when it is not known."""
+        return self.parameters.get("interface", "")
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Take a server endpoint string apart.
+
+    :raise Unfit: Twisted could not listen on it.
+    """
+    prefix, *rest = _arguments(text.removeprefix(_WRAPPER))
+    kind = prefix[1]
+    if prefix[0] or kind not in _PARAMETERS:
+        guess = nearest(kind, _PARAMETERS)
+        hint = f" (nearest: {guess})" if guess else ""
+        known = ", ".join([*_PARAMETERS, "haproxy"])
+        raise Unfit(
+            f"{shown(text)} is not an endpoint; begin it with one of {known}{hint}, for"
+            ' example "tcp:port=2500:interface=127.0.0.1"'
+        )
+    endpoint = Endpoint(prefix=kind, parameters=_DEFAULTS.get(kind, {}) | _named(text, kind, rest))
+    _check(text, endpoint)
+    return endpoint
+
+
+def _arguments(text: str) -> list[tuple[str, str]]:
+    """Split at the colons; each piece is a pair of name, ``""`` when it has none, and value."""
+    pieces = list(_ARGUMENT.finditer(text + ":"))
+    if "".join(piece[0] for piece in pieces) != text + ":":
+        raise Unfit(f"{shown(text)} ends in a backslash; write it without")
+    return [
+        ("", _unescape(piece[1]))
+        if piece[2] is None
+        else (_unescape(piece[1]), _unescape(piece[2]))
+        for piece in pieces
+    ]
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def _named(text: str, kind: str, arguments: list[tuple[str, str]]) -> dict[str, str]:
+    """Give each argument its name."""
+    free = list(_PARAMETERS[kind])
+    named: dict[str, str] = {}
+    for position, (name, value) in enumerate(arguments):
+        if not name and position >= len(free):
+            raise Unfit(
+                f"{shown(text)} has too many parts; the colons of an IPv6 address need"
+                r" backslashes, for example 'tcp6:port=2500:interface=\:\:1'"
+            )
+        name = name or free[position]  # noqa: PLW2901 - the same name, now known
+        if name not in free:
+            guess = nearest(name, free)
+            hint = f" (nearest: {guess})" if guess else ""
+            known = ", ".join(free)
+            raise Unfit(
+                f"{shown(text)} has an unknown part {shown_key(name)}; {kind} knows {known}{hint}"
+            )
+        named[name] = value
+    return named
+
+
+def _check(text: str, endpoint: Endpoint) -> None:
+    required = _REQUIRED.get(endpoint.prefix, "port")
+    if not endpoint.parameters.get(required):
+        raise Unfit(f"{shown(text)} has no {required}; write {endpoint.prefix}:{required}=...")
+    port = endpoint.parameters.get("port")
+    if port is not None and not (_NUMBER.fullmatch(port) and int(port) <= 65535):
+        raise Unfit(
+            f"{shown(text)} has the port {shown(port)}; write a number from 1 to 65535, or 0"
+            " to let the system choose"
+        )
+    if endpoint.interface and not _is_address(endpoint.interface):
+        raise Unfit(
+            f"{shown(text)} has the interface {shown(endpoint.interface)}; write an address of"
+            r" this machine, the colons of an IPv6 address with backslashes: '\:\:1'"
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

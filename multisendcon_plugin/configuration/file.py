@@ -1,0 +1,118 @@
+"""The configuration file on disk, and this machine around it.
+
+The only module of this room that touches the world: it opens the file and what the file names.
+Nothing that it reads from a secret's place is ever part of a fault.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import attrs
+
+from ..errors import ConfigurationError
+from . import reading
+from .faults import Unfit, shown
+from .surroundings import Surroundings
+from .values import Configuration
+
+
+def load(path: str | os.PathLike[str]) -> Configuration:
+    """Read a configuration file.
+
+    Relative paths in it start at the folder of the file.
+
+    :raise ConfigurationError: with every fault of the file; also when it cannot be read.
+    """
+    origin = os.fspath(path)
+    try:
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError([f"{origin}: cannot be read: {_reason(error)}"]) from None
+    try:
+        # Some editors begin UTF-8 with a byte order mark, which TOML does not know.
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        fault = f"{origin}, line {line}: is not UTF-8; save the file in this encoding"
+        raise ConfigurationError([fault]) from None
+    return reading.parse(text, origin, ThisMachine(Path(path).parent))
+
+
+def parse(
+    text: str, origin: str = "configuration", surroundings: Surroundings | None = None
+) -> Configuration:
+    """Read a configuration from its text.
+
+    :param origin: stands at the start of each fault.
+    :param surroundings: answers for what the text only names; by default this machine, with
+        relative paths from the current folder.
+    :raise ConfigurationError: with every fault of the text.
+    """
+    return reading.parse(text, origin, surroundings or ThisMachine(Path()))
+
+
+@attrs.frozen
+class ThisMachine(Surroundings):
+    """The files, environment and credentials of this process.
+
+    :param folder: where relative paths start.
+    """
+
+    folder: Path
+
+    def hostname(self) -> str:
+        """Return the full name of this machine."""
+        return socket.getfqdn()
+
+    def path(self, path: str) -> str:
+        """Return the absolute path."""
+        return str((self.folder / path).absolute())
+
+    def readable(self, path: str) -> str:
+        """Return the absolute path of a file that can be read."""
+        self._first_line(path, f"the file {shown(path)}")
+        return self.path(path)
+
+    def secret_file(self, path: str) -> str:
+        """Return the first line of a file."""
+        return self._first_line_of_text(path, f"the file {shown(path)}")
+
+    def secret_variable(self, name: str) -> str:
+        """Return an environment variable."""
+        try:
+            return os.environ[name]
+        except KeyError:
+            raise Unfit(f"the environment variable {shown(name)} is not set") from None
+
+    def secret_credential(self, name: str) -> str:
+        """Return a credential of systemd.exec(5), from ``$CREDENTIALS_DIRECTORY``."""
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        if not folder:
+            raise Unfit(
+                f"there is no credential {shown(name)}: $CREDENTIALS_DIRECTORY is not set, because"
+                " systemd sets it only for a service with LoadCredential="
+            )
+        if name != Path(name).name:
+            raise Unfit(f"{shown(name)} is not the name of a credential; write it without a path")
+        return self._first_line_of_text(f"{folder}/{name}", f"the credential {shown(name)}")
+
+    def _first_line_of_text(self, path: str, what: str) -> str:
+        line = self._first_line(path, what)
+        try:
+            return line.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise Unfit(f"{what} is not UTF-8; save it in this encoding") from None
+
+    def _first_line(self, path: str, what: str) -> bytes:
+        try:
+            with Path(self.path(path)).open("rb") as file:
+                return file.readline().rstrip(b"\r\n")
+        except (OSError, ValueError) as error:
+            raise Unfit(f"{what} cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,0 +1,125 @@
+"""The kinds of values of any subject: text, lists, choices, files, secrets.
+
+A converter takes a value as ``tomllib`` gives it, and returns ours or raises `Unfit`.  No text
+may hold a control character, so none reaches SMTP or a header.  Pure.
+"""
+
+from __future__ import annotations
+
+import enum
+import unicodedata
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .faults import Unfit, nearest, shown
+from .surroundings import Surroundings
+
+#: What converts the values of one key.
+Kind = Callable[[object], Any]
+
+Each = TypeVar("Each")
+Choice = TypeVar("Choice", bound=enum.Enum)
+
+#: Control characters, lone surrogates, and what some programs take for a line end.
+_UNFIT_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def text(value: object) -> str:
+    """Convert text of one line that is not empty."""
+    if not isinstance(value, str):
+        raise Unfit(f"{shown(value)} is not text; write it in quotes")
+    if not value.strip():
+        raise Unfit(f"{shown(value)} is empty; write a value or leave the key out")
+    if _has_control(value):
+        raise Unfit(f"{shown(value)} holds a control character; write plain text on one line")
+    return value
+
+
+def unless_empty(kind: Callable[[object], str]) -> Callable[[object], str]:
+    """Return a converter for which ``""`` means that nothing is set."""
+    return lambda value: "" if value == "" else kind(value)
+
+
+def listed(
+    kind: Callable[[object], Each], *, empty: bool = False
+) -> Callable[[object], tuple[Each, ...]]:
+    """Return a converter for lists of a kind; `empty`: there may be nothing in them."""
+
+    def convert(value: object) -> tuple[Each, ...]:
+        if not isinstance(value, list):
+            example = f"; write [{shown(value)}]" if isinstance(value, str) else ""
+            raise Unfit(f"{shown(value)} is not a list{example or '; write it in [ ]'}")
+        if not value and not empty:
+            raise Unfit("the list is empty; write at least one value in it")
+        converted = []
+        reasons: list[str] = []
+        for each in value:
+            try:
+                converted.append(kind(each))
+            except Unfit as unfit:
+                reasons.extend(unfit.args)
+        if reasons:
+            raise Unfit(*reasons)
+        return tuple(converted)
+
+    return convert
+
+
+def choice(options: type[Choice]) -> Callable[[object], Choice]:
+    """Return a converter for one of the texts of an enumeration."""
+    known = {option.value: option for option in options}
+
+    def convert(value: object) -> Choice:
+        if isinstance(value, str) and value in known:
+            return known[value]
+        *most, last = map(shown, known)
+        guess = nearest(value, known) if isinstance(value, str) else None
+        hint = f" (nearest: {shown(guess)})" if guess else ""
+        raise Unfit(f"{shown(value)} is not known; write {', '.join(most)} or {last}{hint}")
+
+    return convert
+
+
+def path(surroundings: Surroundings) -> Callable[[object], str]:
+    """Return a converter for the path of a file or folder that need not exist."""
+    return lambda value: surroundings.path(text(value))
+
+
+def readable_file(surroundings: Surroundings) -> Callable[[object], str]:
+    """Return a converter for the path of a file that can be read."""
+    return lambda value: surroundings.readable(text(value))
+
+
+def secret(surroundings: Surroundings) -> Callable[[object], str]:
+    """Return a converter for a password, or for the place where it is kept.
+
+    Its faults name the place, never the password.
+    """
+    sources = {
+        "file": surroundings.secret_file,
+        "env": surroundings.secret_variable,
+        "credential": surroundings.secret_credential,
+    }
+
+    def convert(value: object) -> str:
+        if isinstance(value, str):
+            password = value
+        elif isinstance(value, dict) and len(value) == 1 and value.keys() <= sources.keys():
+            [(source, place)] = value.items()
+            password = sources[source](text(place))
+            if not password:
+                raise Unfit(f"the {source} {shown(place)} holds no password")
+        else:
+            raise Unfit(
+                'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
+                ' { credential = "NAME" }'
+            )
+        if _has_control(password):
+            raise Unfit("the password holds a control character; write plain text on one line")
+        return password
+
+    return convert
+
+
+def _has_control(value: str) -> bool:
+    return any(unicodedata.category(character) in _UNFIT_CATEGORIES for character in value)

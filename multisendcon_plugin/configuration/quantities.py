@@ -1,0 +1,94 @@
+"""The kinds of values that count and measure: numbers, durations, sizes, true and false.
+
+A converter takes a value as ``tomllib`` gives it, and returns ours or raises `Unfit`.  Numbers
+that are not finite never pass.  Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from .faults import Unfit, shown
+from .values import DAY, HOUR, MIB, MINUTE
+
+_SECONDS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) *([smhd])")
+#: Times that lie further ahead cannot be written as dates any more.
+_LONGEST_DURATION = 3650 * DAY
+
+_BYTES = {
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KIB": 1024,
+    "MIB": MIB,
+    "GIB": 1024 * MIB,
+}
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) *((?:[KMG]i?)?B)", re.ASCII | re.IGNORECASE)
+_LARGEST_SIZE = 1024 * 1024 * MIB
+
+
+def flag(value: object) -> bool:
+    """Convert a boolean."""
+    if not isinstance(value, bool):
+        raise Unfit(f"{shown(value)} is not a boolean; write true or false")
+    return value
+
+
+def _whole(what: str, highest: int) -> Callable[[object], int]:
+    def convert(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= highest:
+            return value
+        quotes = ", without quotes" if isinstance(value, str) else ""
+        raise Unfit(f"{shown(value)} is not {what}; write a number from 1 to {highest}{quotes}")
+
+    return convert
+
+
+port = _whole("a port", 65535)
+count = _whole("a count", 1_000_000)
+
+
+def duration(value: object) -> float:
+    """Convert a duration to seconds; 0 is one."""
+    seconds: float = -1.0
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
+        seconds = float(found[1]) * _SECONDS[found[2]]
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value
+    if seconds > _LONGEST_DURATION:
+        raise Unfit(f'{shown(value)} is too long; write at most "3650d"')
+    # A value that is not a number is not greater than 0 either.
+    if not seconds >= 0:
+        raise Unfit(
+            f"{shown(value)} is not a duration; write a number of seconds, or for example"
+            ' "90s", "5m", "4h" or "3d"'
+        )
+    return float(seconds)
+
+
+def positive_duration(value: object) -> float:
+    """Convert a duration that is longer than 0 to seconds."""
+    seconds = duration(value)
+    if not seconds:
+        raise Unfit(f"{shown(value)} is too short; write a duration of more than 0 seconds")
+    return seconds
+
+
+def size(value: object) -> int:
+    """Convert a size to bytes."""
+    octets: float = 0
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value.strip())):
+        octets = float(found[1]) * _BYTES[found[2].upper()]
+    elif isinstance(value, int) and not isinstance(value, bool):
+        octets = value
+    if octets > _LARGEST_SIZE:
+        raise Unfit(f'{shown(value)} is too large; write at most "1024 GiB"')
+    if octets < 1:
+        raise Unfit(
+            f"{shown(value)} is not a size; write a number of bytes, or for example"
+            ' "512 KiB", "50 MiB" or "1 GiB"'
+        )
+    return int(octets)

@@ -1,0 +1,127 @@
+"""From a TOML document to a `Configuration`, with all faults of the file at once.
+
+Knows no disk: what the document only names is asked of its `Surroundings`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+
+from ..errors import ConfigurationError
+from . import names
+from .faults import Fault, Unfit, sentence, sentences, shown, shown_key
+from .rules import broken_rules
+from .section import Section, read_section, unknown
+from .surroundings import Surroundings
+from .tables import Table, tables
+from .values import Configuration
+
+_PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
+
+
+def parse(text: str, origin: str, surroundings: Surroundings) -> Configuration:
+    """Read a configuration from its text.
+
+    :param origin: stands at the start of each fault.
+    :raise ConfigurationError: with every fault of the text.
+    """
+    try:
+        document = tomllib.loads(text)
+    except RecursionError:
+        fault = Fault(reason="is not TOML: the values are nested too deep")
+        raise ConfigurationError([sentence(origin, fault)]) from None
+    except ValueError as error:
+        # A number with thousands of digits is a ValueError without a place.
+        place = _PLACE.search(str(error))
+        line = place and int(place[1] or text.rstrip().count("\n") + 1)
+        fault = Fault(reason=f"is not TOML: {_PLACE.sub('', str(error))}")
+        raise ConfigurationError([sentence(origin, fault, line)]) from None
+    return read(document, text, origin, surroundings)
+
+
+def read(
+    document: Mapping[str, object], text: str, origin: str, surroundings: Surroundings
+) -> Configuration:
+    """Read a configuration from a document of ``tomllib``.
+
+    :param text: what the document was read from; the lines of faults are found in it.
+    :param origin: stands at the start of each fault.
+    :raise ConfigurationError: with every fault of the document.
+    """
+    known = tables(surroundings)
+    faults = [
+        _unknown_table(name, value, known) for name, value in document.items() if name not in known
+    ]
+    singles = {}
+    for name, table in known.items():
+        if name != "account":
+            singles[name], found = _read_single(name, table, document.get(name, {}))
+            faults += found
+    accounts, found = _read_accounts(known["account"], document.get("account", []))
+    faults += found
+    master_relay, ndr = singles["master_relay"], singles["ndr"]
+    faults += _name_this_machine(master_relay, surroundings)
+    faults += broken_rules(master_relay, ndr, accounts)
+    if faults:
+        raise ConfigurationError(sentences(faults, origin, text))
+    _complete(master_relay.value("hostname"), ndr, accounts)
+    return Configuration(
+        **{name: section.build() for name, section in singles.items()},
+        accounts=tuple(account.build() for account in accounts),
+    )
+
+
+def _unknown_table(name: str, value: object, known: Mapping[str, Table]) -> Fault:
+    what = "table" if isinstance(value, dict | list) else "key outside of any table"
+    where = f"[{shown_key(name)}]" if isinstance(value, dict) else shown_key(name)
+    return Fault(path=(name,), where=where, reason=unknown(what, name, known))
+
+
+def _read_single(name: str, table: Table, given: object) -> tuple[Section, list[Fault]]:
+    title = f"[{name}]"
+    if isinstance(given, dict):
+        return read_section(table, (name,), title, given)
+    section, _ = read_section(table, (name,), title, {})
+    return section, [Fault(path=(name,), where=name, reason=f"is not a table; write {title}")]
+
+
+def _read_accounts(table: Table, given: object) -> tuple[list[Section], list[Fault]]:
+    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+        reason = "is not an array of tables; write [[account]] above each account"
+        return [], [Fault(path=("account",), where="account", reason=reason)]
+    if not given:
+        return [], [Fault(reason="there is no account; write at least one [[account]]")]
+    sections = []
+    faults = []
+    for index, each in enumerate(given):
+        name = each.get("name")
+        title = f"[[account]] {shown(name) if isinstance(name, str) else f'number {index + 1}'}"
+        section, found = read_section(table, ("account", index), title, each)
+        sections.append(section)
+        faults += found
+    return sections, faults
+
+
+def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> list[Fault]:
+    """Set the host name where the file has none."""
+    if "hostname" in master_relay.given:
+        return []
+    hostname = surroundings.hostname()
+    try:
+        master_relay.values["hostname"] = names.domain(hostname)
+    except Unfit:
+        reason = (
+            f"is missing, and the name of this machine, {shown(hostname)}, is not a domain;"
+            ' write for example "relay.example.com"'
+        )
+        return [master_relay.fault("hostname", reason)]
+    return []
+
+
+def _complete(hostname: str, ndr: Section, accounts: list[Section]) -> None:
+    """Set the defaults that follow from the host name."""
+    ndr.values.setdefault("sender", f"mailer-daemon@{hostname}")
+    for account in accounts:
+        account.values.setdefault("helo_domain", hostname)

@@ -1,0 +1,76 @@
+"""One table of a file, as far as it could be read.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .faults import Fault, Unfit, nearest, shown_key
+from .lines import Path
+from .tables import Table
+
+
+@attrs.frozen(kw_only=True)
+class Section:
+    """One table of a file.
+
+    :param title: how faults name it.
+    :param given: what the file has.
+    :param values: what of it could be converted.
+    """
+
+    table: Table
+    path: Path
+    title: str
+    given: Mapping[str, object]
+    values: dict[str, Any]
+
+    def value(self, key: str) -> Any:
+        """Return the value of a key, or its default."""
+        return self.values.get(key, attrs.fields_dict(self.table.type)[key].default)
+
+    def sound(self, *keys: str) -> bool:
+        """Whether each of the keys has a value or a default, and none of them a fault."""
+        return all(
+            key in self.values or (key not in self.given and key not in self.table.required)
+            for key in keys
+        )
+
+    def build(self) -> Any:
+        """Make the value of the table."""
+        return self.table.type(**self.values)
+
+    def fault(self, key: str, reason: str) -> Fault:
+        """Make a fault of one key."""
+        return Fault(path=(*self.path, key), where=f"{self.title}, {shown_key(key)}", reason=reason)
+
+
+def read_section(
+    table: Table, path: Path, title: str, given: Mapping[str, object]
+) -> tuple[Section, list[Fault]]:
+    """Convert all that can be converted, and tell the rest."""
+    section = Section(table=table, path=path, title=title, given=given, values={})
+    faults = [
+        section.fault(key, "is missing; every account needs it")
+        for key in table.required
+        if key not in given
+    ]
+    for key, value in given.items():
+        kind = table.kinds.get(key)
+        if kind is None:
+            faults.append(section.fault(key, unknown("key", key, table.kinds)))
+            continue
+        try:
+            section.values[key] = kind(value)
+        except Unfit as unfit:
+            faults.extend(section.fault(key, reason) for reason in unfit.args)
+    return section, faults
+
+
+def unknown(what: str, name: str, known: Mapping[str, object]) -> str:
+    """Say that a table or key is not known, and which was probably meant."""
+    guess = nearest(name, known)
+    right = f"did you mean {guess}?" if guess else f"known here: {', '.join(known)}"
+    return f"unknown {what}; {right}"

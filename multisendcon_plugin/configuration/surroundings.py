@@ -1,0 +1,30 @@
+"""What a configuration names but does not hold: files, variables, credentials, the machine.
+
+A contract only: the reader asks, the module ``file`` answers for this machine.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Surroundings(Protocol):
+    """Answers the questions of the reader; each may raise `Unfit` instead."""
+
+    def hostname(self) -> str:
+        """Return the full name of this machine."""
+
+    def path(self, path: str) -> str:
+        """Return a path that stays true when the process changes its folder."""
+
+    def readable(self, path: str) -> str:
+        """Return the same for a file that can be read now."""
+
+    def secret_file(self, path: str) -> str:
+        """Return the first line of a file, without its line end."""
+
+    def secret_variable(self, name: str) -> str:
+        """Return an environment variable."""
+
+    def secret_credential(self, name: str) -> str:
+        """Return the first line of a credential that systemd hands to the service."""

@@ -1,0 +1,89 @@
+"""The tables of the configuration file: which keys there are, and the kind of each.
+
+The key is also the name of the attribute that it sets.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from ..account import Account, Tls
+from . import kinds, names, quantities
+from .kinds import Kind
+from .surroundings import Surroundings
+from .values import DeliverySettings, MasterRelay, NdrSettings, ReportTo, SpoolSettings
+
+
+@attrs.frozen
+class Table:
+    """A table: the class of the value that it makes, and the kinds of its keys."""
+
+    type: type
+    kinds: Mapping[str, Kind]
+    required: tuple[str, ...] = ()
+
+
+def tables(surroundings: Surroundings) -> dict[str, Table]:
+    """Return the tables by name, ``account`` among them."""
+    password = kinds.secret(surroundings)
+    return {
+        "master_relay": Table(
+            MasterRelay,
+            {
+                "listen": kinds.listed(names.endpoint),
+                "allow": kinds.listed(names.network),
+                "hostname": names.domain,
+                "max_message_size": quantities.size,
+                "max_recipients": quantities.count,
+                "max_connections": quantities.count,
+            },
+        ),
+        "spool": Table(SpoolSettings, {"path": kinds.path(surroundings)}),
+        "delivery": Table(
+            DeliverySettings,
+            {
+                "max_connections": quantities.count,
+                "retry": kinds.listed(quantities.positive_duration),
+                "give_up_after": quantities.positive_duration,
+                "warn_after": quantities.duration,
+            },
+        ),
+        "ndr": Table(
+            NdrSettings,
+            {
+                "recipient": kinds.choice(ReportTo),
+                "postmaster": kinds.unless_empty(names.mailbox),
+                "sender": names.mailbox,
+                "server": names.host,
+                "port": quantities.port,
+                "username": kinds.unless_empty(kinds.text),
+                "password": password,
+            },
+        ),
+        "account": Table(
+            Account,
+            {
+                "name": kinds.text,
+                "server": names.host,
+                "port": quantities.port,
+                "username": kinds.unless_empty(kinds.text),
+                "password": password,
+                "local_address": names.local_address,
+                "helo_domain": names.helo_domain,
+                "minimum_wait": quantities.duration,
+                "senders": names.masks,
+                "recipients": names.masks,
+                "fixed_sender": names.mailbox,
+                "fixed_sender_unless_private": quantities.flag,
+                "tls": kinds.choice(Tls),
+                "tls_verify": quantities.flag,
+                "tls_ca": kinds.readable_file(surroundings),
+                "max_connections": quantities.count,
+                "fallback": kinds.listed(kinds.text, empty=True),
+                "enabled": quantities.flag,
+            },
+            required=("name", "server"),
+        ),
+    }

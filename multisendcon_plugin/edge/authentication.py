@@ -1,0 +1,50 @@
+"""The exchange of challenges and responses behind AUTH.
+
+RFC 4954 section 4.  Bad base64 and responses that a mechanism cannot read end the exchange with a
+reply; nothing that a client sends is logged.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from ..reply import ReplyError
+from . import replies
+
+
+class Authentication:
+    """One exchange.
+
+    :param challenger: an `IChallengeResponse`; holds the credentials when the exchange is over.
+    """
+
+    def __init__(self, challenger: Any) -> None:
+        self.challenger = challenger
+
+    def begin(self, initial_response: bytes) -> bytes | None:
+        """Return the first challenge in base64, or ``None`` when the exchange is over already."""
+        challenge = self._challenge()
+        if not initial_response:
+            return challenge
+        return self.answer(b"" if initial_response == b"=" else initial_response)
+
+    def answer(self, response: bytes) -> bytes | None:
+        """Take the client's response; return the next challenge as `begin` does.
+
+        :raise ReplyError: the exchange has failed.
+        """
+        if response == b"*":
+            raise ReplyError(replies.AUTHENTICATION_ABORTED)
+        try:
+            self.challenger.setResponse(base64.b64decode(response, validate=True))
+        except (binascii.Error, ValueError, IndexError):
+            raise ReplyError(replies.AUTHENTICATION_SYNTAX) from None
+        except Exception as error:  # twisted.cred's mechanisms raise their own for bad responses
+            raise ReplyError(replies.AUTHENTICATION_SYNTAX) from error
+        return self._challenge() if self.challenger.moreChallenges() else None
+
+    def _challenge(self) -> bytes:
+        challenge: bytes = base64.b64encode(self.challenger.getChallenge())
+        return challenge

@@ -1,0 +1,230 @@
+"""The delivery hook: which account takes each recipient, and the message on its way to the spool.
+
+One `MessageDelivery` for each transaction.  It asks the account registry, which answers at once
+and without side effects; the message is ours when the intake has committed it.
+RFC 5321 section 4.4 (trace information) and 6.3 (loops), RFC 3848 (its keywords).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from email.utils import formatdate
+
+import attrs
+from twisted.internet.defer import Deferred, fail
+from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
+from twisted.mail.smtp import IMessage
+from zope.interface import implementer
+
+from .. import header
+from ..envelope import Envelope
+from ..interfaces import IAccountRegistry, IIntake
+from ..message import Recipient, parcels, queue_id
+from ..registry import Route
+from ..reply import Reply, ReplyError
+from . import replies
+from .parameters import ForwardPath, ReversePath
+
+#: Octets of a header block; what is longer is not a mail that anybody can show.
+LONGEST_HEADER = 262_144
+#: `Received:` fields of a mail that still looks for its way (RFC 5321 section 6.3).
+MOST_HOPS = 50
+
+_NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
+
+
+@attrs.frozen
+class Desk:
+    """What all transactions share.
+
+    :param hostname: our name, for trace fields.
+    :param seconds: the clock; seconds since the epoch.
+    """
+
+    registry: IAccountRegistry
+    intake: IIntake
+    hostname: str
+    seconds: Callable[[], float]
+
+
+@implementer(IMessageDeliveryFactory)
+@attrs.frozen
+class MessageDeliveryFactory:
+    """Makes the delivery hooks of one session.
+
+    :param protocol: tells how the session speaks now, as a keyword of RFC 3848.
+    """
+
+    desk: Desk
+    protocol: Callable[[], str]
+
+    def getMessageDelivery(self) -> MessageDelivery:
+        """Return the hook for the next transaction."""
+        return MessageDelivery(self.desk, self.protocol)
+
+
+@implementer(IMessageDelivery)
+class MessageDelivery:
+    """One transaction: its sender, and its recipients with their accounts."""
+
+    def __init__(self, desk: Desk, protocol: Callable[[], str]) -> None:
+        self._desk = desk
+        self._protocol = protocol
+        self._origin = ReversePath(address="")
+        self._routes: dict[str, Route | None] = {}
+        self._message: IncomingMessage | None = None
+
+    def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> ReversePath:  # noqa: ARG002
+        """Take the sender; whether an account takes its mail depends on the recipient too."""
+        self._origin = origin
+        return origin
+
+    def validateTo(self, user: ForwardPath) -> Callable[[], IncomingMessage]:
+        """Choose the account for a recipient; all recipients get the same message.
+
+        The null reverse-path is routed when the header is here, see `IncomingMessage`.
+
+        :raise ReplyError: no account takes mail from this sender to this recipient.
+        """
+        sender, recipient = self._origin.address, user.address
+        route = self._desk.registry.route(sender, recipient) if sender else None
+        if sender and route is None:
+            raise ReplyError(_no_account(sender, recipient))
+        self._routes[recipient] = route
+        return self._the_message
+
+    def _the_message(self) -> IncomingMessage:
+        if self._message is None:
+            self._message = IncomingMessage(self._desk, self._origin, self._routes)
+        return self._message
+
+    def receivedHeader(
+        self,
+        helo: tuple[bytes, bytes] | None,
+        origin: ReversePath,  # noqa: ARG002 -- the trace field keeps the sender to itself
+        recipients: list[object],  # noqa: ARG002 -- and the recipients, who may be blind copies
+    ) -> bytes:
+        """Return our trace field (RFC 5321 section 4.4), without its last CRLF.
+
+        :param helo: the client's name and address; ``None``: there was no client.
+        """
+        way = b""
+        if helo is not None:
+            name, peer = helo
+            literal = b"IPv6:" + peer if b":" in peer else peer
+            way = b"from %s ([%s])\r\n\t" % (_NOT_IN_A_NAME.sub(b"?", name[:255]), literal)
+        protocol = self._protocol()
+        return b"Received: %sby %s%s id %s;\r\n\t%s" % (
+            way,
+            self._desk.hostname.encode(),
+            b" with " + protocol.encode() if protocol else b"",
+            self._the_message().name.encode(),
+            formatdate(self._desk.seconds(), localtime=True).encode(),
+        )
+
+
+@implementer(IMessage)
+class IncomingMessage:
+    """The content of a transaction on its way into a draft, our trace field on top."""
+
+    def __init__(self, desk: Desk, origin: ReversePath, routes: dict[str, Route | None]) -> None:
+        self._desk = desk
+        self._origin = origin
+        self._routes = routes
+        self._draft = desk.intake.draft()
+        self._trace = b""
+        self._start = bytearray()
+        self._look_again_at = 0
+        self._header: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        """The message's name in logs, replies and trace fields."""
+        return queue_id(self._draft.number)
+
+    def lineReceived(self, line: bytes) -> None:
+        """Take our trace field."""
+        self._trace = line + b"\r\n"
+
+    def chunkReceived(self, chunk: bytes) -> Deferred[None] | None:
+        """Take content in wire form; the header block is kept together.
+
+        :raise ReplyError: the header is too large, or the mail has come round in a loop.
+        """
+        if self._header is not None:
+            return self._draft.write(chunk)
+        self._start += chunk
+        if len(self._start) < self._look_again_at:
+            return None
+        if header.header_complete(self._start):
+            return self._write_start()
+        if len(self._start) > LONGEST_HEADER:
+            raise ReplyError(replies.HEADER_TOO_LARGE)
+        # Not at each chunk: a header that comes octet by octet must not cost its square.
+        self._look_again_at = 2 * len(self._start)
+        return None
+
+    def _write_start(self) -> Deferred[None] | None:
+        start = bytes(self._start)
+        self._start.clear()
+        top = header.insertion_point(start)
+        separator = b"\r\n" if header.separator_needed(start) else b""
+        start = start[:top] + self._trace + separator + start[top:]
+        self._header = start[: header.header_end(start)]
+        if len(self._header) > LONGEST_HEADER:
+            raise ReplyError(replies.HEADER_TOO_LARGE)
+        if header.count_received(self._header) > MOST_HOPS:
+            raise ReplyError(replies.LOOP)
+        return self._draft.write(start)
+
+    def eomReceived(self) -> Deferred[str]:
+        """Commit the message; the answer is its name.
+
+        Fails with `ReplyError` when it cannot be routed, or `SpoolError` when it cannot be stored.
+        """
+        try:
+            if self._header is None:
+                self._write_start()
+            routed = self._routed()
+        except ReplyError:
+            self._draft.discard()
+            return fail()
+        origin = self._origin
+        envelope = Envelope(
+            reverse_path=origin.address,
+            recipients=tuple(self._routes),
+            eight_bit=origin.eight_bit,
+            utf8=origin.utf8,
+        )
+        committed = self._desk.intake.commit(
+            self._draft,
+            envelope,
+            len(self._header or b""),
+            parcels(
+                (route.account, Recipient(address=address, reason=route.reason))
+                for address, route in routed
+            ),
+        )
+        return committed.addCallback(lambda _: self.name)
+
+    def _routed(self) -> list[tuple[str, Route]]:
+        """Return each recipient's route; the null reverse-path is routed by ``From:``."""
+        routed = []
+        header_from = "" if self._origin.address else header.first_address(self._header or b"")
+        for address, known in self._routes.items():
+            route = known or self._desk.registry.route_null(header_from, address)
+            if route is None:
+                raise ReplyError(_no_account(header_from, address))
+            routed.append((address, route))
+        return routed
+
+    def connectionLost(self) -> None:
+        """Forget the message: its end never came, or it was refused."""
+        self._draft.discard()
+
+
+def _no_account(sender: str, recipient: str) -> Reply:
+    return Reply(
+        550, "5.7.1", f"no account is configured for mail from <{sender}> to <{recipient}>"
+    )

@@ -1,0 +1,112 @@
+"""MAIL and RCPT: their paths and ESMTP parameters, read strictly.
+
+RFC 5321 section 4.1.2, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8).  A parameter that
+would not be obeyed is refused.  Pure.
+"""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from ..address import parse_path
+from ..errors import AddressError
+from ..reply import Reply, ReplyError
+from .replies import MAIL_SYNTAX, NEEDS_UTF8, RCPT_SYNTAX
+
+_FROM = re.compile(rb"FROM:", re.IGNORECASE)
+_TO = re.compile(rb"TO:", re.IGNORECASE)
+_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
+
+
+@attrs.frozen(kw_only=True)
+class ReversePath:
+    """The argument of MAIL.
+
+    :param address: ``""`` for the null reverse-path.
+    :param size: octets that the client announces; 0 when it does not.
+    """
+
+    address: str
+    size: int = 0
+    eight_bit: bool = False
+    utf8: bool = False
+
+
+@attrs.frozen
+class ForwardPath:
+    """The argument of RCPT."""
+
+    address: str
+
+
+def read_mail(argument: bytes) -> ReversePath:
+    """Read what follows ``MAIL``.
+
+    :raise ReplyError: with the reply that the client gets.
+    """
+    address, rest = _path(_FROM, argument, MAIL_SYNTAX, null_allowed=True)
+    if not rest and address.isascii():
+        return ReversePath(address=address)
+    parameters = _parameters(rest)
+    size = parameters.pop("SIZE", "0")
+    if size is None or not size.isdecimal() or len(size) > 20:
+        raise ReplyError(Reply(501, "5.5.4", "SIZE takes a number of octets"))
+    body = parameters.pop("BODY", "7BIT")
+    if body is None or body.upper() not in ("7BIT", "8BITMIME"):
+        raise ReplyError(Reply(501, "5.5.4", "BODY takes 7BIT or 8BITMIME"))
+    utf8 = "SMTPUTF8" in parameters
+    if parameters.pop("SMTPUTF8", None) is not None:
+        raise ReplyError(Reply(501, "5.5.4", "SMTPUTF8 takes no value"))
+    _refuse(parameters)
+    if not (utf8 or address.isascii()):
+        raise ReplyError(NEEDS_UTF8)
+    return ReversePath(
+        address=address, size=int(size), eight_bit=body.upper() == "8BITMIME", utf8=utf8
+    )
+
+
+def read_rcpt(argument: bytes, *, utf8: bool) -> ForwardPath:
+    """Read what follows ``RCPT``.
+
+    :param utf8: the transaction was begun with SMTPUTF8.
+    :raise ReplyError: with the reply that the client gets.
+    """
+    address, rest = _path(_TO, argument, RCPT_SYNTAX, null_allowed=False)
+    if rest:
+        _refuse(_parameters(rest))
+    if not (utf8 or address.isascii()):
+        raise ReplyError(NEEDS_UTF8)
+    return ForwardPath(address)
+
+
+def _path(
+    keyword: re.Pattern[bytes], argument: bytes, syntax: Reply, *, null_allowed: bool
+) -> tuple[str, bytes]:
+    found = keyword.match(argument)
+    if not found:
+        raise ReplyError(syntax)
+    try:
+        return parse_path(argument[found.end() :], null_allowed=null_allowed)
+    except AddressError as error:
+        raise ReplyError(Reply(501, "5.1.3", str(error))) from None
+
+
+def _parameters(text: bytes) -> dict[str, str | None]:
+    parameters: dict[str, str | None] = {}
+    for word in text.split():
+        found = _PARAMETER.fullmatch(word)
+        if not found:
+            raise ReplyError(Reply(501, "5.5.4", "a parameter cannot be read"))
+        keyword = found[1].decode("ascii").upper()
+        if keyword in parameters:
+            raise ReplyError(Reply(501, "5.5.4", f"{keyword} is given twice"))
+        value: bytes | None = found[2]
+        parameters[keyword] = None if value is None else value.decode("ascii")
+    return parameters
+
+
+def _refuse(parameters: dict[str, str | None]) -> None:
+    if parameters:
+        raise ReplyError(Reply(555, "5.5.4", f"{next(iter(parameters))} is not known here"))

@@ -1,0 +1,56 @@
+"""Every reply of the master relay that has a fixed text, with its enhanced status code.
+
+RFC 5321 section 4.2.2, RFC 3463, RFC 2034.
+"""
+
+from __future__ import annotations
+
+from ..reply import Reply
+
+SENDER_OK = Reply(250, "2.1.0", "sender ok")
+RECIPIENT_OK = Reply(250, "2.1.5", "recipient ok")
+RESET = Reply(250, "2.0.0", "nothing remembered")
+NOTHING_DONE = Reply(250, "2.0.0", "still here")
+NOT_VERIFIED = Reply(252, "2.5.2", "send some mail, I will try my best")
+HELP = Reply(214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT: see RFC 5321")
+GOOD_BYE = Reply(221, "2.0.0", "good-bye")
+SEND_CONTENT = Reply(354, "", "send the message, end with a dot on a line of its own")
+BEGIN_TLS = Reply(220, "2.0.0", "ready to start TLS")
+AUTHENTICATED = Reply(235, "2.7.0", "authentication successful")
+
+IDLE_TOO_LONG = Reply(421, "4.4.2", "nothing heard for too long, closing")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors, closing")
+TOO_MANY_CONNECTIONS = Reply(421, "4.3.2", "too many connections, try again later")
+SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, try again later")
+LOCAL_ERROR = Reply(451, "4.3.0", "local error, try again later")
+SPOOL_FULL = Reply(452, "4.3.1", "no room for more mail now, try again later")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients, send the rest separately")
+AUTHENTICATION_BROKEN = Reply(454, "4.7.0", "temporary authentication failure")
+
+LINE_TOO_LONG = Reply(500, "5.5.2", "line too long")
+BARE_LINE_END = Reply(500, "5.5.2", "a command ends with CRLF and holds no control characters")
+UNKNOWN_COMMAND = Reply(500, "5.5.1", "command not known")
+NOT_OFFERED = Reply(502, "5.5.1", "not offered")
+ARGUMENT_MISSING = Reply(501, "5.5.4", "argument missing")
+NO_ARGUMENT = Reply(501, "5.5.4", "this command takes no argument")
+MAIL_SYNTAX = Reply(501, "5.5.4", "say MAIL FROM:<address>")
+RCPT_SYNTAX = Reply(501, "5.5.4", "say RCPT TO:<address>")
+AUTHENTICATION_ABORTED = Reply(501, "5.7.0", "authentication aborted")
+AUTHENTICATION_SYNTAX = Reply(501, "5.5.2", "that is not the base64 that was expected")
+HELO_FIRST = Reply(503, "5.5.1", "say EHLO first")
+MAIL_TWICE = Reply(503, "5.5.1", "a sender was given already")
+MAIL_FIRST = Reply(503, "5.5.1", "say MAIL first")
+RCPT_FIRST = Reply(503, "5.5.1", "no valid recipient yet")
+NOT_DURING_MAIL = Reply(503, "5.5.1", "not during a mail transaction")
+TLS_ALREADY = Reply(503, "5.5.1", "TLS is active already")
+TLS_NOT_ALONE = Reply(554, "5.5.1", "nothing may follow STARTTLS before its reply, closing")
+AUTHENTICATED_ALREADY = Reply(503, "5.5.1", "authenticated already")
+MECHANISM_UNKNOWN = Reply(504, "5.5.4", "authentication mechanism not offered")
+WRONG_CREDENTIALS = Reply(535, "5.7.8", "username or password not accepted")
+
+NOT_ALLOWED = Reply(554, "5.7.1", "this relay does not serve your address")
+NEEDS_UTF8 = Reply(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8")
+TOO_LARGE = Reply(552, "5.3.4", "message too large")
+HEADER_TOO_LARGE = Reply(552, "5.3.4", "message header too large")
+BAD_LINE_ENDS = Reply(550, "5.6.11", "message holds a bare CR, a bare LF or a NUL")
+LOOP = Reply(554, "5.4.6", "too many Received fields: the mail goes round in circles")

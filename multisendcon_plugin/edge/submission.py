@@ -1,0 +1,77 @@
+"""The other door: a mail that an application hands in without SMTP.
+
+It goes the same way as one that came by SMTP: the same delivery hook, the same checks, a trace
+field on top.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from ..address import parse_path
+from ..envelope import Envelope
+from ..errors import AddressError, ContentError
+from ..reply import ReplyError
+from . import replies
+from .delivery import Desk, MessageDelivery
+from .parameters import ForwardPath, ReversePath
+from .protocol import Limits
+
+
+async def submit(desk: Desk, limits: Limits, envelope: Envelope, content: bytes) -> str:
+    """Take over a mail.
+
+    :param content: a message (RFC 5322) with CRLF or LF line ends, not dot-stuffed.
+    :return: its queue id.
+    :raise AddressError: an address breaks the grammar.
+    :raise ContentError: the content cannot be carried by SMTP.
+    :raise ReplyError: it is refused; the reply is what an SMTP client would have got.
+    :raise SpoolError: it could not be stored.
+    """
+    octets = wire_form(content)
+    if len(octets) > limits.message_size:
+        raise ReplyError(replies.TOO_LARGE)
+    if not envelope.recipients:
+        raise AddressError("a mail needs a recipient")
+    transaction = MessageDelivery(desk, lambda: "")
+    origin = ReversePath(
+        address=_checked(envelope.reverse_path, null_allowed=True),
+        eight_bit=envelope.eight_bit or not octets.isascii(),
+        utf8=envelope.utf8 or not "".join((envelope.reverse_path, *envelope.recipients)).isascii(),
+    )
+    transaction.validateFrom(None, origin)
+    for recipient in envelope.recipients:
+        make_message = transaction.validateTo(ForwardPath(_checked(recipient, null_allowed=False)))
+    message = make_message()
+    try:
+        message.lineReceived(transaction.receivedHeader(None, origin, []))
+        pause = message.chunkReceived(octets)
+        if isinstance(pause, Deferred):
+            await pause
+    except ReplyError:
+        message.connectionLost()
+        raise
+    return await message.eomReceived()
+
+
+def _checked(address: str, *, null_allowed: bool) -> str:
+    read, rest = parse_path(f"<{address}>".encode(), null_allowed=null_allowed)
+    if rest:
+        raise AddressError("an address must not hold '>'")
+    return read
+
+
+def wire_form(content: bytes) -> bytes:
+    """Return content as it goes over the wire: CRLF line ends, dot-stuffed (RFC 5321 4.5.2).
+
+    :raise ContentError: it mixes line ends, or holds NUL.
+    """
+    if b"\r" not in content:
+        content = content.replace(b"\n", b"\r\n")
+    if not content.endswith(b"\r\n"):
+        content += b"\r\n"
+    pairs = content.count(b"\r\n")
+    if not (pairs == content.count(b"\r") == content.count(b"\n")) or b"\0" in content:
+        raise ContentError("lines end with CRLF or with LF, all alike, and there is no NUL")
+    stuffed = content.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if stuffed.startswith(b".") else stuffed

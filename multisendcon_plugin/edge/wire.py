@@ -1,0 +1,285 @@
+"""How a session reads and writes: one command at a time, replies in order, bounded memory.
+
+Stock `twisted.mail.smtp.ESMTP` carries out each line as it comes, so a hook that answers later
+mixes up replies and even recipients (twisted/twisted#8126).  Here the next line is not looked at
+until the last one is answered, and the client is not read while it does not read its replies.
+
+It knows no command; `protocol` has those.  RFC 2920, RFC 5321 section 4.5.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IHandshakeListener,
+    IPushProducer,
+    ISSLTransport,
+    ITCPTransport,
+)
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.mail import smtp
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..errors import SpoolError, SpoolFullError
+from ..reply import Reply, ReplyError
+from . import replies
+
+T = TypeVar("T")
+
+#: Octets of one line outside of content; the longest legal one is an AUTH response (RFC 4954
+#: section 4).
+LONGEST_LINE = 12_288
+#: Octets that a client may send ahead of the command that is being carried out.
+READ_AHEAD = 65_536
+#: Refused commands after which a client is taken for broken.
+MOST_ERRORS = 20
+#: Seconds that a client may take to read the last reply before it is cut off.
+LAST_WORDS = 10.0
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class ESMTPWire(smtp.ESMTP):
+    """The reading and writing of one session.
+
+    :ivar callLater: the clock's, for time-outs.
+    :ivar idle_timeout: seconds of silence after which the session is ended.
+    :ivar ended: fires when the connection is gone.
+    :ivar more_is_here: octets have come after the line that is being carried out.
+    """
+
+    transport: Any
+    noisy = False
+    idle_timeout = 300.0
+    log = Logger()
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self._input = b""
+        self._output: list[bytes] = []
+        self._overlong = False
+        self._waiting = False
+        self._advancing = False
+        self._closing = False
+        self._errors = 0
+        self._not_reading: set[str] = set()
+        self._in_handshake = False
+        self.ended: Deferred[None] = Deferred()
+        self.more_is_here = False
+
+    # What the commands have to offer to the wire.
+
+    def carry_out(self, line: bytes) -> None:
+        """Carry out a command line, its CRLF removed.
+
+        :raise ReplyError: the command is refused with this reply.
+        """
+        raise NotImplementedError
+
+    def receive_content(self, octets: bytes) -> bytes:
+        """Take what came during DATA; return what follows the end of the content."""
+        raise NotImplementedError
+
+    def answered(self) -> None:
+        """A hook that answered later has got its reply; nothing need be done."""
+
+    # The connection.
+
+    @property
+    def secure(self) -> bool:
+        """The session runs inside TLS."""
+        return bool(ISSLTransport.providedBy(self.transport))
+
+    @property
+    def peer(self) -> str:
+        """The client's address, or a word for a local socket."""
+        return str(getattr(self.transport.getPeer(), "host", "local"))
+
+    def connectionMade(self) -> None:
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        self._in_handshake = self.secure
+        self.transport.registerProducer(self, True)
+        self.setTimeout(self.idle_timeout)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+        self._closing = True
+        self.setTimeout(None)
+        if self._onLogout:
+            self._onLogout()
+            self._onLogout = None
+        self.ended.callback(None)
+
+    def start_tls(self) -> None:
+        """Go on inside TLS, after the reply that says so."""
+        self._flush()
+        self._in_handshake = True
+        self.transport.startTLS(self.ctx)
+
+    def handshakeCompleted(self) -> None:
+        self._in_handshake = False
+
+    def timeoutConnection(self) -> None:
+        if self._waiting:  # for us, not for the client
+            self.setTimeout(self.idle_timeout)
+        else:
+            self.close_with(replies.IDLE_TOO_LONG)
+
+    def close_with(self, reply: Reply) -> None:
+        """Say a last reply and hang up; a client that does not read it is cut off."""
+        if self._closing:
+            return
+        self.say(reply)
+        self._flush()
+        self._closing = True
+        self._input = b""
+        self.setTimeout(None)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self.callLater(LAST_WORDS, self.transport.abortConnection)
+
+    # Reading.
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self.resetTimeout()
+        self._input += data
+        self._advance()
+
+    def _advance(self) -> None:
+        self._advancing = True
+        while self._input and not (self._waiting or self._closing):
+            if self.mode == smtp.DATA:
+                octets, self._input = self._input, b""
+                self._input = self._guarded(self.receive_content, octets) or b""
+            elif not self._receive_lines():
+                break
+        self._advancing = False
+        self._flush()
+        self._read_or_not("ahead", self._waiting and len(self._input) > READ_AHEAD)
+
+    def _receive_lines(self) -> bool:
+        """Carry out the lines that are here whole; False when there is none."""
+        *lines, begun = self._input.split(b"\n")
+        if not lines and len(begun) > LONGEST_LINE:
+            self._overlong = True
+            begun = b""
+        self._input = begun
+        for done, line in enumerate(lines, 1):
+            self.more_is_here = bool(begun) or done < len(lines)
+            self._receive_line(line)
+            if self._waiting or self._closing or self.mode == smtp.DATA:
+                self._input = b"\n".join([*lines[done:], begun])
+                break
+        return bool(lines)
+
+    def _receive_line(self, line: bytes) -> None:
+        overlong = self._overlong or len(line) > LONGEST_LINE
+        self._overlong = False
+        if overlong:
+            self._refuse(replies.LINE_TOO_LONG)
+        elif line[-1:] != b"\r" or b"\r" in line[:-1] or b"\0" in line:
+            self._refuse(replies.BARE_LINE_END)
+        else:
+            self._guarded(self.carry_out, line[:-1])
+
+    def _guarded(self, method: Callable[[bytes], T], argument: bytes) -> T | None:
+        try:
+            return method(argument)
+        except Exception:
+            self._answer_failure(Failure())
+            return None
+
+    def when(self, answer: T | Deferred[T], then: Callable[[T], None]) -> None:
+        """Go on with a hook's answer; until it is here, no further command is looked at.
+
+        A failure of the answer, or of going on with it, becomes the command's reply.
+        """
+        if not isinstance(answer, Deferred):
+            then(answer)
+            return
+        self._waiting = True
+        answered = answer.addCallback(self._unless_closing, then)
+        answered.addErrback(self._answer_failure).addCallback(self._go_on)
+
+    def _unless_closing(self, answer: T, then: Callable[[T], None]) -> None:
+        if not self._closing:
+            then(answer)
+
+    def _go_on(self, _: None) -> None:
+        self._waiting = False
+        self.answered()
+        if not (self._closing or self._advancing):
+            self._advance()
+
+    # Writing: the replies to what came in one segment leave in one.
+
+    def say(self, reply: Reply) -> None:
+        """Answer the command that is being carried out."""
+        self._output.append(reply.wire())
+
+    def sendCode(self, code: int, message: bytes = b"") -> None:
+        self.say(Reply.parse(code, message.splitlines() or [b""]))
+
+    def _flush(self) -> None:
+        if self._output:
+            octets = b"".join(self._output)
+            self._output.clear()
+            self.transport.write(octets)
+
+    def _refuse(self, reply: Reply) -> None:
+        self.say(reply)
+        if reply.permanent:
+            self._errors += 1
+            if self._errors >= MOST_ERRORS:
+                self.close_with(replies.TOO_MANY_ERRORS)
+
+    def _answer_failure(self, failure: Failure) -> None:
+        """Turn what a command or a hook raised into its reply; faults of ours are 4xx."""
+        if self._closing:
+            return
+        error = failure.value
+        if isinstance(error, ReplyError):
+            self._refuse(error.reply)
+        elif isinstance(error, smtp.SMTPServerError):
+            text = error.resp if isinstance(error.resp, bytes) else str(error.resp).encode()
+            self._refuse(Reply.parse(error.code, text.splitlines() or [b""]))
+        elif isinstance(error, SpoolFullError):
+            self._refuse(replies.SPOOL_FULL)
+        elif isinstance(error, SpoolError):
+            self._refuse(replies.LOCAL_ERROR)
+        else:
+            self.log.failure(
+                "a command of {peer} could not be carried out", failure, peer=self.peer
+            )
+            self._refuse(replies.LOCAL_ERROR)
+
+    # Back-pressure: several reasons can stop the reading, all must be gone for it to go on.
+
+    def _read_or_not(self, reason: str, stop: bool) -> None:
+        if stop == (reason in self._not_reading) or self._closing:
+            return
+        if stop:
+            self._not_reading.add(reason)
+            if len(self._not_reading) == 1:
+                self.transport.pauseProducing()
+        else:
+            self._not_reading.remove(reason)
+            if not self._not_reading:
+                self.transport.resumeProducing()
+
+    def pauseProducing(self) -> None:
+        # Before the handshake is complete, TLS asks for a pause because it has to read.
+        if not self._in_handshake:
+            self._read_or_not("replies unread", True)
+
+    def resumeProducing(self) -> None:
+        self._read_or_not("replies unread", False)
+
+    def stopProducing(self) -> None:
+        """The transport is gone; `connectionLost` follows."""

@@ -1,0 +1,50 @@
+"""Our own faults, as exceptions.
+
+What the world does to a mail (refused, deferred, lost) is never an exception but a value:
+see ``attempt``.  Pure: no Twisted, no clock, no disk.
+"""
+
+from __future__ import annotations
+
+
+class MultisendconError(Exception):
+    """Every exception that this package raises on purpose."""
+
+
+class ConfigurationError(MultisendconError):
+    """The configuration has faults; all of them are listed.
+
+    :param faults: one finished sentence each, with the place and what would be right.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class AddressError(MultisendconError):
+    """An address or path breaks the grammar of RFC 5321, section 4.1.2."""
+
+
+class MaskError(MultisendconError):
+    """A sender or recipient mask cannot be read; the text says what would be right."""
+
+
+class ContentError(MultisendconError):
+    """Content handed in without SMTP is not a message that SMTP can carry."""
+
+
+class SpoolError(MultisendconError):
+    """The spool cannot be opened, or could not write or read."""
+
+
+class SpoolFullError(SpoolError):
+    """There is no room for another message now; there may be later."""
+
+
+class SpoolLockedError(SpoolError):
+    """Another process uses the spool."""
+
+
+class ListenError(MultisendconError):
+    """The relay cannot listen where the configuration says."""

@@ -1,0 +1,174 @@
+"""Where the rooms meet: the edge, the spool, the queue and the relay know only these contracts.
+
+Nothing here does anything.  Numbers named "time" are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from .account import Account
+from .attempt import Attempt
+from .envelope import Envelope
+from .message import Delivery, Message, Parcel
+from .registry import Route
+from .settle import Settlement
+
+
+class IAccountRegistry(Interface):
+    """The accounts in order of priority.  Synchronous and without side effects."""
+
+    def route(sender: str, recipient: str) -> Route | None:
+        """Choose the account for mail from a sender to a recipient.
+
+        :param sender: an address, or ``""`` when it is not known.
+        :return: the topmost enabled account whose masks admit both, with the reason; ``None``
+            when there is none.
+        """
+
+    def route_null(header_from: str, recipient: str) -> Route | None:
+        """Choose the account for mail with the null reverse-path.
+
+        :param header_from: the address in ``From:``, which stands for the sender unless an
+            account has the mask ``<>``; ``""`` when there is none.
+        """
+
+    def fallback(
+        name: str, tried: tuple[str, ...], sender: str, recipients: list[str]
+    ) -> str | None:
+        """Name the account that takes over a delivery which its account could not carry.
+
+        :param name: the account that failed.
+        :param tried: accounts that have failed before it.
+        """
+
+    def account(name: str) -> Account | None:
+        """Return the account of that name."""
+
+    def __iter__() -> Iterator[Account]:
+        """Iterate over all accounts, in order of priority."""
+
+
+class IContent(Interface):
+    """The content of one message in wire form, read once from start to end."""
+
+    def read() -> bytes | Deferred[bytes]:
+        """Return the next piece, ``b""`` after the last.
+
+        The answer is at hand or comes later; the next call comes after it.  Fails with
+        `SpoolError`.
+        """
+
+    def close() -> None:
+        """Stop reading before the end.  Allowed at any time, more than once."""
+
+
+class IDraft(Interface):
+    """A message that is still arriving.  Nothing of it outlives a crash before `commit`."""
+
+    number = Attribute(
+        "``int``: the number that the message will have; also names it to the client"
+    )
+    held = Attribute("``bytes | None``: the whole content, as long as it is short enough to keep")
+
+    def write(data: bytes) -> Deferred[None] | None:
+        """Add content in wire form.
+
+        :return: ``None``, or a Deferred which fires when more may be written (back-pressure).
+            A failed disk is reported by `commit`, not here.
+        """
+
+    def commit(
+        envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
+    ) -> Deferred[tuple[Delivery, ...]]:
+        """Make the message durable.
+
+        :return: its deliveries, one for each parcel, once they would survive a power cut.
+            Fails with `SpoolFullError` or another `SpoolError`; then nothing is stored.
+        """
+
+    def discard() -> None:
+        """Forget the message.  Allowed at any time before `commit`, more than once."""
+
+
+class ISpool(Interface):
+    """The durable store of messages and deliveries.
+
+    One process at a time; `tests/contracts` says in tests what every implementation keeps.
+    """
+
+    def open() -> None:
+        """Take hold of the store and sweep up messages that never became whole.
+
+        :raise SpoolLockedError: another process has it.
+        :raise SpoolError: it cannot be used.
+        """
+
+    def close() -> Deferred[None]:
+        """Finish what is being written and let go of the store."""
+
+    def draft() -> IDraft:
+        """Begin a message."""
+
+    def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
+        """Record what came of an attempt, all of it or nothing.
+
+        What remains of the delivery, the reports it caused and the time its mail ended become
+        durable together; a message without deliveries is forgotten.
+
+        :return: the deliveries of the reports.
+        """
+
+    def waiting(account: str, limit: int) -> Deferred[tuple[Delivery, ...]]:
+        """Read the deliveries of an account, the earliest due first, at most `limit`."""
+
+    def lanes() -> Deferred[dict[str, int]]:
+        """Count the waiting deliveries of each account that has any."""
+
+    def mail_ends() -> Deferred[dict[str, float]]:
+        """Read when each account's last mail ended.
+
+        After a crash no end is later than it was but some may be missing: the caller must then
+        count from its own start.  See `clean`.
+        """
+
+    clean = Attribute("``bool``: the store was closed in good order before it was opened")
+
+    def content(message: Message) -> IContent:
+        """Begin to read a message's content."""
+
+
+class IIntake(Interface):
+    """Takes over messages: what the edge, and an application that hands mail in, talk to."""
+
+    def draft() -> IDraft:
+        """Begin a message.  Its content is written to the draft."""
+
+    def commit(
+        draft: IDraft, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
+    ) -> Deferred[None]:
+        """Make the message durable and responsible for its delivery.
+
+        Fails with `SpoolFullError` or another `SpoolError`; then the message is not ours.
+        """
+
+
+class IRelay(Interface):
+    """Carries deliveries to the server of one account."""
+
+    def attempt(delivery: Delivery, open_content: Callable[[], IContent]) -> Deferred[Attempt]:
+        """Try a delivery once.
+
+        :param open_content: begins to read the message; called once for each session that is tried.
+        Never fails: what the world does is in the `Attempt`.  As many attempts may be under way
+        as the account may have connections.
+        """
+
+    def stop(grace: float) -> Deferred[None]:
+        """Close all connections.
+
+        :param grace: seconds that a mail which is on its way may take to finish.
+        """

@@ -1,0 +1,107 @@
+"""What waits in the spool: a message, its recipients, and its deliveries.
+
+A message is stored once; a delivery is one message times one account, the unit that is
+scheduled, retried and moved.  Pure values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from .envelope import Envelope
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def queue_id(number: int) -> str:
+    """Return the text by which logs, replies and trace fields name a message.
+
+    Crockford's base 32: no letter that a reader mistakes for a digit.
+    """
+    digits = ""
+    while number:
+        number, digit = divmod(number, 32)
+        digits = _ALPHABET[digit] + digits
+    return digits or "0"
+
+
+@attrs.frozen(kw_only=True)
+class Recipient:
+    """A forward-path that is not settled yet.
+
+    :param address: as the client wrote it.
+    :param reason: why this account carries it, in words.
+    """
+
+    address: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """One stored message; its content is read from the spool by its number."""
+
+    number: int
+    envelope: Envelope
+    size: int
+    """Octets in wire form (CRLF, dot-stuffed, without the final dot)."""
+    header_size: int
+    """Octets of the header block at the start of the content, its last CRLF included."""
+    arrived: float
+    """Seconds since the epoch."""
+
+    @property
+    def id(self) -> str:
+        """The name of the message in logs, replies and trace fields."""
+        return queue_id(self.number)
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """The recipients of a message that leave together, by one account."""
+
+    number: int
+    message: Message
+    account: str
+    recipients: tuple[Recipient, ...]
+    due: float
+    """Not to be tried before; seconds since the epoch."""
+    attempts: int = 0
+    """Attempts that have failed so far."""
+    tried: tuple[str, ...] = ()
+    """Accounts that this delivery was moved away from since it was last rescheduled."""
+    warned: bool = False
+    """The sender was told that the mail is delayed."""
+    last_reply: str = ""
+    """What was said at the last failed attempt."""
+
+
+@attrs.frozen(kw_only=True)
+class Parcel:
+    """Recipients of a new message that leave by one account."""
+
+    account: str
+    recipients: tuple[Recipient, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Submission:
+    """A whole new message of our own making: content, envelope and parcels.
+
+    :param content: wire form, header block first.
+    """
+
+    envelope: Envelope
+    content: bytes
+    header_size: int
+    parcels: tuple[Parcel, ...]
+
+
+def parcels(recipients: Iterable[tuple[str, Recipient]]) -> tuple[Parcel, ...]:
+    """Group pairs of account name and recipient by account, in order of first appearance."""
+    groups: dict[str, list[Recipient]] = {}
+    for account, recipient in recipients:
+        groups.setdefault(account, []).append(recipient)
+    return tuple(Parcel(account=name, recipients=tuple(group)) for name, group in groups.items())

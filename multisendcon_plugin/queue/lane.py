@@ -1,0 +1,169 @@
+"""One account's queue in time: its agenda, its pace, and the attempts that follow from them.
+
+A delivery leaves when it is due and its account is free.  What an attempt means for the mail is
+not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import random
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..account import Account
+from ..attempt import AccountFault, Attempt, Outcome, Phase, Verdict
+from ..interfaces import IContent, IRelay, ISpool
+from ..message import Delivery, Message
+from ..reply import Reply
+from .agenda import Agenda
+from .pace import Pace
+
+#: Seconds after which the spool is asked again when it could not be read.
+READ_AGAIN = 30.0
+_INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log")
+
+
+class Lane:
+    """The lane of one account.
+
+    :param open_content: begins to read a message.
+    :param conclude: is told of each attempt, and calls `settled` when its outcome is durable.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        relay: IRelay,
+        spool: ISpool,
+        agenda: Agenda,
+        pace: Pace,
+        clock: IReactorTime,
+        open_content: Callable[[Message], IContent],
+        conclude: Callable[[Delivery, Attempt], None],
+    ) -> None:
+        self.account = account
+        self.relay = relay
+        self.pace = pace
+        self._spool = spool
+        self._agenda = agenda
+        self._clock = clock
+        self._open_content = open_content
+        self._conclude = conclude
+        self._alarm: IDelayedCall | None = None
+        self._stopping = False
+
+    def add(self, delivery: Delivery) -> bool:
+        """Put a delivery on the agenda; False when it stays in the spool for now."""
+        held = self._agenda.add(delivery)
+        self.go()
+        return held
+
+    def go(self) -> None:
+        """Begin what can begin now, and wake up when the next thing can."""
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+        while not self._stopping:
+            now = self._clock.seconds()
+            if self._agenda.wants_more(now):
+                self._fetch()
+            due, opens_at = self._agenda.next_due(), self.pace.opens_at()
+            if opens_at is None:
+                return
+            if due is None or max(due, opens_at) > now:
+                self._wake_up(due, opens_at, now)
+                return
+            self._attempt(self._agenda.take())
+
+    def _wake_up(self, due: float | None, opens_at: float, now: float) -> None:
+        times = [time for time in (due, self._agenda.beyond) if time is not None]
+        if times:
+            pause = max(min(times), opens_at) - now
+            self._alarm = self._clock.callLater(max(pause, 0.0), self._alarm_rings)
+
+    def _alarm_rings(self) -> None:
+        self._alarm = None
+        self.go()
+
+    def _fetch(self) -> None:
+        limit = self._agenda.fetching()
+        answer = self._spool.waiting(self.account.name, limit)
+        answer.addCallbacks(
+            self._agenda.fetched, self._not_fetched, callbackArgs=(limit,)
+        ).addCallback(lambda _: self.go())
+
+    def _not_fetched(self, failure: Failure) -> None:
+        self.log.failure(
+            "the mail of account {name} cannot be read", failure, name=self.account.name
+        )
+        self._agenda.not_fetched(self._clock.seconds() + READ_AGAIN)
+
+    # Attempts.
+
+    def _attempt(self, delivery: Delivery) -> None:
+        self.pace.begun()
+        attempt = self.relay.attempt(delivery, lambda: self._open_content(delivery.message))
+        attempt.addErrback(self._internal_error, delivery)
+        attempt.addCallback(self._ended, delivery)
+
+    def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
+        """A relay never fails; if one does, the mail is tried again later."""
+        self.log.failure("{id}: the attempt broke off", failure, id=delivery.message.id)
+        return Attempt(
+            outcomes=tuple(
+                Outcome(
+                    recipient=recipient,
+                    verdict=Verdict.DEFERRED,
+                    phase=Phase.CONNECT,
+                    reply=_INTERNAL_ERROR,
+                )
+                for recipient in delivery.recipients
+            )
+        )
+
+    def _ended(self, attempt: Attempt, delivery: Delivery) -> None:
+        before = self.pace.fault
+        self.pace.ended(
+            now=self._clock.seconds(),
+            mail_ended=attempt.mail_ended,
+            fault=attempt.fault,
+            jitter=random(),
+        )
+        if not self._stopping:
+            self._tell_of_change(before)
+        self._conclude(delivery, attempt)
+        self.go()
+
+    def settled(self, delivery: Delivery, remaining: Delivery | None) -> None:
+        """What came of a delivery is durable; what remains of it in this lane is on again."""
+        self._agenda.done(delivery)
+        if remaining is not None:
+            self._agenda.add(remaining)
+        self.go()
+
+    def _tell_of_change(self, before: AccountFault | None) -> None:
+        fault = self.pace.fault
+        if fault is not None and str(fault) != str(before):
+            self.log.error(
+                "account {account} cannot be used: {fault}; its mail waits",
+                account=self.account.name,
+                fault=str(fault),
+                login_refused=fault.login_refused,
+            )
+        elif before is not None and fault is None:
+            self.log.info("account {account} works again", account=self.account.name)
+
+    def stop(self, grace: float) -> Deferred[None]:
+        """Begin nothing new, let what is under way finish for so many seconds, hang up."""
+        self._stopping = True
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+        return self.relay.stop(grace)

@@ -1,0 +1,7 @@
+"""The relay: the ESMTP client that carries mail to the accounts' servers."""
+
+from .budget import ConnectionBudget
+from .factory import AccountSenderFactory
+from .sender import AccountSender
+
+__all__ = ["AccountSender", "AccountSenderFactory", "ConnectionBudget"]

@@ -1,0 +1,38 @@
+"""The end of a session, as the coroutines of this room see it.
+
+Never leaves the room: `factory` turns it into an `Attempt`.
+"""
+
+from __future__ import annotations
+
+from ..attempt import AccountFault, Phase
+from ..reply import Reply
+
+
+class SessionBrokenError(Exception):
+    """The session cannot go on.
+
+    :param phase: what was going on.
+    :param reply: what the server said, or with code 0 what happened instead.
+    :param login_refused: the server does not take the username and password.
+    :param lost: the connection is gone; the server did not say anything.
+    """
+
+    def __init__(
+        self, phase: Phase, reply: Reply, *, login_refused: bool = False, lost: bool = False
+    ) -> None:
+        super().__init__(f"{phase.value}: {reply}")
+        self.phase = phase
+        self.reply = reply
+        self.login_refused = login_refused
+        self.lost = lost
+
+    @property
+    def fault(self) -> AccountFault:
+        """What the session's end says about the account."""
+        return AccountFault(phase=self.phase, reply=self.reply, login_refused=self.login_refused)
+
+
+def lost(phase: Phase, text: str) -> SessionBrokenError:
+    """Return the error for a connection that is gone, or never was."""
+    return SessionBrokenError(phase, Reply(0, "4.4.2", text), lost=True)

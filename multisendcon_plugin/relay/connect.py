@@ -1,0 +1,133 @@
+"""The way to an account's server: from its local address, in that address's family.
+
+An address that is not on this machine is an error, never a reason to use another one.  RFC 6724
+leaves the choice between a server's addresses to us; without a local address it is that of
+RFC 8305 (happy eyeballs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, ip_address
+from typing import Any
+
+from twisted.internet.address import IPv4Address as TCP4Address
+from twisted.internet.address import IPv6Address as TCP6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    wrapClientTLS,
+)
+from twisted.internet.error import ConnectBindError, ConnectError, DNSLookupError
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostResolution,
+    IProtocol,
+    IProtocolFactory,
+    IResolutionReceiver,
+    IStreamClientEndpoint,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..account import Account
+from .tls import ClientTLS
+
+#: Seconds that the TCP handshake with one address of a server may take.
+CONNECT_TIMEOUT = 30.0
+
+
+def endpoint(reactor: Any, account: Account, tls: ClientTLS) -> IStreamClientEndpoint:
+    """Return where an account's sessions begin, TLS included where they begin with it."""
+    plain = _plain_endpoint(reactor, account)
+    return wrapClientTLS(tls.context, plain) if account.implicit_tls else plain
+
+
+def _plain_endpoint(reactor: Any, account: Account) -> IStreamClientEndpoint:
+    bind = (account.local_address, 0) if account.local_address else None
+    try:
+        literal = ip_address(account.server)
+    except ValueError:
+        if bind:
+            return _BoundEndpoint(reactor, account, bind[0])
+        return HostnameEndpoint(reactor, account.server, account.port, CONNECT_TIMEOUT)
+    kind = TCP4ClientEndpoint if isinstance(literal, IPv4Address) else TCP6ClientEndpoint
+    return kind(reactor, account.server, account.port, CONNECT_TIMEOUT, bindAddress=bind)
+
+
+@implementer(IStreamClientEndpoint)
+class _BoundEndpoint:
+    """A host name, reached from one local address: its addresses of that family, in turn."""
+
+    def __init__(self, reactor: Any, account: Account, local_address: str) -> None:
+        self._reactor = reactor
+        self._account = account
+        self._local_address = local_address
+        self._version = ip_address(local_address).version
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
+        return Deferred.fromCoroutine(self._connect(protocolFactory))
+
+    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        account = self._account
+        addresses = await self._resolve()
+        failure: Exception = DNSLookupError(
+            f"{account.server} has no IPv{self._version} address, which the local address "
+            f"{self._local_address} needs"
+        )
+        kind = TCP4ClientEndpoint if self._version == 4 else TCP6ClientEndpoint
+        for address in addresses:
+            target = kind(
+                self._reactor,
+                address.host,
+                account.port,
+                CONNECT_TIMEOUT,
+                bindAddress=(self._local_address, 0),
+            )
+            try:
+                return await target.connect(factory)
+            except ConnectBindError:
+                raise
+            except ConnectError as error:
+                failure = error
+        raise failure
+
+    def _resolve(self) -> Deferred[Sequence[TCP4Address | TCP6Address]]:
+        found = _Addresses()
+        self._reactor.nameResolver.resolveHostName(
+            found,
+            self._account.server,
+            self._account.port,
+            [TCP4Address if self._version == 4 else TCP6Address],
+        )
+        return found.complete
+
+
+@implementer(IResolutionReceiver)
+class _Addresses:
+    """Collects what the resolver finds."""
+
+    def __init__(self) -> None:
+        self._found: list[Any] = []
+        self.complete: Deferred[Sequence[Any]] = Deferred()
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N802, N803
+        """Nothing to do."""
+
+    def addressResolved(self, address: IAddress) -> None:  # noqa: N802
+        self._found.append(address)
+
+    def resolutionComplete(self) -> None:  # noqa: N802
+        self.complete.callback(self._found)
+
+
+def connect_problem(failure: Failure, account: Account) -> str:
+    """Say in an admin's words why there is no connection."""
+    text = failure.getErrorMessage()
+    if failure.check(ConnectBindError):
+        return f"the local address {account.local_address} cannot be used: {text}"
+    if failure.check(DNSLookupError):
+        return f"the address of {account.server} cannot be found: {text}"
+    return f"{account.server} port {account.port} cannot be reached: {text}"

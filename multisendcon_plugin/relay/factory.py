@@ -1,0 +1,215 @@
+"""All sessions of one account: opened when a mail needs one, kept for the next, closed when idle.
+
+An `ESMTPSenderFactory` without the stock one's retries: what comes of an attempt is told once, as
+an `Attempt`; what follows from it is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IAddress
+from twisted.mail import smtp
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..account import Account, Tls
+from ..attempt import Attempt, Outcome, Phase, Verdict
+from ..interfaces import IContent, IRelay
+from ..message import Delivery
+from ..reply import Reply
+from .broken import SessionBrokenError, lost
+from .budget import ConnectionBudget
+from .connect import connect_problem, endpoint
+from .handshake import shake_hands
+from .sender import AccountSender
+from .tls import ClientTLS
+from .transaction import Transaction
+
+T = TypeVar("T")
+
+#: Seconds that a session is kept for the account's next mail.
+IDLE = 10.0
+_STOPPING = Reply(0, "4.3.2", "the relay is shutting down")
+
+
+@implementer(IRelay)
+class AccountSenderFactory(smtp.ESMTPSenderFactory):
+    """Carries deliveries to the server of one account.
+
+    :param reactor: connects, resolves names, and is the clock.
+    :param budget: shared by all accounts.
+    """
+
+    protocol: Any = AccountSender
+    noisy = False
+
+    def __init__(self, account: Account, reactor: Any, budget: ConnectionBudget) -> None:
+        super().__init__(account.username.encode(), b"", b"", (), None, Deferred(), retries=0)
+        self.account = account
+        self._reactor = reactor
+        self._budget = budget
+        self._tls: ClientTLS | None = None
+        self._idle: list[AccountSender] = []
+        self._sessions: set[AccountSender] = set()
+        self._steps: set[Deferred[Any]] = set()
+        self._stopping = False
+
+    # Attempts.
+
+    def attempt(
+        self, delivery: Delivery, open_content: Callable[[], IContent]
+    ) -> Deferred[Attempt]:
+        """Try a delivery once: see `IRelay`."""
+        return Deferred.fromCoroutine(self._attempt(delivery, open_content))
+
+    async def _attempt(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
+        while True:
+            try:
+                session, kept = await self._session()
+            except SessionBrokenError as broken:
+                return _not_begun(delivery, broken)
+            transaction = Transaction(session, delivery, open_content())
+            fault = None
+            try:
+                await transaction.run()
+            except SessionBrokenError as broken:
+                if kept and broken.phase in (Phase.RSET, Phase.MAIL):
+                    # The server had closed the idle session, or was about to.
+                    session.quit()
+                    continue
+                fault = broken.fault
+            ended = self._reactor.seconds() if transaction.begun else None
+            description = session.description
+            self._keep_or_quit(session, keep=fault is None)
+            return Attempt(
+                outcomes=transaction.outcomes,
+                fault=fault,
+                mail_ended=ended,
+                session=description,
+            )
+
+    def _keep_or_quit(self, session: AccountSender, *, keep: bool) -> None:
+        if keep and session.usable and not self._stopping:
+            session.rest(IDLE)
+            self._idle.append(session)
+            self._budget.idle(session, session.quit)
+        else:
+            session.quit()
+
+    # Sessions.
+
+    async def _session(self) -> tuple[AccountSender, bool]:
+        """Return a session that can carry mail, and whether it has waited idle for it.
+
+        :raise SessionBrokenError: the account cannot be used now.
+        """
+        while self._idle:
+            session = self._idle.pop()
+            self._budget.busy(session)
+            if session.usable:
+                session.wake()
+                return session, True
+        try:
+            return await self._new_session(), False
+        except SessionBrokenError as broken:
+            without_tls = self.account.tls is Tls.OPPORTUNISTIC and not self.account.username
+            if not (without_tls and broken.phase is Phase.TLS):
+                raise
+            return await self._new_session(starttls=False), False
+
+    async def _new_session(self, *, starttls: bool = True) -> AccountSender:
+        session = await self._connect()
+        try:
+            await shake_hands(session, starttls=starttls)
+        except SessionBrokenError:
+            session.quit()
+            raise
+        return session
+
+    async def _connect(self) -> AccountSender:
+        if self._stopping:
+            raise SessionBrokenError(Phase.CONNECT, _STOPPING)
+        try:
+            self._tls = self._tls or ClientTLS.of(self.account)
+        except (OSError, ValueError) as error:
+            reply = Reply(0, "4.7.0", f"the authorities of tls_ca cannot be read: {error}")
+            raise SessionBrokenError(Phase.TLS, reply) from None
+        try:
+            await self._step(self._budget.take())
+        except CancelledError:
+            raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
+        way = endpoint(self._reactor, self.account, self._tls)
+        try:
+            session = cast("AccountSender", await self._step(way.connect(self)))
+        except Exception:
+            self._budget.give_back()
+            if self._stopping:
+                raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
+            raise lost(Phase.CONNECT, connect_problem(Failure(), self.account)) from None
+        self._sessions.add(session)
+        session.ended.addCallback(self._session_ended, session)
+        return session
+
+    async def _step(self, step: Deferred[T]) -> T:
+        """Wait for something that `stop` may cancel."""
+        self._steps.add(step)
+        try:
+            return await step
+        finally:
+            self._steps.discard(step)
+
+    def buildProtocol(self, addr: IAddress | None) -> AccountSender:  # noqa: ARG002
+        """Return the protocol of a new session."""
+        tls = self._tls = self._tls or ClientTLS.of(self.account)
+        session = self.protocol(self.account, tls, self._reactor)
+        session.factory = self
+        return cast("AccountSender", session)
+
+    def _session_ended(self, _: None, session: AccountSender) -> None:
+        self._sessions.discard(session)
+        if session in self._idle:
+            self._idle.remove(session)
+        self._budget.busy(session)
+        self._budget.give_back()
+
+    def stop(self, grace: float) -> Deferred[Any]:
+        """Close all connections: see `IRelay`."""
+        self._stopping = True
+        for step in tuple(self._steps):
+            step.cancel()
+        for session in self._idle:
+            session.quit()
+        sessions = tuple(self._sessions)
+
+        def cut_off() -> None:
+            for session in sessions:
+                session.abort("the relay is shutting down")
+
+        timer = self._reactor.callLater(grace, cut_off)
+        all_ended = DeferredList([session.ended for session in sessions])
+
+        def no_cut_off(result: T) -> T:
+            if timer.active():
+                timer.cancel()
+            return result
+
+        return all_ended.addCallback(no_cut_off)
+
+
+def _not_begun(delivery: Delivery, broken: SessionBrokenError) -> Attempt:
+    """Return the attempt that never got to its mail."""
+    return Attempt(
+        outcomes=tuple(
+            Outcome(
+                recipient=recipient,
+                verdict=Verdict.DEFERRED,
+                phase=broken.phase,
+                reply=broken.reply,
+            )
+            for recipient in delivery.recipients
+        ),
+        fault=broken.fault,
+    )

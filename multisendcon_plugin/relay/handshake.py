@@ -1,0 +1,122 @@
+"""From the server's greeting to a session that can carry mail: EHLO, STARTTLS, login.
+
+RFC 5321 section 3.1 and 3.2, RFC 3207, RFC 4954.  All that fails here is a fault of the account: it
+says nothing about any mail.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from twisted.mail import smtp
+
+from ..account import Tls
+from ..attempt import Phase
+from ..reply import Reply
+from .broken import SessionBrokenError
+from .sender import AccountSender
+
+#: Inside TLS the simplest mechanism is the best; in the clear the password is to be kept.
+_INSIDE_TLS = ("PLAIN", "LOGIN", "CRAM-MD5")
+_IN_THE_CLEAR = ("CRAM-MD5", "PLAIN", "LOGIN")
+#: 504: mechanism not known; 534: mechanism too weak (RFC 4954 section 6).
+_TRY_ANOTHER_MECHANISM = (504, 534)
+
+
+async def shake_hands(session: AccountSender, *, starttls: bool = True) -> None:
+    """Make a session ready for mail.
+
+    :param starttls: use STARTTLS where the account lets it.
+    :raise SessionBrokenError: the account cannot be used now.
+    """
+    account = session.account
+    greeting = await session.reply(Phase.GREETING)
+    if greeting.code != 220:
+        raise SessionBrokenError(Phase.GREETING, greeting)
+    await _ehlo(session)
+    if starttls and not session.secure and account.tls is not Tls.NONE:
+        await _starttls(session)
+    if account.username:
+        await _login(session)
+
+
+async def _ehlo(session: AccountSender) -> None:
+    reply = await session.ask(b"EHLO " + session.identity, Phase.EHLO)
+    if reply.positive:
+        session.offers = _offers(reply)
+        return
+    needs_ehlo = session.account.username or (session.account.tls_required and not session.secure)
+    if reply.code in (500, 502, 504) and not needs_ehlo:
+        reply = await session.ask(b"HELO " + session.identity, Phase.EHLO)
+    if not reply.positive:
+        raise SessionBrokenError(Phase.EHLO, reply)
+    session.offers = {}
+
+
+def _offers(reply: Reply) -> dict[str, str]:
+    """Read the keywords of a reply to EHLO (RFC 5321 section 4.1.1.1)."""
+    offers: dict[str, str] = {}
+    for line in reply.text.upper().split("\n")[1:]:
+        keyword, _, parameters = line.strip().partition(" ")
+        if keyword.startswith("AUTH="):  # as some servers wrote it before RFC 2554
+            keyword, parameters = "AUTH", keyword[5:] + " " + parameters
+        offers[keyword] = f"{offers[keyword]} {parameters}" if keyword in offers else parameters
+    return offers
+
+
+async def _starttls(session: AccountSender) -> None:
+    account = session.account
+    if "STARTTLS" in session.offers:
+        reply = await session.ask(b"STARTTLS", Phase.TLS)
+        if reply.positive:
+            session.start_tls()
+            # Nothing that was said in the clear holds any longer (RFC 3207 section 4.2).
+            session.offers = {}
+            await _ehlo(session)
+            return
+    else:
+        reply = Reply(0, "4.7.0", "the server does not offer STARTTLS")
+    if account.tls_required:
+        reason = "the login is not sent in the clear" if account.username else "TLS is required"
+        raise SessionBrokenError(
+            Phase.TLS, Reply(reply.code, reply.enhanced, f"{reply.text} ({reason})")
+        )
+
+
+async def _login(session: AccountSender) -> None:
+    offered = session.offers.get("AUTH", "").split()
+    order = _INSIDE_TLS if session.secure else _IN_THE_CLEAR
+    mechanisms = [mechanism for mechanism in order if mechanism in offered]
+    reply = Reply(
+        0, "4.7.0", f"the server offers no login that we know, only: {', '.join(offered) or 'none'}"
+    )
+    for mechanism in mechanisms:
+        reply = await _authenticate(session, mechanism)
+        if reply.code == 235:
+            return
+        if reply.code not in _TRY_ANOTHER_MECHANISM:
+            break
+    raise SessionBrokenError(Phase.LOGIN, reply, login_refused=reply.permanent)
+
+
+async def _authenticate(session: AccountSender, mechanism: str) -> Reply:
+    """Go through one exchange; return its last reply."""
+    if mechanism == "PLAIN":
+        # Without authorization identity: the login acts for itself (RFC 4616 section 2).
+        secret = base64.b64encode(b"\0" + session.username + b"\0" + session.secret)
+        return await session.ask(b"AUTH PLAIN " + secret, Phase.LOGIN)
+    authenticator = (
+        smtp.CramMD5ClientAuthenticator(session.username)
+        if mechanism == "CRAM-MD5"
+        else smtp.LOGINAuthenticator(session.username)
+    )
+    reply = await session.ask(b"AUTH " + mechanism.encode(), Phase.LOGIN)
+    while reply.code == 334:
+        try:
+            challenge = base64.b64decode(reply.text, validate=True)
+        except (binascii.Error, ValueError):
+            return await session.ask(b"*", Phase.LOGIN)
+        response: bytes = authenticator.challengeResponse(session.secret, challenge)
+        reply = await session.ask(base64.b64encode(response), Phase.LOGIN)
+    return reply

@@ -1,0 +1,286 @@
+"""One session with an account's server: lines out, replies in, a time limit for each phase.
+
+An `ESMTPSender` whose dialogue is our own: what to say is said by the coroutines of `handshake`
+and `transaction`, which wait here for the replies.  Replies may come for several commands that
+left together (RFC 2920).  Time limits are those of RFC 5321 section 4.5.3.2, or longer.
+
+It keeps no log of the dialogue, so no secret can get out of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IHandshakeListener,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+    ITCPTransport,
+)
+from twisted.internet.protocol import connectionDone
+from twisted.mail import smtp
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..account import Account
+from ..attempt import Phase
+from ..reply import Reply
+from .broken import SessionBrokenError, lost
+from .tls import ClientTLS, tls_problem
+
+#: Seconds that the server may take for each phase.
+PATIENCE = {
+    Phase.GREETING: 300.0,
+    Phase.TLS: 60.0,
+    Phase.EHLO: 300.0,
+    Phase.LOGIN: 120.0,
+    Phase.MAIL: 300.0,
+    Phase.RCPT: 300.0,
+    Phase.DATA: 120.0,
+    Phase.CONTENT: 180.0,
+    Phase.END: 600.0,
+    Phase.RSET: 60.0,
+    Phase.QUIT: 5.0,
+}
+#: Lines of one reply; a server that says more never ends.
+MOST_LINES = 100
+#: Octets of one line of a reply (RFC 5321 section 4.5.3.1.5 has 512).
+LONGEST_LINE = 4096
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class AccountSender(smtp.ESMTPSender):
+    """One session.
+
+    :ivar offers: what EHLO advertised, keyword in capitals to its parameters.
+    :ivar reset_first: the last transaction left something behind that RSET has to clear.
+    :ivar ended: fires when the connection is gone.
+    """
+
+    transport: Any
+    debug = False
+    MAX_LENGTH = LONGEST_LINE
+    phase = Phase.GREETING
+
+    def __init__(self, account: Account, tls: ClientTLS, clock: IReactorTime) -> None:
+        super().__init__(
+            account.username.encode(),
+            account.password.encode(),
+            tls.context,
+            account.helo_domain.encode("ascii"),
+            0,
+        )
+        self.callLater: Any = clock.callLater
+        self.account = account
+        self.offers: dict[str, str] = {}
+        self.reset_first = False
+        self.ended: Deferred[None] = Deferred()
+        self._lines: list[bytes] = []
+        self._replies: deque[Reply] = deque()
+        self._reader: Deferred[Reply] | None = None
+        self._room: Deferred[None] | None = None
+        self._lost: SessionBrokenError | None = None
+        self._paused = False
+        self._resting = False
+        self._ends = ""
+        self._tls_version = ""
+
+    # The connection.
+
+    @property
+    def secure(self) -> bool:
+        """The session runs inside TLS."""
+        return bool(ISSLTransport.providedBy(self.transport))
+
+    @property
+    def usable(self) -> bool:
+        """The connection is there, and nothing was said that nobody asked for."""
+        return self._lost is None and not self._replies and self.phase is not Phase.QUIT
+
+    @property
+    def description(self) -> str:
+        """The two ends of the connection and its TLS version, for logs and reports."""
+        return f"{self._ends}, {self._tls_version or 'no TLS'}"
+
+    def connectionMade(self) -> None:
+        # The command after a body would wait for the acknowledgement of the body.
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        self.transport.registerProducer(self, True)
+        local, server = self.transport.getHost(), self.transport.getPeer()
+        self._ends = f"{local.host} to {server.host} port {server.port}"
+
+    def handshakeCompleted(self) -> None:
+        self._tls_version = self.transport.getHandle().get_protocol_version_name()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.setTimeout(None)
+        self._break(lost(self._phase_of(reason), _text(reason)))
+        self.ended.callback(None)
+
+    def _phase_of(self, reason: Failure) -> Phase:
+        in_handshake = self.secure and not self._tls_version
+        return Phase.TLS if in_handshake or tls_problem(reason) else self.phase
+
+    def rest(self, limit: float) -> None:
+        """Wait for the next mail, for so many seconds."""
+        self._resting = True
+        self.setTimeout(limit)
+
+    def wake(self) -> None:
+        """The next mail is here."""
+        self._resting = False
+        self.setTimeout(None)
+
+    def timeoutConnection(self) -> None:
+        if self._resting:
+            self.quit()
+            return
+        limit = PATIENCE[self.phase]
+        self.abort(f"the server did not answer for {limit:.0f} s")
+
+    def _break(self, error: SessionBrokenError) -> None:
+        if self._lost is None:
+            self._lost = error
+            reader, self._reader = self._reader, None
+            room, self._room = self._room, None
+            for waiting in (reader, room):
+                if waiting is not None:
+                    waiting.errback(error)
+
+    def start_tls(self) -> None:
+        """Begin the handshake after the server's 220 to STARTTLS.
+
+        :raise SessionBrokenError: something came with that reply.  It was sent in the clear, by
+            anybody, and would be read as though it came after the handshake.
+        """
+        if self._replies or self._lines or self._buffer:
+            raise SessionBrokenError(
+                Phase.TLS, Reply(0, "4.7.0", "octets came between the reply to STARTTLS and TLS")
+            )
+        self.phase = Phase.TLS
+        self.transport.startTLS(self.context)
+
+    def abort(self, why: str) -> None:
+        """Drop the connection at once."""
+        self._break(lost(self.phase, why))
+        self.transport.abortConnection()
+
+    def quit(self) -> None:
+        """Say good-bye; a server that does not answer is hung up on."""
+        if self._lost is None and self.phase is not Phase.QUIT:
+            self.say(b"QUIT")
+            self._resting = False
+            self.phase = Phase.QUIT
+            self.setTimeout(PATIENCE[Phase.QUIT])
+
+    # Reading.
+
+    def lineReceived(self, line: bytes) -> None:
+        code, mark = line[:3], line[3:4]
+        if not code.isdigit() or mark not in (b" ", b"-", b""):
+            self._not_smtp(line)
+            return
+        self._lines.append(line[4:])
+        if mark == b"-":
+            if len(self._lines) > MOST_LINES:
+                self._not_smtp(b"a reply without end")
+            return
+        lines, self._lines = self._lines, []
+        reply = Reply.parse(int(code), lines)
+        if self.phase is Phase.QUIT:
+            self.transport.loseConnection()
+        elif self._resting:
+            self.quit()
+        elif self._reader is None:
+            self._replies.append(reply)
+        else:
+            reader, self._reader = self._reader, None
+            self.setTimeout(None)
+            reader.callback(reply)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self._not_smtp(line)
+
+    def _not_smtp(self, line: bytes) -> None:
+        seen = Reply.parse(0, [line[:80]]).text
+        self.abort(f"this is no reply of an SMTP server: {seen}")
+
+    async def reply(self, phase: Phase) -> Reply:
+        """Wait for the next reply.
+
+        :raise SessionBrokenError: there will be none, or it is a 421 (RFC 5321 section 3.8).
+        """
+        self.phase = phase
+        if self._replies:
+            reply = self._replies.popleft()
+        else:
+            if self._lost:
+                raise self._lost
+            self._reader = Deferred()
+            self.setTimeout(PATIENCE[phase])
+            reply = await self._reader
+        if reply.code == 421:
+            raise SessionBrokenError(phase, reply)
+        return reply
+
+    async def ask(self, line: bytes, phase: Phase) -> Reply:
+        """Say a line and wait for its reply; raises as `reply` does."""
+        self.say(line)
+        return await self.reply(phase)
+
+    @property
+    def answered_early(self) -> bool:
+        """The server has said something although it is our turn."""
+        return bool(self._replies)
+
+    # Writing.
+
+    def say(self, *lines: bytes) -> None:
+        """Send lines in one segment."""
+        self.transport.write(b"\r\n".join(lines) + b"\r\n")
+
+    async def write(self, octets: bytes) -> None:
+        """Send content in wire form, and wait until there is room for more.
+
+        :raise SessionBrokenError: the connection is gone, or the server takes nothing any more.
+        """
+        if self._lost:
+            raise self._lost
+        self.phase = Phase.CONTENT
+        self.transport.write(octets)
+        if self._paused:
+            self._room = Deferred()
+            self.setTimeout(PATIENCE[Phase.CONTENT])
+            await self._room
+
+    def finish(self, octets: bytes) -> None:
+        """Send the last octets of the content and the final dot, which nothing takes back."""
+        self.phase = Phase.END
+        self.transport.write(octets)
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        room, self._room = self._room, None
+        if room:
+            self.setTimeout(None)
+            room.callback(None)
+
+    def stopProducing(self) -> None:
+        """The transport is gone; `connectionLost` follows."""
+
+
+def _text(reason: Failure) -> str:
+    """Say why a connection ended."""
+    if problem := tls_problem(reason):
+        return problem
+    if reason.check(ConnectionDone):
+        return "the server closed the connection"
+    return f"the connection was lost: {reason.getErrorMessage()}"

@@ -1,0 +1,130 @@
+"""TLS towards an account's server: whom to trust, which name to expect, what went wrong.
+
+Certificates and names are verified (RFC 7817, RFC 9525) unless the account says otherwise; SNI is
+sent for host names (RFC 6066 section 3); TLS 1.2 or newer.  The authorities are read once for an
+account, since that costs milliseconds.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import attrs
+from OpenSSL import SSL
+from service_identity import VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
+from twisted.internet import ssl
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..account import Account, Tls
+
+#: What OpenSSL's numbers for a bad chain mean (x509_vfy.h), in an admin's words.
+_VERIFY_ERRORS = {
+    9: "the certificate is not valid yet (is this machine's clock right?)",
+    10: "the certificate has expired",
+    18: "the certificate is self-signed",
+    19: "the certificate's authority is not trusted (self-signed authority)",
+    20: "the certificate's authority is not known",
+    21: "the certificate's authority is not known",
+    23: "the certificate was revoked",
+}
+
+
+class CertificateError(Exception):
+    """The server's certificate is not acceptable; the text says why."""
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Connections:
+    """Makes OpenSSL connections with one context, for one server name.
+
+    :param verify: check the certificate and the name.
+    """
+
+    def __init__(self, context: SSL.Context, server: str, *, verify: bool) -> None:
+        self._context = context
+        self._verify = verify
+        self._server = server
+        self._sni: bytes | None = None
+        try:
+            ip_address(server)
+            self._expected: Any = IPAddress_ID(server)
+        except ValueError:
+            self._sni = server.encode("idna")
+            self._expected = DNS_ID(self._sni.decode())
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        connection = SSL.Connection(self._context, None)
+        if self._sni:
+            connection.set_tlsext_host_name(self._sni)
+        if self._verify:
+            connection.set_verify(SSL.VERIFY_PEER, self._verifier(tlsProtocol))
+        else:
+            connection.set_verify(SSL.VERIFY_NONE, None)
+        return connection
+
+    def _verifier(self, protocol: Any) -> Any:
+        def verify(_: Any, certificate: Any, error: int, depth: int, ok: int) -> bool:
+            problem = None
+            if not ok:
+                problem = _VERIFY_ERRORS.get(
+                    error, f"the certificate is not valid (OpenSSL error {error})"
+                )
+            elif depth == 0:
+                try:
+                    verify_service_identity(extract_patterns(certificate), [self._expected], [])
+                except (VerificationError, ValueError):
+                    problem = f"the certificate is not for {self._server}"
+            if problem:
+                protocol.failVerification(Failure(CertificateError(problem)))
+            return problem is None
+
+        return verify
+
+
+@attrs.frozen
+class ClientTLS:
+    """An account's way to speak TLS.
+
+    :param context: makes the connections, for implicit TLS as for STARTTLS.
+    """
+
+    context: IOpenSSLClientConnectionCreator
+
+    @classmethod
+    def of(cls, account: Account) -> ClientTLS:
+        """Read the account's authorities.
+
+        :raise OSError: the file of `tls_ca` cannot be read.
+        :raise ValueError: it holds no certificate.
+        """
+        verify = account.tls_verify and account.tls is not Tls.OPPORTUNISTIC
+        trust: Any = None
+        if verify:
+            trust = _authorities(account.tls_ca) if account.tls_ca else ssl.platformTrust()
+        options = ssl.CertificateOptions(trustRoot=trust, raiseMinimumTo=ssl.TLSVersion.TLSv1_2)
+        return cls(_Connections(options.getContext(), account.server, verify=verify))
+
+
+def _authorities(path: str) -> Any:
+    mark = b"-----END CERTIFICATE-----"
+    parts = Path(path).read_bytes().split(mark)[:-1]
+    if not parts:
+        raise ValueError(f"{path} holds no PEM certificate")
+    return ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(part + mark) for part in parts])
+
+
+def tls_problem(reason: Failure) -> str:
+    """Say what went wrong with TLS; ``""`` when a connection ended for another reason."""
+    if reason.check(CertificateError):
+        return str(reason.value)
+    if reason.check(SSL.Error):
+        error: Any = reason.value
+        texts = [entry[-1] for entry in (error.args or [[]])[0] if entry]
+        return "TLS failed: " + (", ".join(filter(None, texts)) or "the connection broke off")
+    return ""

@@ -1,0 +1,248 @@
+"""One mail over a session: MAIL, RCPT, DATA, the content, and an outcome for each recipient.
+
+RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531
+(SMTPUTF8).  The content leaves as it lies in the spool, in wire form; only a fixed sender changes
+its header block.  Octets beyond ASCII are sent to servers without 8BITMIME as they are: turning
+them into something else would break signatures, and all such servers known to us take them.
+"""
+
+from __future__ import annotations
+
+import attrs
+from twisted.internet.defer import Deferred
+
+from ..address import ascii_domain
+from ..attempt import Outcome, Phase, Verdict
+from ..errors import AddressError, SpoolError
+from ..header import is_private
+from ..identity import replace_sender
+from ..interfaces import IContent
+from ..message import Delivery
+from ..reply import Reply
+from .broken import SessionBrokenError
+from .sender import AccountSender
+
+_NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
+_SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
+#: Replies about the login, whatever command they answer (RFC 4954 section 6).
+_ABOUT_THE_LOGIN = (530, 534, 535, 538)
+
+
+@attrs.frozen
+class _Mail:
+    """A mail as this session sends it.
+
+    :param recipients: positions in the delivery, and the paths to say.
+    :param start: the first octets of the content, the header block at least.
+    """
+
+    reverse_path: str
+    recipients: tuple[tuple[int, str], ...]
+    start: bytes
+
+
+class Transaction:
+    """One delivery over one session.
+
+    :ivar begun: MAIL FROM was sent.
+    """
+
+    def __init__(self, session: AccountSender, delivery: Delivery, content: IContent) -> None:
+        self._session = session
+        self._delivery = delivery
+        self._content = content
+        self._outcomes: dict[int, Outcome] = {}
+        self.begun = False
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """One outcome for each recipient of the delivery, in their order."""
+        return tuple(self._outcomes[position] for position in sorted(self._outcomes))
+
+    async def run(self) -> None:
+        """Carry the mail over.
+
+        :raise SessionBrokenError: the session has ended; `outcomes` says what that means for each
+            recipient.
+        """
+        try:
+            await self._carry(await self._prepare())
+        except SpoolError:
+            if self.begun:
+                # The server waits for the rest, and must not take what it has for the whole.
+                self._session.abort("the message could not be read from the spool")
+            self._conclude(Verdict.DEFERRED, Phase.CONTENT, _SPOOL_UNREADABLE)
+        except SessionBrokenError as broken:
+            uncertain = broken.lost and broken.phase is Phase.END
+            verdict = Verdict.UNCERTAIN if uncertain else Verdict.DEFERRED
+            self._conclude(verdict, broken.phase, broken.reply)
+            raise
+        finally:
+            self._content.close()
+
+    # What will be said.
+
+    async def _prepare(self) -> _Mail:
+        account, message = self._session.account, self._delivery.message
+        start = b""
+        while len(start) < message.header_size:
+            piece = await self._read()
+            if not piece:
+                raise SpoolError("the content is shorter than its header")
+            start += piece
+        header, body = start[: message.header_size], start[message.header_size :]
+        reverse_path = message.envelope.reverse_path
+        keeps_own = account.fixed_sender_unless_private and is_private(header)
+        if account.fixed_sender and reverse_path and not keeps_own:
+            header = replace_sender(header, account.fixed_sender)
+            reverse_path = account.fixed_sender
+        recipients = tuple(
+            (n, recipient.address) for n, recipient in enumerate(self._delivery.recipients)
+        )
+        mail = _Mail(reverse_path, recipients, header + body)
+        if message.envelope.utf8 and "SMTPUTF8" not in self._session.offers:
+            return self._without_utf8(mail, header)
+        return mail
+
+    def _without_utf8(self, mail: _Mail, header: bytes) -> _Mail:
+        """Fit the mail to a server without SMTPUTF8, as far as that can be done unchanged."""
+        paths = []
+        try:
+            if not header.isascii():
+                raise AddressError("the header goes beyond ASCII")
+            reverse_path = ascii_domain(mail.reverse_path)
+        except AddressError:
+            self._conclude(Verdict.FAILED, Phase.MAIL, _NEEDS_UTF8)
+            return attrs.evolve(mail, recipients=())
+        for position, address in mail.recipients:
+            try:
+                paths.append((position, ascii_domain(address)))
+            except AddressError:
+                self._settle(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8)
+        return _Mail(reverse_path, tuple(paths), mail.start)
+
+    def _mail_command(self, reverse_path: str) -> bytes:
+        offers, message = self._session.offers, self._delivery.message
+        command = f"MAIL FROM:<{reverse_path}>"
+        if "SIZE" in offers:
+            command += f" SIZE={message.size}"
+        if message.envelope.eight_bit and "8BITMIME" in offers:
+            command += " BODY=8BITMIME"
+        if message.envelope.utf8 and "SMTPUTF8" in offers:
+            command += " SMTPUTF8"
+        return command.encode()
+
+    async def _read(self) -> bytes:
+        piece = self._content.read()
+        return await piece if isinstance(piece, Deferred) else piece
+
+    # The dialogue.
+
+    async def _carry(self, mail: _Mail) -> None:
+        session = self._session
+        limit = session.offers.get("SIZE", "")
+        if limit.isdecimal() and 0 < int(limit) < self._delivery.message.size:
+            self._conclude(
+                Verdict.FAILED,
+                Phase.MAIL,
+                Reply(0, "5.3.4", f"the server takes messages of up to {int(limit)} bytes"),
+            )
+        if not mail.recipients or len(self._outcomes) == len(self._delivery.recipients):
+            return
+        if session.reset_first:
+            await session.ask(b"RSET", Phase.RSET)
+            session.reset_first = False
+        accepted = await self._say_envelope(mail)
+        if accepted and await self._send_content(mail):
+            reply = await self._reply(Phase.END)
+            session.reset_first = not reply.positive
+            self._conclude_by(reply, Phase.END)
+
+    async def _say_envelope(self, mail: _Mail) -> bool:
+        """Say MAIL, RCPT and DATA; True when the server waits for the content.
+
+        With PIPELINING all of it leaves at once, and all replies have to be heard to the end.
+        """
+        session = self._session
+        sender = self._mail_command(mail.reverse_path)
+        recipients = [f"RCPT TO:<{path}>".encode() for _, path in mail.recipients]
+        pipelining = "PIPELINING" in session.offers
+        self.begun = True
+        if pipelining:
+            session.say(sender, *recipients, b"DATA")
+
+        async def reply_to(line: bytes, phase: Phase) -> Reply:
+            if not pipelining:
+                session.say(line)
+            return await self._reply(phase)
+
+        reply = await reply_to(sender, Phase.MAIL)
+        if not reply.positive:
+            self._conclude_by(reply, Phase.MAIL)
+            if not pipelining:
+                return False
+        for (position, _), line in zip(mail.recipients, recipients, strict=True):
+            reply = await reply_to(line, Phase.RCPT)
+            if not reply.positive:
+                self._settle_by(position, reply, Phase.RCPT)
+        accepted = len(self._outcomes) < len(self._delivery.recipients)
+        if accepted or pipelining:
+            reply = await reply_to(b"DATA", Phase.DATA)
+            if accepted and reply.code == 354:
+                return True
+            await self._leave_data(reply)
+        session.reset_first = True
+        return False
+
+    async def _leave_data(self, reply: Reply) -> None:
+        """DATA was refused, or went out before it was known that nobody would get the content."""
+        self._conclude_by(reply, Phase.DATA)
+        if reply.code == 354:
+            self._session.say(b".")  # RFC 2920 section 3.1
+            await self._reply(Phase.END)
+
+    async def _send_content(self, mail: _Mail) -> bool:
+        """Send header, body and final dot; False when the server did not wait for the end."""
+        session = self._session
+        octets = mail.start
+        while following := await self._read():
+            await session.write(octets)
+            if session.answered_early:
+                self._conclude_by(await self._reply(Phase.CONTENT), Phase.CONTENT)
+                # Whatever followed would be read as commands, or as the rest of the content.
+                session.abort("the server answered before the end of the content")
+                return False
+            octets = following
+        session.finish(octets + b".\r\n")
+        return True
+
+    async def _reply(self, phase: Phase) -> Reply:
+        reply = await self._session.reply(phase)
+        if reply.code in _ABOUT_THE_LOGIN:
+            raise SessionBrokenError(phase, reply, login_refused=True)
+        return reply
+
+    # The outcomes.
+
+    def _settle(self, position: int, verdict: Verdict, phase: Phase, reply: Reply) -> None:
+        recipient = self._delivery.recipients[position]
+        self._outcomes.setdefault(
+            position, Outcome(recipient=recipient, verdict=verdict, phase=phase, reply=reply)
+        )
+
+    def _settle_by(self, position: int, reply: Reply, phase: Phase) -> None:
+        """A recipient that is not settled yet is what the reply says."""
+        if phase is Phase.END and 200 <= reply.code < 300:
+            verdict = Verdict.DELIVERED
+        else:
+            verdict = Verdict.FAILED if reply.permanent else Verdict.DEFERRED
+        self._settle(position, verdict, phase, reply)
+
+    def _conclude(self, verdict: Verdict, phase: Phase, reply: Reply) -> None:
+        """All recipients that are not settled yet are this."""
+        for position in range(len(self._delivery.recipients)):
+            self._settle(position, verdict, phase, reply)
+
+    def _conclude_by(self, reply: Reply, phase: Phase) -> None:
+        for position in range(len(self._delivery.recipients)):
+            self._settle_by(position, reply, phase)

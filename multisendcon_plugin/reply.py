@@ -1,0 +1,86 @@
+"""SMTP replies, ours and theirs: code, enhanced status code, text.
+
+RFC 5321 section 4.2 and RFC 3463.  Pure: knows the form of a reply, not its meaning.
+"""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+#: A reply longer than this is cut: it ends up in logs, reports and the spool.
+LONGEST_TEXT = 2000
+
+
+@attrs.frozen
+class Reply:
+    """A reply of an SMTP server.
+
+    :param code: three digits; 0 when the reply is not a server's but a statement of ours
+        about a connection that gave none.
+    :param enhanced: ``"5.1.1"``, or ``""`` when there is none.
+    :param text: one or more lines without code, one below the other.
+    """
+
+    code: int
+    enhanced: str = ""
+    text: str = ""
+
+    @property
+    def positive(self) -> bool:
+        """2xx and 3xx: the command was taken."""
+        return 200 <= self.code < 400
+
+    @property
+    def transient(self) -> bool:
+        """4xx: the same command may succeed later."""
+        return 400 <= self.code < 500
+
+    @property
+    def permanent(self) -> bool:
+        """5xx: the same command will fail again."""
+        return 500 <= self.code < 600
+
+    def __str__(self) -> str:
+        code = str(self.code) if self.code else ""
+        return " ".join(part for part in (code, self.enhanced, *self.text.splitlines()) if part)
+
+    def wire(self) -> bytes:
+        """Return the reply as a server writes it, the enhanced code on each line (RFC 2034)."""
+        prefix = f"{self.enhanced} " if self.enhanced else ""
+        lines = self.text.split("\n")
+        last = len(lines) - 1
+        return b"".join(
+            f"{self.code}{' ' if n == last else '-'}{prefix}{line}\r\n".encode()
+            for n, line in enumerate(lines)
+        )
+
+    @classmethod
+    def parse(cls, code: int, lines: list[bytes]) -> Reply:
+        """Read the lines of a server's reply, their codes already cut off.
+
+        Replies come from strangers: control characters are removed, what is not UTF-8 is
+        escaped, and the text is limited to `LONGEST_TEXT` characters.
+        """
+        texts = []
+        enhanced = ""
+        for line in lines:
+            text = _CONTROL.sub(" ", line.decode("utf-8", "backslashreplace")).strip()
+            found = _ENHANCED.match(text)
+            if found and found[1][0] == str(code)[0]:
+                enhanced = enhanced or found[1]
+                text = text[found.end() :]
+            texts.append(text)
+        return cls(code, enhanced, "\n".join(texts)[:LONGEST_TEXT])
+
+
+class ReplyError(Exception):
+    """A command is answered with this reply instead of being carried out."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply

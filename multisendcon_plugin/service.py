@@ -1,0 +1,116 @@
+"""The relay as one Twisted service: introduces edge, spool, queue and relay to each other.
+
+What `twistd multisendcon` runs, and what another Twisted application embeds.  It imports no
+reactor: it is given one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import classImplements
+
+from .configuration import Configuration
+from .edge import RelayESMTPFactory
+from .envelope import Envelope
+from .errors import ListenError
+from .interfaces import IAccountRegistry, ISpool
+from .queue import QueueService
+from .registry import AccountRegistry
+from .relay import AccountSenderFactory, ConnectionBudget
+from .spool import SqliteSpool
+
+classImplements(AccountRegistry, IAccountRegistry)
+
+
+class RelayService(Service):
+    """A whole relay.
+
+    :param configuration: see `multisendcon_plugin.load`.
+    :param reactor: listens, connects, is the clock, and is called from the spool's threads.
+    :param spool: another spool than the one in `configuration.spool.path`.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, configuration: Configuration, reactor: Any, *, spool: ISpool | None = None
+    ) -> None:
+        self.setName("multisendcon")
+        self.configuration = configuration
+        self.registry = AccountRegistry(configuration.accounts)
+        self.spool = spool or SqliteSpool(configuration.spool.path, reactor)
+        budget = ConnectionBudget(configuration.delivery.max_connections)
+        self.queue = QueueService(
+            configuration,
+            registry=self.registry,
+            spool=self.spool,
+            make_relay=lambda account: AccountSenderFactory(account, reactor, budget),
+            clock=reactor,
+        )
+        self.factory = RelayESMTPFactory(
+            configuration.master_relay, self.registry, self.queue, reactor
+        )
+        self._reactor = reactor
+        self._ports: list[IListeningPort] = []
+
+    @property
+    def addresses(self) -> list[IAddress]:
+        """Where the relay listens."""
+        return [port.getHost() for port in self._ports]
+
+    def privilegedStartService(self) -> None:
+        """Begin to listen; clients are served when the service has started.
+
+        :raise ListenError: it cannot listen where the configuration says.
+        """
+        super().privilegedStartService()
+        for description in self.configuration.master_relay.listen:
+            self._listen(description)
+
+    def _listen(self, description: str) -> None:
+        problems: list[Failure] = []
+        listening = maybeDeferred(
+            lambda: serverFromString(self._reactor, description).listen(self.factory)
+        )
+        listening.addCallbacks(self._ports.append, problems.append)
+        if problems:
+            raise ListenError(
+                f"cannot listen on {description}: {problems[0].getErrorMessage()}"
+            ) from problems[0].value
+
+    def startService(self) -> None:
+        """Open the spool and go on with what waits in it.
+
+        :raise SpoolError: the spool cannot be used.
+        """
+        self.spool.open()
+        super().startService()
+        self.queue.startService()
+
+    def stopService(self) -> Deferred[Any]:
+        """Take nothing more, let what is on its way finish, close the spool."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        ports, self._ports = self._ports, []
+        await DeferredList([maybeDeferred(port.stopListening) for port in ports])
+        await DeferredList([self.factory.stop(), self.queue.stopService()])
+        await self.spool.close()
+
+    def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
+        """Take over a mail without SMTP; it goes the same way as one that came by SMTP.
+
+        :param content: a message (RFC 5322) with CRLF or LF line ends, not dot-stuffed.
+        :return: its queue id, once it would survive a power cut.  Fails with `AddressError`,
+            `ContentError`, `ReplyError` (what an SMTP client would have been told) or
+            `SpoolError`; then nothing was taken.
+        """
+        return self.factory.submit(envelope, content)

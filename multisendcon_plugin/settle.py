@@ -1,0 +1,127 @@
+"""What follows from an attempt: the rule that ends, defers, moves or expires a delivery.
+
+Pure: `now` is an argument.  Delivered -> done; deferred -> due again by the retry
+schedule, or the next account; failed or expired -> reported.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from .attempt import Attempt, Outcome, Verdict
+from .backoff import retry_pause
+from .configuration.values import DeliverySettings
+from .message import Delivery, Submission
+
+_FAILURES_BEFORE_EXPIRY = 2
+"""A mail that waited long while its account was held, or we were off, gets a second chance."""
+
+
+@attrs.frozen(kw_only=True)
+class Settlement:
+    """All that an attempt changes in the spool; it becomes durable as a whole.
+
+    :param delivery: as the spool has it.
+    :param remaining: as it is from now on, with the recipients that are not settled; ``None``
+        when the delivery has ended.
+    :param reports: new messages (non-delivery and delay reports).
+    :param mail_ended: the end of the account's last mail, in seconds since the epoch.
+    """
+
+    delivery: Delivery
+    remaining: Delivery | None
+    reports: tuple[Submission, ...] = ()
+    mail_ended: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Judgement:
+    """What becomes of each recipient of an attempt.
+
+    Every recipient is in exactly one of `remaining`, `delivered` and `failed`.
+
+    :param remaining: the delivery as it goes on; ``None`` when it has ended.
+    :param failed: final and to be reported: refused (verdict FAILED), or expired (any other).
+    :param delayed: recipients in `remaining` of whose delay the sender is to be told now.
+    """
+
+    remaining: Delivery | None
+    delivered: tuple[Outcome, ...] = ()
+    failed: tuple[Outcome, ...] = ()
+    delayed: tuple[Outcome, ...] = ()
+
+
+def judge(
+    delivery: Delivery,
+    attempt: Attempt,
+    *,
+    now: float,
+    settings: DeliverySettings,
+    jitter: float,
+    fallback: str | None = None,
+) -> Judgement:
+    """Decide what follows from an attempt.
+
+    A fault of the account says nothing about the mail: it never fails a recipient, but moves
+    the delivery to the fallback account or defers it, until it expires.
+
+    :param delivery: as it was before the attempt.
+    :param now: seconds since the epoch.
+    :param jitter: 0 to 1, see `retry_pause`.
+    :param fallback: the account that takes over if this one had a fault.
+    :raise ValueError: the attempt speaks of other recipients than the delivery has.
+    """
+    if {outcome.recipient for outcome in attempt.outcomes} != set(delivery.recipients):
+        raise ValueError("an attempt must have an outcome for each recipient of its delivery")
+    delivered = tuple(each for each in attempt.outcomes if each.verdict is Verdict.DELIVERED)
+    undelivered = tuple(each for each in attempt.outcomes if each.verdict is not Verdict.DELIVERED)
+    refused = tuple(each for each in undelivered if _is_refused(each, attempt))
+    waiting = tuple(each for each in undelivered if not _is_refused(each, attempt))
+    if not waiting:
+        return Judgement(remaining=None, delivered=delivered, failed=refused)
+
+    remaining = attrs.evolve(
+        delivery,
+        recipients=tuple(outcome.recipient for outcome in waiting),
+        last_reply=_last_reply(attempt, waiting),
+    )
+    # What may have arrived by one account must not arrive again from another sender address.
+    uncertain = any(outcome.verdict is Verdict.UNCERTAIN for outcome in waiting)
+    age = now - delivery.message.arrived
+    failures = delivery.attempts + 1
+
+    if attempt.fault and fallback is not None and not uncertain:
+        tried = (*delivery.tried, delivery.account)
+        remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
+    elif failures >= _FAILURES_BEFORE_EXPIRY and age >= settings.give_up_after:
+        return Judgement(remaining=None, delivered=delivered, failed=undelivered)
+    else:
+        pause = retry_pause(settings.retry, failures, jitter)
+        remaining = attrs.evolve(remaining, attempts=failures, due=now + pause)
+        if attempt.fault and not uncertain:
+            first_choice = (*delivery.tried, delivery.account)[0]
+            remaining = attrs.evolve(remaining, account=first_choice, tried=())
+
+    delayed: tuple[Outcome, ...] = ()
+    if not delivery.warned and 0 < settings.warn_after <= age:
+        remaining = attrs.evolve(remaining, warned=True)
+        delayed = waiting
+    return Judgement(remaining=remaining, delivered=delivered, failed=refused, delayed=delayed)
+
+
+def retry_until(delivery: Delivery, settings: DeliverySettings) -> float:
+    """Return when a delivery will be given up if all its attempts fail.
+
+    :return: seconds since the epoch; not before the next attempt.
+    """
+    return max(delivery.message.arrived + settings.give_up_after, delivery.due)
+
+
+def _is_refused(outcome: Outcome, attempt: Attempt) -> bool:
+    return outcome.verdict is Verdict.FAILED and not attempt.fault
+
+
+def _last_reply(attempt: Attempt, waiting: tuple[Outcome, ...]) -> str:
+    if attempt.fault:
+        return str(attempt.fault)
+    return f"{waiting[0].phase.value}: {waiting[0].reply}"

@@ -1,0 +1,109 @@
+"""The database file: how it is opened, and what its errors mean to us.
+
+Sets what durability rests on (WAL, a full sync at every commit); knows no table but the
+schema's version.  https://sqlite.org/wal.html, https://sqlite.org/rescode.html
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+from ..errors import SpoolError, SpoolFullError
+
+_VERSION = 1
+
+#: Octets that the write-ahead log may keep on disk once it is done with.
+_LOG_LIMIT = 16 * 1024 * 1024
+
+_SETTINGS = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    f"PRAGMA journal_size_limit = {_LOG_LIMIT}",
+    # Some systems build SQLite so that it overwrites all that is deleted with zeros: for us
+    # that would be a second write of every mail.
+    "PRAGMA secure_delete = OFF",
+)
+
+#: No room in a file, or (a quota, a limit of the file system) a write that is not taken.
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+_SYNC = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
+
+
+def open_database(file: Path) -> sqlite3.Connection:
+    """Connect to write; make the file when there is none.
+
+    :raise SpoolError: the file is not ours, from a newer version, or cannot be used.
+    """
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = connect(file)
+        try:
+            _prepare(connection, file)
+        except BaseException:
+            connection.close()
+            raise
+    except (OSError, sqlite3.Error) as error:
+        raise SpoolError(f"{file}: the spool cannot be opened: {error}") from error
+    return connection
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """Connect to the file; the connection may be used by any one thread at a time."""
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, file: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > _VERSION:
+        raise SpoolError(
+            f"{file}: written by a newer multisendcon (schema {version}, this one knows"
+            f" {_VERSION}); use that version or another folder"
+        )
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and not version:
+        raise SpoolError(f"{file}: a database, but not a spool; use another folder")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise SpoolError(f"{file}: cannot keep a write-ahead log here; use a local disk")
+    if not tables:
+        schema = files(__package__).joinpath("schema.sql").read_text("utf-8")
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version = {_VERSION}; COMMIT;"
+        )
+
+
+def spool_error(error: Exception) -> SpoolError:
+    """Say what an exception of a job means to those who asked for it."""
+    if isinstance(error, SpoolError):
+        return error
+    if _code(error) in _FULL:
+        ours: SpoolError = SpoolFullError(f"the spool is full: {error}")
+    else:
+        ours = SpoolError(f"the spool failed: {type(error).__name__}: {error}")
+    ours.__cause__ = error
+    return ours
+
+
+def lost_trust(error: Exception, *, committing: bool) -> bool:
+    """Tell whether the disk can no longer be believed.
+
+    After a failed fsync the system may have dropped what it did not write, and the next fsync
+    says nothing of it; so there must be none.
+
+    :param committing: it was COMMIT that failed.
+    """
+    code = _code(error)
+    return code in _SYNC or (
+        committing and code not in _FULL and code not in (sqlite3.SQLITE_BUSY, None)
+    )
+
+
+def _code(error: Exception) -> int | None:
+    return getattr(error, "sqlite_errorcode", None)

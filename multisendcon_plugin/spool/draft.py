@@ -1,0 +1,130 @@
+"""A message that is still arriving: short ones wait in memory, long ones stream to disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..envelope import Envelope
+from ..errors import SpoolError
+from ..interfaces import IDraft
+from ..message import Delivery, Message, Parcel
+from . import rows
+from .keys import PIECE, new_deliveries, pieces
+from .writer import Writer
+
+#: Octets of one draft that may wait for the writer before its source is asked to pause.
+_QUEUED = 512 * 1024
+
+
+@implementer(IDraft)
+class Draft:
+    """Holds content up to `PIECE` octets; of longer content, whole pieces go to the writer."""
+
+    def __init__(self, number: int, writer: Writer, seconds: Callable[[], float]) -> None:
+        self.number = number
+        self._writer = writer
+        self._seconds = seconds
+        self._open = True
+        self._size = 0
+        self._chunks: list[bytes] = []
+        self._pending = 0
+        self._parts = 0
+        self._queued = 0
+        self._paused: list[Deferred[None]] = []
+        self._fault: Failure | None = None
+
+    @property
+    def held(self) -> bytes | None:
+        """The whole content, unless it is longer than `PIECE`."""
+        if self._parts:
+            return None
+        return self._join()
+
+    def write(self, data: bytes) -> Deferred[None] | None:
+        """Add content in wire form."""
+        if not self._open or self._fault is not None:
+            return None
+        self._chunks.append(data)
+        self._pending += len(data)
+        self._size += len(data)
+        if self._pending > PIECE:
+            self._spill()
+        if self._queued <= _QUEUED:
+            return None
+        paused: Deferred[None] = Deferred()
+        self._paused.append(paused)
+        return paused
+
+    def commit(
+        self, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
+    ) -> Deferred[tuple[Delivery, ...]]:
+        """Make the message durable."""
+        if not self._open:
+            return fail(SpoolError("the draft was committed or discarded before"))
+        self._open = False
+        if self._fault is not None:
+            self._erase()
+            return fail(self._fault)
+        message = Message(
+            number=self.number,
+            envelope=envelope,
+            size=self._size,
+            header_size=header_size,
+            arrived=self._seconds(),
+        )
+        deliveries = new_deliveries(message, parcels)
+        rest = self._join()
+        job = partial(rows.complete, new=(message, rest, deliveries), parts=self._parts)
+        done = self._writer.do(job, len(rest))
+        return done.addCallbacks(lambda _: deliveries, self._not_committed)
+
+    def discard(self) -> None:
+        """Forget the message."""
+        if self._open:
+            self._open = False
+            self._erase()
+
+    def _join(self) -> bytes:
+        data = b"".join(self._chunks)
+        self._chunks = [data]
+        return data
+
+    def _spill(self) -> None:
+        """Give whole pieces to the writer."""
+        data = self._join()
+        whole = len(data) - len(data) % PIECE
+        for piece in pieces(data[:whole]):
+            job = partial(rows.add_piece, message=self.number, part=self._parts, data=piece)
+            self._parts += 1
+            self._queued += len(piece)
+            done = self._writer.do(job, len(piece))
+            done.addErrback(self._not_written).addCallback(self._answered, len(piece))
+        self._chunks = [data[whole:]]
+        self._pending = len(data) - whole
+
+    def _not_written(self, failure: Failure) -> None:
+        self._fault = self._fault or failure
+
+    def _answered(self, _: None, size: int) -> None:
+        self._queued -= size
+        if self._queued <= _QUEUED:
+            paused, self._paused = self._paused, []
+            for each in paused:
+                each.callback(None)
+
+    def _not_committed(self, failure: Failure) -> Failure:
+        self._erase()
+        # A piece that was not written is why; the commit only found it missing.
+        return self._fault or failure
+
+    def _erase(self) -> None:
+        self._chunks = []
+        if self._parts:
+            done = self._writer.do(partial(rows.erase_draft, message=self.number))
+            # What stays is swept up at the next start.
+            done.addErrback(lambda _: None)

@@ -1,0 +1,64 @@
+"""The spool's folder, and the lock that keeps a second process out.
+
+The lock is the system's (``flock``): it ends with the process that holds it, however that
+ends, and no stale file or reused process id can stand in the way.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from ..errors import SpoolError, SpoolLockedError
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder, if it is missing, so that it survives a power cut.
+
+    :raise SpoolError: it cannot be made.
+    """
+    if path.is_dir():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700)
+        parent = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+    except OSError as error:
+        raise SpoolError(f"{path}: the spool's folder cannot be used: {error.strerror}") from error
+
+
+class Lock:
+    """Held from its making until `release`.
+
+    :raise SpoolLockedError: another process, or this one, holds it.
+    :raise SpoolError: the lock file cannot be opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._file = os.open(folder / "spool.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SpoolError(f"{folder}: the spool cannot be locked: {error.strerror}") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(self._file, 20).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._file)
+            raise SpoolLockedError(
+                f"{folder}: the spool is in use by another process (pid {holder});"
+                " stop that one first, or give this one a folder of its own"
+            ) from error
+        except OSError as error:
+            os.close(self._file)
+            raise SpoolError(f"{folder}: the spool cannot be locked: {error.strerror}") from error
+        os.ftruncate(self._file, 0)
+        os.write(self._file, b"%d\n" % os.getpid())
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        os.close(self._file)

@@ -1,0 +1,76 @@
+"""The numbers of messages, and the keys that follow from them.
+
+A message's number is the moment of its birth in units of 100 microseconds since the epoch;
+until the year 2400 it fits in 47 bits.  What belongs to it has the number times 65536, plus
+its own place, as key.  Pure: the clock is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..errors import SpoolError
+from ..message import Delivery, Message, Parcel
+
+_UNITS_PER_SECOND = 10_000
+_PLACES = 65_536
+
+#: Octets of content in one row; a message that is not longer is kept in memory as well.
+PIECE = 128 * 1024
+
+
+class Numbers:
+    """Gives each message its number, strictly increasing also when the clock goes back.
+
+    :param seconds: the wall clock, in seconds since the epoch.
+    :param last: the highest number in use.
+    """
+
+    def __init__(self, seconds: Callable[[], float], last: int) -> None:
+        self._seconds = seconds
+        self._last = last
+
+    def next(self) -> int:
+        """Return the number of a new message."""
+        self._last = max(self._last + 1, int(self._seconds() * _UNITS_PER_SECOND))
+        return self._last
+
+
+def place(message: int, n: int) -> int:
+    """Return the key of the nth piece of content or delivery of a message.
+
+    :raise SpoolError: there is no such place; the key would belong to another message.
+    """
+    if n >= _PLACES:
+        raise SpoolError("the message is longer than the spool can hold")
+    return message * _PLACES + n
+
+
+def message_of(key: int) -> int:
+    """Return the number of the message that a key belongs to."""
+    return key // _PLACES
+
+
+def span(message: int) -> tuple[int, int]:
+    """Return the lowest and the highest key of a message."""
+    return message * _PLACES, message * _PLACES + _PLACES - 1
+
+
+def pieces(content: bytes) -> Iterator[bytes]:
+    """Cut content into pieces of at most `PIECE` octets."""
+    for start in range(0, len(content), PIECE):
+        yield content[start : start + PIECE]
+
+
+def new_deliveries(message: Message, parcels: tuple[Parcel, ...]) -> tuple[Delivery, ...]:
+    """Make the deliveries of a new message, all due at once."""
+    return tuple(
+        Delivery(
+            number=place(message.number, n),
+            message=message,
+            account=parcel.account,
+            recipients=parcel.recipients,
+            due=message.arrived,
+        )
+        for n, parcel in enumerate(parcels)
+    )

@@ -1,0 +1,85 @@
+"""The one who reads: an own thread and connection, so that reading never waits for writing.
+
+Each question sees everything that was committed before it was asked (a WAL reader sees the
+database as it was when its transaction began).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from ..errors import SpoolError
+from ..interfaces import IContent
+from ..message import Message
+from .rows import piece
+from .worker import Job, Reactor, Worker
+
+_T = TypeVar("_T")
+
+
+class Reader:
+    """Answers questions in the order in which they come."""
+
+    def __init__(self, connection: sqlite3.Connection, reactor: Reactor) -> None:
+        self._connection = connection
+        self._worker = Worker("spool reader", reactor, self._work, connection.close)
+
+    def ask(self, question: Callable[[sqlite3.Connection], _T]) -> Deferred[_T]:
+        """Run a question in a transaction.  Fails with `SpoolError`."""
+        return self._worker.do(Job(question))
+
+    def stop(self) -> Deferred[None]:
+        """Answer what waits and close the connection."""
+        return self._worker.stop()
+
+    def _work(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            try:
+                self._connection.execute("BEGIN")
+                try:
+                    job.result = job.run(self._connection)
+                finally:
+                    # Some errors have ended the transaction already.
+                    if self._connection.in_transaction:
+                        self._connection.execute("COMMIT")
+            except Exception as error:
+                job.error = error
+
+
+@implementer(IContent)
+class StoredContent:
+    """The content of one message, read piece by piece."""
+
+    def __init__(self, reader: Reader, message: Message) -> None:
+        self._reader = reader
+        self._message = message
+        self._part = 0
+        self._missing = message.size
+        self._closed = False
+
+    def read(self) -> bytes | Deferred[bytes]:
+        """Return the next piece, ``b""`` after the last."""
+        if self._closed:
+            # Not b"": half a message must not look like a whole one.
+            return fail(SpoolError("the content was closed"))
+        if not self._missing:
+            return b""
+        asked = self._reader.ask(partial(piece, message=self._message.number, part=self._part))
+        return asked.addCallback(self._got)
+
+    def close(self) -> None:
+        """Stop reading before the end."""
+        self._closed = True
+
+    def _got(self, data: bytes | None) -> bytes:
+        if data is None:
+            raise SpoolError(f"content of message {self._message.id} is missing")
+        self._part += 1
+        self._missing -= len(data)
+        return data

@@ -1,0 +1,244 @@
+"""Values to rows and back: all the SQL on messages and deliveries.
+
+Each function runs inside a transaction that is not its own; one that writes leaves nothing
+behind but rows, so that it can be repeated after a rollback.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from sqlite3 import Connection
+
+from ..envelope import Envelope
+from ..errors import SpoolError
+from ..message import Delivery, Message, Recipient
+from ..settle import Settlement
+from .keys import message_of, pieces, place, span
+
+#: A new message as it is stored: its content and its deliveries.
+New = tuple[Message, bytes, tuple[Delivery, ...]]
+
+
+def add_piece(connection: Connection, message: int, part: int, data: bytes) -> None:
+    """Store a piece of a message that is still arriving."""
+    connection.execute("INSERT OR IGNORE INTO draft VALUES (?)", (message,))
+    connection.execute("INSERT INTO content VALUES (?, ?)", (place(message, part), data))
+
+
+def complete(connection: Connection, new: New, parts: int) -> None:
+    """Make a draft a message.
+
+    :param new: with the content that follows on the pieces already stored.
+    :param parts: how many pieces should be stored already.
+    :raise SpoolError: some are not.
+    """
+    number = new[0].number
+    if parts:
+        (stored,) = connection.execute(
+            "SELECT count(*) FROM content WHERE id BETWEEN ? AND ?", span(number)
+        ).fetchone()
+        if stored != parts:
+            raise SpoolError("some of the content could not be stored")
+        connection.execute("DELETE FROM draft WHERE message = ?", (number,))
+    _add(connection, new, parts)
+
+
+def erase_draft(connection: Connection, message: int) -> None:
+    """Remove the pieces of a message that never became whole."""
+    connection.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", span(message))
+    connection.execute("DELETE FROM draft WHERE message = ?", (message,))
+
+
+def settle(
+    connection: Connection, settlement: Settlement, reports: Iterable[New]
+) -> tuple[Delivery, ...]:
+    """Record what came of an attempt; return the deliveries of its reports.
+
+    A delivery that is settled already stays as it is, and is not reported again.
+    """
+    if settlement.mail_ended is not None:
+        connection.execute(
+            "INSERT INTO account VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET mail_ended = excluded.mail_ended",
+            (settlement.delivery.account, settlement.mail_ended),
+        )
+    if settlement.remaining is None:
+        known = _end(connection, settlement.delivery)
+    else:
+        known = _change(connection, settlement.delivery, settlement.remaining)
+    if not known:
+        return ()
+    made: tuple[Delivery, ...] = ()
+    for new in reports:
+        _add(connection, new)
+        made += new[2]
+    return made
+
+
+def waiting(connection: Connection, account: str, limit: int) -> tuple[Delivery, ...]:
+    """Read the deliveries of an account, the earliest due first."""
+    rows = connection.execute(
+        "SELECT id, due, attempts, tried, warned, last_reply FROM delivery"
+        " WHERE account = ? ORDER BY due, id LIMIT ?",
+        (account, limit),
+    )
+    return tuple(
+        Delivery(
+            number=number,
+            message=_message(connection, message_of(number)),
+            account=account,
+            recipients=_recipients(connection, number),
+            due=due,
+            attempts=attempts,
+            tried=tuple(json.loads(tried)),
+            warned=bool(warned),
+            last_reply=last_reply,
+        )
+        for number, due, attempts, tried, warned, last_reply in rows
+    )
+
+
+def lanes(connection: Connection) -> dict[str, int]:
+    """Count the deliveries of each account that has any."""
+    return dict(connection.execute("SELECT account, count(*) FROM delivery GROUP BY account"))
+
+
+def mail_ends(connection: Connection) -> dict[str, float]:
+    """Read when each account's last mail ended."""
+    return dict(connection.execute("SELECT name, mail_ended FROM account"))
+
+
+def piece(connection: Connection, message: int, part: int) -> bytes | None:
+    """Read one piece of a message's content."""
+    row: tuple[bytes] | None = connection.execute(
+        "SELECT data FROM content WHERE id = ?", (place(message, part),)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def begin(connection: Connection) -> tuple[bool, int]:
+    """Take the store into use: sweep up what never became a message.
+
+    :return: whether it was closed in good order, and the highest number that was in use.
+    """
+    (clean,) = connection.execute("SELECT value FROM meta WHERE name = 'clean'").fetchone()
+    (last,) = connection.execute(
+        "SELECT max(ifnull((SELECT max(number) FROM message), 0),"
+        " ifnull((SELECT max(message) FROM draft), 0))"
+    ).fetchone()
+    for (message,) in connection.execute("SELECT message FROM draft").fetchall():
+        erase_draft(connection, message)
+    connection.execute("UPDATE meta SET value = 0 WHERE name = 'clean'")
+    return bool(clean), last
+
+
+def end(connection: Connection) -> None:
+    """Note that the store is closed in good order."""
+    connection.execute("UPDATE meta SET value = 1 WHERE name = 'clean'")
+
+
+def _add(connection: Connection, new: New, first_part: int = 0) -> None:
+    message, content, deliveries = new
+    for part, data in enumerate(pieces(content), first_part):
+        connection.execute("INSERT INTO content VALUES (?, ?)", (place(message.number, part), data))
+    envelope = message.envelope
+    connection.execute(
+        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            message.number,
+            envelope.reverse_path,
+            json.dumps(envelope.recipients),
+            envelope.eight_bit,
+            envelope.utf8,
+            message.size,
+            message.header_size,
+            message.arrived,
+        ),
+    )
+    for delivery in deliveries:
+        connection.execute(
+            "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                delivery.number,
+                delivery.account,
+                delivery.due,
+                delivery.attempts,
+                json.dumps(delivery.tried),
+                delivery.warned,
+                delivery.last_reply,
+            ),
+        )
+        _add_recipients(connection, delivery.number, delivery.recipients)
+
+
+def _add_recipients(
+    connection: Connection, delivery: int, recipients: tuple[Recipient, ...]
+) -> None:
+    connection.executemany(
+        "INSERT INTO recipient VALUES (?, ?, ?, ?)",
+        [(delivery, n, each.address, each.reason) for n, each in enumerate(recipients)],
+    )
+
+
+def _end(connection: Connection, delivery: Delivery) -> bool:
+    """Remove a delivery and, when it was the last, its message; tell whether it was there."""
+    ended = connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.number,))
+    if not ended.rowcount:
+        return False
+    number = delivery.message.number
+    left = connection.execute("SELECT 1 FROM delivery WHERE id BETWEEN ? AND ?", span(number))
+    if left.fetchone() is None:
+        connection.execute("DELETE FROM message WHERE number = ?", (number,))
+        connection.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", span(number))
+    return True
+
+
+def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> bool:
+    """Make a delivery what remains of it; tell whether it was there."""
+    changed = connection.execute(
+        "UPDATE delivery SET account = ?, due = ?, attempts = ?, tried = ?, warned = ?,"
+        " last_reply = ? WHERE id = ?",
+        (
+            remaining.account,
+            remaining.due,
+            remaining.attempts,
+            json.dumps(remaining.tried),
+            remaining.warned,
+            remaining.last_reply,
+            delivery.number,
+        ),
+    )
+    if not changed.rowcount:
+        return False
+    if remaining.recipients != delivery.recipients:
+        connection.execute("DELETE FROM recipient WHERE delivery = ?", (delivery.number,))
+        _add_recipients(connection, delivery.number, remaining.recipients)
+    return True
+
+
+def _message(connection: Connection, number: int) -> Message:
+    reverse_path, recipients, eight_bit, utf8, size, header_size, arrived = connection.execute(
+        "SELECT reverse_path, recipients, eight_bit, utf8, size, header_size, arrived"
+        " FROM message WHERE number = ?",
+        (number,),
+    ).fetchone()
+    return Message(
+        number=number,
+        envelope=Envelope(
+            reverse_path=reverse_path,
+            recipients=tuple(json.loads(recipients)),
+            eight_bit=bool(eight_bit),
+            utf8=bool(utf8),
+        ),
+        size=size,
+        header_size=header_size,
+        arrived=arrived,
+    )
+
+
+def _recipients(connection: Connection, delivery: int) -> tuple[Recipient, ...]:
+    rows = connection.execute(
+        "SELECT address, reason FROM recipient WHERE delivery = ? ORDER BY position", (delivery,)
+    )
+    return tuple(Recipient(address=address, reason=reason) for address, reason in rows)

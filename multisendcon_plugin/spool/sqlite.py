@@ -1,0 +1,118 @@
+"""The spool on disk: one SQLite database, one writer, one reader.
+
+Puts the parts together; the SQL is in `rows`, the group commit in `writer`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from ..errors import SpoolError
+from ..interfaces import IContent, IDraft, ISpool
+from ..message import Delivery, Message
+from ..settle import Settlement
+from . import rows
+from .database import connect, open_database, spool_error
+from .draft import Draft
+from .folder import Lock, make_folder
+from .keys import Numbers, new_deliveries
+from .reader import Reader, StoredContent
+from .worker import Reactor
+from .writer import Writer
+
+_MIB = 1024 * 1024
+
+
+@implementer(ISpool)
+class SqliteSpool:
+    """Messages and deliveries in a folder of the local disk.
+
+    To be opened after the process has become a daemon: threads do not survive a fork.
+
+    :param path: the folder; made, for its owner alone, when it is missing.
+    :param reactor: `IReactorFromThreads`, and a clock in seconds since the epoch.
+    :param reserve: octets of the disk that new mail leaves free for settling the old.
+    """
+
+    clean = False
+
+    def __init__(self, path: str, reactor: Reactor, *, reserve: int = 8 * _MIB) -> None:
+        self._folder = Path(path)
+        self._reactor = reactor
+        self._reserve = reserve
+
+    def open(self) -> None:
+        """Take hold of the folder; blocks for as long as the disk does."""
+        make_folder(self._folder)
+        self._lock = Lock(self._folder)
+        try:
+            self._start()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _start(self) -> None:
+        file = self._folder / "spool.db"
+        connection = open_database(file)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self.clean, last = rows.begin(connection)
+            connection.execute("COMMIT")
+            reading = connect(file)
+        except Exception as error:
+            connection.close()
+            raise SpoolError(f"{file}: {spool_error(error)}") from error
+        self._numbers = Numbers(self._reactor.seconds, last)
+        self._writer = Writer(connection, self._reactor, self._folder, self._reserve)
+        self._reader = Reader(reading, self._reactor)
+
+    def close(self) -> Deferred[None]:
+        """Finish what is being written and let go of the folder."""
+        stopped = self._reader.stop()
+        stopped.addCallback(lambda _: self._stop_writer())
+        return stopped.addCallback(lambda _: self._lock.release())
+
+    def _stop_writer(self) -> Deferred[None]:
+        # If this fails, the store is not in good order, and the next start will see that.
+        self._writer.do(rows.end).addErrback(lambda _: None)
+        return self._writer.stop()
+
+    def draft(self) -> IDraft:
+        """Begin a message."""
+        return Draft(self._numbers.next(), self._writer, self._reactor.seconds)
+
+    def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
+        """Record what came of an attempt, all of it or nothing."""
+        now = self._reactor.seconds()
+        reports = []
+        for report in settlement.reports:
+            message = Message(
+                number=self._numbers.next(),
+                envelope=report.envelope,
+                size=len(report.content),
+                header_size=report.header_size,
+                arrived=now,
+            )
+            deliveries = new_deliveries(message, report.parcels)
+            reports.append((message, report.content, deliveries))
+        return self._writer.do(partial(rows.settle, settlement=settlement, reports=reports))
+
+    def waiting(self, account: str, limit: int) -> Deferred[tuple[Delivery, ...]]:
+        """Read the deliveries of an account, the earliest due first, at most `limit`."""
+        return self._reader.ask(partial(rows.waiting, account=account, limit=limit))
+
+    def lanes(self) -> Deferred[dict[str, int]]:
+        """Count the waiting deliveries of each account that has any."""
+        return self._reader.ask(rows.lanes)
+
+    def mail_ends(self) -> Deferred[dict[str, float]]:
+        """Read when each account's last mail ended."""
+        return self._reader.ask(rows.mail_ends)
+
+    def content(self, message: Message) -> IContent:
+        """Begin to read a message's content."""
+        return StoredContent(self._reader, message)

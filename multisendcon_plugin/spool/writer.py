@@ -1,0 +1,126 @@
+"""The one who writes: group commit.
+
+Everything that waits is written in one transaction, so that one fsync serves it all.  A job
+that fails takes no other with it.  Knows transactions and room, not what the jobs do.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from ..errors import SpoolError, SpoolFullError
+from .database import lost_trust
+from .worker import Job, Reactor, Worker
+
+#: Octets that a new message takes beside its content: a few pages of the database.
+_OVERHEAD = 16 * 1024
+
+
+class Writer:
+    """Runs jobs in the order in which they come, many in one transaction.
+
+    :param reserve: octets of the disk that are kept for settling what is there.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, reactor: Reactor, folder: Path, reserve: int
+    ) -> None:
+        self.batches = 0
+        self.jobs = 0
+        self.reserve = reserve
+        self._connection = connection
+        self._folder = folder
+        self._broken: SpoolError | None = None
+        self._worker = Worker("spool writer", reactor, self._work, connection.close)
+
+    def do(
+        self, run: Callable[[sqlite3.Connection], Any], content: int | None = None
+    ) -> Deferred[Any]:
+        """Run a job in a transaction.
+
+        :param run: may run twice (with others, then alone); only its last run counts.
+        :param content: octets of content when it stores a new message or a piece of one: then
+            it is done only if there is room.
+        :return: its result, once that would survive a power cut.  Fails with `SpoolError`.
+        """
+        return self._worker.do(Job(run, content))
+
+    def stop(self) -> Deferred[None]:
+        """Finish what waits and close the connection."""
+        return self._worker.stop()
+
+    def _work(self, jobs: list[Job]) -> None:
+        self.batches += 1
+        self.jobs += len(jobs)
+        admitted = self._admit(jobs)
+        if not self._commit(admitted):
+            for job in admitted:
+                self._commit([job])
+
+    def _admit(self, jobs: list[Job]) -> list[Job]:
+        """Turn away the new mail for which there is no room."""
+        if all(job.content is None for job in jobs):
+            return jobs
+        room = self._room()
+        admitted = []
+        for job in jobs:
+            if job.content is not None:
+                # Once in the write-ahead log, once in the database.
+                room -= 2 * job.content + _OVERHEAD
+                if room < 0:
+                    job.error = SpoolFullError(f"{self._folder}: too little room on the disk")
+                    continue
+            admitted.append(job)
+        return admitted
+
+    def _room(self) -> int:
+        """Return how many octets new mail may take.
+
+        It may fill the disk up to the reserve, then only the pages that are free inside the
+        database, and when half of the reserve is gone as well, nothing.
+        """
+        disk = os.statvfs(self._folder)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self.reserve // 2:
+            return 0
+        (pages,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._connection.execute("PRAGMA page_size").fetchone()
+        return max(0, free - self.reserve) + int(pages * size)
+
+    def _commit(self, jobs: list[Job]) -> bool:
+        """Run jobs in one transaction; tell whether they need no other try."""
+        if self._broken is not None:
+            _fail(jobs, self._broken)
+            return True
+        committing = False
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                job.error = None
+                job.result = job.run(self._connection)
+            committing = True
+            self._connection.execute("COMMIT")
+        except Exception as error:
+            if lost_trust(error, committing=committing):
+                self._broken = SpoolError(
+                    f"{self._folder}: the disk failed ({error}); nothing is written any more:"
+                    " restart after checking the disk"
+                )
+                self._broken.__cause__ = error
+            _fail(jobs, self._broken or error)
+            # Some errors have ended the transaction already.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            return len(jobs) == 1 or self._broken is not None
+        return True
+
+
+def _fail(jobs: list[Job], error: Exception) -> None:
+    for job in jobs:
+        job.error = error

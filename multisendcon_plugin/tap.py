@@ -1,0 +1,87 @@
+"""`twistd multisendcon`: options, checks before it becomes a daemon, the service.
+
+The only module, besides the command line, that imports the reactor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from .configuration import load
+from .errors import MultisendconError
+from .preflight import preflight
+from .service import RelayService
+
+
+class Options(usage.Options):
+    """The options of `twistd multisendcon`."""
+
+    synopsis = "[--config=FILE | --demo]"
+    longdesc = "Relays mail through one of many SMTP accounts, chosen by the sender."
+    optParameters = (("config", "c", None, "The configuration file (TOML)."),)
+    optFlags = (
+        (
+            "demo",
+            None,
+            "Show the relay at work with providers and mails of its own; no file needed.",
+        ),
+    )
+
+    @property
+    def changes_user(self) -> bool:
+        """The daemon will run as another user."""
+        return self.parent is not None and self.parent["uid"] is not None
+
+    def postOptions(self) -> None:
+        """Read the configuration, and look whether the relay could start.
+
+        A fault ends the program with a clear text and exit status 1.
+        """
+        if bool(self["config"]) == bool(self["demo"]):
+            raise usage.UsageError("say --config=FILE, or --demo to see what the relay does")
+        if self["config"]:
+            try:
+                self.configuration = load(self["config"])
+                # Files that root makes are of no use to the user that the daemon becomes.
+                preflight(self.configuration, spool=not self.changes_user)
+            except MultisendconError as error:
+                _exit(error)
+
+
+class DaemonService(RelayService):
+    """The relay as a program: what keeps it from starting ends it with a clear text."""
+
+    def privilegedStartService(self) -> None:
+        """Listen, or exit."""
+        self._or_exit(super().privilegedStartService)
+
+    def startService(self) -> None:
+        """Start, or exit."""
+        self._or_exit(super().startService)
+
+    def _or_exit(self, start: Callable[[], None]) -> None:
+        try:
+            start()
+        except MultisendconError as error:
+            _exit(error)
+
+
+def _exit(error: MultisendconError) -> NoReturn:
+    raise SystemExit(f"multisendcon: {error}") from None
+
+
+def makeService(options: Options) -> IService:
+    """Return the service that twistd runs."""
+    from twisted.internet import reactor  # noqa: PLC0415 -- it is chosen when twistd has started
+
+    if options["demo"]:
+        from .demo import DemoService  # noqa: PLC0415 -- only the demonstration needs the fakes
+
+        demo: IService = DemoService(reactor)
+        return demo
+    relay: IService = DaemonService(options.configuration, reactor)
+    return relay

@@ -1,0 +1,335 @@
+"""Public fakes, for tests of what sends mail through multisendcon and for the demonstration.
+
+They run the real code: a `Provider` is Twisted's ESMTP server, mended as the master relay is, that
+takes every mail and remembers what it saw of it.  Certificates are made on the spot.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
+from twisted.cred.credentials import CramMD5Credentials
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet import ssl
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress
+from twisted.internet.task import deferLater
+from twisted.mail.imap4 import PLAINCredentials
+from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
+from twisted.mail.smtp import IMessage, LOGINCredentials, SMTPFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
+
+from .edge.parameters import ForwardPath, ReversePath
+from .edge.protocol import RelayESMTP
+from .reply import Reply, ReplyError
+
+_MECHANISMS = {
+    "CRAM-MD5": CramMD5Credentials,
+    "PLAIN": PLAINCredentials,
+    "LOGIN": LOGINCredentials,
+}
+
+
+@attrs.frozen(kw_only=True)
+class ReceivedMail:
+    """What a provider saw of one mail.
+
+    :param peer: the address that the connection came from.
+    :param tls: the TLS version, ``""`` without TLS.
+    :param username: who had logged in, ``""`` for nobody.
+    :param session: the number of the session, from 1.
+    :param mail_from_at: when MAIL was said; seconds of the provider's clock.
+    :param received_at: when the final dot was seen.
+    :param content: as a reader gets it: CRLF, not dot-stuffed.
+    """
+
+    peer: str
+    helo: str
+    tls: str
+    username: str
+    session: int
+    mail_from_at: float
+    received_at: float
+    reverse_path: str
+    recipients: tuple[str, ...]
+    content: bytes
+
+
+#: Asked before a command or a whole mail is answered: the phase ("mail", "rcpt", "end") and the
+#: address, or the content.  A `Reply` is said instead of the usual one.
+Answer = Callable[[str, str], Reply | None]
+
+
+class Provider(SMTPFactory):
+    """A provider's mail server on a real socket.
+
+    :param reactor: listens, and is the clock.
+    :param users: logins by name; with some, mail is taken from nobody else.
+    :param tls: see `Authority.server`; STARTTLS is offered with it.
+    :param implicit_tls: sessions begin with TLS instead.
+    :param mechanisms: logins on offer, of CRAM-MD5, PLAIN and LOGIN.
+    :param answer: refuses, when it likes to.
+    :param delay: seconds before MAIL is answered.
+    :param received: called with each mail.
+    :ivar mails: all mails so far.
+    """
+
+    protocol = RelayESMTP
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        hostname: str = "mx.provider.example",
+        users: dict[str, str] | None = None,
+        tls: ssl.CertificateOptions | None = None,
+        implicit_tls: bool = False,
+        mechanisms: Sequence[str] = ("CRAM-MD5", "PLAIN", "LOGIN"),
+        answer: Answer | None = None,
+        delay: float = 0.0,
+        received: Callable[[ReceivedMail], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.reactor = reactor
+        self.hostname = hostname
+        self.users = users or {}
+        self.answer = answer
+        self.delay = delay
+        self.mails: list[ReceivedMail] = []
+        self.sessions = 0
+        self._tls = tls
+        self._implicit_tls = implicit_tls
+        self._mechanisms = mechanisms
+        self._received = received
+        self._port: Any = None
+
+    def listen(self, interface: str = "127.0.0.1", port: int = 0) -> int:
+        """Begin to listen; return the port."""
+        factory: Any = self
+        if self._tls and self._implicit_tls:
+            factory = TLSMemoryBIOFactory(self._tls, isClient=False, wrappedFactory=self)
+        self._port = self.reactor.listenTCP(port, factory, interface=interface)
+        return int(self._port.getHost().port)
+
+    def stop(self) -> Deferred[None]:
+        """Listen no more."""
+        port, self._port = self._port, None
+        if port is None:
+            return succeed(None)
+        stopped: Deferred[None] = port.stopListening()
+        return stopped
+
+    def buildProtocol(self, addr: IAddress | None) -> RelayESMTP:  # noqa: ARG002
+        """Return the protocol of a new session."""
+        self.sessions += 1
+        challengers = {name.encode(): _MECHANISMS[name] for name in self._mechanisms}
+        session: Any = self.protocol(
+            challengers if self.users else {}, None if self._implicit_tls else self._tls
+        )
+        session.factory = self
+        session.host = self.hostname.encode()
+        session.callLater = self.reactor.callLater
+        hooks = _Hooks(self, session, self.sessions)
+        if self.users:
+            checker = InMemoryUsernamePasswordDatabaseDontUse(
+                **{name: password.encode() for name, password in self.users.items()}
+            )
+            session.portal = Portal(_Realm(hooks), [checker])
+        else:
+            session.deliveryFactory = hooks
+        return cast("RelayESMTP", session)
+
+    def record(self, mail: ReceivedMail) -> None:
+        """Remember a mail."""
+        self.mails.append(mail)
+        if self._received:
+            self._received(mail)
+
+    def ask(self, phase: str, about: str) -> None:
+        """Refuse if `answer` says so."""
+        reply = self.answer and self.answer(phase, about)
+        if reply:
+            raise ReplyError(reply)
+
+
+@implementer(IMessageDeliveryFactory)
+@attrs.define(eq=False)
+class _Hooks:
+    """Makes the delivery hooks of one session."""
+
+    provider: Provider
+    session: RelayESMTP
+    number: int
+    username: str = ""
+
+    def getMessageDelivery(self) -> _Delivery:
+        return _Delivery(self)
+
+    @property
+    def tls(self) -> str:
+        if not self.session.secure:
+            return ""
+        return str(self.session.transport.getHandle().get_protocol_version_name())
+
+
+@implementer(IRealm)
+@attrs.frozen
+class _Realm:
+    hooks: _Hooks
+
+    def requestAvatar(self, avatar: Any, _: object, *__: object) -> Any:  # noqa: N802
+        self.hooks.username = avatar.decode()
+        return IMessageDeliveryFactory, self.hooks, lambda: None
+
+
+@implementer(IMessageDelivery, IMessage)
+class _Delivery:
+    """One transaction, and its message."""
+
+    def __init__(self, hooks: _Hooks) -> None:
+        self._hooks = hooks
+        self._provider = hooks.provider
+        self._recipients: list[str] = []
+        self._content = bytearray()
+
+    def validateFrom(self, helo: tuple[bytes, bytes], origin: ReversePath) -> Any:
+        self._helo, self._origin = helo, origin
+        self._mail_from_at = self._provider.reactor.seconds()
+        self._provider.ask("mail", origin.address)
+        if self._provider.delay:
+            return deferLater(self._provider.reactor, self._provider.delay, lambda: origin)
+        return origin
+
+    def validateTo(self, user: ForwardPath) -> Callable[[], _Delivery]:
+        self._provider.ask("rcpt", user.address)
+        self._recipients.append(user.address)
+        return lambda: self
+
+    def receivedHeader(self, *_: object) -> bytes:
+        return b""
+
+    def lineReceived(self, line: bytes) -> None:
+        """A provider of ours adds nothing to the content."""
+
+    def chunkReceived(self, chunk: bytes) -> None:
+        self._content += chunk
+
+    def eomReceived(self) -> Deferred[str]:
+        content = b"\r\n" + bytes(self._content)
+        content = content.replace(b"\r\n.", b"\r\n")[2:]
+        self._provider.ask("end", content.decode("latin-1"))
+        hooks = self._hooks
+        self._provider.record(
+            ReceivedMail(
+                peer=self._helo[1].decode(),
+                helo=self._helo[0].decode(),
+                tls=hooks.tls,
+                username=hooks.username,
+                session=hooks.number,
+                mail_from_at=self._mail_from_at,
+                received_at=self._provider.reactor.seconds(),
+                reverse_path=self._origin.address,
+                recipients=tuple(self._recipients),
+                content=content,
+            )
+        )
+        return succeed(f"mail-{len(self._provider.mails)}")
+
+    def connectionLost(self) -> None:
+        self._content.clear()
+
+
+class Authority:
+    """A certificate authority that lives as long as the test.
+
+    :param name: its common name.
+    """
+
+    def __init__(self, name: str = "Authority for tests") -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._certificate = self._sign(self._name, self._key, [], authority=True)
+
+    @property
+    def pem(self) -> bytes:
+        """The authority's certificate."""
+        return self._certificate.public_bytes(Encoding.PEM)
+
+    def write(self, path: Path) -> str:
+        """Write the authority's certificate to a file, for `tls_ca`; return its path."""
+        path.write_bytes(self.pem)
+        return str(path)
+
+    def server(
+        self, *names: str, days: tuple[int, int] = (-1, 30), **options: Any
+    ) -> ssl.CertificateOptions:
+        """Return the TLS settings of a server.
+
+        :param names: host names and addresses that the certificate is for.
+        :param days: the certificate's life, counted from now.
+        :param options: more for `twisted.internet.ssl.CertificateOptions`.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        certificate = self._sign(subject, key, names, days=days)
+        pem = certificate.public_bytes(Encoding.PEM) + key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        return (
+            ssl.PrivateCertificate.loadPEM(pem).options(**options)
+            if not options
+            else (_options(pem, options))
+        )
+
+    def _sign(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        names: Sequence[str],
+        *,
+        days: tuple[int, int] = (-1, 30),
+        authority: bool = False,
+    ) -> x509.Certificate:
+        now = datetime.datetime.now(datetime.UTC)
+        begins, ends = (now + datetime.timedelta(days=day) for day in days)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begins)
+            .not_valid_after(ends)
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        )
+        if names:
+            alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
+            builder = builder.add_extension(alternatives, critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _options(pem: bytes, options: dict[str, Any]) -> ssl.CertificateOptions:
+    certificate = ssl.PrivateCertificate.loadPEM(pem)
+    return ssl.CertificateOptions(
+        privateKey=certificate.privateKey.original, certificate=certificate.original, **options
+    )

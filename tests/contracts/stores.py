@@ -1,0 +1,137 @@
+"""The implementations of `ISpool`, each with the means to crash it and to fill it up."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from twisted.internet.defer import maybeDeferred
+
+from multisendcon_plugin.spool import MemoryDisk, MemorySpool, SqliteSpool
+from tests.reactors import QueueReactor
+
+
+class Store:
+    """A spool together with what outlives it."""
+
+    def __init__(self):
+        self.reactor = QueueReactor()
+        self.spool = None
+
+    def __enter__(self):
+        self.open()
+        return self
+
+    def __exit__(self, *exc_info):
+        if self.spool is not None:
+            self.close()
+
+    def open(self):
+        spool = self.make()
+        spool.open()
+        self.spool = spool
+
+    def close(self):
+        spool, self.spool = self.spool, None
+        self.wait(spool.close())
+
+    def wait(self, deferred):
+        return self.reactor.wait(deferred)
+
+    def commit(self, content, envelope, parcels, header_size=0):
+        draft = self.spool.draft()
+        draft.write(content)
+        return self.wait(draft.commit(envelope, header_size, parcels))
+
+    def settle(self, settlement):
+        return self.wait(self.spool.settle(settlement))
+
+    def waiting(self, account, limit=1000):
+        return self.wait(self.spool.waiting(account, limit))
+
+    def lanes(self):
+        return self.wait(self.spool.lanes())
+
+    def read(self, message):
+        content = self.spool.content(message)
+        pieces = []
+        while piece := self.wait(maybeDeferred(content.read)):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+class MemoryStore(Store):
+    def __init__(self):
+        super().__init__()
+        self.disk = MemoryDisk()
+
+    def make(self):
+        return MemorySpool(self.reactor, self.disk)
+
+    def crash(self):
+        self.disk.crash()
+        self.spool = None
+
+    def fill(self):
+        self.disk.capacity = sum(map(len, self.disk.contents.values()))
+
+    def relieve(self):
+        self.disk.capacity = None
+
+    def finish_writing(self):
+        pass
+
+
+class SqliteStore(Store):
+    """Full when the database may have no more pages."""
+
+    def __init__(self):
+        super().__init__()
+        self._temporary = Path(tempfile.mkdtemp(prefix="spool-"))
+        self._crashes = 0
+        self.folder = self._temporary / "spool"
+
+    def __exit__(self, *exc_info):
+        super().__exit__(*exc_info)
+        shutil.rmtree(self._temporary)
+
+    def make(self):
+        return SqliteSpool(str(self.folder), self.reactor)
+
+    def crash(self):
+        """Go on with the files as they are now: what a killed process would leave."""
+        self.finish_writing()
+        self._crashes += 1
+        killed, self.folder = self.folder, self._temporary / f"spool{self._crashes}"
+        self.folder.mkdir(mode=0o700)
+        for name in ("spool.db", "spool.db-wal"):
+            shutil.copy(killed / name, self.folder)
+        self.close()
+
+    def finish_writing(self):
+        self.write(lambda _: None)
+
+    def write(self, job):
+        return self.wait(self.spool._writer.do(job))
+
+    def value(self, sql):
+        return self.write(lambda connection: connection.execute(sql).fetchone()[0])
+
+    def fill(self):
+        pages = self.value("PRAGMA page_count")
+        self.write(lambda c: c.execute(f"PRAGMA max_page_count = {pages}"))
+
+    def relieve(self):
+        self.write(lambda c: c.execute("PRAGMA max_page_count = 1000000"))
+
+
+class ReservedStore(SqliteStore):
+    """Full when the disk has no room beyond the reserve."""
+
+    def fill(self):
+        self._reserve = self.spool._writer.reserve
+        self.spool._writer.reserve = 1 << 62
+
+    def relieve(self):
+        self.spool._writer.reserve = self._reserve

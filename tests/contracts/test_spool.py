@@ -1,0 +1,460 @@
+"""What every implementation of `ISpool` keeps."""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import maybeDeferred
+from zope.interface.verify import verifyObject
+
+from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
+from multisendcon_plugin.interfaces import IContent, IDraft, ISpool
+from multisendcon_plugin.message import Parcel, Recipient, Submission
+from multisendcon_plugin.settle import Settlement
+from tests.contracts.stores import MemoryStore, ReservedStore, SqliteStore
+
+KINDS = [MemoryStore, SqliteStore]
+KIB = 1024
+
+
+@pytest.fixture(params=KINDS)
+def store(request):
+    with request.param() as store:
+        yield store
+
+
+def octets(size):
+    return random.Random(size).randbytes(size)
+
+
+def parcel(account, *addresses):
+    return Parcel(
+        account=account,
+        recipients=tuple(
+            Recipient(address=each, reason=f"matches for {each}") for each in addresses
+        ),
+    )
+
+
+ENVELOPE = Envelope(reverse_path="boss@example.com", recipients=("a@x.example",))
+PARCELS = (parcel("Sales", "a@x.example"),)
+REPORT = Submission(
+    envelope=Envelope(reverse_path="", recipients=("boss@example.com",)),
+    content=b"Subject: undelivered\r\n\r\n" + octets(300 * KIB),
+    header_size=22,
+    parcels=(parcel("Reports", "boss@example.com"),),
+)
+
+
+def commit(store, content=b"text\r\n", parcels=PARCELS):
+    envelope = Envelope(
+        reverse_path="boss@example.com",
+        recipients=tuple(r.address for each in parcels for r in each.recipients),
+    )
+    return store.commit(content, envelope, parcels)
+
+
+def ended(delivery, **rest):
+    return Settlement(delivery=delivery, remaining=None, **rest)
+
+
+def changed(delivery, **changes):
+    return Settlement(delivery=delivery, remaining=attrs.evolve(delivery, **changes))
+
+
+# Committing and reading back
+
+
+@pytest.mark.parametrize(
+    "size",
+    [0, 1, *(n * 128 * KIB + d for n in (1, 2, 4) for d in (-1, 0, 1)), 3_000_000],
+)
+def test_content_comes_back_byte_for_byte(store, size):
+    (delivery,) = commit(store, octets(size))
+    assert delivery.message.size == size
+    assert store.read(delivery.message) == octets(size)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=30, deadline=None)
+@given(sizes=st.lists(st.integers(0, 10) | st.integers(0, 300 * KIB), max_size=12))
+def test_content_comes_back_however_it_arrives(kind, sizes):
+    chunks = [octets(size) for size in sizes]
+    with kind() as store:
+        draft = store.spool.draft()
+        for chunk in chunks:
+            paused = draft.write(chunk)
+            if paused is not None:
+                store.wait(paused)
+        (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        assert store.read(delivery.message) == b"".join(chunks)
+
+
+def test_everything_that_is_known_of_a_message_comes_back(store):
+    envelope = Envelope(
+        reverse_path="Böss@example.com",
+        recipients=("a@x.example", "b@y.example", "c@x.example", "a@x.example"),
+        eight_bit=True,
+        utf8=True,
+    )
+    parcels = (
+        parcel("Sales", "a@x.example", "c@x.example", "a@x.example"),
+        parcel("Büro", "b@y.example"),
+    )
+    draft = store.spool.draft()
+    draft.write(b"Subject: x\r\n")
+    draft.write(b"\r\ntext\r\n")
+    store.reactor.now += 1.5
+    sales, office = store.wait(draft.commit(envelope, 12, parcels))
+
+    assert store.waiting("Sales") == (sales,)
+    assert store.waiting("Büro") == (office,)
+    assert sales.number != office.number
+    assert sales.message is office.message
+    assert sales.message.number == draft.number
+    assert sales.message.envelope == envelope
+    assert sales.message.size == 20
+    assert sales.message.header_size == 12
+    assert sales.message.arrived == sales.due == office.due == store.reactor.now
+    assert sales.recipients == parcels[0].recipients
+    assert office.recipients == parcels[1].recipients
+    assert (sales.attempts, sales.tried, sales.warned, sales.last_reply) == (0, (), False, "")
+
+
+def test_what_is_given_out_keeps_its_interface(store):
+    draft = store.spool.draft()
+    (delivery,) = commit(store)
+    assert verifyObject(ISpool, store.spool)
+    assert verifyObject(IDraft, draft)
+    assert verifyObject(IContent, store.spool.content(delivery.message))
+
+
+@pytest.mark.parametrize(("size", "held"), [(0, True), (128 * KIB, True), (128 * KIB + 1, False)])
+def test_short_content_is_held(store, size, held):
+    draft = store.spool.draft()
+    draft.write(octets(size)[: size // 2])
+    draft.write(octets(size)[size // 2 :])
+    expected = octets(size) if held else None
+    assert draft.held == expected
+    store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    assert draft.held == expected
+
+
+@pytest.mark.parametrize("size", [10, 400 * KIB])
+def test_nothing_is_seen_of_a_message_before_its_commit(store, size):
+    draft = store.spool.draft()
+    draft.write(octets(size))
+    store.finish_writing()
+    assert store.lanes() == {}
+    assert store.waiting("Sales") == ()
+
+
+@pytest.mark.parametrize("size", [10, 400 * KIB])
+def test_a_discarded_message_is_forgotten(store, size):
+    draft = store.spool.draft()
+    draft.write(octets(size))
+    draft.discard()
+    draft.write(octets(size))
+    draft.discard()
+    with pytest.raises(SpoolError):
+        store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    assert store.lanes() == {}
+
+
+def test_a_draft_is_committed_once(store):
+    draft = store.spool.draft()
+    store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    with pytest.raises(SpoolError):
+        store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    draft.discard()
+    store.finish_writing()
+    assert store.lanes() == {"Sales": 1}
+
+
+def test_content_can_be_left_before_its_end(store):
+    (delivery,) = commit(store, octets(300 * KIB))
+    content = store.spool.content(delivery.message)
+    first = store.wait(maybeDeferred(content.read))
+    assert octets(300 * KIB).startswith(first)
+    content.close()
+    content.close()
+    with pytest.raises(SpoolError):
+        store.wait(maybeDeferred(content.read))
+
+
+# Settling
+
+
+def test_an_ended_delivery_takes_its_message_along(store):
+    (delivery,) = commit(store, octets(300 * KIB))
+    assert store.settle(ended(delivery)) == ()
+    assert store.waiting("Sales") == ()
+    assert store.lanes() == {}
+    with pytest.raises(SpoolError):
+        store.read(delivery.message)
+
+
+def test_a_message_stays_until_its_last_delivery_ends(store):
+    first, second = commit(store, b"text", (parcel("A", "a@x.example"), parcel("B", "b@x.example")))
+    (other,) = commit(store, b"other")
+    store.settle(ended(first))
+    assert store.waiting("B") == (second,)
+    assert store.read(second.message) == b"text"
+    store.settle(ended(second))
+    with pytest.raises(SpoolError):
+        store.read(second.message)
+    assert store.read(other.message) == b"other"
+
+
+def test_what_remains_is_as_the_settlement_says(store):
+    (delivery,) = commit(store, b"text", (parcel("A", "a@x", "b@x", "a@x", "c@x"),))
+    remaining = attrs.evolve(
+        delivery,
+        recipients=(delivery.recipients[0], delivery.recipients[2], delivery.recipients[3]),
+        due=delivery.due + 60.25,
+        attempts=3,
+        tried=("B", 'C "quoted", ü'),
+        warned=True,
+        last_reply="451 4.3.0 später\nnoch eins",
+    )
+    store.settle(Settlement(delivery=delivery, remaining=remaining))
+    assert store.waiting("A") == (remaining,)
+    last = attrs.evolve(remaining, recipients=remaining.recipients[2:], tried=(), warned=False)
+    store.settle(Settlement(delivery=remaining, remaining=last))
+    assert store.waiting("A") == (last,)
+
+
+def test_the_envelope_stays_whole_when_recipients_are_settled(store):
+    (delivery,) = commit(store, b"text", (parcel("A", "a@x", "b@x"),))
+    store.settle(changed(delivery, recipients=delivery.recipients[1:]))
+    (again,) = store.waiting("A")
+    assert again.message.envelope.recipients == ("a@x", "b@x")
+
+
+def test_a_delivery_moves_to_another_account(store):
+    (delivery,) = commit(store)
+    reason = (Recipient(address="a@x.example", reason="fallback of Sales"),)
+    moved = changed(delivery, account="Backup", tried=("Sales",), recipients=reason)
+    store.settle(moved)
+    assert store.waiting("Sales") == ()
+    assert store.waiting("Backup") == (moved.remaining,)
+    assert store.lanes() == {"Backup": 1}
+
+
+def test_reports_are_new_messages(store):
+    (delivery,) = commit(store)
+    store.reactor.now += 100
+    reports = store.settle(ended(delivery, reports=(REPORT, REPORT)))
+    assert len(reports) == 2
+    assert store.waiting("Reports") == reports
+    for report in reports:
+        assert report.due == report.message.arrived == store.reactor.now
+        assert report.message.envelope == REPORT.envelope
+        assert report.message.size == len(REPORT.content)
+        assert report.message.header_size == 22
+        assert store.read(report.message) == REPORT.content
+    assert len({delivery.message.number, *(r.message.number for r in reports)}) == 3
+
+
+def test_a_delivery_can_remain_and_be_reported(store):
+    (delivery,) = commit(store)
+    warned = attrs.evolve(delivery, warned=True)
+    reports = store.settle(Settlement(delivery=delivery, remaining=warned, reports=(REPORT,)))
+    assert store.waiting("Sales") == (warned,)
+    assert store.waiting("Reports") == reports
+
+
+@pytest.mark.parametrize("again", [ended, changed])
+def test_what_is_settled_is_not_settled_again(store, again):
+    (delivery,) = commit(store)
+    store.settle(ended(delivery))
+    settlement = attrs.evolve(again(delivery), reports=(REPORT,), mail_ended=5.0)
+    assert store.settle(settlement) == ()
+    assert store.lanes() == {}
+    assert store.wait(store.spool.mail_ends()) == {"Sales": 5.0}
+
+
+def test_the_end_of_the_last_mail_belongs_to_the_account_that_sent_it(store):
+    (delivery,) = commit(store)
+    assert store.wait(store.spool.mail_ends()) == {}
+    moved = attrs.evolve(changed(delivery, account="Backup"), mail_ended=12.5)
+    store.settle(moved)
+    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5}
+    store.settle(ended(moved.remaining, mail_ended=14.0))
+    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5, "Backup": 14.0}
+    store.close()
+    store.open()
+    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5, "Backup": 14.0}
+
+
+def test_a_settlement_without_an_end_keeps_the_last_one(store):
+    first, second = (commit(store)[0] for _ in range(2))
+    store.settle(ended(first, mail_ended=12.5))
+    store.settle(ended(second))
+    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5}
+
+
+# Waiting
+
+
+def test_the_earliest_due_comes_first(store):
+    (a,), (b,), (c,), (d,) = (commit(store) for _ in range(4))
+    commit(store, parcels=(parcel("Other", "a@x.example"),))
+    late = changed(a, due=a.due + 10)
+    early = changed(c, due=c.due - 10)
+    for each in (late, early):
+        store.settle(each)
+    order = (early.remaining, b, d, late.remaining)
+    assert store.waiting("Sales") == order
+    assert store.waiting("Sales", 2) == order[:2]
+    assert store.waiting("Sales", 0) == ()
+    assert store.waiting("Nobody") == ()
+    assert store.lanes() == {"Sales": 4, "Other": 1}
+
+
+# Closing, opening and crashing
+
+
+@pytest.mark.parametrize("leave", ["close", "crash"])
+@pytest.mark.parametrize("size", [10, 400 * KIB])
+def test_whole_messages_survive_and_others_do_not(store, leave, size):
+    (delivery,) = commit(store, octets(size))
+    unfinished = store.spool.draft()
+    unfinished.write(octets(size))
+    getattr(store, leave)()
+    store.open()
+    assert store.lanes() == {"Sales": 1}
+    assert store.waiting("Sales") == (delivery,)
+    assert store.read(delivery.message) == octets(size)
+
+
+def test_what_is_settled_stays_so_after_a_crash(store):
+    (first,), (second,) = commit(store), commit(store)
+    (report,) = store.settle(ended(first, reports=(REPORT,), mail_ended=9.0))
+    deferred = changed(second, attempts=1)
+    store.settle(deferred)
+    store.crash()
+    store.open()
+    assert store.waiting("Sales") == (deferred.remaining,)
+    assert store.waiting("Reports") == (report,)
+    assert store.wait(store.spool.mail_ends()) == {"Sales": 9.0}
+
+
+def test_it_knows_whether_it_was_closed_in_good_order(store):
+    assert store.spool.clean
+    store.close()
+    store.open()
+    assert store.spool.clean
+    store.crash()
+    store.open()
+    assert not store.spool.clean
+    store.crash()
+    store.open()
+    assert not store.spool.clean
+    store.close()
+    store.open()
+    assert store.spool.clean
+
+
+def test_only_one_at_a_time(store):
+    with pytest.raises(SpoolLockedError):
+        store.make().open()
+    commit(store)
+    store.close()
+    store.open()
+    assert store.lanes() == {"Sales": 1}
+
+
+def test_a_closed_spool_takes_nothing(store):
+    (delivery,) = commit(store)
+    spool, draft = store.spool, store.spool.draft()
+    store.close()
+    for attempt in (
+        lambda: draft.commit(ENVELOPE, 0, PARCELS),
+        lambda: spool.settle(ended(delivery)),
+        lambda: spool.waiting("Sales", 1),
+        spool.lanes,
+        spool.mail_ends,
+        spool.content(delivery.message).read,
+    ):
+        with pytest.raises(SpoolError):
+            store.wait(maybeDeferred(attempt))
+    store.open()
+    assert store.waiting("Sales") == (delivery,)
+
+
+def test_what_was_begun_before_closing_is_finished(store):
+    done = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+    store.close()
+    (delivery,) = store.wait(done)
+    store.open()
+    assert store.waiting("Sales") == (delivery,)
+
+
+# Numbers
+
+
+def test_numbers_grow_with_the_clock(store):
+    before = store.spool.draft().number
+    store.reactor.now += 2
+    assert store.spool.draft().number == before + 20_000
+
+
+@pytest.mark.parametrize("step", [0, -1000])
+def test_numbers_grow_when_the_clock_does_not(store, step):
+    drafts = [store.spool.draft() for _ in range(3)]
+    store.wait(drafts[2].commit(ENVELOPE, 0, PARCELS))
+    store.reactor.now += step
+    drafts.append(store.spool.draft())
+    store.close()
+    store.open()
+    drafts.append(store.spool.draft())
+    numbers = [draft.number for draft in drafts]
+    assert numbers[:4] == sorted(set(numbers[:4]))
+    assert numbers[4] > numbers[2]
+    (report,) = store.settle(ended(store.waiting("Sales")[0], reports=(REPORT,)))
+    assert report.message.number > numbers[4]
+
+
+# A full store
+
+
+@pytest.mark.parametrize("kind", [MemoryStore, SqliteStore, ReservedStore])
+@pytest.mark.parametrize("size", [40 * KIB, 700 * KIB])
+def test_a_full_store_refuses_new_mail_but_settles_the_old(kind, size):
+    with kind() as store:
+        first, second, third = (commit(store, octets(20 * KIB))[0] for _ in range(3))
+        store.fill()
+        with pytest.raises(SpoolFullError):
+            commit(store, octets(size))
+        assert store.waiting("Sales") == (first, second, third)
+
+        deferred = changed(second, due=second.due + 60)
+        store.settle(ended(first, mail_ended=3.0))
+        store.settle(deferred)
+        assert store.waiting("Sales") == (third, deferred.remaining)
+
+        store.relieve()
+        (delivery,) = commit(store, octets(size))
+        assert store.read(delivery.message) == octets(size)
+        assert store.lanes() == {"Sales": 3}
+
+
+@pytest.mark.parametrize("kind", [MemoryStore, SqliteStore, ReservedStore])
+def test_a_store_that_fills_up_while_a_message_arrives(kind):
+    with kind() as store:
+        draft = store.spool.draft()
+        draft.write(octets(300 * KIB))
+        store.finish_writing()
+        store.fill()
+        draft.write(octets(300 * KIB))
+        draft.write(octets(300 * KIB))
+        with pytest.raises(SpoolFullError):
+            store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        store.relieve()
+        assert store.lanes() == {}

@@ -1,0 +1,168 @@
+"""The spool on disk and its twin in memory do the same, whatever is asked of them."""
+
+from __future__ import annotations
+
+import attrs
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from twisted.internet.defer import maybeDeferred
+
+from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.errors import SpoolError
+from multisendcon_plugin.message import Parcel, Recipient, Submission
+from multisendcon_plugin.settle import Settlement
+from tests.contracts.stores import MemoryStore, SqliteStore
+
+ACCOUNTS = ("A", "B", "C")
+
+recipients = st.lists(
+    st.builds(
+        Recipient, address=st.sampled_from(["a@x", "b@x", "ü@x"]), reason=st.sampled_from("mn")
+    ),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+parcels = st.lists(
+    st.builds(Parcel, account=st.sampled_from(ACCOUNTS), recipients=recipients),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+envelopes = st.builds(
+    Envelope,
+    reverse_path=st.sampled_from(["", "s@x"]),
+    recipients=st.lists(st.sampled_from(["a@x", "b@x", "ü@x"]), min_size=1).map(tuple),
+    eight_bit=st.booleans(),
+    utf8=st.booleans(),
+)
+contents = st.builds(
+    lambda size, octet: bytes([octet]) * size,
+    st.sampled_from([0, 1, 5000, 131_072, 131_073, 600_000]),
+    st.integers(0, 255),
+)
+reports = st.lists(
+    st.builds(
+        Submission, envelope=envelopes, content=contents, header_size=st.just(0), parcels=parcels
+    ),
+    max_size=2,
+).map(tuple)
+
+
+class Twins(RuleBasedStateMachine):
+    drafts = Bundle("drafts")
+
+    def __init__(self):
+        super().__init__()
+        self.stores = (SqliteStore(), MemoryStore())
+        for store in self.stores:
+            store.open()
+        self.generation = 0
+        self.known = {}
+
+    def teardown(self):
+        for store in self.stores:
+            store.__exit__(None, None, None)
+
+    def both(self, action):
+        """Do the same in both stores; return what both answered, or the kind of error."""
+        answers = []
+        for store in self.stores:
+            try:
+                answers.append(store.wait(maybeDeferred(action, store)))
+            except SpoolError as error:
+                answers.append(type(error))
+        assert answers[0] == answers[1]
+        return answers[0]
+
+    def learn(self, deliveries):
+        self.known.update((delivery.number, delivery) for delivery in deliveries)
+
+    @rule(seconds=st.sampled_from([0.0001, 1.0, 60.0]))
+    def time_passes(self, seconds):
+        for store in self.stores:
+            store.reactor.now += seconds
+
+    @rule(target=drafts)
+    def begin(self):
+        pair = [store.spool.draft() for store in self.stores]
+        assert pair[0].number == pair[1].number
+        return self.generation, pair
+
+    @rule(draft=drafts, content=contents)
+    def write(self, draft, content):
+        generation, pair = draft
+        if generation == self.generation:
+            for store, each in zip(self.stores, pair, strict=True):
+                paused = each.write(content)
+                if paused is not None:
+                    store.wait(paused)
+            assert pair[0].held == pair[1].held
+
+    @rule(draft=consumes(drafts), envelope=envelopes, parcels=parcels)
+    def commit(self, draft, envelope, parcels):
+        generation, pair = draft
+        if generation == self.generation:
+            by_store = dict(zip(self.stores, pair, strict=True))
+            self.learn(self.both(lambda store: by_store[store].commit(envelope, 0, parcels)))
+
+    @rule(draft=consumes(drafts))
+    def discard(self, draft):
+        generation, pair = draft
+        if generation == self.generation:
+            for each in pair:
+                each.discard()
+
+    @rule(data=st.data(), reports=reports, mail_ended=st.none() | st.floats(0, 1e9))
+    def settle(self, data, reports, mail_ended):
+        """Also settles what is settled already."""
+        if not self.known:
+            return
+        delivery = data.draw(st.sampled_from(sorted(self.known.values(), key=lambda d: d.number)))
+        remaining = None
+        if data.draw(st.booleans()):
+            kept = data.draw(st.lists(st.sampled_from(delivery.recipients), min_size=1))
+            remaining = attrs.evolve(
+                delivery,
+                recipients=tuple(kept),
+                account=data.draw(st.sampled_from(ACCOUNTS)),
+                due=delivery.due + data.draw(st.sampled_from([-5.0, 0.0, 5.0])),
+                attempts=delivery.attempts + 1,
+                tried=(delivery.account,),
+                warned=data.draw(st.booleans()),
+                last_reply=data.draw(st.text(max_size=5)),
+            )
+            self.known[delivery.number] = remaining
+        settlement = Settlement(
+            delivery=delivery, remaining=remaining, reports=reports, mail_ended=mail_ended
+        )
+        self.learn(self.both(lambda store: store.spool.settle(settlement)))
+
+    @rule(account=st.sampled_from(ACCOUNTS), limit=st.integers(0, 4))
+    def look_at_a_lane(self, account, limit):
+        self.both(lambda store: store.spool.waiting(account, limit))
+
+    @rule(data=st.data())
+    def read(self, data):
+        if self.known:
+            number = data.draw(st.sampled_from(sorted(self.known)))
+            self.both(lambda store: store.read(self.known[number].message))
+
+    @rule(how=st.sampled_from(["close", "crash"]))
+    def start_again(self, how):
+        self.generation += 1
+        for store in self.stores:
+            getattr(store, how)()
+            store.reactor.now += 1
+            store.open()
+            assert store.spool.clean == (how == "close")
+
+    @invariant()
+    def the_same_is_there(self):
+        for account in ACCOUNTS:
+            self.both(lambda store, account=account: store.spool.waiting(account, 1000))
+        self.both(lambda store: store.spool.lanes())
+        self.both(lambda store: store.spool.mail_ends())
+
+
+Twins.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+test_twins = Twins.TestCase

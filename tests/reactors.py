@@ -1,0 +1,38 @@
+"""Reactors for tests: no more than what the code under test asks of one."""
+
+from __future__ import annotations
+
+import time
+from queue import Empty, Queue
+
+from twisted.python.failure import Failure
+
+
+class QueueReactor:
+    """Collects what threads call, and runs it while a test waits for a Deferred."""
+
+    def __init__(self, now=1_700_000_000.0):
+        self.now = now
+        self._calls = Queue()
+
+    def seconds(self):
+        return self.now
+
+    def callFromThread(self, function, *args):  # noqa: N802
+        self._calls.put((function, args))
+
+    def wait(self, deferred, timeout=60.0):
+        """Return the result of a Deferred, or raise its failure."""
+        results = []
+        deferred.addBoth(results.append)
+        deadline = time.monotonic() + timeout
+        while not results:
+            try:
+                function, args = self._calls.get(timeout=max(0, deadline - time.monotonic()))
+            except Empty:
+                raise TimeoutError("the Deferred never fired") from None
+            function(*args)
+        (result,) = results
+        if isinstance(result, Failure):
+            result.raiseException()
+        return result

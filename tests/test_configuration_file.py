@@ -1,0 +1,161 @@
+"""The file on disk, and the places that it names."""
+
+from __future__ import annotations
+
+import pytest
+from configuration_examples import PASSWORD, document
+
+from multisendcon_plugin import configuration
+from multisendcon_plugin.configuration import file
+from multisendcon_plugin.errors import ConfigurationError
+
+LOGIN = 'hostname = "relay.example.com"'
+
+
+@pytest.fixture(autouse=True)
+def _fixed_name(monkeypatch):
+    monkeypatch.setattr(file.socket, "getfqdn", lambda: "machine.example.com")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "multisendcon.toml"
+
+
+def faults(path):
+    with pytest.raises(ConfigurationError) as caught:
+        configuration.load(path)
+    return caught.value.faults
+
+
+def password_faults(path, password):
+    path.write_text(document(username='"u"', password=password))
+    [fault] = faults(path)
+    place = f'{path}, line 5, [[account]] "Sales", password: '
+    assert fault.startswith(place)
+    return fault.removeprefix(place)
+
+
+@pytest.mark.parametrize("kind", [str, lambda path: path])
+def test_a_file_is_loaded(path, kind):
+    path.write_text(document())
+    loaded = configuration.load(kind(path))
+    assert loaded.accounts[0].name == "Sales"
+    assert loaded.master_relay.hostname == "machine.example.com"
+
+
+def test_a_byte_order_mark_is_taken(path):
+    path.write_bytes(b"\xef\xbb\xbf" + document().encode())
+    assert configuration.load(path).accounts[0].name == "Sales"
+
+
+def test_a_file_that_is_not_there_is_a_fault(path):
+    assert faults(path) == [f"{path}: cannot be read: No such file or directory"]
+
+
+def test_a_folder_is_a_fault(tmp_path):
+    assert faults(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
+
+
+def test_a_path_that_cannot_be_is_a_fault():
+    assert faults("a\0b") == ["a\0b: cannot be read: embedded null byte"]
+
+
+def test_a_file_that_is_not_utf8_is_a_fault(path):
+    path.write_bytes(b"# one\n# b\xfccher\n")
+    assert faults(path) == [f"{path}, line 2: is not UTF-8; save the file in this encoding"]
+
+
+def test_a_text_is_parsed_with_this_machine_around_it(monkeypatch):
+    monkeypatch.setenv("SALES", PASSWORD)
+    parsed = configuration.parse(document(username='"u"', password='{ env = "SALES" }'))
+    assert parsed.accounts[0].password == PASSWORD
+    assert parsed.master_relay.hostname == "machine.example.com"
+    with pytest.raises(ConfigurationError, match=r"^configuration: there is no account"):
+        configuration.parse("")
+
+
+@pytest.mark.parametrize(
+    "content", [PASSWORD, PASSWORD + "\n", PASSWORD + "\r\nmore\n", "\ufeff" + PASSWORD]
+)
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_password_file_gives_its_first_line(path, content, absolute):
+    secret = path.with_name("sales.password")
+    secret.write_bytes(content.encode())
+    place = secret if absolute else secret.name
+    path.write_text(document(username='"u"', password=f'{{ file = "{place}" }}'))
+    assert configuration.load(path).accounts[0].password == PASSWORD
+
+
+def test_a_credential_is_found_in_the_folder_that_systemd_names(path, monkeypatch, tmp_path):
+    (tmp_path / "sales").write_text(PASSWORD + "\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    path.write_text(document(username='"u"', password='{ credential = "sales" }'))
+    assert configuration.load(path).accounts[0].password == PASSWORD
+    assert password_faults(path, '{ credential = "../sales" }') == (
+        '"../sales" is not the name of a credential; write it without a path'
+    )
+    assert password_faults(path, '{ credential = "gone" }') == (
+        'the credential "gone" cannot be read: No such file or directory'
+    )
+
+
+def test_a_credential_without_systemd_is_a_fault(path, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert password_faults(path, '{ credential = "sales" }') == (
+        'there is no credential "sales": $CREDENTIALS_DIRECTORY is not set, because systemd sets'
+        " it only for a service with LoadCredential="
+    )
+
+
+def test_a_variable_that_is_not_set_is_a_fault(path, monkeypatch):
+    monkeypatch.delenv("SALES", raising=False)
+    assert password_faults(path, '{ env = "SALES" }') == (
+        'the environment variable "SALES" is not set'
+    )
+
+
+def test_a_password_file_that_cannot_be_read_is_a_fault(path):
+    assert password_faults(path, '{ file = "gone" }') == (
+        'the file "gone" cannot be read: No such file or directory'
+    )
+    assert password_faults(path, '{ file = "." }') == (
+        'the file "." cannot be read: Is a directory'
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", 'the file "secret" holds no password'),
+        (b"\n" + PASSWORD.encode(), 'the file "secret" holds no password'),
+        (PASSWORD.encode() + b"\xff", 'the file "secret" is not UTF-8; save it in this encoding'),
+        (
+            PASSWORD.encode() + b"\0",
+            "the password holds a control character; write plain text on one line",
+        ),
+    ],
+)
+def test_a_bad_password_file_is_told_without_its_content(path, content, reason):
+    path.with_name("secret").write_bytes(content)
+    assert password_faults(path, '{ file = "secret" }') == reason
+
+
+def test_authorities_must_be_readable(path):
+    path.write_text(document(tls_ca='"ca.pem"'))
+    assert faults(path) == [
+        (
+            f'{path}, line 4, [[account]] "Sales", tls_ca: the file "ca.pem" cannot be read:'
+            " No such file or directory"
+        )
+    ]
+    path.with_name("ca.pem").write_bytes(b"\x30\x82")
+    assert configuration.load(path).accounts[0].tls_ca == str(path.with_name("ca.pem"))
+
+
+def test_relative_paths_start_at_the_folder_of_the_file(path, monkeypatch):
+    path.write_text(document("spool", path='"spool"'))
+    monkeypatch.chdir(path.parent)
+    spool = str(path.with_name("spool"))
+    assert configuration.load(path).spool.path == spool
+    assert configuration.load(path.name).spool.path == spool

@@ -1,0 +1,340 @@
+"""A whole document: defaults, rules between settings, and all faults at once."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from configuration_examples import ORIGIN, PASSWORD, Paper, document, faults, read
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multisendcon_plugin import configuration
+from multisendcon_plugin.account import Account
+from multisendcon_plugin.configuration import (
+    Configuration,
+    DeliverySettings,
+    MasterRelay,
+    NdrSettings,
+    SpoolSettings,
+)
+from multisendcon_plugin.configuration.tables import tables
+from multisendcon_plugin.errors import ConfigurationError
+
+TABLES = tables(Paper())
+
+
+def test_the_smallest_document_has_all_defaults():
+    assert read('[[account]]\nname = "A"\nserver = "smtp.example.com"') == Configuration(
+        master_relay=MasterRelay(hostname="relay.example.com"),
+        spool=SpoolSettings(),
+        delivery=DeliverySettings(),
+        ndr=NdrSettings(sender="mailer-daemon@relay.example.com"),
+        accounts=(Account(name="A", server="smtp.example.com", helo_domain="relay.example.com"),),
+    )
+
+
+def test_names_follow_the_hostname_unless_they_are_written():
+    text = document("master_relay", hostname='"mx.example.org"')
+    configuration = read(text)
+    assert configuration.ndr.sender == "mailer-daemon@mx.example.org"
+    assert configuration.accounts[0].helo_domain == "mx.example.org"
+    configuration = read(
+        text.replace('name = "Sales"', 'name = "Sales"\nhelo_domain = "other.example"')
+        + '\n[ndr]\nsender = "bounce@example.org"'
+    )
+    assert configuration.ndr.sender == "bounce@example.org"
+    assert configuration.accounts[0].helo_domain == "other.example"
+
+
+def test_the_machine_is_asked_for_its_name_only_when_the_file_has_none():
+    bad_name = Paper(name="build_1")
+    assert faults(document("master_relay", hostname='"mx.example.org"'), bad_name) == []
+    assert faults(document("master_relay", max_recipients="5"), bad_name) == [
+        (
+            "multisendcon.toml, line 4, [master_relay], hostname: is missing, and the name of this"
+            ' machine, "build_1", is not a domain; write for example "relay.example.com"'
+        )
+    ]
+
+
+def test_accounts_keep_their_order():
+    names = ["c", "a", "b"]
+    text = "\n".join(f'[[account]]\nname = "{name}"\nserver = "s.example"' for name in names)
+    assert [account.name for account in read(text).accounts] == names
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", ": there is no account; write at least one [[account]]"),
+        ("account = []", ": there is no account; write at least one [[account]]"),
+        (
+            '[account]\nname = "A"',
+            ", line 1, account: is not an array of tables; write [[account]] above each account",
+        ),
+        (
+            "account = [1]",
+            ", line 1, account: is not an array of tables; write [[account]] above each account",
+        ),
+        (
+            document(enabled="false"),
+            ": every [[account]] has enabled = false; enable at least one",
+        ),
+        ("spool = 5\n" + document(), ", line 1, spool: is not a table; write [spool]"),
+        (
+            "port = 25\n" + document(),
+            (
+                ", line 1, port: unknown key outside of any table; known here: master_relay, spool,"
+                " delivery, ndr, account"
+            ),
+        ),
+        (document("spol"), ", line 4, [spol]: unknown table; did you mean spool?"),
+        (
+            document() + "\n[[acount]]",
+            ", line 4, acount: unknown table; did you mean account?",
+        ),
+        (
+            document(minimum_wiat="5"),
+            ', line 4, [[account]] "Sales", minimum_wiat: unknown key; did you mean minimum_wait?',
+        ),
+        (
+            document("spool", **{'"a\\nb"': "5"}),
+            r', line 4, [spool], "a\u000ab": unknown key; known here: path',
+        ),
+        ("# one\na =\n", ", line 2: is not TOML: Invalid value"),
+        ("[a]\n[a]", ", line 2: is not TOML: Cannot declare ('a',) twice"),
+        ("a = " + "[" * 100_000, ": is not TOML: the values are nested too deep"),
+    ],
+)
+def test_a_fault_of_the_document(text, fault):
+    assert faults(text) == [f"multisendcon.toml{fault}"]
+
+
+def test_a_number_beyond_all_measure_is_a_fault():
+    [fault] = faults("a = " + "9" * 5000)
+    assert fault.startswith("multisendcon.toml: is not TOML: Exceeds the limit")
+
+
+def test_a_fault_without_a_line_still_has_its_place():
+    assert faults('account = [{ name = "A", server = "s.example", port = 0 }]') == [
+        'multisendcon.toml, [[account]] "A", port: 0 is not a port; write a number from 1 to 65535'
+    ]
+
+
+def test_a_fault_without_a_line_comes_after_those_that_have_one():
+    assert faults('account = []\nspol = "x"') == [
+        "multisendcon.toml, line 2, spol: unknown key outside of any table; did you mean spool?",
+        "multisendcon.toml: there is no account; write at least one [[account]]",
+    ]
+
+
+def test_all_faults_of_a_file_are_told_at_once_in_the_order_of_its_lines():
+    text = f"""\
+[[account]]
+name = "Sales"
+server = "smtp.example.com"
+port = 70000
+senders = ["example.com"]
+username = "u"
+password = {{ file = "gone" }}
+fallback = ["Backup"]
+
+[[account]]
+name = "SALES"
+server = "smtp.example.com"
+tls_verify = "no"
+colour = "blue"
+
+[ndr]
+username = "u"
+password = "{PASSWORD}"
+recipient = "both"
+
+[master_relay]
+hostnme = "x"
+"""
+    assert faults(text) == [
+        f"multisendcon.toml, {fault}"
+        for fault in [
+            (
+                'line 4, [[account]] "Sales", port: 70000 is not a port; write a number from 1 to'
+                " 65535"
+            ),
+            (
+                'line 5, [[account]] "Sales", senders: "example.com" is not a mask: write'
+                ' "*@example.com" for everyone in that domain'
+            ),
+            'line 7, [[account]] "Sales", password: gone cannot be read',
+            (
+                'line 8, [[account]] "Sales", fallback: there is no account "Backup"; name another'
+                " account"
+            ),
+            (
+                'line 11, [[account]] "SALES", name: another account has this name; write one of'
+                " its own"
+            ),
+            'line 13, [[account]] "SALES", tls_verify: "no" is not a boolean; write true or false',
+            'line 14, [[account]] "SALES", colour: unknown key; known here: '
+            + ", ".join(TABLES["account"].kinds),
+            'line 19, [ndr], recipient: "both" needs the postmaster\'s address; write postmaster',
+            "line 22, [master_relay], hostnme: unknown key; did you mean hostname?",
+        ]
+    ]
+
+
+def test_a_fallback_may_be_any_other_account():
+    text = document(fallback='["Backup"]') + '\n[[account]]\nname = "Backup"\nserver = "b.example"'
+    assert read(text).accounts[0].fallback == ("Backup",)
+
+
+def test_reports_to_the_postmaster_go_with_an_address():
+    text = document("ndr", recipient='"both"', postmaster='"pm@example.com"')
+    assert read(text).ndr.postmaster == "pm@example.com"
+
+
+LOOP = (
+    " is this relay itself, so mail would go round in a loop; write the server that takes the"
+    " mail from here"
+)
+
+
+@pytest.mark.parametrize(
+    ("listen", "server", "port"),
+    [
+        ("tcp:port=2500:interface=127.0.0.1", "127.0.0.1", 2500),
+        ("tcp:port=2500:interface=127.0.0.1", "localhost", 2500),
+        ("tcp:25:192.0.2.1", "192.0.2.1", 25),
+        ("tcp:25", "127.0.0.1", 25),
+        ("tcp:25", "127.3.2.1", 25),
+        ("tcp6:25", "0.0.0.0", 25),
+        ("tcp:25", "192.0.2.10", 25),
+        ("tcp6:25", "::1", 25),
+        ("tcp6:25", "LocalHost", 25),
+        (r"tcp6:25:interface=2001\:db8\:\:1", "2001:DB8::1", 25),
+        ("haproxy:tcp:25", "127.0.0.1", 25),
+        ("ssl:465", "127.0.0.1", 465),
+        ("tls:/etc/certs", "::1", 443),
+    ],
+)
+def test_a_server_that_is_this_relay_is_a_loop(listen, server, port):
+    endpoint = f"\n[master_relay]\nlisten = ['{listen}', 'unix:/run/x']"
+    account = document(server=f'"{server}"', port=str(port), local_address='"192.0.2.10"')
+    assert faults(account + endpoint) == [
+        f'multisendcon.toml, line 3, [[account]] "Sales", server: "{server}" with port {port}{LOOP}'
+    ]
+    report = document("ndr", server=f'"{server}"', port=str(port)) + endpoint
+    if server != "192.0.2.10":
+        assert faults(report) == [
+            f'multisendcon.toml, line 5, [ndr], server: "{server}" with port {port}{LOOP}'
+        ]
+
+
+@pytest.mark.parametrize(
+    ("listen", "server", "port"),
+    [
+        ("tcp:port=2500:interface=127.0.0.1", "127.0.0.1", 25),
+        ("tcp:port=25:interface=192.0.2.1", "127.0.0.1", 25),
+        ("tcp:port=25:interface=127.0.0.1", "127.0.0.2", 25),
+        ("tcp:port=25", "192.0.2.11", 25),
+        ("tcp:port=25", "smtp.example.com", 25),
+        ("unix:/run/x", "127.0.0.1", 25),
+        ("systemd:domain=INET:index=0", "127.0.0.1", 25),
+    ],
+)
+def test_another_server_is_no_loop(listen, server, port):
+    endpoint = f"\n[master_relay]\nlisten = ['{listen}']"
+    account = document(server=f'"{server}"', port=str(port), local_address='"192.0.2.10"')
+    assert faults(account + endpoint) == []
+
+
+def test_what_is_faulty_itself_breaks_no_rule_besides():
+    text = document(username="5", password='"x"', server='"127.0.0.1"', port='"2500"', name="7")
+    text += '\n[ndr]\nrecipient = "both"\npostmaster = 5'
+    assert [fault.split(": ")[0] for fault in faults(text)] == [
+        "multisendcon.toml, line 2, [[account]] number 1, name",
+        "multisendcon.toml, line 4, [[account]] number 1, username",
+        "multisendcon.toml, line 6, [[account]] number 1, port",
+        "multisendcon.toml, line 9, [ndr], postmaster",
+    ]
+
+
+def test_secrets_are_in_no_representation():
+    for table in ("account", "ndr"):
+        configuration = read(document(table, username='"u"', password=f'"{PASSWORD}"'))
+        assert "username='u'" in repr(configuration)
+        assert PASSWORD not in repr(configuration)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'passwort = "{PASSWORD}"',
+        f'password = "{PASSWORD}"',
+        f'password = "{PASSWORD}\\t"',
+        f'password = ["{PASSWORD}"]',
+        f'password = {{ file = "known", text = "{PASSWORD}" }}',
+        f'password = {{ text = "{PASSWORD}" }}',
+        f'password = "{PASSWORD}',
+        f"password = {PASSWORD}",
+        f'password = "{PASSWORD}\\q"',
+        f'password = "{PASSWORD}" "{PASSWORD}"',
+        f'password = "{PASSWORD}"\npassword = "{PASSWORD}"',
+    ],
+)
+def test_secrets_are_in_no_fault(line):
+    told = faults(document() + "\n" + line)
+    assert told
+    assert PASSWORD not in "\n".join(told)
+
+
+scalars = (
+    st.text()
+    | st.integers()
+    | st.floats()
+    | st.booleans()
+    | st.datetimes()
+    | st.dates()
+    | st.just(datetime.time(1))
+    | st.sampled_from(
+        ["tcp:25", "known", "a@b.example", "*@b.example", "<>", "5m", "1 MiB", "both"]
+    )
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=2),
+)
+
+
+def some_of(table):
+    """Tables with known keys, and unknown ones now and then."""
+    known = st.fixed_dictionaries({}, optional=dict.fromkeys(table.kinds, values))
+    return known | st.dictionaries(st.text(), values, max_size=2) | values
+
+
+documents = st.fixed_dictionaries(
+    {"account": st.lists(some_of(TABLES["account"]), max_size=3) | values},
+    optional={name: some_of(table) for name, table in TABLES.items() if name != "account"}
+    | {"unknown": values},
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(documents)
+def test_any_document_gives_a_configuration_or_a_configuration_error(document):
+    try:
+        result = configuration.read(document, "", ORIGIN, Paper())
+        told = []
+    except ConfigurationError as error:
+        result, told = None, error.faults
+    assert isinstance(result, Configuration) != bool(told)
+    for fault in told:
+        assert fault.startswith(ORIGIN)
+        assert len(fault.splitlines()) == 1
+
+
+@given(st.text() | st.text("[]{}.,=#\"'\\\n abt059:-_", max_size=60))
+def test_any_text_gives_a_configuration_or_a_configuration_error(text):
+    for whole in (text, document() + "\n" + text):
+        told = faults(whole)
+        assert all(fault.startswith(ORIGIN) for fault in told)

@@ -1,0 +1,93 @@
+"""``etc/multisendcon.toml``: it loads, names every key, and tells the true defaults."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import attrs
+import pytest
+from configuration_examples import Paper, document, read
+
+from multisendcon_plugin import configuration
+from multisendcon_plugin.configuration.tables import tables
+
+REFERENCE = Path(__file__).parents[1] / "etc" / "multisendcon.toml"
+TABLES = tables(Paper())
+KEYS = [(name, key) for name, table in TABLES.items() for key in table.kinds]
+#: Defaults that the file tells in words, and why no value could be told.
+IN_WORDS = {
+    ("master_relay", "hostname"): "the name of this machine",
+    ("ndr", "sender"): "mailer-daemon at the hostname above",
+    ("ndr", "server"): "unset, the reports leave through the accounts like any mail",
+    ("account", "local_address"): "unset, the system chooses",
+    ("account", "helo_domain"): "the hostname of [master_relay]",
+    ("account", "senders"): "unset, every sender",
+    ("account", "recipients"): "unset, every recipient",
+    ("account", "fixed_sender"): "unset, the sender stays",
+    ("account", "tls_ca"): "unset, those of the system",
+    ("account", "fallback"): "unset, later accounts with the same senders and recipients",
+}
+
+
+def told():
+    """What the file says of each key: its default, and the TOML of its value or example."""
+    found = {}
+    table = ""
+    default = None
+    for line in REFERENCE.read_text("utf-8").splitlines():
+        if header := re.match(r"\[+(\w+)\]+", line):
+            table = header[1]
+        elif word := re.match(r"# Default: (.*)", line):
+            default = word[1]
+        elif key := re.match(r"#?(\w+) = (.*)", line):
+            found.setdefault((table, key[1]), (default, key[2]))
+            default = None
+    return found
+
+
+def test_it_loads_as_it_stands():
+    loaded = configuration.load(REFERENCE)
+    assert len(loaded.accounts) == 4
+    assert all(account.enabled for account in loaded.accounts)
+    catch_all = loaded.accounts[-1]
+    assert (catch_all.senders, catch_all.recipients) == (
+        configuration.values.Account.__attrs_attrs__.senders.default,
+        configuration.values.Account.__attrs_attrs__.recipients.default,
+    )
+
+
+def test_every_key_is_there_in_the_order_of_the_tables():
+    assert list(told()) == KEYS
+
+
+@pytest.mark.parametrize(("table", "key"), KEYS)
+def test_the_default_that_it_tells_is_the_default(table, key):
+    default, _ = told()[table, key]
+    if key in TABLES[table].required:
+        assert default is None
+    elif (table, key) in IN_WORDS:
+        assert default == IN_WORDS[table, key]
+    else:
+        value = TABLES[table].kinds[key](tomllib.loads(f"x = {default}")["x"])
+        if table == "spool":
+            value = value.removeprefix("/base/")
+        assert value == attrs.fields_dict(TABLES[table].type)[key].default
+
+
+@pytest.mark.parametrize(("table", "key"), KEYS)
+def test_its_examples_are_good_values(table, key):
+    _, example = told()[table, key]
+    value = tomllib.loads(f"x = {example}")["x"]
+    if key == "password":
+        assert value == "change-me" or value.keys() <= {"file", "env", "credential"}
+    elif key != "tls_ca":
+        TABLES[table].kinds[key](value)
+
+
+def test_the_forms_of_a_password_that_it_shows_are_understood():
+    forms = re.findall(r"^#  +(\{ \w+ = )\"[\w.]+\" \}", REFERENCE.read_text("utf-8"), re.MULTILINE)
+    assert forms == ["{ file = ", "{ env = ", "{ credential = "]
+    for form in forms:
+        assert read(document(username='"u"', password=form + '"known" }')).accounts[0].password

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from multisendcon_plugin.header import (
+    Field,
+    count_received,
+    fields,
+    first_address,
+    header_complete,
+    header_end,
+    insertion_point,
+    is_blank,
+    is_private,
+    mailboxes,
+    separator_needed,
+)
+
+# Pieces that header lines are made of, and that break them.
+PIECES = (
+    "From From: >From A B: : .x: ..y: received: Received : \r\n \r\n \r \n \t <a@b> a@b.de "
+    '" ( ) < > @ , ; \\ [ ]'
+).split(" ") + [" ", "\r\n", "\r\n ", "\r\n\t", "A: b\r\n", "\xe4", "\0"]
+octets = st.lists(st.sampled_from(PIECES), max_size=30).map(lambda p: "".join(p).encode("latin-1"))
+
+FIELD_LINE = re.compile(rb"[!-9;-~]+[ \t]*:[^\r\n]*\r\n")
+FOLDED_LINE = re.compile(rb"[ \t][^\r\n]*\r\n")
+MBOX_LINE = re.compile(rb">?From [^\r\n]*\r\n")
+
+
+def line_by_line(content: bytes) -> int:
+    """The definition of a header block, one line after another."""
+    end = 0
+    while True:
+        line = (
+            FIELD_LINE.match(content, end)
+            or (end and FOLDED_LINE.match(content, end))
+            or (not end and MBOX_LINE.match(content))
+        )
+        if not line:
+            return end
+        end = line.end()
+
+
+BLOCKS = [
+    pytest.param(b"", b"", id="nothing"),
+    pytest.param(b"", b"\r\nbody: x\r\n", id="empty header"),
+    pytest.param(b"", b"Hello Bob,\r\nbody: x\r\n", id="no header"),
+    pytest.param(b"", b" folded: at the top\r\nA: b\r\n", id="continuation at the top"),
+    pytest.param(b"", b": no name\r\nA: b\r\n", id="no name"),
+    pytest.param(b"", b"n\xc3\xa4me: x\r\n", id="name is not ASCII"),
+    pytest.param(b"A: b\r\n", b"\r\nC: d\r\n", id="body begins like a field"),
+    pytest.param(b"A: b\r\nC: d\r\n", b"", id="ends with the content"),
+    pytest.param(b"A: b\r\n", b"just text\r\nC: d\r\n", id="text in the header"),
+    pytest.param(b"A: b\r\n", b"C: truncated", id="last line without CRLF"),
+    pytest.param(b"A: b\r\n", b" truncated\r", id="last fold without LF"),
+    pytest.param(b"A:\r\nB \t: c\r\nC:d\r\n", b"\r\n", id="empty, blanks, none"),
+    pytest.param(b"A: b\r\n\tc\r\n \r\n d\r\n", b"\r\n", id="folds, one of blanks"),
+    pytest.param(b"A: \xff\0\xc3\xa4\r\n", b"\r\n", id="8-bit and NUL"),
+    pytest.param(b"A: b\r\n", b"C: d\ne\r\n\r\n", id="bare LF"),
+    pytest.param(b"A: b\r\n", b"C: d\re\r\n\r\n", id="bare CR"),
+    pytest.param(b"..A: b\r\n", b"\r\n", id="a stuffed dot"),
+    pytest.param(b"From a@b Mon Jan  1\r\nA: b\r\n", b"\r\n", id="mbox line"),
+    pytest.param(b">From a@b Mon Jan  1\r\nA: b\r\n", b"\r\n", id="quoted mbox line"),
+    pytest.param(b"A: b\r\n", b"From a@b Mon Jan  1\r\n", id="mbox line below the top"),
+]
+
+
+@pytest.mark.parametrize(("block", "rest"), BLOCKS)
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_header_end(block, rest, kind):
+    assert header_end(kind(block + rest)) == len(block)
+
+
+@given(octets)
+# Both go wrong with possessive groups in a Python before 3.11.5.
+@example(b"foo bar\r\n")
+@example(b"A: b\r\nC: d\r\r\n")
+def test_header_end_is_that_of_the_definition(content):
+    assert header_end(content) == line_by_line(content)
+
+
+@given(octets, st.data())
+def test_header_end_goes_on_where_it_stopped(content, data):
+    arrived = data.draw(st.integers(0, len(content)))
+
+    assert header_end(content, header_end(content[:arrived])) == header_end(content)
+
+
+@pytest.mark.parametrize(
+    "repeated", [b"a:\r\n", b"a", b"a ", b" ", b":", b"\r", b"a: b\r\n \r\n", b"From ", b"a:\xff"]
+)
+def test_a_megabyte_of_anything_is_read_to_its_end(repeated):
+    content = b"A: b\r\n" + repeated * (1_000_000 // len(repeated))
+
+    assert header_end(content) == line_by_line(content)
+    assert header_complete(content) in {True, False}
+
+
+@pytest.mark.parametrize(
+    ("content", "complete"),
+    [
+        (b"", False),
+        (b"\r", False),
+        (b"\r\n", True),
+        (b"A: b\r\n", False),
+        (b"A: b\r\n\r", False),
+        (b"A: b\r\n\r\n", True),
+        (b"A: b\r\n\rx", True),
+        (b"A: b\r\nSubject", False),
+        (b"A: b\r\nSubject \t", False),
+        (b"A: b\r\nSubject : x", False),
+        (b"A: b\r\nSubject : x\r", False),
+        (b"A: b\r\nSubject : x\ny", True),
+        (b"A: b\r\n folded", False),
+        (b"A: b\r\nHello Bob", True),
+        (b"Hello Bob", True),
+        (b"A: b\r\nn\xc3", True),
+        (b"From jane", False),
+        (b"From jane\r\n", False),
+        (b"A: b\r\nFrom jane", True),
+    ],
+)
+def test_header_complete(content, complete):
+    assert header_complete(content) is complete
+
+
+@given(octets, octets)
+def test_a_complete_header_stays_as_it_is_whatever_arrives(content, more):
+    if header_complete(content):
+        assert header_end(content + more) == header_end(content)
+        assert header_complete(content + more, header_end(content))
+
+
+@given(octets)
+def test_a_header_is_complete_after_a_line_that_is_no_part_of_it(content):
+    assert header_complete(content + b"\r\n\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "point", "separator"),
+    [
+        (b"A: b\r\n\r\nbody\r\n", 0, False),
+        (b"\r\nbody\r\n", 0, False),
+        (b"Hello Bob\r\n", 0, True),
+        (b" A: b\r\n", 0, True),
+        (b"", 0, True),
+        (b"From a@b Mon\r\nA: b\r\n\r\n", 14, False),
+        (b">From a@b Mon\r\nA: b\r\n\r\n", 15, False),
+        (b"From a@b Mon\r\n\r\nbody\r\n", 14, False),
+        (b"From a@b Mon\r\nHello Bob\r\n", 14, True),
+        (b"From a@b Mon\r\n folded\r\nA: b\r\n", 23, False),
+        (b"From : a@b\r\n\r\n", 0, False),
+        (b"From  \t: a@b\r\n\r\n", 0, False),
+    ],
+)
+def test_a_trace_field_goes_to_the_top(content, point, separator):
+    assert insertion_point(content) == point
+    assert separator_needed(content) is separator
+
+
+@given(octets)
+def test_an_added_trace_field_leaves_the_rest_as_it_was(content):
+    top = insertion_point(content)
+    separator = b"\r\n" if separator_needed(content) else b""
+    traced = content[:top] + b"Received: x\r\n" + separator + content[top:]
+
+    block = traced[: header_end(traced)]
+    names = [field.name for field in fields(block)]
+    assert names == ["received", *(f.name for f in fields(content[: header_end(content)]))] or (
+        separator and names == ["received"]
+    )
+    assert count_received(block) == names.count("received")
+
+
+def test_fields_are_byte_ranges():
+    block = b"From a@b Mon\r\nFROM : x\r\n y\r\n..Dot:\r\n"
+
+    assert fields(block) == [
+        Field(name="from", start=14, value_start=20, end=28),
+        Field(name="..dot", start=28, value_start=34, end=36),
+    ]
+
+
+@given(octets)
+def test_fields_cover_the_block(content):
+    block = content[: header_end(content)]
+
+    position = insertion_point(block)
+    for field in fields(block):
+        assert field.start == position
+        assert block[field.start : field.value_start].endswith(b":")
+        position = field.end
+    assert position == len(block)
+
+
+@pytest.mark.parametrize(
+    ("block", "count"),
+    [
+        (b"", 0),
+        (b"Received: a\r\nRECEIVED: b\r\nreceived \t: c\r\nReceived:\r\n", 4),
+        (b"Received-SPF: pass\r\nX-Received: a\r\nA: Received: b\r\n Received: c\r\n", 0),
+        (b"From a@b Mon\r\nReceived: a\r\n", 1),
+    ],
+)
+def test_count_received(block, count):
+    assert count_received(block) == count
+
+
+def listed(body: bytes) -> list[tuple[bytes, str]]:
+    found = mailboxes(body, 0, len(body))
+    for mailbox in found:
+        assert mailbox.start <= mailbox.address_start <= mailbox.address_end <= mailbox.end
+    return [(body[mailbox.start : mailbox.end], mailbox.address) for mailbox in found]
+
+
+WELL_FORMED = [
+    (b" jane@x.de\r\n", [(b"jane@x.de", "jane@x.de")]),
+    (b"<jane@x.de>", [(b"<jane@x.de>", "jane@x.de")]),
+    (b" Jane Q. Doe <jane@x.de>\r\n", [(b"Jane Q. Doe <jane@x.de>", "jane@x.de")]),
+    (b'"a@evil.de" <b@y.de>', [(b'"a@evil.de" <b@y.de>', "b@y.de")]),
+    (b'"Doe, <J> (x) \\" @" <b@y.de>', [(b'"Doe, <J> (x) \\" @" <b@y.de>', "b@y.de")]),
+    (b"=?utf-8?q?=22a=40evil=2C?= <b@y.de>", [(b"=?utf-8?q?=22a=40evil=2C?= <b@y.de>", "b@y.de")]),
+    (b"J\xe4ne <b@y.de>", [(b"J\xe4ne <b@y.de>", "b@y.de")]),
+    (b"<j\xc3\xa4ne@b\xc3\xbccher.de>", [(b"<j\xc3\xa4ne@b\xc3\xbccher.de>", "jäne@bücher.de")]),
+    (b'"jane doe"@x.de', [(b'"jane doe"@x.de', '"jane doe"@x.de')]),
+    (b'<"a>,\\"b"@x.de>', [(b'<"a>,\\"b"@x.de>', '"a>,\\"b"@x.de')]),
+    (b"jane@[IPv6:::1]", [(b"jane@[IPv6:::1]", "jane@[IPv6:::1]")]),
+    (b"jane@x.de (Jane (the \\) one) Doe)", [(b"jane@x.de (Jane (the \\) one) Doe)", "jane@x.de")]),
+    (b"(a) jane(b)@(c) x(d).de (e), b@y", [(b"jane(b)@(c) x(d).de (e)", "jane@x.de"), (b"b@y", "b@y")]),
+    (b"(a@b, <c@d>) Jane <jane@x.de>", [(b"(a@b, <c@d>) Jane <jane@x.de>", "jane@x.de")]),
+    (b" Jane\r\n Doe\r\n\t<\r\n jane@x.de (c) >\r\n", [(b"Jane\r\n Doe\r\n\t<\r\n jane@x.de (c) >", "jane@x.de")]),
+    (b"jane . doe @ x . de", [(b"jane . doe @ x . de", "jane.doe@x.de")]),
+    (b'"folded\r\n name"@x.de', [(b'"folded\r\n name"@x.de', '"folded name"@x.de')]),
+    (b"<@a,@b:c@d>", [(b"<@a,@b:c@d>", "c@d")]),
+    (b"J < @a , @b : c@d >, e@f", [(b"J < @a , @b : c@d >", "c@d"), (b"e@f", "e@f")]),
+    (b"a@x, B <b@y>, c@z", [(b"a@x", "a@x"), (b"B <b@y>", "b@y"), (b"c@z", "c@z")]),
+    (b",, a@x,,", [(b"a@x", "a@x")]),
+    (b"team: a@x, B <b@y>;, c@z", [(b"a@x", "a@x"), (b"B <b@y>", "b@y"), (b"c@z", "c@z")]),
+    (b"undisclosed-recipients: ;", []),
+    (b"(only a comment)", []),
+    (b" \r\n", []),
+]  # fmt: skip
+MALFORMED = [
+    (b"postmaster", []),
+    (b"Jane <>", [(b"Jane <>", "")]),
+    (b"Jane <jane>", [(b"Jane <jane>", "")]),
+    (b"Jane <jane doe@x>", [(b"Jane <jane doe@x>", "")]),
+    (b"@x, jane@, a@b@c", [(b"@x", ""), (b"jane@", ""), (b"a@b@c", "")]),
+    (b"<j\xe4ne@x.de>", [(b"<j\xe4ne@x.de>", "")]),
+    (b"<j\x1bne@x.de>", [(b"<j\x1bne@x.de>", "")]),
+    (b"<mailto:jane@x.de>", [(b"<mailto:jane@x.de>", "")]),
+    (b"a@evil.de <b@y.de>", [(b"<b@y.de>", "b@y.de")]),
+    (b"Jane Doe jane@x.de (c)", [(b"jane@x.de (c)", "jane@x.de")]),
+    (b"jane@x.de Jane Doe (c)", [(b"jane@x.de", "jane@x.de")]),
+    (b"Foo <a@x> <b@y>", [(b"Foo <a@x>", "a@x"), (b"<b@y>", "b@y")]),
+    (b"a@x b@y", [(b"a@x", "a@x")]),
+    (b"Jane <jane@x, b@y", [(b"jane@x", "jane@x"), (b"b@y", "b@y")]),
+    (b"a <b <jane@x>", [(b"<jane@x>", "jane@x")]),
+    (b"Jane <", []),
+    (b"Jane > jane@x", [(b"jane@x", "jane@x")]),
+    (b'"Jane <jane@x>', [(b"<jane@x>", "jane@x")]),
+    (b"Jane (D <jane@x> (c), b@y", [(b"<jane@x>", "jane@x"), (b"b@y", "b@y")]),
+    (b"Jane ) <jane@x>", [(b"<jane@x>", "jane@x")]),
+    (b"jane@x\\\r\n , b@y", [(b"jane@x\\", ""), (b"b@y", "b@y")]),
+]
+
+
+@pytest.mark.parametrize(("body", "found"), WELL_FORMED + MALFORMED)
+def test_mailboxes(body, found):
+    assert listed(body) == found
+
+
+@pytest.mark.parametrize(
+    "repeated", [b"(", b")", b"(()", b'"', b'\\"', b"<", b"<@", b"[", b"a@b ", b"a,", b"(a)", b"\\", b":;"]
+)  # fmt: skip
+def test_a_megabyte_of_anything_has_mailboxes_or_not(repeated):
+    body = repeated * (300_000 // len(repeated)) + b", jane@x.de"
+
+    assert isinstance(mailboxes(body, 0, len(body)), list)
+
+
+@given(octets)
+def test_mailboxes_are_in_order_and_apart(body):
+    position = 0
+    for mailbox in mailboxes(body, 0, len(body)):
+        assert position <= mailbox.start
+        position = mailbox.end
+    assert position <= len(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "blank"),
+    [
+        (b"", True),
+        (b" \t\r\n (a (b) \\) c) ", True),
+        (b" x ", False),
+        (b"(a", False),
+        (b",", False),
+        (b'""', False),
+    ],
+)
+def test_is_blank(text, blank):
+    assert is_blank(b"(" + text + b"x", 1, 1 + len(text)) is blank
+
+
+@pytest.mark.parametrize(
+    ("block", "address"),
+    [
+        (b"", ""),
+        (b"To: a@b\r\n", ""),
+        (b"From:\r\n", ""),
+        (b"From: root\r\n", ""),
+        (b"From: undisclosed: ;\r\n", ""),
+        (b"From: <j\xe4@x.de>, b@y.de\r\n", ""),
+        (b"From a@b Mon\r\nTo: c@d\r\nfrom : J\r\n <jane@X.de>, b@y.de\r\nFrom: e@f\r\n", "jane@X.de"),
+        (b"X-From: a@b\r\nFrom: c@d\r\n", "c@d"),
+    ],
+)  # fmt: skip
+def test_first_address(block, address):
+    assert first_address(block) == address
+
+
+@pytest.mark.parametrize(
+    ("value", "private"),
+    [
+        (b" Private\r\n", True),
+        (b"PRIVATE\r\n", True),
+        (b"\r\n (to (you)) private\t(only)\r\n", True),
+        (b" Personal\r\n", False),
+        (b" Company-Confidential\r\n", False),
+        (b" Pri vate\r\n", False),
+        (b" (Private)\r\n", False),
+        (b' "Private"\r\n', False),
+        (b" Private (\r\n", False),
+        (b" x-private\r\n", False),
+        (b"\r\n", False),
+    ],
+)
+def test_is_private(value, private):
+    assert is_private(b"From: a@b\r\nSENSITIVITY :" + value) is private
+
+
+def test_one_private_field_of_two_is_enough():
+    assert is_private(b"Sensitivity: Personal\r\nSensitivity: Private\r\n")
+
+
+def test_private_in_another_field_means_nothing():
+    assert not is_private(b"X-Sensitivity: Private\r\nSubject: Sensitivity:\r\n Private\r\n")
+
+
+@given(octets)
+def test_a_first_address_is_one_whatever_the_field(value):
+    block = b"From:" + value + b"\r\n"
+    address = first_address(block[: header_end(block)])
+
+    assert not address or ("@" in address.strip("@") and address.isprintable())
+
+
+@given(octets)
+def test_unknown_values_are_not_private(value):
+    block = b"Sensitivity:" + value + b"\r\n"
+
+    assert not is_private(block[: header_end(block)])
