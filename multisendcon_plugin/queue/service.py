@@ -244,6 +244,13 @@ class QueueService(Service):
         self._lanes[delivery.account].settled(delivery, None if moved else remaining)
         if moved and remaining is not None:
             self._announce([remaining])
+        for report in announced:
+            self.log.info(
+                "{id}: report on {about}, for {routes}",
+                id=report.message.id,
+                about=message.id,
+                routes=Routes((report,)),
+            )
         self._announce(announced)
 
     async def _report(

@@ -1,0 +1,148 @@
+"""What the demonstration prints: the accounts, each mail as it arrives, how to send one's own.
+
+What the relay decided it learns from the relay's log events, as an admin does.
+"""
+
+from __future__ import annotations
+
+import re
+from textwrap import dedent
+from typing import Any, TextIO
+
+from twisted.logger import ILogObserver, LogLevel, formatEvent
+from zope.interface import implementer
+
+from ..account import Account
+from ..configuration import Configuration
+from ..message import Delivery
+from ..testing import ReceivedMail
+
+_QUEUE_ID = re.compile(rb"\tby \S+ (?:with \S+ )?id (\w+);")
+
+_TITLE = """
+    multisendcon: the smarthost that chooses the way out by the sender
+    ==================================================================
+
+    A demonstration.  The relay listens on 127.0.0.1 port {port}; it has four accounts at three
+    providers, which live in this program too.  No mail leaves this machine, no file stays.
+
+    The accounts, topmost first; the first one that takes sender and recipient gets the mail:
+"""
+_INVITATION = """
+    That was the dozen.  The relay goes on: send mails of your own, from any sender you like,
+    from another terminal, and see here what becomes of them.
+
+      python3 -c "import smtplib; smtplib.SMTP('127.0.0.1', {port}).sendmail(
+        'you@sales.example.com', 'me@anywhere.example', 'Subject: My own\\n\\nHello!')"
+
+    Or point a mail program at 127.0.0.1 port {port}.  Ctrl-C ends the demonstration.
+"""
+
+
+@implementer(ILogObserver)
+class Printer:
+    """Prints for a terminal of 100 columns."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+        self._deliveries: dict[str, tuple[Delivery, ...]] = {}
+        self._last: dict[str, float] = {}
+        self.arrivals = 0
+
+    def say(self, text: str = "") -> None:
+        """Print a text."""
+        self._output.write(text + "\n")
+        self._output.flush()
+
+    def introduce(self, configuration: Configuration, port: int) -> None:
+        """Say what there is to see."""
+        self.say(dedent(_TITLE).format(port=port))
+        for account in configuration.accounts:
+            name = account.name
+            for line in _account_lines(account):
+                self.say(f"  {name:<11} {line}")
+                name = ""
+        self.say("\nA dozen mails go in; this is how they arrive:\n")
+
+    def invite(self, port: int) -> None:
+        """Say how to send one's own mail."""
+        self.say(dedent(_INVITATION).format(port=port))
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Look at a log event of the relay."""
+        if "routes" in event:
+            self._deliveries[event["id"]] = event["routes"].deliveries
+        elif event.get("verdict") in ("deferred", "uncertain", "failed"):
+            self.say(f" --  to <{event['recipient']}> by {event['account']}: {event['verdict']}")
+            self.say(f"     {event['reply']}{event['next']}\n")
+        elif event["log_level"] >= LogLevel.warn:
+            self.say(f" !!  {formatEvent(event)}\n")
+
+    def arrived(self, provider: str, mail: ReceivedMail) -> None:
+        """Tell of a mail that has arrived at a provider."""
+        self.arrivals += 1
+        account, reason, sender = self._decision(mail)
+        gap = _gap(self._last.get(account), mail.mail_from_at)
+        self._last[account] = mail.received_at
+        login = f", login {mail.username}" if mail.username else ""
+        recipients = ", ".join(f"<{recipient}>" for recipient in mail.recipients)
+        self.say(f"{self.arrivals:>3}  <{sender}> to {recipients}")
+        if point := _field(mail.content, b"Comments") or _field(mail.content, b"Subject"):
+            self.say(f"     ({point})")
+        self.say(f"     account  {account}, {gap}; {reason}")
+        tls = mail.tls or "no TLS"
+        self.say(f"     session  {mail.peer} to {provider}, HELO {mail.helo}, {tls}{login}")
+        header_from = _field(mail.content, b"From")
+        self.say(f"     as       MAIL FROM:<{mail.reverse_path}>, From: {header_from}\n")
+
+    def _decision(self, mail: ReceivedMail) -> tuple[str, str, str]:
+        """Return the account, why it was chosen, and the sender before it was replaced."""
+        found = _QUEUE_ID.search(mail.content.partition(b"\r\n\r\n")[0])
+        # A report of the relay itself has no trace field of its own.
+        deliveries = self._deliveries[found[1].decode()] if found else self._reports()
+        for delivery in deliveries:
+            for recipient in delivery.recipients:
+                if recipient.address in mail.recipients:
+                    sender = delivery.message.envelope.reverse_path
+                    return delivery.account, recipient.reason, sender
+        return "unknown", "it did not come through the relay", mail.reverse_path
+
+    def _reports(self) -> list[Delivery]:
+        return [
+            delivery
+            for deliveries in self._deliveries.values()
+            for delivery in deliveries
+            if not delivery.message.envelope.reverse_path
+        ]
+
+
+def _gap(last: float | None, now: float) -> str:
+    if last is None:
+        return "its first mail"
+    return f"{now - last:.1f} s after its last" if now > last else "together with its last"
+
+
+def _account_lines(account: Account) -> list[str]:
+    tls = "TLS" if account.implicit_tls else "STARTTLS if offered"
+    login = f", login {account.username}" if account.username else ""
+    senders = ", ".join(account.senders.texts) or "any sender"
+    recipients = ", ".join(account.recipients.texts) or "any recipient"
+    lines = [
+        f"from {senders} to {recipients}",
+        f"server {account.server} port {account.port}, {tls}{login}",
+        f"local address {account.local_address}, HELO {account.helo_domain}",
+    ]
+    if account.fixed_sender:
+        lines.append(f"fixed sender {account.fixed_sender}, unless the mail is private")
+    if account.minimum_wait:
+        lines.append(f"at least {account.minimum_wait} s between two mails")
+    return lines
+
+
+def _field(content: bytes, name: bytes) -> str:
+    """Return a header field's text, unfolded."""
+    header = content.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ")
+    for line in header.split(b"\r\n"):
+        if line.startswith(name + b": "):
+            return line[len(name) + 2 :].decode("utf-8", "replace")
+    return ""

@@ -1,0 +1,160 @@
+"""What the demonstration is made of: three providers, and the accounts that lead to them.
+
+One provider speaks TLS from the first octet and wants a login, one has STARTTLS, one is slow and
+greylists.  Each has a loopback address of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+from twisted.internet.error import CannotListenError
+
+from ..configuration import Configuration, parse
+from ..reply import Reply
+from ..testing import Authority, Provider, ReceivedMail
+
+_PASSWORD = "only for the demonstration"  # noqa: S105 -- of a provider that lives in this process
+
+
+@attrs.frozen
+class Stage:
+    """The providers, listening, and the configuration of the relay."""
+
+    providers: dict[str, Provider]
+    configuration: Configuration
+
+
+class Greylist:
+    """Refuses each recipient once; knows nobody of the name of nobody."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self, phase: str, about: str) -> Reply | None:
+        """Answer a command: see `multisendcon_plugin.testing.Answer`."""
+        if phase != "rcpt":
+            return None
+        if about.startswith("nobody@"):
+            return Reply(550, "5.1.1", "no such user here")
+        if about not in self._seen:
+            self._seen.add(about)
+            return Reply(450, "4.7.1", "greylisted, come back in a moment")
+        return None
+
+
+def set_up(reactor: Any, folder: Path, port: int, received: Any) -> Stage:
+    """Start the providers, and make the accounts that lead to them.
+
+    :param folder: takes the spool and the authority's certificate.
+    :param port: where the relay is to listen.
+    :param received: called with a provider's name and each `ReceivedMail`.
+    """
+    authority = Authority("Authority of the demonstration")
+
+    def told(name: str) -> Any:
+        def tell(mail: ReceivedMail) -> None:
+            received(name, mail)
+
+        return tell
+
+    tls = authority.server("127.0.1.1", "127.0.1.2")
+    providers = {
+        "mx.secure.example": Provider(
+            reactor,
+            hostname="mx.secure.example",
+            users={"sales": _PASSWORD},
+            tls=tls,
+            implicit_tls=True,
+            received=told("mx.secure.example"),
+        ),
+        "mx.bulk.example": Provider(
+            reactor, hostname="mx.bulk.example", tls=tls, received=told("mx.bulk.example")
+        ),
+        "mx.slow.example": Provider(
+            reactor,
+            hostname="mx.slow.example",
+            answer=Greylist(),
+            delay=0.3,
+            received=told("mx.slow.example"),
+        ),
+    }
+    wanted = {
+        "mx.secure.example": ("127.0.1.1", 465),
+        "mx.bulk.example": ("127.0.1.2", 587),
+        "mx.slow.example": ("127.0.1.3", 25),
+    }
+    ports = {name: listen(providers[name], *where) for name, where in wanted.items()}
+    text = _CONFIGURATION.format(
+        port=port,
+        folder=folder,
+        ca=authority.write(folder / "authority.pem"),
+        password=_PASSWORD,
+        secure=ports["mx.secure.example"],
+        bulk=ports["mx.bulk.example"],
+        slow=ports["mx.slow.example"],
+    )
+    return Stage(providers, parse(text))
+
+
+def listen(provider: Provider, interface: str, port: int) -> int:
+    """Listen on the usual port, or on a free one where that cannot be had; return it."""
+    try:
+        return provider.listen(interface, port)
+    except CannotListenError:
+        return provider.listen(interface)
+
+
+_CONFIGURATION = """
+[master_relay]
+listen = ["tcp:port={port}:interface=127.0.0.1"]
+hostname = "relay.example.com"
+
+[spool]
+path = "{folder}/spool"
+
+[delivery]
+retry = ["3s"]
+
+[[account]]
+name = "Partner"
+server = "127.0.1.2"
+port = {bulk}
+tls_ca = "{ca}"
+local_address = "127.0.0.12"
+helo_domain = "partner.example.com"
+recipients = "*@partner.example"
+
+[[account]]
+name = "Sales"
+server = "127.0.1.1"
+port = {secure}
+tls = "implicit"
+tls_ca = "{ca}"
+username = "sales"
+password = "{password}"
+local_address = "127.0.0.11"
+helo_domain = "mail.sales.example.com"
+senders = "*@sales.example.com"
+fixed_sender = "sales@example.com"
+fixed_sender_unless_private = true
+
+[[account]]
+name = "Newsletter"
+server = "127.0.1.2"
+port = {bulk}
+tls_ca = "{ca}"
+local_address = "127.0.0.13"
+helo_domain = "news.example.com"
+minimum_wait = 1.5
+senders = "news@example.com"
+
+[[account]]
+name = "All others"
+server = "127.0.1.3"
+port = {slow}
+local_address = "127.0.0.14"
+helo_domain = "mail.example.com"
+"""
