@@ -18,6 +18,8 @@ from .errors import (
 from .reply import Reply, ReplyError
 from .service import RelayService
 
+__version__ = "0.1.0"
+
 __all__ = [
     "AddressError",
     "Configuration",
@@ -32,6 +34,7 @@ __all__ = [
     "SpoolError",
     "SpoolFullError",
     "SpoolLockedError",
+    "__version__",
     "load",
     "parse",
 ]

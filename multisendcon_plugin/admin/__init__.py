@@ -1,0 +1,1 @@
+"""What an admin uses besides twistd: the command line."""

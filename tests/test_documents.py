@@ -1,0 +1,49 @@
+"""What the documents say is true: command lines, configurations, markup."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import docutils.core
+import pytest
+
+from multisendcon_plugin import parse
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [
+    "README.rst",
+    "CHANGES.rst",
+    *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.rst")),
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_markup_is_right(name):
+    path = ROOT / name
+    docutils.core.publish_string(
+        path.read_text("utf-8"),
+        source_path=str(path),
+        writer="html",
+        settings_overrides={"halt_level": 2, "report_level": 5},
+    )
+
+
+def test_ci_runs_the_command_line_of_the_readme():
+    command = (
+        "python3 -m venv .venv && .venv/bin/pip install --quiet '.[test]'"
+        " && .venv/bin/python -m pytest"
+    )
+    readme = (ROOT / "README.rst").read_text("utf-8")
+    assert f"git clone URL multisendcon && cd multisendcon && {command}\n" in readme
+    assert f"\n{command}\n" in (ROOT / ".ci/run").read_text("utf-8")
+
+
+def test_the_configuration_in_the_readme_works(tmp_path):
+    readme = (ROOT / "README.rst").read_text("utf-8")
+    block = re.search(r"code-block:: toml\n\n((?:    .*\n|\n)+)", readme)
+    text = re.sub(r"^    ", "", block[1], flags=re.MULTILINE)
+    for name in ("sales", "isp"):
+        (tmp_path / f"{name}.password").write_text("secret\n")
+    configuration = parse(text.replace("/etc/multisendcon", str(tmp_path)))
+    assert [account.name for account in configuration.accounts] == ["Sales", "All others"]
