@@ -94,10 +94,10 @@ def parse_mailbox(text: str) -> str:
 
 
 def split(address: str) -> tuple[str, str]:
-    """Return local part and domain; ``postmaster`` and ``""`` have an empty domain."""
+    """Return local part and domain; without a domain, all of it is the local part."""
     local, at, domain = address.rpartition("@")
     # A domain has no quotes, so an @ before one stands inside a quoted string.
-    if not at or domain.endswith('"'):
+    if not at or not domain or domain.endswith('"'):
         return address, ""
     return local, domain
 

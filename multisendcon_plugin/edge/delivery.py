@@ -18,7 +18,9 @@ from twisted.mail.smtp import IMessage
 from zope.interface import implementer
 
 from .. import header
+from ..address import parse_mailbox
 from ..envelope import Envelope
+from ..errors import AddressError
 from ..interfaces import IAccountRegistry, IIntake
 from ..message import Recipient, parcels, queue_id
 from ..registry import Route
@@ -187,7 +189,7 @@ class IncomingMessage:
             if self._header is None:
                 self._write_start()
             routed = self._routed()
-        except ReplyError:
+        except Exception:
             self._draft.discard()
             return fail()
         origin = self._origin
@@ -211,7 +213,7 @@ class IncomingMessage:
     def _routed(self) -> list[tuple[str, Route]]:
         """Return each recipient's route; the null reverse-path is routed by ``From:``."""
         routed = []
-        header_from = "" if self._origin.address else header.first_address(self._header or b"")
+        header_from = "" if self._origin.address else _author(self._header or b"")
         for address, known in self._routes.items():
             route = known or self._desk.registry.route_null(header_from, address)
             if route is None:
@@ -224,7 +226,22 @@ class IncomingMessage:
         self._draft.discard()
 
 
+def _author(block: bytes) -> str:
+    """Return the first address of ``From:``; ``""`` when it could not be a reverse-path.
+
+    The registry is to see no address that is longer than an envelope's.
+    """
+    try:
+        return parse_mailbox(header.first_address(block))
+    except AddressError:
+        return ""
+
+
 def _no_account(sender: str, recipient: str) -> Reply:
-    return Reply(
-        550, "5.7.1", f"no account is configured for mail from <{sender}> to <{recipient}>"
-    )
+    who = f"from <{_shown(sender)}> to <{_shown(recipient)}>"
+    return Reply(550, "5.7.1", f"no account is configured for mail {who}")
+
+
+def _shown(address: str) -> str:
+    """Return an address for a line of a reply: ASCII, and short enough for two (RFC 5321 4.5.3)."""
+    return address.encode("ascii", "backslashreplace").decode()[:200]

@@ -11,9 +11,10 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.mail import smtp
+from twisted.python.failure import Failure
 
 from ..configuration import MasterRelay
 from ..envelope import Envelope
@@ -23,6 +24,7 @@ from . import replies
 from .delivery import Desk, MessageDeliveryFactory
 from .protocol import Limits, RelayESMTP
 from .submission import submit
+from .wire import LAST_WORDS
 
 
 class RelayESMTPFactory(smtp.SMTPFactory):
@@ -57,12 +59,12 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         host = str(getattr(addr, "host", ""))
         if host and not self._allows(host):
             self.log.info("{host} may not connect: it is not in master_relay.allow", host=host)
-            return Refusal(replies.NOT_ALLOWED)
+            return Refusal(replies.NOT_ALLOWED, self._clock)
         if self._stopping:
-            return Refusal(replies.SHUTTING_DOWN)
+            return Refusal(replies.SHUTTING_DOWN, self._clock)
         if len(self._sessions) >= self._settings.max_connections:
             self.log.warn("{host} is sent away: too many connections", host=host)
-            return Refusal(replies.TOO_MANY_CONNECTIONS)
+            return Refusal(replies.TOO_MANY_CONNECTIONS, self._clock)
         session: Any = self.protocol()
         session.factory = self
         session.host = self._settings.hostname.encode("idna")
@@ -96,13 +98,22 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
 
 class Refusal(Protocol):
-    """A connection that gets one reply and is closed."""
+    """A connection that gets one reply and is closed.
+
+    :param clock: for a client that does not take the reply, nor shakes hands for TLS.
+    """
 
     transport: Any
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, clock: IReactorTime) -> None:
         self._reply = reply
+        self._clock = clock
 
     def connectionMade(self) -> None:
+        self._last_words = self._clock.callLater(LAST_WORDS, self.transport.abortConnection)
         self.transport.write(self._reply.wire())
         self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+        if self._last_words.active():
+            self._last_words.cancel()

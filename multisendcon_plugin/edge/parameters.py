@@ -90,7 +90,9 @@ def _path(
     try:
         return parse_path(argument[found.end() :], null_allowed=null_allowed)
     except AddressError as error:
-        raise ReplyError(Reply(501, "5.1.3", str(error))) from None
+        # RFC 3463 section 3.2 has one code for senders and another for recipients.
+        enhanced = "5.1.7" if null_allowed else "5.1.3"
+        raise ReplyError(Reply(501, enhanced, str(error))) from None
 
 
 def _parameters(text: bytes) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import attrs
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.protocol import connectionDone
 from twisted.mail import smtp
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
@@ -79,6 +79,8 @@ _COMMANDS = {
     b"STARTTLS": "ext_STARTTLS",
     b"AUTH": "ext_AUTH",
 }
+# A web page can make a browser send its form to us, with a mail in it.
+_WEB_COMMANDS = frozenset([b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"])
 
 
 class RelayESMTP(ESMTPWire):
@@ -143,7 +145,11 @@ class RelayESMTP(ESMTPWire):
             self._challenge(self._authentication.answer, line)
             return
         verb, _, argument = line.strip(b" \t").partition(b" ")
-        method = _COMMANDS.get(verb.upper())
+        verb = verb.upper()
+        if verb in _WEB_COMMANDS:
+            self.close_with(replies.NOT_THE_WEB)
+            return
+        method = _COMMANDS.get(verb)
         if method is None:
             raise ReplyError(replies.UNKNOWN_COMMAND)
         getattr(self, method)(argument.strip(b" \t"))
@@ -174,7 +180,7 @@ class RelayESMTP(ESMTPWire):
             "SMTPUTF8",
             "ENHANCEDSTATUSCODES",
         ]
-        if self.ctx and not self.secure:
+        if self.ctx and not (self.secure or self.authenticated):
             lines.append("STARTTLS")
         if self.offers_authentication:
             mechanisms = b" ".join(self.challengers).decode()
@@ -305,9 +311,10 @@ class RelayESMTP(ESMTPWire):
             self._refuse(content.refusal)
         else:
             self.owes_reply = True
-            self.when(content.message.eomReceived(), self._queued)
+            self.when(maybeDeferred(content.message.eomReceived), self._queued)
 
     def _queued(self, name: str) -> None:
+        self._errors = 0
         self.say(Reply(250, "2.0.0", f"queued as {name}"))
 
     def answered(self) -> None:
@@ -321,6 +328,11 @@ class RelayESMTP(ESMTPWire):
             if content.refusal is None:
                 content.message.connectionLost()
 
+    def _refuse(self, reply: Reply) -> None:
+        # Also a response that is no line at all ends the exchange of AUTH.
+        self._authentication = None
+        super()._refuse(reply)
+
     # TLS and login.
 
     def ext_STARTTLS(self, rest: bytes) -> None:
@@ -329,6 +341,8 @@ class RelayESMTP(ESMTPWire):
             raise ReplyError(replies.TLS_ALREADY)
         if self.ctx is None:
             raise ReplyError(replies.NOT_OFFERED)
+        if self.authenticated:
+            raise ReplyError(replies.AUTHENTICATED_ALREADY)
         if self.more_is_here:
             # Sent before the handshake, it would be carried out as though it came after it
             # (CVE-2011-0411).
@@ -349,6 +363,8 @@ class RelayESMTP(ESMTPWire):
             raise ReplyError(replies.HELO_FIRST)
         if self._from is not None:
             raise ReplyError(replies.NOT_DURING_MAIL)
+        if not rest:
+            raise ReplyError(replies.ARGUMENT_MISSING)
         mechanism, _, initial_response = rest.partition(b" ")
         make_challenger = self.challengers.get(mechanism.upper())
         if make_challenger is None:

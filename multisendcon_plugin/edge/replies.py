@@ -20,6 +20,7 @@ AUTHENTICATED = Reply(235, "2.7.0", "authentication successful")
 
 IDLE_TOO_LONG = Reply(421, "4.4.2", "nothing heard for too long, closing")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors, closing")
+NOT_THE_WEB = Reply(421, "4.7.0", "this is SMTP, not HTTP, closing")
 TOO_MANY_CONNECTIONS = Reply(421, "4.3.2", "too many connections, try again later")
 SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, try again later")
 LOCAL_ERROR = Reply(451, "4.3.0", "local error, try again later")
@@ -28,7 +29,7 @@ TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients, send the rest se
 AUTHENTICATION_BROKEN = Reply(454, "4.7.0", "temporary authentication failure")
 
 LINE_TOO_LONG = Reply(500, "5.5.2", "line too long")
-BARE_LINE_END = Reply(500, "5.5.2", "a command ends with CRLF and holds no control characters")
+BARE_LINE_END = Reply(554, "5.5.2", "a command ends with CRLF and has no CR, LF or NUL, closing")
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "command not known")
 NOT_OFFERED = Reply(502, "5.5.1", "not offered")
 ARGUMENT_MISSING = Reply(501, "5.5.4", "argument missing")

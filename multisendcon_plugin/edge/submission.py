@@ -55,7 +55,9 @@ async def submit(desk: Desk, limits: Limits, envelope: Envelope, content: bytes)
 
 
 def _checked(address: str, *, null_allowed: bool) -> str:
-    read, rest = parse_path(f"<{address}>".encode(), null_allowed=null_allowed)
+    # A lone surrogate becomes octets that are no UTF-8, which the grammar refuses.
+    path = f"<{address}>".encode(errors="surrogatepass")
+    read, rest = parse_path(path, null_allowed=null_allowed)
     if rest:
         raise AddressError("an address must not hold '>'")
     return read

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
+    IDelayedCall,
     IHandshakeListener,
     IPushProducer,
     ISSLTransport,
@@ -36,7 +37,8 @@ T = TypeVar("T")
 LONGEST_LINE = 12_288
 #: Octets that a client may send ahead of the command that is being carried out.
 READ_AHEAD = 65_536
-#: Refused commands after which a client is taken for broken.
+#: Errors of the protocol and failed logins, since the last mail, after which a client is taken
+#: for broken.
 MOST_ERRORS = 20
 #: Seconds that a client may take to read the last reply before it is cut off.
 LAST_WORDS = 10.0
@@ -68,6 +70,7 @@ class ESMTPWire(smtp.ESMTP):
         self._errors = 0
         self._not_reading: set[str] = set()
         self._in_handshake = False
+        self._last_words: IDelayedCall | None = None
         self.ended: Deferred[None] = Deferred()
         self.more_is_here = False
 
@@ -109,6 +112,8 @@ class ESMTPWire(smtp.ESMTP):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         self._closing = True
         self.setTimeout(None)
+        if self._last_words and self._last_words.active():
+            self._last_words.cancel()
         if self._onLogout:
             self._onLogout()
             self._onLogout = None
@@ -138,9 +143,9 @@ class ESMTPWire(smtp.ESMTP):
         self._closing = True
         self._input = b""
         self.setTimeout(None)
+        self._last_words = self.callLater(LAST_WORDS, self.transport.abortConnection)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
-        self.callLater(LAST_WORDS, self.transport.abortConnection)
 
     # Reading.
 
@@ -184,7 +189,8 @@ class ESMTPWire(smtp.ESMTP):
         if overlong:
             self._refuse(replies.LINE_TOO_LONG)
         elif line[-1:] != b"\r" or b"\r" in line[:-1] or b"\0" in line:
-            self._refuse(replies.BARE_LINE_END)
+            # What follows may be part of an address that nobody has looked at.
+            self.close_with(replies.BARE_LINE_END)
         else:
             self._guarded(self.carry_out, line[:-1])
 
@@ -213,6 +219,7 @@ class ESMTPWire(smtp.ESMTP):
 
     def _go_on(self, _: None) -> None:
         self._waiting = False
+        self.resetTimeout()
         self.answered()
         if not (self._closing or self._advancing):
             self._advance()
@@ -233,26 +240,27 @@ class ESMTPWire(smtp.ESMTP):
             self.transport.write(octets)
 
     def _refuse(self, reply: Reply) -> None:
+        if self._closing:
+            return
         self.say(reply)
-        if reply.permanent:
+        # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
+        if reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS:
             self._errors += 1
             if self._errors >= MOST_ERRORS:
                 self.close_with(replies.TOO_MANY_ERRORS)
 
     def _answer_failure(self, failure: Failure) -> None:
         """Turn what a command or a hook raised into its reply; faults of ours are 4xx."""
-        if self._closing:
-            return
         error = failure.value
         if isinstance(error, ReplyError):
             self._refuse(error.reply)
         elif isinstance(error, smtp.SMTPServerError):
             text = error.resp if isinstance(error.resp, bytes) else str(error.resp).encode()
             self._refuse(Reply.parse(error.code, text.splitlines() or [b""]))
-        elif isinstance(error, SpoolFullError):
-            self._refuse(replies.SPOOL_FULL)
         elif isinstance(error, SpoolError):
-            self._refuse(replies.LOCAL_ERROR)
+            self.log.error("a mail of {peer} is put off: {error}", peer=self.peer, error=error)
+            full = isinstance(error, SpoolFullError)
+            self._refuse(replies.SPOOL_FULL if full else replies.LOCAL_ERROR)
         else:
             self.log.failure(
                 "a command of {peer} could not be carried out", failure, peer=self.peer

@@ -1,0 +1,236 @@
+"""Clients of the edge in memory: a transport, a client on it, and an intake to wait for."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import attrs
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import ISSLTransport, ITCPTransport
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import alsoProvides, implementer
+
+from multisendcon_plugin.account import Account
+from multisendcon_plugin.configuration import MasterRelay
+from multisendcon_plugin.edge import RelayESMTPFactory
+from multisendcon_plugin.interfaces import IDraft, IIntake
+from multisendcon_plugin.masks import Masks
+from multisendcon_plugin.registry import AccountRegistry
+from multisendcon_plugin.spool import MemorySpool
+
+EXAMPLE_PEER = IPv4Address("TCP", "127.0.0.1", 4711)
+MAIL = b"Subject: x\r\n\r\nhello\r\n"
+
+
+def account(name="Rest", senders=(), recipients=()):
+    return Account(
+        name=name,
+        server="smtp.example",
+        senders=Masks.parse(senders),
+        recipients=Masks.parse(recipients),
+    )
+
+
+@implementer(ITCPTransport)
+class MemoryTransport(StringTransport):
+    """Knows when nothing may be written any more, and that TLS was begun."""
+
+    no_delay = False
+    tls = None
+
+    def write(self, data):
+        assert self.connected, "the connection is gone"
+        assert not self.disconnecting, "something is written after the last reply"
+        super().write(data)
+
+    def setTcpNoDelay(self, enabled):  # noqa: N802
+        self.no_delay = enabled
+
+    def startTLS(self, context):  # noqa: N802
+        self.tls = context
+        alsoProvides(self, ISSLTransport)
+
+
+class Client:
+    """One session with a server's factory."""
+
+    def __init__(self, factory, peer=EXAMPLE_PEER, hello=b"EHLO client.example"):
+        self.session = factory.buildProtocol(peer)
+        self.transport = MemoryTransport(peerAddress=peer)
+        self.session.makeConnection(self.transport)
+        self.greeting = self.replies()
+        if hello and not self.closed:
+            self.ask(hello)
+
+    def send(self, octets):
+        self.session.dataReceived(octets)
+
+    def replies(self):
+        """Return the lines of all replies that came since the last time."""
+        text = self.transport.value().decode()
+        self.transport.clear()
+        assert not text or text.endswith("\r\n")
+        return text.split("\r\n")[:-1]
+
+    def ask(self, *lines):
+        """Send lines in one segment; return the lines of the replies."""
+        self.send(b"".join(line + b"\r\n" for line in lines))
+        return self.replies()
+
+    def begin(self, sender=b"a@x.example", recipients=(b"b@y.example",)):
+        """Go as far as the content."""
+        paths = [b"RCPT TO:<%s>" % recipient for recipient in recipients]
+        return self.ask(b"MAIL FROM:<%s>" % sender, *paths, b"DATA")
+
+    def send_mail(self, content=MAIL, **envelope):
+        """Send a mail whole; return what is said to its final dot."""
+        assert self.begin(**envelope)[-1][:3] == "354"
+        return self.ask(content + b".")
+
+    def hang_up(self):
+        self.transport.connected = False
+        self.session.connectionLost(Failure(ConnectionLost()))
+
+    @property
+    def closed(self):
+        return self.transport.disconnecting
+
+    @property
+    def cut_off(self):
+        return self.transport.disconnected
+
+    @property
+    def paused(self):
+        return self.transport.producerState == "paused"
+
+
+@attrs.frozen
+class Committed:
+    """A message that the intake has taken over."""
+
+    envelope: object
+    content: bytes
+    header_size: int
+    parcels: tuple
+
+    @property
+    def header(self):
+        return self.content[: self.header_size]
+
+    @property
+    def accounts(self):
+        return {
+            parcel.account: [recipient.address for recipient in parcel.recipients]
+            for parcel in self.parcels
+        }
+
+
+@implementer(IDraft)
+class Draft:
+    """A draft of the memory spool that can tell what became of it.
+
+    :ivar room: what `write` answers; a Deferred asks for a pause.
+    """
+
+    def __init__(self, draft, room):
+        self._draft = draft
+        self.number = draft.number
+        self.room = room
+        self.fault = None
+        self.discarded = False
+
+    @property
+    def held(self):
+        return self._draft.held
+
+    def write(self, data):
+        if self.fault:
+            raise self.fault
+        self._draft.write(data)
+        return self.room
+
+    def commit(self, *args):
+        assert not self.discarded
+        return self._draft.commit(*args)
+
+    def discard(self):
+        self.discarded = True
+        self._draft.discard()
+
+
+@implementer(IIntake)
+class Intake:
+    """Takes over messages, when it is let.
+
+    :ivar messages: what was taken over.
+    :ivar waits: messages are not taken over before `go_on` is called.
+    :ivar fault: why no message can be taken over.
+    :ivar room: what new drafts answer to `write`.
+    """
+
+    def __init__(self, clock):
+        self._spool = MemorySpool(clock)
+        self._spool.open()
+        self._waiting = []
+        self.drafts = []
+        self.messages = []
+        self.waits = False
+        self.fault = None
+        self.room = None
+
+    def draft(self):
+        self.drafts.append(Draft(self._spool.draft(), self.room))
+        return self.drafts[-1]
+
+    def commit(self, draft, *message):
+        answer = Deferred()
+        self._waiting.append((answer, draft, message))
+        if not self.waits:
+            self.go_on()
+        return answer
+
+    def go_on(self):
+        """Take over, or refuse, what has waited longest."""
+        answer, draft, message = self._waiting.pop(0)
+        execute(self._commit, draft, *message).chainDeferred(answer)
+
+    def _commit(self, draft, envelope, header_size, parcels):
+        if self.fault:
+            raise self.fault
+        content = draft.held
+        draft.commit(envelope, header_size, parcels)
+        self.messages.append(Committed(envelope, content, header_size, parcels))
+
+
+class Edge:
+    """A whole edge in memory: its factory, and everything around it."""
+
+    def __init__(self, *accounts, **settings):
+        self.clock = Clock()
+        self.clock.advance(1_700_000_000)
+        self.intake = Intake(self.clock)
+        settings.setdefault("hostname", "relay.example")
+        if "allow" in settings:
+            settings["allow"] = tuple(map(ip_network, settings["allow"]))
+        self.factory = RelayESMTPFactory(
+            MasterRelay(**settings),
+            AccountRegistry(accounts or [account()]),
+            self.intake,
+            self.clock,
+        )
+
+    def client(self, *args, **kwargs):
+        return Client(self.factory, *args, **kwargs)
+
+    @property
+    def messages(self):
+        return self.intake.messages
+
+    @property
+    def draft(self):
+        (draft,) = self.intake.drafts
+        return draft

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import pytest
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+
+from multisendcon_plugin.edge.wire import LAST_WORDS
+from tests.edge_clients import MAIL, Edge
+
+SHUTTING_DOWN = ["421 4.3.2 shutting down, try again later"]
+NOT_ALLOWED = ["554 5.7.1 this relay does not serve your address"]
+TOO_MANY = ["421 4.3.2 too many connections, try again later"]
+
+
+@pytest.mark.parametrize(
+    ("allow", "host", "allowed"),
+    [
+        (["127.0.0.1", "::1"], "127.0.0.1", True),
+        (["127.0.0.1", "::1"], "127.0.0.2", False),
+        (["127.0.0.1", "::1"], "::1", True),
+        (["127.0.0.1", "::1"], "::2", False),
+        (["192.0.2.0/24"], "192.0.2.255", True),
+        (["192.0.2.0/24"], "192.0.3.0", False),
+        (["2001:db8::/32"], "2001:db8:ffff::1", True),
+        (["2001:db8::/32"], "2001:db9::1", False),
+        (["192.0.2.0/24"], "::ffff:192.0.2.1", True),
+        (["192.0.2.0/24"], "::ffff:192.0.3.1", False),
+        (["::/0"], "::ffff:192.0.2.1", False),
+        (["::/0"], "192.0.2.1", False),
+        (["0.0.0.0/0"], "2001:db8::1", False),
+        (["fe80::/64"], "fe80::1%eth0", True),
+        ([], "127.0.0.1", False),
+    ],
+)
+def test_allow_list(allow, host, allowed):
+    kind = IPv6Address if ":" in host else IPv4Address
+    client = Edge(allow=allow).client(peer=kind("TCP", host, 1))
+    assert client.greeting == (["220 relay.example ESMTP ready"] if allowed else NOT_ALLOWED)
+    assert client.closed != allowed
+
+
+def test_local_sockets_are_guarded_by_their_files():
+    client = Edge(allow=[]).client(peer=UNIXAddress(None))
+    assert client.greeting[0].startswith("220")
+
+
+def test_most_connections():
+    edge = Edge(max_connections=2)
+    first, second = edge.client(), edge.client()
+    assert edge.client().greeting == TOO_MANY
+    assert edge.client().closed
+    first.ask(b"QUIT")
+    assert edge.client().greeting == TOO_MANY
+    first.hang_up()
+    assert edge.client().greeting[0].startswith("220")
+    assert second.ask(b"NOOP") == ["250 2.0.0 still here"]
+
+
+def test_refused_client_that_does_not_go_is_cut_off():
+    edge = Edge(allow=[])
+    client = edge.client()
+    edge.clock.advance(LAST_WORDS)
+    assert client.cut_off
+
+
+def test_refused_client_that_goes_leaves_no_timer():
+    edge = Edge(allow=[])
+    edge.client().hang_up()
+    assert edge.clock.getDelayedCalls() == []
+
+
+def test_whatever_a_refused_client_says_is_not_answered():
+    client = Edge(allow=[]).client()
+    client.send(b"EHLO x\r\nMAIL FROM:<a@x.example>\r\n")
+    assert client.replies() == []
+
+
+def stop(edge):
+    stopped = []
+    edge.factory.stop().addCallback(stopped.append)
+    return stopped
+
+
+def test_stop_without_sessions():
+    assert len(stop(Edge())) == 1
+
+
+def test_stop_sends_sessions_away():
+    edge = Edge()
+    idle, busy = edge.client(), edge.client()
+    busy.begin()
+    busy.ask(MAIL)
+    stopped = stop(edge)
+    for client in (idle, busy):
+        assert client.replies() == SHUTTING_DOWN
+        assert client.closed
+    assert edge.draft.discarded
+    idle.hang_up()
+    assert not stopped
+    busy.hang_up()
+    assert stopped
+
+
+def test_session_that_is_owed_a_reply_gets_it_first():
+    edge = Edge()
+    edge.intake.waits = True
+    client = edge.client()
+    client.send_mail()
+    client.ask(b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>", b"DATA")
+    stopped = stop(edge)
+    assert client.replies() == []
+    assert not client.closed
+    edge.intake.go_on()
+    (reply, *others) = client.replies()
+    assert reply.startswith("250 2.0.0 queued as ")
+    assert others == SHUTTING_DOWN
+    assert client.closed
+    client.hang_up()
+    assert stopped
+
+
+def test_session_that_has_got_its_reply_is_sent_away():
+    edge = Edge()
+    client = edge.client()
+    client.send_mail()
+    stop(edge)
+    assert client.replies() == SHUTTING_DOWN
+
+
+def test_session_that_quits_is_not_told_twice():
+    edge = Edge()
+    client = edge.client()
+    client.ask(b"QUIT")
+    stopped = stop(edge)
+    assert client.replies() == []
+    client.hang_up()
+    assert stopped
+
+
+def test_client_that_comes_after_stop_is_sent_away():
+    edge = Edge()
+    stop(edge)
+    assert edge.client().greeting == SHUTTING_DOWN

@@ -1,0 +1,375 @@
+"""What a session withstands: too much, too long, too often, too slow, and clients that vanish."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
+
+from multisendcon_plugin.edge.wire import (
+    LAST_WORDS,
+    LONGEST_LINE,
+    MOST_ERRORS,
+    READ_AHEAD,
+    ESMTPWire,
+)
+from multisendcon_plugin.errors import SpoolError
+from tests.edge_clients import MAIL, Edge, account
+
+IDLE = ESMTPWire.idle_timeout
+IDLE_TOO_LONG = ["421 4.4.2 nothing heard for too long, closing"]
+
+
+# Size.
+
+
+@pytest.mark.parametrize(
+    ("size", "reply"), [(100, "250 2.1.0 sender ok"), (101, "552 5.3.4 message too large")]
+)
+def test_announced_size(size, reply):
+    client = Edge(max_message_size=100).client()
+    assert client.ask(b"MAIL FROM:<a@x.example> SIZE=%d" % size) == [reply]
+
+
+@pytest.mark.parametrize("segment", [1, 7, 1000])
+def test_size_of_content(segment):
+    edge = Edge(max_message_size=len(MAIL))
+    client = edge.client()
+    client.begin()
+    fits = MAIL + b".\r\n"
+    for start in range(0, len(fits), segment):
+        client.send(fits[start : start + segment])
+    assert client.replies()[0].startswith("250 2.0.0 queued")
+    client.begin()
+    too_large = MAIL + b"x\r\n.\r\nNOOP\r\n"
+    for start in range(0, len(too_large), segment):
+        client.send(too_large[start : start + segment])
+    assert client.replies() == ["552 5.3.4 message too large", "250 2.0.0 still here"]
+    assert len(edge.messages) == 1
+    assert edge.intake.drafts[1].discarded
+
+
+def test_refused_content_is_read_to_its_end():
+    edge = Edge(max_message_size=100)
+    client = edge.client()
+    client.begin()
+    client.send(b"x" * 200)
+    for _ in range(100):
+        assert client.ask(b"x" * 98) == []
+        assert edge.draft.discarded
+    assert client.ask(b"DATA", b"QUIT", b".") == ["552 5.3.4 message too large"]
+
+
+def test_number_of_recipients():
+    edge = Edge(account(recipients=["!no@y.example"]), max_recipients=2)
+    client = edge.client()
+    replies = client.begin(recipients=[b"b@y.example", b"no@y.example", b"c@y.example"])
+    assert replies[-1].startswith("354")
+    client.ask(MAIL + b".")
+    replies = client.begin(recipients=[b"b@y.example", b"c@y.example", b"d@y.example"])
+    assert replies[-2] == "452 4.5.3 too many recipients, send the rest separately"
+    assert replies[-1].startswith("354")
+    client.ask(MAIL + b".")
+    assert edge.messages[1].envelope.recipients == ("b@y.example", "c@y.example")
+
+
+# Lines.
+
+
+@pytest.mark.parametrize(
+    ("length", "code"), [(LONGEST_LINE, "250 2.0.0"), (LONGEST_LINE + 1, "500 5.5.2")]
+)
+def test_longest_line(length, code):
+    client = Edge().client()
+    line = b"NOOP ".ljust(length - 1, b"x")
+    (reply,) = client.ask(line)
+    assert reply.startswith(code)
+    client.send(line[:9])
+    client.send(line[9:])
+    (reply,) = client.ask(b"")
+    assert reply.startswith(code)
+
+
+@pytest.mark.parametrize("segment", [1000, 65536])
+def test_endless_line_takes_no_memory_and_is_one_error(segment):
+    client = Edge().client()
+    for _ in range(200):
+        client.send(b"x" * segment)
+        assert len(client.session._input) <= LONGEST_LINE
+        assert client.replies() == []
+    assert client.ask(b"", b"NOOP") == ["500 5.5.2 line too long", "250 2.0.0 still here"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"NOOP\nRCPT TO:<evil@y.example>",
+        b'RCPT TO:<"a\nRCPT TO:<evil@y.example>\n"@y.example>',
+        b"NOOP\rRCPT TO:<evil@y.example>",
+        b"NOOP\r",
+        b"NOOP\0",
+    ],
+)
+def test_bare_line_end_in_a_command_ends_the_session(line):
+    client = Edge().client()
+    client.ask(b"MAIL FROM:<a@x.example>")
+    assert client.ask(line) == [
+        "554 5.5.2 a command ends with CRLF and has no CR, LF or NUL, closing"
+    ]
+    assert client.closed
+    assert client.session._to == []
+
+
+@pytest.mark.parametrize("bare", [b"\n", b"\r", b"\0", b"\n.\r\nQUIT\r\n", b"\r\n.\nQUIT\r\n"])
+def test_bare_line_end_in_content_refuses_the_mail(bare):
+    edge = Edge()
+    client = edge.client()
+    client.begin()
+    assert client.ask(b"Subject: x\r\n\r\na" + bare + b"more") == []
+    assert edge.draft.discarded
+    assert client.ask(b".", b"NOOP") == [
+        "550 5.6.11 message holds a bare CR, a bare LF or a NUL",
+        "250 2.0.0 still here",
+    ]
+    assert not edge.messages
+
+
+# Errors.
+
+
+def test_too_many_errors_end_the_session():
+    client = Edge().client()
+    for _ in range(MOST_ERRORS - 1):
+        assert len(client.ask(b"FOO")) == 1
+    assert client.ask(b"FOO", b"NOOP") == [
+        "500 5.5.1 command not known",
+        "421 4.7.0 too many errors, closing",
+    ]
+    assert client.closed
+
+
+def test_errors_in_one_segment_end_the_session():
+    client = Edge().client()
+    assert len(client.ask(*[b"FOO"] * 1000)) == MOST_ERRORS + 1
+
+
+def test_errors_are_forgiven_when_a_mail_is_taken():
+    client = Edge().client()
+    for _ in range(5):
+        client.ask(*[b"FOO"] * (MOST_ERRORS - 1))
+        assert client.send_mail()[-1].startswith("250 2.0.0 queued")
+
+
+def test_refused_recipients_are_no_errors():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    recipients = [b"%d@no.example" % n for n in range(10 * MOST_ERRORS)]
+    assert client.begin(recipients=[*recipients, b"b@y.example"])[-1].startswith("354")
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT"])
+def test_a_web_browser_is_hung_up_on_before_its_form_is_read(method):
+    edge = Edge()
+    client = edge.client(hello=None)
+    replies = client.ask(
+        method + b" / HTTP/1.1",
+        b"Host: 127.0.0.1:2500",
+        b"",
+        *(b"EHLO x", b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>", b"DATA", MAIL + b"."),
+    )
+    assert replies == ["421 4.7.0 this is SMTP, not HTTP, closing"]
+    assert client.closed
+    assert not edge.messages
+
+
+# Time.
+
+
+def test_idle_client_is_told_and_hung_up_on():
+    edge = Edge()
+    client = edge.client()
+    edge.clock.advance(IDLE - 1)
+    client.ask(b"NOOP")
+    edge.clock.advance(IDLE - 1)
+    assert client.replies() == []
+    edge.clock.advance(1)
+    assert client.replies() == IDLE_TOO_LONG
+    assert client.closed
+    assert not client.cut_off
+
+
+def test_client_that_does_not_read_the_last_reply_is_cut_off():
+    edge = Edge()
+    client = edge.client()
+    client.ask(b"QUIT")
+    edge.clock.advance(LAST_WORDS - 1)
+    assert not client.cut_off
+    edge.clock.advance(1)
+    assert client.cut_off
+
+
+@pytest.mark.parametrize("last", [[], [b"QUIT"]])
+def test_no_timer_outlives_the_connection(last):
+    edge = Edge()
+    client = edge.client()
+    client.ask(*last)
+    client.hang_up()
+    assert edge.clock.getDelayedCalls() == []
+    assert not client.cut_off
+
+
+def test_idle_client_in_content_loses_its_draft():
+    edge = Edge()
+    client = edge.client()
+    client.begin()
+    client.ask(b"Subject: x")
+    edge.clock.advance(IDLE)
+    assert client.replies() == IDLE_TOO_LONG
+    assert edge.draft.discarded
+
+
+def test_time_that_we_take_is_not_the_client_s():
+    edge = Edge()
+    edge.intake.waits = True
+    client = edge.client()
+    client.send_mail()
+    for _ in range(5):
+        edge.clock.advance(IDLE - 1)
+    assert client.replies() == []
+    edge.intake.go_on()
+    assert len(client.replies()) == 1
+    edge.clock.advance(IDLE - 1)
+    assert client.replies() == []
+    edge.clock.advance(1)
+    assert client.replies() == IDLE_TOO_LONG
+
+
+# Back-pressure.
+
+
+def test_client_that_does_not_read_is_not_read():
+    client = Edge().client()
+    client.session.pauseProducing()
+    assert client.paused
+    client.session.resumeProducing()
+    assert not client.paused
+
+
+def test_registered_as_the_producer_of_its_replies():
+    client = Edge().client()
+    assert client.transport.producer is client.session
+    assert client.transport.streaming
+    client.ask(b"QUIT")
+    assert client.transport.producer is None
+
+
+def test_client_that_sends_ahead_is_not_read():
+    edge = Edge()
+    edge.intake.waits = True
+    client = edge.client()
+    client.send_mail()
+    commands = READ_AHEAD // 6
+    client.send(b"NOOP\r\n" * commands)
+    assert not client.paused
+    client.send(b"NOOP\r\n")
+    assert client.paused
+    edge.intake.go_on()
+    assert not client.paused
+    assert client.replies()[1:] == ["250 2.0.0 still here"] * (commands + 1)
+
+
+def test_reading_goes_on_when_no_reason_is_left():
+    edge = Edge()
+    edge.intake.waits = True
+    client = edge.client()
+    client.send_mail()
+    client.session.pauseProducing()
+    client.send(b"NOOP\r\n" * READ_AHEAD)
+    edge.intake.go_on()
+    assert client.paused
+    client.session.resumeProducing()
+    assert not client.paused
+
+
+def test_slow_spool_stops_the_reading():
+    edge = Edge()
+    edge.intake.room = Deferred()
+    client = edge.client()
+    client.begin()
+    client.ask(MAIL)
+    assert client.paused
+    edge.draft.room, room = None, edge.draft.room
+    room.callback(None)
+    assert not client.paused
+    assert client.ask(b".")[0].startswith("250 2.0.0 queued")
+
+
+def test_slow_spool_does_not_delay_the_commit():
+    edge = Edge()
+    edge.intake.room = Deferred()
+    client = edge.client()
+    client.begin()
+    assert client.ask(MAIL + b".")[0].startswith("250 2.0.0 queued")
+    edge.draft.room.callback(None)
+    assert not client.paused
+
+
+def test_nothing_is_asked_of_a_transport_that_is_gone():
+    edge = Edge()
+    edge.intake.room = Deferred()
+    client = edge.client()
+    client.begin()
+    client.ask(MAIL)
+    client.session.stop()
+    edge.draft.room.callback(None)
+    client.session.pauseProducing()
+    client.session.resumeProducing()
+    assert client.replies() == ["421 4.3.2 shutting down, try again later"]
+
+
+# Clients that vanish.
+
+
+def test_client_that_vanishes_in_its_content_leaves_nothing():
+    edge = Edge()
+    client = edge.client()
+    client.begin()
+    client.ask(MAIL)
+    client.hang_up()
+    assert edge.draft.discarded
+    assert not edge.messages
+
+
+def test_client_that_vanishes_after_its_final_dot_has_its_mail_taken():
+    edge = Edge()
+    edge.intake.waits = True
+    client = edge.client()
+    client.send_mail()
+    client.hang_up()
+    assert not edge.draft.discarded
+    edge.intake.go_on()
+    (message,) = edge.messages
+    assert message.content.endswith(MAIL)
+
+
+def test_fault_of_the_spool_is_logged_also_when_the_client_has_gone():
+    edge = Edge()
+    edge.intake.waits = True
+    edge.intake.fault = SpoolError("the disk failed")
+    client = edge.client()
+    client.send_mail()
+    client.hang_up()
+    with capturedLogs() as events:
+        edge.intake.go_on()
+    assert [str(event.get("error")) for event in events] == ["the disk failed"]
+
+
+@pytest.mark.parametrize("commands", [[b"FOO"], [b"QUIT"], [b"MAIL FROM:<a@x.example>"]])
+def test_end_of_a_session_is_told_once(commands):
+    client = Edge().client()
+    ended = []
+    client.session.ended.addCallback(ended.append)
+    client.ask(*commands)
+    assert ended == []
+    client.hang_up()
+    assert ended == [None]

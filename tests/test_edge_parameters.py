@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+
+from multisendcon_plugin.edge.parameters import (
+    ForwardPath,
+    ReversePath,
+    read_mail,
+    read_rcpt,
+)
+from multisendcon_plugin.reply import ReplyError
+
+
+def refusal(read, *args, **kwargs):
+    with pytest.raises(ReplyError) as refused:
+        read(*args, **kwargs)
+    reply = refused.value.reply
+    assert reply.text.isprintable()
+    return f"{reply.code} {reply.enhanced}"
+
+
+@pytest.mark.parametrize(
+    ("argument", "path"),
+    [
+        (b"FROM:<a@b>", ReversePath(address="a@b")),
+        (b"from: <a@b>", ReversePath(address="a@b")),
+        (b"From:a@b", ReversePath(address="a@b")),
+        (b"FROM:<>", ReversePath(address="")),
+        (b"FROM:<@x,@y:a@b>", ReversePath(address="a@b")),
+        (b'FROM:<"a > b"@c>', ReversePath(address='"a > b"@c')),
+        (b"FROM:<a@b> SIZE=123", ReversePath(address="a@b", size=123)),
+        (b"FROM:<a@b> size=123", ReversePath(address="a@b", size=123)),
+        (b"FROM:<a@b> SIZE=" + b"9" * 20, ReversePath(address="a@b", size=10**20 - 1)),
+        (b"FROM:<a@b>   SIZE=1  BODY=7BIT ", ReversePath(address="a@b", size=1)),
+        (b"FROM:<a@b> BODY=8bitmime", ReversePath(address="a@b", eight_bit=True)),
+        (b"FROM:<a@b> SMTPUTF8", ReversePath(address="a@b", utf8=True)),
+        ("FROM:<ä@ö> smtputf8".encode(), ReversePath(address="ä@ö", utf8=True)),
+        (b"FROM:<> SMTPUTF8 SIZE=5", ReversePath(address="", utf8=True, size=5)),
+    ],
+)
+def test_mail_is_read(argument, path):
+    assert read_mail(argument) == path
+
+
+@pytest.mark.parametrize(
+    ("argument", "reply"),
+    [
+        (b"", "501 5.5.4"),
+        (b"<a@b>", "501 5.5.4"),
+        (b"TO:<a@b>", "501 5.5.4"),
+        (b"FROM <a@b>", "501 5.5.4"),
+        (b"FROM:", "501 5.1.7"),
+        (b"FROM:<a@b", "501 5.1.7"),
+        (b"FROM:<a@b>SIZE=1", "501 5.1.7"),
+        (b"FROM:<a>", "501 5.1.7"),
+        (b"FROM:<a@b> <c@d>", "501 5.5.4"),
+        (b'FROM:<"a\nRCPT TO:<e@x>"@b>', "501 5.1.7"),
+        (b'FROM:<"a\x07"@b>', "501 5.1.7"),
+        (b'FROM:<"a\\\x00"@b>', "501 5.1.7"),
+        (b"FROM:<a@b> SIZE=1\x0bBODY=7BIT", "501 5.1.7"),
+        (b"FROM:<a@b>\tSIZE=1", "501 5.1.7"),
+        (b"FROM:<\xff@b> SMTPUTF8", "501 5.1.7"),
+        (b"FROM:<a@b> SIZE", "501 5.5.4"),
+        (b"FROM:<a@b> SIZE=", "501 5.5.4"),
+        (b"FROM:<a@b> SIZE=-1", "501 5.5.4"),
+        (b"FROM:<a@b> SIZE=1k", "501 5.5.4"),
+        (b"FROM:<a@b> SIZE=" + b"9" * 21, "501 5.5.4"),
+        (b"FROM:<a@b> SIZE=1 SIZE=1", "501 5.5.4"),
+        (b"FROM:<a@b> BODY", "501 5.5.4"),
+        (b"FROM:<a@b> BODY=BINARYMIME", "501 5.5.4"),
+        (b"FROM:<a@b> SMTPUTF8=yes", "501 5.5.4"),
+        ("FROM:<a@b> SIZE=1 ä".encode(), "501 5.5.4"),
+        (b"FROM:<a@b> -X", "501 5.5.4"),
+        (b"FROM:<a@b> RET=HDRS", "555 5.5.4"),
+        (b"FROM:<a@b> SIZE=1 AUTH=<>", "555 5.5.4"),
+        ("FROM:<ä@b>".encode(), "553 5.6.7"),
+        ("FROM:<a@ö> SIZE=1".encode(), "553 5.6.7"),
+    ],
+)
+def test_mail_is_refused(argument, reply):
+    assert refusal(read_mail, argument) == reply
+
+
+@pytest.mark.parametrize(
+    ("argument", "utf8", "address"),
+    [
+        (b"TO:<a@b>", False, "a@b"),
+        (b"to: a@b", False, "a@b"),
+        (b"TO:<PostMaster>", False, "postmaster"),
+        (b"TO:<a@[IPv6:::1]>", False, "a@[IPv6:::1]"),
+        ("TO:<ä@ö>".encode(), True, "ä@ö"),
+    ],
+)
+def test_rcpt_is_read(argument, utf8, address):
+    assert read_rcpt(argument, utf8=utf8) == ForwardPath(address)
+
+
+@pytest.mark.parametrize(
+    ("argument", "utf8", "reply"),
+    [
+        (b"", True, "501 5.5.4"),
+        (b"FROM:<a@b>", True, "501 5.5.4"),
+        (b"TO:<>", True, "501 5.1.3"),
+        (b"TO:<a>", True, "501 5.1.3"),
+        (b'TO:<"a\r\nDATA"@b>', True, "501 5.1.3"),
+        (b'TO:<"\x1b[2J"@b>', True, "501 5.1.3"),
+        (b'TO:<"\x7f"@b>', True, "501 5.1.3"),
+        ('TO:<"\x85"@b>'.encode(), True, "501 5.1.3"),
+        ("TO:<a\u2028b@c>".encode(), True, "501 5.1.3"),
+        (b"TO:<a@b> NOTIFY=NEVER", True, "555 5.5.4"),
+        (b"TO:<a@b> ORCPT=rfc822;a@b", True, "555 5.5.4"),
+        (b"TO:<a@b> SIZE=1", True, "555 5.5.4"),
+        (b"TO:<a@b> <c@d>", True, "501 5.5.4"),
+        ("TO:<ä@ö>".encode(), False, "553 5.6.7"),
+    ],
+)
+def test_rcpt_is_refused(argument, utf8, reply):
+    assert refusal(read_rcpt, argument, utf8=utf8) == reply
