@@ -34,5 +34,5 @@ class SessionBrokenError(Exception):
 
 
 def lost(phase: Phase, text: str) -> SessionBrokenError:
-    """Return the error for a connection that is gone, or never was."""
+    """Return the error for a connection that is gone."""
     return SessionBrokenError(phase, Reply(0, "4.4.2", text), lost=True)

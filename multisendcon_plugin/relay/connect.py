@@ -7,8 +7,9 @@ RFC 8305 (happy eyeballs).
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.address import IPv4Address as TCP4Address
@@ -20,7 +21,12 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     wrapClientTLS,
 )
-from twisted.internet.error import ConnectBindError, ConnectError, DNSLookupError
+from twisted.internet.error import (
+    ConnectBindError,
+    ConnectError,
+    DNSLookupError,
+    TimeoutError,  # noqa: A004
+)
 from twisted.internet.interfaces import (
     IAddress,
     IHostResolution,
@@ -40,7 +46,10 @@ CONNECT_TIMEOUT = 30.0
 
 
 def endpoint(reactor: Any, account: Account, tls: ClientTLS) -> IStreamClientEndpoint:
-    """Return where an account's sessions begin, TLS included where they begin with it."""
+    """Return where an account's sessions begin, TLS included where they begin with it.
+
+    :raise ConnectBindError: the server's address cannot be reached from the local address.
+    """
     plain = _plain_endpoint(reactor, account)
     return wrapClientTLS(tls.context, plain) if account.implicit_tls else plain
 
@@ -53,7 +62,9 @@ def _plain_endpoint(reactor: Any, account: Account) -> IStreamClientEndpoint:
         if bind:
             return _BoundEndpoint(reactor, account, bind[0])
         return HostnameEndpoint(reactor, account.server, account.port, CONNECT_TIMEOUT)
-    kind = TCP4ClientEndpoint if isinstance(literal, IPv4Address) else TCP6ClientEndpoint
+    if bind and ip_address(bind[0]).version != literal.version:
+        raise ConnectBindError(string=f"{account.server} is an IPv{literal.version} address")
+    kind = TCP4ClientEndpoint if literal.version == 4 else TCP6ClientEndpoint
     return kind(reactor, account.server, account.port, CONNECT_TIMEOUT, bindAddress=bind)
 
 
@@ -74,7 +85,7 @@ class _BoundEndpoint:
         account = self._account
         addresses = await self._resolve()
         failure: Exception = DNSLookupError(
-            f"{account.server} has no IPv{self._version} address, which the local address "
+            f"it has no IPv{self._version} address, which the local address "
             f"{self._local_address} needs"
         )
         kind = TCP4ClientEndpoint if self._version == 4 else TCP6ClientEndpoint
@@ -125,9 +136,15 @@ class _Addresses:
 
 def connect_problem(failure: Failure, account: Account) -> str:
     """Say in an admin's words why there is no connection."""
-    text = failure.getErrorMessage()
-    if failure.check(ConnectBindError):
+    error: Any = failure.value
+    known = failure.check(ConnectError, DNSLookupError) and error.args and error.args[0]
+    text = known or failure.getErrorMessage()
+    if failure.check(ConnectBindError) and account.local_address:
+        if error.osError == errno.EADDRNOTAVAIL:
+            text = "it is not an address of this machine"
         return f"the local address {account.local_address} cannot be used: {text}"
     if failure.check(DNSLookupError):
         return f"the address of {account.server} cannot be found: {text}"
+    if failure.check(TimeoutError):
+        text = f"no answer for {CONNECT_TIMEOUT:.0f} s"
     return f"{account.server} port {account.port} cannot be reached: {text}"

@@ -20,7 +20,7 @@ from ..attempt import Attempt, Outcome, Phase, Verdict
 from ..interfaces import IContent, IRelay
 from ..message import Delivery
 from ..reply import Reply
-from .broken import SessionBrokenError, lost
+from .broken import SessionBrokenError
 from .budget import ConnectionBudget
 from .connect import connect_problem, endpoint
 from .handshake import shake_hands
@@ -71,9 +71,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 session, kept = await self._session()
             except SessionBrokenError as broken:
                 return _not_begun(delivery, broken)
-            transaction = Transaction(session, delivery, open_content())
             fault = None
             try:
+                transaction = Transaction(session, delivery, open_content())
                 await transaction.run()
             except SessionBrokenError as broken:
                 if kept and broken.phase in (Phase.RSET, Phase.MAIL):
@@ -81,6 +81,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                     session.quit()
                     continue
                 fault = broken.fault
+            except BaseException:
+                session.abort("an internal error")
+                raise
             ended = self._reactor.seconds() if transaction.begun else None
             description = session.description
             self._keep_or_quit(session, keep=fault is None)
@@ -141,14 +144,15 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             await self._step(self._budget.take())
         except CancelledError:
             raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
-        way = endpoint(self._reactor, self.account, self._tls)
         try:
+            way = endpoint(self._reactor, self.account, self._tls)
             session = cast("AccountSender", await self._step(way.connect(self)))
         except Exception:
             self._budget.give_back()
             if self._stopping:
                 raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
-            raise lost(Phase.CONNECT, connect_problem(Failure(), self.account)) from None
+            reply = Reply(0, "4.4.1", connect_problem(Failure(), self.account))
+            raise SessionBrokenError(Phase.CONNECT, reply) from None
         self._sessions.add(session)
         session.ended.addCallback(self._session_ended, session)
         return session
@@ -180,7 +184,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._stopping = True
         for step in tuple(self._steps):
             step.cancel()
-        for session in self._idle:
+        for session in tuple(self._idle):
             session.quit()
         sessions = tuple(self._sessions)
 

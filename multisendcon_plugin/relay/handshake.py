@@ -20,8 +20,8 @@ from .sender import AccountSender
 #: Inside TLS the simplest mechanism is the best; in the clear the password is to be kept.
 _INSIDE_TLS = ("PLAIN", "LOGIN", "CRAM-MD5")
 _IN_THE_CLEAR = ("CRAM-MD5", "PLAIN", "LOGIN")
-#: 504: mechanism not known; 534: mechanism too weak (RFC 4954 section 6).
-_TRY_ANOTHER_MECHANISM = (504, 534)
+#: LOGIN asks for the username, then for the password; CRAM-MD5 asks once.
+_MOST_CHALLENGES = 2
 
 
 async def shake_hands(session: AccountSender, *, starttls: bool = True) -> None:
@@ -71,9 +71,7 @@ async def _starttls(session: AccountSender) -> None:
         reply = await session.ask(b"STARTTLS", Phase.TLS)
         if reply.positive:
             session.start_tls()
-            # Nothing that was said in the clear holds any longer (RFC 3207 section 4.2).
-            session.offers = {}
-            await _ehlo(session)
+            await _ehlo(session)  # nothing said in the clear counts (RFC 3207 section 4.2)
             return
     else:
         reply = Reply(0, "4.7.0", "the server does not offer STARTTLS")
@@ -88,16 +86,23 @@ async def _login(session: AccountSender) -> None:
     offered = session.offers.get("AUTH", "").split()
     order = _INSIDE_TLS if session.secure else _IN_THE_CLEAR
     mechanisms = [mechanism for mechanism in order if mechanism in offered]
-    reply = Reply(
-        0, "4.7.0", f"the server offers no login that we know, only: {', '.join(offered) or 'none'}"
-    )
+    reply = Reply(0, "4.7.0", _no_login(session, offered))
     for mechanism in mechanisms:
         reply = await _authenticate(session, mechanism)
         if reply.code == 235:
             return
-        if reply.code not in _TRY_ANOTHER_MECHANISM:
+        if reply.code != 504:  # mechanism not known
             break
-    raise SessionBrokenError(Phase.LOGIN, reply, login_refused=reply.permanent)
+    # 500 to 504 are about the command, not about what was said with it (RFC 5321 section 4.2.2).
+    refused = reply.permanent and reply.code > 504
+    raise SessionBrokenError(Phase.LOGIN, reply, login_refused=refused)
+
+
+def _no_login(session: AccountSender, offered: list[str]) -> str:
+    if offered:
+        return f"the server offers no login that we know, only {', '.join(offered)}"
+    text = "the server offers no login"
+    return text if session.secure else f"{text} (it may do so with TLS)"
 
 
 async def _authenticate(session: AccountSender, mechanism: str) -> Reply:
@@ -105,18 +110,30 @@ async def _authenticate(session: AccountSender, mechanism: str) -> Reply:
     if mechanism == "PLAIN":
         # Without authorization identity: the login acts for itself (RFC 4616 section 2).
         secret = base64.b64encode(b"\0" + session.username + b"\0" + session.secret)
-        return await session.ask(b"AUTH PLAIN " + secret, Phase.LOGIN)
+        reply = await session.ask(b"AUTH PLAIN " + secret, Phase.LOGIN)
+    else:
+        reply = await _respond(session, mechanism)
+    if reply.code == 334:
+        await session.ask(b"*", Phase.LOGIN)
+        return Reply(0, "4.7.0", f"the server does not keep to the rules of AUTH {mechanism}")
+    return reply
+
+
+async def _respond(session: AccountSender, mechanism: str) -> Reply:
+    """Answer the challenges of a mechanism, unless they make no sense."""
     authenticator = (
         smtp.CramMD5ClientAuthenticator(session.username)
         if mechanism == "CRAM-MD5"
         else smtp.LOGINAuthenticator(session.username)
     )
     reply = await session.ask(b"AUTH " + mechanism.encode(), Phase.LOGIN)
-    while reply.code == 334:
+    for _ in range(_MOST_CHALLENGES):
+        if reply.code != 334:
+            break
         try:
             challenge = base64.b64decode(reply.text, validate=True)
         except (binascii.Error, ValueError):
-            return await session.ask(b"*", Phase.LOGIN)
+            break
         response: bytes = authenticator.challengeResponse(session.secret, challenge)
         reply = await session.ask(base64.b64encode(response), Phase.LOGIN)
     return reply

@@ -9,11 +9,13 @@ It keeps no log of the dialogue, so no secret can get out of it.
 
 from __future__ import annotations
 
+import base64
+import re
 from collections import deque
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IHandshakeListener,
     IPushProducer,
@@ -50,6 +52,8 @@ PATIENCE = {
 MOST_LINES = 100
 #: Octets of one line of a reply (RFC 5321 section 4.5.3.1.5 has 512).
 LONGEST_LINE = 4096
+
+_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -116,15 +120,18 @@ class AccountSender(smtp.ESMTPSender):
 
     def handshakeCompleted(self) -> None:
         self._tls_version = self.transport.getHandle().get_protocol_version_name()
+        if self._reader:
+            self.setTimeout(PATIENCE[self.phase])
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.setTimeout(None)
-        self._break(lost(self._phase_of(reason), _text(reason)))
+        self._break(lost(self._going_on, _text(reason)))
         self.ended.callback(None)
 
-    def _phase_of(self, reason: Failure) -> Phase:
-        in_handshake = self.secure and not self._tls_version
-        return Phase.TLS if in_handshake or tls_problem(reason) else self.phase
+    @property
+    def _going_on(self) -> Phase:
+        """The phase, but for the handshake of TLS, which nobody waits for."""
+        return Phase.TLS if self.secure and not self._tls_version else self.phase
 
     def rest(self, limit: float) -> None:
         """Wait for the next mail, for so many seconds."""
@@ -134,14 +141,17 @@ class AccountSender(smtp.ESMTPSender):
     def wake(self) -> None:
         """The next mail is here."""
         self._resting = False
+        self.phase = Phase.MAIL  # no longer the end of the last mail
         self.setTimeout(None)
 
     def timeoutConnection(self) -> None:
         if self._resting:
             self.quit()
             return
-        limit = PATIENCE[self.phase]
-        self.abort(f"the server did not answer for {limit:.0f} s")
+        text = f"the server did not answer for {PATIENCE[self._going_on]:.0f} s"
+        if self._going_on is Phase.GREETING and not self.secure:
+            text += " (does it expect TLS from the start?)"
+        self.abort(text)
 
     def _break(self, error: SessionBrokenError) -> None:
         if self._lost is None:
@@ -167,13 +177,17 @@ class AccountSender(smtp.ESMTPSender):
 
     def abort(self, why: str) -> None:
         """Drop the connection at once."""
-        self._break(lost(self.phase, why))
-        self.transport.abortConnection()
+        if self._lost is None:
+            self._break(lost(self._going_on, why))
+            self.transport.abortConnection()
 
     def quit(self) -> None:
         """Say good-bye; a server that does not answer is hung up on."""
-        if self._lost is None and self.phase is not Phase.QUIT:
+        if self.phase is Phase.CONTENT:
+            self.abort("the mail broke off")  # QUIT would be a part of it
+        elif self._lost is None and self.phase is not Phase.QUIT:
             self.say(b"QUIT")
+            self.transport.unregisterProducer()  # TLS would wait for it before it closes
             self._resting = False
             self.phase = Phase.QUIT
             self.setTimeout(PATIENCE[Phase.QUIT])
@@ -181,11 +195,12 @@ class AccountSender(smtp.ESMTPSender):
     # Reading.
 
     def lineReceived(self, line: bytes) -> None:
-        code, mark = line[:3], line[3:4]
-        if not code.isdigit() or mark not in (b" ", b"-", b""):
+        found = _REPLY_LINE.fullmatch(line)
+        if not found:
             self._not_smtp(line)
             return
-        self._lines.append(line[4:])
+        code, mark, text = found.groups()
+        self._lines.append(self._masked(text or b"") if code != b"334" else text or b"")
         if mark == b"-":
             if len(self._lines) > MOST_LINES:
                 self._not_smtp(b"a reply without end")
@@ -198,6 +213,7 @@ class AccountSender(smtp.ESMTPSender):
             self.quit()
         elif self._reader is None:
             self._replies.append(reply)
+            self._go_on_writing()
         else:
             reader, self._reader = self._reader, None
             self.setTimeout(None)
@@ -207,8 +223,16 @@ class AccountSender(smtp.ESMTPSender):
         self._not_smtp(line)
 
     def _not_smtp(self, line: bytes) -> None:
-        seen = Reply.parse(0, [line[:80]]).text
-        self.abort(f"this is no reply of an SMTP server: {seen}")
+        seen = Reply.parse(0, [self._masked(line)[:80]]).text
+        self.abort(f"this is no reply of an SMTP server: {seen or '(an empty line)'}")
+
+    def _masked(self, line: bytes) -> bytes:
+        """A server that repeats what it was told must not bring a secret into logs and reports."""
+        if self.phase is Phase.LOGIN and self.secret:
+            plain = b"\0" + self.username + b"\0" + self.secret
+            for secret in (self.secret, base64.b64encode(self.secret), base64.b64encode(plain)):
+                line = line.replace(secret, b"***")
+        return line
 
     async def reply(self, phase: Phase) -> Reply:
         """Wait for the next reply.
@@ -222,7 +246,7 @@ class AccountSender(smtp.ESMTPSender):
             if self._lost:
                 raise self._lost
             self._reader = Deferred()
-            self.setTimeout(PATIENCE[phase])
+            self.setTimeout(PATIENCE[self._going_on])
             reply = await self._reader
         if reply.code == 421:
             raise SessionBrokenError(phase, reply)
@@ -251,7 +275,6 @@ class AccountSender(smtp.ESMTPSender):
         """
         if self._lost:
             raise self._lost
-        self.phase = Phase.CONTENT
         self.transport.write(octets)
         if self._paused:
             self._room = Deferred()
@@ -259,7 +282,12 @@ class AccountSender(smtp.ESMTPSender):
             await self._room
 
     def finish(self, octets: bytes) -> None:
-        """Send the last octets of the content and the final dot, which nothing takes back."""
+        """Send the last octets of the content and the final dot, which nothing takes back.
+
+        :raise SessionBrokenError: the connection was gone before.
+        """
+        if self._lost:
+            raise self._lost
         self.phase = Phase.END
         self.transport.write(octets)
 
@@ -268,6 +296,9 @@ class AccountSender(smtp.ESMTPSender):
 
     def resumeProducing(self) -> None:
         self._paused = False
+        self._go_on_writing()
+
+    def _go_on_writing(self) -> None:
         room, self._room = self._room, None
         if room:
             self.setTimeout(None)
@@ -283,4 +314,6 @@ def _text(reason: Failure) -> str:
         return problem
     if reason.check(ConnectionDone):
         return "the server closed the connection"
-    return f"the connection was lost: {reason.getErrorMessage()}"
+    if reason.check(ConnectionLost):
+        return "the connection broke off"
+    return f"the connection broke off: {reason.getErrorMessage()}"

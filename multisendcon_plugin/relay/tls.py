@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
+from service_identity import CertificateError as NoNamesError
 from service_identity import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
@@ -27,11 +28,20 @@ from ..account import Account, Tls
 _VERIFY_ERRORS = {
     9: "the certificate is not valid yet (is this machine's clock right?)",
     10: "the certificate has expired",
-    18: "the certificate is self-signed",
-    19: "the certificate's authority is not trusted (self-signed authority)",
-    20: "the certificate's authority is not known",
-    21: "the certificate's authority is not known",
+    18: "the certificate is self-signed (tls_ca can name it)",
+    19: "the certificate's authority is not trusted (tls_ca can name it)",
+    20: "the certificate's authority is not known (tls_ca can name it)",
+    21: "the certificate's authority is not known (tls_ca can name it)",
     23: "the certificate was revoked",
+}
+#: Names of a certificate that are shown when the one that is wanted is not among them.
+MOST_NAMES = 5
+#: What OpenSSL's reasons for a failed handshake mean.
+_HANDSHAKE_ERRORS = {
+    "wrong version number": "the server does not answer with TLS; is the port right?",
+    "packet length too long": "the server does not answer with TLS; is the port right?",
+    "unsupported protocol": "the server offers nothing newer than TLS 1.1",
+    "tlsv1 alert protocol version": "the server offers nothing newer than TLS 1.1",
 }
 
 
@@ -76,15 +86,29 @@ class _Connections:
                     error, f"the certificate is not valid (OpenSSL error {error})"
                 )
             elif depth == 0:
-                try:
-                    verify_service_identity(extract_patterns(certificate), [self._expected], [])
-                except (VerificationError, ValueError):
-                    problem = f"the certificate is not for {self._server}"
+                problem = self._problem_of_name(certificate)
             if problem:
                 protocol.failVerification(Failure(CertificateError(problem)))
             return problem is None
 
         return verify
+
+    def _problem_of_name(self, certificate: Any) -> str | None:
+        names = "nobody"
+        try:
+            patterns = extract_patterns(certificate)
+            names = ", ".join(map(_shown, patterns[:MOST_NAMES])) or names
+            verify_service_identity(patterns, [self._expected], [])
+        except (VerificationError, NoNamesError):
+            return f"the certificate is not for {self._server} but for {names}"
+        except Exception as error:  # a stranger's certificate may hold anything
+            return f"the certificate cannot be read: {error}"
+        return None
+
+
+def _shown(pattern: Any) -> str:
+    name = getattr(pattern, "pattern", pattern)
+    return name.decode("ascii", "backslashreplace") if isinstance(name, bytes) else str(name)
 
 
 @attrs.frozen
@@ -103,7 +127,9 @@ class ClientTLS:
         :raise OSError: the file of `tls_ca` cannot be read.
         :raise ValueError: it holds no certificate.
         """
-        verify = account.tls_verify and account.tls is not Tls.OPPORTUNISTIC
+        # Without a login, unverified TLS is better than none (RFC 7435).
+        opportunistic = account.tls is Tls.OPPORTUNISTIC and not account.username
+        verify = account.tls_verify and not opportunistic
         trust: Any = None
         if verify:
             trust = _authorities(account.tls_ca) if account.tls_ca else ssl.platformTrust()
@@ -116,7 +142,11 @@ def _authorities(path: str) -> Any:
     parts = Path(path).read_bytes().split(mark)[:-1]
     if not parts:
         raise ValueError(f"{path} holds no PEM certificate")
-    return ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(part + mark) for part in parts])
+    try:
+        certificates = [ssl.Certificate.loadPEM(part + mark) for part in parts]
+    except crypto.Error:
+        raise ValueError(f"{path} holds a damaged certificate") from None
+    return ssl.trustRootFromCertificates(certificates)
 
 
 def tls_problem(reason: Failure) -> str:
@@ -125,6 +155,8 @@ def tls_problem(reason: Failure) -> str:
         return str(reason.value)
     if reason.check(SSL.Error):
         error: Any = reason.value
-        texts = [entry[-1] for entry in (error.args or [[]])[0] if entry]
-        return "TLS failed: " + (", ".join(filter(None, texts)) or "the connection broke off")
+        errors = error.args[0] if error.args else []
+        texts = [entry[-1] for entry in errors if entry[-1]] if isinstance(errors, list) else []
+        known = [_HANDSHAKE_ERRORS[text] for text in texts if text in _HANDSHAKE_ERRORS]
+        return "TLS failed: " + (", ".join(known or texts) or "the connection broke off")
     return ""

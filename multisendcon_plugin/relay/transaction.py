@@ -34,11 +34,15 @@ class _Mail:
 
     :param recipients: positions in the delivery, and the paths to say.
     :param start: the first octets of the content, the header block at least.
+    :param size: octets of the whole content.
+    :param utf8: it may hold characters that take SMTPUTF8.
     """
 
     reverse_path: str
     recipients: tuple[tuple[int, str], ...]
     start: bytes
+    size: int
+    utf8: bool
 
 
 class Transaction:
@@ -76,6 +80,7 @@ class Transaction:
             uncertain = broken.lost and broken.phase is Phase.END
             verdict = Verdict.UNCERTAIN if uncertain else Verdict.DEFERRED
             self._conclude(verdict, broken.phase, broken.reply)
+            self._fail_nobody()
             raise
         finally:
             self._content.close()
@@ -94,13 +99,16 @@ class Transaction:
         reverse_path = message.envelope.reverse_path
         keeps_own = account.fixed_sender_unless_private and is_private(header)
         if account.fixed_sender and reverse_path and not keeps_own:
-            header = replace_sender(header, account.fixed_sender)
-            reverse_path = account.fixed_sender
-        recipients = tuple(
-            (n, recipient.address) for n, recipient in enumerate(self._delivery.recipients)
+            reverse_path = _as_ascii(account.fixed_sender)
+            header = replace_sender(header, reverse_path)
+        mail = _Mail(
+            reverse_path,
+            tuple((n, recipient.address) for n, recipient in enumerate(self._delivery.recipients)),
+            header + body,
+            size=message.size + len(header) - message.header_size,
+            utf8=message.envelope.utf8 or not reverse_path.isascii(),
         )
-        mail = _Mail(reverse_path, recipients, header + body)
-        if message.envelope.utf8 and "SMTPUTF8" not in self._session.offers:
+        if mail.utf8 and "SMTPUTF8" not in self._session.offers:
             return self._without_utf8(mail, header)
         return mail
 
@@ -119,16 +127,16 @@ class Transaction:
                 paths.append((position, ascii_domain(address)))
             except AddressError:
                 self._settle(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8)
-        return _Mail(reverse_path, tuple(paths), mail.start)
+        return attrs.evolve(mail, reverse_path=reverse_path, recipients=tuple(paths))
 
-    def _mail_command(self, reverse_path: str) -> bytes:
-        offers, message = self._session.offers, self._delivery.message
-        command = f"MAIL FROM:<{reverse_path}>"
+    def _mail_command(self, mail: _Mail) -> bytes:
+        offers = self._session.offers
+        command = f"MAIL FROM:<{mail.reverse_path}>"
         if "SIZE" in offers:
-            command += f" SIZE={message.size}"
-        if message.envelope.eight_bit and "8BITMIME" in offers:
+            command += f" SIZE={mail.size}"
+        if self._delivery.message.envelope.eight_bit and "8BITMIME" in offers:
             command += " BODY=8BITMIME"
-        if message.envelope.utf8 and "SMTPUTF8" in offers:
+        if mail.utf8 and "SMTPUTF8" in offers:
             command += " SMTPUTF8"
         return command.encode()
 
@@ -141,21 +149,20 @@ class Transaction:
     async def _carry(self, mail: _Mail) -> None:
         session = self._session
         limit = session.offers.get("SIZE", "")
-        if limit.isdecimal() and 0 < int(limit) < self._delivery.message.size:
-            self._conclude(
-                Verdict.FAILED,
-                Phase.MAIL,
-                Reply(0, "5.3.4", f"the server takes messages of up to {int(limit)} bytes"),
-            )
+        if limit.isdecimal() and 0 < int(limit) < mail.size:
+            text = f"the message has {mail.size} bytes, the server takes up to {int(limit)}"
+            self._conclude(Verdict.FAILED, Phase.MAIL, Reply(0, "5.3.4", text))
         if not mail.recipients or len(self._outcomes) == len(self._delivery.recipients):
             return
         if session.reset_first:
-            await session.ask(b"RSET", Phase.RSET)
+            reply = await session.ask(b"RSET", Phase.RSET)
+            if not reply.positive:
+                raise SessionBrokenError(Phase.RSET, reply)
             session.reset_first = False
         accepted = await self._say_envelope(mail)
         if accepted and await self._send_content(mail):
             reply = await self._reply(Phase.END)
-            session.reset_first = not reply.positive
+            session.reset_first = not 200 <= reply.code < 300
             self._conclude_by(reply, Phase.END)
 
     async def _say_envelope(self, mail: _Mail) -> bool:
@@ -164,7 +171,7 @@ class Transaction:
         With PIPELINING all of it leaves at once, and all replies have to be heard to the end.
         """
         session = self._session
-        sender = self._mail_command(mail.reverse_path)
+        sender = self._mail_command(mail)
         recipients = [f"RCPT TO:<{path}>".encode() for _, path in mail.recipients]
         pipelining = "PIPELINING" in session.offers
         self.begun = True
@@ -204,17 +211,20 @@ class Transaction:
     async def _send_content(self, mail: _Mail) -> bool:
         """Send header, body and final dot; False when the server did not wait for the end."""
         session = self._session
+        session.phase = Phase.CONTENT
         octets = mail.start
-        while following := await self._read():
-            await session.write(octets)
+        while True:
+            following = await self._read()
             if session.answered_early:
                 self._conclude_by(await self._reply(Phase.CONTENT), Phase.CONTENT)
                 # Whatever followed would be read as commands, or as the rest of the content.
                 session.abort("the server answered before the end of the content")
                 return False
+            if not following:
+                session.finish(octets + b".\r\n")
+                return True
+            await session.write(octets)
             octets = following
-        session.finish(octets + b".\r\n")
-        return True
 
     async def _reply(self, phase: Phase) -> Reply:
         reply = await self._session.reply(phase)
@@ -246,3 +256,16 @@ class Transaction:
     def _conclude_by(self, reply: Reply, phase: Phase) -> None:
         for position in range(len(self._delivery.recipients)):
             self._settle_by(position, reply, phase)
+
+    def _fail_nobody(self) -> None:
+        """The account is at fault: what was refused before is asked again."""
+        for position, outcome in self._outcomes.items():
+            if outcome.verdict is Verdict.FAILED:
+                self._outcomes[position] = attrs.evolve(outcome, verdict=Verdict.DEFERRED)
+
+
+def _as_ascii(address: str) -> str:
+    try:
+        return ascii_domain(address)
+    except AddressError:
+        return address

@@ -1,0 +1,205 @@
+"""One session: replies of any form, time limits, and how it ends."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+
+from multisendcon_plugin.attempt import Phase, Verdict
+from multisendcon_plugin.reply import LONGEST_TEXT
+from tests.relays import BREAK_OFF, CLOSE, CONTENT, SILENT, Server, Way, login, verdicts
+
+NOT_SMTP = "4.4.2 this is no reply of an SMTP server: "
+
+
+@pytest.mark.parametrize(
+    ("octets", "seen"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n", "HTTP/1.1 400 Bad Request"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0-OpenSSH_9.2"),
+        (b"\r\n", "(an empty line)"),
+        (b"22\r\n", "22"),
+        (b"220ready\r\n", "220ready"),
+        (b"220_ready\r\n", "220_ready"),
+        (b"120 wait\r\n", "120 wait"),
+        (b"000 zero\r\n", "000 zero"),
+        (b"650 what\r\n", "650 what"),
+        ("２２０ wide\r\n".encode(), "２２０ wide"),
+        (b"\x15\x03\x01\x00\x02\x02\x46\r\n", "F"),
+        (b"\xff\xfe\r\n", "\\xff\\xfe"),
+        (b"x" * 200 + b"\r\n", "x" * 80),
+        (b"x" * 5000, "x" * 80),
+        (b"220 " + b"x" * 5000, "220 " + "x" * 76),
+        (b"220 " + b"x" * 5000 + b"\r\n", "220 " + "x" * 76),
+        (b"220-more\r\n" * 101, "a reply without end"),
+        (b"220-more\r\nand more\r\n", "and more"),
+    ],
+)
+def test_what_is_no_reply_ends_the_session_at_once(octets, seen):
+    server = Server(GREETING=octets)
+    way = Way(server)
+    attempt = way.send()
+    assert str(attempt.fault) == f"greeting: {NOT_SMTP}{seen}"
+    assert way.wire.aborted
+    assert way.wire.writes == []
+    assert way.network.timers == []
+
+
+def test_nothing_is_shown_of_a_line_before_its_end():
+    way = Way(Server(GREETING=b"220 mx"))
+    results = way.begin()
+    assert not results
+    way.wire.server.say(b" ready\r\n")
+    way.network.flush()
+    assert verdicts(results[0]) == [Verdict.DELIVERED]
+
+
+def test_a_reply_may_have_a_hundred_lines():
+    assert verdicts(Way(Server(GREETING="220-more\r\n" * 99 + "220 done")).send()) == [
+        Verdict.DELIVERED
+    ]
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"220\r\n", b"220 \r\n", b"220-\r\n220\r\n", b"220 \xe4\xff\r\n"]
+)
+def test_odd_replies_are_taken(greeting):
+    assert verdicts(Way(Server(GREETING=greeting)).send()) == [Verdict.DELIVERED]
+
+
+def test_a_long_reply_is_cut():
+    attempt = Way(Server(MAIL="550-" + "\r\n550-".join(["x" * 500] * 50) + "\r\n550 end")).send()
+    assert len(attempt.outcomes[0].reply.text) == LONGEST_TEXT
+
+
+@given(st.binary(max_size=40))
+def test_no_octets_make_a_session_hang_or_crash(octets):
+    way = Way(Server(MAIL=octets + b"\r\n"))
+    results = way.begin()
+    way.network.advance(600)
+    (attempt,) = results
+    assert attempt.outcomes[0].verdict in (Verdict.DEFERRED, Verdict.FAILED, Verdict.UNCERTAIN)
+    way.network.advance(600)
+    assert way.wire.gone
+    assert way.network.timers == []
+
+
+@given(st.lists(st.integers(1, 60), max_size=12))
+def test_replies_are_read_in_whatever_segments_they_come(cuts):
+    replies = (
+        b"250-2.1.0 sender\r\n250 2.1.0 ok\r\n"
+        b"550-5.1.1 no\r\n550 5.1.1 user\r\n"
+        b"250 ok\r\n"
+        b"354 go\r\n"
+    )
+    way = Way(Server("PIPELINING", MAIL=SILENT, RCPT=SILENT, DATA=SILENT))
+    results = way.begin(recipients=("a@b.example", "b@b.example"))
+    way.wire.server.begin_content()
+    for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(replies)], strict=True):
+        if replies[start:end]:
+            way.wire.server.say(replies[start:end])
+            way.network.flush()
+    assert way.wire.server.taken == [CONTENT + b".\r\n"]
+    assert verdicts(results[0]) == [Verdict.FAILED, Verdict.DELIVERED]
+    assert results[0].outcomes[0].reply.text == "no\nuser"
+
+
+# Time.
+
+TIMES = [
+    ("GREETING", "greeting", 300, " (does it expect TLS from the start?)"),
+    ("EHLO", "ehlo", 300, ""),
+    ("STARTTLS", "tls", 60, ""),
+    ("AUTH", "login", 120, ""),
+]
+
+
+@pytest.mark.parametrize(("command", "phase", "limit", "more"), TIMES)
+def test_each_phase_before_the_mail_has_its_time(command, phase, limit, more):
+    account = login() if command == "AUTH" else {}
+    way = Way(Server("STARTTLS", "AUTH PLAIN", **{command: SILENT}), **account)
+    results = way.begin()
+    assert way.network.timers == [limit]
+    way.network.advance(limit)
+    assert str(results[0].fault) == (
+        f"{phase}: 4.4.2 the server did not answer for {limit} s{more}"
+    )
+    assert way.wire.aborted
+    assert way.network.timers == []
+
+
+@pytest.mark.parametrize("end", [CLOSE, BREAK_OFF])
+@pytest.mark.parametrize(("command", "phase", "limit", "more"), TIMES)
+def test_a_connection_lost_before_the_mail_is_a_fault_of_the_account(
+    command, phase, limit, more, end
+):
+    account = login() if command == "AUTH" else {}
+    attempt = Way(Server("STARTTLS", "AUTH PLAIN", **{command: end}), **account).send()
+    assert attempt.fault.phase is Phase(phase)
+    assert verdicts(attempt) == [Verdict.DEFERRED]
+    assert attempt.mail_ended is None
+
+
+def test_a_reply_that_drips_does_not_get_more_time():
+    way = Way(Server(GREETING=b"220-a\r\n"))
+    results = way.begin()
+    for _ in range(3):
+        way.network.advance(100)
+        way.wire.server.say(b"220-b\r\n")
+        way.network.flush()
+    assert results[0].fault.phase is Phase.GREETING
+    assert way.wire.aborted
+
+
+def test_while_the_spool_is_slow_the_server_is_not_blamed():
+    way = Way(Server())
+    piece = Deferred()
+    results = way.begin(pieces=[CONTENT, piece])
+    assert way.network.timers == []
+    way.network.advance(3600)
+    piece.callback(b"")
+    way.network.flush()
+    assert verdicts(results[0]) == [Verdict.DELIVERED]
+
+
+# The connection.
+
+
+def test_segments_leave_without_delay():
+    way = Way(Server())
+    way.send()
+    assert way.wire.nodelay
+
+
+def test_a_session_ends_with_quit_and_the_server_is_given_the_time_to_answer():
+    way = Way(Server(MAIL="421 4.3.2 bye", QUIT=SILENT))
+    way.send()
+    assert way.wire.writes[-1] == b"QUIT\r\n"
+    assert not way.wire.disconnecting
+    way.network.advance(4)
+    assert not way.wire.gone
+    way.network.advance(1)
+    assert way.wire.aborted
+    assert way.wire.gone
+
+
+def test_after_the_reply_to_quit_the_session_closes_without_its_server():
+    way = Way(Server(MAIL="421 4.3.2 bye"))
+    way.send()
+    assert way.wire.gone
+    assert not way.wire.aborted
+    assert way.wire.producer is None  # with one, TLS would wait for more to send
+    assert way.network.timers == []
+
+
+def test_a_session_that_has_ended_may_be_ended_again():
+    way = Way(Server(MAIL=CLOSE))
+    way.send()
+    session = way.wire.session
+    written = list(way.wire.writes)
+    session.quit()
+    session.abort("again")
+    assert way.wire.writes == written
+    assert not way.wire.aborted
