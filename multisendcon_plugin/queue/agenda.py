@@ -82,18 +82,21 @@ class Agenda:
     # What is in the spool only.
 
     def wants_more(self, now: float) -> bool:
-        """Tell whether the spool is to be asked: its earliest is due, and there is room."""
+        """Tell whether the spool is to be asked: its earliest is due, and should come next.
+
+        There is room for it, or what is in memory is due only later.
+        """
         return (
             self._beyond is not None
             and not self._fetching
-            and len(self._entries) <= self._window // 2
-            and (self._beyond <= now or not self._entries)
+            and self._beyond <= now
+            and (len(self._entries) <= self._window // 2 or self._beyond < self._entries[0].due)
         )
 
     @property
     def beyond(self) -> float | None:
-        """Earliest due time of what is in the spool only."""
-        return self._beyond
+        """Earliest due time of what is in the spool only; ``None`` while the spool is asked."""
+        return None if self._fetching else self._beyond
 
     def fetching(self) -> int:
         """The spool is being asked; return for how many.

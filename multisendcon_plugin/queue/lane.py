@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import random
+from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -57,6 +58,8 @@ class Lane:
         self._open_content = open_content
         self._conclude = conclude
         self._alarm: IDelayedCall | None = None
+        self._under_way: set[Deferred[None]] = set()
+        self._going = False
         self._stopping = False
 
     def add(self, delivery: Delivery) -> bool:
@@ -67,9 +70,17 @@ class Lane:
 
     def go(self) -> None:
         """Begin what can begin now, and wake up when the next thing can."""
-        if self._alarm:
-            self._alarm.cancel()
-            self._alarm = None
+        if self._going:
+            # Something has ended as soon as it began; the loop below goes on from there.
+            return
+        self._going = True
+        try:
+            self._go()
+        finally:
+            self._going = False
+
+    def _go(self) -> None:
+        self._turn_off_alarm()
         while not self._stopping:
             now = self._clock.seconds()
             if self._agenda.wants_more(now):
@@ -81,6 +92,11 @@ class Lane:
                 self._wake_up(due, opens_at, now)
                 return
             self._attempt(self._agenda.take())
+
+    def _turn_off_alarm(self) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
 
     def _wake_up(self, due: float | None, opens_at: float, now: float) -> None:
         times = [time for time in (due, self._agenda.beyond) if time is not None]
@@ -111,7 +127,10 @@ class Lane:
         self.pace.begun()
         attempt = self.relay.attempt(delivery, lambda: self._open_content(delivery.message))
         attempt.addErrback(self._internal_error, delivery)
-        attempt.addCallback(self._ended, delivery)
+        ended = attempt.addCallback(self._ended, delivery)
+        ended.addErrback(lambda failure: self.log.failure("the lane has a fault", failure))
+        self._under_way.add(ended)
+        ended.addCallback(lambda _: self._under_way.discard(ended))
 
     def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
         """A relay never fails; if one does, the mail is tried again later."""
@@ -125,7 +144,8 @@ class Lane:
                     reply=_INTERNAL_ERROR,
                 )
                 for recipient in delivery.recipients
-            )
+            ),
+            mail_ended=self._clock.seconds(),
         )
 
     def _ended(self, attempt: Attempt, delivery: Delivery) -> None:
@@ -160,10 +180,12 @@ class Lane:
         elif before is not None and fault is None:
             self.log.info("account {account} works again", account=self.account.name)
 
-    def stop(self, grace: float) -> Deferred[None]:
-        """Begin nothing new, let what is under way finish for so many seconds, hang up."""
+    def stop(self, grace: float) -> Deferred[Any]:
+        """Begin nothing new, let what is under way finish for so many seconds, hang up.
+
+        :return: fires when each attempt has been concluded.
+        """
         self._stopping = True
-        if self._alarm:
-            self._alarm.cancel()
-            self._alarm = None
-        return self.relay.stop(grace)
+        self._turn_off_alarm()
+        stopped = self.relay.stop(grace)
+        return stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))

@@ -13,10 +13,12 @@ from ..configuration import NdrSettings
 from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, ISpool
 from ..message import Message, Parcel, Recipient, Submission
-from ..ndr import Facts, Report, addressees, report
+from ..ndr import Action, Facts, Report, addressees, report
 
 #: The account that takes reports to `ndr.server`; no name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
+
+_log = Logger()
 
 
 def reports_account(settings: NdrSettings, hostname: str) -> Account | None:
@@ -31,6 +33,24 @@ def reports_account(settings: NdrSettings, hostname: str) -> Account | None:
         password=settings.password,
         helo_domain=hostname,
     )
+
+
+async def read_header(spool: ISpool, message: Message) -> bytes:
+    """Return the header block of a stored message, or as much of it as can be read."""
+    content = spool.content(message)
+    header = b""
+    try:
+        while len(header) < message.header_size:
+            piece = content.read()
+            octets = await piece if isinstance(piece, Deferred) else piece
+            if not octets:
+                break
+            header += octets
+    except SpoolError:
+        _log.failure("{id}: its header cannot be read", id=message.id)
+    finally:
+        content.close()
+    return header[: message.header_size]
 
 
 class ReportDesk:
@@ -48,14 +68,15 @@ class ReportDesk:
         message = facts.message
         recipients = addressees(facts, self._settings)
         if not recipients:
-            self.log.warn(
-                "{id}: nobody can be told that mail to {recipients} was not delivered: {reply}",
-                id=message.id,
-                recipients=", ".join(f"<{each.recipient.address}>" for each in facts.outcomes),
-                reply=str(facts.outcomes[0].reply),
-            )
+            if facts.action is Action.FAILED:
+                self.log.warn(
+                    "{id}: nobody can be told that mail to {recipients} was not delivered: {reply}",
+                    id=message.id,
+                    recipients=", ".join(f"<{each.recipient.address}>" for each in facts.outcomes),
+                    reply=str(facts.outcomes[0].reply),
+                )
             return ()
-        header = await self._header(message)
+        header = await read_header(self._spool, message)
         made = [
             report(facts, header, settings=self._settings, recipient=recipient)
             for recipient in recipients
@@ -70,22 +91,6 @@ class ReportDesk:
             for each in made
             if (parcel := self._parcel(each, message))
         )
-
-    async def _header(self, message: Message) -> bytes:
-        content = self._spool.content(message)
-        header = b""
-        try:
-            while len(header) < message.header_size:
-                piece = content.read()
-                octets = await piece if isinstance(piece, Deferred) else piece
-                if not octets:
-                    break
-                header += octets
-        except SpoolError:
-            self.log.failure("{id}: its header cannot be read for the report", id=message.id)
-        finally:
-            content.close()
-        return header[: message.header_size]
 
     def _parcel(self, made: Report, message: Message) -> Parcel | None:
         recipient = made.envelope.recipients[0]

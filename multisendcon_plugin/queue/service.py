@@ -13,7 +13,6 @@ import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -21,7 +20,6 @@ from ..account import Account
 from ..attempt import Attempt, Outcome, Verdict
 from ..configuration import Configuration
 from ..envelope import Envelope
-from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..message import Delivery, Message, Parcel, Submission
 from ..ndr import Action, Facts
@@ -29,13 +27,13 @@ from ..settle import Judgement, Settlement, judge, retry_until
 from .agenda import Agenda
 from .held import HeldContent
 from .lane import Lane
+from .orphans import adopted
 from .pace import Pace
+from .patience import Patience
 from .reports import REPORTS_ACCOUNT, ReportDesk, reports_account
 
 #: Seconds that a mail which is on its way may take when the relay stops.
 GRACE = 10.0
-#: Seconds after which a settlement is tried again that the spool did not take.
-SETTLE_AGAIN = 10.0
 #: Deliveries of a removed account that are moved at a time.
 MOVED_AT_ONCE = 500
 
@@ -70,7 +68,7 @@ class QueueService(Service):
         self._lanes: dict[str, Lane] = {}
         self._mail_ends: dict[str, float] = {}
         self._under_way: set[Deferred[None]] = set()
-        self._pauses: set[Deferred[None]] = set()
+        self._patience = Patience(clock)
         self._ready = False
         self._stopping = False
 
@@ -82,28 +80,35 @@ class QueueService(Service):
         self._go_on_with(self._pick_up())
 
     async def _pick_up(self) -> None:
+        now = self._clock.seconds()
         if self._spool.clean:
-            self._mail_ends = await self._spool.mail_ends()
+            ends = await self._patience.ask(
+                self._spool.mail_ends, "it cannot be read when the last mails ended"
+            )
+            # One that is still to come was written while the clock was wrong.
+            self._mail_ends = {name: min(end, now) for name, end in ends.items()}
         else:
             # After a crash the end of the last mails may be missing; it was not later than now.
-            now = self._clock.seconds()
             self._mail_ends = {account.name: now for account in self._registry}
         # What is committed before this is found in the spool, what comes after it is announced.
-        self._ready = True
-        for name, count in (await self._spool.lanes()).items():
+        self._ready = not self._stopping
+        waiting = await self._patience.ask(
+            self._spool.lanes, "it cannot be read what waits in the spool"
+        )
+        for name, count in waiting.items():
             self.log.info("{count} deliveries wait for account {name}", count=count, name=name)
-            account = self._account(name)
-            if account is None or not account.enabled:
-                await self._move_all(name)
-            else:
+            account = self._account_in_use(name)
+            if account is None:
+                self._go_on_with(self._move_all(name))
+            elif self._ready:
                 self._lane(account).go()
 
     def stopService(self) -> Deferred[Any]:
         """Let the mails that are on their way finish, and their outcomes become durable."""
         super().stopService()
         self._stopping = True
-        for pause in tuple(self._pauses):
-            pause.cancel()
+        self._ready = False
+        self._patience.stop()
         stopped = DeferredList([lane.stop(GRACE) for lane in self._lanes.values()])
         return stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))
 
@@ -118,6 +123,10 @@ class QueueService(Service):
 
     def _account(self, name: str) -> Account | None:
         return self._reports_account if name == REPORTS_ACCOUNT else self._registry.account(name)
+
+    def _account_in_use(self, name: str) -> Account | None:
+        account = self._account(name)
+        return account if account is not None and account.enabled else None
 
     def _lane(self, account: Account) -> Lane:
         lane = self._lanes.get(account.name)
@@ -152,16 +161,13 @@ class QueueService(Service):
     async def _move_all(self, name: str) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
         stuck = 0
-        while True:
-            waiting = await self._spool.waiting(name, stuck + MOVED_AT_ONCE)
+        while not self._stopping:
+            waiting = await self._waiting(name, stuck + MOVED_AT_ONCE)
             for delivery in waiting[stuck:]:
-                sender = delivery.message.envelope.reverse_path
-                find = self._registry.route if sender else self._registry.route_null
-                route = find(sender, delivery.recipients[0].address)
-                if route is None:
+                moved = await adopted(delivery, self._registry, self._spool)
+                if moved is None:
                     stuck += 1
                     continue
-                moved = attrs.evolve(delivery, account=route.account, tried=())
                 await self._make_durable(Settlement(delivery=delivery, remaining=moved))
                 self._announce([moved])
             if len(waiting) <= stuck:
@@ -173,6 +179,12 @@ class QueueService(Service):
                 count=stuck,
                 name=name,
             )
+
+    async def _waiting(self, name: str, limit: int) -> tuple[Delivery, ...]:
+        return await self._patience.ask(
+            lambda: self._spool.waiting(name, limit),
+            f"the mail of account {name} cannot be read",
+        )
 
     # Messages come in.
 
@@ -210,6 +222,15 @@ class QueueService(Service):
         message = delivery.message
         now = self._clock.seconds()
         self._held.let_go(message.number)
+        if self._stopping and attempt.fault and not _uncertain(attempt):
+            # It is we who have hung up; that is no reason to wait, to move or to give up.
+            await self._make_durable(
+                Settlement(delivery=delivery, remaining=delivery, mail_ended=attempt.mail_ended)
+            )
+            return
+        # The way back to an account that is not in use any more is closed.
+        tried = tuple(name for name in delivery.tried if self._account_in_use(name))
+        delivery = attrs.evolve(delivery, tried=tried)
         fallback = None
         if attempt.fault:
             fallback = self._registry.fallback(
@@ -273,21 +294,10 @@ class QueueService(Service):
 
     async def _make_durable(self, settlement: Settlement) -> tuple[Delivery, ...]:
         """Write a settlement; as long as the spool cannot take it, nothing is sent again."""
-        while True:
-            try:
-                return await self._spool.settle(settlement)
-            except SpoolError:
-                self.log.failure(
-                    "{id}: what came of it cannot be written", id=settlement.delivery.message.id
-                )
-                if self._stopping:
-                    raise
-            pause: Deferred[None] = deferLater(self._clock, SETTLE_AGAIN)
-            self._pauses.add(pause)
-            try:
-                await pause
-            finally:
-                self._pauses.discard(pause)
+        return await self._patience.ask(
+            lambda: self._spool.settle(settlement),
+            f"{settlement.delivery.message.id}: what came of it cannot be written",
+        )
 
     # What an admin reads.
 
@@ -304,6 +314,10 @@ class QueueService(Service):
                 session=f" ({attempt.session})" if attempt.session else "",
                 next=_what_next(delivery, outcome, judgement, self._clock.seconds()),
             )
+
+
+def _uncertain(attempt: Attempt) -> bool:
+    return any(outcome.verdict is Verdict.UNCERTAIN for outcome in attempt.outcomes)
 
 
 class Routes:

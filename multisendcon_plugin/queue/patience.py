@@ -1,0 +1,63 @@
+"""Questions to the spool that have to be answered: asked again until it can.
+
+A spool that has a fault may have none a little later; what depends on its answer waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from ..errors import SpoolError
+
+T = TypeVar("T")
+
+#: Seconds after which the spool is asked again.
+ASK_AGAIN = 10.0
+
+
+class Patience:
+    """All questions of a queue that wait for their answer."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._pauses: set[Deferred[None]] = set()
+        self._stopping = False
+
+    async def ask(self, question: Callable[[], Deferred[T]], complaint: str) -> T:
+        """Ask until there is an answer.
+
+        :param complaint: what is wrong without it, for the log.
+        :raise SpoolError: there is none, and no more time: see `stop`.
+        """
+        while True:
+            try:
+                return await question()
+            except SpoolError:
+                self.log.failure("{complaint}", complaint=complaint)
+                if self._stopping:
+                    raise
+            await self._pause()
+
+    async def _pause(self) -> None:
+        pause: Deferred[None] = deferLater(self._clock, ASK_AGAIN)
+        self._pauses.add(pause)
+        try:
+            await pause
+        except CancelledError:
+            """The last try comes at once."""
+        finally:
+            self._pauses.discard(pause)
+
+    def stop(self) -> None:
+        """Ask each question that waits once more, now, and none more often from now on."""
+        self._stopping = True
+        for pause in tuple(self._pauses):
+            pause.cancel()

@@ -1,0 +1,217 @@
+"""Values and fakes for tests of the queue: deliveries, attempts, a relay and a spool on a clock."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock, deferLater
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from zope.interface import implementer
+
+from multisendcon_plugin.attempt import AccountFault, Attempt, Outcome, Phase, Verdict
+from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.interfaces import IDraft, IRelay, ISpool
+from multisendcon_plugin.message import Delivery, Message, Recipient
+from multisendcon_plugin.reply import Reply
+
+NOW = 1_700_000_000.0
+
+CLOSED = AccountFault(phase=Phase.CONNECT, reply=Reply(0, "4.4.1", "connection refused"))
+LOGIN_REFUSED = AccountFault(
+    phase=Phase.LOGIN, reply=Reply(535, "5.7.8", "bad password"), login_refused=True
+)
+LOST = AccountFault(phase=Phase.END, reply=Reply(0, "4.4.2", "connection lost"))
+
+REPLIES = {
+    Verdict.DELIVERED: (Phase.END, Reply(250, "2.0.0", "taken")),
+    Verdict.DEFERRED: (Phase.RCPT, Reply(451, "4.7.1", "greylisted")),
+    Verdict.FAILED: (Phase.RCPT, Reply(550, "5.1.1", "no such user")),
+    Verdict.UNCERTAIN: (Phase.END, Reply(0, "4.4.2", "connection lost")),
+}
+
+
+def clock_now(now=NOW):
+    clock = Clock()
+    clock.advance(now)
+    return clock
+
+
+def delivery(number, due=NOW, account="A", recipients=("r@b.example",), **more):
+    return Delivery(
+        number=number,
+        message=Message(
+            number=number,
+            envelope=Envelope(reverse_path="s@a.example", recipients=recipients),
+            size=10,
+            header_size=0,
+            arrived=NOW,
+        ),
+        account=account,
+        recipients=tuple(Recipient(address=each, reason="test") for each in recipients),
+        due=due,
+        **more,
+    )
+
+
+def attempt(tried, *verdicts, fault=None, mail_ended=None):
+    """Return an attempt with these verdicts; the last one stands for all further recipients."""
+    verdicts = verdicts or (Verdict.DEFERRED if fault else Verdict.DELIVERED,)
+    outcomes = []
+    for n, recipient in enumerate(tried.recipients):
+        verdict = verdicts[min(n, len(verdicts) - 1)]
+        phase, reply = REPLIES[verdict]
+        outcomes.append(Outcome(recipient=recipient, verdict=verdict, phase=phase, reply=reply))
+    return Attempt(outcomes=tuple(outcomes), fault=fault, mail_ended=mail_ended)
+
+
+@attrs.frozen
+class Log:
+    events: list
+
+    def texts(self, least=LogLevel.warn):
+        return [formatEvent(event) for event in self.events if event["log_level"] >= least]
+
+    def failures(self, kind):
+        """Return how many exceptions of this kind were logged; there are no others."""
+        kinds = [event["log_failure"].type for event in self.events if "log_failure" in event]
+        assert all(issubclass(each, kind) for each in kinds)
+        return len(kinds)
+
+
+@contextmanager
+def logged():
+    with capturedLogs() as events:
+        yield Log(events)
+
+
+@attrs.define(eq=False)
+class Try:
+    """An attempt that a `FakeRelay` was asked for."""
+
+    relay: FakeRelay
+    delivery: Delivery
+    open_content: object
+    began: float
+    done: Deferred = attrs.field(factory=Deferred)
+
+    def end(self, *verdicts, fault=None, mail_began=None):
+        """End it; a mail began unless the account failed before."""
+        if mail_began is None:
+            mail_began = fault is None or fault.phase is Phase.END
+        self.relay.under_way.remove(self)
+        ended = self.relay.clock.seconds() if mail_began else None
+        self.done.callback(attempt(self.delivery, *verdicts, fault=fault, mail_ended=ended))
+
+
+@implementer(IRelay)
+class FakeRelay:
+    """Remembers what it is asked for; the test, or a script, says how each attempt ends.
+
+    :param script: called with each `Try` after `seconds`, and ends it if it likes to.
+    """
+
+    def __init__(self, clock, account=None, script=None, seconds=0.0):
+        self.clock = clock
+        self.account = account
+        self.script = script
+        self.seconds = seconds
+        self.tries = []
+        self.under_way = []
+        self.most = 0
+        self.grace = None
+
+    @property
+    def numbers(self):
+        return [each.delivery.number for each in self.tries]
+
+    def attempt(self, delivery, open_content):
+        assert self.grace is None, "nothing begins after stop"
+        began = Try(self, delivery, open_content, self.clock.seconds())
+        self.tries.append(began)
+        self.under_way.append(began)
+        self.most = max(self.most, len(self.under_way))
+        if self.script:
+            self.clock.callLater(self.seconds, self.script, began)
+        return began.done
+
+    def stop(self, grace):
+        self.grace = grace
+        return succeed(None)
+
+
+@implementer(ISpool)
+class SlowSpool:
+    """A spool whose answers come late: they tell how it was when it was asked."""
+
+    def __init__(self, spool, clock, seconds=0.01):
+        self.spool = spool
+        self.clock = clock
+        self.seconds = seconds
+
+    @property
+    def clean(self):
+        return self.spool.clean
+
+    def open(self):
+        self.spool.open()
+
+    def close(self):
+        return self.spool.close()
+
+    def _later(self, answer):
+        return deferLater(self.clock, self.seconds, lambda: answer)
+
+    def draft(self):
+        return SlowDraft(self.spool.draft(), self._later)
+
+    def settle(self, settlement):
+        return self._later(self.spool.settle(settlement))
+
+    def waiting(self, account, limit):
+        return self._later(self.spool.waiting(account, limit))
+
+    def lanes(self):
+        return self._later(self.spool.lanes())
+
+    def mail_ends(self):
+        return self._later(self.spool.mail_ends())
+
+    def content(self, message):
+        return self.spool.content(message)
+
+
+@implementer(IDraft)
+class SlowDraft:
+    """A draft of a `SlowSpool`."""
+
+    def __init__(self, draft, later):
+        self.draft = draft
+        self.later = later
+        self.number = draft.number
+
+    @property
+    def held(self):
+        return self.draft.held
+
+    def write(self, data):
+        return self.draft.write(data)
+
+    def commit(self, envelope, header_size, parcels):
+        return self.later(self.draft.commit(envelope, header_size, parcels))
+
+    def discard(self):
+        self.draft.discard()
+
+
+def run(clock, seconds, most=100_000):
+    """Let time pass, each call at its own time."""
+    end = clock.seconds() + seconds
+    for _ in range(most):
+        times = [call.getTime() for call in clock.getDelayedCalls() if call.active()]
+        if not times or min(times) > end:
+            clock.advance(end - clock.seconds())
+            return
+        clock.advance(max(0.0, min(times) - clock.seconds()))
+    raise AssertionError("the clock is kept busy without end")
