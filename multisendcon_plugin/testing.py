@@ -16,13 +16,19 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
-from twisted.cred.credentials import CramMD5Credentials
+from OpenSSL.crypto import X509, PKey
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import (
+    CramMD5Credentials,
+    IUsernameHashedPassword,
+    IUsernamePassword,
+)
+from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet import ssl
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import deferLater
 from twisted.mail.imap4 import PLAINCredentials
@@ -67,9 +73,10 @@ class ReceivedMail:
     content: bytes
 
 
-#: Asked before a command or a whole mail is answered: the phase ("mail", "rcpt", "end") and the
-#: address, or the content.  A `Reply` is said instead of the usual one.
-Answer = Callable[[str, str], Reply | None]
+#: Asked before a command or a whole mail is answered: the phase ("login", "mail", "rcpt", "end")
+#: and the username, the address or the content.  A `Reply` is said instead of the usual one; a
+#: Deferred keeps the client waiting.
+Answer = Callable[[str, str], Reply | Deferred[Any] | None]
 
 
 class Provider(SMTPFactory):
@@ -84,6 +91,7 @@ class Provider(SMTPFactory):
     :param delay: seconds before MAIL is answered.
     :param received: called with each mail.
     :ivar mails: all mails so far.
+    :ivar sessions: how many there were.
     """
 
     protocol = RelayESMTP
@@ -115,6 +123,13 @@ class Provider(SMTPFactory):
         self._mechanisms = mechanisms
         self._received = received
         self._port: Any = None
+        self._open: set[Any] = set()
+        self._awaited: list[tuple[int, Deferred[list[ReceivedMail]]]] = []
+
+    @property
+    def address(self) -> Any:
+        """Where it listens."""
+        return self._port.getHost()
 
     def listen(self, interface: str = "127.0.0.1", port: int = 0) -> int:
         """Begin to listen; return the port."""
@@ -124,13 +139,22 @@ class Provider(SMTPFactory):
         self._port = self.reactor.listenTCP(port, factory, interface=interface)
         return int(self._port.getHost().port)
 
-    def stop(self) -> Deferred[None]:
-        """Listen no more."""
+    def stop(self) -> Deferred[Any]:
+        """Listen no more, and cut all sessions off."""
         port, self._port = self._port, None
-        if port is None:
-            return succeed(None)
-        stopped: Deferred[None] = port.stopListening()
-        return stopped
+        sessions = tuple(self._open)
+        for session in sessions:
+            session.transport.abortConnection()
+        stopped = maybeDeferred(port.stopListening) if port else succeed(None)
+        return DeferredList([stopped, *(session.ended for session in sessions)])
+
+    def wait_for(self, count: int) -> Deferred[list[ReceivedMail]]:
+        """Wait until so many mails are here; the answer is all mails so far."""
+        if len(self.mails) >= count:
+            return succeed(self.mails)
+        arrived: Deferred[list[ReceivedMail]] = Deferred()
+        self._awaited.append((count, arrived))
+        return arrived
 
     def buildProtocol(self, addr: IAddress | None) -> RelayESMTP:  # noqa: ARG002
         """Return the protocol of a new session."""
@@ -144,12 +168,11 @@ class Provider(SMTPFactory):
         session.callLater = self.reactor.callLater
         hooks = _Hooks(self, session, self.sessions)
         if self.users:
-            checker = InMemoryUsernamePasswordDatabaseDontUse(
-                **{name: password.encode() for name, password in self.users.items()}
-            )
-            session.portal = Portal(_Realm(hooks), [checker])
+            session.portal = Portal(_Realm(hooks), [_Checker(self)])
         else:
             session.deliveryFactory = hooks
+        self._open.add(session)
+        session.ended.addCallback(lambda _: self._open.discard(session))
         return cast("RelayESMTP", session)
 
     def record(self, mail: ReceivedMail) -> None:
@@ -157,12 +180,21 @@ class Provider(SMTPFactory):
         self.mails.append(mail)
         if self._received:
             self._received(mail)
+        for count, arrived in self._awaited:
+            if count == len(self.mails):
+                arrived.callback(self.mails)
 
-    def ask(self, phase: str, about: str) -> None:
-        """Refuse if `answer` says so."""
-        reply = self.answer and self.answer(phase, about)
-        if reply:
-            raise ReplyError(reply)
+    def ask(self, phase: str, about: str) -> Deferred[None]:
+        """Fail with `ReplyError` if `answer` refuses."""
+        asked: Deferred[Any] = succeed(None)
+        if self.answer:
+            asked = maybeDeferred(self.answer, phase, about)
+        return asked.addCallback(_refuse)
+
+
+def _refuse(reply: Reply | None) -> None:
+    if reply:
+        raise ReplyError(reply)
 
 
 @implementer(IMessageDeliveryFactory)
@@ -195,6 +227,24 @@ class _Realm:
         return IMessageDeliveryFactory, self.hooks, lambda: None
 
 
+@implementer(ICredentialsChecker)
+@attrs.frozen
+class _Checker:
+    provider: Provider
+    credentialInterfaces = (IUsernamePassword, IUsernameHashedPassword)  # noqa: N815
+
+    def requestAvatarId(self, credentials: Any) -> Any:  # noqa: N802
+        asked = self.provider.ask("login", credentials.username.decode())
+        return asked.addCallback(self._check, credentials)
+
+    def _check(self, _: None, credentials: Any) -> bytes:
+        username: bytes = credentials.username
+        password = self.provider.users.get(username.decode())
+        if password is None or not credentials.checkPassword(password.encode()):
+            raise UnauthorizedLogin
+        return username
+
+
 @implementer(IMessageDelivery, IMessage)
 class _Delivery:
     """One transaction, and its message."""
@@ -207,14 +257,18 @@ class _Delivery:
 
     def validateFrom(self, helo: tuple[bytes, bytes], origin: ReversePath) -> Any:
         self._helo, self._origin = helo, origin
-        self._mail_from_at = self._provider.reactor.seconds()
-        self._provider.ask("mail", origin.address)
+        reactor = self._provider.reactor
+        self._mail_from_at = reactor.seconds()
+        asked = self._provider.ask("mail", origin.address)
         if self._provider.delay:
-            return deferLater(self._provider.reactor, self._provider.delay, lambda: origin)
-        return origin
+            asked.addCallback(lambda _: deferLater(reactor, self._provider.delay))
+        return asked.addCallback(lambda _: origin)
 
-    def validateTo(self, user: ForwardPath) -> Callable[[], _Delivery]:
-        self._provider.ask("rcpt", user.address)
+    def validateTo(self, user: ForwardPath) -> Deferred[Callable[[], _Delivery]]:
+        asked = self._provider.ask("rcpt", user.address)
+        return asked.addCallback(self._recipient_taken, user)
+
+    def _recipient_taken(self, _: None, user: ForwardPath) -> Callable[[], _Delivery]:
         self._recipients.append(user.address)
         return lambda: self
 
@@ -228,9 +282,13 @@ class _Delivery:
         self._content += chunk
 
     def eomReceived(self) -> Deferred[str]:
+        received_at = self._provider.reactor.seconds()
         content = b"\r\n" + bytes(self._content)
         content = content.replace(b"\r\n.", b"\r\n")[2:]
-        self._provider.ask("end", content.decode("latin-1"))
+        asked = self._provider.ask("end", content.decode("latin-1"))
+        return asked.addCallback(self._taken, received_at, content)
+
+    def _taken(self, _: None, received_at: float, content: bytes) -> str:
         hooks = self._hooks
         self._provider.record(
             ReceivedMail(
@@ -240,13 +298,13 @@ class _Delivery:
                 username=hooks.username,
                 session=hooks.number,
                 mail_from_at=self._mail_from_at,
-                received_at=self._provider.reactor.seconds(),
+                received_at=received_at,
                 reverse_path=self._origin.address,
                 recipients=tuple(self._recipients),
                 content=content,
             )
         )
-        return succeed(f"mail-{len(self._provider.mails)}")
+        return f"mail-{len(self._provider.mails)}"
 
     def connectionLost(self) -> None:
         self._content.clear()
@@ -285,13 +343,10 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         certificate = self._sign(subject, key, names, days=days)
-        pem = certificate.public_bytes(Encoding.PEM) + key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
-        return (
-            ssl.PrivateCertificate.loadPEM(pem).options(**options)
-            if not options
-            else (_options(pem, options))
+        return ssl.CertificateOptions(
+            privateKey=PKey.from_cryptography_key(key),
+            certificate=X509.from_cryptography(certificate),
+            **options,
         )
 
     def _sign(
@@ -326,10 +381,3 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _options(pem: bytes, options: dict[str, Any]) -> ssl.CertificateOptions:
-    certificate = ssl.PrivateCertificate.loadPEM(pem)
-    return ssl.CertificateOptions(
-        privateKey=certificate.privateKey.original, certificate=certificate.original, **options
-    )

@@ -21,10 +21,11 @@ from multisendcon_plugin.header import (
 )
 
 # Pieces that header lines are made of, and that break them.
-PIECES = (
-    "From From: >From A B: : .x: ..y: received: Received : \r\n \r\n \r \n \t <a@b> a@b.de "
-    '" ( ) < > @ , ; \\ [ ]'
-).split(" ") + [" ", "\r\n", "\r\n ", "\r\n\t", "A: b\r\n", "\xe4", "\0"]
+PIECES = [
+    *("From ", "From", ">From ", "A", "B:", ":", ".", "..x:", "received:", "Received :"),
+    *("\r\n", "\r\n ", "\r\n\t", "\r", "\n", " ", "\t", "A: b\r\n", "\xe4", "\0"),
+    *("<a@b>", "a@b.de", *'"()<>@,;\\[]'),
+]
 octets = st.lists(st.sampled_from(PIECES), max_size=30).map(lambda p: "".join(p).encode("latin-1"))
 
 FIELD_LINE = re.compile(rb"[!-9;-~]+[ \t]*:[^\r\n]*\r\n")
@@ -98,7 +99,7 @@ def test_a_megabyte_of_anything_is_read_to_its_end(repeated):
     content = b"A: b\r\n" + repeated * (1_000_000 // len(repeated))
 
     assert header_end(content) == line_by_line(content)
-    assert header_complete(content) in {True, False}
+    assert header_complete(content + b"\r\n\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -231,9 +232,10 @@ WELL_FORMED = [
     (b'<"a>,\\"b"@x.de>', [(b'<"a>,\\"b"@x.de>', '"a>,\\"b"@x.de')]),
     (b"jane@[IPv6:::1]", [(b"jane@[IPv6:::1]", "jane@[IPv6:::1]")]),
     (b"jane@x.de (Jane (the \\) one) Doe)", [(b"jane@x.de (Jane (the \\) one) Doe)", "jane@x.de")]),
-    (b"(a) jane(b)@(c) x(d).de (e), b@y", [(b"jane(b)@(c) x(d).de (e)", "jane@x.de"), (b"b@y", "b@y")]),
+    (b"(a) jane(b)@(c) x(d).de (e)", [(b"jane(b)@(c) x(d).de (e)", "jane@x.de")]),
+    (b"a@x (b), c@z", [(b"a@x (b)", "a@x"), (b"c@z", "c@z")]),
     (b"(a@b, <c@d>) Jane <jane@x.de>", [(b"(a@b, <c@d>) Jane <jane@x.de>", "jane@x.de")]),
-    (b" Jane\r\n Doe\r\n\t<\r\n jane@x.de (c) >\r\n", [(b"Jane\r\n Doe\r\n\t<\r\n jane@x.de (c) >", "jane@x.de")]),
+    (b" J\r\n D\r\n\t<\r\n j@x.de (c) >\r\n", [(b"J\r\n D\r\n\t<\r\n j@x.de (c) >", "j@x.de")]),
     (b"jane . doe @ x . de", [(b"jane . doe @ x . de", "jane.doe@x.de")]),
     (b'"folded\r\n name"@x.de', [(b'"folded\r\n name"@x.de', '"folded name"@x.de')]),
     (b"<@a,@b:c@d>", [(b"<@a,@b:c@d>", "c@d")]),
@@ -241,6 +243,7 @@ WELL_FORMED = [
     (b"a@x, B <b@y>, c@z", [(b"a@x", "a@x"), (b"B <b@y>", "b@y"), (b"c@z", "c@z")]),
     (b",, a@x,,", [(b"a@x", "a@x")]),
     (b"team: a@x, B <b@y>;, c@z", [(b"a@x", "a@x"), (b"B <b@y>", "b@y"), (b"c@z", "c@z")]),
+    (b"A <a@x>, team:b@y;c@z", [(b"A <a@x>", "a@x"), (b"b@y", "b@y"), (b"c@z", "c@z")]),
     (b"undisclosed-recipients: ;", []),
     (b"(only a comment)", []),
     (b" \r\n", []),
@@ -276,12 +279,13 @@ def test_mailboxes(body, found):
 
 
 @pytest.mark.parametrize(
-    "repeated", [b"(", b")", b"(()", b'"', b'\\"', b"<", b"<@", b"[", b"a@b ", b"a,", b"(a)", b"\\", b":;"]
-)  # fmt: skip
-def test_a_megabyte_of_anything_has_mailboxes_or_not(repeated):
+    "repeated",
+    [b"(", b")", b"(()", b'"', b'\\"', b"<", b"<@", b"[", b"a@b ", b"a,", b"(a)", b"\\", b":;"],
+)
+def test_a_mailbox_is_found_after_300_kilobytes_of_anything(repeated):
     body = repeated * (300_000 // len(repeated)) + b", jane@x.de"
 
-    assert isinstance(mailboxes(body, 0, len(body)), list)
+    assert mailboxes(body, 0, len(body))[-1].address == "jane@x.de"
 
 
 @given(octets)
@@ -317,10 +321,10 @@ def test_is_blank(text, blank):
         (b"From: root\r\n", ""),
         (b"From: undisclosed: ;\r\n", ""),
         (b"From: <j\xe4@x.de>, b@y.de\r\n", ""),
-        (b"From a@b Mon\r\nTo: c@d\r\nfrom : J\r\n <jane@X.de>, b@y.de\r\nFrom: e@f\r\n", "jane@X.de"),
+        (b"From a@b Mon\r\nTo: c@d\r\nfrom : J\r\n <j@X.de>, b@y.de\r\nFrom: e@f\r\n", "j@X.de"),
         (b"X-From: a@b\r\nFrom: c@d\r\n", "c@d"),
     ],
-)  # fmt: skip
+)
 def test_first_address(block, address):
     assert first_address(block) == address
 

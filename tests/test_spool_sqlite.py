@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,6 +40,17 @@ def store():
 def commit(store, content=b"text"):
     (delivery,) = store.commit(content, ENVELOPE, PARCELS)
     return delivery
+
+
+@contextmanager
+def opened(folder):
+    reactor = QueueReactor()
+    spool = SqliteSpool(str(folder), reactor)
+    spool.open()
+    try:
+        yield spool
+    finally:
+        reactor.wait(spool.close())
 
 
 class Busy:
@@ -93,17 +105,12 @@ def let_fail(store, statement, code, tries):
 
 
 def test_only_the_owner_may_look(tmp_path):
-    reactor = QueueReactor()
-    spool = SqliteSpool(str(tmp_path / "var" / "spool"), reactor)
-    spool.open()
-    try:
-        folder = tmp_path / "var" / "spool"
+    folder = tmp_path / "var" / "spool"
+    with opened(folder):
         assert folder.stat().st_mode & 0o777 == 0o700
         names = {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
         assert names.keys() >= {"spool.db", "spool.db-wal", "spool.lock"}
         assert set(names.values()) == {0o600}
-    finally:
-        reactor.wait(spool.close())
 
 
 def test_commits_reach_the_disk(store):
@@ -112,8 +119,11 @@ def test_commits_reach_the_disk(store):
 
 
 def test_a_second_one_is_told_what_to_do(store):
-    with pytest.raises(SpoolLockedError, match=rf"pid {os.getpid()}.*stop that one"):
-        store.make().open()
+    with (
+        pytest.raises(SpoolLockedError, match=rf"pid {os.getpid()}.*stop that one"),
+        opened(store.folder),
+    ):
+        pass
     assert commit(store)
 
 
@@ -190,8 +200,8 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
     file = tmp_path / "spool.db"
     file.write_bytes(content)
     for _ in range(2):  # the lock is let go
-        with pytest.raises(SpoolError, match=str(file)) as caught:
-            SqliteSpool(str(tmp_path), QueueReactor()).open()
+        with pytest.raises(SpoolError, match=str(file)) as caught, opened(tmp_path):
+            pass
         assert caught.type is SpoolError
     assert file.read_bytes() == content
 
@@ -208,15 +218,15 @@ def test_a_database_of_others_is_left_alone(tmp_path, statement, said):
     connection.execute(statement)
     connection.close()
     before = (tmp_path / "spool.db").read_bytes()
-    with pytest.raises(SpoolError, match=said):
-        SqliteSpool(str(tmp_path), QueueReactor()).open()
+    with pytest.raises(SpoolError, match=said), opened(tmp_path):
+        pass
     assert (tmp_path / "spool.db").read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(SpoolError, match="file/spool"):
-        SqliteSpool(str(tmp_path / "file" / "spool"), QueueReactor()).open()
+    with pytest.raises(SpoolError, match="file/spool"), opened(tmp_path / "file" / "spool"):
+        pass
 
 
 # What is kept, and what is not
@@ -248,6 +258,8 @@ def test_stored_pieces_of_an_unfinished_message_are_removed(store, end):
     draft.write(bytes(700 * KIB))
     if end == "discard":
         draft.discard()
+        draft.write(bytes(700 * KIB))
+        store.finish_writing()
     else:
         store.crash()
         store.open()
@@ -284,8 +296,8 @@ def test_a_message_of_which_a_piece_fails_together_with_the_commit_is_refused(st
     store.fill()
     with Busy(store):
         draft.write(bytes(140 * KIB))
-        done = draft.commit(ENVELOPE, 0, PARCELS)
         relieved = store.spool._writer.do(lambda c: c.execute("PRAGMA max_page_count = 100000"))
+        done = draft.commit(ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolFullError):
         store.wait(done)
     store.wait(relieved)

@@ -67,9 +67,6 @@ class Draft:
         if not self._open:
             return fail(SpoolError("the draft was committed or discarded before"))
         self._open = False
-        if self._fault is not None:
-            self._erase()
-            return fail(self._fault)
         message = Message(
             number=self.number,
             envelope=envelope,

@@ -22,7 +22,7 @@ from .database import spool_error
 class Reactor(Protocol):
     """What the spool needs of a reactor: `IReactorFromThreads` and a clock."""
 
-    def callFromThread(self, callable: Callable[..., Any], /, *args: Any) -> Any:  # noqa: A002, N802
+    def callFromThread(self, function: Callable[..., Any], /, *args: Any) -> Any:  # noqa: N802
         """Run something in the reactor's thread."""
 
     def seconds(self) -> float:

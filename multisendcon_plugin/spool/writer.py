@@ -94,10 +94,10 @@ class Writer:
         return max(0, free - self.reserve) + int(pages * size)
 
     def _commit(self, jobs: list[Job]) -> bool:
-        """Run jobs in one transaction; tell whether they need no other try."""
+        """Run jobs in one transaction; tell whether that went well."""
         if self._broken is not None:
             _fail(jobs, self._broken)
-            return True
+            return False
         committing = False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -117,7 +117,7 @@ class Writer:
             # Some errors have ended the transaction already.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            return len(jobs) == 1 or self._broken is not None
+            return False
         return True
 
 

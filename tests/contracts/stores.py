@@ -39,10 +39,13 @@ class Store:
     def wait(self, deferred):
         return self.reactor.wait(deferred)
 
-    def commit(self, content, envelope, parcels, header_size=0):
+    def begin(self, content):
         draft = self.spool.draft()
         draft.write(content)
-        return self.wait(draft.commit(envelope, header_size, parcels))
+        return draft
+
+    def commit(self, content, envelope, parcels, header_size=0):
+        return self.wait(self.begin(content).commit(envelope, header_size, parcels))
 
     def settle(self, settlement):
         return self.wait(self.spool.settle(settlement))

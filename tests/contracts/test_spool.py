@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 
 import attrs
@@ -362,8 +363,8 @@ def test_it_knows_whether_it_was_closed_in_good_order(store):
 
 
 def test_only_one_at_a_time(store):
-    with pytest.raises(SpoolLockedError):
-        store.make().open()
+    with pytest.raises(SpoolLockedError), copy.copy(store):
+        pass
     commit(store)
     store.close()
     store.open()

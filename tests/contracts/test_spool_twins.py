@@ -5,7 +5,15 @@ from __future__ import annotations
 import attrs
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 from twisted.internet.defer import maybeDeferred
 
 from multisendcon_plugin.envelope import Envelope
@@ -15,6 +23,10 @@ from multisendcon_plugin.settle import Settlement
 from tests.contracts.stores import MemoryStore, SqliteStore
 
 ACCOUNTS = ("A", "B", "C")
+PARCELS = tuple(
+    Parcel(account=account, recipients=(Recipient(address="a@x", reason="m"),))
+    for account in ACCOUNTS
+)
 
 recipients = st.lists(
     st.builds(
@@ -82,6 +94,15 @@ class Twins(RuleBasedStateMachine):
         for store in self.stores:
             store.reactor.now += seconds
 
+    @initialize(contents=st.lists(contents, min_size=3, max_size=3))
+    def fill(self, contents):
+        for content in contents:
+            self.store_at_once(content, Envelope(reverse_path="", recipients=("a@x",)), PARCELS)
+
+    @rule(content=contents, envelope=envelopes, parcels=parcels)
+    def store_at_once(self, content, envelope, parcels):
+        self.learn(self.both(lambda store: store.begin(content).commit(envelope, 0, parcels)))
+
     @rule(target=drafts)
     def begin(self):
         pair = [store.spool.draft() for store in self.stores]
@@ -112,11 +133,10 @@ class Twins(RuleBasedStateMachine):
             for each in pair:
                 each.discard()
 
+    @precondition(lambda self: self.known)
     @rule(data=st.data(), reports=reports, mail_ended=st.none() | st.floats(0, 1e9))
     def settle(self, data, reports, mail_ended):
         """Also settles what is settled already."""
-        if not self.known:
-            return
         delivery = data.draw(st.sampled_from(sorted(self.known.values(), key=lambda d: d.number)))
         remaining = None
         if data.draw(st.booleans()):
@@ -141,11 +161,11 @@ class Twins(RuleBasedStateMachine):
     def look_at_a_lane(self, account, limit):
         self.both(lambda store: store.spool.waiting(account, limit))
 
+    @precondition(lambda self: self.known)
     @rule(data=st.data())
     def read(self, data):
-        if self.known:
-            number = data.draw(st.sampled_from(sorted(self.known)))
-            self.both(lambda store: store.read(self.known[number].message))
+        number = data.draw(st.sampled_from(sorted(self.known)))
+        self.both(lambda store: store.read(self.known[number].message))
 
     @rule(how=st.sampled_from(["close", "crash"]))
     def start_again(self, how):
@@ -164,5 +184,5 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda store: store.spool.mail_ends())
 
 
-Twins.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+Twins.TestCase.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
 test_twins = Twins.TestCase
