@@ -139,6 +139,12 @@ def test_masks_that_mean_the_same_are_equal(one, other):
 def test_masks_that_differ_are_not_equal(texts):
     assert Masks.parse(texts) != EVERYONE
     assert Masks.parse(texts) != Masks.parse(["*@x", "*@y"])
+    assert Masks.parse(texts) != Masks.parse([*texts, "!b@x"])
+    assert Masks.parse(texts) != Masks.parse([*texts, "z@z"])
+
+
+def test_null_mask_makes_a_difference():
+    assert Masks.parse(["*@x", "<>"]) != Masks.parse(["*@x"])
 
 
 def test_masks_remember_how_they_were_written():

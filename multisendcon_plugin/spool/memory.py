@@ -113,6 +113,7 @@ class MemorySpool:
     def _settle(self, settlement: Settlement) -> tuple[Delivery, ...]:
         self.disk.check()
         delivery, remaining = settlement.delivery, settlement.remaining
+        reports = [self._report(report) for report in settlement.reports]
         if settlement.mail_ended is not None:
             self.disk.mail_ends[delivery.account] = settlement.mail_ended
         if delivery.number not in self.disk.deliveries:
@@ -121,9 +122,11 @@ class MemorySpool:
             self.disk.end(delivery)
         else:
             self.disk.deliveries[delivery.number] = remaining
-        return tuple(made for report in settlement.reports for made in self._report(report))
+        for content, deliveries in reports:
+            self.disk.store(content, deliveries)
+        return tuple(delivery for _, deliveries in reports for delivery in deliveries)
 
-    def _report(self, report: Submission) -> tuple[Delivery, ...]:
+    def _report(self, report: Submission) -> tuple[bytes, tuple[Delivery, ...]]:
         message = Message(
             number=self._numbers.next(),
             envelope=report.envelope,
@@ -131,9 +134,7 @@ class MemorySpool:
             header_size=report.header_size,
             arrived=self._clock.seconds(),
         )
-        deliveries = new_deliveries(message, report.parcels)
-        self.disk.store(report.content, deliveries)
-        return deliveries
+        return report.content, new_deliveries(message, report.parcels)
 
     def waiting(self, account: str, limit: int) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of an account, the earliest due first, at most `limit`."""

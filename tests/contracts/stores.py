@@ -129,6 +129,14 @@ class SqliteStore(Store):
         self.write(lambda c: c.execute("PRAGMA max_page_count = 1000000"))
 
 
+class HastySqliteStore(SqliteStore):
+    """Does not wait for the disk: for tests that ask much and cut no power."""
+
+    def open(self):
+        super().open()
+        self.spool._writer._connection.execute("PRAGMA synchronous = OFF")
+
+
 class ReservedStore(SqliteStore):
     """Full when the disk has no room beyond the reserve."""
 

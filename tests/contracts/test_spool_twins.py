@@ -20,7 +20,7 @@ from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.message import Parcel, Recipient, Submission
 from multisendcon_plugin.settle import Settlement
-from tests.contracts.stores import MemoryStore, SqliteStore
+from tests.contracts.stores import HastySqliteStore, MemoryStore
 
 ACCOUNTS = ("A", "B", "C")
 PARCELS = tuple(
@@ -65,7 +65,7 @@ class Twins(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.stores = (SqliteStore(), MemoryStore())
+        self.stores = (HastySqliteStore(), MemoryStore())
         for store in self.stores:
             store.open()
         self.generation = 0
@@ -175,6 +175,9 @@ class Twins(RuleBasedStateMachine):
             store.reactor.now += 1
             store.open()
             assert store.spool.clean == (how == "close")
+        sqlite, memory = self.stores
+        stored = sqlite.value("SELECT ifnull(sum(length(data)), 0) FROM content")
+        assert stored == sum(map(len, memory.disk.contents.values()))
 
     @invariant()
     def the_same_is_there(self):
@@ -184,5 +187,5 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda store: store.spool.mail_ends())
 
 
-Twins.TestCase.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+Twins.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 test_twins = Twins.TestCase
