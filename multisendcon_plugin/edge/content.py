@@ -6,7 +6,12 @@ Pure: gets segments, gives back the content in wire form (still dot-stuffed), ne
 
 from __future__ import annotations
 
+import re
+
 _END = b"\r\n.\r\n"
+# A dot that the next server would take away as well (section 4.5.2).  With it, a line is not what
+# it seems: ".From:" would be no From: to us, but one to everybody behind us.
+_NEEDLESS_DOT = re.compile(rb"(?<=\r\n)\.(?=[^.\r])")
 
 
 class ContentScanner:
@@ -28,16 +33,20 @@ class ContentScanner:
             has not been seen.
         """
         octets = self._held + segment
+        rest = None
         end = octets.find(_END)
         if end >= 0:
-            piece, rest = octets[: end + 2], octets[end + len(_END) :]
+            octets, rest = octets[: end + 2], octets[end + len(_END) :]
+        if b"\r\n." in octets:
+            octets = _NEEDLESS_DOT.sub(b"", octets)
+        if rest is not None:
+            piece = octets
         else:
             # What might become the end, and a CR whose LF might follow, are looked at again.
             cut = max(len(octets) - (len(_END) - 1), 0)
             if octets[cut - 1 : cut] == b"\r":
                 cut -= 1
             piece, self._held = octets[:cut], octets[cut:]
-            rest = None
         if self.clean:
             pairs = piece.count(b"\r\n")
             self.clean = pairs == piece.count(b"\n") == piece.count(b"\r") and b"\0" not in piece
