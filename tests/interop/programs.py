@@ -1,0 +1,134 @@
+"""The programs that the tests run: how they are found, started, waited for, and ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+#: Debian keeps Postfix's programs where only root looks for programs.
+_SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+
+def needs(*names):
+    """Skip tests whose programs are missing; in CI they are to be there, and the tests fail."""
+    missing = [name for name in names if shutil.which(name, path=_SEARCHED) is None]
+    return pytest.mark.skipif(
+        bool(missing) and "CI" not in os.environ, reason=f"not installed: {', '.join(missing)}"
+    )
+
+
+def program(name):
+    """Return the path of a program."""
+    path = shutil.which(name, path=_SEARCHED)
+    if path is None:
+        raise FileNotFoundError(f"{name} is not installed")
+    return path
+
+
+def run(name, *arguments, text=None, timeout=60):
+    """Run a program to its end; what it says on both streams is in `stdout`."""
+    return subprocess.run(
+        [program(name), *map(str, arguments)],
+        input=text,
+        stdin=subprocess.DEVNULL if text is None else None,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def free_port(interface):
+    """Return a port on which nobody listens, for programs that do not choose one themselves."""
+    with socket.socket() as probe:
+        probe.bind((interface, 0))
+        return probe.getsockname()[1]
+
+
+def until(happened, what, timeout=60.0):
+    """Wait for something that other processes do; return what `happened` returns."""
+    deadline = time.monotonic() + timeout
+    while not (result := happened()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"within {timeout:.0f} s it did not happen that {what}")
+        time.sleep(0.02)
+    return result
+
+
+class Program:
+    """A program that runs beside a test; it ends with the block that it was started in.
+
+    :param folder: where it runs, and where `log` is.
+    """
+
+    def __init__(self, name, folder):
+        self.folder = Path(folder)
+        self.log = self.folder / f"{name}.log"
+        self.process = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def start(self):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def listens_at(self, address):
+        """Wait until it takes connections."""
+
+        def connected():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"it ended at once:\n{self.last_words()}")
+            try:
+                socket.create_connection(address, timeout=5).close()
+            except ConnectionRefusedError:
+                return False
+            return True
+
+        until(connected, f"a program listens at {address}")
+
+    def last_words(self):
+        """Return the end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        """End it without a warning."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, timeout=30):
+        """Ask it to end, and return its exit status."""
+        self.process.terminate()
+        return self.process.wait(timeout)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+
+
+def python_program(name):
+    """Return a program that came with this Python's packages."""
+    return str(Path(sys.executable).with_name(name))

@@ -1,0 +1,61 @@
+"""multisendcon as its users run it: a process of twistd with a configuration file."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+
+from tests.interop.programs import Program, free_port, python_program
+
+
+class Relay(Program):
+    """A relay in a folder of its own; it can be started again on the same spool and port.
+
+    :param configuration: the accounts, and whatever else is to be set, in TOML.
+    :param spool: its spool's folder.
+    """
+
+    address = "127.0.2.1"
+
+    def __init__(self, folder, configuration, spool="spool"):
+        super().__init__("relay", folder)
+        self.port = free_port(self.address)
+        self.spool = self.folder / spool
+        self._configuration = self.folder / "relay.toml"
+        self._configuration.write_text(
+            f"""
+            [master_relay]
+            listen = ["tcp:port={self.port}:interface={self.address}:backlog=200"]
+            hostname = "relay.example.com"
+
+            [spool]
+            path = "{self.spool}"
+
+            {configuration}
+            """,
+            "utf-8",
+        )
+
+    def command(self):
+        options = ["--nodaemon", "--pidfile=", "multisendcon", f"--config={self._configuration}"]
+        return [python_program("twistd"), *options]
+
+    def start(self):
+        super().start()
+        self.listens_at((self.address, self.port))
+
+    def waiting(self):
+        """Count what is in the spool; the relay is not running."""
+        with contextlib.closing(sqlite3.connect(self.spool / "spool.db")) as database:
+            counts = [
+                database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                for table in ("delivery", "message", "content", "draft")
+            ]
+        return sum(counts)
+
+
+def account(name, server, port, **settings):
+    """Return an account in TOML; the values of settings are TOML too."""
+    lines = [f"{key} = {value}" for key, value in settings.items()]
+    head = ["[[account]]", f'name = "{name}"', f'server = "{server}"', f"port = {port}"]
+    return "\n".join([*head, *lines, ""])
