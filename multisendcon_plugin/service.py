@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
@@ -19,7 +19,7 @@ from zope.interface import classImplements
 from .configuration import Configuration
 from .edge import RelayESMTPFactory
 from .envelope import Envelope
-from .errors import ListenError
+from .errors import ListenError, SpoolError
 from .interfaces import IAccountRegistry, ISpool
 from .queue import QueueService
 from .registry import AccountRegistry
@@ -96,14 +96,16 @@ class RelayService(Service):
 
     def stopService(self) -> Deferred[Any]:
         """Take nothing more, let what is on its way finish, close the spool."""
+        was_running = bool(self.running)
         super().stopService()
-        return Deferred.fromCoroutine(self._stop())
+        return Deferred.fromCoroutine(self._stop(was_running=was_running))
 
-    async def _stop(self) -> None:
+    async def _stop(self, *, was_running: bool) -> None:
         ports, self._ports = self._ports, []
         await DeferredList([maybeDeferred(port.stopListening) for port in ports])
         await DeferredList([self.factory.stop(), self.queue.stopService()])
-        await self.spool.close()
+        if was_running:
+            await self.spool.close()
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP; it goes the same way as one that came by SMTP.
@@ -113,4 +115,6 @@ class RelayService(Service):
             `ContentError`, `ReplyError` (what an SMTP client would have been told) or
             `SpoolError`; then nothing was taken.
         """
+        if not self.running:
+            return fail(SpoolError("the relay is not running"))
         return self.factory.submit(envelope, content)

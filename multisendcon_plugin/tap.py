@@ -36,6 +36,11 @@ class Options(usage.Options):
         """The daemon will run as another user."""
         return self.parent is not None and self.parent["uid"] is not None
 
+    @property
+    def daemonizes(self) -> bool:
+        """The program goes on in the background."""
+        return self.parent is not None and not self.parent["nodaemon"]
+
     def postOptions(self) -> None:
         """Read the configuration, and look whether the relay could start.
 
@@ -53,7 +58,12 @@ class Options(usage.Options):
 
 
 class DaemonService(RelayService):
-    """The relay as a program: what keeps it from starting ends it with a clear text."""
+    """The relay as a program: what keeps it from starting ends it with a clear text.
+
+    :ivar in_background: nobody reads what it says but twistd, which waits for its start.
+    """
+
+    in_background = False
 
     def privilegedStartService(self) -> None:
         """Listen, or exit."""
@@ -67,6 +77,11 @@ class DaemonService(RelayService):
         try:
             start()
         except MultisendconError as error:
+            if self.in_background:
+                # Of an exception, twistd tells the one who has called it; for an exit, it would
+                # wait for ever.
+                self.log.critical("the relay cannot start: {error}", error=str(error))
+                raise error from None
             _exit(error)
 
 
@@ -83,5 +98,7 @@ def makeService(options: Options) -> IService:
 
         demo: IService = DemoService(reactor)
         return demo
-    relay: IService = DaemonService(options.configuration, reactor)
-    return relay
+    relay = DaemonService(options.configuration, reactor)
+    relay.in_background = options.daemonizes
+    service: IService = relay
+    return service

@@ -95,6 +95,7 @@ class Try:
     open_content: object
     began: float
     done: Deferred = attrs.field(factory=Deferred)
+    result: Attempt | None = None
 
     def end(self, *verdicts, fault=None, mail_began=None):
         """End it; a mail began unless the account failed before."""
@@ -102,7 +103,8 @@ class Try:
             mail_began = fault is None or fault.phase is Phase.END
         self.relay.under_way.remove(self)
         ended = self.relay.clock.seconds() if mail_began else None
-        self.done.callback(attempt(self.delivery, *verdicts, fault=fault, mail_ended=ended))
+        self.result = attempt(self.delivery, *verdicts, fault=fault, mail_ended=ended)
+        self.done.callback(self.result)
 
 
 @implementer(IRelay)

@@ -150,6 +150,12 @@ class AgendaAndSpool(RuleBasedStateMachine):
         assert len(self.agenda._known) <= WINDOW + len(self.in_flight) + len(self.written)
 
     @invariant()
+    def what_is_in_the_spool_only_is_asked_for_in_time(self):
+        if self.all_read and self.limit is None and not self.written:
+            left = [each.due for n, each in self.stored.items() if n not in self.agenda._known]
+            assert not left or self.agenda.beyond <= min(left)
+
+    @invariant()
     def never_wakes_in_vain(self):
         at = self.wakes_at()
         if at is not None and at <= self.now:

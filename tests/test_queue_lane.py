@@ -15,7 +15,16 @@ from multisendcon_plugin.queue.lane import READ_AGAIN, Lane
 from multisendcon_plugin.queue.pace import Pace
 from multisendcon_plugin.settle import Settlement
 from multisendcon_plugin.spool import MemorySpool
-from tests.queues import CLOSED, LOGIN_REFUSED, NOW, FakeRelay, SlowSpool, attempt, clock_now, logged
+from tests.queues import (
+    CLOSED,
+    LOGIN_REFUSED,
+    NOW,
+    FakeRelay,
+    SlowSpool,
+    attempt,
+    clock_now,
+    logged,
+)
 
 
 class Room:

@@ -138,6 +138,15 @@ def test_a_probe_that_fails_lengthens_the_rest_and_one_that_succeeds_ends_it():
     assert may_begin(pace, NOW + 90)
 
 
+def test_a_mail_that_succeeds_while_the_account_rests_ends_the_rest():
+    pace = pace_of(max_connections=2)
+    pace.begun()
+    pace.begun()
+    ended(pace, NOW, fault=CLOSED)
+    ended(pace, NOW + 1, mail_ended=NOW + 1)
+    assert may_begin(pace, NOW + 1)
+
+
 def test_after_a_recovery_rests_begin_small_again():
     pace = pace_of()
     for now, fault in ((NOW, CLOSED), (NOW + 30, CLOSED), (NOW + 90, None), (NOW + 91, CLOSED)):

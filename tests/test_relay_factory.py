@@ -8,6 +8,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin.attempt import Phase, Verdict
+from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.interfaces import IRelay
 from multisendcon_plugin.relay import ConnectionBudget
 from tests.relays import (
@@ -190,6 +191,20 @@ def test_a_server_that_says_more_than_it_was_asked_is_not_kept():
     way.send()
     way.send()
     assert (first.taken, second.taken) == ([DONE], [DONE])
+
+
+def test_a_server_that_spoke_up_before_a_mail_that_could_not_be_read_is_not_kept():
+    way = Way(Server(), Server())
+    way.send()
+    content = Deferred()
+    results = way.begin(pieces=[content])
+    way.wire.server.say("250 what")
+    way.network.flush()
+    content.errback(SpoolError("disk"))
+    way.network.flush()
+    assert results[0].fault is None
+    assert way.wire.server.lines[-1] == b"QUIT"
+    assert way.wire.gone
 
 
 # Connections are limited over all accounts.

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from multisendcon_plugin.attempt import Phase, Verdict
+from multisendcon_plugin.relay.broken import SessionBrokenError
 from multisendcon_plugin.reply import LONGEST_TEXT
 from tests.relays import BREAK_OFF, CLOSE, CONTENT, SILENT, Server, Way, login, verdicts
 
@@ -104,6 +105,17 @@ def test_replies_are_read_in_whatever_segments_they_come(cuts):
     assert way.wire.server.taken == [CONTENT + b".\r\n"]
     assert verdicts(results[0]) == [Verdict.FAILED, Verdict.DELIVERED]
     assert results[0].outcomes[0].reply.text == "no\nuser"
+
+
+def test_tls_does_not_begin_while_a_reply_is_there_that_nobody_asked_for():
+    way = Way(Server())
+    way.send()
+    session = way.wire.session
+    session.wake()
+    way.wire.server.say("250 what")
+    way.network.flush()
+    with pytest.raises(SessionBrokenError, match="between the reply to STARTTLS and TLS"):
+        session.start_tls()
 
 
 # Time.

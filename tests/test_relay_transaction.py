@@ -594,6 +594,14 @@ def test_rset_is_said_before_the_next_mail_when_something_may_be_left(offers, re
     assert len(way.network.wires) == 1
 
 
+def test_rset_is_said_once():
+    server = Server(END="554 5.7.1 no", MAIL=["250 ok", "550 5.7.1 no", "250 ok"])
+    way = Way(server)
+    for _ in range(3):
+        way.send()
+    assert said(server)[3:] == [b"RSET", MAIL, MAIL, b"RCPT TO:<r@b.example>", b"DATA"]
+
+
 @pytest.mark.parametrize("answer", ["502 5.5.1 what", "421 4.3.2 bye", CLOSE])
 def test_a_session_that_cannot_be_reset_is_replaced(answer):
     first, second = Server(END="554 5.7.1 no", RSET=answer), Server()

@@ -282,12 +282,7 @@ class AccountSender(smtp.ESMTPSender):
             await self._room
 
     def finish(self, octets: bytes) -> None:
-        """Send the last octets of the content and the final dot, which nothing takes back.
-
-        :raise SessionBrokenError: the connection was gone before.
-        """
-        if self._lost:
-            raise self._lost
+        """Send the last octets of the content and the final dot, which nothing takes back."""
         self.phase = Phase.END
         self.transport.write(octets)
 

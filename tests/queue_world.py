@@ -1,0 +1,192 @@
+"""One relay's queue in a world of its own: accounts, their servers, a clock and a disk."""
+
+from __future__ import annotations
+
+import attrs
+
+from multisendcon_plugin.account import Account
+from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.configuration import Configuration
+from multisendcon_plugin.configuration.values import DeliverySettings, MasterRelay, NdrSettings
+from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.masks import Masks
+from multisendcon_plugin.message import Recipient, parcels
+from multisendcon_plugin.queue import QueueService
+from multisendcon_plugin.registry import AccountRegistry
+from multisendcon_plugin.spool import MemoryDisk, MemorySpool
+from tests.queues import CLOSED, LOGIN_REFUSED, LOST, NOW, FakeRelay, SlowSpool, clock_now, run
+
+HOUR, DAY = 3600.0, 86400.0
+SENDER, READER = "author@home.example", "reader@far.example"
+POSTMASTER = "postmaster@home.example"
+
+
+def account(name, *, senders="*", recipients="*", **more):
+    return Account(
+        name=name,
+        server=f"smtp.{name.lower()}.example",
+        senders=Masks.parse(senders.split()),
+        recipients=Masks.parse(recipients.split()),
+        **more,
+    )
+
+
+@attrs.define(eq=False)
+class Sent:
+    """What left by an account."""
+
+    account: str
+    sender: str
+    recipients: tuple[str, ...]
+    content: str
+    at: float
+
+
+class World:
+    """One relay's queue, and what outlives it: the clock, the disk, the servers of the accounts.
+
+    :ivar servers: by account, how its server ends an attempt; by default all is delivered.
+    """
+
+    def __init__(self, *accounts, slow=True, seconds=1.0, ndr=None, **delivery):
+        self.clock = clock_now()
+        self.disk = MemoryDisk()
+        self.accounts = accounts or (account("A"),)
+        self.ndr = NdrSettings(sender="mailer-daemon@home.example", **(ndr or {}))
+        self.delivery = DeliverySettings(**delivery)
+        self.slow = slow
+        self.seconds = seconds
+        self.servers = {}
+        self.tries = []
+        self.sent = []
+        self.start()
+
+    def start(self):
+        """Begin a new process."""
+        configuration = Configuration(
+            master_relay=MasterRelay(hostname="relay.home.example"),
+            delivery=self.delivery,
+            ndr=self.ndr,
+            accounts=self.accounts,
+        )
+        self.memory = MemorySpool(self.clock, self.disk)
+        self.memory.open()
+        self.spool = SlowSpool(self.memory, self.clock) if self.slow else self.memory
+        self.registry = AccountRegistry(self.accounts)
+        self.relays = {}
+        self.queue = QueueService(
+            configuration,
+            registry=self.registry,
+            spool=self.spool,
+            make_relay=self.make_relay,
+            clock=self.clock,
+        )
+        self.queue.startService()
+
+    def make_relay(self, of):
+        assert of.name not in self.relays
+        relay = FakeRelay(self.clock, of, script=self.serve, seconds=self.seconds)
+        self.relays[of.name] = relay
+        return relay
+
+    def serve(self, now):
+        if now not in now.relay.under_way:
+            return
+        self.tries.append(now)
+        server = self.servers.get(now.relay.account.name)
+        if server is None or server(now) == "as usual":
+            self.deliver(now)
+
+    def deliver(self, now):
+        pieces = []
+        content = now.open_content()
+        while True:
+            piece = content.read()
+            if not isinstance(piece, bytes):
+                piece = piece.result
+            if not piece:
+                break
+            pieces.append(piece)
+        self.sent.append(
+            Sent(
+                account=now.relay.account.name,
+                sender=now.delivery.message.envelope.reverse_path,
+                recipients=tuple(each.address for each in now.delivery.recipients),
+                content=b"".join(pieces).decode(),
+                at=self.clock.seconds(),
+            )
+        )
+        now.end(Verdict.DELIVERED)
+
+    def mail(self, *recipients, sender=SENDER, subject="x", header_from=SENDER, by=None):
+        """Hand a mail in, as the edge does; return the Deferred of its commit."""
+        recipients = recipients or (READER,)
+        header = f"From: <{header_from}>\r\nSubject: {subject}\r\n".encode()
+        draft = self.queue.draft()
+        draft.write(header + b"\r\nhello\r\n")
+        routes = [by or self.route(sender, header_from, each) for each in recipients]
+        return self.queue.commit(
+            draft,
+            Envelope(reverse_path=sender, recipients=recipients),
+            len(header),
+            parcels(
+                (name, Recipient(address=each, reason="test"))
+                for name, each in zip(routes, recipients, strict=True)
+            ),
+        )
+
+    def route(self, sender, header_from, recipient):
+        if sender:
+            return self.registry.route(sender, recipient).account
+        return self.registry.route_null(header_from, recipient).account
+
+    def run(self, seconds):
+        run(self.clock, seconds)
+
+    def stop(self, seconds=60.0):
+        """Stop the process in good order; return whether it ended in time."""
+        ended = []
+        self.queue.stopService().addCallback(lambda _: self.memory.close()).addCallback(
+            ended.append
+        )
+        self.run(seconds)
+        return bool(ended)
+
+    def crash(self):
+        for call in list(self.clock.getDelayedCalls()):
+            call.cancel()
+        self.disk.crash()
+
+    @property
+    def waiting(self):
+        return list(self.disk.deliveries.values())
+
+    def since(self, tries):
+        return [now.began - NOW for now in tries]
+
+    def to(self, *recipients):
+        return [each for each in self.sent if each.recipients == recipients]
+
+
+def deferring(now):
+    now.end(Verdict.DEFERRED)
+
+
+def refusing(now):
+    now.end(Verdict.FAILED)
+
+
+def closed(now):
+    now.end(fault=CLOSED)
+
+
+def login_refused(now):
+    now.end(fault=LOGIN_REFUSED)
+
+
+def losing(now):
+    now.end(Verdict.UNCERTAIN, fault=LOST)
+
+
+def silent(_now):
+    """The attempt goes on and on."""

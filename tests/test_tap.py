@@ -1,0 +1,256 @@
+"""The program as an admin runs it: the real `twistd`, in a folder that is not the project's."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.threads import deferToThread
+
+from multisendcon_plugin.spool import SqliteSpool
+from multisendcon_plugin.spool.folder import Lock, make_folder
+from tests.live_relay import CONTENT, RECIPIENT, SENDER, LiveRelayTestCase, account
+from tests.reactors import QueueReactor
+
+PROJECT = Path(__file__).parent.parent
+TWISTD = (
+    sys.executable,
+    "-c",
+    "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()",
+)
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT)}
+
+
+def twistd(folder, *arguments):
+    """Run it to its end."""
+    return subprocess.run(  # noqa: PLW1510 -- the tests look at the status
+        [*TWISTD, *arguments],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def write(folder, listen="tcp:port=0:interface=127.0.0.1", *accounts, name="relay.toml"):
+    text = f'[master_relay]\nlisten = ["{listen}"]\nhostname = "relay.example"\n'
+    text += '[spool]\npath = "spool"\n'
+    (folder / name).write_text(text + "".join(accounts or [account("A", server="127.0.0.9")]))
+
+
+def assert_ended_with(result, text):
+    assert result.returncode == 1
+    assert text in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+# What keeps it from starting.
+
+
+@pytest.mark.parametrize("mode", [(), ("-n",)], ids=["daemon", "foreground"])
+def test_all_faults_of_a_configuration_are_told_at_once(tmp_path, mode):
+    (tmp_path / "bad.toml").write_text(
+        '[master_relay]\nlissten = 3\n[[account]]\nname = "A"\nserver = "a"\nport = "x"\n'
+    )
+    result = twistd(tmp_path, *mode, "multisendcon", "--config=bad.toml")
+    assert_ended_with(result, "bad.toml, line 2, [master_relay], lissten: unknown key")
+    assert "bad.toml, line 6" in result.stderr
+    assert result.stderr.startswith("multisendcon: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.toml"]
+
+
+def test_a_missing_file_is_told(tmp_path):
+    result = twistd(tmp_path, "-n", "multisendcon", "--config=missing.toml")
+    assert_ended_with(result, "missing.toml: cannot be read: No such file or directory")
+
+
+@pytest.mark.parametrize("options", [(), ("--demo", "--config=relay.toml")], ids=["none", "both"])
+def test_without_one_of_its_options_the_usage_is_told(tmp_path, options):
+    write(tmp_path)
+    result = twistd(tmp_path, "-n", "multisendcon", *options)
+    assert result.returncode == 1
+    assert "--config=FILE, or --demo" in result.stdout
+    assert "Relays mail through one of many SMTP accounts" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("mode", [(), ("-n",)], ids=["daemon", "foreground"])
+def test_a_taken_port_is_told(tmp_path, mode):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        description = f"tcp:port={taken.getsockname()[1]}:interface=127.0.0.1"
+        write(tmp_path, description)
+        result = twistd(tmp_path, *mode, "multisendcon", "--config=relay.toml")
+    assert_ended_with(result, f"cannot listen on {description}: Address already in use")
+    assert not (tmp_path / "twistd.pid").exists()
+
+
+@pytest.mark.parametrize("mode", [(), ("-n",)], ids=["daemon", "foreground"])
+def test_a_spool_in_use_is_told(tmp_path, mode):
+    write(tmp_path)
+    make_folder(tmp_path / "spool")
+    lock = Lock(tmp_path / "spool")
+    try:
+        result = twistd(tmp_path, *mode, "multisendcon", "--config=relay.toml")
+    finally:
+        lock.release()
+    assert_ended_with(result, f"in use by another process (pid {os.getpid()})")
+    assert not (tmp_path / "twistd.pid").exists()
+
+
+def test_what_is_found_out_after_the_fork_is_told_to_the_one_who_waits_and_to_the_log(tmp_path):
+    write(tmp_path, "unix:address=missing/socket")
+    result = twistd(tmp_path, "multisendcon", "--config=relay.toml")
+    assert result.returncode == 1
+    assert "ListenError: cannot listen on unix:address=missing/socket" in result.stderr
+    log = (tmp_path / "twistd.log").read_text()
+    assert "the relay cannot start: cannot listen on unix:address=missing/socket" in log
+    assert not (tmp_path / "twistd.pid").exists()
+
+
+def test_in_the_foreground_it_is_told_without_a_traceback(tmp_path):
+    write(tmp_path, "unix:address=missing/socket")
+    result = twistd(tmp_path, "-n", "multisendcon", "--config=relay.toml")
+    assert result.returncode == 1
+    assert "multisendcon: cannot listen on unix:address=missing/socket" in (
+        result.stdout + result.stderr
+    )
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+# The daemon.
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """Start a daemon that listens on a port which is kept free for it; end it after the test."""
+    with socket.socket() as reserved:
+        # Bound, but deaf: nobody else gets the port, and the relay still may listen on it.
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        write(tmp_path, f"tcp:port={port}:interface=127.0.0.1")
+        result = twistd(tmp_path, "--pidfile=relay.pid", "multisendcon", "--config=relay.toml")
+        assert result.returncode == 0, result.stderr
+        daemon = Daemon(port, int((tmp_path / "relay.pid").read_text()))
+        try:
+            yield daemon
+        finally:
+            daemon.end()
+
+
+class Daemon:
+    def __init__(self, port, pid):
+        self.port = port
+        self.pid = pid
+        self._process = os.pidfd_open(pid)
+
+    def end(self):
+        """Ask it to end, and wait until it has."""
+        if self._process is None:
+            return
+        signal.pidfd_send_signal(self._process, signal.SIGTERM)
+        ended, _, _ = select.select([self._process], [], [], 60)
+        if not ended:
+            signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        os.close(self._process)
+        self._process = None
+        assert ended
+
+
+def test_a_daemon_serves_when_its_start_has_returned_and_ends_in_good_order(tmp_path, daemon):
+    with smtplib.SMTP("127.0.0.1", daemon.port, timeout=60) as client:
+        client.sendmail(SENDER, [RECIPIENT], CONTENT)
+    daemon.end()
+    assert not (tmp_path / "relay.pid").exists()
+    assert "Traceback" not in (tmp_path / "twistd.log").read_text()
+    reactor = QueueReactor()
+    spool = SqliteSpool(str(tmp_path / "spool"), reactor)
+    spool.open()
+    assert spool.clean
+    assert reactor.wait(spool.lanes()) == {"A": 1}
+    reactor.wait(spool.close())
+
+
+@pytest.mark.parametrize("pid_file", ["relay.pid", "second.pid"])
+def test_a_second_start_fails_before_it_becomes_a_daemon(tmp_path, daemon, pid_file):
+    result = twistd(tmp_path, f"--pidfile={pid_file}", "multisendcon", "--config=relay.toml")
+    assert_ended_with(result, "Address already in use")
+    write(tmp_path, name="elsewhere.toml")
+    result = twistd(tmp_path, f"--pidfile={pid_file}", "multisendcon", "--config=elsewhere.toml")
+    assert_ended_with(result, "the spool is in use by another process")
+    assert not (tmp_path / "second.pid").exists()
+    assert int((tmp_path / "relay.pid").read_text()) == daemon.pid
+
+
+# In the foreground.
+
+
+class Foreground(ProcessProtocol):
+    """`twistd -n` beside the test.
+
+    :ivar listens: fires with its port.
+    :ivar ended: fires when it has ended, with the signal or the status.
+    """
+
+    def __init__(self):
+        self.output = ""
+        self.listens = Deferred()
+        self.ended = Deferred()
+
+    def childDataReceived(self, childFD, data):  # noqa: N803
+        self.output += data.decode()
+        _, found, rest = self.output.partition("RelayESMTPFactory starting on ")
+        if found and "\n" in rest and not self.listens.called:
+            self.listens.callback(int(rest.split()[0]))
+
+    def processEnded(self, reason):  # noqa: N802
+        self.ended.callback((reason.value.signal, reason.value.exitCode))
+
+    def end(self):
+        if self.transport.pid:
+            self.transport.signalProcess("KILL")
+            return self.ended
+        return None
+
+
+class InTheForeground(LiveRelayTestCase):
+    async def test_mail_goes_through_and_sigterm_ends_it_in_good_order(self):
+        provider = self.provider()
+        write(self.folder, "tcp:port=0:interface=127.0.0.1", account("A", provider))
+        process = Foreground()
+        self.reactor.spawnProcess(
+            process,
+            TWISTD[0],
+            [*TWISTD, "-n", "--pidfile=", "multisendcon", "--config=relay.toml"],
+            env=ENVIRONMENT,
+            path=str(self.folder),
+        )
+        self.addCleanup(process.end)
+        port = await process.listens
+        await deferToThread(_send, port)
+        [mail] = await provider.wait_for(1)
+        assert mail.content.endswith(CONTENT)
+        process.transport.signalProcess("TERM")
+        # twistd ends by the signal that it was sent.
+        assert await process.ended == (signal.SIGTERM, None)
+        assert "Traceback" not in process.output
+        spool = SqliteSpool(f"{self.folder}/spool", self.reactor)
+        spool.open()
+        self.addCleanup(spool.close)
+        assert spool.clean
+        assert await spool.lanes() == {}
+
+
+def _send(port):
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
+        client.sendmail(SENDER, [RECIPIENT], CONTENT)
