@@ -9,25 +9,10 @@ import enum
 
 import attrs
 
+from .failure import Action, Scope, classify
 from .message import Recipient
+from .phase import Phase
 from .reply import Reply
-
-
-class Phase(enum.Enum):
-    """Where in a session something happened, in the order of a session."""
-
-    CONNECT = "connect"
-    TLS = "tls"
-    GREETING = "greeting"
-    EHLO = "ehlo"
-    LOGIN = "login"
-    MAIL = "mail"
-    RCPT = "rcpt"
-    DATA = "data"
-    CONTENT = "content"
-    END = "end of data"
-    RSET = "rset"
-    QUIT = "quit"
 
 
 class Verdict(enum.Enum):
@@ -52,14 +37,16 @@ class Outcome:
 
 @attrs.frozen(kw_only=True)
 class AccountFault:
-    """The account could not be used: nothing is said about the mail.
-
-    :param login_refused: the server does not take the username and password.
-    """
+    """The account could not be used: nothing is said about the mail."""
 
     phase: Phase
     reply: Reply
-    login_refused: bool = False
+
+    @property
+    def action(self) -> Action:
+        """What follows for the account: REST, SLOW or ALARM."""
+        rule = classify(self.phase, self.reply)
+        return rule.action if rule.scope is Scope.ACCOUNT else Action.REST
 
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.reply}"

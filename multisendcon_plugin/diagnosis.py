@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import attrs
 
-from .attempt import Outcome, Phase, Verdict
+from .attempt import Outcome, Verdict
+from .phase import Phase
 
 
 @attrs.frozen

@@ -72,6 +72,8 @@ class Delivery:
     """Attempts that have failed so far."""
     tried: tuple[str, ...] = ()
     """Accounts that this delivery was moved away from since it was last rescheduled."""
+    uncertain: bool = False
+    """An attempt may have delivered it: no other account may send it a second time."""
     warned: bool = False
     """The sender was told that the mail is delayed."""
     last_reply: str = ""

@@ -11,6 +11,7 @@ import attrs
 from .attempt import Attempt, Outcome, Verdict
 from .backoff import retry_pause
 from .configuration.values import DeliverySettings
+from .failure import Action, classify
 from .message import Delivery, Submission
 
 _FAILURES_BEFORE_EXPIRY = 2
@@ -80,19 +81,25 @@ def judge(
     if not waiting:
         return Judgement(remaining=None, delivered=delivered, failed=refused)
 
+    # What may have arrived by one account must not arrive again from another sender address.
+    uncertain = delivery.uncertain or any(
+        outcome.verdict is Verdict.UNCERTAIN for outcome in waiting
+    )
     remaining = attrs.evolve(
         delivery,
+        uncertain=uncertain,
         recipients=tuple(outcome.recipient for outcome in waiting),
         last_reply=_last_reply(attempt, waiting),
     )
-    # What may have arrived by one account must not arrive again from another sender address.
-    uncertain = any(outcome.verdict is Verdict.UNCERTAIN for outcome in waiting)
     age = now - delivery.message.arrived
     failures = delivery.attempts + 1
 
     if attempt.fault and fallback is not None and not uncertain:
         tried = (*delivery.tried, delivery.account)
         remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
+    elif delivered and all(_is_split(outcome) for outcome in waiting):
+        # The server takes them, but not in the same transaction.
+        remaining = attrs.evolve(remaining, due=now)
     elif failures >= _FAILURES_BEFORE_EXPIRY and age >= settings.give_up_after:
         return Judgement(remaining=None, delivered=delivered, failed=undelivered)
     else:
@@ -119,6 +126,10 @@ def retry_until(delivery: Delivery, settings: DeliverySettings) -> float:
 
 def _is_refused(outcome: Outcome, attempt: Attempt) -> bool:
     return outcome.verdict is Verdict.FAILED and not attempt.fault
+
+
+def _is_split(outcome: Outcome) -> bool:
+    return classify(outcome.phase, outcome.reply).action is Action.SPLIT
 
 
 def _last_reply(attempt: Attempt, waiting: tuple[Outcome, ...]) -> str:

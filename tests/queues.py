@@ -10,18 +10,17 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
-from multisendcon_plugin.attempt import AccountFault, Attempt, Outcome, Phase, Verdict
+from multisendcon_plugin.attempt import AccountFault, Attempt, Outcome, Verdict
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.interfaces import IDraft, IRelay, ISpool
 from multisendcon_plugin.message import Delivery, Message, Recipient
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 
 NOW = 1_700_000_000.0
 
 CLOSED = AccountFault(phase=Phase.CONNECT, reply=Reply(0, "4.4.1", "connection refused"))
-LOGIN_REFUSED = AccountFault(
-    phase=Phase.LOGIN, reply=Reply(535, "5.7.8", "bad password"), login_refused=True
-)
+LOGIN_REFUSED = AccountFault(phase=Phase.LOGIN, reply=Reply(535, "5.7.8", "bad password"))
 LOST = AccountFault(phase=Phase.END, reply=Reply(0, "4.4.2", "connection lost"))
 
 REPLIES = {

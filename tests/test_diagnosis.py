@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multisendcon_plugin import diagnosis
-from multisendcon_plugin.attempt import Outcome, Phase, Verdict
+from multisendcon_plugin.attempt import Outcome, Verdict
 from multisendcon_plugin.diagnosis import Diagnosis, diagnose
 from multisendcon_plugin.message import Recipient
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 
 

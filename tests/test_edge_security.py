@@ -80,6 +80,15 @@ def test_tls_forgets_what_was_said_in_the_clear():
     assert client.ask(b"STARTTLS") == ["503 5.5.1 TLS is active already"]
 
 
+def test_a_pause_that_tls_asks_for_does_not_stop_its_handshake(client):
+    client.ask(b"STARTTLS")
+    client.session.pauseProducing()
+    assert not client.paused
+    client.session.handshakeCompleted()
+    client.session.pauseProducing()
+    assert client.paused
+
+
 def test_a_login_in_the_clear_cannot_be_carried_into_tls(client):
     client.ask(plain("joe", PASSWORD))
     assert not any("STARTTLS" in line for line in client.ask(b"EHLO x"))

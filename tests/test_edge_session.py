@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.mail.smtp import SMTPBadRcpt, SMTPServerError
 
 from multisendcon_plugin.edge.parameters import ReversePath
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.reply import Reply, ReplyError
+from multisendcon_plugin.testing import Provider
 from tests.edge_clients import MAIL, Client, Edge, account
 
 START = "354 send the message, end with a dot on a line of its own"
@@ -171,8 +173,10 @@ def test_queue_id_is_the_same_for_client_trace_field_and_spool():
 def test_commands_after_quit_are_not_carried_out():
     client = Edge().client()
     assert client.ask(b"QUIT", b"NOOP") == [BYE]
+    kept = client.session._input
     client.send(b"NOOP\r\n")
     assert client.replies() == []
+    assert client.session._input == kept
 
 
 # Pipelining: one segment, octet by octet, or anything between.
@@ -254,8 +258,10 @@ def test_segments_of_any_length(lengths):
     play(segments)
 
 
-def test_replies_to_one_segment_leave_in_one():
-    client = Edge().client()
+@pytest.mark.parametrize("factory", [Edge().factory, Provider(Clock())])
+def test_replies_to_one_segment_leave_in_one(factory):
+    # The provider's hooks answer with Deferreds that have fired already.
+    client = Client(factory)
     written = []
     client.transport.write = written.append
     client.send(SAYS_MAIL + b"\r\n" + SAYS_RCPT + b"\r\nDATA\r\n")
@@ -433,6 +439,12 @@ def test_fault_after_the_client_has_gone_is_logged(client, hook):
     with capturedLogs() as events:
         hook.asked[0][1].errback(ZeroDivisionError())
     assert any("log_failure" in event for event in events)
+
+
+def test_a_reply_can_be_said_in_twisted_s_words(client):
+    client.session.sendCode(250, b"2.0.0 one\ntwo")
+    client.session.sendCode(250)
+    assert client.ask(b"NOOP")[:3] == ["250-2.0.0 one", "250 2.0.0 two", "250 "]
 
 
 def test_without_a_hook_a_login_is_asked_for(client):

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.attempt import Outcome, Phase, Verdict
+from multisendcon_plugin.attempt import Outcome, Verdict
 from multisendcon_plugin.configuration.values import NdrSettings, ReportTo
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.message import Message, Recipient
 from multisendcon_plugin.ndr import Action, Facts, addressees, report
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 
 ARRIVED = 1_763_908_140.0  # Sun, 23 Nov 2025 14:29:00 UTC

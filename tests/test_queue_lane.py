@@ -6,13 +6,15 @@ from twisted.internet.defer import fail, succeed
 from twisted.logger import LogLevel
 
 from multisendcon_plugin.account import Account
-from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.attempt import AccountFault, Verdict
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.message import Parcel, Recipient
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue.agenda import Agenda
 from multisendcon_plugin.queue.lane import READ_AGAIN, Lane
 from multisendcon_plugin.queue.pace import Pace
+from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import Settlement
 from multisendcon_plugin.spool import MemorySpool
 from tests.queues import (
@@ -41,6 +43,8 @@ class Room:
         self.spool = SlowSpool(self.memory, self.clock) if slow else self.memory
         self.retry = retry
         self.concluded = []
+        self.another_account = False
+        self.redirected = []
         self.lane = Lane(
             self.account,
             relay=self.relay,
@@ -50,7 +54,15 @@ class Room:
             clock=self.clock,
             open_content=self.spool.content,
             conclude=self.conclude,
+            redirect=self.redirect,
         )
+
+    def redirect(self, delivery):
+        if self.another_account:
+            self.redirected.append(delivery)
+            settled = self.spool.settle(Settlement(delivery=delivery, remaining=None))
+            settled.addCallback(lambda _: self.lane.settled(delivery, None))
+        return self.another_account
 
     def conclude(self, delivery, ended):
         self.concluded.append((delivery, ended))
@@ -172,7 +184,29 @@ def test_an_account_at_fault_rests_is_probed_by_one_mail_and_recovers(monkeypatc
     room.clock.advance(1)
     assert len(room.relay.under_way) == 1
     room.relay.under_way[0].end()
-    assert len(room.relay.under_way) == 3
+    assert len(room.relay.under_way) == 2
+
+
+def test_while_an_account_rests_its_mail_goes_to_another_one():
+    room = Room(max_connections=1)
+    room.mail(3)
+    room.relay.under_way[0].end(fault=CLOSED)
+    assert room.redirected == []
+    room.another_account = True
+    room.mail(2)
+    assert len(room.redirected) == 4
+    assert len(room.relay.tries) == 1
+
+
+def test_a_mail_waits_for_an_account_that_is_asked_for_too_much():
+    room = Room(max_connections=1)
+    room.mail(3)
+    room.another_account = True
+    slow = AccountFault(phase=Phase.MAIL, reply=Reply(421, "4.7.0", "too many mails"))
+    room.relay.under_way[0].end(fault=slow)
+    room.clock.advance(40)
+    assert room.redirected == []
+    assert len(room.relay.tries) == 2
 
 
 def test_a_fault_and_its_end_are_told_once():

@@ -183,3 +183,19 @@ def test_between_two_mails_there_is_always_the_minimum_wait(wait, mails):
         server.mail(*mail)
     for (_, end), (begin, _) in itertools.pairwise(server.mails):
         assert begin - end >= wait - 1e-9
+
+
+@pytest.mark.parametrize("successes", range(5))
+def test_after_a_fault_the_connections_come_back_by_doubling(successes):
+    pace = pace_of(max_connections=5)
+    pace.begun()
+    ended(pace, NOW, fault=CLOSED)
+    now = NOW + 100
+    for _ in range(successes):
+        pace.begun()
+        ended(pace, now, mail_ended=now)
+    begun = 0
+    while may_begin(pace, now):
+        pace.begun()
+        begun += 1
+    assert begun == [1, 2, 4, 5, 5][successes]

@@ -6,8 +6,9 @@ import attrs
 import pytest
 from twisted.logger import LogLevel
 
-from multisendcon_plugin.attempt import AccountFault, Phase, Verdict
+from multisendcon_plugin.attempt import AccountFault, Verdict
 from multisendcon_plugin.errors import SpoolError
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.reply import Reply
 from tests.queue_world import (

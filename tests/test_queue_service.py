@@ -282,6 +282,28 @@ def test_only_accounts_that_admit_the_mail_take_it_over():
     assert [each.account for each in world.sent] == ["B"]
 
 
+def test_while_an_account_rests_all_its_mail_goes_by_the_fallback():
+    world = World(account("A"), account("B"))
+    world.servers["A"] = closed
+    for _ in range(20):
+        world.mail()
+    world.run(25)
+    assert Counter(each.account for each in world.sent) == {"B": 20}
+    assert world.disk.deliveries == {}
+
+
+def test_mail_does_not_go_to_and_fro_between_accounts_at_fault():
+    world = World(account("A"), account("B"))
+    world.servers["A"] = world.servers["B"] = closed
+    for _ in range(20):
+        world.mail()
+    world.run(25)
+    assert len(world.waiting) == 20
+    world.servers.clear()
+    world.run(2 * HOUR)
+    assert len(world.sent) == 20
+
+
 def test_without_a_fallback_the_mail_stays():
     world = World(account("A", fallback=()), account("B"))
     world.servers["A"] = closed

@@ -17,7 +17,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from multisendcon_plugin.account import Account
-from multisendcon_plugin.attempt import Phase, Verdict
+from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.failure import Action
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.relay.connect import connect_problem
 from multisendcon_plugin.testing import Provider
 from tests.relays import CONTENT, Names, Network, Server, Way, login, send, verdicts
@@ -148,7 +150,7 @@ def test_the_fault_says_in_words_why_there_is_no_connection(account, errors, exp
     attempt = way.send()
     assert str(attempt.fault) == f"connect: 4.4.1 {expected}"
     assert attempt.fault.phase is Phase.CONNECT
-    assert not attempt.fault.login_refused
+    assert attempt.fault.action is Action.REST
     assert verdicts(attempt) == [Verdict.DEFERRED]
     assert attempt.mail_ended is None
     assert way.contents == []
@@ -269,6 +271,6 @@ class RealConnections(TestCase):
         attempt = await send(
             self, self.reactor, server="127.0.0.1", port=provider.listen(), **login()
         )
-        assert attempt.fault.login_refused
+        assert attempt.fault.action is Action.ALARM
         assert attempt.fault.reply.code == 535
         assert provider.mails == []

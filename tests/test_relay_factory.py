@@ -7,9 +7,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from zope.interface.verify import verifyObject
 
-from multisendcon_plugin.attempt import Phase, Verdict
+from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.interfaces import IRelay
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.relay import ConnectionBudget
 from tests.relays import (
     BREAK_OFF,
@@ -81,10 +82,21 @@ def test_a_session_that_the_server_closes_while_it_is_idle_is_forgotten(reason):
     way.send()
     way.wire.end(reason)
     assert way.network.timers == []
+    assert way.factory._idle == []
     attempt = way.send()
     assert verdicts(attempt) == [DELIVERED]
     assert attempt.fault is None
     assert second.taken == [DONE]
+
+
+def test_a_session_that_is_just_saying_good_bye_is_not_used():
+    first, second = Server(QUIT=SILENT), Server()
+    way = Way(first, second)
+    way.send()
+    way.network.advance(10)
+    assert first.lines[-1] == b"QUIT"
+    way.send()
+    assert (first.taken, second.taken) == ([DONE], [DONE])
 
 
 @pytest.mark.parametrize("said", ["421 4.4.2 idle too long", "250 what", b"garbage\r\n"])
@@ -210,14 +222,14 @@ def test_a_server_that_spoke_up_before_a_mail_that_could_not_be_read_is_not_kept
 # Connections are limited over all accounts.
 
 
-def two_accounts(*servers, limit):
+def accounts(*servers, limit, count=2):
     network, budget = Network(*servers), ConnectionBudget(limit)
-    return [Way(network=network, budget=budget) for _ in range(2)]
+    return [Way(network=network, budget=budget) for _ in range(count)]
 
 
 def test_an_account_waits_for_another_whose_mail_is_under_way():
     servers = Server(), Server()
-    one, two = two_accounts(*servers, limit=1)
+    one, two = accounts(*servers, limit=1)
     piece = Deferred()
     first = one.begin(pieces=[piece])
     second = two.begin()
@@ -230,7 +242,7 @@ def test_an_account_waits_for_another_whose_mail_is_under_way():
 
 def test_an_idle_session_of_another_account_gives_way():
     servers = Server(), Server()
-    one, two = two_accounts(*servers, limit=1)
+    one, two = accounts(*servers, limit=1)
     one.send()
     assert verdicts(two.send()) == [DELIVERED]
     assert servers[0].lines[-1] == b"QUIT"
@@ -238,7 +250,7 @@ def test_an_idle_session_of_another_account_gives_way():
 
 
 def test_an_idle_session_whose_server_does_not_answer_quit_gives_way_later():
-    one, two = two_accounts(Server(QUIT=SILENT), Server(), limit=1)
+    one, two = accounts(Server(QUIT=SILENT), Server(), limit=1)
     one.send()
     results = two.begin()
     assert not results
@@ -246,8 +258,32 @@ def test_an_idle_session_whose_server_does_not_answer_quit_gives_way_later():
     assert verdicts(results[0]) == [DELIVERED]
 
 
+def test_a_session_that_is_needed_again_does_not_give_way():
+    servers = Server(), Server()
+    one, two = accounts(*servers, limit=1)
+    one.send()
+    piece = Deferred()
+    first = one.begin(pieces=[piece])
+    second = two.begin()
+    piece.callback(CONTENT)
+    one.network.flush()
+    assert verdicts(first[0]) == verdicts(second[0]) == [DELIVERED]
+    assert servers[0].taken == [DONE, DONE]
+
+
+def test_a_session_that_is_gone_is_not_taken_for_one_that_can_give_way():
+    one, two, three, four = accounts(*(Server() for _ in range(4)), limit=2, count=4)
+    one.send()
+    one.wire.end(ConnectionDone())
+    two.send()
+    piece = Deferred()
+    three.begin(pieces=[piece])
+    assert verdicts(four.send()) == [DELIVERED]
+    assert not piece.called
+
+
 def test_an_own_idle_session_is_used_without_a_connection_more():
-    one, _ = two_accounts(Server(), limit=1)
+    one, _ = accounts(Server(), limit=1)
     assert verdicts(one.send()) == verdicts(one.send()) == [DELIVERED]
 
 
@@ -351,7 +387,7 @@ def test_stop_ends_an_attempt_that_is_connecting():
 
 
 def test_stop_ends_an_attempt_that_waits_for_a_connection_and_takes_none():
-    one, two = two_accounts(Server(), Server(), limit=1)
+    one, two = accounts(Server(), Server(), limit=1)
     piece = Deferred()
     first = one.begin(pieces=[piece])
     second = two.begin()

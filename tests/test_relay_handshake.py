@@ -12,7 +12,9 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.logger import formatEvent, globalLogPublisher
 
 from multisendcon_plugin.account import Tls
-from multisendcon_plugin.attempt import Phase, Verdict
+from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.failure import Action
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 from tests.relays import BREAK_OFF, CLOSE, SILENT, Server, Way, ehlo, login, verdicts
 
@@ -311,7 +313,7 @@ def test_mechanisms_have_an_order_and_504_leads_to_the_next(tls, order, offered)
     assert tuple(tried) == order
     assert fault.phase is Phase.LOGIN
     assert fault.reply.code == 504
-    assert not fault.login_refused
+    assert fault.action is not Action.ALARM
 
 
 def test_a_mechanism_that_is_not_offered_is_not_tried():
@@ -339,7 +341,7 @@ def test_a_login_is_tried_once_and_the_fault_says_whether_it_is_the_password(rep
     server = Server("AUTH PLAIN LOGIN CRAM-MD5", "STARTTLS", AUTH=reply)
     fault = fault_of(server, **login(tls=Tls.AUTO))
     assert str(fault) == f"login: {reply}"
-    assert fault.login_refused is refused
+    assert (fault.action is Action.ALARM) is refused
     assert [line for line in server.lines if line.startswith(b"AUTH")] == [PLAIN]
 
 
@@ -355,7 +357,7 @@ def test_without_a_login_on_offer_the_fault_says_so(names, tls, expected):
     fault = fault_of(Server(*names), **login(tls=tls))
     assert fault.phase is Phase.LOGIN
     assert str(fault).endswith(expected)
-    assert not fault.login_refused
+    assert fault.action is not Action.ALARM
 
 
 @pytest.mark.parametrize(
@@ -373,7 +375,7 @@ def test_a_server_that_challenges_without_sense_or_end_is_left(mechanism, answer
     server = Server(f"AUTH {mechanism}", **{"RESPONSE": "501 5.7.0 cancelled", **answers})
     fault = fault_of(server, **login())
     assert str(fault) == f"login: 4.7.0 the server does not keep to the rules of AUTH {mechanism}"
-    assert not fault.login_refused
+    assert fault.action is not Action.ALARM
     assert len(server.lines) == 2 + responses + 2
     assert server.lines[-2:] == [b"*", b"QUIT"]
 

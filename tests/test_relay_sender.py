@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
-from multisendcon_plugin.attempt import Phase, Verdict
+from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.relay.broken import SessionBrokenError
 from multisendcon_plugin.reply import LONGEST_TEXT
 from tests.relays import BREAK_OFF, CLOSE, CONTENT, SILENT, Server, Way, login, verdicts

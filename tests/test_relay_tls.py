@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from multisendcon_plugin.account import Account, Tls
-from multisendcon_plugin.attempt import Phase, Verdict
+from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.relay.tls import CertificateError, ClientTLS, tls_problem
 from multisendcon_plugin.testing import Authority, Provider
 from tests.relays import CONTENT, SILENT, Names, Server, Way, login, send, verdicts

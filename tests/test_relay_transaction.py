@@ -7,8 +7,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 
 from multisendcon_plugin.account import Tls
-from multisendcon_plugin.attempt import Phase, Verdict
+from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.errors import SpoolError
+from multisendcon_plugin.failure import Action
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 from tests.relays import BREAK_OFF, CLOSE, CONTENT, HEADER, SILENT, Server, Way, login, verdicts
 
@@ -297,7 +299,7 @@ def test_some_replies_are_about_the_account_wherever_they_come(offers, command, 
     way = Way(server)
     attempt = way.send(recipients=(A, B))
     assert str(attempt.fault) == f"{PHASES[command].value}: {reply}"
-    assert attempt.fault.login_refused is not reply.startswith("421")
+    assert (attempt.fault.action is Action.ALARM) is not reply.startswith("421")
     assert verdicts(attempt) == [DEFERRED, DEFERRED]
     assert attempt.mail_ended == 0
     assert server.taken == []

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.attempt import AccountFault, Attempt, Outcome, Phase, Verdict
+from multisendcon_plugin.attempt import AccountFault, Attempt, Outcome, Verdict
 from multisendcon_plugin.backoff import retry_pause
 from multisendcon_plugin.configuration.values import DeliverySettings
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.message import Delivery, Message, Recipient
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import judge, retry_until
 
@@ -19,9 +20,7 @@ SETTINGS = DeliverySettings(retry=(60.0, 300.0), give_up_after=1000.0, warn_afte
 OK = Reply(250, "2.0.0", "queued")
 LATER = Reply(451, "4.7.1", "greylisted")
 NEVER = Reply(550, "5.1.1", "no such user")
-REFUSED_LOGIN = AccountFault(
-    phase=Phase.LOGIN, reply=Reply(535, "5.7.8", "bad password"), login_refused=True
-)
+REFUSED_LOGIN = AccountFault(phase=Phase.LOGIN, reply=Reply(535, "5.7.8", "bad password"))
 LOST = AccountFault(phase=Phase.END, reply=Reply(0, "", "connection lost"))
 
 REPLIES = {
@@ -100,6 +99,7 @@ def test_a_deferred_delivery_is_due_again_by_the_schedule(verdict, attempts, pau
         before,
         due=ARRIVED + 10.0 + pause,
         attempts=attempts + 1,
+        uncertain=verdict is Verdict.UNCERTAIN,
         last_reply=judgement.remaining.last_reply,
     )
 
@@ -340,3 +340,36 @@ def test_a_warning_is_given_once_and_for_all_that_remains(situation):
         assert told == judgement.remaining.recipients
     elif judgement.remaining:
         assert judgement.remaining.warned == before.warned
+
+
+def test_recipients_that_were_one_too_many_go_next_at_once():
+    some = outcomes(Verdict.DELIVERED, Verdict.DEFERRED)
+    too_many = attrs.evolve(some[1], reply=Reply(452, "4.5.3", "too many recipients"))
+    before = delivery_of(some)
+    attempt = Attempt(outcomes=(some[0], too_many))
+    judgement = judge(before, attempt, now=ARRIVED + 5, settings=SETTINGS, jitter=0.0)
+    assert judgement.remaining.recipients == (too_many.recipient,)
+    assert judgement.remaining.due == ARRIVED + 5
+    assert judgement.remaining.attempts == 0
+
+
+def test_if_no_recipient_was_taken_one_too_many_is_a_deferral():
+    [one] = outcomes(Verdict.DEFERRED)
+    too_many = attrs.evolve(one, reply=Reply(452, "4.5.3", "too many recipients"))
+    judgement = judge(
+        delivery_of([one]),
+        Attempt(outcomes=(too_many,)),
+        now=ARRIVED,
+        settings=SETTINGS,
+        jitter=0.0,
+    )
+    assert judgement.remaining.due == ARRIVED + 60
+    assert judgement.remaining.attempts == 1
+
+
+def test_what_was_uncertain_once_never_goes_to_another_account():
+    before, _, judgement = judged(
+        Verdict.DEFERRED, fault=REFUSED_LOGIN, fallback="B", uncertain=True
+    )
+    assert judgement.remaining.account == before.account
+    assert judgement.remaining.uncertain

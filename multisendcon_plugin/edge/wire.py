@@ -240,8 +240,6 @@ class ESMTPWire(smtp.ESMTP):
             self.transport.write(octets)
 
     def _refuse(self, reply: Reply) -> None:
-        if self._closing:
-            return
         self.say(reply)
         # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
         if reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS:

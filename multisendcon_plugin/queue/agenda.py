@@ -65,6 +65,11 @@ class Agenda:
     def _leave(self, due: float) -> None:
         self._beyond = due if self._beyond is None else min(self._beyond, due)
 
+    @property
+    def first(self) -> Delivery:
+        """The delivery that is due first, of those in memory."""
+        return self._entries[0].delivery
+
     def take(self) -> Delivery:
         """Hand out the first delivery; it stays known until `done`."""
         return self._entries.pop(0).delivery

@@ -16,9 +16,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..account import Account
-from ..attempt import AccountFault, Attempt, Outcome, Phase, Verdict
+from ..attempt import AccountFault, Attempt, Outcome, Verdict
+from ..failure import Action
 from ..interfaces import IContent, IRelay, ISpool
 from ..message import Delivery, Message
+from ..phase import Phase
 from ..reply import Reply
 from .agenda import Agenda
 from .pace import Pace
@@ -28,10 +30,18 @@ READ_AGAIN = 30.0
 _INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log")
 
 
+_COMPLAINTS = {
+    Action.REST: "account {account} cannot be used: {fault}; its mail waits",
+    Action.SLOW: "account {account} is asked for too much: {fault}; its mail waits",
+    Action.ALARM: "account {account} needs somebody to look at its login: {fault}; its mail waits",
+}
+
+
 class Lane:
     """The lane of one account.
 
     :param open_content: begins to read a message.
+    :param redirect: moves a delivery to another account if one takes it; False: none does.
     :param conclude: is told of each attempt, and calls `settled` when its outcome is durable.
     """
 
@@ -48,6 +58,7 @@ class Lane:
         clock: IReactorTime,
         open_content: Callable[[Message], IContent],
         conclude: Callable[[Delivery, Attempt], None],
+        redirect: Callable[[Delivery], bool],
     ) -> None:
         self.account = account
         self.relay = relay
@@ -57,6 +68,7 @@ class Lane:
         self._clock = clock
         self._open_content = open_content
         self._conclude = conclude
+        self._redirect = redirect
         self._alarm: IDelayedCall | None = None
         self._under_way: set[Deferred[None]] = set()
         self._going = False
@@ -86,12 +98,22 @@ class Lane:
             if self._agenda.wants_more(now):
                 self._fetch()
             due, opens_at = self._agenda.next_due(), self.pace.opens_at()
+            if due is not None and due <= now and self._hand_over():
+                continue
             if opens_at is None:
                 return
             if due is None or max(due, opens_at) > now:
                 self._wake_up(due, opens_at, now)
                 return
             self._attempt(self._agenda.take())
+
+    def _hand_over(self) -> bool:
+        """While the account rests, its mail need not wait for it if another account takes it."""
+        fault = self.pace.fault
+        if fault is None or fault.action is Action.SLOW or not self._redirect(self._agenda.first):
+            return False
+        self._agenda.take()
+        return True
 
     def _turn_off_alarm(self) -> None:
         if self._alarm:
@@ -172,10 +194,10 @@ class Lane:
         fault = self.pace.fault
         if fault is not None and str(fault) != str(before):
             self.log.error(
-                "account {account} cannot be used: {fault}; its mail waits",
+                _COMPLAINTS[fault.action],
                 account=self.account.name,
                 fault=str(fault),
-                login_refused=fault.login_refused,
+                alarm=fault.action is Action.ALARM,
             )
         elif before is not None and fault is None:
             self.log.info("account {account} works again", account=self.account.name)

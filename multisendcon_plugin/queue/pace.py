@@ -23,15 +23,16 @@ class Pace:
         self._rests_until = 0.0
         self._faults = 0
         self._active = 0
+        self._most = account.connections
         self.fault: AccountFault | None = None
 
     def opens_at(self) -> float | None:
         """Return when the next attempt may begin; ``None``: when one that is under way has ended.
 
-        An account at fault is probed by one mail at a time.
+        An account at fault is probed by one mail at a time; when that has gone through, by two,
+        and so on, until it has its connections back.
         """
-        most = 1 if self.fault else self._account.connections
-        if self._active >= most:
+        if self._active >= self._most:
             return None
         return max(self._free_at, self._rests_until)
 
@@ -53,11 +54,15 @@ class Pace:
         if fault is None:
             self._faults = 0
             self._rests_until = 0.0
-        elif now >= self._rests_until:
+            self._most = min(2 * self._most, self._account.connections)
+            self.fault = None
+            return
+        self.fault = fault
+        self._most = 1
+        if now >= self._rests_until:
             # Several sessions that break together are one fault.
             self._faults += 1
             self._rests_until = now + rest(self._faults, jitter)
-        self.fault = fault
 
     @property
     def rests_until(self) -> float:

@@ -20,6 +20,7 @@ from ..account import Account
 from ..attempt import Attempt, Outcome, Verdict
 from ..configuration import Configuration
 from ..envelope import Envelope
+from ..failure import Action as FollowUp
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..message import Delivery, Message, Parcel, Submission
 from ..ndr import Action, Facts
@@ -140,6 +141,7 @@ class QueueService(Service):
                 pace=Pace(account, self._mail_ends.get(account.name)),
                 clock=self._clock,
                 open_content=self._open_content,
+                redirect=self._redirect,
                 conclude=lambda delivery, attempt: self._go_on_with(
                     self._settle(delivery, attempt)
                 ),
@@ -232,13 +234,8 @@ class QueueService(Service):
         tried = tuple(name for name in delivery.tried if self._account_in_use(name))
         delivery = attrs.evolve(delivery, tried=tried)
         fallback = None
-        if attempt.fault:
-            fallback = self._registry.fallback(
-                delivery.account,
-                delivery.tried,
-                message.envelope.reverse_path,
-                [recipient.address for recipient in delivery.recipients],
-            )
+        if attempt.fault and attempt.fault.action is not FollowUp.SLOW:
+            fallback = self._fallback(delivery)
         judgement = judge(
             delivery,
             attempt,
@@ -273,6 +270,36 @@ class QueueService(Service):
                 routes=Routes((report,)),
             )
         self._announce(announced)
+
+    def _fallback(self, delivery: Delivery) -> str | None:
+        return self._registry.fallback(
+            delivery.account,
+            delivery.tried,
+            delivery.message.envelope.reverse_path,
+            [recipient.address for recipient in delivery.recipients],
+        )
+
+    def _redirect(self, delivery: Delivery) -> bool:
+        """Move a delivery away from an account that rests, to one that does not."""
+        name = None if delivery.uncertain else self._fallback(delivery)
+        lane = self._lanes.get(name or "")
+        if name is None or (lane and lane.pace.fault):
+            return False
+        self._go_on_with(self._move(delivery, name))
+        return True
+
+    async def _move(self, delivery: Delivery, name: str) -> None:
+        tried = (*delivery.tried, delivery.account)
+        moved = attrs.evolve(delivery, account=name, tried=tried)
+        await self._make_durable(Settlement(delivery=delivery, remaining=moved))
+        self.log.info(
+            "{id}: goes to account {account}, since {rests} rests",
+            id=delivery.message.id,
+            account=name,
+            rests=delivery.account,
+        )
+        self._lanes[delivery.account].settled(delivery, None)
+        self._announce([moved])
 
     async def _report(
         self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...], now: float

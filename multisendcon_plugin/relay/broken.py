@@ -5,7 +5,8 @@ Never leaves the room: `factory` turns it into an `Attempt`.
 
 from __future__ import annotations
 
-from ..attempt import AccountFault, Phase
+from ..attempt import AccountFault
+from ..phase import Phase
 from ..reply import Reply
 
 
@@ -14,23 +15,19 @@ class SessionBrokenError(Exception):
 
     :param phase: what was going on.
     :param reply: what the server said, or with code 0 what happened instead.
-    :param login_refused: the server does not take the username and password.
     :param lost: the connection is gone; the server did not say anything.
     """
 
-    def __init__(
-        self, phase: Phase, reply: Reply, *, login_refused: bool = False, lost: bool = False
-    ) -> None:
+    def __init__(self, phase: Phase, reply: Reply, *, lost: bool = False) -> None:
         super().__init__(f"{phase.value}: {reply}")
         self.phase = phase
         self.reply = reply
-        self.login_refused = login_refused
         self.lost = lost
 
     @property
     def fault(self) -> AccountFault:
         """What the session's end says about the account."""
-        return AccountFault(phase=self.phase, reply=self.reply, login_refused=self.login_refused)
+        return AccountFault(phase=self.phase, reply=self.reply)
 
 
 def lost(phase: Phase, text: str) -> SessionBrokenError:

@@ -28,7 +28,7 @@ class ConnectionBudget:
 
         The longest idle connection is closed when that is what it takes.
         """
-        if self._open < self._limit and not self._waiting:
+        if self._open < self._limit:
             self._open += 1
             return succeed(None)
         turn: Deferred[None] = Deferred(self._waiting.remove)

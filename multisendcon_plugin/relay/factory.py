@@ -16,9 +16,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..account import Account, Tls
-from ..attempt import Attempt, Outcome, Phase, Verdict
+from ..attempt import Attempt, Outcome, Verdict
 from ..interfaces import IContent, IRelay
 from ..message import Delivery
+from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError
 from .budget import ConnectionBudget

@@ -12,7 +12,7 @@ import binascii
 from twisted.mail import smtp
 
 from ..account import Tls
-from ..attempt import Phase
+from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError
 from .sender import AccountSender
@@ -93,9 +93,7 @@ async def _login(session: AccountSender) -> None:
             return
         if reply.code != 504:  # mechanism not known
             break
-    # 500 to 504 are about the command, not about what was said with it (RFC 5321 section 4.2.2).
-    refused = reply.permanent and reply.code > 504
-    raise SessionBrokenError(Phase.LOGIN, reply, login_refused=refused)
+    raise SessionBrokenError(Phase.LOGIN, reply)
 
 
 def _no_login(session: AccountSender, offered: list[str]) -> str:

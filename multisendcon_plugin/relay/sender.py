@@ -29,7 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..account import Account
-from ..attempt import Phase
+from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError, lost
 from .tls import ClientTLS, tls_problem

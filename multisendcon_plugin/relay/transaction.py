@@ -12,20 +12,20 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from ..address import ascii_domain
-from ..attempt import Outcome, Phase, Verdict
+from ..attempt import Outcome, Verdict
 from ..errors import AddressError, SpoolError
+from ..failure import Action, Scope, classify
 from ..header import is_private
 from ..identity import replace_sender
 from ..interfaces import IContent
 from ..message import Delivery
+from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError
 from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
 _SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
-#: Replies about the login, whatever command they answer (RFC 4954 section 6).
-_ABOUT_THE_LOGIN = (530, 534, 535, 538)
 
 
 @attrs.frozen
@@ -228,8 +228,8 @@ class Transaction:
 
     async def _reply(self, phase: Phase) -> Reply:
         reply = await self._session.reply(phase)
-        if reply.code in _ABOUT_THE_LOGIN:
-            raise SessionBrokenError(phase, reply, login_refused=True)
+        if not reply.positive and classify(phase, reply).scope is Scope.ACCOUNT:
+            raise SessionBrokenError(phase, reply)
         return reply
 
     # The outcomes.
@@ -245,7 +245,8 @@ class Transaction:
         if phase is Phase.END and 200 <= reply.code < 300:
             verdict = Verdict.DELIVERED
         else:
-            verdict = Verdict.FAILED if reply.permanent else Verdict.DEFERRED
+            final = classify(phase, reply).action is Action.FAIL
+            verdict = Verdict.FAILED if final else Verdict.DEFERRED
         self._settle(position, verdict, phase, reply)
 
     def _conclude(self, verdict: Verdict, phase: Phase, reply: Reply) -> None:

@@ -79,7 +79,7 @@ def settle(
 def waiting(connection: Connection, account: str, limit: int) -> tuple[Delivery, ...]:
     """Read the deliveries of an account, the earliest due first."""
     rows = connection.execute(
-        "SELECT id, due, attempts, tried, warned, last_reply FROM delivery"
+        "SELECT id, due, attempts, tried, uncertain, warned, last_reply FROM delivery"
         " WHERE account = ? ORDER BY due, id LIMIT ?",
         (account, limit),
     )
@@ -92,10 +92,11 @@ def waiting(connection: Connection, account: str, limit: int) -> tuple[Delivery,
             due=due,
             attempts=attempts,
             tried=tuple(json.loads(tried)),
+            uncertain=bool(uncertain),
             warned=bool(warned),
             last_reply=last_reply,
         )
-        for number, due, attempts, tried, warned, last_reply in rows
+        for number, due, attempts, tried, uncertain, warned, last_reply in rows
     )
 
 
@@ -158,13 +159,14 @@ def _add(connection: Connection, new: New, first_part: int = 0) -> None:
     )
     for delivery in deliveries:
         connection.execute(
-            "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 delivery.number,
                 delivery.account,
                 delivery.due,
                 delivery.attempts,
                 json.dumps(delivery.tried),
+                delivery.uncertain,
                 delivery.warned,
                 delivery.last_reply,
             ),
@@ -197,13 +199,14 @@ def _end(connection: Connection, delivery: Delivery) -> bool:
 def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> bool:
     """Make a delivery what remains of it; tell whether it was there."""
     changed = connection.execute(
-        "UPDATE delivery SET account = ?, due = ?, attempts = ?, tried = ?, warned = ?,"
-        " last_reply = ? WHERE id = ?",
+        "UPDATE delivery SET account = ?, due = ?, attempts = ?, tried = ?, uncertain = ?,"
+        " warned = ?, last_reply = ? WHERE id = ?",
         (
             remaining.account,
             remaining.due,
             remaining.attempts,
             json.dumps(remaining.tried),
+            remaining.uncertain,
             remaining.warned,
             remaining.last_reply,
             delivery.number,

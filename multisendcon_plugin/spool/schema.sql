@@ -38,6 +38,7 @@ CREATE TABLE delivery (
     due REAL NOT NULL,
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
     tried TEXT NOT NULL,            -- names of accounts, a JSON list
+    uncertain INTEGER NOT NULL CHECK (uncertain IN (0, 1)),
     warned INTEGER NOT NULL CHECK (warned IN (0, 1)),
     last_reply TEXT NOT NULL
 );

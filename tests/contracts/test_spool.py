@@ -220,6 +220,7 @@ def test_what_remains_is_as_the_settlement_says(store):
         due=delivery.due + 60.25,
         attempts=3,
         tried=("B", 'C "quoted", ü'),
+        uncertain=True,
         warned=True,
         last_reply="451 4.3.0 später\nnoch eins",
     )

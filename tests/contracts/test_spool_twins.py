@@ -148,6 +148,7 @@ class Twins(RuleBasedStateMachine):
                 due=delivery.due + data.draw(st.sampled_from([-5.0, 0.0, 5.0])),
                 attempts=delivery.attempts + 1,
                 tried=(delivery.account,),
+                uncertain=data.draw(st.booleans()),
                 warned=data.draw(st.booleans()),
                 last_reply=data.draw(st.text(max_size=5)),
             )

@@ -1,0 +1,22 @@
+"""The phases of a session with an account's server."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Phase(enum.Enum):
+    """Where in a session something happened, in the order of a session."""
+
+    CONNECT = "connect"
+    TLS = "tls"
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    LOGIN = "login"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    CONTENT = "content"
+    END = "end of data"
+    RSET = "rset"
+    QUIT = "quit"
