@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography import x509
@@ -116,7 +117,10 @@ class RealTLS(TestCase):
 
         self.reactor = reactor
         self.authority = Authority()
-        self.tls_ca = self.authority.write(Path(self.mktemp()))
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.tls_ca = self.authority.write(self.folder / "authority.pem")
         real = reactor.installNameResolver(Names(**{NAME: (IP,)}))
         self.addCleanup(reactor.installNameResolver, real)
 
@@ -202,7 +206,7 @@ class RealTLS(TestCase):
         await self.refuse(self_signed(), SELF_SIGNED)
 
     async def test_a_self_signed_certificate_may_be_named_as_the_authority(self):
-        itself = Path(self.mktemp())
+        itself = self.folder / "itself.pem"
         await self.admit(self_signed(itself), tls_ca=str(itself))
 
     async def test_without_verification_all_of_these_are_admitted(self):
