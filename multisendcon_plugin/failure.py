@@ -85,6 +85,8 @@ RULES = (
     Rule(_SESSION, "...", "", Scope.ACCOUNT, Action.REST),
     # The login is not what the server wants (RFC 4954 section 6).
     Rule(_ANY, "530|534|535|538", "", Scope.ACCOUNT, Action.ALARM),
+    # Some servers say so instead of 530.
+    Rule(frozenset({Phase.MAIL}), "503", "", Scope.ACCOUNT, Action.REST),
     # Greylisting says 4.7.1 to RCPT; of a whole mail it says that there were too many.
     Rule(_MAIL, "432", "", Scope.ACCOUNT, Action.SLOW),
     Rule(_MAIL, "4..", r"4\.7\.|4\.3\.2", Scope.ACCOUNT, Action.SLOW),

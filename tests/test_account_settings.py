@@ -193,7 +193,7 @@ class Login(LiveRelayTestCase):
         hold.let_go()
         hold.let_go()
         await self.log.wait_for("deferred by account Sales", 2)
-        [fault] = self.log.having("cannot be used")
+        [fault] = self.log.having("; its mail waits")
         assert "account Sales cannot be used: login: 535 5.7.8" in fault
         assert provider.mails == []
         assert await self.waiting() == {"Sales": 2}

@@ -34,6 +34,8 @@ CASES = [
     (Phase.LOGIN, 451, "", ACCOUNT, Action.REST),
     (Phase.LOGIN, 0, "4.7.0", ACCOUNT, Action.REST),
     (Phase.MAIL, 530, "5.7.0", ACCOUNT, Action.ALARM),
+    (Phase.MAIL, 503, "5.5.1", ACCOUNT, Action.REST),
+    (Phase.DATA, 503, "5.5.1", MESSAGE, Action.FAIL),
     (Phase.DATA, 535, "", ACCOUNT, Action.ALARM),
     # The mail.
     (Phase.MAIL, 421, "", ACCOUNT, Action.SLOW),

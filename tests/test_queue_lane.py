@@ -131,6 +131,15 @@ def test_as_many_attempts_as_connections():
     assert room.relay.most == 3
 
 
+def test_the_next_mail_does_not_wait_until_the_end_of_the_last_is_durable():
+    room = Room(slow=True, max_connections=1)
+    room.lane.go()
+    room.clock.advance(1)
+    numbers = room.mail(2)
+    room.relay.under_way[0].end()
+    assert room.relay.numbers == numbers
+
+
 def test_the_minimum_wait_lies_between_two_mails():
     room = Room(minimum_wait=5.0, max_connections=4)
     room.mail(3)

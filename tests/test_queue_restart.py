@@ -229,6 +229,16 @@ def test_stop_waits_for_the_mails_on_their_way_and_their_outcomes_are_durable():
     assert world.waiting == []
 
 
+def test_stop_waits_for_the_answer_of_the_spool():
+    world = World()
+    world.mail()
+    world.run(0.5)
+    world.spool.seconds = 5.0
+    assert not world.stop(5)
+    world.run(1)
+    assert not world.disk.locked
+
+
 def test_what_the_end_of_the_relay_breaks_off_stays_as_it_was():
     world = World(account("A"), account("B"), give_up_after=HOUR)
     world.servers["A"] = deferring
@@ -288,12 +298,16 @@ def test_mail_that_is_committed_while_stopping_leaves_after_the_restart():
     assert len(world.sent) == 1
 
 
-def test_a_start_that_is_not_finished_when_the_queue_stops_begins_nothing():
-    world = World()
-    world.servers["A"] = silent
+@pytest.mark.parametrize("clean", [False, True], ids=["after a crash", "after good order"])
+def test_a_start_that_is_not_finished_when_the_queue_stops_begins_nothing(clean):
+    world = World(retry=(60.0,))
+    world.servers["A"] = deferring
     world.mail()
-    world.run(1)
-    world.crash()
+    world.run(5)
+    if clean:
+        assert world.stop()
+    else:
+        world.crash()
     world.start()
     assert world.stop()
     world.run(HOUR)

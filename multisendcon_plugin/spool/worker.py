@@ -46,7 +46,9 @@ class Job:
 
 
 class Worker:
-    """One thread, started at once; `stop` must be called, or the process does not end.
+    """One thread, started at once.
+
+    It does not keep a process alive that ends without `stop`; that is a crash like any other.
 
     :param work: sets `result` or `error` of each job; in the thread.
     :param finish: called in the thread after the last job.
@@ -64,7 +66,7 @@ class Worker:
         self._finish = finish
         self._inbox: SimpleQueue[Job | None] = SimpleQueue()
         self._stopped: Deferred[None] | None = None
-        self._thread = threading.Thread(target=self._loop, name=name)
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
 
     def do(self, job: Job) -> Deferred[Any]:
