@@ -66,6 +66,8 @@ class AccountSender(smtp.ESMTPSender):
     """
 
     transport: Any
+    # The stock one looks for a name that is deprecated since 2013, at each assignment.
+    __setattr__ = object.__setattr__
     debug = False
     MAX_LENGTH = LONGEST_LINE
     phase = Phase.GREETING
@@ -148,6 +150,8 @@ class AccountSender(smtp.ESMTPSender):
         if self._resting:
             self.quit()
             return
+        if self._reader is None and self._room is None and self.phase is not Phase.QUIT:
+            return  # it is we who take our time
         text = f"the server did not answer for {PATIENCE[self._going_on]:.0f} s"
         if self._going_on is Phase.GREETING and not self.secure:
             text += " (does it expect TLS from the start?)"
@@ -215,8 +219,8 @@ class AccountSender(smtp.ESMTPSender):
             self._replies.append(reply)
             self._go_on_writing()
         else:
+            # The limit of this phase runs on until the next one has its own.
             reader, self._reader = self._reader, None
-            self.setTimeout(None)
             reader.callback(reply)
 
     def lineLengthExceeded(self, line: bytes) -> None:
@@ -296,7 +300,6 @@ class AccountSender(smtp.ESMTPSender):
     def _go_on_writing(self) -> None:
         room, self._room = self._room, None
         if room:
-            self.setTimeout(None)
             room.callback(None)
 
     def stopProducing(self) -> None:
