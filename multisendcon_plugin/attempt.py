@@ -35,6 +35,16 @@ class Outcome:
     reply: Reply
 
 
+def all_deferred(
+    recipients: tuple[Recipient, ...], phase: Phase, reply: Reply
+) -> tuple[Outcome, ...]:
+    """Return the outcomes of an attempt that says nothing about any recipient."""
+    return tuple(
+        Outcome(recipient=each, verdict=Verdict.DEFERRED, phase=phase, reply=reply)
+        for each in recipients
+    )
+
+
 @attrs.frozen(kw_only=True)
 class AccountFault:
     """The account could not be used: nothing is said about the mail."""

@@ -43,9 +43,9 @@ class MemoryTransport(StringTransport):
     tls = None
 
     def write(self, data):
+        super().write(data)
         assert self.connected, "the connection is gone"
         assert not self.disconnecting, "something is written after the last reply"
-        super().write(data)
 
     def setTcpNoDelay(self, enabled):  # noqa: N802
         self.no_delay = enabled

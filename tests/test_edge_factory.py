@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.logger import capturedLogs, formatEvent
 
 from multisendcon_plugin.edge.wire import LAST_WORDS
 from tests.edge_clients import MAIL, Edge
@@ -53,6 +54,17 @@ def test_most_connections():
     first.hang_up()
     assert edge.client().greeting[0].startswith("220")
     assert second.ask(b"NOOP") == ["250 2.0.0 still here"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"), [({"allow": []}, "may not connect"), ({"max_connections": 0}, "too many")]
+)
+def test_admin_can_read_who_was_refused(settings, why):
+    with capturedLogs() as events:
+        Edge(**settings).client()
+    (event,) = events
+    assert "127.0.0.1" in formatEvent(event)
+    assert why in formatEvent(event)
 
 
 def test_refused_client_that_does_not_go_is_cut_off():

@@ -100,6 +100,13 @@ def test_endless_line_takes_no_memory_and_is_one_error(segment):
     assert client.ask(b"", b"NOOP") == ["500 5.5.2 line too long", "250 2.0.0 still here"]
 
 
+def test_line_before_an_endless_one_is_carried_out():
+    client = Edge().client()
+    client.send(b"NOOP\r\n" + b"x" * (LONGEST_LINE + 1))
+    assert client.replies() == ["250 2.0.0 still here"]
+    assert client.ask(b"") == ["500 5.5.2 line too long"]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -206,6 +213,7 @@ def test_client_that_does_not_read_the_last_reply_is_cut_off():
     assert not client.cut_off
     edge.clock.advance(1)
     assert client.cut_off
+    client.hang_up()
 
 
 @pytest.mark.parametrize("last", [[], [b"QUIT"]])

@@ -76,7 +76,7 @@ def test_tls_forgets_what_was_said_in_the_clear():
     client.ask(b"STARTTLS")
     assert client.ask(b"DATA")[0].startswith("503 5.5.1")
     assert client.ask(SAYS_MAIL) == ["503 5.5.1 say EHLO first"]
-    assert "250-STARTTLS" not in client.ask(b"EHLO x")
+    assert not any("STARTTLS" in line for line in client.ask(b"EHLO x"))
     assert client.session.keyword() == "ESMTPS"
     assert client.ask(b"STARTTLS") == ["503 5.5.1 TLS is active already"]
 

@@ -433,6 +433,14 @@ def test_answer_after_the_client_has_gone_is_dropped(client, hook):
     assert len(hook.asked) == 1
 
 
+def test_answer_after_the_last_reply_is_dropped(client, hook):
+    client.ask(SAYS_MAIL)
+    client.session.stop()
+    assert codes(client.replies()) == ["421 4.3.2"]
+    hook.asked[0][1].errback(ReplyError(Reply(450, "4.2.0", "later")))
+    assert client.replies() == []
+
+
 def test_fault_after_the_client_has_gone_is_logged(client, hook):
     client.ask(SAYS_MAIL)
     client.hang_up()

@@ -30,7 +30,7 @@ SHUTTING_DOWN = AccountFault(phase=Phase.CONNECT, reply=Reply(0, "4.3.2", "shutt
 @pytest.fixture(autouse=True)
 def _no_jitter(monkeypatch):
     monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
-    monkeypatch.setattr("multisendcon_plugin.queue.service.random", lambda: 0.0)
+    monkeypatch.setattr("multisendcon_plugin.queue.settler.random", lambda: 0.0)
 
 
 # Restart.

@@ -32,7 +32,7 @@ from tests.queues import NOW, logged
 @pytest.fixture(autouse=True)
 def _no_jitter(monkeypatch):
     monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
-    monkeypatch.setattr("multisendcon_plugin.queue.service.random", lambda: 0.0)
+    monkeypatch.setattr("multisendcon_plugin.queue.settler.random", lambda: 0.0)
 
 
 # Outcomes.

@@ -231,7 +231,7 @@ class ESMTPWire(smtp.ESMTP):
         self._output.append(reply.wire())
 
     def sendCode(self, code: int, message: bytes = b"") -> None:
-        self.say(Reply.parse(code, message.splitlines() or [b""]))
+        self.say(Reply.parse(code, message.splitlines()))
 
     def _flush(self) -> None:
         if self._output:
@@ -254,7 +254,7 @@ class ESMTPWire(smtp.ESMTP):
             self._refuse(error.reply)
         elif isinstance(error, smtp.SMTPServerError):
             text = error.resp if isinstance(error.resp, bytes) else str(error.resp).encode()
-            self._refuse(Reply.parse(error.code, text.splitlines() or [b""]))
+            self._refuse(Reply.parse(error.code, text.splitlines()))
         elif isinstance(error, SpoolError):
             self.log.error("a mail of {peer} is put off: {error}", peer=self.peer, error=error)
             full = isinstance(error, SpoolFullError)

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..account import Account
-from ..attempt import AccountFault, Attempt, Outcome, Verdict
+from ..attempt import AccountFault, Attempt, all_deferred
 from ..failure import Action
 from ..interfaces import IContent, IRelay, ISpool
 from ..message import Delivery, Message
@@ -158,18 +158,8 @@ class Lane:
     def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
         """A relay never fails; if one does, the mail is tried again later."""
         self.log.failure("{id}: the attempt broke off", failure, id=delivery.message.id)
-        return Attempt(
-            outcomes=tuple(
-                Outcome(
-                    recipient=recipient,
-                    verdict=Verdict.DEFERRED,
-                    phase=Phase.CONNECT,
-                    reply=_INTERNAL_ERROR,
-                )
-                for recipient in delivery.recipients
-            ),
-            mail_ended=self._clock.seconds(),
-        )
+        outcomes = all_deferred(delivery.recipients, Phase.CONNECT, _INTERNAL_ERROR)
+        return Attempt(outcomes=outcomes, mail_ended=self._clock.seconds())
 
     def _ended(self, attempt: Attempt, delivery: Delivery) -> None:
         before = self.pace.fault

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..account import Account, Tls
-from ..attempt import Attempt, Outcome, Verdict
+from ..attempt import Attempt, all_deferred
 from ..interfaces import IContent, IRelay
 from ..message import Delivery
 from ..phase import Phase
@@ -206,15 +206,5 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
 def _not_begun(delivery: Delivery, broken: SessionBrokenError) -> Attempt:
     """Return the attempt that never got to its mail."""
-    return Attempt(
-        outcomes=tuple(
-            Outcome(
-                recipient=recipient,
-                verdict=Verdict.DEFERRED,
-                phase=broken.phase,
-                reply=broken.reply,
-            )
-            for recipient in delivery.recipients
-        ),
-        fault=broken.fault,
-    )
+    outcomes = all_deferred(delivery.recipients, broken.phase, broken.reply)
+    return Attempt(outcomes=outcomes, fault=broken.fault)
