@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 
 from multisendcon_plugin.edge.wire import (
     LAST_WORDS,
@@ -370,6 +370,17 @@ def test_fault_of_the_spool_is_logged_also_when_the_client_has_gone():
     with capturedLogs() as events:
         edge.intake.go_on()
     assert [str(event.get("error")) for event in events] == ["the disk failed"]
+
+
+def test_who_is_refused_what_is_logged():
+    client = Edge(account("A", senders=["boss@x.example"])).client()
+    with capturedLogs() as events:
+        client.ask(b"EHLO c.example", b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>")
+    [line] = [formatEvent(event) for event in events]
+    assert line == (
+        "127.0.0.1 is refused: 550 5.7.1 no account is configured for mail from <a@x.example> "
+        "to <b@y.example>"
+    )
 
 
 @pytest.mark.parametrize("commands", [[b"FOO"], [b"QUIT"], [b"MAIL FROM:<a@x.example>"]])

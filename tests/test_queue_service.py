@@ -6,11 +6,13 @@ from collections import Counter
 
 import pytest
 
-from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.attempt import AccountFault, Verdict
 from multisendcon_plugin.configuration.values import ReportTo
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.queue.held import HeldContent
+from multisendcon_plugin.reply import Reply
 from tests.queue_world import (
     DAY,
     HOUR,
@@ -265,6 +267,17 @@ def test_the_fallback_account_takes_over():
         world.mail()
     world.run(120)
     assert [each.account for each in world.sent] == ["B", "B", "B"]
+
+
+def test_an_account_that_is_asked_for_too_much_keeps_its_mail():
+    world = World(account("A"), account("B"))
+    too_much = AccountFault(phase=Phase.GREETING, reply=Reply(421, "4.7.0", "too many connections"))
+    world.servers["A"] = lambda now: now.end(fault=too_much)
+    world.mail()
+    world.run(10)
+    world.servers.clear()
+    world.run(HOUR)
+    assert [each.account for each in world.sent] == ["A"]
 
 
 def test_only_accounts_that_admit_the_mail_take_it_over():

@@ -82,7 +82,7 @@ def test_no_octets_make_a_session_hang_or_crash(octets):
     results = way.begin()
     way.network.advance(600)
     (attempt,) = results
-    assert attempt.outcomes[0].verdict in (Verdict.DEFERRED, Verdict.FAILED, Verdict.UNCERTAIN)
+    assert len(attempt.outcomes) == 1
     way.network.advance(600)
     assert way.wire.gone
     assert way.network.timers == []

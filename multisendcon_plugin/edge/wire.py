@@ -241,6 +241,8 @@ class ESMTPWire(smtp.ESMTP):
 
     def _refuse(self, reply: Reply) -> None:
         self.say(reply)
+        if reply.permanent:
+            self.log.info("{peer} is refused: {reply}", peer=self.peer, reply=str(reply))
         # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
         if reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS:
             self._errors += 1
