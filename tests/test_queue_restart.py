@@ -183,6 +183,20 @@ def test_an_account_takes_only_mail_over_of_which_it_admits_every_recipient():
     assert [each.account for each in world.to(READER, "other@near.example")] == ["B"]
 
 
+def test_with_its_new_account_a_mail_begins_anew():
+    world = World(account("A", fallback=("B",)), account("B"))
+    world.servers.update(A=closed, B=silent)
+    world.mail()
+    world.run(5)
+    assert [each.tried for each in world.waiting] == [("A",)]
+    world.crash()
+    world.accounts = (account("C"),)
+    world.servers["C"] = silent
+    world.start()
+    world.run(5)
+    assert [(each.account, each.tried) for each in world.waiting] == [("C", ())]
+
+
 def test_mail_without_a_sender_finds_its_new_account_by_its_from_field():
     world = World(account("Old", minimum_wait=DAY))
     world.mail()

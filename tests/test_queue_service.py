@@ -28,7 +28,7 @@ from tests.queue_world import (
     refusing,
     silent,
 )
-from tests.queues import NOW, logged
+from tests.queues import CLOSED, NOW, logged
 
 
 @pytest.fixture(autouse=True)
@@ -335,6 +335,20 @@ def test_when_all_have_failed_the_first_choice_is_tried_again():
     world.run(HOUR)
     assert [now.relay.account.name for now in world.tries[:2]] == ["A", "B"]
     assert [each.account for each in world.sent] == ["A"]
+
+
+def test_a_mail_that_was_handed_over_comes_back_when_the_other_account_fails():
+    world = World(account("A"), account("B"))
+    world.servers.update(A=closed, B=silent)
+    world.mail()
+    world.run(5)
+    world.mail(subject="handed over")
+    world.run(5)
+    handed_over = max(world.relays["B"].under_way, key=lambda now: now.began)
+    handed_over.end(fault=CLOSED)
+    world.servers.clear()
+    world.run(HOUR)
+    assert [each.account for each in world.sent if "handed over" in each.content] == ["A"]
 
 
 def test_an_uncertain_mail_is_tried_again_by_the_same_account():

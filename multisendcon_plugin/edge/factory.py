@@ -6,6 +6,7 @@ told why and hung up on.  It listens on nothing itself.
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from typing import Any, cast
 
@@ -70,10 +71,14 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         session.host = self._settings.hostname.encode("idna")
         session.limits = self._limits
         session.callLater = self._clock.callLater
+        session.refused = partial(self._refused, host)
         session.deliveryFactory = MessageDeliveryFactory(self._desk, session.keyword)
         self._sessions.add(session)
         session.ended.addCallback(lambda _: self._sessions.discard(session))
         return cast("Protocol", session)
+
+    def _refused(self, host: str, reply: Reply) -> None:
+        self.log.info("{host} is refused: {reply}", host=host, reply=str(reply))
 
     def _allows(self, host: str) -> bool:
         address = ip_address(host.partition("%")[0])

@@ -87,6 +87,9 @@ class ESMTPWire(smtp.ESMTP):
         """Take what came during DATA; return what follows the end of the content."""
         raise NotImplementedError
 
+    def refused(self, reply: Reply) -> None:
+        """A command or a mail is refused for good; nothing need be done."""
+
     def answered(self) -> None:
         """A hook that answered later has got its reply; nothing need be done."""
 
@@ -242,7 +245,7 @@ class ESMTPWire(smtp.ESMTP):
     def _refuse(self, reply: Reply) -> None:
         self.say(reply)
         if reply.permanent:
-            self.log.info("{peer} is refused: {reply}", peer=self.peer, reply=str(reply))
+            self.refused(reply)
         # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
         if reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS:
             self._errors += 1
