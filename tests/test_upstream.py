@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 from OpenSSL import SSL
@@ -353,3 +355,12 @@ def test_reason_of_a_failed_verification_reaches_the_protocol(server_options):
     pipe.client.connectionLost(Failure(ConnectionDone()))
     (reason,) = client.events
     assert reason.check(UnfitError)
+
+
+def test_no_expression_has_a_possessive_group():
+    """Up to Python 3.11.4 such a group may end at a wrong place (CPython issue 106052)."""
+    group = re.compile(r"(?<!\\)\)([*+?]|\{[0-9,]+\})\+")
+    for path in (Path(__file__).parent.parent / "multisendcon_plugin").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+                assert not group.search(str(node.value)), f"{path.name}, line {node.lineno}"
