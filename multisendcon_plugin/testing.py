@@ -310,6 +310,19 @@ class _Delivery:
         self._content.clear()
 
 
+_MAY_SIGN = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 class Authority:
     """A certificate authority that lives as long as the test.
 
@@ -369,7 +382,14 @@ class Authority:
             .not_valid_before(begins)
             .not_valid_after(ends)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            # The strict verification of Python 3.13 wants to see whose key is whose.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False
+            )
         )
+        if authority:
+            builder = builder.add_extension(_MAY_SIGN, critical=True)
         if names:
             alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
             builder = builder.add_extension(alternatives, critical=False)
