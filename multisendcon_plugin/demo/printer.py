@@ -33,7 +33,7 @@ _INVITATION = """
     from another terminal, and see here what becomes of them.
 
       python3 -c "import smtplib; smtplib.SMTP('127.0.0.1', {port}).sendmail(
-        'you@sales.example.com', 'me@anywhere.example', 'Subject: My own\\n\\nHello!')"
+        'you@sales.example.com', 'me@anywhere.example', 'Subject: My own\\n\\nHello')"
 
     Or point a mail program at 127.0.0.1 port {port}.  Ctrl-C ends the demonstration.
 """
