@@ -43,6 +43,7 @@ class Account:
     tls_verify: bool = True
     tls_ca: str | None = None
     max_connections: int = 2
+    max_mails_per_connection: int = 100
     fallback: tuple[str, ...] | None = None
     """Names of other accounts; ``None``: later accounts with the same masks."""
     enabled: bool = True

@@ -528,6 +528,16 @@ class MaxConnections(LiveRelayTestCase):
         await self.assert_sessions(1, max_connections=1)
 
 
+class MaxMailsPerConnection(LiveRelayTestCase):
+    async def test_a_connection_carries_no_more_mails_than_it_says(self):
+        provider = self.provider()
+        self.relay(account("Sales", provider, max_connections=1, max_mails_per_connection=2))
+        for _ in range(5):
+            await self.submit()
+        await provider.wait_for(5)
+        assert [mail.session for mail in provider.mails] == [1, 1, 2, 2, 3]
+
+
 class Fallback(LiveRelayTestCase):
     def dead(self):
         """Return an address where nobody listens any more."""

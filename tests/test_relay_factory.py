@@ -48,6 +48,14 @@ def test_a_session_carries_one_mail_after_another():
     assert [line[:4] for line in server.lines].count(b"AUTH") == 1
 
 
+@pytest.mark.parametrize(("most", "connections"), [(1, 5), (2, 3), (5, 1)])
+def test_a_connection_carries_so_many_mails(most, connections):
+    way = Way(*[Server()] * 5, max_mails_per_connection=most)
+    for _ in range(5):
+        assert verdicts(way.send()) == [Verdict.DELIVERED]
+    assert len(way.network.wires) == connections
+
+
 def test_an_idle_session_ends_with_quit():
     server = Server()
     way = Way(server)

@@ -81,6 +81,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "tls_verify": quantities.flag,
                 "tls_ca": kinds.readable_file(surroundings),
                 "max_connections": quantities.count,
+                "max_mails_per_connection": quantities.count,
                 "fallback": kinds.listed(kinds.text, empty=True),
                 "enabled": quantities.flag,
             },

@@ -96,7 +96,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             )
 
     def _keep_or_quit(self, session: AccountSender, *, keep: bool) -> None:
-        if keep and session.usable and not self._stopping:
+        used_up = session.mails >= self.account.max_mails_per_connection
+        if keep and session.usable and not (used_up or self._stopping):
             session.rest(IDLE)
             self._idle.append(session)
             self._budget.idle(session, session.quit)

@@ -62,6 +62,7 @@ class AccountSender(smtp.ESMTPSender):
 
     :ivar offers: what EHLO advertised, keyword in capitals to its parameters.
     :ivar reset_first: the last transaction left something behind that RSET has to clear.
+    :ivar mails: how many it has carried, or has begun to.
     :ivar ended: fires when the connection is gone.
     """
 
@@ -84,6 +85,7 @@ class AccountSender(smtp.ESMTPSender):
         self.account = account
         self.offers: dict[str, str] = {}
         self.reset_first = False
+        self.mails = 0
         self.ended: Deferred[None] = Deferred()
         self._lines: list[bytes] = []
         self._replies: deque[Reply] = deque()

@@ -175,6 +175,7 @@ class Transaction:
         recipients = [f"RCPT TO:<{path}>".encode() for _, path in mail.recipients]
         pipelining = "PIPELINING" in session.offers
         self.begun = True
+        session.mails += 1
         if pipelining:
             session.say(sender, *recipients, b"DATA")
 
