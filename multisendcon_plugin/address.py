@@ -22,9 +22,6 @@ from .errors import AddressError
 LONGEST_LOCAL_PART = 64
 LONGEST_DOMAIN = 255
 
-#: Tells whether an address can be sent without SMTPUTF8.
-is_ascii = str.isascii
-
 # Up to Python 3.11.4 a possessive group may end at a wrong place (CPython issue 106052), so only
 # single characters are possessive here; the groups begin with different ones.
 

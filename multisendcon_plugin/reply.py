@@ -36,11 +36,6 @@ class Reply:
         return 200 <= self.code < 400
 
     @property
-    def transient(self) -> bool:
-        """4xx: the same command may succeed later."""
-        return 400 <= self.code < 500
-
-    @property
     def permanent(self) -> bool:
         """5xx: the same command will fail again."""
         return 500 <= self.code < 600

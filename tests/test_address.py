@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from multisendcon_plugin import address as module
 from multisendcon_plugin.address import (
     ascii_domain,
-    is_ascii,
     matching_form,
     parse_mailbox,
     parse_path,
@@ -305,8 +304,3 @@ def test_ascii_domain(address, written):
 def test_address_without_ascii_domain(address, fault):
     with pytest.raises(AddressError, match=fault):
         ascii_domain(address)
-
-
-def test_is_ascii():
-    assert is_ascii("a@b")
-    assert not is_ascii("a@ü")

@@ -26,7 +26,6 @@ SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, try again later")
 LOCAL_ERROR = Reply(451, "4.3.0", "local error, try again later")
 SPOOL_FULL = Reply(452, "4.3.1", "no room for more mail now, try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients, send the rest separately")
-AUTHENTICATION_BROKEN = Reply(454, "4.7.0", "temporary authentication failure")
 
 LINE_TOO_LONG = Reply(500, "5.5.2", "line too long")
 BARE_LINE_END = Reply(554, "5.5.2", "a command ends with CRLF and has no CR, LF or NUL, closing")

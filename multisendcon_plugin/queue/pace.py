@@ -63,8 +63,3 @@ class Pace:
             # Several sessions that break together are one fault.
             self._faults += 1
             self._rests_until = now + rest(self._faults, jitter)
-
-    @property
-    def rests_until(self) -> float:
-        """When the account is tried again after a fault."""
-        return self._rests_until
