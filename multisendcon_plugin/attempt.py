@@ -71,9 +71,11 @@ class Attempt:
     :param mail_ended: when the mail ended that this attempt began with MAIL FROM (seconds
         since the epoch); ``None`` when it got no further than the login.
     :param session: the session it went over, in words: addresses, TLS.
+    :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
     """
 
     outcomes: tuple[Outcome, ...]
     fault: AccountFault | None = None
     mail_ended: float | None = None
     session: str = ""
+    reports_success: bool = False

@@ -26,6 +26,11 @@ def retry_pause(schedule: tuple[float, ...], failures: int, jitter: float) -> fl
     return _lengthened(schedule[min(failures, len(schedule)) - 1], jitter)
 
 
+def longest_pause(schedule: tuple[float, ...]) -> float:
+    """Return the longest pause of a schedule, in seconds."""
+    return _lengthened(max(schedule), 1.0)
+
+
 def rest(failures: int, jitter: float) -> float:
     """Return how long an account rests after a fault.
 

@@ -1,11 +1,14 @@
 """The envelope: who a message is from and to, apart from what its header says.
 
-RFC 5321 section 2.3.1; BODY is RFC 6152, SMTPUTF8 is RFC 6531.  Pure values.
+RFC 5321 section 2.3.1; BODY is RFC 6152, SMTPUTF8 is RFC 6531, RET and ENVID are RFC 3461.  Pure
+values.
 """
 
 from __future__ import annotations
 
 import attrs
+
+from .dsn import Return
 
 
 @attrs.frozen(kw_only=True)
@@ -22,3 +25,7 @@ class Envelope:
     """The client declared ``BODY=8BITMIME``."""
     utf8: bool = False
     """The client declared ``SMTPUTF8``."""
+    returns: Return | None = None
+    """How much of the mail a report on its failure is to bring back (``RET``)."""
+    envelope_id: str = ""
+    """The client's own name for this mail (``ENVID``), in xtext as it was written."""

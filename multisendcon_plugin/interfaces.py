@@ -29,11 +29,12 @@ class IAccountRegistry(Interface):
             when there is none.
         """
 
-    def route_null(header_from: str, recipient: str) -> Route | None:
+    def route_null(header_from: str, recipient: str, avoid: str | None = None) -> Route | None:
         """Choose the account for mail with the null reverse-path.
 
         :param header_from: the address in ``From:``, which stands for the sender unless an
             account has the mask ``<>``; ``""`` when there is none.
+        :param avoid: an account that is only chosen when there is no other.
         """
 
     def fallback(
@@ -107,8 +108,11 @@ class ISpool(Interface):
         :raise SpoolError: it cannot be used.
         """
 
-    def close() -> Deferred[None]:
-        """Finish what is being written and let go of the store."""
+    def close(*, clean: bool = True) -> Deferred[None]:
+        """Finish what is being written and let go of the store.
+
+        :param clean: the times in it are right.
+        """
 
     def draft() -> IDraft:
         """Begin a message."""
@@ -125,17 +129,20 @@ class ISpool(Interface):
     def waiting(account: str, limit: int) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of an account, the earliest due first, at most `limit`."""
 
+    def bring_forward(account: str, latest: float) -> Deferred[None]:
+        """Let no delivery of an account be due later than that."""
+
     def lanes() -> Deferred[dict[str, int]]:
         """Count the waiting deliveries of each account that has any."""
 
     def mail_ends() -> Deferred[dict[str, float]]:
         """Read when each account's last mail ended.
 
-        After a crash no end is later than it was but some may be missing: the caller must then
-        count from its own start.  See `clean`.
+        After a crash some may be missing, and if the clock was set they are wrong: the caller must
+        then count from its own start.  See `clean`.
         """
 
-    clean = Attribute("``bool``: the store was closed in good order before it was opened")
+    clean = Attribute("``bool``: the store was closed `clean` before it was opened")
 
     def content(message: Message) -> IContent:
         """Begin to read a message's content."""

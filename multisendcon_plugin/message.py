@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from .dsn import Notify
 from .envelope import Envelope
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -33,10 +34,15 @@ class Recipient:
 
     :param address: as the client wrote it.
     :param reason: why this account carries it, in words.
+    :param notify: of what the sender wants to be told; ``None``: it did not say (``NOTIFY``).
+    :param original: type and address that the sender first wrote, as the client gave them
+        (``ORCPT``).
     """
 
     address: str
     reason: str
+    notify: Notify | None = None
+    original: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -70,6 +76,10 @@ class Delivery:
     """Not to be tried before; seconds since the epoch."""
     attempts: int = 0
     """Attempts that have failed so far."""
+    tried_at: float = 0.0
+    """When the last of them ended; 0 when there was none."""
+    waited: float = 0.0
+    """Seconds that it had waited by then while the relay was running."""
     tried: tuple[str, ...] = ()
     """Accounts that this delivery was moved away from since it was last rescheduled."""
     uncertain: bool = False

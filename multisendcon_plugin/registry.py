@@ -74,6 +74,10 @@ class AccountRegistry:
         :param sender: an address, or ``""`` when it is not known.
         :return: ``None`` when no account takes it.
         """
+        return next(self._routes(sender, recipient), None)
+
+    def _routes(self, sender: str, recipient: str) -> Iterator[Route]:
+        """Iterate over all accounts that take mail from a sender to a recipient, topmost first."""
         sender = matching_form(sender)
         recipient = matching_form(recipient)
         for position in self._index.candidates(lookup_keys(sender), lookup_keys(recipient)):
@@ -83,25 +87,35 @@ class AccountRegistry:
                 continue
             recipient_mask = account.recipients.match(recipient)
             if recipient_mask is not None:
-                return Route(
+                yield Route(
                     account=account.name, sender_mask=sender_mask, recipient_mask=recipient_mask
                 )
-        return None
 
-    def route_null(self, header_from: str, recipient: str) -> Route | None:
+    def route_null(
+        self, header_from: str, recipient: str, avoid: str | None = None
+    ) -> Route | None:
         """Choose the account for mail with the null reverse-path.
 
         :param header_from: the address in ``From:``, which stands for the sender unless an
             account has the mask ``<>``; ``""`` when there is none.
+        :param avoid: an account that is only chosen when there is no other.
         :return: ``None`` when no account takes it.
         """
+        avoided = None
+        for route in self._null_routes(header_from, recipient):
+            if route.account != avoid:
+                return route
+            avoided = avoided or route
+        return avoided
+
+    def _null_routes(self, header_from: str, recipient: str) -> Iterator[Route]:
         address = matching_form(recipient)
         for position in self._index.candidates([NULL], lookup_keys(address)):
             account = self._accounts[position]
             mask = account.recipients.match(address)
             if mask is not None:
-                return Route(account=account.name, sender_mask=NULL, recipient_mask=mask)
-        return self.route(header_from, recipient)
+                yield Route(account=account.name, sender_mask=NULL, recipient_mask=mask)
+        yield from self._routes(header_from, recipient)
 
     def fallback(
         self, name: str, tried: tuple[str, ...], sender: str, recipients: list[str]

@@ -6,6 +6,8 @@ reactor: it is given one.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
@@ -26,6 +28,9 @@ from .registry import AccountRegistry
 from .relay import AccountSenderFactory, ConnectionBudget
 from .spool import SqliteSpool
 
+#: Seconds by which the wall clock differs from the reactor's if somebody has set it.
+_SET = 0.1
+
 classImplements(AccountRegistry, IAccountRegistry)
 
 
@@ -35,12 +40,19 @@ class RelayService(Service):
     :param configuration: see `multisendcon_plugin.load`.
     :param reactor: listens, connects, is the clock, and is called from the spool's threads.
     :param spool: another spool than the one in `configuration.spool.path`.
+    :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
+        another one (`make_steady`).
     """
 
     log = Logger()
 
     def __init__(
-        self, configuration: Configuration, reactor: Any, *, spool: ISpool | None = None
+        self,
+        configuration: Configuration,
+        reactor: Any,
+        *,
+        spool: ISpool | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.setName("multisendcon")
         self.configuration = configuration
@@ -53,11 +65,13 @@ class RelayService(Service):
             spool=self.spool,
             make_relay=lambda account: AccountSenderFactory(account, reactor, budget),
             clock=reactor,
+            wall=wall,
         )
         self.factory = RelayESMTPFactory(
-            configuration.master_relay, self.registry, self.queue, reactor
+            configuration.master_relay, self.registry, self.queue, reactor, wall
         )
         self._reactor = reactor
+        self._wall = wall
         self._ports: list[IListeningPort] = []
 
     @property
@@ -105,7 +119,8 @@ class RelayService(Service):
         await DeferredList([maybeDeferred(port.stopListening) for port in ports])
         await DeferredList([self.factory.stop(), self.queue.stopService()])
         if was_running:
-            await self.spool.close()
+            was_set = abs(self._wall() - self._reactor.seconds()) > _SET
+            await self.spool.close(clean=not was_set)
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP; it goes the same way as one that came by SMTP.

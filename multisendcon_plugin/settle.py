@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from .attempt import Attempt, Outcome, Verdict
+from .attempt import AccountFault, Attempt, Outcome, Verdict, all_deferred
 from .backoff import retry_pause
 from .configuration.values import DeliverySettings
 from .failure import Action, classify
@@ -52,11 +52,26 @@ class Judgement:
     delayed: tuple[Outcome, ...] = ()
 
 
+def waited(delivery: Delivery, *, now: float, started: float) -> float:
+    """Return how long a delivery has waited, in seconds, while the relay was running.
+
+    Time during which nobody could have tried it is no reason to give it up; and after a restart
+    the clock may tell another time than when the delivery was written.
+
+    :param started: when the relay was started.
+    """
+    since = delivery.tried_at or delivery.message.arrived
+    if not started <= since <= now:
+        since = started
+    return delivery.waited + max(0.0, now - since)
+
+
 def judge(
     delivery: Delivery,
     attempt: Attempt,
     *,
     now: float,
+    started: float,
     settings: DeliverySettings,
     jitter: float,
     fallback: str | None = None,
@@ -68,6 +83,7 @@ def judge(
 
     :param delivery: as it was before the attempt.
     :param now: seconds since the epoch.
+    :param started: when the relay was started.
     :param jitter: 0 to 1, see `retry_pause`.
     :param fallback: the account that takes over if this one had a fault.
     :raise ValueError: the attempt speaks of other recipients than the delivery has.
@@ -90,8 +106,9 @@ def judge(
         uncertain=uncertain,
         recipients=tuple(outcome.recipient for outcome in waiting),
         last_reply=_last_reply(attempt, waiting),
+        tried_at=now,
+        waited=waited(delivery, now=now, started=started),
     )
-    age = now - delivery.message.arrived
     failures = delivery.attempts + 1
 
     if attempt.fault and fallback is not None and not uncertain:
@@ -100,7 +117,7 @@ def judge(
     elif delivered and all(_is_split(outcome) for outcome in waiting):
         # The server takes them, but not in the same transaction.
         remaining = attrs.evolve(remaining, due=now)
-    elif failures >= _FAILURES_BEFORE_EXPIRY and age >= settings.give_up_after:
+    elif failures >= _FAILURES_BEFORE_EXPIRY and remaining.waited >= settings.give_up_after:
         return Judgement(remaining=None, delivered=delivered, failed=undelivered)
     else:
         pause = retry_pause(settings.retry, failures, jitter)
@@ -110,18 +127,42 @@ def judge(
             remaining = attrs.evolve(remaining, account=first_choice, tried=())
 
     delayed: tuple[Outcome, ...] = ()
-    if not delivery.warned and 0 < settings.warn_after <= age:
+    if not delivery.warned and 0 < settings.warn_after <= remaining.waited:
         remaining = attrs.evolve(remaining, warned=True)
         delayed = waiting
     return Judgement(remaining=remaining, delivered=delivered, failed=refused, delayed=delayed)
 
 
-def retry_until(delivery: Delivery, settings: DeliverySettings) -> float:
+def delayed_by(
+    delivery: Delivery,
+    fault: AccountFault,
+    *,
+    now: float,
+    started: float,
+    settings: DeliverySettings,
+) -> Judgement | None:
+    """Decide whether the sender is to be told of a mail that waits for an account at fault.
+
+    :return: ``None`` when not, or not now.
+    """
+    waits = waited(delivery, now=now, started=started)
+    if delivery.warned or not 0 < settings.warn_after <= waits:
+        return None
+    return Judgement(
+        remaining=attrs.evolve(delivery, warned=True, due=now, last_reply=str(fault)),
+        delayed=all_deferred(delivery.recipients, fault.phase, fault.reply),
+    )
+
+
+def retry_until(
+    delivery: Delivery, *, now: float, started: float, settings: DeliverySettings
+) -> float:
     """Return when a delivery will be given up if all its attempts fail.
 
     :return: seconds since the epoch; not before the next attempt.
     """
-    return max(delivery.message.arrived + settings.give_up_after, delivery.due)
+    left = settings.give_up_after - waited(delivery, now=now, started=started)
+    return max(now + left, delivery.due)
 
 
 def _is_refused(outcome: Outcome, attempt: Attempt) -> bool:

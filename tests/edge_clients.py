@@ -122,6 +122,10 @@ class Committed:
         return self.content[: self.header_size]
 
     @property
+    def recipients(self):
+        return [recipient for parcel in self.parcels for recipient in parcel.recipients]
+
+    @property
     def accounts(self):
         return {
             parcel.account: [recipient.address for recipient in parcel.recipients]
@@ -221,6 +225,7 @@ class Edge:
             AccountRegistry(accounts or [account()]),
             self.intake,
             self.clock,
+            self.clock.seconds,
         )
 
     def client(self, *args, **kwargs):

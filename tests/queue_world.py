@@ -45,6 +45,7 @@ class Sent:
 class World:
     """One relay's queue, and what outlives it: the clock, the disk, the servers of the accounts.
 
+    :ivar clock_set_by: seconds by which somebody has set the clock on the wall.
     :ivar servers: by account, how its server ends an attempt; by default all is delivered.
     """
 
@@ -56,6 +57,7 @@ class World:
         self.delivery = DeliverySettings(**delivery)
         self.slow = slow
         self.seconds = seconds
+        self.clock_set_by = 0.0
         self.servers = {}
         self.tries = []
         self.sent = []
@@ -80,6 +82,7 @@ class World:
             spool=self.spool,
             make_relay=self.make_relay,
             clock=self.clock,
+            wall=lambda: self.clock.seconds() + self.clock_set_by,
         )
         self.queue.startService()
 
@@ -118,7 +121,9 @@ class World:
         )
         now.end(Verdict.DELIVERED)
 
-    def mail(self, *recipients, sender=SENDER, subject="x", header_from=SENDER, by=None):
+    def mail(
+        self, *recipients, sender=SENDER, subject="x", header_from=SENDER, by=None, notify=None
+    ):
         """Hand a mail in, as the edge does; return the Deferred of its commit."""
         recipients = recipients or (READER,)
         header = f"From: <{header_from}>\r\nSubject: {subject}\r\n".encode()
@@ -130,7 +135,7 @@ class World:
             Envelope(reverse_path=sender, recipients=recipients),
             len(header),
             parcels(
-                (name, Recipient(address=each, reason="test"))
+                (name, Recipient(address=each, reason="test", notify=notify))
                 for name, each in zip(routes, recipients, strict=True)
             ),
         )

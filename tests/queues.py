@@ -54,7 +54,7 @@ def delivery(number, due=NOW, account="A", recipients=("r@b.example",), **more):
     )
 
 
-def attempt(tried, *verdicts, fault=None, mail_ended=None):
+def attempt(tried, *verdicts, fault=None, mail_ended=None, **more):
     """Return an attempt with these verdicts; the last one stands for all further recipients."""
     verdicts = verdicts or (Verdict.DEFERRED if fault else Verdict.DELIVERED,)
     outcomes = []
@@ -62,7 +62,7 @@ def attempt(tried, *verdicts, fault=None, mail_ended=None):
         verdict = verdicts[min(n, len(verdicts) - 1)]
         phase, reply = REPLIES[verdict]
         outcomes.append(Outcome(recipient=recipient, verdict=verdict, phase=phase, reply=reply))
-    return Attempt(outcomes=tuple(outcomes), fault=fault, mail_ended=mail_ended)
+    return Attempt(outcomes=tuple(outcomes), fault=fault, mail_ended=mail_ended, **more)
 
 
 @attrs.frozen
@@ -96,13 +96,13 @@ class Try:
     done: Deferred = attrs.field(factory=Deferred)
     result: Attempt | None = None
 
-    def end(self, *verdicts, fault=None, mail_began=None):
+    def end(self, *verdicts, fault=None, mail_began=None, **more):
         """End it; a mail began unless the account failed before."""
         if mail_began is None:
             mail_began = fault is None or fault.phase is Phase.END
         self.relay.under_way.remove(self)
         ended = self.relay.clock.seconds() if mail_began else None
-        self.result = attempt(self.delivery, *verdicts, fault=fault, mail_ended=ended)
+        self.result = attempt(self.delivery, *verdicts, fault=fault, mail_ended=ended, **more)
         self.done.callback(self.result)
 
 
@@ -158,8 +158,8 @@ class SlowSpool:
     def open(self):
         self.spool.open()
 
-    def close(self):
-        return self.spool.close()
+    def close(self, *, clean=True):
+        return self.spool.close(clean=clean)
 
     def _later(self, answer):
         return deferLater(self.clock, self.seconds, lambda: answer)
@@ -172,6 +172,9 @@ class SlowSpool:
 
     def waiting(self, account, limit):
         return self._later(self.spool.waiting(account, limit))
+
+    def bring_forward(self, account, latest):
+        return self._later(self.spool.bring_forward(account, latest))
 
     def lanes(self):
         return self._later(self.spool.lanes())

@@ -301,9 +301,18 @@ class Content:
 
 
 def delivery(
-    content=CONTENT, *, recipients=("r@b.example",), reverse_path="boss@a.example", **envelope
+    content=CONTENT,
+    *,
+    recipients=("r@b.example",),
+    reverse_path="boss@a.example",
+    wishes=None,
+    **envelope,
 ):
-    """Return a delivery of a content in wire form."""
+    """Return a delivery of a content in wire form.
+
+    :param wishes: by recipient, the values of NOTIFY and ORCPT.
+    """
+    wishes = wishes or {}
     head, _, _ = content.partition(b"\r\n\r\n")
     return Delivery(
         number=1,
@@ -315,7 +324,11 @@ def delivery(
             arrived=0.0,
         ),
         account="Sales",
-        recipients=tuple(Recipient(address=each, reason="test") for each in recipients),
+        recipients=tuple(
+            Recipient(address=each, reason="test", notify=notify, original=original)
+            for each in recipients
+            for notify, original in [wishes.get(each, (None, ""))]
+        ),
         due=0.0,
     )
 

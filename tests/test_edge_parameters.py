@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.edge.parameters import (
     ForwardPath,
     ReversePath,
@@ -36,6 +37,10 @@ def refusal(read, *args, **kwargs):
         (b"FROM:<a@b> SMTPUTF8", ReversePath(address="a@b", utf8=True)),
         ("FROM:<ä@ö> smtputf8".encode(), ReversePath(address="ä@ö", utf8=True)),
         (b"FROM:<> SMTPUTF8 SIZE=5", ReversePath(address="", utf8=True, size=5)),
+        (b"FROM:<a@b> RET=full", ReversePath(address="a@b", returns=Return.FULL)),
+        (b"FROM:<a@b> RET=HDRS", ReversePath(address="a@b", returns=Return.HEADER)),
+        (b"FROM:<a@b> ENVID=a+2Bb", ReversePath(address="a@b", envelope_id="a+2Bb")),
+        (b"FROM:<a@b> ENVID=" + b"x" * 100, ReversePath(address="a@b", envelope_id="x" * 100)),
     ],
 )
 def test_mail_is_read(argument, path):
@@ -71,7 +76,17 @@ def test_mail_is_read(argument, path):
         (b"FROM:<a@b> SMTPUTF8=yes", "501 5.5.4"),
         ("FROM:<a@b> SIZE=1 ä".encode(), "501 5.5.4"),
         (b"FROM:<a@b> -X", "501 5.5.4"),
-        (b"FROM:<a@b> RET=HDRS", "555 5.5.4"),
+        (b"FROM:<a@b> RET", "501 5.5.4"),
+        (b"FROM:<a@b> RET=ALL", "501 5.5.4"),
+        (b"FROM:<a@b> ENVID", "501 5.5.4"),
+        (b"FROM:<a@b> ENVID=a+", "501 5.5.4"),
+        (b"FROM:<a@b> ENVID=a+2b", "501 5.5.4"),
+        (b"FROM:<a@b> ENVID=a+0D+0ASubject:", "501 5.5.4"),
+        (b"FROM:<a@b> ENVID=a+7F", "501 5.5.4"),
+        (b"FROM:<a@b> ENVID=a+C4", "501 5.5.4"),
+        ("FROM:<a@b> ENVID=ä SMTPUTF8".encode(), "501 5.5.4"),
+        (b"FROM:<a@b> ENVID=" + b"x" * 101, "501 5.5.4"),
+        ("FROM:<a@b> SIZE=\u0661 SMTPUTF8".encode(), "501 5.5.4"),
         (b"FROM:<a@b> SIZE=1 AUTH=<>", "555 5.5.4"),
         ("FROM:<ä@b>".encode(), "553 5.6.7"),
         ("FROM:<a@ö> SIZE=1".encode(), "553 5.6.7"),
@@ -96,6 +111,24 @@ def test_rcpt_is_read(argument, utf8, address):
 
 
 @pytest.mark.parametrize(
+    ("argument", "path"),
+    [
+        (b"NOTIFY=NEVER", ForwardPath("a@b", Notify.NEVER)),
+        (b"notify=Success,failure", ForwardPath("a@b", Notify.SUCCESS | Notify.FAILURE)),
+        (b"NOTIFY=DELAY", ForwardPath("a@b", Notify.DELAY)),
+        (b"ORCPT=rfc822;x+2By@b", ForwardPath("a@b", None, "rfc822;x+2By@b")),
+        (
+            "ORCPT=utf-8;ä@b NOTIFY=DELAY".encode(),
+            ForwardPath("a@b", Notify.DELAY, "utf-8;ä@b"),
+        ),
+        (b"ORCPT=rfc822;" + b"x" * 493, ForwardPath("a@b", None, "rfc822;" + "x" * 493)),
+    ],
+)
+def test_what_a_sender_wants_to_be_told_is_read(argument, path):
+    assert read_rcpt(b"TO:<a@b> " + argument, utf8=True) == path
+
+
+@pytest.mark.parametrize(
     ("argument", "utf8", "reply"),
     [
         (b"", True, "501 5.5.4"),
@@ -107,8 +140,19 @@ def test_rcpt_is_read(argument, utf8, address):
         (b'TO:<"\x7f"@b>', True, "501 5.1.3"),
         ('TO:<"\x85"@b>'.encode(), True, "501 5.1.3"),
         ("TO:<a\u2028b@c>".encode(), True, "501 5.1.3"),
-        (b"TO:<a@b> NOTIFY=NEVER", True, "555 5.5.4"),
-        (b"TO:<a@b> ORCPT=rfc822;a@b", True, "555 5.5.4"),
+        (b"TO:<a@b> NOTIFY", True, "501 5.5.4"),
+        (b"TO:<a@b> NOTIFY=,", True, "501 5.5.4"),
+        (b"TO:<a@b> NOTIFY=ALWAYS", True, "501 5.5.4"),
+        (b"TO:<a@b> NOTIFY=NEVER,DELAY", True, "501 5.5.4"),
+        (b"TO:<a@b> ORCPT", True, "501 5.5.4"),
+        (b"TO:<a@b> ORCPT=a@b", True, "501 5.5.4"),
+        (b"TO:<a@b> ORCPT=rfc822;", True, "501 5.5.4"),
+        (b"TO:<a@b> ORCPT=rfc822;a=b", True, "501 5.5.4"),
+        (b"TO:<a@b> ORCPT=rfc822;a+0Ab", True, "501 5.5.4"),
+        (b"TO:<a@b> ORCPT=rfc822;" + b"x" * 494, True, "501 5.5.4"),
+        ("TO:<a@b> ORCPT=utf-8;ä@b".encode(), False, "501 5.5.4"),
+        ("TO:<a@b> ORCPT=utf-8;ä\u2028@b".encode(), True, "501 5.5.4"),
+        (b"TO:<a@b> ORCPT=utf-8;\xe4@b", True, "501 5.5.4"),
         (b"TO:<a@b> SIZE=1", True, "555 5.5.4"),
         (b"TO:<a@b> <c@d>", True, "501 5.5.4"),
         ("TO:<ä@ö>".encode(), False, "553 5.6.7"),

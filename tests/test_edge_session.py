@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.mail.smtp import SMTPBadRcpt, SMTPServerError
 
+from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.edge.parameters import ReversePath
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.reply import Reply, ReplyError
@@ -44,6 +45,7 @@ def test_greeting_and_what_is_offered():
         "250-SIZE 12345",
         "250-8BITMIME",
         "250-SMTPUTF8",
+        "250-DSN",
         "250 ENHANCEDSTATUSCODES",
     ]
     assert client.ask(b"HELO client.example") == ["250 relay.example"]
@@ -98,7 +100,7 @@ def test_session_over_a_local_socket():
         ([b"EHLO c", SAYS_MAIL], b"DATA", "503 5.5.1"),
         ([b"EHLO c", SAYS_MAIL], b"RCPT TO:<b@y.example>", "250 2.1.5"),
         ([b"EHLO c", SAYS_MAIL], b"RCPT TO:<>", "501 5.1.3"),
-        ([b"EHLO c", SAYS_MAIL], b"RCPT TO:<b@y.example> NOTIFY=NEVER", "555 5.5.4"),
+        ([b"EHLO c", SAYS_MAIL], b"RCPT TO:<b@y.example> NOTIFY=NONE", "501 5.5.4"),
         ([b"EHLO c", SAYS_MAIL], "RCPT TO:<ä@y.example>".encode(), "553 5.6.7"),
         ([b"EHLO c", SAYS_MAIL + b" SMTPUTF8"], "RCPT TO:<ä@y.example>".encode(), "250 2.1.5"),
         ([b"EHLO c", SAYS_MAIL, b"RSET"], SAYS_RCPT, "503 5.5.1"),
@@ -163,6 +165,36 @@ def test_envelope_says_what_the_client_declared():
     ]
 
 
+def test_what_the_sender_wants_to_be_told_is_kept_for_each_recipient():
+    edge = Edge()
+    client = edge.client()
+    client.ask(
+        SAYS_MAIL + b" RET=HDRS ENVID=QQ314159",
+        b"RCPT TO:<b@y.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;B+2Bx@y.example",
+        b"RCPT TO:<c@y.example> NOTIFY=NEVER",
+        b"RCPT TO:<d@y.example>",
+        b"DATA",
+        MAIL + b".",
+    )
+    client.send_mail()
+    first, second = edge.messages
+    assert (first.envelope.returns, first.envelope.envelope_id) == (Return.HEADER, "QQ314159")
+    assert [(each.address, each.notify, each.original) for each in first.recipients] == [
+        ("b@y.example", Notify.SUCCESS | Notify.DELAY, "rfc822;B+2Bx@y.example"),
+        ("c@y.example", Notify.NEVER, ""),
+        ("d@y.example", None, ""),
+    ]
+    assert (second.envelope.returns, second.envelope.envelope_id) == (None, "")
+
+
+def test_a_recipient_that_is_named_twice_has_one_wish_the_last():
+    edge = Edge()
+    client = edge.client()
+    client.ask(SAYS_MAIL, SAYS_RCPT, SAYS_RCPT + b" NOTIFY=NEVER", b"DATA", MAIL + b".")
+    (message,) = edge.messages
+    assert [each.notify for each in message.recipients] == [Notify.NEVER]
+
+
 def test_queue_id_is_the_same_for_client_trace_field_and_spool():
     edge = Edge()
     (reply,) = edge.client().send_mail()
@@ -212,7 +244,15 @@ SCRIPT = b"\r\n".join(
 )
 SCRIPT_CODES = [
     *["250-relay.example", "250-PIPELINING", "250-SIZE 52428800", "250-8BITMIME", "250-SMTPUTF8"],
-    *["250 ENHANCEDSTATUSCODES", "250 2.1.0", "250 2.1.5", "550 5.7.1", "354 send", "250 2.0.0"],
+    *[
+        "250-DSN",
+        "250 ENHANCEDSTATUSCODES",
+        "250 2.1.0",
+        "250 2.1.5",
+        "550 5.7.1",
+        "354 send",
+        "250 2.0.0",
+    ],
     *["252 2.5.2", "500 5.5.1", "250 2.1.0", "250 2.1.5", "250 2.0.0"],
     *["250 2.1.0", "250 2.1.5", "354 send", "250 2.0.0"],
     *["250 2.1.0", "250 2.1.5", "354 send", "550 5.6.11"],

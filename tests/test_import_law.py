@@ -17,17 +17,17 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 #: From top to bottom.  Rooms of one line do not know each other.
 LAW = (
     # Values and rules; pure.
-    ("errors", "envelope", "reply", "phase", "header", "backoff"),
-    ("address", "message", "failure", "identity"),
-    ("masks", "attempt"),
-    ("account", "diagnosis"),
-    ("configuration", "registry"),
+    ("errors", "dsn", "reply", "phase", "header", "backoff"),
+    ("address", "envelope", "failure", "identity"),
+    ("masks", "message"),
+    ("account", "attempt"),
+    ("configuration", "registry", "diagnosis"),
     ("settle", "ndr"),
     # Where the rooms meet.
     ("interfaces",),
     ("edge", "spool", "queue", "relay"),
     # Those who introduce them to each other, or run them.
-    ("service", "preflight", "testing"),
+    ("clock", "service", "preflight", "testing"),
     ("",),  # the package itself: the names for embedding
     ("demo", "admin"),
     ("tap", "__main__"),

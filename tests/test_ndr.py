@@ -4,15 +4,17 @@ import email
 import email.policy
 import re
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.attempt import Outcome, Verdict
 from multisendcon_plugin.configuration.values import NdrSettings, ReportTo
+from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.message import Message, Recipient
-from multisendcon_plugin.ndr import Action, Facts, addressees, report
+from multisendcon_plugin.ndr import Action, Facts, addressees, report, returned_size, wanted
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 
@@ -61,6 +63,8 @@ def facts(*outcomes, action=Action.FAILED, sender="boss@example.com", **changes)
 
 
 def reported(about, header=HEADER, recipient="boss@example.com", settings=SETTINGS):
+    message = attrs.evolve(about.message, header_size=len(header))
+    about = attrs.evolve(about, message=message)
     return report(about, header, settings=settings, recipient=recipient)
 
 
@@ -596,3 +600,137 @@ def test_reports_on_reports_come_to_an_end(to, postmaster):
             return
         about = facts(outcome(told[-1]), sender="")
     pytest.fail("a report was made on a report on a report")
+
+
+# What the sender asked for (RFC 3461).
+
+
+def asked(notify=None, original="", **more):
+    plain = outcome(**more)
+    return attrs.evolve(
+        plain, recipient=attrs.evolve(plain.recipient, notify=notify, original=original)
+    )
+
+
+@pytest.mark.parametrize(
+    ("notify", "told"),
+    [
+        (None, {Action.FAILED, Action.DELAYED}),
+        (Notify.NEVER, set()),
+        (Notify.SUCCESS, {Action.RELAYED}),
+        (Notify.FAILURE, {Action.FAILED}),
+        (Notify.DELAY | Notify.SUCCESS, {Action.DELAYED, Action.RELAYED}),
+    ],
+)
+def test_a_sender_is_told_what_it_wants_to_be_told(notify, told):
+    one, other = asked(notify), asked(Notify.NEVER, address="other@b.example")
+    assert {action for action in Action if wanted(action, (one, other))} == told
+    assert all(wanted(action, (one, other)) == (one,) for action in told)
+
+
+def in_envelope(about, size=1000, **envelope):
+    message = about.message
+    envelope = attrs.evolve(message.envelope, **envelope)
+    return attrs.evolve(about, message=attrs.evolve(message, envelope=envelope, size=size))
+
+
+@pytest.mark.parametrize(
+    ("action", "returns", "size", "whole"),
+    [
+        (Action.FAILED, None, 64 * 1024, True),
+        (Action.FAILED, None, 64 * 1024 + 1, False),
+        (Action.FAILED, Return.HEADER, 1000, False),
+        (Action.FAILED, Return.FULL, 1024 * 1024, True),
+        (Action.FAILED, Return.FULL, 1024 * 1024 + 1, False),
+        (Action.DELAYED, Return.FULL, 1000, False),
+        (Action.RELAYED, Return.FULL, 1000, False),
+    ],
+)
+def test_a_message_comes_back_whole_if_it_is_small_or_wanted(action, returns, size, whole):
+    about = in_envelope(facts(action=action), size, returns=returns)
+    assert returned_size(about) == (size if whole else len(HEADER))
+
+
+def returned(content):
+    """Return the third part of a report on this message, and the report."""
+    about = facts()
+    header = content.partition(b"\r\n\r\n")[0].removesuffix(b"\r\n") + b"\r\n"
+    message = attrs.evolve(about.message, header_size=len(header), size=len(content))
+    about = attrs.evolve(about, message=message)
+    made = report(about, content, settings=SETTINGS, recipient="boss@example.com")
+    return *part_bytes(made, 3), made
+
+
+def test_a_whole_message_comes_back_to_the_byte():
+    content = HEADER + b"\r\nhello\r\n..dots\r\n--=_x\r\n"
+    header, body, made = returned(content)
+    assert header == b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit"
+    assert body == content.replace(b"\r\n..", b"\r\n.")
+    assert not made.envelope.eight_bit
+    assert parsed(made).get_payload(2).get_payload(0)["Subject"] == "Hello"
+    assert "and the message, are attached." in " ".join(words(made).split())
+
+
+def test_an_eight_bit_message_makes_the_report_eight_bit():
+    content = HEADER + "\r\nschön\r\n".encode()
+    header, body, made = returned(content)
+    assert header == b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit"
+    assert body == content
+    assert made.envelope.eight_bit
+    assert not made.envelope.utf8
+    assert b"\r\nContent-Transfer-Encoding: 8bit\r\n" in made.content[: made.header_size]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEADER + b"\r\n" + b"x" * 999 + b"\r\n",
+        HEADER + b"X-Name: \xe4\r\n\r\nhello\r\n",
+        HEADER,
+    ],
+    ids=["long line", "8-bit header", "no body"],
+)
+def test_what_cannot_stand_in_a_report_comes_back_as_its_header(content):
+    header, _, made = returned(content)
+    assert header.startswith(b"Content-Type: text/rfc822-headers")
+    assert "and the header of the message, are" in " ".join(words(made).split())
+
+
+def test_the_names_that_the_sender_gave_come_back():
+    about = facts(asked(Notify.FAILURE, "rfc822;Big+2BBoss@b.example"))
+    made = reported(in_envelope(about, envelope_id="Q+2B1"))
+    groups = parsed(made, email.policy.compat32).get_payload(1).get_payload()
+    assert groups[0]["Original-Envelope-Id"] == "Q+1"
+    assert groups[1].keys()[:2] == ["Original-Recipient", "Final-Recipient"]
+    assert groups[1]["Original-Recipient"] == "rfc822; Big+Boss@b.example"
+
+
+def test_an_original_recipient_beyond_ascii_stays_seven_bit():
+    (fields,) = recipient_fields(reported(facts(asked(None, "utf-8;ä@b.example"))))
+    assert fields["Original-Recipient"] == "utf-8; \\x{E4}@b.example"
+
+
+def test_a_mail_that_was_passed_on_is_reported_without_alarm():
+    taken = asked(
+        Notify.SUCCESS,
+        verdict=Verdict.DELIVERED,
+        phase=Phase.END,
+        reply=Reply(250, "2.6.0", "queued as 77"),
+    )
+    made = reported(facts(taken, action=Action.RELAYED))
+    (fields,) = recipient_fields(made)
+    assert fields["Action"] == "relayed"
+    assert fields["Status"] == "2.6.0"
+    assert fields["Diagnostic-Code"] == "smtp; 250 2.6.0 queued as 77"
+    text = words(made)
+    assert "was handed over" in text
+    assert "<nobody@b.example>\n\n    The mail server smtp.provider.example said:" in text.replace(
+        "\r\n", "\n"
+    )
+    assert "administrator of your mail system" not in text
+
+
+def test_the_times_of_a_report_are_those_of_the_clock_on_the_wall():
+    later = facts().later_by(HOUR)
+    assert (later.now, later.retry_until) == (ARRIVED + 5 * HOUR, ARRIVED + 3 * DAY + HOUR)
+    assert later.message.arrived == ARRIVED + HOUR

@@ -6,15 +6,13 @@ from twisted.internet.defer import fail, succeed
 from twisted.logger import LogLevel
 
 from multisendcon_plugin.account import Account
-from multisendcon_plugin.attempt import AccountFault, Verdict
+from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.message import Parcel, Recipient
-from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue.agenda import Agenda
 from multisendcon_plugin.queue.lane import READ_AGAIN, Lane
 from multisendcon_plugin.queue.pace import Pace
-from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import Settlement
 from multisendcon_plugin.spool import MemorySpool
 from tests.queues import (
@@ -54,10 +52,10 @@ class Room:
             clock=self.clock,
             open_content=self.spool.content,
             conclude=self.conclude,
-            redirect=self.redirect,
+            relieve=self.relieve,
         )
 
-    def redirect(self, delivery):
+    def relieve(self, delivery, fault):
         if self.another_account:
             self.redirected.append(delivery)
             settled = self.spool.settle(Settlement(delivery=delivery, remaining=None))
@@ -196,7 +194,7 @@ def test_an_account_at_fault_rests_is_probed_by_one_mail_and_recovers(monkeypatc
     assert len(room.relay.under_way) == 2
 
 
-def test_while_an_account_rests_its_mail_goes_to_another_one():
+def test_while_an_account_rests_something_else_may_be_done_for_its_mail():
     room = Room(max_connections=1)
     room.mail(3)
     room.relay.under_way[0].end(fault=CLOSED)
@@ -207,15 +205,18 @@ def test_while_an_account_rests_its_mail_goes_to_another_one():
     assert len(room.relay.tries) == 1
 
 
-def test_a_mail_waits_for_an_account_that_is_asked_for_too_much():
-    room = Room(max_connections=1)
-    room.mail(3)
+def test_an_account_that_has_rested_is_probed_whatever_else_may_be_done():
+    room = Room(max_connections=1, retry=1.0)
     room.another_account = True
-    slow = AccountFault(phase=Phase.MAIL, reply=Reply(421, "4.7.0", "too many mails"))
-    room.relay.under_way[0].end(fault=slow)
+    room.mail()
+    room.relay.under_way[0].end(fault=CLOSED)
     room.clock.advance(40)
-    assert room.redirected == []
+    room.mail(3)
     assert len(room.relay.tries) == 2
+    assert len(room.redirected) == 3
+    room.relay.under_way[0].end()
+    room.mail()
+    assert len(room.relay.tries) == 3
 
 
 def test_a_fault_and_its_end_are_told_once():

@@ -22,7 +22,7 @@ from tests.queue_world import (
     deferring,
     silent,
 )
-from tests.queues import LOST, NOW, logged
+from tests.queues import LOST, NOW, clock_now, logged
 
 SHUTTING_DOWN = AccountFault(phase=Phase.CONNECT, reply=Reply(0, "4.3.2", "shutting down"))
 
@@ -98,6 +98,41 @@ def test_an_end_that_is_still_to_come_stops_no_account():
     world.mail()
     world.run(HOUR)
     assert len(world.sent) == 1
+
+
+@pytest.mark.parametrize("jump", [-400 * DAY, -HOUR, HOUR, DAY, 400 * DAY])
+def test_a_clock_that_was_set_while_the_relay_was_off_gives_nothing_up_and_stops_nothing(jump):
+    world = World(give_up_after=3 * DAY, warn_after=0.0)
+    world.servers["A"] = deferring
+    for _ in range(5):
+        world.mail()
+    world.run(2 * DAY)
+    assert world.stop()
+    world.clock = clock_now(world.clock.seconds() + jump)
+    world.start()
+    world.run(0.8 * DAY)
+    assert len(world.waiting) == 5
+    assert all(NOW + jump < delivery.tried_at for delivery in world.waiting)
+    world.servers.clear()
+    world.run(5 * HOUR)
+    assert len(world.to(READER)) == 5
+    assert world.to(SENDER) == []
+
+
+def test_time_in_which_the_relay_was_off_does_not_count():
+    world = World(account("<>", senders="<>"), account("A"), give_up_after=DAY, warn_after=HOUR)
+    world.servers["A"] = deferring
+    world.mail()
+    for _ in range(4):
+        world.run(5 * HOUR)
+        assert world.stop()
+        world.clock.advance(DAY)
+        world.start()
+    assert [each.recipients for each in world.sent] == [(SENDER,)]
+    assert 10 * HOUR < world.waiting[0].waited < 20 * HOUR
+    world.run(DAY)
+    assert world.waiting == []
+    assert "Action: failed" in world.sent[-1].content
 
 
 def test_a_spool_that_cannot_be_read_at_the_start_is_asked_again():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from email.utils import formatdate
 
 import pytest
 
 from multisendcon_plugin.attempt import AccountFault, Verdict
 from multisendcon_plugin.configuration.values import ReportTo
+from multisendcon_plugin.dsn import Notify
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue import service as queue_service
@@ -184,6 +186,85 @@ def test_the_sender_is_told_of_a_delay_once():
     assert world.waiting[0].warned
 
 
+def test_every_sender_is_told_once_of_a_mail_that_waits_for_an_account_at_fault():
+    world = World(
+        account("<>", senders="<>"), account("A"), warn_after=4 * HOUR, give_up_after=3 * DAY
+    )
+    world.servers["A"] = closed
+    senders = [f"author{n}@home.example" for n in range(1200)]
+    for sender in senders:
+        world.mail(sender=sender)
+    world.run(3.9 * HOUR)
+    assert world.sent == []
+    world.run(2 * HOUR)
+    assert sorted(each.recipients[0] for each in world.sent) == sorted(senders)
+    assert all("Action: delayed" in each.content for each in world.sent)
+    world.run(DAY)
+    assert len(world.sent) == 1200
+    del world.servers["A"]
+    world.run(DAY)
+    assert len(world.to(READER)) == 1200
+
+
+def test_a_report_does_not_wait_behind_the_account_that_it_is_about():
+    world = World(account("A", fallback=()), account("B"), warn_after=4 * HOUR)
+    world.servers["A"] = closed
+    world.mail()
+    world.run(9 * HOUR)
+    (report,) = world.sent
+    assert (report.account, report.recipients) == ("B", (SENDER,))
+
+
+def test_a_report_on_a_refusal_goes_the_usual_way():
+    world = World(account("A"), account("B"))
+    world.servers["A"] = lambda now: refusing(now) if now.delivery.number == first else "as usual"
+    world.mail()
+    first = world.waiting[0].number
+    world.run(10)
+    (report,) = world.to(SENDER)
+    assert report.account == "A"
+
+
+def test_a_mail_is_reported_as_passed_on_if_the_server_will_not_report_it():
+    world = World(account("<>", senders="<>"), account("A"))
+    world.mail(notify=Notify.SUCCESS)
+    world.run(5)
+    (report,) = world.to(SENDER)
+    assert "Action: relayed" in report.content
+    world.servers["A"] = lambda now: now.end(Verdict.DELIVERED, reports_success=True)
+    world.mail(notify=Notify.SUCCESS)
+    world.run(5)
+    assert len(world.to(SENDER)) == 1
+    assert world.waiting == []
+
+
+@pytest.mark.parametrize("server", [refusing, deferring])
+def test_a_sender_who_wants_to_hear_nothing_hears_nothing(server):
+    world = World(
+        account("<>", senders="<>"),
+        account("A"),
+        ndr={"recipient": ReportTo.BOTH, "postmaster": POSTMASTER},
+        warn_after=HOUR,
+        give_up_after=DAY,
+    )
+    world.servers["A"] = world.servers["<>"] = server
+    world.mail(notify=Notify.NEVER)
+    world.mail(notify=Notify.NEVER, sender="")
+    world.run(3 * DAY)
+    assert world.sent == []
+    assert world.waiting == []
+
+
+def test_the_times_in_a_report_are_those_of_the_clock_on_the_wall():
+    world = World(account("<>", senders="<>"), account("A"))
+    world.servers["A"] = refusing
+    world.clock_set_by = 400 * DAY
+    world.mail()
+    world.run(5)
+    (report,) = world.to(SENDER)
+    assert f"Arrival-Date: {formatdate(NOW + 400 * DAY)}" in report.content
+
+
 def test_the_delay_of_a_report_is_told_to_nobody():
     world = World()
     world.servers["A"] = deferring
@@ -303,6 +384,20 @@ def test_while_an_account_rests_all_its_mail_goes_by_the_fallback():
     world.run(25)
     assert Counter(each.account for each in world.sent) == {"B": 20}
     assert world.disk.deliveries == {}
+
+
+def test_an_account_that_works_again_gets_its_mail_back():
+    world = World(account("A"), account("B"))
+    world.servers["A"] = closed
+    for minute in range(30):
+        if minute == 5:
+            del world.servers["A"]
+        world.mail()
+        world.run(60)
+    accounts = [each.account for each in world.sent]
+    assert set(accounts[:5]) == {"B"}
+    assert set(accounts[20:]) == {"A"}
+    assert len(accounts) == 30
 
 
 def test_mail_does_not_go_to_and_fro_between_accounts_at_fault():

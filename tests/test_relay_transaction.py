@@ -8,6 +8,7 @@ from twisted.internet.error import ConnectionLost
 
 from multisendcon_plugin.account import Tls
 from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.failure import Action
 from multisendcon_plugin.phase import Phase
@@ -691,3 +692,56 @@ def test_a_reply_is_cleaned_but_keeps_its_code():
     server = Server(RCPT=b"550-5.1.1 no \x07such\r\n550 5.1.1 us\xe9r\r\n")
     (outcome,) = Way(server).send().outcomes
     assert outcome.reply == Reply(550, "5.1.1", "no  such\nus\\xe9r")
+
+
+# What the sender wants to be told (RFC 3461).
+
+ASKING = {"returns": Return.HEADER, "envelope_id": "Q+2B1"}
+WISHES = {A: (Notify.SUCCESS | Notify.FAILURE, "rfc822;x+2By@b.example"), B: (Notify.NEVER, "")}
+ASKING_MAIL = MAIL + b" RET=HDRS ENVID=Q+2B1"
+ASKING_RCPT = RCPT_A + b" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+2By@b.example"
+
+
+@BOTH_MODES
+def test_wishes_are_passed_on_to_a_server_that_offers_dsn(offers):
+    server = Server("DSN", *offers)
+    attempt = Way(server).send(recipients=(A, B, C), wishes=WISHES, **ASKING)
+    assert said(server)[:4] == [
+        ASKING_MAIL,
+        ASKING_RCPT,
+        RCPT_B + b" NOTIFY=NEVER",
+        b"RCPT TO:<c@b.example>",
+    ]
+    assert attempt.reports_success
+
+
+def test_wishes_are_kept_from_a_server_that_does_not():
+    server = Server()
+    attempt = Way(server).send(recipients=(A, B), wishes=WISHES, **ASKING)
+    assert said(server)[:3] == [MAIL, RCPT_A, RCPT_B]
+    assert not attempt.reports_success
+
+
+def test_success_is_not_reported_to_the_fixed_sender():
+    server = Server("DSN")
+    attempt = Way(server, fixed_sender="team@a.example").send(
+        recipients=(A, B), wishes=WISHES | {B: (Notify.SUCCESS, "")}, **ASKING
+    )
+    assert said(server)[:3] == [
+        b"MAIL FROM:<team@a.example> RET=HDRS ENVID=Q+2B1",
+        RCPT_A + b" NOTIFY=FAILURE ORCPT=rfc822;x+2By@b.example",
+        RCPT_B + b" NOTIFY=NEVER",
+    ]
+    assert not attempt.reports_success
+
+
+def test_a_private_mail_with_its_own_sender_is_reported_by_the_server():
+    private = b"Sensitivity: Private\r\n" + CONTENT
+    way = Way(Server("DSN"), fixed_sender="team@a.example", fixed_sender_unless_private=True)
+    assert way.send(private, recipients=(A,), wishes=WISHES).reports_success
+
+
+def test_an_original_recipient_beyond_ascii_is_escaped_for_a_server_without_smtputf8():
+    server = Server("DSN")
+    Way(server).send(recipients=(A,), wishes={A: (None, "utf-8;ä@b.example")})
+    assert said(server)[1] == RCPT_A + b" ORCPT=utf-8;\\x{E4}@b.example"

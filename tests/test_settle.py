@@ -12,7 +12,7 @@ from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.message import Delivery, Message, Recipient
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
-from multisendcon_plugin.settle import judge, retry_until
+from multisendcon_plugin.settle import delayed_by, judge, retry_until, waited
 
 ARRIVED = 1_000_000.0
 SETTINGS = DeliverySettings(retry=(60.0, 300.0), give_up_after=1000.0, warn_after=500.0)
@@ -69,6 +69,7 @@ def judged(*verdicts, age=0.0, fault=None, fallback=None, settings=SETTINGS, **d
         before,
         Attempt(outcomes=some, fault=fault),
         now=ARRIVED + age,
+        started=ARRIVED,
         settings=settings,
         jitter=0.0,
         fallback=fallback,
@@ -100,6 +101,8 @@ def test_a_deferred_delivery_is_due_again_by_the_schedule(verdict, attempts, pau
         due=ARRIVED + 10.0 + pause,
         attempts=attempts + 1,
         uncertain=verdict is Verdict.UNCERTAIN,
+        tried_at=ARRIVED + 10.0,
+        waited=10.0,
         last_reply=judgement.remaining.last_reply,
     )
 
@@ -108,7 +111,7 @@ def test_jitter_lengthens_the_pause():
     some = outcomes(Verdict.DEFERRED)
     attempt = Attempt(outcomes=some)
     judgement = judge(
-        delivery_of(some), attempt, now=ARRIVED, settings=SETTINGS, jitter=1.0, fallback=None
+        delivery_of(some), attempt, now=ARRIVED, started=ARRIVED, settings=SETTINGS, jitter=1.0
     )
     assert judgement.remaining.due == pytest.approx(ARRIVED + 66.0)
 
@@ -168,6 +171,8 @@ class TestAccountFault:
             account="B",
             tried=("A",),
             due=ARRIVED + 10.0,
+            tried_at=ARRIVED + 10.0,
+            waited=10.0,
             last_reply="login: 535 5.7.8 bad password",
         )
 
@@ -217,6 +222,60 @@ class TestAccountFault:
         assert judgement.remaining.tried == ("A",)
 
 
+class TestWaiting:
+    """The time that counts for a delay and for giving up."""
+
+    def test_counts_from_the_arrival(self):
+        fresh = delivery_of(outcomes(Verdict.DEFERRED))
+        assert waited(fresh, now=ARRIVED + 70.0, started=ARRIVED - 5.0) == 70.0
+
+    def test_goes_on_from_the_last_attempt(self):
+        tried = delivery_of(outcomes(Verdict.DEFERRED), tried_at=ARRIVED + 60.0, waited=60.0)
+        assert waited(tried, now=ARRIVED + 70.0, started=ARRIVED) == 70.0
+
+    def test_does_not_count_what_passed_before_the_relay_was_started(self):
+        tried = delivery_of(outcomes(Verdict.DEFERRED), tried_at=ARRIVED + 60.0, waited=60.0)
+        assert waited(tried, now=ARRIVED + 1e6 + 7.0, started=ARRIVED + 1e6) == 67.0
+
+    def test_does_not_believe_times_that_are_still_to_come(self):
+        tried = delivery_of(outcomes(Verdict.DEFERRED), tried_at=ARRIVED + 1e6, waited=60.0)
+        assert waited(tried, now=ARRIVED + 7.0, started=ARRIVED) == 67.0
+
+    def test_never_shrinks(self):
+        tried = delivery_of(outcomes(Verdict.DEFERRED), tried_at=ARRIVED, waited=60.0)
+        assert waited(tried, now=ARRIVED - 7.0, started=ARRIVED) == 60.0
+
+    def test_a_mail_that_the_relay_could_not_try_is_not_given_up(self):
+        long_off = {"started": ARRIVED + 1e6, "now": ARRIVED + 1e6 + 1.0}
+        some = outcomes(Verdict.DEFERRED)
+        before = delivery_of(some, attempts=5, tried_at=ARRIVED + 900.0, waited=900.0)
+        judgement = judge(before, Attempt(outcomes=some), settings=SETTINGS, jitter=0.0, **long_off)
+        assert judgement.remaining.waited == 901.0
+
+
+class TestWaitingForAnAccountAtFault:
+    @staticmethod
+    def delayed_by(age, **delivery):
+        before = delivery_of(outcomes(Verdict.DEFERRED), **delivery)
+        now = ARRIVED + age
+        return before, delayed_by(
+            before, REFUSED_LOGIN, now=now, started=ARRIVED, settings=SETTINGS
+        )
+
+    def test_the_sender_is_told_although_nothing_was_tried(self):
+        before, judgement = self.delayed_by(500.0)
+        assert [each.recipient for each in judgement.delayed] == list(before.recipients)
+        assert judgement.delayed[0].reply == REFUSED_LOGIN.reply
+        assert judgement.failed == judgement.delivered == ()
+        assert judgement.remaining == attrs.evolve(
+            before, warned=True, due=ARRIVED + 500.0, last_reply=str(REFUSED_LOGIN)
+        )
+
+    @pytest.mark.parametrize(("age", "delivery"), [(499.0, {}), (500.0, {"warned": True})])
+    def test_not_too_early_and_not_twice(self, age, delivery):
+        assert self.delayed_by(age, **delivery)[1] is None
+
+
 class TestDelayWarning:
     def test_the_sender_is_told_of_what_remains(self):
         _, some, judgement = judged(Verdict.DEFERRED, Verdict.DELIVERED, Verdict.FAILED, age=500.0)
@@ -247,6 +306,7 @@ def test_an_attempt_that_forgot_a_recipient_settles_nothing():
             delivery_of(some),
             Attempt(outcomes=some[:1]),
             now=ARRIVED,
+            started=ARRIVED,
             settings=SETTINGS,
             jitter=0.0,
         )
@@ -255,7 +315,8 @@ def test_an_attempt_that_forgot_a_recipient_settles_nothing():
 @pytest.mark.parametrize(("due", "until"), [(0.0, 1000.0), (1500.0, 1500.0)])
 def test_a_delivery_is_tried_until_its_time_is_over_and_at_least_once_more(due, until):
     delivery = delivery_of(outcomes(Verdict.DEFERRED), due=ARRIVED + due)
-    assert retry_until(delivery, SETTINGS) == ARRIVED + until
+    until_then = retry_until(delivery, now=ARRIVED + 10.0, started=ARRIVED, settings=SETTINGS)
+    assert until_then == ARRIVED + until
 
 
 @st.composite
@@ -267,6 +328,7 @@ def situations(draw):
         attempts=draw(st.integers(0, 20)),
         tried=draw(st.sampled_from([(), ("C",), ("C", "D")])),
         warned=draw(st.booleans()),
+        waited=draw(st.floats(0, 2e6)),
     )
     attempt = Attempt(outcomes=some, fault=draw(st.sampled_from([None, REFUSED_LOGIN, LOST])))
     settings = DeliverySettings(
@@ -276,6 +338,7 @@ def situations(draw):
     )
     arguments = {
         "now": ARRIVED + draw(st.floats(-1e3, 2e6)),
+        "started": ARRIVED + draw(st.floats(-1e3, 1e6)),
         "settings": settings,
         "jitter": draw(st.floats(0, 1)),
         "fallback": draw(st.sampled_from([None, "F"])),
@@ -316,13 +379,11 @@ def test_nothing_is_tried_too_early(situation):
 
 
 @given(situations())
-def test_only_age_makes_an_account_fault_fail_a_mail(situation):
+def test_only_waiting_makes_an_account_fault_fail_a_mail(situation):
     before, attempt, arguments = situation
     judgement = judge(before, attempt, **arguments)
-    expired = (
-        arguments["now"] - before.message.arrived >= arguments["settings"].give_up_after
-        and before.attempts >= 1
-    )
+    waits = waited(before, now=arguments["now"], started=arguments["started"])
+    expired = waits >= arguments["settings"].give_up_after and before.attempts >= 1
     if attempt.fault and not expired:
         assert judgement.failed == ()
     if not expired:
@@ -347,7 +408,9 @@ def test_recipients_that_were_one_too_many_go_next_at_once():
     too_many = attrs.evolve(some[1], reply=Reply(452, "4.5.3", "too many recipients"))
     before = delivery_of(some)
     attempt = Attempt(outcomes=(some[0], too_many))
-    judgement = judge(before, attempt, now=ARRIVED + 5, settings=SETTINGS, jitter=0.0)
+    judgement = judge(
+        before, attempt, now=ARRIVED + 5, started=ARRIVED, settings=SETTINGS, jitter=0.0
+    )
     assert judgement.remaining.recipients == (too_many.recipient,)
     assert judgement.remaining.due == ARRIVED + 5
     assert judgement.remaining.attempts == 0
@@ -360,6 +423,7 @@ def test_if_no_recipient_was_taken_one_too_many_is_a_deferral():
         delivery_of([one]),
         Attempt(outcomes=(too_many,)),
         now=ARRIVED,
+        started=ARRIVED,
         settings=SETTINGS,
         jitter=0.0,
     )

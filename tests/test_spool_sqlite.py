@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from twisted.internet.defer import maybeDeferred
 
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
@@ -204,6 +205,47 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
             pass
         assert caught.type is SpoolError
     assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("version", [1])
+def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version):
+    script = Path(__file__).parent / "spool_versions" / f"{version}.sql"
+    connection = sqlite3.connect(tmp_path / "spool.db")
+    connection.executescript(script.read_text())
+    connection.close()
+    for _ in range(2):
+        with opened(tmp_path) as spool:
+            wait = spool._reactor.wait
+            (delivery,) = wait(spool.waiting("Sales", 10))
+            assert wait(maybeDeferred(spool.content(delivery.message).read)) == b"text\r\n"
+            assert delivery.message.envelope.reverse_path == "boss@example.com"
+            assert delivery.recipients == (
+                Recipient(address="a@x", reason="test"),
+                Recipient(address="b@x", reason="test"),
+            )
+            assert (delivery.attempts, delivery.tried_at, delivery.waited) == (1, 0.0, 0.0)
+            assert (delivery.tried, delivery.warned) == (("B",), True)
+            assert wait(spool.mail_ends()) == {"Sales": 1_700_000_000.5}
+
+
+def test_an_upgraded_spool_has_the_columns_of_a_new_one(tmp_path):
+    def columns(folder):
+        with opened(folder):
+            connection = sqlite3.connect(folder / "spool.db")
+        found = {}
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"):
+            described = connection.execute(f"PRAGMA table_info({table})").fetchall()
+            found[table] = [(name, kind, notnull) for _, name, kind, notnull, _, _ in described]
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.close()
+        return version, found
+
+    old = tmp_path / "old"
+    old.mkdir()
+    connection = sqlite3.connect(old / "spool.db")
+    connection.executescript((Path(__file__).parent / "spool_versions" / "1.sql").read_text())
+    connection.close()
+    assert columns(old) == columns(tmp_path / "new")
 
 
 @pytest.mark.parametrize(

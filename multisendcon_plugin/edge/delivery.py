@@ -33,6 +33,9 @@ LONGEST_HEADER = 262_144
 #: `Received:` fields of a mail that still looks for its way (RFC 5321 section 6.3).
 MOST_HOPS = 50
 
+#: A recipient, and the account that takes it, as far as that is known before the header.
+_Way = tuple[ForwardPath, Route | None]
+
 _NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 
 
@@ -41,13 +44,13 @@ class Desk:
     """What all transactions share.
 
     :param hostname: our name, for trace fields.
-    :param seconds: the clock; seconds since the epoch.
+    :param wall: the clock; seconds since the epoch.
     """
 
     registry: IAccountRegistry
     intake: IIntake
     hostname: str
-    seconds: Callable[[], float]
+    wall: Callable[[], float]
 
 
 @implementer(IMessageDeliveryFactory)
@@ -74,7 +77,7 @@ class MessageDelivery:
         self._desk = desk
         self._protocol = protocol
         self._origin = ReversePath(address="")
-        self._routes: dict[str, Route | None] = {}
+        self._routes: dict[str, _Way] = {}
         self._message: IncomingMessage | None = None
 
     def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> ReversePath:  # noqa: ARG002
@@ -93,7 +96,7 @@ class MessageDelivery:
         route = self._desk.registry.route(sender, recipient) if sender else None
         if sender and route is None:
             raise ReplyError(_no_account(sender, recipient))
-        self._routes[recipient] = route
+        self._routes[recipient] = (user, route)
         return self._the_message
 
     def _the_message(self) -> IncomingMessage:
@@ -122,7 +125,7 @@ class MessageDelivery:
             self._desk.hostname.encode(),
             b" with " + protocol.encode() if protocol else b"",
             self._the_message().name.encode(),
-            formatdate(self._desk.seconds(), localtime=True).encode(),
+            formatdate(self._desk.wall(), localtime=True).encode(),
         )
 
 
@@ -130,7 +133,7 @@ class MessageDelivery:
 class IncomingMessage:
     """The content of a transaction on its way into a draft, our trace field on top."""
 
-    def __init__(self, desk: Desk, origin: ReversePath, routes: dict[str, Route | None]) -> None:
+    def __init__(self, desk: Desk, origin: ReversePath, routes: dict[str, _Way]) -> None:
         self._desk = desk
         self._origin = origin
         self._routes = routes
@@ -198,32 +201,37 @@ class IncomingMessage:
             recipients=tuple(self._routes),
             eight_bit=origin.eight_bit,
             utf8=origin.utf8,
+            returns=origin.returns,
+            envelope_id=origin.envelope_id,
         )
         committed = self._desk.intake.commit(
             self._draft,
             envelope,
             len(self._header or b""),
-            parcels(
-                (route.account, Recipient(address=address, reason=route.reason))
-                for address, route in routed
-            ),
+            parcels((route.account, _recipient(path, route)) for path, route in routed),
         )
         return committed.addCallback(lambda _: self.name)
 
-    def _routed(self) -> list[tuple[str, Route]]:
+    def _routed(self) -> list[tuple[ForwardPath, Route]]:
         """Return each recipient's route; the null reverse-path is routed by ``From:``."""
         routed = []
         header_from = "" if self._origin.address else _author(self._header or b"")
-        for address, known in self._routes.items():
-            route = known or self._desk.registry.route_null(header_from, address)
+        for path, known in self._routes.values():
+            route = known or self._desk.registry.route_null(header_from, path.address)
             if route is None:
-                raise ReplyError(_no_account(header_from, address))
-            routed.append((address, route))
+                raise ReplyError(_no_account(header_from, path.address))
+            routed.append((path, route))
         return routed
 
     def connectionLost(self) -> None:
         """Forget the message: its end never came, or it was refused."""
         self._draft.discard()
+
+
+def _recipient(path: ForwardPath, route: Route) -> Recipient:
+    return Recipient(
+        address=path.address, reason=route.reason, notify=path.notify, original=path.original
+    )
 
 
 def _author(block: bytes) -> str:

@@ -6,6 +6,7 @@ told why and hung up on.  It listens on nothing itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv6Address, ip_address
 from typing import Any, cast
@@ -31,7 +32,8 @@ from .wire import LAST_WORDS
 class RelayESMTPFactory(smtp.SMTPFactory):
     """The sessions of the master relay.
 
-    :param clock: for time-outs and trace fields.
+    :param clock: for time-outs.
+    :param wall: tells the time for trace fields, in seconds since the epoch.
     """
 
     protocol = RelayESMTP
@@ -44,13 +46,14 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         registry: IAccountRegistry,
         intake: IIntake,
         clock: IReactorTime,
+        wall: Callable[[], float],
     ) -> None:
         super().__init__()
         self._settings = settings
         self._limits = Limits(
             message_size=settings.max_message_size, recipients=settings.max_recipients
         )
-        self._desk = Desk(registry, intake, settings.hostname, clock.seconds)
+        self._desk = Desk(registry, intake, settings.hostname, wall)
         self._clock = clock
         self._sessions: set[RelayESMTP] = set()
         self._stopping = False

@@ -1,7 +1,7 @@
 """MAIL and RCPT: their paths and ESMTP parameters, read strictly.
 
-RFC 5321 section 4.1.2, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8).  A parameter that
-would not be obeyed is refused.  Pure.
+RFC 5321 section 4.1.2, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3461 (RET, ENVID,
+NOTIFY, ORCPT).  A parameter that would not be obeyed is refused.  Pure.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 
 import attrs
 
+from .. import dsn
 from ..address import parse_path
 from ..errors import AddressError
 from ..reply import Reply, ReplyError
@@ -17,7 +18,7 @@ from .replies import MAIL_SYNTAX, NEEDS_UTF8, RCPT_SYNTAX
 
 _FROM = re.compile(rb"FROM:", re.IGNORECASE)
 _TO = re.compile(rb"TO:", re.IGNORECASE)
-_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
+_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\xff]+))?")
 
 
 @attrs.frozen(kw_only=True)
@@ -32,13 +33,21 @@ class ReversePath:
     size: int = 0
     eight_bit: bool = False
     utf8: bool = False
+    returns: dsn.Return | None = None
+    envelope_id: str = ""
 
 
 @attrs.frozen
 class ForwardPath:
-    """The argument of RCPT."""
+    """The argument of RCPT.
+
+    :param notify: of what the sender wants to be told; ``None`` when it does not say.
+    :param original: the value of ORCPT.
+    """
 
     address: str
+    notify: dsn.Notify | None = None
+    original: str = ""
 
 
 def read_mail(argument: bytes) -> ReversePath:
@@ -59,11 +68,22 @@ def read_mail(argument: bytes) -> ReversePath:
     utf8 = "SMTPUTF8" in parameters
     if parameters.pop("SMTPUTF8", None) is not None:
         raise ReplyError(Reply(501, "5.5.4", "SMTPUTF8 takes no value"))
+    returns = parameters.pop("RET", "")
+    if returns is None or returns.upper() not in ("", "FULL", "HDRS"):
+        raise ReplyError(Reply(501, "5.5.4", "RET takes FULL or HDRS"))
+    envelope_id = parameters.pop("ENVID", "")
+    if envelope_id is None or (envelope_id and not dsn.is_envelope_id(envelope_id)):
+        raise ReplyError(Reply(501, "5.5.4", "ENVID takes xtext of up to 100 characters"))
     _refuse(parameters)
     if not (utf8 or address.isascii()):
         raise ReplyError(NEEDS_UTF8)
     return ReversePath(
-        address=address, size=int(size), eight_bit=body.upper() == "8BITMIME", utf8=utf8
+        address=address,
+        size=int(size),
+        eight_bit=body.upper() == "8BITMIME",
+        utf8=utf8,
+        returns=dsn.Return(returns.upper()) if returns else None,
+        envelope_id=envelope_id,
     )
 
 
@@ -74,11 +94,22 @@ def read_rcpt(argument: bytes, *, utf8: bool) -> ForwardPath:
     :raise ReplyError: with the reply that the client gets.
     """
     address, rest = _path(_TO, argument, RCPT_SYNTAX, null_allowed=False)
-    if rest:
-        _refuse(_parameters(rest))
     if not (utf8 or address.isascii()):
         raise ReplyError(NEEDS_UTF8)
-    return ForwardPath(address)
+    if not rest:
+        return ForwardPath(address)
+    parameters = _parameters(rest, utf8=utf8)
+    notify = parameters.pop("NOTIFY", "")
+    wishes = dsn.parse_notify(notify or "")
+    if wishes is None and notify != "":
+        raise ReplyError(
+            Reply(501, "5.5.4", "NOTIFY takes NEVER, or some of SUCCESS,FAILURE,DELAY")
+        )
+    original = parameters.pop("ORCPT", "")
+    if original is None or (original and not dsn.original_recipient(original)):
+        raise ReplyError(Reply(501, "5.5.4", "ORCPT takes a type, a semicolon and xtext"))
+    _refuse(parameters)
+    return ForwardPath(address, wishes, original)
 
 
 def _path(
@@ -95,7 +126,7 @@ def _path(
         raise ReplyError(Reply(501, enhanced, str(error))) from None
 
 
-def _parameters(text: bytes) -> dict[str, str | None]:
+def _parameters(text: bytes, *, utf8: bool = False) -> dict[str, str | None]:
     parameters: dict[str, str | None] = {}
     for word in text.split():
         found = _PARAMETER.fullmatch(word)
@@ -105,7 +136,14 @@ def _parameters(text: bytes) -> dict[str, str | None]:
         if keyword in parameters:
             raise ReplyError(Reply(501, "5.5.4", f"{keyword} is given twice"))
         value: bytes | None = found[2]
-        parameters[keyword] = None if value is None else value.decode("ascii")
+        try:
+            # Only an original recipient may go beyond ASCII (RFC 6533 section 3).
+            encoding = "utf-8" if utf8 and keyword == "ORCPT" else "ascii"
+            parameters[keyword] = None if value is None else value.decode(encoding)
+        except UnicodeDecodeError:
+            raise ReplyError(
+                Reply(501, "5.5.4", f"the value of {keyword} cannot be read")
+            ) from None
     return parameters
 
 

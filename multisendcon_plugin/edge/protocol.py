@@ -1,7 +1,8 @@
 """The commands of the master relay, and the way of a mail's content into it.
 
 A `twisted.mail.smtp.ESMTP`; all that is decided about mail is the delivery hook's.  RFC 5321, 1870
-(SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 2034 (ENHANCEDSTATUSCODES), 3207 (STARTTLS), 4954 (AUTH).
+(SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN), 2034 (ENHANCEDSTATUSCODES), 3207 (STARTTLS),
+4954 (AUTH).
 """
 
 from __future__ import annotations
@@ -178,6 +179,7 @@ class RelayESMTP(ESMTPWire):
             f"SIZE {self.limits.message_size}",
             "8BITMIME",
             "SMTPUTF8",
+            "DSN",
             "ENHANCEDSTATUSCODES",
         ]
         if self.ctx and not (self.secure or self.authenticated):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from ..address import parse_path
+from ..dsn import is_envelope_id
 from ..envelope import Envelope
 from ..errors import AddressError, ContentError
 from ..reply import ReplyError
@@ -23,7 +24,7 @@ async def submit(desk: Desk, limits: Limits, envelope: Envelope, content: bytes)
 
     :param content: a message (RFC 5322) with CRLF or LF line ends, not dot-stuffed.
     :return: its queue id.
-    :raise AddressError: an address breaks the grammar.
+    :raise AddressError: an address, or the envelope's id, breaks the grammar.
     :raise ContentError: the content cannot be carried by SMTP.
     :raise ReplyError: it is refused; the reply is what an SMTP client would have got.
     :raise SpoolError: it could not be stored.
@@ -33,11 +34,15 @@ async def submit(desk: Desk, limits: Limits, envelope: Envelope, content: bytes)
         raise ReplyError(replies.TOO_LARGE)
     if not envelope.recipients:
         raise AddressError("a mail needs a recipient")
+    if envelope.envelope_id and not is_envelope_id(envelope.envelope_id):
+        raise AddressError("an envelope id is xtext (RFC 3461) of up to 100 characters")
     transaction = MessageDelivery(desk, lambda: "")
     origin = ReversePath(
         address=_checked(envelope.reverse_path, null_allowed=True),
         eight_bit=envelope.eight_bit or not octets.isascii(),
         utf8=envelope.utf8 or not "".join((envelope.reverse_path, *envelope.recipients)).isascii(),
+        returns=envelope.returns,
+        envelope_id=envelope.envelope_id,
     )
     transaction.validateFrom(None, origin)
     for recipient in envelope.recipients:

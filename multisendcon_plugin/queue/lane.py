@@ -42,7 +42,8 @@ class Lane:
     """The lane of one account.
 
     :param open_content: begins to read a message.
-    :param redirect: moves a delivery to another account if one takes it; False: none does.
+    :param relieve: does what can be done for a delivery while the account rests, and calls
+        `settled`; False: there is nothing.
     :param conclude: is told of each attempt, and calls `settled` when its outcome is durable.
     """
 
@@ -59,7 +60,7 @@ class Lane:
         clock: IReactorTime,
         open_content: Callable[[Message], IContent],
         conclude: Callable[[Delivery, Attempt], None],
-        redirect: Callable[[Delivery], bool],
+        relieve: Callable[[Delivery, AccountFault], bool],
     ) -> None:
         self.account = account
         self.relay = relay
@@ -69,7 +70,7 @@ class Lane:
         self._clock = clock
         self._open_content = open_content
         self._conclude = conclude
-        self._redirect = redirect
+        self._relieve = relieve
         self._alarm: IDelayedCall | None = None
         self._under_way: set[Deferred[None]] = set()
         self._going = False
@@ -99,7 +100,8 @@ class Lane:
             if self._agenda.wants_more(now):
                 self._fetch()
             due, opens_at = self._agenda.next_due(), self.pace.opens_at()
-            if due is not None and due <= now and self._hand_over():
+            free = opens_at is not None and opens_at <= now
+            if due is not None and due <= now and not free and self._relieve_first():
                 continue
             if opens_at is None:
                 return
@@ -108,10 +110,10 @@ class Lane:
                 return
             self._attempt(self._agenda.take())
 
-    def _hand_over(self) -> bool:
-        """While the account rests, its mail need not wait for it if another account takes it."""
+    def _relieve_first(self) -> bool:
+        """While the account rests, something else may be done for its mail than to wait."""
         fault = self.pace.fault
-        if fault is None or fault.action is Action.SLOW or not self._redirect(self._agenda.first):
+        if fault is None or not self._relieve(self._agenda.first, fault):
             return False
         self._agenda.take()
         return True

@@ -11,7 +11,7 @@ from ..address import matching_form
 from ..header import first_address
 from ..interfaces import IAccountRegistry, ISpool
 from ..message import Delivery
-from .reports import read_header
+from .reports import read_start
 
 
 async def adopted(delivery: Delivery, registry: IAccountRegistry, spool: ISpool) -> Delivery | None:
@@ -24,7 +24,8 @@ async def adopted(delivery: Delivery, registry: IAccountRegistry, spool: ISpool)
     if sender:
         routes = [registry.route(sender, recipient) for recipient in recipients]
     else:
-        header_from = first_address(await read_header(spool, delivery.message))
+        message = delivery.message
+        header_from = first_address(await read_start(spool, message, message.header_size))
         routes = [registry.route_null(header_from, recipient) for recipient in recipients]
     for route in routes:
         if route and _takes_all(registry, route.account, recipients):

@@ -1,4 +1,4 @@
-"""From a judgement to the reports that it calls for: read the original's header, build, route.
+"""From a judgement to the reports that it calls for: read the original, build, route.
 
 Builds nothing itself (`ndr` does) and sends nothing: a report is one more message in the spool.
 """
@@ -13,7 +13,7 @@ from ..configuration import NdrSettings
 from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, ISpool
 from ..message import Message, Parcel, Recipient, Submission
-from ..ndr import Action, Facts, Report, addressees, report
+from ..ndr import Action, Facts, Report, addressees, report, returned_size
 
 #: The account that takes reports to `ndr.server`; no name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
@@ -35,22 +35,22 @@ def reports_account(settings: NdrSettings, hostname: str) -> Account | None:
     )
 
 
-async def read_header(spool: ISpool, message: Message) -> bytes:
-    """Return the header block of a stored message, or as much of it as can be read."""
+async def read_start(spool: ISpool, message: Message, size: int) -> bytes:
+    """Return so many octets of a stored message, or as many of them as can be read."""
     content = spool.content(message)
-    header = b""
+    start = b""
     try:
-        while len(header) < message.header_size:
+        while len(start) < size:
             piece = content.read()
             octets = await piece if isinstance(piece, Deferred) else piece
             if not octets:
                 break
-            header += octets
+            start += octets
     except SpoolError:
-        _log.failure("{id}: its header cannot be read", id=message.id)
+        _log.failure("{id}: it cannot be read", id=message.id)
     finally:
         content.close()
-    return header[: message.header_size]
+    return start[:size]
 
 
 class ReportDesk:
@@ -63,8 +63,11 @@ class ReportDesk:
         self._registry = registry
         self._spool = spool
 
-    async def write(self, facts: Facts) -> tuple[Submission, ...]:
-        """Return the reports on what happened, ready for the spool."""
+    async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[Submission, ...]:
+        """Return the reports on what happened, ready for the spool.
+
+        :param avoid: an account at fault, behind which they would wait.
+        """
         message = facts.message
         recipients = addressees(facts, self._settings)
         if not recipients:
@@ -76,9 +79,10 @@ class ReportDesk:
                     reply=str(facts.outcomes[0].reply),
                 )
             return ()
-        header = await read_header(self._spool, message)
+        size = returned_size(facts)
+        original = await read_start(self._spool, message, max(size, message.header_size))
         made = [
-            report(facts, header, settings=self._settings, recipient=recipient)
+            report(facts, original, settings=self._settings, recipient=recipient)
             for recipient in recipients
         ]
         return tuple(
@@ -89,17 +93,17 @@ class ReportDesk:
                 parcels=(parcel,),
             )
             for each in made
-            if (parcel := self._parcel(each, message))
+            if (parcel := self._parcel(each, message, avoid))
         )
 
-    def _parcel(self, made: Report, message: Message) -> Parcel | None:
+    def _parcel(self, made: Report, message: Message, avoid: str | None) -> Parcel | None:
         recipient = made.envelope.recipients[0]
         if self._settings.server is not None:
             return Parcel(
                 account=REPORTS_ACCOUNT,
                 recipients=(Recipient(address=recipient, reason="a report"),),
             )
-        route = self._registry.route_null(self._settings.sender, recipient)
+        route = self._registry.route_null(self._settings.sender, recipient, avoid)
         if route is None:
             self.log.error(
                 "{id}: the report for <{recipient}> cannot be sent: no account takes mail from "

@@ -15,12 +15,14 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..account import Account
-from ..attempt import Attempt
+from ..attempt import AccountFault, Attempt
+from ..backoff import longest_pause
 from ..configuration import Configuration
 from ..envelope import Envelope
+from ..failure import Action
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..message import Delivery, Message, Parcel
-from ..settle import Settlement
+from ..settle import Judgement, Settlement
 from . import journal
 from .agenda import Agenda
 from .held import HeldContent
@@ -41,6 +43,8 @@ class QueueService(Service):
     """The queue of one relay.
 
     :param make_relay: returns the relay of an account; called when its lane has its first mail.
+    :param clock: is never set, see `clock`.
+    :param wall: tells the time that people read, in seconds since the epoch.
     """
 
     log = Logger()
@@ -53,13 +57,17 @@ class QueueService(Service):
         spool: ISpool,
         make_relay: Callable[[Account], IRelay],
         clock: IReactorTime,
+        wall: Callable[[], float],
     ) -> None:
         self._registry = registry
         self._spool = spool
         self._make_relay = make_relay
         self._clock = clock
         self._patience = Patience(clock)
-        self._settler = Settler(configuration, registry, spool, self._patience, clock)
+        self._settler = Settler(
+            configuration, registry, spool, self._patience, clock=clock, wall=wall
+        )
+        self._longest_pause = longest_pause(configuration.delivery.retry)
         self._held = HeldContent()
         self._lanes: dict[str, Lane] = {}
         self._mail_ends: dict[str, float] = {}
@@ -75,7 +83,7 @@ class QueueService(Service):
         self._go_on_with(self._pick_up())
 
     async def _pick_up(self) -> None:
-        now = self._clock.seconds()
+        now = self._settler.started = self._clock.seconds()
         if self._spool.clean:
             ends = await self._patience.ask(
                 self._spool.mail_ends, "it cannot be read when the last mails ended"
@@ -92,11 +100,19 @@ class QueueService(Service):
         )
         for name, count in waiting.items():
             self.log.info("{count} deliveries wait for account {name}", count=count, name=name)
+            await self._bring_forward(name, now + self._longest_pause)
             account = self._settler.account_in_use(name)
             if account is None:
                 self._go_on_with(self._move_all(name))
             elif self._ready:
                 self._lane(account).go()
+
+    async def _bring_forward(self, name: str, latest: float) -> None:
+        """Let no mail wait for a time that was set by a clock that was wrong."""
+        await self._patience.ask(
+            lambda: self._spool.bring_forward(name, latest),
+            f"the mail of account {name} cannot be brought forward",
+        )
 
     def stopService(self) -> Deferred[Any]:
         """Let the mails that are on their way finish, and their outcomes become durable."""
@@ -128,7 +144,7 @@ class QueueService(Service):
                 pace=Pace(account, self._mail_ends.get(account.name)),
                 clock=self._clock,
                 open_content=self._open_content,
-                redirect=self._redirect,
+                relieve=self._relieve,
                 conclude=lambda delivery, attempt: self._go_on_with(
                     self._settle(delivery, attempt)
                 ),
@@ -209,17 +225,25 @@ class QueueService(Service):
         self._go_on_from(delivery, remaining)
         self._announce(reports)
 
-    def _redirect(self, delivery: Delivery) -> bool:
-        """Move a delivery away from an account that rests, to one that does not."""
-        name = self._settler.fallback(delivery)
+    def _relieve(self, delivery: Delivery, fault: AccountFault) -> bool:
+        """Move a delivery away from an account that rests, or tell its sender that it waits."""
+        name = None if fault.action is Action.SLOW else self._settler.fallback(delivery)
         lane = self._lanes.get(name or "")
-        if name is None or (lane and lane.pace.fault):
+        if name is not None and not (lane and lane.pace.fault):
+            self._go_on_with(self._move(delivery, name))
+        elif judgement := self._settler.delayed_by(delivery, fault):
+            self._go_on_with(self._tell_of_delay(delivery, judgement))
+        else:
             return False
-        self._go_on_with(self._move(delivery, name))
         return True
 
     async def _move(self, delivery: Delivery, name: str) -> None:
         self._go_on_from(delivery, await self._settler.move(delivery, name))
+
+    async def _tell_of_delay(self, delivery: Delivery, judgement: Judgement) -> None:
+        reports = await self._settler.carry_out(delivery, judgement)
+        self._go_on_from(delivery, judgement.remaining)
+        self._announce(reports)
 
     def _go_on_from(self, delivery: Delivery, remaining: Delivery | None) -> None:
         """What remains of a delivery is in the spool; put it on an agenda again."""

@@ -6,26 +6,33 @@ registry.  It schedules nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import random
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from ..account import Account
-from ..attempt import Attempt, Outcome, Verdict
+from ..attempt import AccountFault, Attempt, Outcome, Verdict
 from ..configuration import Configuration
 from ..failure import Action as Consequence
 from ..interfaces import IAccountRegistry, ISpool
 from ..message import Delivery, Submission
-from ..ndr import Action, Facts
-from ..settle import Settlement, judge, retry_until
+from ..ndr import Action, Facts, wanted
+from ..settle import Judgement, Settlement, delayed_by, judge, retry_until
 from . import journal
 from .patience import Patience
 from .reports import REPORTS_ACCOUNT, ReportDesk, reports_account
 
 
 class Settler:
-    """Settles the deliveries of one relay."""
+    """Settles the deliveries of one relay.
+
+    :ivar started: since when it runs.
+
+    :param clock: see `QueueService`.
+    :param wall: tells the time that people read.
+    """
 
     def __init__(
         self,
@@ -33,7 +40,9 @@ class Settler:
         registry: IAccountRegistry,
         spool: ISpool,
         patience: Patience,
+        *,
         clock: IReactorTime,
+        wall: Callable[[], float],
     ) -> None:
         self._settings = configuration.delivery
         self._hostname = configuration.master_relay.hostname
@@ -41,6 +50,8 @@ class Settler:
         self._spool = spool
         self._patience = patience
         self._clock = clock
+        self._wall = wall
+        self.started = clock.seconds()
         self._reports = ReportDesk(configuration.ndr, registry, spool)
         self._reports_account = reports_account(configuration.ndr, self._hostname)
 
@@ -78,27 +89,50 @@ class Settler:
             delivery,
             attempt,
             now=now,
+            started=self.started,
             settings=self._settings,
             jitter=random(),
             fallback=self.fallback(delivery) if moves else None,
         )
         journal.ended(delivery, attempt, judgement, now)
-        remaining = judgement.remaining
+        return judgement.remaining, await self.carry_out(delivery, judgement, attempt)
+
+    def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
+        """Judge a delivery that waits for an account at fault: see `settle.delayed_by`."""
+        return delayed_by(
+            delivery,
+            fault,
+            now=self._clock.seconds(),
+            started=self.started,
+            settings=self._settings,
+        )
+
+    async def carry_out(
+        self, delivery: Delivery, judgement: Judgement, attempt: Attempt | None = None
+    ) -> tuple[Delivery, ...]:
+        """Write down what was judged, and the reports that it calls for.
+
+        :param attempt: what was judged by.
+        :return: the deliveries of the reports; they are in the spool.
+        """
+        remaining = judgement.remaining or delivery
         reports = [
-            *await self._report(Action.FAILED, delivery, judgement.failed, now),
-            *await self._report(Action.DELAYED, remaining or delivery, judgement.delayed, now),
+            *await self._report(Action.FAILED, delivery, judgement.failed),
+            *await self._report(Action.DELAYED, remaining, judgement.delayed),
         ]
+        if attempt and not attempt.reports_success:
+            reports += await self._report(Action.RELAYED, delivery, judgement.delivered)
         announced = await self.write(
             Settlement(
                 delivery=delivery,
-                remaining=remaining,
+                remaining=judgement.remaining,
                 reports=tuple(reports),
-                mail_ended=attempt.mail_ended,
+                mail_ended=attempt.mail_ended if attempt else None,
             )
         )
         for report in announced:
             journal.reported(delivery, report)
-        return remaining, announced
+        return announced
 
     async def break_off(self, delivery: Delivery, attempt: Attempt) -> None:
         """Write down an attempt that we have cut off ourselves, because the relay stops.
@@ -129,22 +163,27 @@ class Settler:
         )
 
     async def _report(
-        self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...], now: float
+        self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]
     ) -> tuple[Submission, ...]:
+        outcomes = wanted(action, outcomes)
         if not outcomes:
             return ()
         account = self.account_in_use(delivery.account)
-        return await self._reports.write(
-            Facts(
-                action=action,
-                message=delivery.message,
-                outcomes=outcomes,
-                hostname=self._hostname,
-                server=account.server if account else "",
-                now=now,
-                retry_until=retry_until(delivery, self._settings),
-            )
+        now = self._clock.seconds()
+        last = retry_until(delivery, now=now, started=self.started, settings=self._settings)
+        facts = Facts(
+            action=action,
+            message=delivery.message,
+            outcomes=outcomes,
+            hostname=self._hostname,
+            server=account.server if account else "",
+            now=now,
+            retry_until=last,
         )
+        # The clock on the wall may have been set since the relay was started.
+        facts = facts.later_by(self._wall() - now)
+        works = all(outcome.verdict is Verdict.FAILED for outcome in outcomes)
+        return await self._reports.write(facts, avoid=None if works else delivery.account)
 
 
 def _uncertain(attempt: Attempt) -> bool:

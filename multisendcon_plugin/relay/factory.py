@@ -93,6 +93,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 fault=fault,
                 mail_ended=ended,
                 session=description,
+                reports_success=transaction.reports_success,
             )
 
     def _keep_or_quit(self, session: AccountSender, *, keep: bool) -> None:

@@ -1,9 +1,10 @@
 """One mail over a session: MAIL, RCPT, DATA, the content, and an outcome for each recipient.
 
 RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531
-(SMTPUTF8).  The content leaves as it lies in the spool, in wire form; only a fixed sender changes
-its header block.  Octets beyond ASCII are sent to servers without 8BITMIME as they are: turning
-them into something else would break signatures, and all such servers known to us take them.
+(SMTPUTF8), RFC 3461 (DSN).  The content leaves as it lies in the spool, in wire form; only a fixed
+sender changes its header block.  Octets beyond ASCII are sent to servers without 8BITMIME as they
+are: turning them into something else would break signatures, and all such servers known to us take
+them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from twisted.internet.defer import Deferred
 
 from ..address import ascii_domain
 from ..attempt import Outcome, Verdict
+from ..dsn import Notify, rcpt_parameters
 from ..errors import AddressError, SpoolError
 from ..failure import Action, Scope, classify
 from ..header import is_private
@@ -43,12 +45,15 @@ class _Mail:
     start: bytes
     size: int
     utf8: bool
+    own_sender: bool
+    """The reverse-path is the client's, not a fixed one."""
 
 
 class Transaction:
     """One delivery over one session.
 
     :ivar begun: MAIL FROM was sent.
+    :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
 
     def __init__(self, session: AccountSender, delivery: Delivery, content: IContent) -> None:
@@ -57,6 +62,7 @@ class Transaction:
         self._content = content
         self._outcomes: dict[int, Outcome] = {}
         self.begun = False
+        self.reports_success = False
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -107,6 +113,7 @@ class Transaction:
             header + body,
             size=message.size + len(header) - message.header_size,
             utf8=message.envelope.utf8 or not reverse_path.isascii(),
+            own_sender=reverse_path == message.envelope.reverse_path,
         )
         if mail.utf8 and "SMTPUTF8" not in self._session.offers:
             return self._without_utf8(mail, header)
@@ -138,6 +145,23 @@ class Transaction:
             command += " BODY=8BITMIME"
         if mail.utf8 and "SMTPUTF8" in offers:
             command += " SMTPUTF8"
+        if "DSN" in offers:
+            envelope = self._delivery.message.envelope
+            command += f" RET={envelope.returns.value}" if envelope.returns else ""
+            command += f" ENVID={envelope.envelope_id}" if envelope.envelope_id else ""
+        return command.encode()
+
+    def _rcpt_command(self, mail: _Mail, position: int, path: str) -> bytes:
+        offers = self._session.offers
+        command = f"RCPT TO:<{path}>"
+        if "DSN" in offers:
+            recipient = self._delivery.recipients[position]
+            notify = recipient.notify
+            if notify is not None and not mail.own_sender:
+                # The report on success would go to the fixed sender; ours goes to the sender.
+                notify &= ~Notify.SUCCESS
+            utf8 = "SMTPUTF8" in offers
+            command += rcpt_parameters(notify, recipient.original, utf8=utf8)
         return command.encode()
 
     async def _read(self) -> bytes:
@@ -172,9 +196,10 @@ class Transaction:
         """
         session = self._session
         sender = self._mail_command(mail)
-        recipients = [f"RCPT TO:<{path}>".encode() for _, path in mail.recipients]
+        recipients = [self._rcpt_command(mail, *recipient) for recipient in mail.recipients]
         pipelining = "PIPELINING" in session.offers
         self.begun = True
+        self.reports_success = "DSN" in session.offers and mail.own_sender
         session.mails += 1
         if pipelining:
             session.say(sender, *recipients, b"DATA")

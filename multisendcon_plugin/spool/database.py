@@ -12,8 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..errors import SpoolError, SpoolFullError
+from .upgrades import UPGRADES
 
-_VERSION = 1
+_VERSION = 2
 
 #: Octets that the write-ahead log may keep on disk once it is done with.
 _LOG_LIMIT = 16 * 1024 * 1024
@@ -73,10 +74,15 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     if mode != "wal":
         raise SpoolError(f"{file}: cannot keep a write-ahead log here; use a local disk")
     if not tables:
-        schema = files(__package__).joinpath("schema.sql").read_text("utf-8")
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version = {_VERSION}; COMMIT;"
-        )
+        _become(connection, files(__package__).joinpath("schema.sql").read_text("utf-8"), _VERSION)
+        return
+    for step in range(version, _VERSION):
+        _become(connection, UPGRADES[step], step + 1)
+
+
+def _become(connection: sqlite3.Connection, script: str, version: int) -> None:
+    """Run a script that leads to a version of the schema, as a whole or not at all."""
+    connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {version}; COMMIT;")
 
 
 def spool_error(error: Exception) -> SpoolError:

@@ -96,9 +96,9 @@ class MemorySpool:
         self.clean, self.disk.clean = self.disk.clean, False
         self._numbers = Numbers(self._clock.seconds, max(self.disk.contents, default=0))
 
-    def close(self) -> Deferred[None]:
+    def close(self, *, clean: bool = True) -> Deferred[None]:
         """Let go of the disk."""
-        self.disk.clean = True
+        self.disk.clean = clean
         self.disk.locked = False
         return succeed(None)
 
@@ -144,6 +144,16 @@ class MemorySpool:
         self.disk.check()
         lane = [each for each in self.disk.deliveries.values() if each.account == account]
         return tuple(sorted(lane, key=lambda each: (each.due, each.number))[:limit])
+
+    def bring_forward(self, account: str, latest: float) -> Deferred[None]:
+        """Let no delivery of an account be due later than that."""
+        return execute(self._bring_forward, account, latest)
+
+    def _bring_forward(self, account: str, latest: float) -> None:
+        self.disk.check()
+        for number, delivery in self.disk.deliveries.items():
+            if delivery.account == account and delivery.due > latest:
+                self.disk.deliveries[number] = attrs.evolve(delivery, due=latest)
 
     def lanes(self) -> Deferred[dict[str, int]]:
         """Count the waiting deliveries of each account that has any."""

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from sqlite3 import Connection
 
+from ..dsn import Notify, Return
 from ..envelope import Envelope
 from ..errors import SpoolError
 from ..message import Delivery, Message, Recipient
@@ -79,7 +80,8 @@ def settle(
 def waiting(connection: Connection, account: str, limit: int) -> tuple[Delivery, ...]:
     """Read the deliveries of an account, the earliest due first."""
     rows = connection.execute(
-        "SELECT id, due, attempts, tried, uncertain, warned, last_reply FROM delivery"
+        "SELECT id, due, attempts, tried_at, waited, tried, uncertain, warned, last_reply"
+        " FROM delivery"
         " WHERE account = ? ORDER BY due, id LIMIT ?",
         (account, limit),
     )
@@ -91,12 +93,14 @@ def waiting(connection: Connection, account: str, limit: int) -> tuple[Delivery,
             recipients=_recipients(connection, number),
             due=due,
             attempts=attempts,
+            tried_at=tried_at,
+            waited=waited,
             tried=tuple(json.loads(tried)),
             uncertain=bool(uncertain),
             warned=bool(warned),
             last_reply=last_reply,
         )
-        for number, due, attempts, tried, uncertain, warned, last_reply in rows
+        for number, due, attempts, tried_at, waited, tried, uncertain, warned, last_reply in rows
     )
 
 
@@ -108,6 +112,13 @@ def lanes(connection: Connection) -> dict[str, int]:
 def mail_ends(connection: Connection) -> dict[str, float]:
     """Read when each account's last mail ended."""
     return dict(connection.execute("SELECT name, mail_ended FROM account"))
+
+
+def bring_forward(connection: Connection, account: str, latest: float) -> None:
+    """Let no delivery of an account be due later than that."""
+    connection.execute(
+        "UPDATE delivery SET due = ? WHERE account = ? AND due > ?", (latest, account, latest)
+    )
 
 
 def piece(connection: Connection, message: int, part: int) -> bytes | None:
@@ -145,7 +156,7 @@ def _add(connection: Connection, new: New, first_part: int = 0) -> None:
         connection.execute("INSERT INTO content VALUES (?, ?)", (place(message.number, part), data))
     envelope = message.envelope
     connection.execute(
-        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             message.number,
             envelope.reverse_path,
@@ -155,11 +166,13 @@ def _add(connection: Connection, new: New, first_part: int = 0) -> None:
             message.size,
             message.header_size,
             message.arrived,
+            envelope.returns and envelope.returns.value,
+            envelope.envelope_id,
         ),
     )
     for delivery in deliveries:
         connection.execute(
-            "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 delivery.number,
                 delivery.account,
@@ -169,6 +182,8 @@ def _add(connection: Connection, new: New, first_part: int = 0) -> None:
                 delivery.uncertain,
                 delivery.warned,
                 delivery.last_reply,
+                delivery.tried_at,
+                delivery.waited,
             ),
         )
         _add_recipients(connection, delivery.number, delivery.recipients)
@@ -178,8 +193,18 @@ def _add_recipients(
     connection: Connection, delivery: int, recipients: tuple[Recipient, ...]
 ) -> None:
     connection.executemany(
-        "INSERT INTO recipient VALUES (?, ?, ?, ?)",
-        [(delivery, n, each.address, each.reason) for n, each in enumerate(recipients)],
+        "INSERT INTO recipient VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                delivery,
+                n,
+                each.address,
+                each.reason,
+                None if each.notify is None else each.notify.value,
+                each.original,
+            )
+            for n, each in enumerate(recipients)
+        ],
     )
 
 
@@ -200,7 +225,7 @@ def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> 
     """Make a delivery what remains of it; tell whether it was there."""
     changed = connection.execute(
         "UPDATE delivery SET account = ?, due = ?, attempts = ?, tried = ?, uncertain = ?,"
-        " warned = ?, last_reply = ? WHERE id = ?",
+        " warned = ?, last_reply = ?, tried_at = ?, waited = ? WHERE id = ?",
         (
             remaining.account,
             remaining.due,
@@ -209,6 +234,8 @@ def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> 
             remaining.uncertain,
             remaining.warned,
             remaining.last_reply,
+            remaining.tried_at,
+            remaining.waited,
             delivery.number,
         ),
     )
@@ -221,11 +248,13 @@ def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> 
 
 
 def _message(connection: Connection, number: int) -> Message:
-    reverse_path, recipients, eight_bit, utf8, size, header_size, arrived = connection.execute(
-        "SELECT reverse_path, recipients, eight_bit, utf8, size, header_size, arrived"
-        " FROM message WHERE number = ?",
-        (number,),
-    ).fetchone()
+    reverse_path, recipients, eight_bit, utf8, size, header_size, arrived, returns, envelope_id = (
+        connection.execute(
+            "SELECT reverse_path, recipients, eight_bit, utf8, size, header_size, arrived, returns,"
+            " envelope_id FROM message WHERE number = ?",
+            (number,),
+        ).fetchone()
+    )
     return Message(
         number=number,
         envelope=Envelope(
@@ -233,6 +262,8 @@ def _message(connection: Connection, number: int) -> Message:
             recipients=tuple(json.loads(recipients)),
             eight_bit=bool(eight_bit),
             utf8=bool(utf8),
+            returns=None if returns is None else Return(returns),
+            envelope_id=envelope_id,
         ),
         size=size,
         header_size=header_size,
@@ -242,6 +273,16 @@ def _message(connection: Connection, number: int) -> Message:
 
 def _recipients(connection: Connection, delivery: int) -> tuple[Recipient, ...]:
     rows = connection.execute(
-        "SELECT address, reason FROM recipient WHERE delivery = ? ORDER BY position", (delivery,)
+        "SELECT address, reason, notify, original FROM recipient WHERE delivery = ?"
+        " ORDER BY position",
+        (delivery,),
     )
-    return tuple(Recipient(address=address, reason=reason) for address, reason in rows)
+    return tuple(
+        Recipient(
+            address=address,
+            reason=reason,
+            notify=None if notify is None else Notify(notify),
+            original=original,
+        )
+        for address, reason, notify, original in rows
+    )

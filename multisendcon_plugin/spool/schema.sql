@@ -28,7 +28,9 @@ CREATE TABLE message (
     utf8 INTEGER NOT NULL CHECK (utf8 IN (0, 1)),
     size INTEGER NOT NULL CHECK (size >= 0),
     header_size INTEGER NOT NULL CHECK (header_size >= 0),
-    arrived REAL NOT NULL           -- seconds since the epoch, as every time in here
+    arrived REAL NOT NULL,          -- seconds since the epoch, as every time in here
+    returns TEXT,                   -- the wishes of the sender, RFC 3461: RET
+    envelope_id TEXT NOT NULL       -- ENVID
 );
 
 -- id = message * 65536 + n.
@@ -40,7 +42,9 @@ CREATE TABLE delivery (
     tried TEXT NOT NULL,            -- names of accounts, a JSON list
     uncertain INTEGER NOT NULL CHECK (uncertain IN (0, 1)),
     warned INTEGER NOT NULL CHECK (warned IN (0, 1)),
-    last_reply TEXT NOT NULL
+    last_reply TEXT NOT NULL,
+    tried_at REAL NOT NULL,         -- when the last attempt ended; 0: there was none
+    waited REAL NOT NULL            -- seconds until then while the relay was running
 );
 
 -- The order of a lane; the id follows by itself.
@@ -52,6 +56,8 @@ CREATE TABLE recipient (
     position INTEGER NOT NULL,
     address TEXT NOT NULL,
     reason TEXT NOT NULL,
+    notify INTEGER,                 -- NOTIFY: 1 success, 2 failure, 4 delay; NULL: not said
+    original TEXT NOT NULL,         -- ORCPT
     PRIMARY KEY (delivery, position)
 ) WITHOUT ROWID;
 

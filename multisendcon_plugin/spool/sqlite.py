@@ -70,15 +70,16 @@ class SqliteSpool:
         self._writer = Writer(connection, self._reactor, self._folder, self._reserve)
         self._reader = Reader(reading, self._reactor)
 
-    def close(self) -> Deferred[None]:
+    def close(self, *, clean: bool = True) -> Deferred[None]:
         """Finish what is being written and let go of the folder."""
         stopped = self._reader.stop()
-        stopped.addCallback(lambda _: self._stop_writer())
+        stopped.addCallback(lambda _: self._stop_writer(clean=clean))
         return stopped.addCallback(lambda _: self._lock.release())
 
-    def _stop_writer(self) -> Deferred[None]:
-        # If this fails, the store is not in good order, and the next start will see that.
-        self._writer.do(rows.end).addErrback(lambda _: None)
+    def _stop_writer(self, *, clean: bool) -> Deferred[None]:
+        if clean:
+            # If this fails, the store is not in good order, and the next start will see that.
+            self._writer.do(rows.end).addErrback(lambda _: None)
         return self._writer.stop()
 
     def draft(self) -> IDraft:
@@ -104,6 +105,10 @@ class SqliteSpool:
     def waiting(self, account: str, limit: int) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of an account, the earliest due first, at most `limit`."""
         return self._reader.ask(partial(rows.waiting, account=account, limit=limit))
+
+    def bring_forward(self, account: str, latest: float) -> Deferred[None]:
+        """Let no delivery of an account be due later than that."""
+        return self._writer.do(partial(rows.bring_forward, account=account, latest=latest))
 
     def lanes(self) -> Deferred[dict[str, int]]:
         """Count the waiting deliveries of each account that has any."""

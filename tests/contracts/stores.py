@@ -32,9 +32,9 @@ class Store:
         spool.open()
         self.spool = spool
 
-    def close(self):
+    def close(self, **how):
         spool, self.spool = self.spool, None
-        self.wait(spool.close())
+        self.wait(spool.close(**how))
 
     def wait(self, deferred):
         return self.reactor.wait(deferred)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import maybeDeferred
 from zope.interface.verify import verifyObject
 
+from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
 from multisendcon_plugin.interfaces import IContent, IDraft, ISpool
@@ -102,9 +103,17 @@ def test_everything_that_is_known_of_a_message_comes_back(store):
         recipients=("a@x.example", "b@y.example", "c@x.example", "a@x.example"),
         eight_bit=True,
         utf8=True,
+        returns=Return.HEADER,
+        envelope_id="QQ+3D1",
+    )
+    asking = Recipient(
+        address="c@x.example", reason="test", notify=Notify.NEVER, original="utf-8;Ü@x.example"
     )
     parcels = (
-        parcel("Sales", "a@x.example", "c@x.example", "a@x.example"),
+        attrs.evolve(
+            parcel("Sales"),
+            recipients=(*parcel("Sales", "a@x.example", "a@x.example").recipients, asking),
+        ),
         parcel("Büro", "b@y.example"),
     )
     draft = store.spool.draft()
@@ -219,6 +228,8 @@ def test_what_remains_is_as_the_settlement_says(store):
         recipients=(delivery.recipients[0], delivery.recipients[2], delivery.recipients[3]),
         due=delivery.due + 60.25,
         attempts=3,
+        tried_at=delivery.due + 1.5,
+        waited=2.25,
         tried=("B", 'C "quoted", ü'),
         uncertain=True,
         warned=True,
@@ -361,6 +372,22 @@ def test_it_knows_whether_it_was_closed_in_good_order(store):
     store.close()
     store.open()
     assert store.spool.clean
+    store.close(clean=False)
+    store.open()
+    assert not store.spool.clean
+
+
+def test_no_delivery_is_due_later_than_it_is_brought_forward_to(store):
+    (first,) = commit(store, parcels=(parcel("A", "a@x"),))
+    (second,) = commit(store, parcels=(parcel("A", "b@x"),))
+    (other,) = commit(store, parcels=(parcel("B", "c@x"),))
+    in_time, late = changed(first, due=1000.0), changed(second, due=9000.0)
+    elsewhere = changed(other, due=9000.0)
+    for settlement in (in_time, late, elsewhere):
+        store.settle(settlement)
+    store.wait(store.spool.bring_forward("A", 2000.0))
+    assert store.waiting("A") == (in_time.remaining, attrs.evolve(late.remaining, due=2000.0))
+    assert store.waiting("B") == (elsewhere.remaining,)
 
 
 def test_only_one_at_a_time(store):

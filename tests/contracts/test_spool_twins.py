@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 from twisted.internet.defer import maybeDeferred
 
+from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.message import Parcel, Recipient, Submission
@@ -30,7 +31,11 @@ PARCELS = tuple(
 
 recipients = st.lists(
     st.builds(
-        Recipient, address=st.sampled_from(["a@x", "b@x", "ü@x"]), reason=st.sampled_from("mn")
+        Recipient,
+        address=st.sampled_from(["a@x", "b@x", "ü@x"]),
+        reason=st.sampled_from("mn"),
+        notify=st.sampled_from([None, Notify.NEVER, Notify.SUCCESS | Notify.DELAY]),
+        original=st.sampled_from(["", "utf-8;ü@x"]),
     ),
     min_size=1,
     max_size=3,
@@ -46,6 +51,8 @@ envelopes = st.builds(
     recipients=st.lists(st.sampled_from(["a@x", "b@x", "ü@x"]), min_size=1).map(tuple),
     eight_bit=st.booleans(),
     utf8=st.booleans(),
+    returns=st.sampled_from([None, *Return]),
+    envelope_id=st.sampled_from(["", "Q+2B"]),
 )
 contents = st.builds(
     lambda size, octet: bytes([octet]) * size,
@@ -147,6 +154,8 @@ class Twins(RuleBasedStateMachine):
                 account=data.draw(st.sampled_from(ACCOUNTS)),
                 due=delivery.due + data.draw(st.sampled_from([-5.0, 0.0, 5.0])),
                 attempts=delivery.attempts + 1,
+                tried_at=delivery.due + 7.0,
+                waited=delivery.waited + 7.5,
                 tried=(delivery.account,),
                 uncertain=data.draw(st.booleans()),
                 warned=data.draw(st.booleans()),
@@ -157,6 +166,11 @@ class Twins(RuleBasedStateMachine):
             delivery=delivery, remaining=remaining, reports=reports, mail_ended=mail_ended
         )
         self.learn(self.both(lambda store: store.spool.settle(settlement)))
+
+    @rule(account=st.sampled_from(ACCOUNTS), seconds=st.sampled_from([-60.0, 0.0, 1.0]))
+    def bring_forward(self, account, seconds):
+        latest = self.stores[0].reactor.now + seconds
+        self.both(lambda store: store.spool.bring_forward(account, latest))
 
     @rule(account=st.sampled_from(ACCOUNTS), limit=st.integers(0, 4))
     def look_at_a_lane(self, account, limit):

@@ -46,12 +46,13 @@ class Relay(Program):
 
     def waiting(self):
         """Count what is in the spool; the relay is not running."""
+        tables = ("delivery", "message", "content", "draft")
+        return sum(self.value(f"SELECT count(*) FROM {table}") for table in tables)
+
+    def value(self, question):
+        """Ask the spool's database for one value; the relay is not running."""
         with contextlib.closing(sqlite3.connect(self.spool / "spool.db")) as database:
-            counts = [
-                database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for table in ("delivery", "message", "content", "draft")
-            ]
-        return sum(counts)
+            return database.execute(question).fetchone()[0]
 
 
 def account(name, server, port, **settings):
