@@ -3,6 +3,7 @@
 The public names, for other Twisted applications; see ``docs/embedding.rst``.
 """
 
+from .clock import make_steady
 from .configuration import Configuration, load, parse
 from .envelope import Envelope
 from .errors import (
@@ -36,5 +37,6 @@ __all__ = [
     "SpoolLockedError",
     "__version__",
     "load",
+    "make_steady",
     "parse",
 ]

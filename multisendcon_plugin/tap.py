@@ -11,6 +11,7 @@ from typing import NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
+from .clock import make_steady
 from .configuration import load
 from .errors import MultisendconError
 from .preflight import preflight
@@ -93,6 +94,7 @@ def makeService(options: Options) -> IService:
     """Return the service that twistd runs."""
     from twisted.internet import reactor  # noqa: PLC0415 -- it is chosen when twistd has started
 
+    make_steady(reactor)
     if options["demo"]:
         from .demo import DemoService  # noqa: PLC0415 -- only the demonstration needs the fakes
 

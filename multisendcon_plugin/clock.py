@@ -1,0 +1,28 @@
+"""A clock for the reactor that nobody can set.
+
+Twisted's timers run on the wall clock: set back by an hour, all of them ring an hour late, and set
+forward all of them ring at once.  Minimum waits, retries and time limits must not depend on that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def make_steady(
+    reactor: Any,
+    *,
+    wall: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> None:
+    """Let a reactor's time, and so its timers, run on whatever happens to the wall clock.
+
+    It starts with the time of the wall clock, in seconds since the epoch.
+
+    :param reactor: of Twisted; to be called before it runs.
+    :param monotonic: a clock that is never set.
+    """
+    ahead = wall() - monotonic()
+    reactor.seconds = lambda: ahead + monotonic()
