@@ -25,6 +25,8 @@ class Envelope:
     """The client declared ``BODY=8BITMIME``."""
     utf8: bool = False
     """The client declared ``SMTPUTF8``."""
+    author: str = ""
+    """The address in ``From:``, which stands for the null reverse-path."""
     returns: Return | None = None
     """How much of the mail a report on its failure is to bring back (``RET``)."""
     envelope_id: str = ""

@@ -38,7 +38,7 @@ class IAccountRegistry(Interface):
         """
 
     def fallback(
-        name: str, tried: tuple[str, ...], sender: str, recipients: list[str]
+        name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
     ) -> str | None:
         """Name the account that takes over a delivery which its account could not carry.
 

@@ -199,7 +199,13 @@ def report(facts: Facts, original: bytes, *, settings: NdrSettings, recipient: s
     separator = f"\r\n--{boundary}\r\n".encode()
     body = separator + separator.join(parts) + f"\r\n--{boundary}--\r\n".encode()
     return Report(
-        envelope=Envelope(reverse_path="", recipients=(recipient,), eight_bit=eight_bit, utf8=utf8),
+        envelope=Envelope(
+            reverse_path="",
+            recipients=(recipient,),
+            author=settings.sender,
+            eight_bit=eight_bit,
+            utf8=utf8,
+        ),
         content=own_header + body.replace(b"\r\n.", b"\r\n.."),
         header_size=len(own_header),
     )

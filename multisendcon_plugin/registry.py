@@ -18,6 +18,7 @@ import attrs
 
 from .account import Account
 from .address import matching_form
+from .envelope import Envelope
 from .masks import ANY, NULL, Masks, lookup_keys
 
 # An account with more pairs of sender and recipient masks is found by one side alone: pairs
@@ -118,26 +119,27 @@ class AccountRegistry:
         yield from self._routes(header_from, recipient)
 
     def fallback(
-        self, name: str, tried: tuple[str, ...], sender: str, recipients: list[str]
+        self, name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
     ) -> str | None:
         """Name the account that takes over a delivery which its account could not carry.
 
         :param name: the account that failed.
         :param tried: accounts that have failed before it.
-        :param sender: the reverse-path, ``""`` for the null one.
+        :param recipients: those of the delivery.
         :return: ``None`` when there is none.
         """
         account = self.account(name)
         if account is None:
             return None
-        sender = matching_form(sender)
+        sender = matching_form(envelope.reverse_path)
+        author = matching_form(envelope.author)
         recipients = [matching_form(recipient) for recipient in recipients]
         for other in self._followers(account):
             if (
                 other.enabled
                 and other.name != name
                 and other.name not in tried
-                and _admits_sender(other, sender)
+                and _admits_sender(other, sender, author)
                 and all(other.recipients.match(recipient) for recipient in recipients)
             ):
                 return other.name
@@ -203,10 +205,10 @@ class _Index:
         return found[0] if len(found) == 1 else heapq.merge(*found)
 
 
-def _admits_sender(account: Account, sender: str) -> bool:
+def _admits_sender(account: Account, sender: str, author: str) -> bool:
     if not sender and account.senders.admits_null:
         return True
-    return account.senders.match(sender) is not None
+    return account.senders.match(sender or author) is not None
 
 
 def _admission(who: str, mask: str) -> str:

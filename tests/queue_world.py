@@ -132,7 +132,11 @@ class World:
         routes = [by or self.route(sender, header_from, each) for each in recipients]
         return self.queue.commit(
             draft,
-            Envelope(reverse_path=sender, recipients=recipients),
+            Envelope(
+                reverse_path=sender,
+                recipients=recipients,
+                author="" if sender else header_from,
+            ),
             len(header),
             parcels(
                 (name, Recipient(address=each, reason="test", notify=notify))

@@ -187,6 +187,15 @@ def test_what_the_sender_wants_to_be_told_is_kept_for_each_recipient():
     assert (second.envelope.returns, second.envelope.envelope_id) == (None, "")
 
 
+def test_who_stands_for_the_null_reverse_path_is_kept():
+    edge = Edge()
+    client = edge.client()
+    content = b"From: The Boss <boss@x.example>\r\n\r\nhello\r\n"
+    client.send_mail(content, sender=b"")
+    client.send_mail(content, sender=b"a@x.example")
+    assert [message.envelope.author for message in edge.messages] == ["boss@x.example", ""]
+
+
 def test_a_recipient_that_is_named_twice_has_one_wish_the_last():
     edge = Edge()
     client = edge.client()

@@ -275,7 +275,9 @@ def test_a_report_has_three_parts(policy):
 
 def test_a_report_has_the_null_reverse_path_and_says_that_it_is_automatic():
     made = reported(facts())
-    assert made.envelope == Envelope(reverse_path="", recipients=("boss@example.com",))
+    assert made.envelope == Envelope(
+        reverse_path="", recipients=("boss@example.com",), author=SETTINGS.sender
+    )
     found = parsed(made)
     assert found["Auto-Submitted"] == "auto-replied"
     assert found["From"].addresses[0].addr_spec == "mailer-daemon@relay.example.com"

@@ -7,6 +7,7 @@ from zope.interface.verify import verifyClass
 
 from multisendcon_plugin.account import Account
 from multisendcon_plugin.address import matching_form
+from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.interfaces import IAccountRegistry
 from multisendcon_plugin.masks import Masks
 from multisendcon_plugin.registry import AccountRegistry, Route
@@ -20,6 +21,10 @@ def account(name, senders=(), recipients=(), **settings):
         recipients=Masks.parse(recipients),
         **settings,
     )
+
+
+def envelope(sender, author=""):
+    return Envelope(reverse_path=sender, recipients=("a@b",), author=author)
 
 
 def name_of(route):
@@ -155,7 +160,7 @@ FALLBACKS = [
 )
 def test_fallback(name, tried, expected):
     registry = AccountRegistry(FALLBACKS)
-    assert registry.fallback(name, tried, "Joe@X", ["a@b", "c@d"]) == expected
+    assert registry.fallback(name, tried, envelope("Joe@X"), ["a@b", "c@d"]) == expected
 
 
 @pytest.mark.parametrize(
@@ -167,6 +172,7 @@ def test_fallback(name, tried, expected):
         ("a@y", ["a@z"], "All"),
         ("", ["a@z"], "Null"),
         ("", ["a@v"], "All"),
+        ("<> by a@x", ["a@z"], "Z"),
     ],
 )
 def test_fallback_admits_sender_and_all_recipients(sender, recipients, expected):
@@ -179,7 +185,21 @@ def test_fallback_admits_sender_and_all_recipients(sender, recipients, expected)
             account("Null", ["<>"], ["*@z"]),
         ]
     )
-    assert registry.fallback("A", (), sender, recipients) == expected
+    sender, _, author = sender.partition("<> by ")
+    assert registry.fallback("A", (), envelope(sender, author), recipients) == expected
+
+
+def test_a_report_can_avoid_an_account_unless_there_is_no_other():
+    registry = AccountRegistry([account("N", ["<>"], ["*@y"]), account("A", ["*@x"]), account("B")])
+    routes = [
+        registry.route_null("m@x", recipient, avoid)
+        for recipient in ("r@y", "r@z")
+        for avoid in (None, "N", "A", "B")
+    ]
+    assert [route.account for route in routes] == ["N", "A", "N", "N", "A", "A", "B", "A"]
+    alone = AccountRegistry([account("A", ["*@x"])])
+    assert alone.route_null("m@x", "r@y", "A").account == "A"
+    assert alone.route_null("m@z", "r@y", "A") is None
 
 
 masks = st.lists(

@@ -191,7 +191,8 @@ class IncomingMessage:
         try:
             if self._header is None:
                 self._write_start()
-            routed = self._routed()
+            author = "" if self._origin.address else _author(self._header or b"")
+            routed = self._routed(author)
         except Exception:
             self._draft.discard()
             return fail()
@@ -201,6 +202,7 @@ class IncomingMessage:
             recipients=tuple(self._routes),
             eight_bit=origin.eight_bit,
             utf8=origin.utf8,
+            author=author,
             returns=origin.returns,
             envelope_id=origin.envelope_id,
         )
@@ -212,14 +214,13 @@ class IncomingMessage:
         )
         return committed.addCallback(lambda _: self.name)
 
-    def _routed(self) -> list[tuple[ForwardPath, Route]]:
+    def _routed(self, author: str) -> list[tuple[ForwardPath, Route]]:
         """Return each recipient's route; the null reverse-path is routed by ``From:``."""
         routed = []
-        header_from = "" if self._origin.address else _author(self._header or b"")
         for path, known in self._routes.values():
-            route = known or self._desk.registry.route_null(header_from, path.address)
+            route = known or self._desk.registry.route_null(author, path.address)
             if route is None:
-                raise ReplyError(_no_account(header_from, path.address))
+                raise ReplyError(_no_account(author, path.address))
             routed.append((path, route))
         return routed
 

@@ -35,7 +35,7 @@ def reports_account(settings: NdrSettings, hostname: str) -> Account | None:
     )
 
 
-async def read_start(spool: ISpool, message: Message, size: int) -> bytes:
+async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
     """Return so many octets of a stored message, or as many of them as can be read."""
     content = spool.content(message)
     start = b""
@@ -80,7 +80,7 @@ class ReportDesk:
                 )
             return ()
         size = returned_size(facts)
-        original = await read_start(self._spool, message, max(size, message.header_size))
+        original = await _read_start(self._spool, message, max(size, message.header_size))
         made = [
             report(facts, original, settings=self._settings, recipient=recipient)
             for recipient in recipients

@@ -169,7 +169,7 @@ class QueueService(Service):
         while not self._stopping:
             waiting = await self._waiting(name, stuck + MOVED_AT_ONCE)
             for delivery in waiting[stuck:]:
-                moved = await adopted(delivery, self._registry, self._spool)
+                moved = adopted(delivery, self._registry)
                 if moved is None:
                     stuck += 1
                     continue

@@ -69,7 +69,7 @@ class Settler:
         return self._registry.fallback(
             delivery.account,
             delivery.tried,
-            delivery.message.envelope.reverse_path,
+            delivery.message.envelope,
             [recipient.address for recipient in delivery.recipients],
         )
 

@@ -156,7 +156,7 @@ def _add(connection: Connection, new: New, first_part: int = 0) -> None:
         connection.execute("INSERT INTO content VALUES (?, ?)", (place(message.number, part), data))
     envelope = message.envelope
     connection.execute(
-        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             message.number,
             envelope.reverse_path,
@@ -168,6 +168,7 @@ def _add(connection: Connection, new: New, first_part: int = 0) -> None:
             message.arrived,
             envelope.returns and envelope.returns.value,
             envelope.envelope_id,
+            envelope.author,
         ),
     )
     for delivery in deliveries:
@@ -248,13 +249,9 @@ def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> 
 
 
 def _message(connection: Connection, number: int) -> Message:
-    reverse_path, recipients, eight_bit, utf8, size, header_size, arrived, returns, envelope_id = (
-        connection.execute(
-            "SELECT reverse_path, recipients, eight_bit, utf8, size, header_size, arrived, returns,"
-            " envelope_id FROM message WHERE number = ?",
-            (number,),
-        ).fetchone()
-    )
+    row = connection.execute("SELECT * FROM message WHERE number = ?", (number,)).fetchone()
+    _, reverse_path, recipients, eight_bit, utf8, size, header_size, arrived, *rest = row
+    returns, envelope_id, author = rest
     return Message(
         number=number,
         envelope=Envelope(
@@ -264,6 +261,7 @@ def _message(connection: Connection, number: int) -> Message:
             utf8=bool(utf8),
             returns=None if returns is None else Return(returns),
             envelope_id=envelope_id,
+            author=author,
         ),
         size=size,
         header_size=header_size,

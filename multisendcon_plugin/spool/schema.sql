@@ -30,7 +30,8 @@ CREATE TABLE message (
     header_size INTEGER NOT NULL CHECK (header_size >= 0),
     arrived REAL NOT NULL,          -- seconds since the epoch, as every time in here
     returns TEXT,                   -- the wishes of the sender, RFC 3461: RET
-    envelope_id TEXT NOT NULL       -- ENVID
+    envelope_id TEXT NOT NULL,      -- ENVID
+    author TEXT NOT NULL            -- the address in From:, if reverse_path is the null one
 );
 
 -- id = message * 65536 + n.

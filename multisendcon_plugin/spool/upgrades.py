@@ -11,6 +11,7 @@ UPGRADES = {
     1: """
         ALTER TABLE message ADD COLUMN returns TEXT;
         ALTER TABLE message ADD COLUMN envelope_id TEXT NOT NULL DEFAULT '';
+        ALTER TABLE message ADD COLUMN author TEXT NOT NULL DEFAULT '';
         ALTER TABLE delivery ADD COLUMN tried_at REAL NOT NULL DEFAULT 0;
         ALTER TABLE delivery ADD COLUMN waited REAL NOT NULL DEFAULT 0;
         ALTER TABLE recipient ADD COLUMN notify INTEGER;

@@ -105,6 +105,7 @@ def test_everything_that_is_known_of_a_message_comes_back(store):
         utf8=True,
         returns=Return.HEADER,
         envelope_id="QQ+3D1",
+        author="Büro@example.com",
     )
     asking = Recipient(
         address="c@x.example", reason="test", notify=Notify.NEVER, original="utf-8;Ü@x.example"

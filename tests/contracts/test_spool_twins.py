@@ -53,6 +53,7 @@ envelopes = st.builds(
     utf8=st.booleans(),
     returns=st.sampled_from([None, *Return]),
     envelope_id=st.sampled_from(["", "Q+2B"]),
+    author=st.sampled_from(["", "a@x"]),
 )
 contents = st.builds(
     lambda size, octet: bytes([octet]) * size,
