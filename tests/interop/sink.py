@@ -15,13 +15,15 @@ class Sink(Program):
     """An smtp-sink.
 
     :param mails: the folder for the files; it may be on a faster disk.
+    :param options: further ones of the program.
     """
 
     address = "127.0.2.2"
 
-    def __init__(self, folder, mails=None):
+    def __init__(self, folder, mails=None, options=()):
         super().__init__("sink", folder)
         self.port = free_port(self.address)
+        self.options = options
         self.mails = mails or self.folder / "mails"
         self.mails.mkdir()
 
@@ -29,7 +31,15 @@ class Sink(Program):
         # It has to be told which user to become, but only when it is root that runs it.
         user = ["-u", pwd.getpwuid(0).pw_name] if os.getuid() == 0 else []
         target = f"inet:{self.address}:{self.port}"
-        return [program("smtp-sink"), *user, "-d", f"{self.mails}/mail.", target, "200"]
+        return [
+            program("smtp-sink"),
+            *user,
+            *self.options,
+            "-d",
+            f"{self.mails}/mail.",
+            target,
+            "200",
+        ]
 
     def start(self):
         super().start()
