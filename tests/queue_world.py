@@ -71,9 +71,7 @@ class World:
             ndr=self.ndr,
             accounts=self.accounts,
         )
-        self.memory = MemorySpool(self.clock, self.disk)
-        self.memory.open()
-        self.spool = SlowSpool(self.memory, self.clock) if self.slow else self.memory
+        self.spool = self.open_spool()
         self.registry = AccountRegistry(self.accounts)
         self.relays = {}
         self.queue = QueueService(
@@ -85,6 +83,11 @@ class World:
             wall=lambda: self.clock.seconds() + self.clock_set_by,
         )
         self.queue.startService()
+
+    def open_spool(self):
+        self.memory = MemorySpool(self.clock, self.disk)
+        self.memory.open()
+        return SlowSpool(self.memory, self.clock) if self.slow else self.memory
 
     def make_relay(self, of):
         assert of.name not in self.relays
