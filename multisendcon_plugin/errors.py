@@ -42,6 +42,10 @@ class SpoolFullError(SpoolError):
     """There is no room for another message now; there may be later."""
 
 
+class SpoolBrokenError(SpoolError):
+    """Nothing is written any more until the relay is restarted."""
+
+
 class SpoolLockedError(SpoolError):
     """Another process uses the spool."""
 

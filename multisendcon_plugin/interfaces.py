@@ -98,7 +98,8 @@ class IDraft(Interface):
 class ISpool(Interface):
     """The durable store of messages and deliveries.
 
-    One process at a time; `tests/contracts` says in tests what every implementation keeps.
+    One process at a time; `tests/contracts` says in tests what every implementation keeps.  What
+    cannot be written any more, whatever is tried, fails with `SpoolBrokenError`.
     """
 
     def open() -> None:

@@ -10,7 +10,7 @@ import pytest
 from multisendcon_plugin.attempt import AccountFault, Verdict
 from multisendcon_plugin.configuration.values import ReportTo
 from multisendcon_plugin.dsn import Notify
-from multisendcon_plugin.errors import SpoolError, SpoolFullError
+from multisendcon_plugin.errors import SpoolBrokenError, SpoolError, SpoolFullError
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.queue.held import HeldContent
@@ -498,6 +498,48 @@ def test_a_spool_with_a_fault_does_not_keep_the_queue_from_stopping():
     assert log.failures(SpoolError) > 0
     world.disk.fault = None
     assert len(world.waiting) == 1
+
+
+BROKEN = SpoolBrokenError("nothing is written any more")
+
+
+def test_when_nothing_is_written_any_more_nothing_begins_and_nothing_is_sent_twice():
+    world = World(account("A", recipients="*@far.example", max_connections=1), account("B"))
+    world.servers["B"] = deferring
+    for n in range(3):
+        world.mail(f"r{n}@far.example")
+    world.mail("r@near.example")
+    world.run(2.5)
+    assert [now.relay.account.name for now in world.tries] == ["A", "B", "A"]
+    world.disk.fault = BROKEN
+    with logged() as log:
+        world.run(DAY)
+    assert log.texts() == []
+    # One was on its way.
+    assert len(world.tries) == 4
+    assert world.stop(1)
+    world.disk.fault = None
+    world.servers.clear()
+    world.start()
+    world.run(DAY)
+    assert world.waiting == []
+    assert len(world.tries) == 6
+
+
+def test_when_a_mail_cannot_be_committed_any_more_nothing_begins_either():
+    world = World()
+    world.servers["A"] = deferring
+    world.mail()
+    world.run(10)
+    world.disk.fault = BROKEN
+    refused = []
+    world.mail().addErrback(refused.append)
+    with logged() as log:
+        world.run(DAY)
+    assert [failure.value for failure in refused] == [BROKEN]
+    assert log.texts() == []
+    assert len(world.tries) == 1
+    assert world.stop(1)
 
 
 def test_a_mail_that_the_spool_does_not_take_is_not_ours():

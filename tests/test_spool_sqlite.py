@@ -17,12 +17,18 @@ import pytest
 from twisted.internet.defer import maybeDeferred
 
 from multisendcon_plugin.envelope import Envelope
-from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
+from multisendcon_plugin.errors import (
+    SpoolBrokenError,
+    SpoolError,
+    SpoolFullError,
+    SpoolLockedError,
+)
 from multisendcon_plugin.message import Parcel, Recipient, Submission
 from multisendcon_plugin.settle import Settlement
 from multisendcon_plugin.spool import SqliteSpool, rows
 from multisendcon_plugin.spool.keys import place, span
 from tests.contracts.stores import SqliteStore
+from tests.queues import logged
 from tests.reactors import QueueReactor
 
 KIB = 1024
@@ -540,11 +546,17 @@ def test_after_a_failed_sync_nothing_is_written_any_more(store, statement, code,
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(3)]
         connection = let_fail(store, statement, code, {which})
     done.append(store.spool.settle(Settlement(delivery=delivery, remaining=None)))
-    for each in done:
-        with pytest.raises(SpoolError, match="restart after checking the disk") as caught:
-            store.wait(each)
-        assert caught.type is SpoolError
+    with logged() as log:
+        for each in done:
+            with pytest.raises(SpoolBrokenError, match="nothing is written any more"):
+                store.wait(each)
     assert connection.tried == which
+    [text] = log.texts()
+    assert (
+        f"{store.folder}/spool.db: made up; nothing is written, accepted or sent any more" in text
+    )
+    assert "restart after checking the disk" in text
+    assert "recover" not in text
     assert store.waiting("Sales") == (delivery,)
     assert store.read(delivery.message) == b"text"
     store.close()

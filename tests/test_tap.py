@@ -107,6 +107,18 @@ def test_a_spool_in_use_is_told(tmp_path, mode):
     assert not (tmp_path / "twistd.pid").exists()
 
 
+@pytest.mark.parametrize("mode", [(), ("-n",)], ids=["daemon", "foreground"])
+def test_a_damaged_spool_is_told_and_left_as_it_is(tmp_path, mode):
+    write(tmp_path)
+    make_folder(tmp_path / "spool")
+    file = tmp_path / "spool" / "spool.db"
+    file.write_bytes(b"garbage" * 1000)
+    result = twistd(tmp_path, *mode, "multisendcon", "--config=relay.toml")
+    assert_ended_with(result, "the database is damaged: file is not a database; it is left")
+    assert file.read_bytes() == b"garbage" * 1000
+    assert not (tmp_path / "twistd.pid").exists()
+
+
 def test_what_is_found_out_after_the_fork_is_told_to_the_one_who_waits_and_to_the_log(tmp_path):
     write(tmp_path, "unix:address=missing/socket")
     result = twistd(tmp_path, "multisendcon", "--config=relay.toml")

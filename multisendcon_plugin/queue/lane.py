@@ -195,12 +195,16 @@ class Lane:
         elif before is not None and fault is None:
             self.log.info("account {account} works again", account=self.account.name)
 
+    def halt(self) -> None:
+        """Begin nothing new; what is under way goes on."""
+        self._stopping = True
+        self._turn_off_alarm()
+
     def stop(self, grace: float) -> Deferred[Any]:
         """Begin nothing new, let what is under way finish for so many seconds, hang up.
 
         :return: fires when each attempt has been concluded.
         """
-        self._stopping = True
-        self._turn_off_alarm()
+        self.halt()
         stopped = self.relay.stop(grace)
         return stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from ..errors import SpoolError
+from ..errors import SpoolBrokenError, SpoolError
 
 T = TypeVar("T")
 
@@ -36,10 +36,13 @@ class Patience:
 
         :param complaint: what is wrong without it, for the log.
         :raise SpoolError: there is none, and no more time: see `stop`.
+        :raise SpoolBrokenError: there never will be one.
         """
         while True:
             try:
                 return await question()
+            except SpoolBrokenError:
+                raise
             except SpoolError:
                 self.log.failure("{complaint}", complaint=complaint)
                 if self._stopping:

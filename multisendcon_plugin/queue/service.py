@@ -12,6 +12,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..account import Account
@@ -19,6 +20,7 @@ from ..attempt import AccountFault, Attempt
 from ..backoff import longest_pause
 from ..configuration import Configuration
 from ..envelope import Envelope
+from ..errors import SpoolBrokenError
 from ..failure import Action
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..message import Delivery, Message, Parcel
@@ -127,8 +129,16 @@ class QueueService(Service):
         """Let something run to its end, also while the service stops."""
         running = Deferred.fromCoroutine(work)
         self._under_way.add(running)
+        running.addErrback(self._halt)
         running.addErrback(lambda failure: self.log.failure("the queue has a fault", failure))
         running.addCallback(lambda _: self._under_way.discard(running))
+
+    def _halt(self, failure: Failure) -> None:
+        """Begin nothing new: what came of it could not be written, and it would be sent again."""
+        failure.trap(SpoolBrokenError)
+        self._ready = False
+        for lane in self._lanes.values():
+            lane.halt()
 
     # Lanes.
 
@@ -206,7 +216,14 @@ class QueueService(Service):
     ) -> Deferred[None]:
         """Take a message over: see `IIntake`."""
         committed = draft.commit(envelope, header_size, parcels)
-        return committed.addCallback(self._committed, draft.held)
+        return committed.addCallbacks(
+            self._committed, self._not_committed, callbackArgs=(draft.held,)
+        )
+
+    def _not_committed(self, failure: Failure) -> Failure:
+        if failure.check(SpoolBrokenError):
+            self._halt(failure)
+        return failure
 
     def _committed(self, deliveries: tuple[Delivery, ...], content: bytes | None) -> None:
         journal.accepted(deliveries)

@@ -33,6 +33,14 @@ _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_S
 
 _SYNC = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
 
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+#: What to do with a damaged database; https://sqlite.org/cli.html#recover_data_from_a_corrupted_database
+RECOVER = (
+    "Stop the relay, copy the whole folder, and save what can be read of the copy:"
+    " sqlite3 spool.db .recover | sqlite3 recovered.db"
+)
+
 
 def open_database(file: Path) -> sqlite3.Connection:
     """Connect to write; make the file when there is none.
@@ -40,6 +48,7 @@ def open_database(file: Path) -> sqlite3.Connection:
     :raise SpoolError: the file is not ours, from a newer version, or cannot be used.
     """
     try:
+        _look_for_a_lost_database(file)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         connection = connect(file)
         try:
@@ -48,8 +57,31 @@ def open_database(file: Path) -> sqlite3.Connection:
             connection.close()
             raise
     except (OSError, sqlite3.Error) as error:
-        raise SpoolError(f"{file}: the spool cannot be opened: {error}") from error
+        raise not_opened(file, error) from error
     return connection
+
+
+def _look_for_a_lost_database(file: Path) -> None:
+    """SQLite would throw the log away, and begin with an empty database."""
+    log = file.with_name(f"{file.name}-wal")
+    if _size(log) and not _size(file):
+        raise SpoolError(
+            f"{log}: there is mail in this log, but its database is missing or empty; bring"
+            f" {file.name} back, or move the log away"
+        )
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def not_opened(file: Path, error: Exception) -> SpoolError:
+    """Say why a spool cannot be opened, and what can be done."""
+    if is_damage(error):
+        return SpoolError(
+            f"{file}: the database is damaged: {error}; it is left as it is. {RECOVER}"
+        )
+    return SpoolError(f"{file}: the spool cannot be opened: {error}")
 
 
 def connect(file: Path) -> sqlite3.Connection:
@@ -90,7 +122,7 @@ def spool_error(error: Exception) -> SpoolError:
     if isinstance(error, SpoolError):
         return error
     if _code(error) in _FULL:
-        ours: SpoolError = SpoolFullError(f"the spool is full: {error}")
+        ours: SpoolError = SpoolFullError(f"the spool's disk is full, or takes no writes: {error}")
     else:
         ours = SpoolError(f"the spool failed: {type(error).__name__}: {error}")
     ours.__cause__ = error
@@ -98,17 +130,25 @@ def spool_error(error: Exception) -> SpoolError:
 
 
 def lost_trust(error: Exception, *, committing: bool) -> bool:
-    """Tell whether the disk can no longer be believed.
+    """Tell whether what is written can no longer be believed to last.
 
     After a failed fsync the system may have dropped what it did not write, and the next fsync
-    says nothing of it; so there must be none.
+    says nothing of it; so there must be none.  And what is written into damage may spread it.
 
     :param committing: it was COMMIT that failed.
     """
     code = _code(error)
-    return code in _SYNC or (
-        committing and code not in _FULL and code not in (sqlite3.SQLITE_BUSY, None)
+    return (
+        code in _SYNC
+        or is_damage(error)
+        or (committing and code not in _FULL and code not in (sqlite3.SQLITE_BUSY, None))
     )
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether SQLite has found what it never wrote."""
+    # The lowest octet is the primary result code.
+    return (_code(error) or 0) & 0xFF in _DAMAGE
 
 
 def _code(error: Exception) -> int | None:

@@ -18,6 +18,7 @@ from ..errors import SpoolError
 from ..interfaces import IContent
 from ..message import Message
 from .rows import piece
+from .trust import Trust
 from .worker import Job, Reactor, Worker
 
 _T = TypeVar("_T")
@@ -26,8 +27,9 @@ _T = TypeVar("_T")
 class Reader:
     """Answers questions in the order in which they come."""
 
-    def __init__(self, connection: sqlite3.Connection, reactor: Reactor) -> None:
+    def __init__(self, connection: sqlite3.Connection, reactor: Reactor, trust: Trust) -> None:
         self._connection = connection
+        self._trust = trust
         self._worker = Worker("spool reader", reactor, self._work, connection.close)
 
     def ask(self, question: Callable[[sqlite3.Connection], _T]) -> Deferred[_T]:
@@ -49,6 +51,7 @@ class Reader:
                     if self._connection.in_transaction:
                         self._connection.execute("COMMIT")
             except Exception as error:
+                self._trust.not_read(error)
                 job.error = error
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from ..errors import SpoolError
 from ..interfaces import IContent, IDraft, ISpool
 from ..message import Delivery, Message
 from ..settle import Settlement
 from . import rows
-from .database import connect, open_database, spool_error
+from .database import connect, not_opened, open_database
 from .draft import Draft
 from .folder import Lock, make_folder
 from .keys import Numbers, new_deliveries
 from .reader import Reader, StoredContent
+from .trust import Trust
 from .worker import Reactor
 from .writer import Writer
 
@@ -65,10 +65,11 @@ class SqliteSpool:
             reading = connect(file)
         except Exception as error:
             connection.close()
-            raise SpoolError(f"{file}: {spool_error(error)}") from error
+            raise not_opened(file, error) from error
         self._numbers = Numbers(self._reactor.seconds, last)
-        self._writer = Writer(connection, self._reactor, self._folder, self._reserve)
-        self._reader = Reader(reading, self._reactor)
+        trust = Trust(file, self._reactor)
+        self._writer = Writer(connection, self._reactor, self._folder, self._reserve, trust)
+        self._reader = Reader(reading, self._reactor, trust)
 
     def close(self, *, clean: bool = True) -> Deferred[None]:
         """Finish what is being written and let go of the folder."""

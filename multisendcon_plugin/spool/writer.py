@@ -14,8 +14,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from ..errors import SpoolError, SpoolFullError
-from .database import lost_trust
+from ..errors import SpoolFullError
+from .trust import Trust
 from .worker import Job, Reactor, Worker
 
 #: Octets that a new message takes beside its content: a few pages of the database.
@@ -29,14 +29,19 @@ class Writer:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, reactor: Reactor, folder: Path, reserve: int
+        self,
+        connection: sqlite3.Connection,
+        reactor: Reactor,
+        folder: Path,
+        reserve: int,
+        trust: Trust,
     ) -> None:
         self.batches = 0
         self.jobs = 0
         self.reserve = reserve
         self._connection = connection
         self._folder = folder
-        self._broken: SpoolError | None = None
+        self._trust = trust
         self._worker = Worker("spool writer", reactor, self._work, connection.close)
 
     def do(
@@ -58,19 +63,26 @@ class Writer:
     def _work(self, jobs: list[Job]) -> None:
         self.batches += 1
         self.jobs += len(jobs)
-        admitted = self._admit(jobs)
+        try:
+            admitted = self._admit(jobs)
+        except (OSError, sqlite3.Error) as error:
+            self._not_written(jobs, error, committing=False)
+            return
         if not self._commit(admitted):
             for job in admitted:
                 self._commit([job])
 
     def _admit(self, jobs: list[Job]) -> list[Job]:
-        """Turn away the new mail for which there is no room."""
-        if all(job.content is None for job in jobs):
+        """Turn away the new mail for which there is no room, or which might not be safe."""
+        if self._trust.no_writing or all(job.content is None for job in jobs):
             return jobs
         room = self._room()
         admitted = []
         for job in jobs:
             if job.content is not None:
+                if self._trust.no_new_mail is not None:
+                    job.error = self._trust.no_new_mail
+                    continue
                 # Once in the write-ahead log, once in the database.
                 room -= 2 * job.content + _OVERHEAD
                 if room < 0:
@@ -95,8 +107,8 @@ class Writer:
 
     def _commit(self, jobs: list[Job]) -> bool:
         """Run jobs in one transaction; tell whether that went well."""
-        if self._broken is not None:
-            _fail(jobs, self._broken)
+        if self._trust.no_writing is not None:
+            _fail(jobs, self._trust.no_writing)
             return False
         committing = False
         try:
@@ -107,18 +119,16 @@ class Writer:
             committing = True
             self._connection.execute("COMMIT")
         except Exception as error:
-            if lost_trust(error, committing=committing):
-                self._broken = SpoolError(
-                    f"{self._folder}: the disk failed ({error}); nothing is written any more:"
-                    " restart after checking the disk"
-                )
-                self._broken.__cause__ = error
-            _fail(jobs, self._broken or error)
+            self._not_written(jobs, error, committing=committing)
             # Some errors have ended the transaction already.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             return False
         return True
+
+    def _not_written(self, jobs: list[Job], error: Exception, *, committing: bool) -> None:
+        self._trust.not_written(error, committing=committing)
+        _fail(jobs, self._trust.no_writing or error)
 
 
 def _fail(jobs: list[Job], error: Exception) -> None:
