@@ -54,7 +54,8 @@ class Pace:
         if fault is None:
             self._faults = 0
             self._rests_until = 0.0
-            self._most = min(2 * self._most, self._account.connections)
+            # One more for each success doubles them with each round, as TCP's slow start does.
+            self._most = min(self._most + 1, self._account.connections)
             self.fault = None
             return
         self.fault = fault
