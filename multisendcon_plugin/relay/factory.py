@@ -28,6 +28,7 @@ from .handshake import shake_hands
 from .sender import AccountSender
 from .tls import ClientTLS
 from .transaction import Transaction
+from .trial import Trial
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self.account = account
         self._reactor = reactor
         self._budget = budget
+        self._trial = Trial()
         self._tls: ClientTLS | None = None
         self._idle: list[AccountSender] = []
         self._sessions: set[AccountSender] = set()
@@ -118,15 +120,20 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             if session.usable:
                 session.wake()
                 return session, True
+        while turn := self._trial.turn():
+            await self._unless_stopped(turn)
+        return await self._trial.run(self._new_session), False
+
+    async def _new_session(self) -> AccountSender:
         try:
-            return await self._new_session(), False
+            return await self._ready_session()
         except SessionBrokenError as broken:
             without_tls = self.account.tls is Tls.OPPORTUNISTIC and not self.account.username
             if not (without_tls and broken.phase is Phase.TLS):
                 raise
-            return await self._new_session(starttls=False), False
+            return await self._ready_session(starttls=False)
 
-    async def _new_session(self, *, starttls: bool = True) -> AccountSender:
+    async def _ready_session(self, *, starttls: bool = True) -> AccountSender:
         session = await self._connect()
         try:
             await shake_hands(session, starttls=starttls)
@@ -143,10 +150,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         except (OSError, ValueError) as error:
             reply = Reply(0, "4.7.0", f"the authorities of tls_ca cannot be read: {error}")
             raise SessionBrokenError(Phase.TLS, reply) from None
-        try:
-            await self._step(self._budget.take())
-        except CancelledError:
-            raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
+        await self._unless_stopped(self._budget.take())
         try:
             way = endpoint(self._reactor, self.account, self._tls)
             session = cast("AccountSender", await self._step(way.connect(self)))
@@ -159,6 +163,12 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._sessions.add(session)
         session.ended.addCallback(self._session_ended, session)
         return session
+
+    async def _unless_stopped(self, step: Deferred[None]) -> None:
+        try:
+            await self._step(step)
+        except CancelledError:
+            raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
 
     async def _step(self, step: Deferred[T]) -> T:
         """Wait for something that `stop` may cancel."""
