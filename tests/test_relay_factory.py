@@ -137,6 +137,39 @@ def test_a_kept_session_lost_at_mail_is_replaced_without_a_word(offers, end):
     assert all(content.closed for content in way.contents)
 
 
+@pytest.mark.parametrize("end", ["421 4.4.2 idle too long", CLOSE])
+def test_after_a_mail_from_in_vain_the_next_keeps_the_minimum_wait(end):
+    way = Way(Server(MAIL=["250 ok", end]), Server(), minimum_wait=5.0)
+    way.send()
+    results = way.begin()
+    way.network.advance(4.9)
+    assert len(way.network.wires) == 1
+    assert not results
+    way.network.advance(0.1)
+    assert verdicts(results[0]) == [DELIVERED]
+    assert results[0].mail_ended == 5.0
+
+
+def test_a_session_lost_at_rset_is_replaced_at_once_in_spite_of_a_minimum_wait():
+    way = Way(Server(RCPT=["450 later"], RSET=CLOSE), Server(), minimum_wait=5.0)
+    way.send()
+    assert verdicts(way.send()) == [DELIVERED]
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["we stop", "the server is gone"])
+def test_a_mail_from_in_vain_counts_for_the_minimum_wait_of_the_next_attempt(stopped):
+    way = Way(Server(MAIL=["250 ok", CLOSE]), minimum_wait=5.0)
+    way.send()
+    way.network.advance(1.0)
+    results = way.begin()
+    if stopped:
+        way.factory.stop(10)
+    way.network.advance(5.0)
+    assert verdicts(results[0]) == [DEFERRED]
+    assert results[0].mail_ended == 1.0
+    assert len(way.network.wires) == 1
+
+
 def test_a_kept_session_that_answers_no_more_is_replaced_when_its_time_is_over():
     first, second = Server(MAIL=["250 ok", SILENT]), Server()
     way = Way(first, second)

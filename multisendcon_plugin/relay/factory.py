@@ -6,11 +6,13 @@ an `Attempt`; what follows from it is not decided here.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IAddress
+from twisted.internet.task import deferLater
 from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -69,11 +71,12 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return Deferred.fromCoroutine(self._attempt(delivery, open_content))
 
     async def _attempt(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
+        ended: float | None = None
         while True:
             try:
                 session, kept = await self._session()
             except SessionBrokenError as broken:
-                return _not_begun(delivery, broken)
+                return _not_begun(delivery, broken, ended)
             fault = None
             try:
                 transaction = Transaction(session, delivery, open_content())
@@ -82,12 +85,16 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 if kept and broken.phase in (Phase.RSET, Phase.MAIL):
                     # The server had closed the idle session, or was about to.
                     session.quit()
+                    if transaction.begun:
+                        ended = self._reactor.seconds()
+                        await self._keep_distance()
                     continue
                 fault = broken.fault
             except BaseException:
                 session.abort("an internal error")
                 raise
-            ended = self._reactor.seconds() if transaction.begun else None
+            if transaction.begun:
+                ended = self._reactor.seconds()
             description = session.description
             self._keep_or_quit(session, keep=fault is None)
             return Attempt(
@@ -97,6 +104,15 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 session=description,
                 reports_success=transaction.reports_success,
             )
+
+    async def _keep_distance(self) -> None:
+        """Wait as the account demands: the server may have seen the MAIL FROM that was in vain.
+
+        That is never long: with a long wait, no session is kept until the next mail.
+        """
+        if self.account.minimum_wait and not self._stopping:
+            with contextlib.suppress(CancelledError):  # no new session is opened then
+                await self._step(deferLater(self._reactor, self.account.minimum_wait))
 
     def _keep_or_quit(self, session: AccountSender, *, keep: bool) -> None:
         used_up = session.mails >= self.account.max_mails_per_connection
@@ -216,7 +232,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return all_ended.addCallback(no_cut_off)
 
 
-def _not_begun(delivery: Delivery, broken: SessionBrokenError) -> Attempt:
-    """Return the attempt that never got to its mail."""
+def _not_begun(delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None) -> Attempt:
+    """Return the attempt that has no session for its mail."""
     outcomes = all_deferred(delivery.recipients, broken.phase, broken.reply)
-    return Attempt(outcomes=outcomes, fault=broken.fault)
+    return Attempt(outcomes=outcomes, fault=broken.fault, mail_ended=mail_ended)
