@@ -11,15 +11,17 @@ CONTENT = "From: boss@sales.example\r\nSubject: {0}\r\n\r\n" + "All work and no 
 class Clients:
     """Threads that send one mail to each recipient; a mail whose session breaks is not repeated.
 
+    :param sender_of: returns the sender of the mail to a recipient.
     :ivar acknowledged: recipients whose mail got its 250.
     :ivar doubtful: recipients whose mail may have been taken: the session broke.
     """
 
-    def __init__(self, relay, recipients, sessions=10):
+    def __init__(self, relay, recipients, sessions=10, sender_of=lambda _: "boss@sales.example"):
         self.acknowledged = set()
         self.doubtful = set()
         self._relay = (relay.address, relay.port)
         self._recipients = iter(recipients)
+        self._sender_of = sender_of
         self._changed = threading.Condition()
         self._threads = [threading.Thread(target=self._send_all) for _ in range(sessions)]
 
@@ -49,7 +51,8 @@ class Clients:
             while session is None:
                 session = self._connect()
             try:
-                session.sendmail("boss@sales.example", [recipient], CONTENT.format(recipient))
+                sender = self._sender_of(recipient)
+                session.sendmail(sender, [recipient], CONTENT.format(recipient))
             except (smtplib.SMTPException, OSError):
                 session.close()
                 session = None

@@ -1,7 +1,7 @@
 """Providers of `multisendcon_plugin.testing` in a process of their own.
 
 Run as a program, it is one provider: the settings are JSON in its argument, each mail that it gets
-is a line of JSON on its output.
+is a line of JSON on its output.  `watched` is another such program.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class ProviderProcess:
     :ivar ca: the file with the authority that signed its certificate.
     """
 
+    program = "tests.interop.provider"
+
     def __init__(self, folder, address, **settings):
         self.address = address
         self.ca = Path(folder) / f"{address}.pem"
@@ -36,9 +38,9 @@ class ProviderProcess:
 
     def __enter__(self):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.interop.provider", json.dumps(self._settings)],
+            [sys.executable, "-m", self.program, json.dumps(self._settings)],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         self._reader = threading.Thread(target=self._read)
@@ -50,11 +52,15 @@ class ProviderProcess:
         self._process.kill()
         self._process.wait()
         self._reader.join()
+        self._process.stdin.close()
         self._process.stdout.close()
 
     def _read(self):
         for line in self._process.stdout:
-            self._lines.put(json.loads(line))
+            self._take(json.loads(line))
+
+    def _take(self, fields):
+        self._lines.put(fields)
 
     def mail(self, timeout=30):
         """Wait for the next mail, and return it."""
@@ -77,16 +83,18 @@ class ProviderProcess:
             self._lines.get()
 
 
-def _say(**fields):
+def say(**fields):
+    """Tell the test something."""
     print(json.dumps(fields), flush=True)
 
 
 def _received(mail):
     fields = attrs.asdict(mail)
-    _say(**{**fields, "content": mail.content.decode("latin-1")})
+    say(**{**fields, "content": mail.content.decode("latin-1")})
 
 
-def main():
+def main(provider_class, **more):
+    """Be a provider, until the test ends it."""
     from twisted.internet import reactor
 
     settings = json.loads(sys.argv[1])
@@ -97,10 +105,10 @@ def main():
         settings["tls"] = authority.server(address)
     else:
         settings.pop("tls", None)
-    provider = Provider(reactor, received=_received, **settings)
-    _say(port=provider.listen(address))
+    provider = provider_class(reactor, **settings, **more)
+    say(port=provider.listen(address))
     reactor.run()
 
 
 if __name__ == "__main__":
-    main()
+    main(Provider, received=_received)

@@ -1,0 +1,146 @@
+"""Providers that tell what happens at their door, and when, and behave as they are told.
+
+Times are those of the machine's monotonic clock, as the provider's process reads it: when a command
+was seen, and right before a reply is given to the system.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+
+import attrs
+
+from multisendcon_plugin.edge.protocol import RelayESMTP
+from multisendcon_plugin.reply import Reply
+from multisendcon_plugin.testing import Provider
+from tests.interop.provider import ProviderProcess, main, say
+
+_BUSY = Reply(421, "4.3.2", "come back later")
+_REFUSED = Reply(550, "5.1.1", "nobody of that name")
+
+#: How it may behave: as usual; 421 instead of a greeting; no greeting at all; 550 to each
+#: recipient; the connection is cut off at MAIL.
+SERVE, BUSY, SILENT, REFUSE, CUT = "serve", "busy", "silent", "refuse", "cut"
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """Something that happened.
+
+    :param what: "open", "close", "login", "mail" (MAIL FROM was said), "reply" (a mail was taken
+        or anything refused), "taken" (right before its reply).
+    :param about: username, sender, code, or recipient.
+    """
+
+    at: float
+    session: int
+    what: str
+    about: str
+
+
+class WatchedProvider(ProviderProcess):
+    """A provider; see `ProviderProcess`.
+
+    :ivar events: all that has happened, in order.
+    """
+
+    program = "tests.interop.watched"
+
+    def __init__(self, folder, address, **settings):
+        super().__init__(folder, address, **settings)
+        self.events = []
+
+    def _take(self, fields):
+        if "what" in fields:
+            self.events.append(Event(**fields))
+        else:
+            super()._take(fields)
+
+    def behave(self, how):
+        """Behave like this from now on, as `SERVE` is what it does from the start."""
+        self._process.stdin.write(json.dumps(how).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def of(self, what):
+        """Return the events of one kind."""
+        return [event for event in self.events if event.what == what]
+
+    @property
+    def taken(self):
+        """The recipients of all mails that were taken, as often as they got one."""
+        return [event.about for event in self.of("taken")]
+
+    @property
+    def most_sessions(self):
+        """How many sessions were open at a time."""
+        now = most = 0
+        for event in self.events:
+            now += {"open": 1, "close": -1}.get(event.what, 0)
+            most = max(most, now)
+        return most
+
+
+class _Session(RelayESMTP):
+    number = 0
+
+    def tell(self, what, about=""):
+        say(at=time.monotonic(), session=self.number, what=what, about=about)
+
+    def connectionMade(self):
+        self.number = self.factory.sessions
+        self.tell("open")
+        super().connectionMade()
+
+    def connectionLost(self, *reason):
+        self.tell("close")
+        super().connectionLost(*reason)
+
+    def greet(self):
+        if self.factory.how == BUSY:
+            self.close_with(_BUSY)
+        elif self.factory.how != SILENT:
+            super().greet()
+
+    def carry_out(self, line):
+        if line[:10].upper() == b"MAIL FROM:":
+            self.tell("mail", line[10:].decode().partition(">")[0].lstrip("<"))
+            if self.factory.how == CUT:
+                self.transport.abortConnection()
+                return
+        super().carry_out(line)
+
+    def say(self, reply):
+        super().say(reply)
+        if self.owes_reply or reply.code >= 400:
+            self._flush()
+            self.tell("reply", str(reply.code))
+            self.transport.doWrite()  # now, and not after whatever else the reactor has to do
+
+
+class _Watched(Provider):
+    protocol = _Session
+
+    def __init__(self, reactor, **settings):
+        super().__init__(reactor, answer=self._decide, **settings)
+        self.how = SERVE
+        threading.Thread(target=self._listen_to_test, daemon=True).start()
+
+    def _listen_to_test(self):
+        for line in sys.stdin:
+            self.reactor.callFromThread(setattr, self, "how", json.loads(line))
+
+    def _decide(self, phase, about):
+        if phase == "login":
+            say(at=time.monotonic(), session=self.sessions, what="login", about=about)
+        return _REFUSED if phase == "rcpt" and self.how == REFUSE else None
+
+    def record(self, mail):
+        for recipient in mail.recipients:
+            say(at=time.monotonic(), session=mail.session, what="taken", about=recipient)
+
+
+if __name__ == "__main__":
+    main(_Watched)
