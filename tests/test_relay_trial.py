@@ -115,6 +115,23 @@ def test_when_the_first_session_is_ready_the_others_open_together():
     assert [verdicts(each[0]) for each in attempts] == [[DELIVERED]] * 3
 
 
+def test_without_a_session_one_goes_first_again():
+    way = Way(Server(), PENDING, PENDING, max_connections=2)
+    way.send()
+    way.network.advance(10)  # it has ended, since there was no mail
+    way.begin()
+    way.begin()
+    assert len(way.network.tcpClients) == 2
+
+
+def test_beside_a_session_that_works_others_open_together():
+    way = Way(Server(), PENDING, PENDING, max_connections=3)
+    way.begin(pieces=[Deferred()])
+    way.begin()
+    way.begin()
+    assert len(way.network.tcpClients) == 3
+
+
 def test_who_waits_for_the_first_session_goes_away_when_the_relay_stops():
     way = Way(Server(GREETING=SILENT), max_connections=2)
     way.begin()

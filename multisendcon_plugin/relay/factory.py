@@ -203,6 +203,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     def _session_ended(self, _: None, session: AccountSender) -> None:
         self._sessions.discard(session)
+        if not self._sessions:
+            self._trial.forget()
         if session in self._idle:
             self._idle.remove(session)
         self._budget.busy(session)

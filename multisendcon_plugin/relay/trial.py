@@ -45,6 +45,10 @@ class Trial:
         self._ended(succeeds=True)
         return result
 
+    def forget(self) -> None:
+        """What has succeeded was long ago: the next one goes first again."""
+        self._succeeds = False
+
     def _ended(self, *, succeeds: bool, failure: Failure | None = None) -> None:
         self._succeeds = succeeds
         self._under_way = False
