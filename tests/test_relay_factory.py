@@ -56,6 +56,37 @@ def test_a_connection_carries_so_many_mails(most, connections):
     assert len(way.network.wires) == connections
 
 
+def test_a_session_that_says_good_bye_is_still_one_of_the_accounts_connections():
+    settings = {"max_connections": 2, "max_mails_per_connection": 1}
+    way = Way(Server(QUIT=SILENT), Server(), Server(), **settings)
+    way.send()
+    way.begin(pieces=[Deferred()])
+    results = way.begin()
+    assert len(way.network.wires) == 2
+    way.network.advance(5)
+    assert verdicts(results[0]) == [DELIVERED]
+
+
+def test_who_waits_for_a_connection_of_the_account_goes_away_when_the_relay_stops():
+    way = Way(Server(QUIT=SILENT), Server(), max_connections=1, max_mails_per_connection=1)
+    way.send()
+    results = way.begin()
+    way.factory.stop(10)
+    assert [outcome.reply.enhanced for outcome in results[0].outcomes] == ["4.3.2"]
+
+
+def test_who_waits_for_a_connection_of_all_accounts_keeps_none_of_its_own_when_it_goes_away():
+    one, two = accounts(Server(), Server(), limit=1)
+    one.begin(pieces=[Deferred()])
+    for _ in range(3):
+        results = two.begin()
+        two.network.flush()
+        for step in tuple(two.factory._steps):
+            step.cancel()
+        assert verdicts(results[0]) == [DEFERRED]
+    assert two.factory._places._open == 0
+
+
 def test_an_idle_session_ends_with_quit():
     server = Server()
     way = Way(server)

@@ -55,6 +55,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self.account = account
         self._reactor = reactor
         self._budget = budget
+        # An attempt may end before its session does, which says good-bye then.
+        self._places = ConnectionBudget(account.connections)
         self._trial = Trial()
         self._tls: ClientTLS | None = None
         self._idle: list[AccountSender] = []
@@ -166,12 +168,17 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         except (OSError, ValueError) as error:
             reply = Reply(0, "4.7.0", f"the authorities of tls_ca cannot be read: {error}")
             raise SessionBrokenError(Phase.TLS, reply) from None
-        await self._unless_stopped(self._budget.take())
+        await self._unless_stopped(self._places.take())
+        try:
+            await self._unless_stopped(self._budget.take())
+        except SessionBrokenError:
+            self._places.give_back()
+            raise
         try:
             way = endpoint(self._reactor, self.account, self._tls)
             session = cast("AccountSender", await self._step(way.connect(self)))
         except Exception:
-            self._budget.give_back()
+            self._give_back()
             if self._stopping:
                 raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
             reply = Reply(0, "4.4.1", connect_problem(Failure(), self.account))
@@ -208,7 +215,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         if session in self._idle:
             self._idle.remove(session)
         self._budget.busy(session)
+        self._give_back()
+
+    def _give_back(self) -> None:
         self._budget.give_back()
+        self._places.give_back()
 
     def stop(self, grace: float) -> Deferred[Any]:
         """Close all connections: see `IRelay`."""
