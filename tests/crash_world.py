@@ -323,6 +323,9 @@ class SteppingSpool:
     def waiting(self, account, limit):
         return self._ask(lambda: self.store.spool.waiting(account, limit))
 
+    def bring_forward(self, account, latest):
+        return self._ask(lambda: self.store.spool.bring_forward(account, latest))
+
     def lanes(self):
         return self._ask(self.store.spool.lanes)
 
