@@ -69,13 +69,27 @@ def test_the_longest_idle_connection_is_closed_to_make_room():
     assert answer == [None]
 
 
-def test_a_connection_that_becomes_idle_while_another_waits_is_closed():
+def test_a_connection_that_is_idle_while_another_waits_is_closed_to_make_room():
     budget = ConnectionBudget(1)
     closed = []
     taken(budget)
+    assert not budget.contended
+    taken(budget)
+    assert budget.contended
+    budget.idle("a", lambda: closed.append("a"))
+    assert closed == []
+    budget.make_room()
+    budget.make_room()
+    assert closed == ["a"]
+
+
+def test_no_room_is_made_that_nobody_waits_for():
+    budget = ConnectionBudget(1)
+    closed = []
     taken(budget)
     budget.idle("a", lambda: closed.append("a"))
-    assert closed == ["a"]
+    budget.make_room()
+    assert closed == []
 
 
 def test_idle_connections_stay_while_there_is_room():
@@ -129,6 +143,7 @@ class Connections(RuleBasedStateMachine):
         self.open.remove(name)
         self.idle.append(name)
         self.budget.idle(name, lambda: (self.idle.remove(name), self.closing.append(name)))
+        self.budget.make_room()
 
     @precondition(lambda self: self.idle)
     @rule(data=st.data())

@@ -18,9 +18,11 @@ from tests.relays import (
     CONTENT,
     PENDING,
     SILENT,
+    Content,
     Network,
     Server,
     Way,
+    delivery,
     login,
     verdicts,
 )
@@ -294,9 +296,9 @@ def test_a_server_that_spoke_up_before_a_mail_that_could_not_be_read_is_not_kept
 # Connections are limited over all accounts.
 
 
-def accounts(*servers, limit, count=2):
+def accounts(*servers, limit, count=2, **settings):
     network, budget = Network(*servers), ConnectionBudget(limit)
-    return [Way(network=network, budget=budget) for _ in range(count)]
+    return [Way(network=network, budget=budget, **settings) for _ in range(count)]
 
 
 def test_an_account_waits_for_another_whose_mail_is_under_way():
@@ -341,6 +343,26 @@ def test_a_session_that_is_needed_again_does_not_give_way():
     one.network.flush()
     assert verdicts(first[0]) == verdicts(second[0]) == [DELIVERED]
     assert servers[0].taken == [DONE, DONE]
+
+
+def test_a_session_whose_next_mail_is_here_gives_way_when_it_has_had_its_mails():
+    servers = Server(), Server()
+    one, two = accounts(*servers, limit=1, max_mails_per_connection=3)
+    piece = Deferred()
+    contents = [Content([each]) for each in (piece, CONTENT, CONTENT)]
+
+    def send(_=None):
+        if contents:
+            content = contents.pop(0)
+            one.factory.attempt(delivery(), lambda: content).addCallback(send)
+
+    send()
+    one.network.flush()
+    waiting = two.begin()
+    piece.callback(CONTENT)
+    one.network.flush()
+    assert len(servers[0].taken) == 3
+    assert verdicts(waiting[0]) == [DELIVERED]
 
 
 def test_a_session_that_is_gone_is_not_taken_for_one_that_can_give_way():

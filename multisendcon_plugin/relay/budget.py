@@ -33,7 +33,7 @@ class ConnectionBudget:
             return succeed(None)
         turn: Deferred[None] = Deferred(self._waiting.remove)
         self._waiting.append(turn)
-        self._make_room()
+        self.make_room()
         return turn
 
     def give_back(self) -> None:
@@ -46,14 +46,18 @@ class ConnectionBudget:
     def idle(self, connection: object, close: Callable[[], None]) -> None:
         """Remember that a connection is not needed now, and how to close it."""
         self._idle[connection] = close
-        if self._waiting:
-            self._make_room()
+
+    @property
+    def contended(self) -> bool:
+        """Somebody waits for a connection."""
+        return bool(self._waiting)
 
     def busy(self, connection: object) -> None:
         """A connection is needed again, or gone."""
         self._idle.pop(connection, None)
 
-    def _make_room(self) -> None:
-        if self._idle:
+    def make_room(self) -> None:
+        """Close the longest idle connection if somebody waits for its place."""
+        if self._waiting and self._idle:
             connection = next(iter(self._idle))
             self._idle.pop(connection)()

@@ -122,6 +122,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             session.rest(IDLE)
             self._idle.append(session)
             self._budget.idle(session, session.quit)
+            if self._budget.contended:
+                # Not at once: if another mail follows, the session is not idle.
+                self._reactor.callLater(0, self._budget.make_room)
         else:
             session.quit()
 
