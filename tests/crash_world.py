@@ -30,7 +30,6 @@ POSTMASTER = "ok.postmaster@home.example"
 #: The account whose server cannot be reached, from when to when.
 DOWN = ("A", NOW + 20.0, NOW + 100.0)
 
-
 VERDICTS = {"ok": Verdict.DELIVERED, "defer": Verdict.DEFERRED, "refuse": Verdict.FAILED}
 #: The connection is lost after the final dot.
 IF_LOST = {
@@ -173,11 +172,11 @@ class CrashWorld(World):
     :ivar steps: state and recipients concerned, of each step of this life so far.
     """
 
-    def __init__(self, mails, store, dies_at=None):
+    def __init__(self, mails, store):
         self.mails = mails
         self.store = store
         self.ledger = Ledger()
-        self.next_death = dies_at
+        self.next_death = None
         super().__init__(
             *ACCOUNTS,
             seconds=0.0,
