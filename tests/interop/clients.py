@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import smtplib
 import threading
 
@@ -11,18 +12,26 @@ CONTENT = "From: boss@sales.example\r\nSubject: {0}\r\n\r\n" + "All work and no 
 class Clients:
     """Threads that send one mail to each recipient; a mail whose session breaks is not repeated.
 
+    They come back when the relay does, and end with their recipients, or with the block.
+
+    :param recipients: left out: as many as there is time for.
     :param sender_of: returns the sender of the mail to a recipient.
     :ivar acknowledged: recipients whose mail got its 250.
     :ivar doubtful: recipients whose mail may have been taken: the session broke.
     """
 
-    def __init__(self, relay, recipients, sessions=10, sender_of=lambda _: "boss@sales.example"):
+    def __init__(
+        self, relay, recipients=None, sessions=10, sender_of=lambda _: "boss@sales.example"
+    ):
+        if recipients is None:
+            recipients = (f"{number}@customer.example" for number in itertools.count())
         self.acknowledged = set()
         self.doubtful = set()
         self._relay = (relay.address, relay.port)
         self._recipients = iter(recipients)
         self._sender_of = sender_of
         self._changed = threading.Condition()
+        self._ending = threading.Event()
         self._threads = [threading.Thread(target=self._send_all) for _ in range(sessions)]
 
     def __enter__(self):
@@ -31,8 +40,7 @@ class Clients:
         return self
 
     def __exit__(self, *_):
-        with self._changed:
-            self._recipients = iter(())
+        self._ending.set()
         self.join()
 
     def join(self):
@@ -47,9 +55,13 @@ class Clients:
 
     def _send_all(self):
         session = None
-        while recipient := self._next():
-            while session is None:
+        while not self._ending.is_set():
+            if session is None:
                 session = self._connect()
+                continue
+            recipient = self._next()
+            if recipient is None:
+                break
             try:
                 sender = self._sender_of(recipient)
                 session.sendmail(sender, [recipient], CONTENT.format(recipient))
@@ -70,7 +82,7 @@ class Clients:
         try:
             return smtplib.SMTP(*self._relay, timeout=30)
         except (smtplib.SMTPException, OSError):
-            threading.Event().wait(0.05)
+            self._ending.wait(0.05)
             return None
 
     def _note(self, group, recipient):

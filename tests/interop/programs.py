@@ -68,10 +68,12 @@ class Program:
     """A program that runs beside a test; it ends with the block that it was started in.
 
     :param folder: where it runs, and where `log` is.
+    :ivar environment: variables that are set for it.
     """
 
     def __init__(self, name, folder):
         self.folder = Path(folder)
+        self.environment = {"PYTHONPATH": str(ROOT)}
         self.log = self.folder / f"{name}.log"
         self.process = None
 
@@ -83,7 +85,7 @@ class Program:
             self.process = subprocess.Popen(
                 self.command(),
                 cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -45,12 +45,12 @@ class Relay(Program):
         self.listens_at((self.address, self.port))
 
     def waiting(self):
-        """Count what is in the spool; the relay is not running."""
+        """Count what is in the spool."""
         tables = ("delivery", "message", "content", "draft")
         return sum(self.value(f"SELECT count(*) FROM {table}") for table in tables)
 
     def value(self, question):
-        """Ask the spool's database for one value; the relay is not running."""
+        """Ask the spool's database for one value."""
         with contextlib.closing(sqlite3.connect(self.spool / "spool.db")) as database:
             return database.execute(question).fetchone()[0]
 

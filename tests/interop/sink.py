@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import pwd
 import re
+import socket
+import struct
+from pathlib import Path
 
 from tests.interop.programs import Program, free_port, program
 
 _RECIPIENT = re.compile(r"^X-Rcpt-Args: <([^>]*)>", re.MULTILINE)
+#: States of a connection on which there may still be something to read, as proc(5) writes them.
+_ESTABLISHED, _CLOSE_WAIT = "01", "08"
 
 
 class Sink(Program):
@@ -51,5 +57,25 @@ class Sink(Program):
 
     def recipients(self):
         """Return the recipients of all mails, as often as they got one."""
-        texts = (file.read_text("latin-1") for file in self.mails.iterdir())
-        return [recipient for text in texts for recipient in _RECIPIENT.findall(text)]
+        return [recipient for recipient, times in self.arrivals().items() for _ in times]
+
+    def arrivals(self):
+        """Return for each recipient when its mails have come.
+
+        A mail that is broken off leaves nothing behind; it is here for as long as its session.
+        """
+        arrivals = collections.defaultdict(list)
+        for file in self.mails.iterdir():
+            for recipient in _RECIPIENT.findall(file.read_text("latin-1")):
+                arrivals[recipient].append(file.stat().st_mtime)
+        return arrivals
+
+    def sessions(self):
+        """Return how many sessions clients have with it."""
+        (address,) = struct.unpack("=I", socket.inet_aton(self.address))
+        here = f"{address:08X}:{self.port:04X}"
+        connections = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+        return sum(
+            local == here and state in (_ESTABLISHED, _CLOSE_WAIT)
+            for _, local, _, state, *_ in connections
+        )
