@@ -16,8 +16,8 @@ import attrs
 from tests.endurance.audit import Audit, show
 from tests.endurance.disk import CannotMountError, Disk
 from tests.endurance.interruptions import all_read, drained
-from tests.interop.clients import Clients
 from tests.interop import programs
+from tests.interop.clients import Clients
 from tests.interop.relay import Relay, account
 from tests.interop.sink import Sink
 

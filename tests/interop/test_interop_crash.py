@@ -1,50 +1,49 @@
-"""The relay is killed while mails come in and go out; what it has answered for arrives."""
+"""Short runs of `tests.endurance`: the relay ends under load; what it has answered for arrives."""
 
 from __future__ import annotations
 
-import collections
 import random
 
-from tests.interop.clients import Clients
-from tests.interop.programs import needs, until
-from tests.interop.relay import Relay, account
-from tests.interop.sink import Sink
+import pytest
+
+from tests.endurance import kills, powercut, restarts
+from tests.endurance.disk import CannotMountError
+from tests.interop.programs import needs
 
 pytestmark = needs("smtp-sink")
 
-MAILS = 2000
-KILLS = 5
-CONNECTIONS = 20
-#: A mail is sent twice when it was on its way or its outcome was not written yet.  So many outcomes
-#: may have waited for the disk at each kill.
-UNWRITTEN = 50
+
+@pytest.fixture
+def seed():
+    chosen = random.randrange(10**6)
+    print("seed:", chosen)
+    return chosen
 
 
-def test_no_mail_that_got_its_250_is_lost_by_kill_9(tmp_path, start, record_property):
-    sink = start(Sink(tmp_path))
-    relay = start(
-        Relay(tmp_path, account("Sink", sink.address, sink.port, max_connections=CONNECTIONS))
-    )
-    moments = sorted(random.sample(range(50, MAILS - 100), KILLS))
-    print("killed after so many replies:", moments)
+def test_no_mail_that_got_its_250_is_lost_by_kill_9(tmp_path, seed, record_property):
+    result = kills.kills(tmp_path, times=5, seed=seed)
+    print(kills.figures(result))
+    record_property("duplicates", result.audit.duplicates)
 
-    recipients = [f"{number}@customer.example" for number in range(MAILS)]
-    with Clients(relay, recipients) as clients:
-        for moment in moments:
-            clients.wait_for(moment)
-            relay.kill()
-            relay.start()
-        clients.join()
-    until(lambda: clients.acknowledged <= set(sink.recipients()), "all mails arrive")
-    relay.stop()
+    assert len(result.audit.accepted) > 100
+    assert list(kills.violations(result)) == []
 
-    arrived = collections.Counter(sink.recipients())
-    duplicates = arrived.total() - len(arrived)
-    unanswered = set(arrived) - clients.acknowledged
-    print(f"{len(unanswered)} arrived without a 250, {duplicates} duplicates")
-    record_property("duplicates", duplicates)
-    assert len(clients.acknowledged) + len(clients.doubtful) == MAILS
-    assert clients.acknowledged <= set(arrived)
-    assert unanswered <= clients.doubtful
-    assert duplicates <= KILLS * (CONNECTIONS + UNWRITTEN)
-    assert relay.waiting() == 0
+
+def test_a_restart_loses_nothing_and_sends_nothing_twice(tmp_path, seed):
+    result = restarts.restarts(tmp_path, times=3, seed=seed)
+    print(restarts.figures(result))
+
+    assert len(result.audit.accepted) > 100
+    assert list(restarts.violations(result)) == []
+
+
+@needs("mount", "mkfs.ext4")
+def test_a_power_cut_loses_mail_only_when_fsync_does_nothing(tmp_path_factory):
+    try:
+        cuts = [powercut.cut(tmp_path_factory.mktemp("with"), 1.5)]
+        without = [powercut.cut(tmp_path_factory.mktemp("without"), 1.5, fsync=False)]
+    except CannotMountError as error:
+        pytest.skip(f"power cannot be cut here: {error}")
+    print(*cuts, *without, sep="\n")
+
+    assert list(powercut.violations(cuts, without)) == []
