@@ -129,12 +129,14 @@ def test_as_many_attempts_as_connections():
     assert room.relay.most == 3
 
 
-def test_the_next_mail_does_not_wait_until_the_end_of_the_last_is_durable():
+def test_a_connection_goes_on_when_the_end_of_its_last_mail_is_durable():
     room = Room(slow=True, max_connections=1)
     room.lane.go()
     room.clock.advance(1)
     numbers = room.mail(2)
     room.relay.under_way[0].end()
+    assert room.relay.numbers == numbers[:1]
+    room.clock.advance(1)
     assert room.relay.numbers == numbers
 
 

@@ -73,6 +73,8 @@ class Lane:
         self._relieve = relieve
         self._alarm: IDelayedCall | None = None
         self._under_way: set[Deferred[None]] = set()
+        #: Deliveries that a crash would have sent again: begun, and their outcome is not durable.
+        self._unsettled: set[int] = set()
         self._going = False
         self._stopping = False
 
@@ -103,7 +105,7 @@ class Lane:
             free = opens_at is not None and opens_at <= now
             if due is not None and due <= now and not free and self._relieve_first():
                 continue
-            if opens_at is None:
+            if opens_at is None or len(self._unsettled) >= self.account.connections:
                 return
             if due is None or max(due, opens_at) > now:
                 self._wake_up(due, opens_at, now)
@@ -150,6 +152,7 @@ class Lane:
 
     def _attempt(self, delivery: Delivery) -> None:
         self.pace.begun()
+        self._unsettled.add(delivery.number)
         attempt = self.relay.attempt(delivery, lambda: self._open_content(delivery.message))
         attempt.addErrback(self._internal_error, delivery)
         ended = attempt.addCallback(self._ended, delivery)
@@ -179,6 +182,7 @@ class Lane:
     def settled(self, delivery: Delivery, remaining: Delivery | None) -> None:
         """What came of a delivery is durable; what remains of it in this lane is on again."""
         self._agenda.done(delivery)
+        self._unsettled.discard(delivery.number)
         if remaining is not None:
             self._agenda.add(remaining)
         self.go()
