@@ -61,12 +61,28 @@ class Authority:
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        certificate = self._sign(subject, key, names, days=days)
-        return ssl.CertificateOptions(
-            privateKey=PKey.from_cryptography_key(key),
-            certificate=X509.from_cryptography(certificate),
-            **options,
+        return _options(key, self._sign(subject, key, names, days=days), **options)
+
+    def expired(self, *names: str) -> ssl.CertificateOptions:
+        """Return the TLS settings of a server whose certificate ended yesterday."""
+        return self.server(*names, days=(-30, -1))
+
+    def self_signed(self, *names: str) -> ssl.CertificateOptions:
+        """Return the TLS settings of a server that has vouched for itself, with our key."""
+        return _options(self._key, self._sign(self._name, self._key, names))
+
+    def outdated(
+        self, *names: str, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_0
+    ) -> ssl.CertificateOptions:
+        """Return the TLS settings of a server that has nothing newer than `newest`."""
+        options = self.server(
+            *names,
+            insecurelyLowerMinimumTo=ssl.TLSVersion.TLSv1_0,
+            lowerMaximumSecurityTo=newest,
         )
+        # Today's OpenSSL has these versions at its lowest level only.
+        options.getContext().set_cipher_list(b"ALL:@SECLEVEL=0")
+        return options
 
     def _sign(
         self,
@@ -100,6 +116,16 @@ class Authority:
             alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
             builder = builder.add_extension(alternatives, critical=False)
         return builder.sign(self._key, hashes.SHA256())
+
+
+def _options(
+    key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate, **options: Any
+) -> ssl.CertificateOptions:
+    return ssl.CertificateOptions(
+        privateKey=PKey.from_cryptography_key(key),
+        certificate=X509.from_cryptography(certificate),
+        **options,
+    )
 
 
 def _general_name(name: str) -> x509.GeneralName:
