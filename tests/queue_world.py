@@ -45,12 +45,13 @@ class Sent:
 class World:
     """One relay's queue, and what outlives it: the clock, the disk, the servers of the accounts.
 
+    :param clock: with the time `NOW`.
     :ivar clock_set_by: seconds by which somebody has set the clock on the wall.
     :ivar servers: by account, how its server ends an attempt; by default all is delivered.
     """
 
-    def __init__(self, *accounts, slow=True, seconds=1.0, ndr=None, **delivery):
-        self.clock = clock_now()
+    def __init__(self, *accounts, clock=None, slow=True, seconds=1.0, ndr=None, **delivery):
+        self.clock = clock or clock_now()
         self.disk = MemoryDisk()
         self.accounts = accounts or (account("A"),)
         self.ndr = NdrSettings(sender="mailer-daemon@home.example", **(ndr or {}))

@@ -95,6 +95,9 @@ class Server:
                 self._input = rest
                 self._command(line)
 
+    def disconnected(self):
+        """Nothing to do."""
+
     def say(self, text):
         """Say something: lines, or octets as they are."""
         octets = text if isinstance(text, bytes) else text.encode("latin-1") + b"\r\n"
@@ -214,6 +217,7 @@ class Wire(StringTransport):
             self._carry_to_client()
             self.gone = True
             self.protocol.connectionLost(Failure(reason))
+            self.server.disconnected()
 
     def carry(self):
         """Carry what was said to where it is heard; tell whether there was anything."""

@@ -265,8 +265,8 @@ class AccountSender(smtp.ESMTPSender):
 
     @property
     def answered_early(self) -> bool:
-        """The server has said something although it is our turn."""
-        return bool(self._replies)
+        """The server has said something although it is our turn, in the last segment at least."""
+        return bool(self._replies or self._lines or self._buffer)
 
     # Writing.
 
