@@ -6,7 +6,9 @@ memory with a clock as well as on a real socket.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import ssl
@@ -189,7 +191,7 @@ class EvilSession(Protocol):
         elif verb == "STARTTLS" and self.provider.tls:
             self._turn(Phase.TLS, _reply(220, b"2.0.0 go ahead"), self._start_tls)
         elif verb == "AUTH":
-            self._username = argument.decode("latin-1")
+            self._username = _username(argument)
             self._turn(Phase.LOGIN, _reply(235, b"2.7.0 welcome"))
         elif verb == "MAIL":
             self._turn(Phase.MAIL, _reply(250, b"2.1.0 sender ok"), lambda: self._begin(argument))
@@ -276,6 +278,13 @@ class EvilSession(Protocol):
 def _reply(code: int, *lines: bytes) -> bytes:
     *first, last = lines
     return b"".join([*(b"%d-%s\r\n" % (code, line) for line in first), b"%d %s\r\n" % (code, last)])
+
+
+def _username(argument: bytes) -> str:
+    """Read the argument of AUTH PLAIN (RFC 4616)."""
+    with suppress(ValueError, IndexError):
+        return b64decode(argument.split()[1]).split(b"\0")[1].decode("latin-1")
+    return ""
 
 
 def _path(argument: bytes) -> str:
