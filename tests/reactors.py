@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from queue import Empty, Queue
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 
@@ -36,3 +38,26 @@ class QueueReactor:
         if isinstance(result, Failure):
             result.raiseException()
         return result
+
+
+class ReactorWithClock:
+    """The real reactor, but with a clock that a test sets."""
+
+    def __init__(self, reactor):
+        self._reactor = reactor
+        self._waiting = Deferred()
+        self.clock = Clock()
+        self.seconds = self.clock.seconds
+
+    def __getattr__(self, name):
+        return getattr(self._reactor, name)
+
+    def callLater(self, *args):  # noqa: N802
+        call = self.clock.callLater(*args)
+        waiting, self._waiting = self._waiting, Deferred()
+        self._reactor.callLater(0, waiting.callback, None)
+        return call
+
+    def timer_set(self):
+        """Wait until something waits for the clock."""
+        return self._waiting

@@ -7,14 +7,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -24,6 +22,7 @@ from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.relay.tls import CertificateError, ClientTLS, tls_problem
 from multisendcon_plugin.testing import Authority, Provider
+from tests.reactors import ReactorWithClock
 from tests.relays import CONTENT, SILENT, Names, Server, Way, login, send, verdicts
 
 NAME, OTHER_NAME, IP = "mx.provider.example", "other.example", "127.0.0.1"
@@ -176,7 +175,7 @@ class RealTLS(TestCase):
         )
 
     async def test_a_certificate_without_names_is_refused_whatever_its_subject(self):
-        certificate = server_of(self.authority, NAME)
+        certificate = nameless(self.authority, NAME)
         await self.refuse(certificate, f"the certificate is not for {NAME} but for nobody")
 
     async def test_a_certificate_for_a_name_is_refused_for_an_address(self):
@@ -185,7 +184,7 @@ class RealTLS(TestCase):
         await self.refuse(certificate, text, server=IP)
 
     async def test_a_certificate_that_has_expired_is_refused(self):
-        certificate = self.authority.server(NAME, days=(-30, -1))
+        certificate = self.authority.expired(NAME)
         await self.refuse(certificate, "the certificate has expired")
 
     async def test_a_certificate_that_is_not_yet_valid_is_refused(self):
@@ -212,7 +211,7 @@ class RealTLS(TestCase):
     async def test_without_verification_all_of_these_are_admitted(self):
         for certificate in (
             self.authority.server(OTHER_NAME),
-            self.authority.server(NAME, days=(-30, -1)),
+            self.authority.expired(NAME),
             Authority("Somebody else").server(NAME),
             self_signed(),
         ):
@@ -251,13 +250,7 @@ class RealTLS(TestCase):
         )
 
     def tls_1_1(self):
-        options = self.authority.server(
-            NAME,
-            insecurelyLowerMinimumTo=ssl.TLSVersion.TLSv1_0,
-            lowerMaximumSecurityTo=ssl.TLSVersion.TLSv1_1,
-        )
-        options.getContext().set_cipher_list(b"ALL:@SECLEVEL=0")
-        return options
+        return self.authority.outdated(NAME, newest=ssl.TLSVersion.TLSv1_1)
 
     # Opportunistic.
 
@@ -377,41 +370,18 @@ class LastWords(Protocol):
         self.closed.callback(None)
 
 
-class ReactorWithClock:
-    """The real reactor, but with a clock that a test sets."""
-
-    def __init__(self, reactor):
-        self._reactor = reactor
-        self._waiting = Deferred()
-        self.clock = Clock()
-        self.seconds = self.clock.seconds
-
-    def __getattr__(self, name):
-        return getattr(self._reactor, name)
-
-    def callLater(self, *args):  # noqa: N802
-        call = self.clock.callLater(*args)
-        waiting, self._waiting = self._waiting, Deferred()
-        self._reactor.callLater(0, waiting.callback, None)
-        return call
-
-    def timer_set(self):
-        """Wait until something waits for the clock."""
-        return self._waiting
-
-
 def self_signed(path=None):
     """Return the TLS settings of a server whose certificate is its own authority."""
-    return server_of(Authority(NAME), NAME, [NAME], path)
-
-
-def server_of(authority, subject, names=(), path=None):
-    """Return the TLS settings of a server with the key of an authority."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
-    certificate = authority._sign(subject, authority._key, names)
+    options = Authority(NAME).self_signed(NAME)
     if path:
-        path.write_bytes(certificate.public_bytes(Encoding.PEM))
+        path.write_bytes(ssl.Certificate(options.certificate).dumpPEM())
+    return options
+
+
+def nameless(authority, subject):
+    """Return the TLS settings of a server whose certificate names it in the subject alone."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     return ssl.CertificateOptions(
         privateKey=PKey.from_cryptography_key(authority._key),
-        certificate=X509.from_cryptography(certificate),
+        certificate=X509.from_cryptography(authority._sign(subject, authority._key, ())),
     )

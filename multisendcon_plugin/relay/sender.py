@@ -297,7 +297,13 @@ class AccountSender(smtp.ESMTPSender):
 
     def resumeProducing(self) -> None:
         self._paused = False
-        self._go_on_writing()
+        if self.secure:
+            # A TLS session that the server has closed in good order swallows what is written, and
+            # lets go of its connection when it is rid of its producer.
+            self.transport.unregisterProducer()
+            self.transport.registerProducer(self, True)
+        if not self._paused:
+            self._go_on_writing()
 
     def _go_on_writing(self) -> None:
         room, self._room = self._room, None
@@ -305,7 +311,8 @@ class AccountSender(smtp.ESMTPSender):
             room.callback(None)
 
     def stopProducing(self) -> None:
-        """The transport is gone; `connectionLost` follows."""
+        """The transport is gone; `connectionLost` follows, and says so to whoever writes."""
+        self._paused = True
 
 
 def _text(reason: Failure) -> str:

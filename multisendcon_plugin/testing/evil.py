@@ -97,7 +97,7 @@ class EvilSession(Protocol):
         self.secure = False
         self.instead_of_tls: bytes | None = None
         self.longest_content: int | None = None
-        self._input = b""
+        self._input = bytearray()
         self._reading = self._answering = self._in_content = self._taking = False
         self._calls: list[Any] = []
         self._helo = self._username = ""
@@ -168,8 +168,8 @@ class EvilSession(Protocol):
         line, end, rest = self._input.partition(b"\r\n")
         if end:
             self._input = rest
-            self.lines.append(line)
-            self._command(line)
+            self.lines.append(bytes(line))
+            self._command(bytes(line))
         return bool(end)
 
     def _turn(self, phase: Phase, usual: bytes, go_on: Callable[[], None] = lambda: None) -> None:
@@ -239,17 +239,22 @@ class EvilSession(Protocol):
         """Read content; true when there may be more to read."""
         if not self._begun:
             self._begun = True
+            self._input[:0] = b"\r\n"  # the first line may be the dot
+            self._searched = 0
             self._turn(Phase.CONTENT, b"", self._take)
             return True
-        if self.longest_content is not None and len(self._input) > self.longest_content:
+        if self.longest_content is not None and len(self._input) - 2 > self.longest_content:
             self.drop(reset=False)
             return False
-        content, end, rest = (b"\r\n" + self._input).partition(b"\r\n.\r\n")
-        if not end:
+        end = self._input.find(b"\r\n.\r\n", self._searched)
+        if end < 0:
+            self._searched = max(0, len(self._input) - 4)
             return False
-        self._input, self._in_content = rest, False
+        content = bytes(self._input[: end + 2])
+        del self._input[: end + 5]
+        self._in_content = False
         if self._taking:
-            mail = self._mail((content + b"\r\n").replace(b"\r\n.", b"\r\n")[2:])
+            mail = self._mail(content.replace(b"\r\n.", b"\r\n")[2:])
             self.provider.unacknowledged.append(mail)
             self._turn(Phase.END, _reply(250, b"2.0.0 queued"), lambda: self._acknowledged(mail))
         return True
