@@ -475,6 +475,25 @@ def test_a_settlement_that_cannot_be_written_is_tried_again_and_nothing_is_sent_
     assert len(world.tries) == 1
 
 
+def test_an_outcome_that_gets_lost_keeps_no_other_mail_waiting(monkeypatch):
+    world = World(account("A", max_connections=1))
+    conclude = world.queue._settler.conclude
+
+    async def fail_once(*args):
+        monkeypatch.undo()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(world.queue._settler, "conclude", fail_once)
+    world.mail("one@far.example")
+    world.mail("other@far.example")
+    with logged() as log:
+        world.run(HOUR)
+    assert log.failures(RuntimeError) == 1
+    assert world.queue._settler.conclude == conclude
+    assert len(world.to("one@far.example")) == len(world.to("other@far.example")) == 1
+    assert [delivery.recipients[0].address for delivery in world.waiting] == ["one@far.example"]
+
+
 def test_stop_gives_a_settlement_one_last_try():
     world = World()
     world.mail()

@@ -187,6 +187,11 @@ class Lane:
             self._agenda.add(remaining)
         self.go()
 
+    def not_settled(self, delivery: Delivery) -> None:
+        """What came of a delivery is lost; it stays as it is until the relay is started again."""
+        self._unsettled.discard(delivery.number)
+        self.go()
+
     def _tell_of_change(self, before: AccountFault | None) -> None:
         fault = self.pace.fault
         if fault is not None and str(fault) != str(before):

@@ -238,7 +238,13 @@ class QueueService(Service):
         if self._stopping:
             await self._settler.break_off(delivery, attempt)
             return
-        remaining, reports = await self._settler.conclude(delivery, attempt)
+        try:
+            remaining, reports = await self._settler.conclude(delivery, attempt)
+        except SpoolBrokenError:
+            raise
+        except Exception:
+            self._lanes[delivery.account].not_settled(delivery)
+            raise
         self._go_on_from(delivery, remaining)
         self._announce(reports)
 
