@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 
 import attrs
@@ -35,9 +36,11 @@ class Interruption:
 class Result:
     """What came of it.
 
+    :param connections: that the account may have.
     :param waiting: what is left in the spool.
     """
 
+    connections: int
     audit: Audit
     interruptions: list[Interruption]
     waiting: int
@@ -68,7 +71,7 @@ def load(options):
 def interrupted(folder, end, *, times, seed, clients=10, connections=20):
     """Run a relay, and end it so many times, at random moments.
 
-    :param end: ends the relay.
+    :param end: ends the relay, which stands still.
     """
     moments = random.Random(seed)
     interruptions = []
@@ -86,10 +89,14 @@ def interrupted(folder, end, *, times, seed, clients=10, connections=20):
             sending.wait_for(len(sending.acknowledged) + 100)
         waiting = drained(relay, sink)
         audit = Audit(accepted=frozenset(sending.acknowledged), arrivals=sink.arrivals())
-    return Result(audit=audit, interruptions=interruptions, waiting=waiting)
+    return Result(
+        connections=connections, audit=audit, interruptions=interruptions, waiting=waiting
+    )
 
 
 def _interrupt(relay, sink, end):
+    # While it stands still, no session begins or ends.
+    relay.signal(signal.SIGSTOP)
     sessions = sink.sessions()
     begin = time.monotonic()
     end(relay)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from tests.endurance import interruptions
 from tests.endurance.audit import show
 
@@ -20,7 +22,12 @@ def run(folder, options):
 
 
 def restarts(folder, **load):
-    return interruptions.interrupted(folder, lambda relay: relay.stop(), **load)
+    return interruptions.interrupted(folder, _end, **load)
+
+
+def _end(relay):
+    relay.signal(signal.SIGCONT)
+    relay.stop()
 
 
 def figures(result):
