@@ -1,0 +1,113 @@
+"""What a report is about, who gets it, and how much of the message comes back with it.
+
+RFC 3461 (the wishes of the sender), RFC 5321 section 6.1 (reports on reports).
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from ..attempt import Outcome, Verdict
+from ..configuration.values import NdrSettings, ReportTo
+from ..dsn import UNSAID, Notify, Return
+from ..message import Message
+
+
+class Action(enum.Enum):
+    """What a report says; the words of RFC 3464, section 2.3.3."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    RELAYED = "relayed"
+
+
+#: What a sender wants to be told of (RFC 3461), for each of them.
+_WISHES = {
+    Action.FAILED: Notify.FAILURE,
+    Action.DELAYED: Notify.DELAY,
+    Action.RELAYED: Notify.SUCCESS,
+}
+#: Octets up to which a message comes back as a whole: when nothing was said of it, and when the
+#: sender wants to have it back (RFC 3461 section 4.3).
+_SMALL, _LARGE = 64 * 1024, 1024 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """What a report is about.
+
+    :param outcomes: of the recipients reported on, at least one.  With FAILED, a verdict other
+        than FAILED means that the recipient has expired.
+    :param hostname: our own name.
+    :param server: the account's server, which gave all replies that have a code.
+    :param now: when the attempt ended, seconds since the epoch.
+    :param retry_until: when the delivery will be given up, seconds since the epoch; told of
+        delays only.
+    """
+
+    action: Action
+    message: Message
+    outcomes: tuple[Outcome, ...]
+    hostname: str
+    server: str
+    now: float
+    retry_until: float
+
+    def later_by(self, seconds: float) -> Facts:
+        """Return the same facts by a clock that is ahead by so much."""
+        message = attrs.evolve(self.message, arrived=self.message.arrived + seconds)
+        return attrs.evolve(
+            self, message=message, now=self.now + seconds, retry_until=self.retry_until + seconds
+        )
+
+    def expired(self, outcome: Outcome) -> bool:
+        """Tell whether a recipient was not refused but is given up."""
+        return self.action is Action.FAILED and outcome.verdict is not Verdict.FAILED
+
+
+def wanted(action: Action, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """Return the outcomes of which the sender wants to be told (RFC 3461 section 4.1)."""
+    return tuple(
+        outcome
+        for outcome in outcomes
+        if _WISHES[action]
+        & (UNSAID if outcome.recipient.notify is None else outcome.recipient.notify)
+    )
+
+
+def returned_size(facts: Facts) -> int:
+    """Return how much of a message a report brings back, in octets of its wire form.
+
+    A report on anything but a failure brings back the header only (RFC 3461 section 4.3).
+    """
+    message = facts.message
+    wish = message.envelope.returns
+    limit = {None: _SMALL, Return.FULL: _LARGE, Return.HEADER: 0}[wish]
+    whole = facts.action is Action.FAILED and message.size <= limit
+    return message.size if whole else message.header_size
+
+
+def addressees(facts: Facts, settings: NdrSettings) -> tuple[str, ...]:
+    """Return who gets a report; nobody is a possible answer, which the caller logs.
+
+    That a message is delayed or was passed on is told to the sender only.  A message with the null
+    reverse-path was a report itself: its failure is told to the postmaster, unless it was the
+    postmaster whom it did not reach (RFC 5321, section 6.1: no report on a report goes to its
+    sender, and never a loop).
+    """
+    sender = facts.message.envelope.reverse_path
+    postmaster = settings.postmaster
+    if facts.action is not Action.FAILED:
+        told = [sender]
+    elif not sender:
+        unreached = {outcome.recipient.address.lower() for outcome in facts.outcomes}
+        told = [] if postmaster.lower() in unreached else [postmaster]
+    elif settings.recipient is ReportTo.SENDER:
+        told = [sender]
+    elif settings.recipient is ReportTo.POSTMASTER:
+        told = [postmaster or sender]
+    else:
+        told = [sender, postmaster]
+    return tuple({address.lower(): address for address in told if address}.values())

@@ -1,0 +1,108 @@
+"""A whole report: its parts, its own header, its envelope.
+
+A report asks as little of the servers on its way back as it can: it is 7-bit, unless it brings
+back an 8-bit message.  Only a report *to* an address that is not ASCII needs SMTPUTF8, and takes
+the international form of RFC 6533.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from email.utils import formatdate
+
+import attrs
+
+from ..configuration.values import NdrSettings
+from ..envelope import Envelope
+from .facts import Action, Facts
+from .parts import encoded, header_part, message_part, safe, status_part, text_part, unstuffed
+from .status import status
+from .words import words
+
+_DISPLAY_NAME = "Mail Delivery System"
+_SUBJECTS = {
+    Action.FAILED: "Mail delivery failed",
+    Action.DELAYED: "Mail delivery is delayed",
+    Action.RELAYED: "Mail was passed on",
+}
+_MESSAGE_ID = re.compile(
+    rb"^Message-ID[ \t]*:(?:[ \t]|\r\n[ \t])*(<[!-;=?-~]{1,900}>)[ \t]*\r?$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """A finished report, ready to be submitted.
+
+    :param envelope: the null reverse-path, the one recipient, and what the content needs.
+    :param content: wire form (CRLF, dot-stuffed, without the final dot).
+    :param header_size: octets of its header block, the last CRLF included.
+    """
+
+    envelope: Envelope
+    content: bytes
+    header_size: int
+
+
+def report(facts: Facts, original: bytes, *, settings: NdrSettings, recipient: str) -> Report:
+    """Build a report.
+
+    The same arguments give the same bytes, Message-ID included.
+
+    :param original: the message in wire form: its header block, or all of it.
+    :param recipient: who gets the report, see `addressees`.
+    """
+    utf8 = not (recipient + settings.sender).isascii()
+    original_header = unstuffed(original[: facts.message.header_size])
+    whole = None
+    if len(original) == facts.message.size > len(original_header):
+        whole = message_part(unstuffed(original), original_header)
+    returned = "the message" if whole else "the header of the message"
+    parts = (
+        text_part("text/plain; charset=utf-8", encoded(words(facts, recipient, returned))),
+        status_part(status(facts, utf8), utf8),
+        whole or header_part(original_header, utf8),
+    )
+    eight_bit = utf8 or not all(part.isascii() for part in parts)
+
+    # A digest of the parts cannot occur in them, so it can separate them, too.
+    origin = encoded(f"{facts.hostname} {recipient} {facts.now!r}")
+    digest = hashlib.sha256(b"\n".join((origin, *parts))).hexdigest()[:32]
+    boundary = f"=_{digest}"
+    fields = (
+        f"Date: {formatdate(facts.now)}",
+        f"From: {_DISPLAY_NAME} <{safe(settings.sender)}>",
+        f"To: <{safe(recipient)}>",
+        f"Subject: {_SUBJECTS[facts.action]}",
+        f"Message-ID: <{digest}@{safe(facts.hostname)}>",
+        *_thread_fields(original_header),
+        "Auto-Submitted: auto-replied",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
+        f"Content-Transfer-Encoding: {'8bit' if eight_bit else '7bit'}",
+    )
+    own_header = encoded("".join(f"{field}\r\n" for field in fields))
+    separator = f"\r\n--{boundary}\r\n".encode()
+    body = separator + separator.join(parts) + f"\r\n--{boundary}--\r\n".encode()
+    return Report(
+        envelope=Envelope(
+            reverse_path="",
+            recipients=(recipient,),
+            author=settings.sender,
+            eight_bit=eight_bit,
+            utf8=utf8,
+        ),
+        content=own_header + body.replace(b"\r\n.", b"\r\n.."),
+        header_size=len(own_header),
+    )
+
+
+def _thread_fields(original_header: bytes) -> list[str]:
+    """Let the report appear next to the message it is about (RFC 3834, section 3.1.5)."""
+    found = _MESSAGE_ID.search(original_header)
+    if not found:
+        return []
+    message_id = found[1].decode("ascii")
+    return [f"In-Reply-To: {message_id}", f"References: {message_id}"]

@@ -1,0 +1,79 @@
+"""The second part of a report: for programs (RFC 3464)."""
+
+from __future__ import annotations
+
+import textwrap
+from email.utils import formatdate
+
+from ..attempt import Outcome
+from ..dsn import decode, in_ascii, original_recipient
+from ..message import Recipient
+from .facts import Action, Facts
+from .parts import safe
+
+
+def status(facts: Facts, utf8: bool) -> str:
+    """Return the fields about the message and about each recipient."""
+    about_message = [
+        f"Reporting-MTA: dns; {safe(facts.hostname)}",
+        f"Arrival-Date: {formatdate(facts.message.arrived)}",
+    ]
+    if envelope_id := decode(facts.message.envelope.envelope_id):
+        about_message.insert(0, _folded(f"Original-Envelope-Id: {envelope_id}"))
+    groups = [about_message]
+    for outcome in facts.outcomes:
+        recipient = outcome.recipient
+        group = [
+            *_original_recipient(recipient, utf8),
+            f"Final-Recipient: {_typed_address(safe(recipient.address), utf8)}",
+            f"Action: {facts.action.value}",
+            f"Status: {_status_code(facts, outcome)}",
+        ]
+        if outcome.reply.code:
+            group.append(f"Remote-MTA: dns; {safe(facts.server)}")
+            group.append(_folded(f"Diagnostic-Code: smtp; {outcome.reply}"))
+        else:
+            group.append(_folded(f"Diagnostic-Code: X-Multisendcon; {outcome.reply}"))
+        group.append(f"Last-Attempt-Date: {formatdate(facts.now)}")
+        if facts.action is Action.DELAYED:
+            group.append(f"Will-Retry-Until: {formatdate(facts.retry_until)}")
+        groups.append(group)
+    return "\r\n\r\n".join("\r\n".join(group) for group in groups) + "\r\n"
+
+
+def _original_recipient(recipient: Recipient, utf8: bool) -> list[str]:
+    original = original_recipient(recipient.original)
+    if original is None:
+        return []
+    kind, address = original
+    shown = f"{kind}; {address}" if address.isascii() else _typed_address(address, utf8)
+    return [f"Original-Recipient: {safe(shown)}"]
+
+
+def _status_code(facts: Facts, outcome: Outcome) -> str:
+    """Return the enhanced status code of a recipient (RFC 3463).
+
+    Its class is our verdict: 2 for what was passed on, 5 for what was refused, and 4 for what is
+    delayed or has expired, since class 4 also covers a temporary condition that lasted until
+    delivery was abandoned (section 2).  The rest is the server's.  Without one, what has expired
+    is X.4.7: section 3.5 prefers the code for the actual problem, if there is one.
+    """
+    expired = facts.expired(outcome)
+    kind = {Action.RELAYED: 2, Action.FAILED: 4 if expired else 5}.get(facts.action, 4)
+    detail = outcome.reply.enhanced[2:] or ("4.7" if expired else "0.0")
+    return f"{kind}.{detail}"
+
+
+def _typed_address(address: str, utf8: bool) -> str:
+    """Write an address with its type (RFC 3464, section 2.3.2; RFC 6533, section 3)."""
+    if address.isascii():
+        return f"rfc822; {address}"
+    if utf8:
+        return f"utf-8; {address}"
+    return f"utf-8; {in_ascii(address)}"
+
+
+def _folded(field: str) -> str:
+    """Return a field in lines of a length that everybody can read."""
+    lines = textwrap.wrap(safe(field), 78, subsequent_indent=" ", break_on_hyphens=False)
+    return "\r\n".join(lines)

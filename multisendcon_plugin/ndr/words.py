@@ -1,0 +1,104 @@
+"""The first part of a report: for people.
+
+What happened, why, and what they can do.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from email.utils import formatdate
+
+from ..attempt import Outcome
+from ..diagnosis import diagnose
+from ..message import Message
+from .facts import Action, Facts
+from .parts import safe
+
+_WIDTH = 72
+
+
+def words(facts: Facts, recipient: str, returned: str) -> str:
+    """Return the text.
+
+    :param returned: what is attached, in words.
+    """
+    message = facts.message
+    subject = f"{_whose(message, recipient)} of {_moment(message.arrived)}"
+    if facts.action is Action.FAILED:
+        blocks = [
+            _wrapped(
+                f"{subject} could not be delivered to the recipients below. Recipients who are"
+                " not listed are not affected."
+            )
+        ]
+    elif facts.action is Action.RELAYED:
+        blocks = [
+            _wrapped(
+                f"{subject} was handed over for the recipients below. The next mail server does"
+                " not report deliveries, so this is the last report that can be made, unless the"
+                " delivery fails."
+            )
+        ]
+    else:
+        blocks = [
+            _wrapped(
+                f"{subject} has not been delivered to the recipients below yet. Delivery will be"
+                f" tried again until {_moment(facts.retry_until)}."
+            ),
+            _wrapped("There is nothing you have to do. Please do not send the message again."),
+        ]
+
+    # One refusal of the whole message is told once, however many recipients it has.
+    alike: dict[str, list[str]] = {}
+    for outcome in facts.outcomes:
+        alike.setdefault(_explanation(facts, outcome), []).append(outcome.recipient.address)
+    for explanation, addresses in alike.items():
+        blocks.append("\r\n".join(f"<{safe(address)}>" for address in addresses))
+        blocks.append(explanation)
+
+    blocks.append(
+        "-- \r\n"
+        + _wrapped(
+            f"The mail server {facts.hostname} made this report by itself; please do not answer"
+            f" it. It knows the message as {message.id}. Details for administrators, and"
+            f" {returned}, are attached."
+        )
+    )
+    return "\r\n\r\n".join(blocks) + "\r\n"
+
+
+def _whose(message: Message, recipient: str) -> str:
+    sender = message.envelope.reverse_path
+    if not sender:
+        return "A message without a sender address"
+    return "Your message" if sender.lower() == recipient.lower() else f"A message from <{sender}>"
+
+
+def _explanation(facts: Facts, outcome: Outcome) -> str:
+    source = f"The mail server {facts.server} said:" if outcome.reply.code else "Details:"
+    lines = [_wrapped(source, "    "), _wrapped(str(outcome.reply), "    ")]
+    if facts.action is not Action.RELAYED:
+        diagnosis = diagnose(outcome)
+        sentences = [diagnosis.cause]
+        if facts.expired(outcome):
+            sentences.append(f"All attempts have failed, the last one on {_moment(facts.now)}.")
+        if facts.action is Action.FAILED:
+            sentences.append(diagnosis.remedy)
+        lines = [_wrapped(" ".join(sentences), "    "), "", *lines]
+    return "\r\n".join(lines)
+
+
+def _moment(time: float) -> str:
+    return formatdate(time).removesuffix("-0000") + "UTC"
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    lines = textwrap.wrap(
+        safe(text),
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\r\n".join(lines)
