@@ -24,7 +24,8 @@ from ..interfaces import IAccountRegistry, IIntake
 from ..reply import Reply
 from . import replies
 from .delivery import Desk, MessageDeliveryFactory
-from .protocol import Limits, RelayESMTP
+from .limits import Limits
+from .protocol import RelayESMTP
 from .submission import submit
 from .wire import LAST_WORDS
 

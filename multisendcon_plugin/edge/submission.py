@@ -15,8 +15,8 @@ from ..errors import AddressError, ContentError
 from ..reply import ReplyError
 from . import replies
 from .delivery import Desk, MessageDelivery
+from .limits import Limits
 from .parameters import ForwardPath, ReversePath
-from .protocol import Limits
 
 
 async def submit(desk: Desk, limits: Limits, envelope: Envelope, content: bytes) -> str:

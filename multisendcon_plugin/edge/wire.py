@@ -4,7 +4,7 @@ Stock `twisted.mail.smtp.ESMTP` carries out each line as it comes, so a hook tha
 mixes up replies and even recipients (twisted/twisted#8126).  Here the next line is not looked at
 until the last one is answered, and the client is not read while it does not read its replies.
 
-It knows no command; `protocol` has those.  RFC 2920, RFC 5321 section 4.5.3.
+It knows no command; `session` and `protocol` have those.  RFC 2920, RFC 5321 section 4.5.3.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class ESMTPWire(smtp.ESMTP):
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._input = b""
+        self._done = 0
         self._output: list[bytes] = []
         self._overlong = False
         self._waiting = False
@@ -161,32 +162,30 @@ class ESMTPWire(smtp.ESMTP):
 
     def _advance(self) -> None:
         self._advancing = True
-        while self._input and not (self._waiting or self._closing):
+        while self._done < len(self._input) and not (self._waiting or self._closing):
             if self.mode == smtp.DATA:
-                octets, self._input = self._input, b""
-                self._input = self._guarded(self.receive_content, octets) or b""
-            elif not self._receive_lines():
+                octets = self._input[self._done :]
+                rest = self._guarded(self.receive_content, octets) or b""
+                self._done += len(octets) - len(rest)
+            elif not self._receive_line():
                 break
+        # Once a segment, not once a line: what comes in small pieces must not cost its square.
+        self._input, self._done = self._input[self._done :], 0
         self._advancing = False
         self._flush()
         self._read_or_not("ahead", self._waiting and len(self._input) > READ_AHEAD)
 
-    def _receive_lines(self) -> bool:
-        """Carry out the lines that are here whole; False when there is none."""
-        *lines, begun = self._input.split(b"\n")
-        if not lines and len(begun) > LONGEST_LINE:
-            self._overlong = True
-            begun = b""
-        self._input = begun
-        for done, line in enumerate(lines, 1):
-            self.more_is_here = bool(begun) or done < len(lines)
-            self._receive_line(line)
-            if self._waiting or self._closing or self.mode == smtp.DATA:
-                self._input = b"\n".join([*lines[done:], begun])
-                break
-        return bool(lines)
-
-    def _receive_line(self, line: bytes) -> None:
+    def _receive_line(self) -> bool:
+        """Carry out the next line; False when it is not here whole."""
+        end = self._input.find(b"\n", self._done)
+        if end < 0:
+            if len(self._input) - self._done > LONGEST_LINE:
+                self._overlong = True
+                self._done = len(self._input)
+            return False
+        line = self._input[self._done : end]
+        self._done = end + 1
+        self.more_is_here = self._done < len(self._input)
         overlong = self._overlong or len(line) > LONGEST_LINE
         self._overlong = False
         if overlong:
@@ -196,6 +195,7 @@ class ESMTPWire(smtp.ESMTP):
             self.close_with(replies.BARE_LINE_END)
         else:
             self._guarded(self.carry_out, line[:-1])
+        return True
 
     def _guarded(self, method: Callable[[bytes], T], argument: bytes) -> T | None:
         try:

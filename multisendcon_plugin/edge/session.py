@@ -1,0 +1,211 @@
+"""The commands of a session apart from mail: greeting, extensions, TLS, login.
+
+RFC 5321 section 3.1, RFC 2034 (ENHANCEDSTATUSCODES), 3207 (STARTTLS), 4954 (AUTH).  The mail
+transactions are in `protocol`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.cred.error import UnauthorizedLogin
+from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
+from twisted.python.failure import Failure
+
+from ..reply import Reply, ReplyError
+from . import replies
+from .authentication import Authentication
+from .limits import Limits
+from .wire import ESMTPWire
+
+_COMMANDS = {
+    b"HELO": "do_HELO",
+    b"EHLO": "do_EHLO",
+    b"MAIL": "do_MAIL",
+    b"RCPT": "do_RCPT",
+    b"DATA": "do_DATA",
+    b"RSET": "do_RSET",
+    b"NOOP": "do_NOOP",
+    b"VRFY": "do_VRFY",
+    b"HELP": "do_HELP",
+    b"QUIT": "do_QUIT",
+    b"STARTTLS": "ext_STARTTLS",
+    b"AUTH": "ext_AUTH",
+}
+# A web page can make a browser send its form to us, with a mail in it.
+_WEB_COMMANDS = frozenset([b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"])
+
+
+class ESMTPSession(ESMTPWire):
+    """One session with a client.
+
+    :ivar esmtp: the client has said EHLO, not HELO.
+    """
+
+    limits = Limits()
+    portal: Any = None
+
+    def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
+        super().__init__(chal, contextFactory)
+        self._helo: tuple[bytes, bytes] | None = None
+        self._authentication: Authentication | None = None
+        self.esmtp = False
+
+    # What the mail transactions have to offer to the session.
+
+    @property
+    def in_transaction(self) -> bool:
+        """A sender has been accepted."""
+        raise NotImplementedError
+
+    def forget_transaction(self) -> None:
+        """Give up the mail transaction, if there is one."""
+        raise NotImplementedError
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.greet()
+
+    def greet(self) -> None:
+        """Say the first words of the session."""
+        self.say(Reply(220, "", f"{self.host.decode()} ESMTP ready"))
+        self._flush()
+
+    def carry_out(self, line: bytes) -> None:
+        if self._authentication:
+            self._challenge(self._authentication.answer, line)
+            return
+        verb, _, argument = line.strip(b" \t").partition(b" ")
+        verb = verb.upper()
+        if verb in _WEB_COMMANDS:
+            self.close_with(replies.NOT_THE_WEB)
+            return
+        method = _COMMANDS.get(verb)
+        if method is None:
+            raise ReplyError(replies.UNKNOWN_COMMAND)
+        getattr(self, method)(argument.strip(b" \t"))
+
+    # Greeting and session.
+
+    def do_HELO(self, rest: bytes) -> None:
+        self._greeted(rest, esmtp=False)
+        self.say(Reply(250, "", self.host.decode()))
+
+    def do_EHLO(self, rest: bytes) -> None:
+        self._greeted(rest, esmtp=True)
+        self.say(Reply(250, "", "\n".join([self.host.decode(), *self.extension_lines()])))
+
+    def _greeted(self, name: bytes, *, esmtp: bool) -> None:
+        if not name:
+            raise ReplyError(replies.ARGUMENT_MISSING)
+        self.forget_transaction()
+        self._helo = (name, self.peer.encode())
+        self.esmtp = esmtp
+
+    def extension_lines(self) -> list[str]:
+        """Return what EHLO advertises, in the words of its reply."""
+        lines = [
+            "PIPELINING",
+            f"SIZE {self.limits.message_size}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "DSN",
+            "ENHANCEDSTATUSCODES",
+        ]
+        if self.ctx and not (self.secure or self.authenticated):
+            lines.append("STARTTLS")
+        if self.offers_authentication:
+            mechanisms = b" ".join(self.challengers).decode()
+            lines.append(f"AUTH {mechanisms}")
+        return lines
+
+    @property
+    def offers_authentication(self) -> bool:
+        """A login is possible now."""
+        return bool(self.challengers and self.portal and not self.authenticated)
+
+    def do_NOOP(self, rest: bytes) -> None:  # noqa: ARG002 -- any argument is allowed
+        self.say(replies.NOTHING_DONE)
+
+    def do_VRFY(self, rest: bytes) -> None:
+        if not rest:
+            raise ReplyError(replies.ARGUMENT_MISSING)
+        self.say(replies.NOT_VERIFIED)
+
+    def do_HELP(self, rest: bytes) -> None:  # noqa: ARG002 -- any argument is allowed
+        self.say(replies.HELP)
+
+    def do_QUIT(self, rest: bytes) -> None:
+        self._no_argument(rest)
+        self.close_with(replies.GOOD_BYE)
+
+    @staticmethod
+    def _no_argument(rest: bytes) -> None:
+        if rest:
+            raise ReplyError(replies.NO_ARGUMENT)
+
+    def _refuse(self, reply: Reply) -> None:
+        # Also a response that is no line at all ends the exchange of AUTH.
+        self._authentication = None
+        super()._refuse(reply)
+
+    # TLS and login.
+
+    def ext_STARTTLS(self, rest: bytes) -> None:
+        self._no_argument(rest)
+        if self.secure:
+            raise ReplyError(replies.TLS_ALREADY)
+        if self.ctx is None:
+            raise ReplyError(replies.NOT_OFFERED)
+        if self.authenticated:
+            raise ReplyError(replies.AUTHENTICATED_ALREADY)
+        if self.more_is_here:
+            # Sent before the handshake, it would be carried out as though it came after it
+            # (CVE-2011-0411).
+            self.close_with(replies.TLS_NOT_ALONE)
+            return
+        self.say(replies.BEGIN_TLS)
+        # Nothing that was said in the clear holds any longer (RFC 3207 section 4.2).
+        self.forget_transaction()
+        self._helo = None
+        self.start_tls()
+
+    def ext_AUTH(self, rest: bytes) -> None:
+        if self.authenticated:
+            raise ReplyError(replies.AUTHENTICATED_ALREADY)
+        if not self.offers_authentication:
+            raise ReplyError(replies.NOT_OFFERED)
+        if self._helo is None:
+            raise ReplyError(replies.HELO_FIRST)
+        if self.in_transaction:
+            raise ReplyError(replies.NOT_DURING_MAIL)
+        if not rest:
+            raise ReplyError(replies.ARGUMENT_MISSING)
+        mechanism, _, initial_response = rest.partition(b" ")
+        make_challenger = self.challengers.get(mechanism.upper())
+        if make_challenger is None:
+            raise ReplyError(replies.MECHANISM_UNKNOWN)
+        self._authentication = Authentication(make_challenger())
+        self._challenge(self._authentication.begin, initial_response.strip())
+
+    def _challenge(self, step: Callable[[bytes], bytes | None], response: bytes) -> None:
+        authentication, self._authentication = self._authentication, None
+        challenge = step(response)
+        if challenge is not None:
+            self._authentication = authentication
+            self.say(Reply(334, "", challenge.decode()))
+            return
+        assert authentication is not None, "an exchange is under way"  # noqa: S101 -- for the type checker
+        login = self.portal.login(
+            authentication.challenger, None, IMessageDeliveryFactory, IMessageDelivery
+        )
+        self.when(login.addCallbacks(self._cbAuthenticated, self._login_refused), self._logged_in)
+
+    def _logged_in(self, _: None) -> None:
+        self.say(replies.AUTHENTICATED)
+
+    @staticmethod
+    def _login_refused(failure: Failure) -> None:
+        failure.trap(UnauthorizedLogin)
+        raise ReplyError(replies.WRONG_CREDENTIALS)

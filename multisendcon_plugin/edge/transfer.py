@@ -1,0 +1,103 @@
+"""The content of one transaction on its way from the client into its message.
+
+What is wrong with content is said when all of it has been sent; until then the rest is swallowed,
+since none of it may be taken for a command.  RFC 5321 section 4.1.1.4, RFC 1870 section 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
+
+from ..reply import Reply, ReplyError
+from . import replies
+from .content import ContentScanner
+from .limits import Limits
+
+
+class ChunkedMessage(Protocol):
+    """An `IMessage` that takes the content of a transaction in pieces instead of lines."""
+
+    def lineReceived(self, line: bytes) -> None:
+        """Take the trace field that goes on top; its lines are joined by CRLF."""
+
+    def chunkReceived(self, chunk: bytes) -> Deferred[None] | None:
+        """Take content in wire form; a Deferred asks for a pause until it fires.
+
+        :raise ReplyError: the message is refused with this reply when it has ended.
+        """
+
+    def eomReceived(self) -> Deferred[str]:
+        """All content is here: answer with the name under which the message is queued."""
+
+    def connectionLost(self) -> None:
+        """There will be no more content, or it is not wanted."""
+
+
+class Content:
+    """The content that is arriving, and where it goes.
+
+    :param peer: whose it is, for the log.
+    :param wait: called with a Deferred that fires when the message can take more.
+    :ivar refusal: what the client gets in the end instead of a 250.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        message: ChunkedMessage,
+        limits: Limits,
+        peer: str,
+        wait: Callable[[Deferred[None]], None],
+    ) -> None:
+        self._message = message
+        self._limits = limits
+        self._peer = peer
+        self._wait = wait
+        self._scanner = ContentScanner()
+        self._size = 0
+        self.refusal: Reply | None = None
+
+    def feed(self, octets: bytes) -> bytes | None:
+        """Take what comes after DATA.
+
+        :return: what follows the final dot; ``None`` as long as that has not been seen.
+        """
+        piece, rest = self._scanner.feed(octets)
+        self._size += len(piece)
+        if self.refusal is None:
+            try:
+                self._pass_on(piece)
+            except ReplyError as error:
+                self.refuse(error.reply)
+            except Exception:
+                self.log.failure("content could not be taken from {peer}", peer=self._peer)
+                self.refuse(replies.LOCAL_ERROR)
+        return rest
+
+    def _pass_on(self, piece: bytes) -> None:
+        if not self._scanner.clean:
+            raise ReplyError(replies.BAD_LINE_ENDS)
+        if self._size > self._limits.message_size:
+            raise ReplyError(replies.TOO_LARGE)
+        pause = piece and self._message.chunkReceived(piece)
+        if pause:
+            self._wait(pause)
+
+    def refuse(self, reply: Reply) -> None:
+        """Want no more of it; the client goes on sending, and then gets the reply."""
+        self.refusal = reply
+        self._message.connectionLost()
+
+    def abandon(self) -> None:
+        """There will be no more of it."""
+        if self.refusal is None:
+            self._message.connectionLost()
+
+    def end(self) -> Deferred[str]:
+        """Hand over the message; the answer is the name under which it is queued."""
+        return maybeDeferred(self._message.eomReceived)
