@@ -1,7 +1,8 @@
-"""The end of mail data, found in a stream of octets.
+"""Content on its way from what a client sends to wire form: dot-stuffed, lines that end with CRLF.
 
-RFC 5321 section 4.1.1.4: only CRLF "." CRLF ends the data, and CR and LF appear only together.
-Pure: gets segments, gives back the content in wire form (still dot-stuffed), never a line.
+After DATA its end is found in a stream of octets.  RFC 5321 section 4.1.1.4: only CRLF "." CRLF
+ends the data, and CR and LF appear only together.  After BDAT (RFC 3030) it is exact, and the dots
+are ours to add.  Pure: gets segments, gives back pieces of the content, never a line.
 """
 
 from __future__ import annotations
@@ -12,19 +13,40 @@ _END = b"\r\n.\r\n"
 # A dot that the next server would take away as well (section 4.5.2).  With it, a line is not what
 # it seems: ".From:" would be no From: to us, but one to everybody behind us.
 _NEEDLESS_DOT = re.compile(rb"(?<=\r\n)\.(?=[^.\r])")
+# Behind a bare LF no line begins for the client that speaks SMTP, so a dot there is not stuffed.
+_BARE_LF = re.compile(rb"(?<!\r)\n(\.?)")
 
 
-class ContentScanner:
-    """Cuts the content of one message out of what a client sends after DATA.
+class _Content:
+    """What both ways of sending content have in common.
 
-    :ivar clean: no bare CR, no bare LF and no NUL was seen so far (RFC 5321 section 2.3.8).
+    :param fix_bare_lf: a bare LF becomes CRLF.
+    :ivar clean: no bare CR, no bare LF and no NUL was given back so far (RFC 5321 section 2.3.8).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, fix_bare_lf: bool = False) -> None:
         self.clean = True
-        # As though a line had just ended, since a lone dot may be the first line.
+        self._fix = fix_bare_lf
+        # As though a line had just ended, since the first line may begin with a dot.
         self._held = b"\r\n"
         self._skip = 2
+
+    def _given(self, piece: bytes) -> bytes:
+        if self.clean:
+            pairs = piece.count(b"\r\n")
+            self.clean = pairs == piece.count(b"\n") == piece.count(b"\r") and b"\0" not in piece
+        if self._skip and piece:
+            piece = piece[self._skip :]
+            self._skip = 0
+        return piece
+
+
+class ContentScanner(_Content):
+    """Cuts the content of one message out of what a client sends after DATA.
+
+    A bare LF that is fixed never ends the content, and what follows it is content: a dot is
+    stuffed, so that at the next server, too, it ends nothing.
+    """
 
     def feed(self, segment: bytes) -> tuple[bytes, bytes | None]:
         """Take the next octets from the client.
@@ -42,15 +64,38 @@ class ContentScanner:
         if rest is not None:
             piece = octets
         else:
-            # What might become the end, and a CR whose LF might follow, are looked at again.
-            cut = max(len(octets) - (len(_END) - 1), 0)
-            if octets[cut - 1 : cut] == b"\r":
-                cut -= 1
+            # What might become the end, and the end of a line, are looked at again.
+            cut = _before_line_end(octets, max(len(octets) - (len(_END) - 1), 0))
             piece, self._held = octets[:cut], octets[cut:]
-        if self.clean:
-            pairs = piece.count(b"\r\n")
-            self.clean = pairs == piece.count(b"\n") == piece.count(b"\r") and b"\0" not in piece
-        if self._skip and piece:
-            piece = piece[self._skip :]
-            self._skip = 0
-        return piece, rest
+        if self._fix:
+            piece = _BARE_LF.sub(rb"\r\n\1\1", piece)
+        return self._given(piece), rest
+
+
+class ChunkEncoder(_Content):
+    """Brings the content of one message that a client sends by BDAT into wire form."""
+
+    def feed(self, segment: bytes) -> bytes:
+        """Take the next octets of a chunk, or of the next chunk; return more of the content."""
+        octets = self._held + segment
+        cut = _before_line_end(octets, len(octets))
+        piece, self._held = octets[:cut], octets[cut:]
+        return self._encoded(piece)
+
+    def finish(self) -> bytes:
+        """Take the end of the last chunk; return the rest of the content, its last line ended."""
+        ended = self._held.endswith(b"\n")
+        return self._encoded(self._held if ended else self._held + b"\r\n")
+
+    def _encoded(self, piece: bytes) -> bytes:
+        if self._fix:
+            piece = _BARE_LF.sub(rb"\r\n\1", piece)
+        return self._given(piece.replace(b"\r\n.", b"\r\n.."))
+
+
+def _before_line_end(octets: bytes, cut: int) -> int:
+    """Return where to cut so that CR, LF and what follows them stay together."""
+    for end in (b"\n", b"\r"):
+        if octets[cut - 1 : cut] == end:
+            cut -= 1
+    return cut
