@@ -12,6 +12,7 @@ from multisendcon_plugin.errors import ConfigurationError
 ORIGIN = "multisendcon.toml"
 PASSWORD = "c4nary-Pa55"
 ACCOUNT = {"name": '"Sales"', "server": '"smtp.example.com"'}
+CLIENT = {"addresses": '["192.0.2.0/24"]'}
 
 
 @attrs.frozen
@@ -46,7 +47,9 @@ def document(table: str = "account", **keys: str) -> str:
     """Write a document with some keys, as TOML, in one table; the rest is as small as it gets."""
     account = ACCOUNT | (keys if table == "account" else {})
     tables = [("[[account]]", account)]
-    if table != "account":
+    if table == "client":
+        tables.append(("[[client]]", CLIENT | keys))
+    elif table != "account":
         tables.append((f"[{table}]", keys))
     lines = []
     for header, items in tables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from ipaddress import ip_network
 
 import pytest
 from configuration_examples import ORIGIN, PASSWORD, Paper, document, faults, read
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from multisendcon_plugin import configuration
 from multisendcon_plugin.account import Account
 from multisendcon_plugin.configuration import (
+    BareLf,
+    ClientSettings,
     Configuration,
     DeliverySettings,
     MasterRelay,
@@ -64,6 +67,25 @@ def test_accounts_keep_their_order():
     assert [account.name for account in read(text).accounts] == names
 
 
+def test_clients_keep_their_order_and_follow_the_master_relay():
+    text = (
+        document("master_relay", submission_help="true")
+        + """
+[[client]]
+addresses = ["192.0.2.1"]
+[[client]]
+addresses = ["192.0.2.0/24"]
+bare_lf = "fix"
+submission_help = false
+"""
+    )
+    scanner = ip_network("192.0.2.1")
+    assert read(text).clients == (
+        ClientSettings(addresses=(scanner,), submission_help=True),
+        ClientSettings(addresses=(scanner.supernet(new_prefix=24),), bare_lf=BareLf.FIX),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -78,6 +100,14 @@ def test_accounts_keep_their_order():
             ", line 1, account: is not an array of tables; write [[account]] above each account",
         ),
         (
+            document() + '\n[client]\naddresses = ["192.0.2.1"]',
+            ", line 4, client: is not an array of tables; write [[client]] above each client",
+        ),
+        (
+            document("client", bear_lf='"fix"'),
+            ", line 6, [[client]] number 1, bear_lf: unknown key; did you mean bare_lf?",
+        ),
+        (
             document(enabled="false"),
             ": every [[account]] has enabled = false; enable at least one",
         ),
@@ -85,8 +115,8 @@ def test_accounts_keep_their_order():
         (
             "port = 25\n" + document(),
             (
-                ", line 1, port: unknown key outside of any table; known here: master_relay, spool,"
-                " delivery, ndr, account"
+                ", line 1, port: unknown key outside of any table; known here: master_relay,"
+                " client, spool, delivery, ndr, account"
             ),
         ),
         (document("spol"), ", line 4, [spol]: unknown table; did you mean spool?"),

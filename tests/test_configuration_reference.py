@@ -19,6 +19,7 @@ KEYS = [(name, key) for name, table in TABLES.items() for key in table.kinds]
 #: Defaults that the file tells in words, and why no value could be told.
 IN_WORDS = {
     ("master_relay", "hostname"): "the name of this machine",
+    ("client", "submission_help"): "as in [master_relay]",
     ("ndr", "sender"): "mailer-daemon at the hostname above",
     ("ndr", "server"): "unset, the reports leave through the accounts like any mail",
     ("account", "local_address"): "unset, the system chooses",

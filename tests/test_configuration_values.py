@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.account import Tls
-from multisendcon_plugin.configuration import ReportTo
+from multisendcon_plugin.configuration import BareLf, ReportTo
 from multisendcon_plugin.configuration.faults import Unfit
 from multisendcon_plugin.configuration.quantities import duration, size
 from multisendcon_plugin.masks import Masks
@@ -165,6 +165,33 @@ BAD = [
         ['this number is too large; write at most "1024 GiB"'],
     ),
     ("master_relay", "max_recipients", "0", ["0 is not a count; write a number from 1 to 1000000"]),
+    *(
+        ("master_relay", key, "0", ["0 is not a count; write a number from 1 to 1000000"])
+        for key in ("max_connections_per_address", "max_errors", "max_received")
+    ),
+    *(
+        ("master_relay", key, "0", ["0 is too short; write a duration of more than 0 seconds"])
+        for key in ("idle_timeout", "transaction_timeout")
+    ),
+    (
+        "master_relay",
+        "max_command_line",
+        "2047",
+        ['2047 is too short for some commands; write at least "2 KiB"'],
+    ),
+    ("master_relay", "max_command_line", "0", [f"0 {SIZE}"]),
+    ("master_relay", "max_header_size", "0", [f"0 {SIZE}"]),
+    ("master_relay", "submission_help", "1", ["1 is not a boolean; write true or false"]),
+    ("client", "addresses", "", ["is missing; every client needs it"]),
+    ("client", "addresses", "[]", ["the list is empty; write at least one value in it"]),
+    ("client", "addresses", '["scanner"]', [f'"scanner" {NETWORK}']),
+    (
+        "client",
+        "bare_lf",
+        '"fixed"',
+        ['"fixed" is not known; write "refuse" or "fix" (nearest: "fix")'],
+    ),
+    ("client", "submission_help", '"yes"', ['"yes" is not a boolean; write true or false']),
     (
         "master_relay",
         "max_connections",
@@ -353,7 +380,9 @@ BAD = [
 @pytest.mark.parametrize(("table", "key", "value", "reasons"), BAD)
 def test_a_bad_value_is_told_with_its_place_and_what_would_be_right(table, key, value, reasons):
     text = document(table, **{key: value})
-    if table != "account":
+    if table == "client":
+        place = f"line {6 if key != 'addresses' else 5 if value else 4}, [[client]] number 1"
+    elif table != "account":
         place = f"line 5, [{table}]"
     elif key == "name":
         title = "number 1" if not value else f'"{value[1:-1]}"'
@@ -380,6 +409,19 @@ GOOD = [
     ("master_relay", "max_message_size", '"1.5MiB"', MIB * 3 // 2),
     ("master_relay", "max_message_size", '"2 MB"', 2_000_000),
     ("master_relay", "max_recipients", "1", 1),
+    ("master_relay", "max_connections_per_address", "1000000", 1_000_000),
+    ("master_relay", "max_errors", "1", 1),
+    ("master_relay", "max_command_line", '"2 KiB"', 2048),
+    ("master_relay", "idle_timeout", "0.5", 0.5),
+    ("master_relay", "transaction_timeout", '"1d"', 86400.0),
+    ("master_relay", "max_header_size", "1", 1),
+    ("master_relay", "max_received", "1", 1),
+    ("master_relay", "submission_help", "true", True),
+    ("client", "addresses", '["192.0.2.7", "2001:db8::/32"]',
+     (ip_network("192.0.2.7"), ip_network("2001:db8::/32"))),
+    ("client", "bare_lf", '"fix"', BareLf.FIX),
+    ("client", "bare_lf", '"refuse"', BareLf.REFUSE),
+    ("client", "submission_help", "true", True),
     ("spool", "path", '"spool"', "/base/spool"),
     ("delivery", "retry", '["5m", 7.5]', (300.0, 7.5)),
     ("delivery", "give_up_after", '"3650d"', 3650 * 86400.0),
@@ -411,7 +453,8 @@ GOOD = [
 @pytest.mark.parametrize(("table", "key", "value", "expected"), GOOD)
 def test_a_good_value_is_converted(table, key, value, expected):
     configuration = read(document(table, **{key: value}))
-    owner = configuration.accounts[0] if table == "account" else getattr(configuration, table)
+    arrays = {"account": configuration.accounts, "client": configuration.clients}
+    owner = arrays[table][0] if table in arrays else getattr(configuration, table)
     assert getattr(owner, key) == expected
 
 

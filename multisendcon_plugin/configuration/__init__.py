@@ -5,19 +5,25 @@ from __future__ import annotations
 from .file import load, parse
 from .reading import read
 from .values import (
+    BareLf,
+    ClientSettings,
     Configuration,
     DeliverySettings,
     MasterRelay,
     NdrSettings,
+    Network,
     ReportTo,
     SpoolSettings,
 )
 
 __all__ = [
+    "BareLf",
+    "ClientSettings",
     "Configuration",
     "DeliverySettings",
     "MasterRelay",
     "NdrSettings",
+    "Network",
     "ReportTo",
     "SpoolSettings",
     "load",

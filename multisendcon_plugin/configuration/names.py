@@ -7,7 +7,7 @@ grammar of mail addresses and masks is that of ``address`` and ``masks``.  Pure.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import idna
 
@@ -17,6 +17,7 @@ from ..masks import Masks
 from .endpoints import parse_endpoint
 from .faults import Unfit, shown
 from .kinds import listed, text
+from .values import Network
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #: RFC 5321, section 4.1.2; the last label of a name is never a number (RFC 3696, section 2).
@@ -68,7 +69,7 @@ def local_address(value: object) -> str:
     return str(address)
 
 
-def network(value: object) -> IPv4Network | IPv6Network:
+def network(value: object) -> Network:
     """Convert an address or a network."""
     name = text(value)
     try:

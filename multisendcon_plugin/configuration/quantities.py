@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from .faults import Unfit, shown
-from .values import DAY, HOUR, MIB, MINUTE
+from .values import DAY, HOUR, KIB, MIB, MINUTE
 
 _SECONDS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) *([smhd])")
@@ -22,12 +22,14 @@ _BYTES = {
     "KB": 10**3,
     "MB": 10**6,
     "GB": 10**9,
-    "KIB": 1024,
+    "KIB": KIB,
     "MIB": MIB,
     "GIB": 1024 * MIB,
 }
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) *((?:[KMG]i?)?B)", re.ASCII | re.IGNORECASE)
 _LARGEST_SIZE = 1024 * 1024 * MIB
+#: RFC 5321 section 4.5.3.1.4, and what the parameters of RCPT add to it (RFC 3461 section 4).
+_SHORTEST_LINE = 2 * KIB
 
 
 def flag(value: object) -> bool:
@@ -92,3 +94,11 @@ def size(value: object) -> int:
             ' "512 KiB", "50 MiB" or "1 GiB"'
         )
     return int(octets)
+
+
+def command_line(value: object) -> int:
+    """Convert the size of a line that has to hold every command."""
+    octets = size(value)
+    if octets < _SHORTEST_LINE:
+        raise Unfit(f'{shown(value)} is too short for some commands; write at least "2 KiB"')
+    return octets

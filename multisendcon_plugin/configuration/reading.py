@@ -55,20 +55,25 @@ def read(
         _unknown_table(name, value, known) for name, value in document.items() if name not in known
     ]
     singles = {}
+    arrays = {}
     for name, table in known.items():
-        if name != "account":
+        if table.repeated:
+            arrays[name], found = _read_array(name, table, document.get(name, []))
+        else:
             singles[name], found = _read_single(name, table, document.get(name, {}))
-            faults += found
-    accounts, found = _read_accounts(known["account"], document.get("account", []))
-    faults += found
+        faults += found
+    if document.get("account", []) == []:
+        faults.append(Fault(reason="there is no account; write at least one [[account]]"))
     master_relay, ndr = singles["master_relay"], singles["ndr"]
+    clients, accounts = arrays["client"], arrays["account"]
     faults += _name_this_machine(master_relay, surroundings)
     faults += broken_rules(master_relay, ndr, accounts)
     if faults:
         raise ConfigurationError(sentences(faults, origin, text))
-    _complete(master_relay.value("hostname"), ndr, accounts)
+    _complete(master_relay, clients, ndr, accounts)
     return Configuration(
         **{name: section.build() for name, section in singles.items()},
+        clients=tuple(client.build() for client in clients),
         accounts=tuple(account.build() for account in accounts),
     )
 
@@ -87,18 +92,16 @@ def _read_single(name: str, table: Table, given: object) -> tuple[Section, list[
     return section, [Fault(path=(name,), where=name, reason=f"is not a table; write {title}")]
 
 
-def _read_accounts(table: Table, given: object) -> tuple[list[Section], list[Fault]]:
+def _read_array(name: str, table: Table, given: object) -> tuple[list[Section], list[Fault]]:
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
-        reason = "is not an array of tables; write [[account]] above each account"
-        return [], [Fault(path=("account",), where="account", reason=reason)]
-    if not given:
-        return [], [Fault(reason="there is no account; write at least one [[account]]")]
+        reason = f"is not an array of tables; write [[{name}]] above each {name}"
+        return [], [Fault(path=(name,), where=name, reason=reason)]
     sections = []
     faults = []
     for index, each in enumerate(given):
-        name = each.get("name")
-        title = f"[[account]] {shown(name) if isinstance(name, str) else f'number {index + 1}'}"
-        section, found = read_section(table, ("account", index), title, each)
+        own = each.get("name") if "name" in table.kinds else None
+        title = f"[[{name}]] {shown(own) if isinstance(own, str) else f'number {index + 1}'}"
+        section, found = read_section(table, (name, index), title, each)
         sections.append(section)
         faults += found
     return sections, faults
@@ -120,8 +123,13 @@ def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> lis
     return []
 
 
-def _complete(hostname: str, ndr: Section, accounts: list[Section]) -> None:
-    """Set the defaults that follow from the host name."""
+def _complete(
+    master_relay: Section, clients: list[Section], ndr: Section, accounts: list[Section]
+) -> None:
+    """Set the defaults that follow from other settings."""
+    for client in clients:
+        client.values.setdefault("submission_help", master_relay.value("submission_help"))
+    hostname = master_relay.value("hostname")
     ndr.values.setdefault("sender", f"mailer-daemon@{hostname}")
     for account in accounts:
         account.values.setdefault("helo_domain", hostname)

@@ -53,7 +53,7 @@ def read_section(
     """Convert all that can be converted, and tell the rest."""
     section = Section(table=table, path=path, title=title, given=given, values={})
     faults = [
-        section.fault(key, "is missing; every account needs it")
+        section.fault(key, f"is missing; every {path[0]} needs it")
         for key in table.required
         if key not in given
     ]

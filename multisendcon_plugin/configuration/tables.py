@@ -13,20 +13,32 @@ from ..account import Account, Tls
 from . import kinds, names, quantities
 from .kinds import Kind
 from .surroundings import Surroundings
-from .values import DeliverySettings, MasterRelay, NdrSettings, ReportTo, SpoolSettings
+from .values import (
+    BareLf,
+    ClientSettings,
+    DeliverySettings,
+    MasterRelay,
+    NdrSettings,
+    ReportTo,
+    SpoolSettings,
+)
 
 
 @attrs.frozen
 class Table:
-    """A table: the class of the value that it makes, and the kinds of its keys."""
+    """A table: the class of the value that it makes, and the kinds of its keys.
+
+    :param repeated: there may be several, in double brackets.
+    """
 
     type: type
     kinds: Mapping[str, Kind]
     required: tuple[str, ...] = ()
+    repeated: bool = False
 
 
 def tables(surroundings: Surroundings) -> dict[str, Table]:
-    """Return the tables by name, ``account`` among them."""
+    """Return the tables by name, in the order of the reference file."""
     password = kinds.secret(surroundings)
     return {
         "master_relay": Table(
@@ -38,7 +50,25 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "max_message_size": quantities.size,
                 "max_recipients": quantities.count,
                 "max_connections": quantities.count,
+                "max_connections_per_address": quantities.count,
+                "max_errors": quantities.count,
+                "max_command_line": quantities.command_line,
+                "idle_timeout": quantities.positive_duration,
+                "transaction_timeout": quantities.positive_duration,
+                "max_header_size": quantities.size,
+                "max_received": quantities.count,
+                "submission_help": quantities.flag,
             },
+        ),
+        "client": Table(
+            ClientSettings,
+            {
+                "addresses": kinds.listed(names.network),
+                "bare_lf": kinds.choice(BareLf),
+                "submission_help": quantities.flag,
+            },
+            required=("addresses",),
+            repeated=True,
         ),
         "spool": Table(SpoolSettings, {"path": kinds.path(surroundings)}),
         "delivery": Table(
@@ -86,5 +116,6 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "enabled": quantities.flag,
             },
             required=("name", "server"),
+            repeated=True,
         ),
     }

@@ -15,7 +15,11 @@ from ..account import Account
 MINUTE = 60.0
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-MIB = 1024 * 1024
+KIB = 1024
+MIB = 1024 * KIB
+
+#: An address or a network, of IPv4 or IPv6.
+Network = IPv4Network | IPv6Network
 
 
 @attrs.frozen(kw_only=True)
@@ -23,10 +27,14 @@ class MasterRelay:
     """``[master_relay]``: the listening server.
 
     :param hostname: stands in the banner and in ``Received:``.
+    :param max_errors: of one session.
+    :param max_command_line: octets.
+    :param transaction_timeout: from MAIL to the end of the content.
+    :param max_received: fields ``Received:`` of a mail that is taken.
     """
 
     listen: tuple[str, ...] = ("tcp:port=2500:interface=127.0.0.1",)
-    allow: tuple[IPv4Network | IPv6Network, ...] = (
+    allow: tuple[Network, ...] = (
         ip_network("127.0.0.1"),
         ip_network("::1"),
     )
@@ -34,6 +42,30 @@ class MasterRelay:
     max_message_size: int = 50 * MIB
     max_recipients: int = 1000
     max_connections: int = 500
+    max_connections_per_address: int = 100
+    max_errors: int = 20
+    max_command_line: int = 12 * KIB
+    idle_timeout: float = 5 * MINUTE
+    transaction_timeout: float = 1 * HOUR
+    max_header_size: int = 256 * KIB
+    max_received: int = 50
+    submission_help: bool = False
+
+
+class BareLf(enum.Enum):
+    """What becomes of content with line feeds that have no carriage return."""
+
+    REFUSE = "refuse"
+    FIX = "fix"
+
+
+@attrs.frozen(kw_only=True)
+class ClientSettings:
+    """``[[client]]``: what differs for some clients."""
+
+    addresses: tuple[Network, ...]
+    bare_lf: BareLf = BareLf.REFUSE
+    submission_help: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -94,10 +126,12 @@ class NdrSettings:
 class Configuration:
     """A whole configuration.
 
+    :param clients: the first that lists an address applies to it.
     :param accounts: in order of priority, topmost first.
     """
 
     master_relay: MasterRelay = MasterRelay()
+    clients: tuple[ClientSettings, ...] = ()
     spool: SpoolSettings = SpoolSettings()
     delivery: DeliverySettings = DeliverySettings()
     ndr: NdrSettings = NdrSettings()
