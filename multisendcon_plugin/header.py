@@ -11,7 +11,7 @@ here raises on any octets, and every function takes time linear in what it is gi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import attrs
@@ -37,6 +37,7 @@ _UNDECIDED = re.compile(
 _MBOX_LINE = re.compile(rb">?From (?![ \t]*+:)" + _REST + _FOLDS)
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:()" + _REST + _FOLDS)
 _RECEIVED = re.compile(rb"\n(?i:received)[ \t]*+:")
+_SIGNED_FIELDS = re.compile(rb"(?:^|;)\s*h\s*=([^;]*)")
 _BLANK_LINE = b"\r\n"
 
 
@@ -109,6 +110,24 @@ def fields(block: bytes) -> list[Field]:
         )
         for found in _FIELD.finditer(block, insertion_point(block))
     ]
+
+
+def edited(block: bytes, edits: Mapping[Field, bytes]) -> bytes:
+    """Return the block with other octets in place of some of its fields."""
+    pieces: list[bytes] = []
+    done = 0
+    for field in sorted(edits, key=lambda field: field.start):
+        pieces += block[done : field.start], edits[field]
+        done = field.end
+    pieces.append(block[done:])
+    return b"".join(pieces)
+
+
+def signed_fields(block: bytes, field: Field) -> frozenset[str]:
+    """Return the names, in lower case, in ``h=`` of a signature (RFC 6376, section 3.5)."""
+    listed = _SIGNED_FIELDS.search(block[field.value_start : field.end])
+    names = b"".join(listed[1].split()).lower().split(b":") if listed else []
+    return frozenset(name.decode("latin-1") for name in names)
 
 
 @attrs.frozen(kw_only=True)

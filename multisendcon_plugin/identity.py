@@ -8,14 +8,10 @@ sender is replaced, never touches ``Resent-`` fields (section 3.6.6) or ARC sets
 
 from __future__ import annotations
 
-import re
-
-from .header import Field, Mailbox, fields, is_blank, mailboxes
+from .header import Field, Mailbox, edited, fields, is_blank, mailboxes, signed_fields
 
 #: Octets of a line without its CRLF (RFC 5322, section 2.1.1).
 LONGEST_LINE = 998
-
-_SIGNED_FIELDS = re.compile(rb"(?:^|;)\s*h\s*=([^;]*)")
 
 
 def replace_sender(block: bytes, fixed: str) -> bytes:
@@ -45,19 +41,10 @@ def replace_sender(block: bytes, fixed: str) -> bytes:
         if original and original[0].address and not _same(original[0].address, fixed):
             edits[authors[0]] += _reply_to(block, original[0])
     for field in every:
-        if field.name == "dkim-signature" and changed & _signed(block, field):
+        # A signature covers "From:" whether it says so or not.
+        if field.name == "dkim-signature" and changed & {"from", *signed_fields(block, field)}:
             edits[field] = b""
-    return _apply(block, edits) + added
-
-
-def _apply(block: bytes, edits: dict[Field, bytes]) -> bytes:
-    pieces: list[bytes] = []
-    done = 0
-    for field in sorted(edits, key=lambda field: field.start):
-        pieces += block[done : field.start], edits[field]
-        done = field.end
-    pieces.append(block[done:])
-    return b"".join(pieces)
+    return edited(block, edits) + added
 
 
 def _edits(block: bytes, alike: list[Field], fixed: str) -> dict[Field, bytes]:
@@ -107,10 +94,3 @@ def _reply_to(block: bytes, mailbox: Mailbox) -> bytes:
 
 def _same(address: str, fixed: str) -> bool:
     return address.lower() == fixed.lower()
-
-
-def _signed(block: bytes, field: Field) -> set[str]:
-    """Name the fields that a DKIM signature covers: those of ``h=``, and always ``From:``."""
-    listed = _SIGNED_FIELDS.search(block[field.value_start : field.end])
-    names = b"".join(listed[1].split()).lower().split(b":") if listed else []
-    return {"from", *(name.decode("latin-1") for name in names)}

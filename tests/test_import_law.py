@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 LAW = (
     # Values and rules; pure.
     ("errors", "dsn", "reply", "phase", "header", "backoff"),
-    ("address", "envelope", "failure", "identity"),
+    ("address", "envelope", "failure", "identity", "completion"),
     ("masks", "message"),
     ("account", "attempt"),
     ("configuration", "registry", "diagnosis"),
