@@ -68,7 +68,12 @@ class RelayService(Service):
             wall=wall,
         )
         self.factory = RelayESMTPFactory(
-            configuration.master_relay, self.registry, self.queue, reactor, wall
+            configuration.master_relay,
+            self.registry,
+            self.queue,
+            reactor,
+            wall,
+            clients=configuration.clients,
         )
         self._reactor = reactor
         self._wall = wall

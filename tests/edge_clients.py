@@ -213,7 +213,7 @@ class Intake:
 class Edge:
     """A whole edge in memory: its factory, and everything around it."""
 
-    def __init__(self, *accounts, **settings):
+    def __init__(self, *accounts, clients=(), **settings):
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
         self.intake = Intake(self.clock)
@@ -226,6 +226,7 @@ class Edge:
             self.intake,
             self.clock,
             self.clock.seconds,
+            clients=clients,
         )
 
     def client(self, *args, **kwargs):

@@ -12,9 +12,11 @@ from twisted.mail.smtp import IMessage
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin import header
-from multisendcon_plugin.edge.delivery import LONGEST_HEADER, MOST_HOPS
+from multisendcon_plugin.configuration import MasterRelay
 from tests.edge_clients import MAIL, Edge, account
 
+LONGEST_HEADER = MasterRelay().max_header_size
+MOST_HOPS = MasterRelay().max_received
 TRACE = re.compile(
     rb"Received: from (?P<name>\S+) \(\[(?P<peer>\S+)\]\)\r\n"
     rb"\tby relay\.example with (?P<protocol>\S+) id (?P<id>\w+);\r\n"

@@ -6,17 +6,15 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
-from multisendcon_plugin.edge.wire import (
-    LAST_WORDS,
-    LONGEST_LINE,
-    MOST_ERRORS,
-    READ_AHEAD,
-    ESMTPWire,
-)
+from multisendcon_plugin.configuration import MasterRelay
+from multisendcon_plugin.edge.wire import LAST_WORDS, READ_AHEAD
 from multisendcon_plugin.errors import SpoolError
 from tests.edge_clients import MAIL, Edge, account
 
-IDLE = ESMTPWire.idle_timeout
+LIMITS = MasterRelay()
+LONGEST_LINE = LIMITS.max_command_line
+MOST_ERRORS = LIMITS.max_errors
+IDLE = LIMITS.idle_timeout
 IDLE_TOO_LONG = ["421 4.4.2 nothing heard for too long, closing"]
 
 

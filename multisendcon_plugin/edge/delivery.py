@@ -2,12 +2,14 @@
 
 One `MessageDelivery` for each transaction.  It asks the account registry, which answers at once
 and without side effects; the message is ours when the intake has committed it.
-RFC 5321 section 4.4 (trace information) and 6.3 (loops), RFC 3848 (its keywords).
+RFC 5321 section 4.4 (trace information) and 6.3 (loops), RFC 3848 (its keywords), RFC 6409 section
+8 (what a submission lacks).
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable
 from email.utils import formatdate
 
@@ -19,6 +21,7 @@ from zope.interface import implementer
 
 from .. import header
 from ..address import parse_mailbox
+from ..completion import complete
 from ..envelope import Envelope
 from ..errors import AddressError
 from ..interfaces import IAccountRegistry, IIntake
@@ -26,12 +29,8 @@ from ..message import Recipient, parcels, queue_id
 from ..registry import Route
 from ..reply import Reply, ReplyError
 from . import replies
+from .limits import Limits
 from .parameters import ForwardPath, ReversePath
-
-#: Octets of a header block; what is longer is not a mail that anybody can show.
-LONGEST_HEADER = 262_144
-#: `Received:` fields of a mail that still looks for its way (RFC 5321 section 6.3).
-MOST_HOPS = 50
 
 #: A recipient, and the account that takes it, as far as that is known before the header.
 _Way = tuple[ForwardPath, Route | None]
@@ -41,16 +40,23 @@ _NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 
 @attrs.frozen
 class Desk:
-    """What all transactions share.
+    """What all transactions share, those of the same clients at least.
 
     :param hostname: our name, for trace fields.
     :param wall: the clock; seconds since the epoch.
+    :param completes: header fields that a mail lacks are added, and blind copies hidden.
     """
 
     registry: IAccountRegistry
     intake: IIntake
     hostname: str
     wall: Callable[[], float]
+    limits: Limits
+    completes: bool = False
+
+    def date(self) -> str:
+        """Return what time it is, for a header."""
+        return formatdate(self.wall(), localtime=True)
 
 
 @implementer(IMessageDeliveryFactory)
@@ -125,7 +131,7 @@ class MessageDelivery:
             self._desk.hostname.encode(),
             b" with " + protocol.encode() if protocol else b"",
             self._the_message().name.encode(),
-            formatdate(self._desk.wall(), localtime=True).encode(),
+            self._desk.date().encode(),
         )
 
 
@@ -164,7 +170,7 @@ class IncomingMessage:
             return None
         if header.header_complete(self._start):
             return self._write_start()
-        if len(self._start) > LONGEST_HEADER:
+        if len(self._start) > self._desk.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         # Not at each chunk: a header that comes octet by octet must not cost its square.
         self._look_again_at = 2 * len(self._start)
@@ -176,12 +182,18 @@ class IncomingMessage:
         top = header.insertion_point(start)
         separator = b"\r\n" if header.separator_needed(start) else b""
         start = start[:top] + self._trace + separator + start[top:]
-        self._header = start[: header.header_end(start)]
-        if len(self._header) > LONGEST_HEADER:
+        end = header.header_end(start)
+        block = start[:end]
+        if end > self._desk.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
-        if header.count_received(self._header) > MOST_HOPS:
+        if header.count_received(block) > self._desk.limits.received:
             raise ReplyError(replies.LOOP)
-        return self._draft.write(start)
+        if self._desk.completes:
+            # Unique beyond the life of a spool; the name is for those who search in logs.
+            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._desk.hostname}>"
+            block = complete(block, date=self._desk.date(), message_id=message_id)
+        self._header = block
+        return self._draft.write(block + start[end:])
 
     def eomReceived(self) -> Deferred[str]:
         """Commit the message; the answer is its name.

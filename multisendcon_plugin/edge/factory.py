@@ -6,11 +6,13 @@ told why and hung up on.  It listens on nothing itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Network
 from typing import Any, cast
 
+import attrs
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -18,13 +20,14 @@ from twisted.logger import Logger
 from twisted.mail import smtp
 from twisted.python.failure import Failure
 
-from ..configuration import MasterRelay
+from ..configuration import BareLf, ClientSettings, MasterRelay
 from ..envelope import Envelope
 from ..interfaces import IAccountRegistry, IIntake
 from ..reply import Reply
 from . import replies
 from .delivery import Desk, MessageDeliveryFactory
 from .limits import Limits
+from .peers import counted_as, listed, settings_for
 from .protocol import RelayESMTP
 from .submission import submit
 from .wire import LAST_WORDS
@@ -35,6 +38,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     :param clock: for time-outs.
     :param wall: tells the time for trace fields, in seconds since the epoch.
+    :param clients: what differs for some of them.
     """
 
     protocol = RelayESMTP
@@ -48,21 +52,25 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         intake: IIntake,
         clock: IReactorTime,
         wall: Callable[[], float],
+        *,
+        clients: Sequence[ClientSettings] = (),
     ) -> None:
         super().__init__()
         self._settings = settings
-        self._limits = Limits(
-            message_size=settings.max_message_size, recipients=settings.max_recipients
+        self._clients = clients
+        self._limits = Limits.of(settings)
+        self._desk = Desk(
+            registry, intake, settings.hostname, wall, self._limits, settings.submission_help
         )
-        self._desk = Desk(registry, intake, settings.hostname, wall)
         self._clock = clock
         self._sessions: set[RelayESMTP] = set()
+        self._counts: Counter[IPv4Address | IPv6Network] = Counter()
         self._stopping = False
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """Return a session, or a protocol that says why there is none."""
         host = str(getattr(addr, "host", ""))
-        if host and not self._allows(host):
+        if host and not listed(host, self._settings.allow):
             self.log.info("{host} may not connect: it is not in master_relay.allow", host=host)
             return Refusal(replies.NOT_ALLOWED, self._clock)
         if self._stopping:
@@ -70,25 +78,40 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if len(self._sessions) >= self._settings.max_connections:
             self.log.warn("{host} is sent away: too many connections", host=host)
             return Refusal(replies.TOO_MANY_CONNECTIONS, self._clock)
+        most = self._settings.max_connections_per_address
+        if host and self._counts[counted_as(host)] >= most:
+            self.log.warn("{host} is sent away: too many connections from there", host=host)
+            return Refusal(replies.TOO_MANY_FROM_THERE, self._clock)
         session: Any = self.protocol()
         session.factory = self
         session.host = self._settings.hostname.encode("idna")
-        session.limits = self._limits
         session.callLater = self._clock.callLater
         session.refused = partial(self._refused, host)
-        session.deliveryFactory = MessageDeliveryFactory(self._desk, session.keyword)
+        client = settings_for(host, self._clients) if host else None
+        desk = self._desk
+        session.limits = self._limits
+        if client:
+            desk = attrs.evolve(desk, completes=client.submission_help)
+            session.limits = attrs.evolve(self._limits, fix_bare_lf=client.bare_lf is BareLf.FIX)
+        session.deliveryFactory = MessageDeliveryFactory(desk, session.keyword)
+        self._begun(session, host)
+        return cast("Protocol", session)
+
+    def _begun(self, session: RelayESMTP, host: str) -> None:
         self._sessions.add(session)
         session.ended.addCallback(lambda _: self._sessions.discard(session))
-        return cast("Protocol", session)
+        if host:
+            place = counted_as(host)
+            self._counts[place] += 1
+            session.ended.addCallback(lambda _: self._gone_from(place))
+
+    def _gone_from(self, place: IPv4Address | IPv6Network) -> None:
+        self._counts[place] -= 1
+        if not self._counts[place]:
+            del self._counts[place]
 
     def _refused(self, host: str, reply: Reply) -> None:
         self.log.info("{host} is refused: {reply}", host=host, reply=str(reply))
-
-    def _allows(self, host: str) -> bool:
-        address = ip_address(host.partition("%")[0])
-        if isinstance(address, IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        return any(address in network for network in self._settings.allow)
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP: see `submission.submit`."""

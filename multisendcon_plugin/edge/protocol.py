@@ -7,9 +7,11 @@ section 3.3, 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.mail import smtp
 from twisted.python.failure import Failure
@@ -35,6 +37,7 @@ class RelayESMTP(ESMTPSession):
         self._from: ReversePath | None = None
         self._to: list[Callable[[], ChunkedMessage]] = []
         self._content: Content | None = None
+        self._deadline: IDelayedCall | None = None
         self.owes_reply = False
         self._stopping = False
 
@@ -44,10 +47,12 @@ class RelayESMTP(ESMTPSession):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
+        self._forget_deadline()
         self._forget_content()
 
     def close_with(self, reply: Reply) -> None:
         super().close_with(reply)
+        self._forget_deadline()
         self._forget_content()
 
     def stop(self) -> None:
@@ -81,6 +86,9 @@ class RelayESMTP(ESMTPSession):
 
     def _sender_accepted(self, path: ReversePath) -> None:
         self._from = path
+        self._deadline = self.callLater(
+            self.limits.transaction, partial(self.close_with, replies.MAIL_TOO_SLOW)
+        )
         self.say(replies.SENDER_OK)
 
     def do_RCPT(self, rest: bytes) -> None:
@@ -109,8 +117,17 @@ class RelayESMTP(ESMTPSession):
         self.say(replies.RESET)
 
     def forget_transaction(self) -> None:
+        self._forget_deadline()
+        self._forget_envelope()
+
+    def _forget_envelope(self) -> None:
         self._from = None
         self._to = []
+
+    def _forget_deadline(self) -> None:
+        if self._deadline and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
 
     # The content.
 
@@ -122,7 +139,7 @@ class RelayESMTP(ESMTPSession):
             raise ReplyError(replies.RCPT_FIRST)
         message = self._to[0]()
         message.lineReceived(self.receivedHeader(self._helo, self._from, self._to))
-        self.forget_transaction()
+        self._forget_envelope()
         self._content = Content(message, self.limits, self.peer, self._wait_for)
         self.mode = smtp.DATA
         self.say(replies.SEND_CONTENT)
@@ -143,6 +160,7 @@ class RelayESMTP(ESMTPSession):
     def _content_ended(self, content: Content) -> None:
         self.mode = smtp.COMMAND
         self._content = None
+        self._forget_deadline()  # what is still to be done is ours
         if content.refusal:
             self._refuse(content.refusal)
         else:

@@ -16,7 +16,6 @@ from twisted.python.failure import Failure
 from ..reply import Reply, ReplyError
 from . import replies
 from .authentication import Authentication
-from .limits import Limits
 from .wire import ESMTPWire
 
 _COMMANDS = {
@@ -43,7 +42,6 @@ class ESMTPSession(ESMTPWire):
     :ivar esmtp: the client has said EHLO, not HELO.
     """
 
-    limits = Limits()
     portal: Any = None
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:

@@ -58,7 +58,7 @@ class Content:
         self._limits = limits
         self._peer = peer
         self._wait = wait
-        self._scanner = ContentScanner()
+        self._scanner = ContentScanner(fix_bare_lf=limits.fix_bare_lf)
         self._size = 0
         self.refusal: Reply | None = None
 

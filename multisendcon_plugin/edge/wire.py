@@ -26,20 +26,16 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..configuration import MasterRelay
 from ..errors import SpoolError, SpoolFullError
 from ..reply import Reply, ReplyError
 from . import replies
+from .limits import Limits
 
 T = TypeVar("T")
 
-#: Octets of one line outside of content; the longest legal one is an AUTH response (RFC 4954
-#: section 4).
-LONGEST_LINE = 12_288
 #: Octets that a client may send ahead of the command that is being carried out.
 READ_AHEAD = 65_536
-#: Errors of the protocol and failed logins, since the last mail, after which a client is taken
-#: for broken.
-MOST_ERRORS = 20
 #: Seconds that a client may take to read the last reply before it is cut off.
 LAST_WORDS = 10.0
 
@@ -49,14 +45,13 @@ class ESMTPWire(smtp.ESMTP):
     """The reading and writing of one session.
 
     :ivar callLater: the clock's, for time-outs.
-    :ivar idle_timeout: seconds of silence after which the session is ended.
     :ivar ended: fires when the connection is gone.
     :ivar more_is_here: octets have come after the line that is being carried out.
     """
 
     transport: Any
     noisy = False
-    idle_timeout = 300.0
+    limits = Limits.of(MasterRelay())
     log = Logger()
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
@@ -111,7 +106,7 @@ class ESMTPWire(smtp.ESMTP):
             self.transport.setTcpNoDelay(True)
         self._in_handshake = self.secure
         self.transport.registerProducer(self, True)
-        self.setTimeout(self.idle_timeout)
+        self.setTimeout(self.limits.idle)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         self._closing = True
@@ -134,7 +129,7 @@ class ESMTPWire(smtp.ESMTP):
 
     def timeoutConnection(self) -> None:
         if self._waiting:  # for us, not for the client
-            self.setTimeout(self.idle_timeout)
+            self.setTimeout(self.limits.idle)
         else:
             self.close_with(replies.IDLE_TOO_LONG)
 
@@ -179,14 +174,14 @@ class ESMTPWire(smtp.ESMTP):
         """Carry out the next line; False when it is not here whole."""
         end = self._input.find(b"\n", self._done)
         if end < 0:
-            if len(self._input) - self._done > LONGEST_LINE:
+            if len(self._input) - self._done > self.limits.command_line:
                 self._overlong = True
                 self._done = len(self._input)
             return False
         line = self._input[self._done : end]
         self._done = end + 1
         self.more_is_here = self._done < len(self._input)
-        overlong = self._overlong or len(line) > LONGEST_LINE
+        overlong = self._overlong or len(line) > self.limits.command_line
         self._overlong = False
         if overlong:
             self._refuse(replies.LINE_TOO_LONG)
@@ -249,7 +244,7 @@ class ESMTPWire(smtp.ESMTP):
         # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
         if reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS:
             self._errors += 1
-            if self._errors >= MOST_ERRORS:
+            if self._errors >= self.limits.errors:
                 self.close_with(replies.TOO_MANY_ERRORS)
 
     def _answer_failure(self, failure: Failure) -> None:
