@@ -22,10 +22,12 @@ class _Content:
 
     :param fix_bare_lf: a bare LF becomes CRLF.
     :ivar clean: no bare CR, no bare LF and no NUL was given back so far (RFC 5321 section 2.3.8).
+    :ivar size: octets given back so far, but for the dots of the wire form (RFC 1870 section 3).
     """
 
     def __init__(self, *, fix_bare_lf: bool = False) -> None:
         self.clean = True
+        self.size = 0
         self._fix = fix_bare_lf
         # As though a line had just ended, since the first line may begin with a dot.
         self._held = b"\r\n"
@@ -35,9 +37,11 @@ class _Content:
         if self.clean:
             pairs = piece.count(b"\r\n")
             self.clean = pairs == piece.count(b"\n") == piece.count(b"\r") and b"\0" not in piece
+        dots = piece.count(b"\r\n.")
         if self._skip and piece:
             piece = piece[self._skip :]
             self._skip = 0
+        self.size += len(piece) - dots
         return piece
 
 

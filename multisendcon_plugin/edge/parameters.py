@@ -1,7 +1,7 @@
-"""MAIL and RCPT: their paths and ESMTP parameters, read strictly.
+"""MAIL, RCPT and BDAT: paths, ESMTP parameters and sizes, read strictly.
 
 RFC 5321 section 4.1.2, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3461 (RET, ENVID,
-NOTIFY, ORCPT).  A parameter that would not be obeyed is refused.  Pure.
+NOTIFY, ORCPT), RFC 3030 (BDAT).  A parameter that would not be obeyed is refused.  Pure.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from ..errors import AddressError
 from ..reply import Reply, ReplyError
 from .replies import MAIL_SYNTAX, NEEDS_UTF8, RCPT_SYNTAX
 
+#: RFC 1870 section 4 allows no more digits; for BDAT nothing is said.
+_LONGEST_NUMBER = 20
 _FROM = re.compile(rb"FROM:", re.IGNORECASE)
 _TO = re.compile(rb"TO:", re.IGNORECASE)
 _PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\xff]+))?")
@@ -60,7 +62,7 @@ def read_mail(argument: bytes) -> ReversePath:
         return ReversePath(address=address)
     parameters = _parameters(rest)
     size = parameters.pop("SIZE", "0")
-    if size is None or not size.isdecimal() or len(size) > 20:
+    if size is None or not size.isdecimal() or len(size) > _LONGEST_NUMBER:
         raise ReplyError(Reply(501, "5.5.4", "SIZE takes a number of octets"))
     body = parameters.pop("BODY", "7BIT")
     if body is None or body.upper() not in ("7BIT", "8BITMIME"):
@@ -110,6 +112,27 @@ def read_rcpt(argument: bytes, *, utf8: bool) -> ForwardPath:
         raise ReplyError(Reply(501, "5.5.4", "ORCPT takes a type, a semicolon and xtext"))
     _refuse(parameters)
     return ForwardPath(address, wishes, original)
+
+
+@attrs.frozen
+class Chunk:
+    """The argument of BDAT.
+
+    :param size: octets that follow the command.
+    :param last: no chunk follows; ``None``: what is said of that cannot be read.
+    """
+
+    size: int
+    last: bool | None
+
+
+def read_bdat(argument: bytes) -> Chunk | None:
+    """Read what follows ``BDAT``; ``None``: how many octets follow cannot be known."""
+    size, *marker = argument.split(maxsplit=1) or [b""]
+    if not size.isdigit() or len(size) > _LONGEST_NUMBER:
+        return None
+    last = {b"": False, b"LAST": True}.get(b"".join(marker).upper())
+    return Chunk(int(size), last)
 
 
 def _path(

@@ -1,7 +1,7 @@
 """The mail transactions of the master relay: envelope, content, and the reply to it.
 
 A `twisted.mail.smtp.ESMTP`; all that is decided about mail is the delivery hook's.  RFC 5321
-section 3.3, 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN).
+section 3.3, 3030 (CHUNKING), 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from twisted.python.failure import Failure
 
 from ..reply import Reply, ReplyError
 from . import replies
-from .parameters import ReversePath, read_mail, read_rcpt
+from .order import WRONG_ORDER, State
+from .parameters import ReversePath, read_bdat, read_mail, read_rcpt
 from .session import ESMTPSession
 from .transfer import ChunkedMessage, Content
 
@@ -38,12 +39,17 @@ class RelayESMTP(ESMTPSession):
         self._to: list[Callable[[], ChunkedMessage]] = []
         self._content: Content | None = None
         self._deadline: IDelayedCall | None = None
+        self._chunk_is_last = False
         self.owes_reply = False
         self._stopping = False
 
     @property
-    def in_transaction(self) -> bool:
-        return self._from is not None
+    def state(self) -> State:
+        if self._content is not None:
+            return State.CHUNKS
+        if self._from is not None:
+            return State.RECIPIENTS if self._to else State.SENDER
+        return State.CONNECTED if self._helo is None else State.GREETED
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
@@ -65,20 +71,20 @@ class RelayESMTP(ESMTPSession):
         """Return how the session speaks, for trace fields (RFC 3848, RFC 6531 section 4.3)."""
         if not self.esmtp:
             return "SMTP"
-        utf8 = self._from is not None and self._from.utf8
         return (
-            ("UTF8SMTP" if utf8 else "ESMTP")
+            ("UTF8SMTP" if self._speaks_utf8 else "ESMTP")
             + ("S" if self.secure else "")
             + ("A" if self.authenticated else "")
         )
 
+    @property
+    def _speaks_utf8(self) -> bool:
+        return self._from is not None and self._from.utf8
+
     # The envelope.
 
     def do_MAIL(self, rest: bytes) -> None:
-        if self._helo is None:
-            raise ReplyError(replies.HELO_FIRST)
-        if self._from is not None:
-            raise ReplyError(replies.MAIL_TWICE)
+        self.in_order(b"MAIL")
         path = read_mail(rest)
         if path.size > self.limits.message_size:
             raise ReplyError(replies.TOO_LARGE)
@@ -92,9 +98,8 @@ class RelayESMTP(ESMTPSession):
         self.say(replies.SENDER_OK)
 
     def do_RCPT(self, rest: bytes) -> None:
-        if self._from is None:
-            raise ReplyError(replies.MAIL_FIRST)
-        path = read_rcpt(rest, utf8=self._from.utf8)
+        self.in_order(b"RCPT")
+        path = read_rcpt(rest, utf8=self._speaks_utf8)
         if len(self._to) >= self.limits.recipients:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         self.when(self.validateTo(path), self._recipient_accepted)
@@ -103,7 +108,7 @@ class RelayESMTP(ESMTPSession):
         self._to.append(make_message)
         self.say(replies.RECIPIENT_OK)
 
-    def validateFrom(self, helo: tuple[bytes, bytes], origin: ReversePath) -> Any:
+    def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> Any:
         """Ask the delivery hook; each transaction has a new one."""
         if self.deliveryFactory is not None:
             self.delivery = self.deliveryFactory.getMessageDelivery()
@@ -118,11 +123,9 @@ class RelayESMTP(ESMTPSession):
 
     def forget_transaction(self) -> None:
         self._forget_deadline()
-        self._forget_envelope()
-
-    def _forget_envelope(self) -> None:
         self._from = None
         self._to = []
+        self._forget_content()
 
     def _forget_deadline(self) -> None:
         if self._deadline and self._deadline.active():
@@ -133,34 +136,86 @@ class RelayESMTP(ESMTPSession):
 
     def do_DATA(self, rest: bytes) -> None:
         self._no_argument(rest)
-        if self._from is None:
-            raise ReplyError(replies.MAIL_FIRST)
-        if not self._to:
-            raise ReplyError(replies.RCPT_FIRST)
-        message = self._to[0]()
-        message.lineReceived(self.receivedHeader(self._helo, self._from, self._to))
-        self._forget_envelope()
-        self._content = Content(message, self.limits, self.peer, self._wait_for)
+        self.in_order(b"DATA")
+        self._content = self._content_for(self._make_message())
         self.mode = smtp.DATA
         self.say(replies.SEND_CONTENT)
+
+    def do_BDAT(self, rest: bytes) -> None:
+        chunk = read_bdat(rest)
+        if chunk is None:
+            # What follows is content, and must not be taken for commands.
+            self.close_with(replies.CHUNK_UNKNOWN)
+            return
+        if self._content is None:
+            self._content = self._first_chunk()
+        if chunk.last is None:
+            self._content.refuse(replies.BDAT_SYNTAX)
+        self._content.announce(chunk.size)
+        self._chunk_is_last = bool(chunk.last)
+        self.mode = smtp.DATA
+        self.content_left = chunk.size
+        if chunk.size == 0:
+            self._chunk_ended(self._content)
+
+    def _first_chunk(self) -> Content:
+        """Begin the content; a refusal is said after each chunk, since all of them may be here."""
+        refusal = WRONG_ORDER[self.state].get(b"BDAT")
+        message = None
+        if refusal is None:
+            try:
+                message = self._make_message()
+            except Exception:
+                refusal = self.reply_to(Failure())
+        content = self._content_for(message)
+        if refusal:
+            content.refuse(refusal)
+        return content
+
+    def _make_message(self) -> ChunkedMessage:
+        message = self._to[0]()
+        message.lineReceived(self.receivedHeader(self._helo, self._from, self._to))
+        return message
+
+    def _content_for(self, message: ChunkedMessage | None) -> Content:
+        return Content(message, self.limits, self.peer, self._wait_for)
+
+    def _wait_for(self, room: Deferred[None]) -> None:
+        self._read_or_not("content not stored", True)
+        room.addBoth(lambda _: self._read_or_not("content not stored", False))
 
     def receive_content(self, octets: bytes) -> bytes:
         content = self._content
         assert content is not None, "the mode is DATA"  # noqa: S101 -- for the type checker
+        if self.content_left is not None:
+            self.content_left -= len(octets)
+            content.feed_chunk(octets)
+            if self.content_left == 0:
+                self._chunk_ended(content)
+            return b""
         rest = content.feed(octets)
         if rest is None:
             return b""
         self._content_ended(content)
         return rest
 
-    def _wait_for(self, room: Deferred[None]) -> None:
-        self._read_or_not("content not stored", True)
-        room.addBoth(lambda _: self._read_or_not("content not stored", False))
+    def _chunk_ended(self, content: Content) -> None:
+        self.mode = smtp.COMMAND
+        self.content_left = None
+        if self._chunk_is_last:
+            content.end_chunks()
+            self._content_ended(content)
+        elif content.refusal:
+            if self._from is None:
+                self._content = None
+            self._refuse(content.refusal)
+        else:
+            self.say(replies.CHUNK_TAKEN)
 
     def _content_ended(self, content: Content) -> None:
         self.mode = smtp.COMMAND
         self._content = None
-        self._forget_deadline()  # what is still to be done is ours
+        self.forget_transaction()
         if content.refusal:
             self._refuse(content.refusal)
         else:

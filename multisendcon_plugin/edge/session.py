@@ -6,6 +6,7 @@ transactions are in `protocol`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from twisted.python.failure import Failure
 from ..reply import Reply, ReplyError
 from . import replies
 from .authentication import Authentication
+from .order import WRONG_ORDER, State
 from .wire import ESMTPWire
 
 _COMMANDS = {
@@ -24,14 +26,19 @@ _COMMANDS = {
     b"MAIL": "do_MAIL",
     b"RCPT": "do_RCPT",
     b"DATA": "do_DATA",
+    b"BDAT": "do_BDAT",
     b"RSET": "do_RSET",
     b"NOOP": "do_NOOP",
     b"VRFY": "do_VRFY",
+    b"EXPN": "do_EXPN",
     b"HELP": "do_HELP",
     b"QUIT": "do_QUIT",
     b"STARTTLS": "ext_STARTTLS",
     b"AUTH": "ext_AUTH",
 }
+#: RFC 9422 section 4.2 allows no more digits.
+_MOST_IN_LIMITS = 999_999
+_BLANK = re.compile(rb"[ \t]")
 # A web page can make a browser send its form to us, with a mail in it.
 _WEB_COMMANDS = frozenset([b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"])
 
@@ -53,13 +60,19 @@ class ESMTPSession(ESMTPWire):
     # What the mail transactions have to offer to the session.
 
     @property
-    def in_transaction(self) -> bool:
-        """A sender has been accepted."""
+    def state(self) -> State:
+        """How far the session has come."""
         raise NotImplementedError
 
     def forget_transaction(self) -> None:
         """Give up the mail transaction, if there is one."""
         raise NotImplementedError
+
+    def in_order(self, verb: bytes) -> None:
+        """Refuse a command that may not come now."""
+        refusal = WRONG_ORDER[self.state].get(verb)
+        if refusal:
+            raise ReplyError(refusal)
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -74,7 +87,7 @@ class ESMTPSession(ESMTPWire):
         if self._authentication:
             self._challenge(self._authentication.answer, line)
             return
-        verb, _, argument = line.strip(b" \t").partition(b" ")
+        verb, *argument = _BLANK.split(line.strip(b" \t"), 1)
         verb = verb.upper()
         if verb in _WEB_COMMANDS:
             self.close_with(replies.NOT_THE_WEB)
@@ -82,7 +95,7 @@ class ESMTPSession(ESMTPWire):
         method = _COMMANDS.get(verb)
         if method is None:
             raise ReplyError(replies.UNKNOWN_COMMAND)
-        getattr(self, method)(argument.strip(b" \t"))
+        getattr(self, method)(b"".join(argument).strip(b" \t"))
 
     # Greeting and session.
 
@@ -110,6 +123,8 @@ class ESMTPSession(ESMTPWire):
             "SMTPUTF8",
             "DSN",
             "ENHANCEDSTATUSCODES",
+            "CHUNKING",
+            f"LIMITS RCPTMAX={min(self.limits.recipients, _MOST_IN_LIMITS)}",
         ]
         if self.ctx and not (self.secure or self.authenticated):
             lines.append("STARTTLS")
@@ -130,6 +145,9 @@ class ESMTPSession(ESMTPWire):
         if not rest:
             raise ReplyError(replies.ARGUMENT_MISSING)
         self.say(replies.NOT_VERIFIED)
+
+    def do_EXPN(self, rest: bytes) -> None:  # noqa: ARG002 -- there are no lists, whatever it asks
+        raise ReplyError(replies.NOT_OFFERED)
 
     def do_HELP(self, rest: bytes) -> None:  # noqa: ARG002 -- any argument is allowed
         self.say(replies.HELP)
@@ -158,6 +176,7 @@ class ESMTPSession(ESMTPWire):
             raise ReplyError(replies.NOT_OFFERED)
         if self.authenticated:
             raise ReplyError(replies.AUTHENTICATED_ALREADY)
+        self.in_order(b"STARTTLS")
         if self.more_is_here:
             # Sent before the handshake, it would be carried out as though it came after it
             # (CVE-2011-0411).
@@ -174,10 +193,7 @@ class ESMTPSession(ESMTPWire):
             raise ReplyError(replies.AUTHENTICATED_ALREADY)
         if not self.offers_authentication:
             raise ReplyError(replies.NOT_OFFERED)
-        if self._helo is None:
-            raise ReplyError(replies.HELO_FIRST)
-        if self.in_transaction:
-            raise ReplyError(replies.NOT_DURING_MAIL)
+        self.in_order(b"AUTH")
         if not rest:
             raise ReplyError(replies.ARGUMENT_MISSING)
         mechanism, _, initial_response = rest.partition(b" ")

@@ -1,7 +1,8 @@
 """The content of one transaction on its way from the client into its message.
 
 What is wrong with content is said when all of it has been sent; until then the rest is swallowed,
-since none of it may be taken for a command.  RFC 5321 section 4.1.1.4, RFC 1870 section 6.
+since none of it may be taken for a command.  RFC 5321 section 4.1.1.4, RFC 1870 section 6, RFC
+3030 section 2.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from twisted.logger import Logger
 
 from ..reply import Reply, ReplyError
 from . import replies
-from .content import ContentScanner
+from .content import ChunkEncoder, ContentScanner
 from .limits import Limits
 
 
@@ -40,6 +41,7 @@ class ChunkedMessage(Protocol):
 class Content:
     """The content that is arriving, and where it goes.
 
+    :param message: ``None``: the content is to be refused.
     :param peer: whose it is, for the log.
     :param wait: called with a Deferred that fires when the message can take more.
     :ivar refusal: what the client gets in the end instead of a 250.
@@ -49,7 +51,7 @@ class Content:
 
     def __init__(
         self,
-        message: ChunkedMessage,
+        message: ChunkedMessage | None,
         limits: Limits,
         peer: str,
         wait: Callable[[Deferred[None]], None],
@@ -59,7 +61,8 @@ class Content:
         self._peer = peer
         self._wait = wait
         self._scanner = ContentScanner(fix_bare_lf=limits.fix_bare_lf)
-        self._size = 0
+        self._encoder = ChunkEncoder(fix_bare_lf=limits.fix_bare_lf)
+        self._announced = 0
         self.refusal: Reply | None = None
 
     def feed(self, octets: bytes) -> bytes | None:
@@ -68,36 +71,58 @@ class Content:
         :return: what follows the final dot; ``None`` as long as that has not been seen.
         """
         piece, rest = self._scanner.feed(octets)
-        self._size += len(piece)
-        if self.refusal is None:
-            try:
-                self._pass_on(piece)
-            except ReplyError as error:
-                self.refuse(error.reply)
-            except Exception:
-                self.log.failure("content could not be taken from {peer}", peer=self._peer)
-                self.refuse(replies.LOCAL_ERROR)
+        if not self._scanner.clean:
+            self.refuse(replies.BAD_LINE_ENDS)
+        if self._scanner.size > self._limits.message_size:
+            self.refuse(replies.TOO_LARGE)
+        self._take(piece)
         return rest
 
-    def _pass_on(self, piece: bytes) -> None:
-        if not self._scanner.clean:
-            raise ReplyError(replies.BAD_LINE_ENDS)
-        if self._size > self._limits.message_size:
-            raise ReplyError(replies.TOO_LARGE)
-        pause = piece and self._message.chunkReceived(piece)
-        if pause:
-            self._wait(pause)
+    def announce(self, octets: int) -> None:
+        """Prepare for a chunk; one that would be too much is refused before it comes."""
+        self._announced += octets
+        if self._announced > self._limits.message_size:
+            self.refuse(replies.TOO_LARGE)
+
+    def feed_chunk(self, octets: bytes) -> None:
+        """Take what comes after BDAT."""
+        self._take_encoded(self._encoder.feed(octets))
+
+    def end_chunks(self) -> None:
+        """There are no more chunks."""
+        self._take_encoded(self._encoder.finish())
+
+    def _take_encoded(self, piece: bytes) -> None:
+        if not self._encoder.clean:
+            self.refuse(replies.BAD_LINE_ENDS)
+        self._take(piece)
+
+    def _take(self, piece: bytes) -> None:
+        if not (piece and self._message):
+            return
+        try:
+            pause = self._message.chunkReceived(piece)
+        except ReplyError as error:
+            self.refuse(error.reply)
+        except Exception:
+            self.log.failure("content could not be taken from {peer}", peer=self._peer)
+            self.refuse(replies.LOCAL_ERROR)
+        else:
+            if pause:
+                self._wait(pause)
 
     def refuse(self, reply: Reply) -> None:
         """Want no more of it; the client goes on sending, and then gets the reply."""
-        self.refusal = reply
-        self._message.connectionLost()
+        self.refusal = self.refusal or reply
+        self.abandon()
 
     def abandon(self) -> None:
         """There will be no more of it."""
-        if self.refusal is None:
-            self._message.connectionLost()
+        message, self._message = self._message, None
+        if message:
+            message.connectionLost()
 
     def end(self) -> Deferred[str]:
         """Hand over the message; the answer is the name under which it is queued."""
+        assert self._message is not None, "it was not refused"  # noqa: S101 -- for the type checker
         return maybeDeferred(self._message.eomReceived)

@@ -47,6 +47,7 @@ class ESMTPWire(smtp.ESMTP):
     :ivar callLater: the clock's, for time-outs.
     :ivar ended: fires when the connection is gone.
     :ivar more_is_here: octets have come after the line that is being carried out.
+    :ivar content_left: octets of content that are still to come; ``None``: its end is to be found.
     """
 
     transport: Any
@@ -69,6 +70,7 @@ class ESMTPWire(smtp.ESMTP):
         self._last_words: IDelayedCall | None = None
         self.ended: Deferred[None] = Deferred()
         self.more_is_here = False
+        self.content_left: int | None = None
 
     # What the commands have to offer to the wire.
 
@@ -80,7 +82,7 @@ class ESMTPWire(smtp.ESMTP):
         raise NotImplementedError
 
     def receive_content(self, octets: bytes) -> bytes:
-        """Take what came during DATA; return what follows the end of the content."""
+        """Take content, no more than `content_left`; return what follows its end."""
         raise NotImplementedError
 
     def refused(self, reply: Reply) -> None:
@@ -159,7 +161,8 @@ class ESMTPWire(smtp.ESMTP):
         self._advancing = True
         while self._done < len(self._input) and not (self._waiting or self._closing):
             if self.mode == smtp.DATA:
-                octets = self._input[self._done :]
+                left = self.content_left
+                octets = self._input[self._done : None if left is None else self._done + left]
                 rest = self._guarded(self.receive_content, octets) or b""
                 self._done += len(octets) - len(rest)
             elif not self._receive_line():
@@ -248,22 +251,22 @@ class ESMTPWire(smtp.ESMTP):
                 self.close_with(replies.TOO_MANY_ERRORS)
 
     def _answer_failure(self, failure: Failure) -> None:
+        self._refuse(self.reply_to(failure))
+
+    def reply_to(self, failure: Failure) -> Reply:
         """Turn what a command or a hook raised into its reply; faults of ours are 4xx."""
         error = failure.value
         if isinstance(error, ReplyError):
-            self._refuse(error.reply)
-        elif isinstance(error, smtp.SMTPServerError):
+            return error.reply
+        if isinstance(error, smtp.SMTPServerError):
             text = error.resp if isinstance(error.resp, bytes) else str(error.resp).encode()
-            self._refuse(Reply.parse(error.code, text.splitlines()))
-        elif isinstance(error, SpoolError):
+            return Reply.parse(error.code, text.splitlines())
+        if isinstance(error, SpoolError):
             self.log.error("a mail of {peer} is put off: {error}", peer=self.peer, error=error)
             full = isinstance(error, SpoolFullError)
-            self._refuse(replies.SPOOL_FULL if full else replies.LOCAL_ERROR)
-        else:
-            self.log.failure(
-                "a command of {peer} could not be carried out", failure, peer=self.peer
-            )
-            self._refuse(replies.LOCAL_ERROR)
+            return replies.SPOOL_FULL if full else replies.LOCAL_ERROR
+        self.log.failure("a command of {peer} could not be carried out", failure, peer=self.peer)
+        return replies.LOCAL_ERROR
 
     # Back-pressure: several reasons can stop the reading, all must be gone for it to go on.
 
