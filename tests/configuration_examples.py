@@ -9,6 +9,8 @@ from multisendcon_plugin.configuration.faults import Unfit
 from multisendcon_plugin.configuration.surroundings import Surroundings
 from multisendcon_plugin.errors import ConfigurationError
 
+#: Of the password "secret".
+HASH = "$scrypt$ln=14,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$41uBuEIHgVau41v1q9BTZzisnSi/olB0DbA83e36fiY"
 ORIGIN = "multisendcon.toml"
 PASSWORD = "c4nary-Pa55"
 ACCOUNT = {"name": '"Sales"', "server": '"smtp.example.com"'}
@@ -31,6 +33,13 @@ class Paper(Surroundings):
     def readable(self, path):
         self._ask(path)
         return self.path(path)
+
+    def text(self, path):
+        self._ask(path)
+        return f"joe:{HASH}"
+
+    def check_certificate(self, certificate, key):
+        pass
 
     def secret_file(self, path):
         return self._ask(path)

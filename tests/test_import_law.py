@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 #: From top to bottom.  Rooms of one line do not know each other.
 LAW = (
     # Values and rules; pure.
-    ("errors", "dsn", "reply", "phase", "header", "backoff"),
+    ("errors", "dsn", "reply", "phase", "header", "backoff", "password"),
     ("address", "envelope", "failure", "identity", "completion"),
     ("masks", "message"),
     ("account", "attempt"),
@@ -33,8 +33,8 @@ LAW = (
     ("tap", "__main__"),
 )
 PURE = {room for line in LAW[:6] for room in line}
-#: Reads the file, for the rest of its room.
-IMPURE_MODULES = {"configuration.file"}
+#: Read files, for the rest of their room.
+IMPURE_MODULES = {"configuration.file", "configuration.doubts"}
 #: What knows the time, the machine or the network, or is not the same twice.
 WORLD = {
     *("OpenSSL", "asyncio", "datetime", "fcntl", "os", "pathlib", "random", "secrets", "select"),

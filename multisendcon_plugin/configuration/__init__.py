@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from .file import load, parse
+from .certificate import ServerCertificate
+from .doubts import doubts
+from .file import load, load_certificate, parse
 from .reading import read
+from .users import Users
 from .values import (
     BareLf,
     ClientSettings,
@@ -25,8 +28,12 @@ __all__ = [
     "NdrSettings",
     "Network",
     "ReportTo",
+    "ServerCertificate",
     "SpoolSettings",
+    "Users",
+    "doubts",
     "load",
+    "load_certificate",
     "parse",
     "read",
 ]

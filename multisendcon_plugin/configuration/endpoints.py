@@ -32,6 +32,7 @@ _PARAMETERS = {
     "unix": ("address", "mode", "backlog", "lockfile"),
     "systemd": ("domain", "index", "name"),
 }
+_SECURE = ("ssl", "tls")
 _REQUIRED = {"tls": "path", "unix": "address", "systemd": "domain"}
 _DEFAULTS = {
     "tcp": {"interface": "0.0.0.0"},  # noqa: S104 - what Twisted does, for the loop check
@@ -39,7 +40,8 @@ _DEFAULTS = {
     "ssl": {"interface": "0.0.0.0"},  # noqa: S104
     "tls": {"interface": "::", "port": "443"},
 }
-_WRAPPER = "haproxy:"
+#: Stands before an endpoint to which a proxy connects.
+PROXY = "haproxy:"
 _ARGUMENT = re.compile(r"((?:[^:=\\]|\\.)*)(?:=((?:[^:\\]|\\.)*))?:", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,5}")
 
@@ -50,6 +52,11 @@ class Endpoint:
 
     prefix: str
     parameters: Mapping[str, str]
+
+    @property
+    def secure(self) -> bool:
+        """Sessions begin with TLS."""
+        return self.prefix in _SECURE
 
     @property
     def port(self) -> int | None:
@@ -67,7 +74,7 @@ def parse_endpoint(text: str) -> Endpoint:
 
     :raise Unfit: Twisted could not listen on it.
     """
-    prefix, *rest = _arguments(text.removeprefix(_WRAPPER))
+    prefix, *rest = _arguments(text.removeprefix(PROXY))
     kind = prefix[1]
     if prefix[0] or kind not in _PARAMETERS:
         guess = nearest(kind, _PARAMETERS)
@@ -122,6 +129,12 @@ def _named(text: str, kind: str, arguments: list[tuple[str, str]]) -> dict[str, 
 
 
 def _check(text: str, endpoint: Endpoint) -> None:
+    if text.startswith(PROXY) and endpoint.secure:
+        # Twisted would look for it inside of TLS, but proxies send it before.
+        raise Unfit(
+            f"{shown(text)}: behind a proxy there is no TLS from the start, only STARTTLS; write"
+            " haproxy:tcp:port=..."
+        )
     required = _REQUIRED.get(endpoint.prefix, "port")
     if not endpoint.parameters.get(required):
         raise Unfit(f"{shown(text)} has no {required}; write {endpoint.prefix}:{required}=...")

@@ -14,6 +14,7 @@ import attrs
 
 from ..errors import ConfigurationError
 from . import reading
+from .certificate import ServerCertificate, parse_certificate
 from .faults import Unfit, shown
 from .surroundings import Surroundings
 from .values import Configuration
@@ -76,6 +77,15 @@ class ThisMachine(Surroundings):
         self._first_line(path, f"the file {shown(path)}")
         return self.path(path)
 
+    def text(self, path: str) -> str:
+        """Return the text of a file."""
+        what = f"the file {shown(path)}"
+        return _text(_content(self.path(path), what), what)
+
+    def check_certificate(self, certificate: str, key: str | None) -> None:
+        """Look whether TLS can be spoken with the files."""
+        _read_certificate(certificate, key)
+
     def secret_file(self, path: str) -> str:
         """Return the first line of a file."""
         return self._first_line_of_text(path, f"the file {shown(path)}")
@@ -100,11 +110,7 @@ class ThisMachine(Surroundings):
         return self._first_line_of_text(f"{folder}/{name}", f"the credential {shown(name)}")
 
     def _first_line_of_text(self, path: str, what: str) -> str:
-        line = self._first_line(path, what)
-        try:
-            return line.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise Unfit(f"{what} is not UTF-8; save it in this encoding") from None
+        return _text(self._first_line(path, what), what)
 
     def _first_line(self, path: str, what: str) -> bytes:
         try:
@@ -112,6 +118,37 @@ class ThisMachine(Surroundings):
                 return file.readline().rstrip(b"\r\n")
         except (OSError, ValueError) as error:
             raise Unfit(f"{what} cannot be read: {_reason(error)}") from None
+
+
+def load_certificate(certificate: str, key: str | None) -> ServerCertificate:
+    """Read a certificate and its key; without a file of its own, it is in the same.
+
+    :raise ConfigurationError: TLS cannot be spoken with them now.
+    """
+    try:
+        return _read_certificate(certificate, key)
+    except Unfit as unfit:
+        raise ConfigurationError([f"{certificate}: {reason}" for reason in unfit.args]) from None
+
+
+def _read_certificate(certificate: str, key: str | None) -> ServerCertificate:
+    content = _content(certificate, f"the file {shown(certificate)}")
+    key_content = _content(key, f"the file {shown(key)}") if key else content
+    return parse_certificate(content, key_content)
+
+
+def _content(path: str, what: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise Unfit(f"{what} cannot be read: {_reason(error)}") from None
+
+
+def _text(octets: bytes, what: str) -> str:
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unfit(f"{what} is not UTF-8; save it in this encoding") from None
 
 
 def _reason(error: OSError | ValueError) -> str:

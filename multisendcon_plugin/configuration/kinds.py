@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from .faults import Unfit, nearest, shown
 from .surroundings import Surroundings
+from .users import Users, parse_users
 
 #: What converts the values of one key.
 Kind = Callable[[object], Any]
@@ -88,6 +89,16 @@ def path(surroundings: Surroundings) -> Callable[[object], str]:
 def readable_file(surroundings: Surroundings) -> Callable[[object], str]:
     """Return a converter for the path of a file that can be read."""
     return lambda value: surroundings.readable(text(value))
+
+
+def users(surroundings: Surroundings) -> Callable[[object], Users]:
+    """Return a converter for the path of a file of users."""
+
+    def convert(value: object) -> Users:
+        path = text(value)
+        return parse_users(surroundings.path(path), surroundings.text(path))
+
+    return convert
 
 
 def secret(surroundings: Surroundings) -> Callable[[object], str]:

@@ -67,6 +67,7 @@ def read(
     master_relay, ndr = singles["master_relay"], singles["ndr"]
     clients, accounts = arrays["client"], arrays["account"]
     faults += _name_this_machine(master_relay, surroundings)
+    faults += _certificate(master_relay, surroundings)
     faults += broken_rules(master_relay, ndr, accounts)
     if faults:
         raise ConfigurationError(sentences(faults, origin, text))
@@ -120,6 +121,18 @@ def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> lis
             ' write for example "relay.example.com"'
         )
         return [master_relay.fault("hostname", reason)]
+    return []
+
+
+def _certificate(master_relay: Section, surroundings: Surroundings) -> list[Fault]:
+    """Look whether the certificate and its key are good together."""
+    certificate = master_relay.value("tls_certificate")
+    if not (certificate and master_relay.sound("tls_certificate", "tls_key")):
+        return []
+    try:
+        surroundings.check_certificate(certificate, master_relay.value("tls_key"))
+    except Unfit as unfit:
+        return [master_relay.fault("tls_certificate", reason) for reason in unfit.args]
     return []
 
 

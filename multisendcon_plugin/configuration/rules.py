@@ -27,6 +27,7 @@ def broken_rules(
     if accounts and not any(account.value("enabled") for account in accounts):
         yield Fault(reason="every [[account]] has enabled = false; enable at least one")
     yield from _postmaster(ndr)
+    yield from _logins(master_relay)
     yield from _loops(master_relay, ndr, accounts)
 
 
@@ -70,6 +71,24 @@ def _postmaster(ndr: Section) -> Iterator[Fault]:
         yield ndr.fault(
             "recipient",
             f"{shown(recipient.value)} needs the postmaster's address; write postmaster",
+        )
+
+
+def _logins(master_relay: Section) -> Iterator[Fault]:
+    certificate = not master_relay.sound("tls_certificate") or master_relay.value("tls_certificate")
+    if master_relay.value("tls_key") and not certificate:
+        yield master_relay.fault("tls_key", "has no certificate; write tls_certificate")
+    if not master_relay.value("users_from_anywhere"):
+        return
+    if master_relay.sound("users") and not master_relay.value("users"):
+        yield master_relay.fault("users_from_anywhere", "needs the file of the users; write users")
+    if certificate or not master_relay.sound("listen"):
+        return
+    endpoints = map(parse_endpoint, master_relay.value("listen"))
+    if not any(endpoint.secure for endpoint in endpoints):
+        yield master_relay.fault(
+            "users_from_anywhere",
+            "needs TLS, because no login is taken in the clear; write tls_certificate",
         )
 
 

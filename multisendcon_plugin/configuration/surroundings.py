@@ -20,6 +20,12 @@ class Surroundings(Protocol):
     def readable(self, path: str) -> str:
         """Return the same for a file that can be read now."""
 
+    def text(self, path: str) -> str:
+        """Return the text of a file."""
+
+    def check_certificate(self, certificate: str, key: str | None) -> None:
+        """Look whether TLS can be spoken with the files; without a key, it is in the first."""
+
     def secret_file(self, path: str) -> str:
         """Return the first line of a file, without its line end."""
 

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 import attrs
 
 from ..account import Account
+from .users import Users
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
@@ -27,6 +28,10 @@ class MasterRelay:
     """``[master_relay]``: the listening server.
 
     :param hostname: stands in the banner and in ``Received:``.
+    :param tls_certificate: a file; ``None``: no STARTTLS.
+    :param tls_key: a file; ``None``: the key is in the certificate's file.
+    :param users: who may log in; ``None``: nobody.
+    :param users_from_anywhere: who logs in need not be in `allow`.
     :param max_errors: of one session.
     :param max_command_line: octets.
     :param transaction_timeout: from MAIL to the end of the content.
@@ -39,6 +44,10 @@ class MasterRelay:
         ip_network("::1"),
     )
     hostname: str = "localhost"
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    users: Users | None = None
+    users_from_anywhere: bool = False
     max_message_size: int = 50 * MIB
     max_recipients: int = 1000
     max_connections: int = 500

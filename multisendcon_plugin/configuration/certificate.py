@@ -1,0 +1,68 @@
+"""The certificate that clients are shown, and its private key, read from PEM.  Pure."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from .faults import Unfit
+
+#: Days before its end by which a certificate should have been renewed.
+RENEWED_BEFORE = 7
+
+_KEY = re.compile(
+    rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----[ \t]*\r?\n?", re.DOTALL
+)
+
+
+@attrs.frozen
+class ServerCertificate:
+    """A certificate with its key.
+
+    :param chain: the server's own certificate first, then its authorities'.
+    """
+
+    chain: tuple[x509.Certificate, ...]
+    key: PrivateKeyTypes = attrs.field(repr=False)
+
+    def doubt(self, now: float) -> str:
+        """Say what is wrong with its dates; ``""`` when nothing is.
+
+        :param now: seconds since the epoch.
+        """
+        begin, end = self.chain[0].not_valid_before_utc, self.chain[0].not_valid_after_utc
+        if now < begin.timestamp():
+            return f"the certificate is not valid before {begin:%Y-%m-%d %H:%M} UTC"
+        if now > end.timestamp():
+            return f"the certificate has expired on {end:%Y-%m-%d %H:%M} UTC"
+        days = int(end.timestamp() - now) // 86_400
+        if days < RENEWED_BEFORE:
+            return f"the certificate expires in {days} days, on {end:%Y-%m-%d %H:%M} UTC"
+        return ""
+
+
+def parse_certificate(certificate: bytes, key: bytes) -> ServerCertificate:
+    """Read a certificate and its key, each the content of a file.
+
+    :raise Unfit: TLS cannot be spoken with them; nothing of the key is told.
+    """
+    try:
+        chain = tuple(x509.load_pem_x509_certificates(certificate))
+    except ValueError:
+        raise Unfit("holds no PEM certificate that can be read") from None
+    found = _KEY.search(key)
+    if not found:
+        raise Unfit("there is no private key (PEM) for it; write tls_key, or add it to the file")
+    try:
+        private = load_pem_private_key(found[0], None)
+    except TypeError:
+        raise Unfit("its private key is encrypted; write it without a passphrase") from None
+    except Exception:  # whatever is wrong, nothing of it is to be told
+        raise Unfit("its private key cannot be read") from None
+    if private.public_key() != chain[0].public_key():
+        raise Unfit("its private key belongs to another certificate, or is not of the first one")
+    return ServerCertificate(chain, private)
