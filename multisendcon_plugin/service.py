@@ -14,12 +14,14 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import classImplements
 
-from .configuration import Configuration
-from .edge import RelayESMTPFactory
+from .configuration import Configuration, doubts
+from .configuration.endpoints import PROXY
+from .edge import ProxyFactory, RelayESMTPFactory
 from .envelope import Envelope
 from .errors import ListenError, SpoolError
 from .interfaces import IAccountRegistry, ISpool
@@ -38,7 +40,7 @@ class RelayService(Service):
     """A whole relay.
 
     :param configuration: see `multisendcon_plugin.load`.
-    :param reactor: listens, connects, is the clock, and is called from the spool's threads.
+    :param reactor: listens, connects, is the clock, has threads, and is called from the spool's.
     :param spool: another spool than the one in `configuration.spool.path`.
     :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
         another one (`make_steady`).
@@ -74,6 +76,7 @@ class RelayService(Service):
             reactor,
             wall,
             clients=configuration.clients,
+            in_thread=self._in_thread,
         )
         self._reactor = reactor
         self._wall = wall
@@ -90,19 +93,28 @@ class RelayService(Service):
         :raise ListenError: it cannot listen where the configuration says.
         """
         super().privilegedStartService()
+        # While files can be read that only root may read.
+        for doubt in doubts(self.configuration, self._wall()):
+            self.log.warn("{doubt}", doubt=doubt)
         for description in self.configuration.master_relay.listen:
             self._listen(description)
 
     def _listen(self, description: str) -> None:
         problems: list[Failure] = []
-        listening = maybeDeferred(
-            lambda: serverFromString(self._reactor, description).listen(self.factory)
-        )
+        bare = description.removeprefix(PROXY)
+        factory: Any = self.factory
+        if bare != description:
+            factory = ProxyFactory(self.factory, self._reactor)
+        listening = maybeDeferred(lambda: serverFromString(self._reactor, bare).listen(factory))
         listening.addCallbacks(self._ports.append, problems.append)
         if problems:
             raise ListenError(
                 f"cannot listen on {description}: {problems[0].getErrorMessage()}"
             ) from problems[0].value
+
+    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        pool = self._reactor.getThreadPool()
+        return deferToThreadPool(self._reactor, pool, function, *arguments)
 
     def startService(self) -> None:
         """Open the spool and go on with what waits in it.

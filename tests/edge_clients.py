@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import attrs
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import Deferred, execute, maybeDeferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import ISSLTransport, ITCPTransport
 from twisted.internet.task import Clock
@@ -227,6 +227,7 @@ class Edge:
             self.clock,
             self.clock.seconds,
             clients=clients,
+            in_thread=maybeDeferred,
         )
 
     def client(self, *args, **kwargs):

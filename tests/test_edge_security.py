@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from multisendcon_plugin.configuration import MasterRelay
+from multisendcon_plugin.edge.session import MOST_WRONG_LOGINS
 from multisendcon_plugin.testing import Authority, Provider
 from tests.edge_clients import MAIL, Client
 
@@ -225,9 +225,8 @@ def test_login_where_there_is_none():
 
 
 def test_guessing_passwords_ends_the_session(client):
-    most = MasterRelay().max_errors
-    replies = client.ask(*[plain("joe", "wrong")] * (most + 5))
-    assert replies == WRONG * most + ["421 4.7.0 too many errors, closing"]
+    replies = client.ask(*[plain("joe", "wrong")] * (MOST_WRONG_LOGINS + 5))
+    assert replies == WRONG * MOST_WRONG_LOGINS + ["421 4.7.0 too many wrong logins, closing"]
     assert client.closed
 
 

@@ -2,5 +2,6 @@
 
 from .factory import RelayESMTPFactory
 from .protocol import RelayESMTP
+from .proxy import ProxyFactory
 
-__all__ = ["RelayESMTP", "RelayESMTPFactory"]
+__all__ = ["ProxyFactory", "RelayESMTP", "RelayESMTPFactory"]

@@ -10,8 +10,24 @@ import base64
 import binascii
 from typing import Any
 
+from twisted.mail import imap4, smtp
+
 from ..reply import ReplyError
 from . import replies
+
+
+class PLAINCredentials(imap4.PLAINCredentials):
+    """PLAIN; nobody may act for somebody else (RFC 4616 section 2)."""
+
+    def setResponse(self, response: bytes) -> None:
+        super().setResponse(response)
+        acts_for = response.partition(b"\0")[0]
+        if acts_for not in (b"", self.username):
+            raise ReplyError(replies.WRONG_CREDENTIALS)
+
+
+#: The logins that clients of the relay may use; others need passwords that can be read.
+MECHANISMS = {b"PLAIN": PLAINCredentials, b"LOGIN": smtp.LOGINCredentials}
 
 
 class Authentication:
@@ -41,6 +57,8 @@ class Authentication:
             self.challenger.setResponse(base64.b64decode(response, validate=True))
         except (binascii.Error, ValueError, IndexError):
             raise ReplyError(replies.AUTHENTICATION_SYNTAX) from None
+        except ReplyError:
+            raise
         except Exception as error:  # twisted.cred's mechanisms raise their own for bad responses
             raise ReplyError(replies.AUTHENTICATION_SYNTAX) from error
         return self._challenge() if self.challenger.moreChallenges() else None

@@ -25,11 +25,14 @@ from ..envelope import Envelope
 from ..interfaces import IAccountRegistry, IIntake
 from ..reply import Reply
 from . import replies
+from .authentication import MECHANISMS
 from .delivery import Desk, MessageDeliveryFactory
 from .limits import Limits
-from .peers import counted_as, listed, settings_for
+from .peers import counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .submission import submit
+from .tls import ServerTLS
+from .users import InThread, UserChecker, portal
 from .wire import LAST_WORDS
 
 
@@ -38,7 +41,9 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     :param clock: for time-outs.
     :param wall: tells the time for trace fields, in seconds since the epoch.
+    :param in_thread: does what takes long.
     :param clients: what differs for some of them.
+    :raise ConfigurationError: the certificate cannot be used.
     """
 
     protocol = RelayESMTP
@@ -53,6 +58,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         clock: IReactorTime,
         wall: Callable[[], float],
         *,
+        in_thread: InThread,
         clients: Sequence[ClientSettings] = (),
     ) -> None:
         super().__init__()
@@ -63,16 +69,26 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             registry, intake, settings.hostname, wall, self._limits, settings.submission_help
         )
         self._clock = clock
+        self._tls: ServerTLS | None = None
+        if settings.tls_certificate:
+            self._tls = ServerTLS(settings.tls_certificate, settings.tls_key, wall)
+        self._checker: UserChecker | None = None
+        if settings.users:
+            self._checker = UserChecker(settings.users, clock, in_thread)
         self._sessions: set[RelayESMTP] = set()
         self._counts: Counter[IPv4Address | IPv6Network] = Counter()
         self._stopping = False
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """Return a session, or a protocol that says why there is none."""
-        host = str(getattr(addr, "host", ""))
-        if host and not listed(host, self._settings.allow):
-            self.log.info("{host} may not connect: it is not in master_relay.allow", host=host)
-            return Refusal(replies.NOT_ALLOWED, self._clock)
+        return self.session_for(addr, addr)
+
+    def session_for(self, client: IAddress | None, connection: IAddress | None) -> Protocol:
+        """Return the same for a client whose connection may come from another address."""
+        allowed = self.allows(client)
+        if not (allowed or self._settings.users_from_anywhere):
+            return self.not_allowed(client)
+        host = _host(client)
         if self._stopping:
             return Refusal(replies.SHUTTING_DOWN, self._clock)
         if len(self._sessions) >= self._settings.max_connections:
@@ -82,18 +98,25 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if host and self._counts[counted_as(host)] >= most:
             self.log.warn("{host} is sent away: too many connections from there", host=host)
             return Refusal(replies.TOO_MANY_FROM_THERE, self._clock)
-        session: Any = self.protocol()
+        session: Any = self.protocol(MECHANISMS if self._checker else {}, self._tls)
+        session.client_address = client
+        session.login_in_clear = _is_local(client) and _is_local(connection)
+        session.is_stranger = not allowed
         session.factory = self
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
         session.refused = partial(self._refused, host)
-        client = settings_for(host, self._clients) if host else None
+        own = settings_for(host, self._clients) if host else None
         desk = self._desk
         session.limits = self._limits
-        if client:
-            desk = attrs.evolve(desk, completes=client.submission_help)
-            session.limits = attrs.evolve(self._limits, fix_bare_lf=client.bare_lf is BareLf.FIX)
-        session.deliveryFactory = MessageDeliveryFactory(desk, session.keyword)
+        if own:
+            desk = attrs.evolve(desk, completes=own.submission_help)
+            session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
+        deliveries = MessageDeliveryFactory(desk, session.keyword)
+        if allowed:
+            session.deliveryFactory = deliveries
+        if self._checker:
+            session.portal = portal(self._checker, deliveries)
         self._begun(session, host)
         return cast("Protocol", session)
 
@@ -113,6 +136,17 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def _refused(self, host: str, reply: Reply) -> None:
         self.log.info("{host} is refused: {reply}", host=host, reply=str(reply))
 
+    def allows(self, addr: IAddress | None) -> bool:
+        """Tell whether the allow list has an address; a local socket is guarded by its file."""
+        host = _host(addr)
+        return not host or listed(host, self._settings.allow)
+
+    def not_allowed(self, addr: IAddress | None) -> Protocol:
+        """Return a protocol that says that the allow list has not the address."""
+        host = _host(addr)
+        self.log.info("{host} may not connect: it is not in master_relay.allow", host=host)
+        return Refusal(replies.NOT_ALLOWED, self._clock)
+
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP: see `submission.submit`."""
         return Deferred.fromCoroutine(submit(self._desk, self._limits, envelope, content))
@@ -127,6 +161,16 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         for session in sessions:
             session.stop()
         return DeferredList([session.ended for session in sessions])
+
+
+def _host(addr: IAddress | None) -> str:
+    """Return the address of a client; ``""``: it came by a local socket."""
+    return str(getattr(addr, "host", ""))
+
+
+def _is_local(addr: IAddress | None) -> bool:
+    host = _host(addr)
+    return not host or peer_address(host).is_loopback
 
 
 class Refusal(Protocol):

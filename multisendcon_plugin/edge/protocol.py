@@ -113,7 +113,7 @@ class RelayESMTP(ESMTPSession):
         if self.deliveryFactory is not None:
             self.delivery = self.deliveryFactory.getMessageDelivery()
         if self.delivery is None:
-            raise ReplyError(Reply(530, "5.7.0", "authentication required"))
+            raise ReplyError(replies.LOGIN_FIRST)
         return self.delivery.validateFrom(helo, origin)
 
     def do_RSET(self, rest: bytes) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.python.failure import Failure
 
@@ -41,21 +43,34 @@ _MOST_IN_LIMITS = 999_999
 _BLANK = re.compile(rb"[ \t]")
 # A web page can make a browser send its form to us, with a mail in it.
 _WEB_COMMANDS = frozenset([b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"])
+#: Wrong logins of one session; guessing takes many.
+MOST_WRONG_LOGINS = 3
+#: Refused commands of a client that is not in the allow list and has not logged in.
+MOST_ERRORS_OF_STRANGERS = 5
+#: Seconds that such a client has for its login: connections are for others.
+LOGIN_WITHIN = 60.0
 
 
 class ESMTPSession(ESMTPWire):
     """One session with a client.
 
     :ivar esmtp: the client has said EHLO, not HELO.
+    :ivar login_in_clear: a login is possible without TLS.
+    :ivar is_stranger: the client may do nothing but log in, soon and with few errors.
     """
 
     portal: Any = None
+    login_in_clear = False
+    is_stranger = False
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
         self._helo: tuple[bytes, bytes] | None = None
         self._authentication: Authentication | None = None
         self.esmtp = False
+        self._wrong_logins = 0
+        self._errors_as_stranger = 0
+        self._login_by: IDelayedCall | None = None
 
     # What the mail transactions have to offer to the session.
 
@@ -76,7 +91,13 @@ class ESMTPSession(ESMTPWire):
 
     def connectionMade(self) -> None:
         super().connectionMade()
+        if self.is_stranger:
+            self._login_by = self.callLater(LOGIN_WITHIN, self._login_is_late)
         self.greet()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self._no_stranger_now()
 
     def greet(self) -> None:
         """Say the first words of the session."""
@@ -136,7 +157,8 @@ class ESMTPSession(ESMTPWire):
     @property
     def offers_authentication(self) -> bool:
         """A login is possible now."""
-        return bool(self.challengers and self.portal and not self.authenticated)
+        possible = bool(self.challengers and self.portal and not self.authenticated)
+        return possible and (self.secure or self.login_in_clear)
 
     def do_NOOP(self, rest: bytes) -> None:  # noqa: ARG002 -- any argument is allowed
         self.say(replies.NOTHING_DONE)
@@ -165,6 +187,14 @@ class ESMTPSession(ESMTPWire):
         # Also a response that is no line at all ends the exchange of AUTH.
         self._authentication = None
         super()._refuse(reply)
+        if reply == replies.WRONG_CREDENTIALS:
+            self._wrong_logins += 1
+            if self._wrong_logins >= MOST_WRONG_LOGINS:
+                self.close_with(replies.TOO_MANY_LOGINS)
+        elif self.is_stranger:
+            self._errors_as_stranger += 1
+            if self._errors_as_stranger >= MOST_ERRORS_OF_STRANGERS:
+                self.close_with(replies.TOO_MANY_ERRORS)
 
     # TLS and login.
 
@@ -191,8 +221,10 @@ class ESMTPSession(ESMTPWire):
     def ext_AUTH(self, rest: bytes) -> None:
         if self.authenticated:
             raise ReplyError(replies.AUTHENTICATED_ALREADY)
-        if not self.offers_authentication:
+        if not (self.challengers and self.portal):
             raise ReplyError(replies.NOT_OFFERED)
+        if not self.offers_authentication:
+            raise ReplyError(replies.TLS_FIRST)
         self.in_order(b"AUTH")
         if not rest:
             raise ReplyError(replies.ARGUMENT_MISSING)
@@ -211,15 +243,33 @@ class ESMTPSession(ESMTPWire):
             self.say(Reply(334, "", challenge.decode()))
             return
         assert authentication is not None, "an exchange is under way"  # noqa: S101 -- for the type checker
+        user = _shown(authentication.challenger.username)
         login = self.portal.login(
             authentication.challenger, None, IMessageDeliveryFactory, IMessageDelivery
         )
-        self.when(login.addCallbacks(self._cbAuthenticated, self._login_refused), self._logged_in)
+        login.addCallbacks(self._cbAuthenticated, self._login_refused, errbackArgs=(user,))
+        self.when(login, lambda _: self._logged_in(user))
 
-    def _logged_in(self, _: None) -> None:
+    def _logged_in(self, user: str) -> None:
+        self.log.info("{peer} has logged in as {user}", peer=self.peer, user=user)
+        self._no_stranger_now()
         self.say(replies.AUTHENTICATED)
 
-    @staticmethod
-    def _login_refused(failure: Failure) -> None:
+    def _no_stranger_now(self) -> None:
+        self.is_stranger = False
+        if self._login_by and self._login_by.active():
+            self._login_by.cancel()
+
+    def _login_is_late(self) -> None:
+        self.close_with(replies.NO_LOGIN)
+
+    def _login_refused(self, failure: Failure, user: str) -> None:
         failure.trap(UnauthorizedLogin)
+        self.log.warn("{peer} could not log in as {user}", peer=self.peer, user=user)
         raise ReplyError(replies.WRONG_CREDENTIALS)
+
+
+def _shown(user: bytes) -> str:
+    """Return a name that a client says as a line of a log shows it."""
+    text = user[:100].decode("utf-8", "backslashreplace")
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
+    IAddress,
     IDelayedCall,
     IHandshakeListener,
     IPushProducer,
@@ -45,6 +46,7 @@ class ESMTPWire(smtp.ESMTP):
     """The reading and writing of one session.
 
     :ivar callLater: the clock's, for time-outs.
+    :ivar client_address: whose session it is, when the transport does not know, behind a proxy.
     :ivar ended: fires when the connection is gone.
     :ivar more_is_here: octets have come after the line that is being carried out.
     :ivar content_left: octets of content that are still to come; ``None``: its end is to be found.
@@ -53,6 +55,7 @@ class ESMTPWire(smtp.ESMTP):
     transport: Any
     noisy = False
     limits = Limits.of(MasterRelay())
+    client_address: IAddress | None = None
     log = Logger()
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
@@ -101,7 +104,8 @@ class ESMTPWire(smtp.ESMTP):
     @property
     def peer(self) -> str:
         """The client's address, or a word for a local socket."""
-        return str(getattr(self.transport.getPeer(), "host", "local"))
+        address = self.client_address or self.transport.getPeer()
+        return str(getattr(address, "host", "local"))
 
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):

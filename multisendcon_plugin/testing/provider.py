@@ -156,6 +156,7 @@ class Provider(SMTPFactory):
         session.factory = self
         session.host = self.hostname.encode()
         session.callLater = self.reactor.callLater
+        session.login_in_clear = True
         hooks = _Hooks(self, session, self.sessions)
         if self.users:
             session.portal = Portal(_Realm(hooks), [_Checker(self)])
@@ -212,7 +213,7 @@ class _Hooks:
 class _Realm:
     hooks: _Hooks
 
-    def requestAvatar(self, avatar: Any, _: object, *__: object) -> Any:  # noqa: N802
+    def requestAvatar(self, avatar: Any, _: object, *__: object) -> Any:
         self.hooks.username = avatar.decode()
         return IMessageDeliveryFactory, self.hooks, lambda: None
 
@@ -221,9 +222,9 @@ class _Realm:
 @attrs.frozen
 class _Checker:
     provider: Provider
-    credentialInterfaces = (IUsernamePassword, IUsernameHashedPassword)  # noqa: N815
+    credentialInterfaces = (IUsernamePassword, IUsernameHashedPassword)
 
-    def requestAvatarId(self, credentials: Any) -> Any:  # noqa: N802
+    def requestAvatarId(self, credentials: Any) -> Any:
         asked = self.provider.ask("login", credentials.username.decode())
         return asked.addCallback(self._check, credentials)
 

@@ -1,0 +1,94 @@
+"""TLS towards clients: the certificate that they are shown, read again when it has been renewed.
+
+TLS 1.2 or newer, and the ciphers that Twisted takes for sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from OpenSSL import SSL, crypto
+from twisted.internet import ssl
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from ..configuration import ServerCertificate, load_certificate
+from ..errors import ConfigurationError
+
+#: Whether files have changed, as far as one can tell without reading them.
+_Stamp = tuple[tuple[int, int, int], ...] | None
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class ServerTLS:
+    """Makes the server's side of TLS sessions.
+
+    A certificate that cannot be used leaves the one before it in its place.
+
+    :param certificate: a file.
+    :param key: a file; ``None``: it is in the same.
+    :param wall: tells the time, in seconds since the epoch.
+    :raise ConfigurationError: TLS cannot be spoken with them.
+    """
+
+    log = Logger()
+
+    def __init__(self, certificate: str, key: str | None, wall: Callable[[], float]) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._wall = wall
+        self._doubt = ""
+        self._stamp = self._look()
+        self._current, self._context = self._load()
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:  # noqa: ARG002
+        """Return the server's side of a new session."""
+        self._renew()
+        self._tell_doubt()
+        return SSL.Connection(self._context, None)
+
+    def _renew(self) -> None:
+        stamp = self._look()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._current, self._context = self._load()
+        except ConfigurationError as error:
+            self.log.error(
+                "the certificate stays as it was, since the new one cannot be used: {error}",
+                error=str(error),
+            )
+        else:
+            self.log.info("{path} has been read again", path=self._certificate)
+
+    def _tell_doubt(self) -> None:
+        doubt = self._current.doubt(self._wall())
+        if doubt and doubt != self._doubt:
+            self.log.warn("{path}: {doubt}", path=self._certificate, doubt=doubt)
+        self._doubt = doubt
+
+    def _look(self) -> _Stamp:
+        try:
+            found = [Path(path).stat() for path in (self._certificate, self._key) if path]
+        except OSError:
+            return None
+        return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
+
+    def _load(self) -> tuple[ServerCertificate, SSL.Context]:
+        current = load_certificate(self._certificate, self._key)
+        own, *authorities = (crypto.X509.from_cryptography(each) for each in current.chain)
+        options = ssl.CertificateOptions(
+            privateKey=crypto.PKey.from_cryptography_key(current.key),  # type: ignore[arg-type]
+            certificate=own,
+            extraCertChain=authorities,
+            raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
+        )
+        try:
+            return current, options.getContext()
+        except SSL.Error as error:  # for example a key that is too short
+            reasons = ", ".join(entry[-1] for entry in error.args[0])
+            raise ConfigurationError([f"{self._certificate}: {reasons}"]) from None
