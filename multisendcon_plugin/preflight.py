@@ -1,4 +1,4 @@
-"""What can be found out before the program becomes a daemon: free ports, a usable spool.
+"""What can be found out before the program becomes a daemon: ports, certificates, a usable spool.
 
 It leaves nothing open: sockets and threads do not belong across a fork.  The service looks again.
 """
@@ -6,10 +6,12 @@ It leaves nothing open: sockets and threads do not belong across a fork.  The se
 from __future__ import annotations
 
 import socket
+import time
 
 from .configuration import Configuration
-from .configuration.endpoints import parse_endpoint
-from .errors import ListenError
+from .configuration.endpoints import Endpoint, parse_endpoint
+from .edge import ServerTLS
+from .errors import ConfigurationError, ListenError
 from .spool import check
 
 
@@ -17,10 +19,14 @@ def preflight(configuration: Configuration, *, spool: bool = True) -> None:
     """Look whether the relay could start now.
 
     :param spool: look at the spool too; not before user and group change, since files are made.
+    :raise ConfigurationError: the certificate cannot be used.
     :raise ListenError: a port cannot be had.
     :raise SpoolError: the spool cannot be used.
     """
-    for description in configuration.master_relay.listen:
+    settings = configuration.master_relay
+    if settings.tls_certificate:
+        ServerTLS(settings.tls_certificate, settings.tls_key, time.time)
+    for description in settings.listen:
         _try_port(description)
     if spool:
         check(configuration.spool.path)
@@ -28,6 +34,8 @@ def preflight(configuration: Configuration, *, spool: bool = True) -> None:
 
 def _try_port(description: str) -> None:
     endpoint = parse_endpoint(description)
+    if endpoint.prefix == "ssl":
+        _try_certificate(description, endpoint)
     if endpoint.prefix not in ("tcp", "tcp6", "ssl") or endpoint.port is None:
         return
     family = socket.AF_INET6 if ":" in endpoint.interface else socket.AF_INET
@@ -38,3 +46,11 @@ def _try_port(description: str) -> None:
             attempt.listen()
         except OSError as error:
             raise ListenError(f"cannot listen on {description}: {error.strerror}") from error
+
+
+def _try_certificate(description: str, endpoint: Endpoint) -> None:
+    key = endpoint.parameters["privateKey"]
+    try:
+        ServerTLS(endpoint.parameters.get("certKey", key), key, time.time)
+    except ConfigurationError as error:
+        raise ListenError(f"cannot listen on {description}: {error}") from None

@@ -108,9 +108,10 @@ class RelayService(Service):
         listening = maybeDeferred(lambda: serverFromString(self._reactor, bare).listen(factory))
         listening.addCallbacks(self._ports.append, problems.append)
         if problems:
-            raise ListenError(
-                f"cannot listen on {description}: {problems[0].getErrorMessage()}"
-            ) from problems[0].value
+            reason = problems[0].getErrorMessage()
+            if problems[0].check(LookupError):  # what Twisted says then is an index, or a name
+                reason = "systemd has handed over no such socket (see systemd.socket(5))"
+            raise ListenError(f"cannot listen on {description}: {reason}") from problems[0].value
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         pool = self._reactor.getThreadPool()

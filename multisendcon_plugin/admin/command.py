@@ -1,4 +1,4 @@
-"""`multisendcon`: look at a configuration before it is used.
+"""`multisendcon`: look at a configuration before it is used, and make lines for it.
 
 Reads, never changes anything, and talks to no running relay.
 """
@@ -6,13 +6,18 @@ Reads, never changes anything, and talks to no running relay.
 from __future__ import annotations
 
 import argparse
+import getpass
+import secrets
 import sys
+import time
 from collections.abc import Sequence
 
 from .. import __version__
 from ..address import parse_mailbox
-from ..configuration import Configuration, load
+from ..configuration import doubts, load
+from ..configuration.users import check_name
 from ..errors import AddressError, ConfigurationError
+from ..password import SALT_SIZE, PasswordHash
 from ..registry import AccountRegistry
 
 
@@ -20,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        status: int = options.run(load(options.config), options)
+        status: int = options.run(options)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1
@@ -30,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="multisendcon",
-        description="Look at a configuration of multisendcon. "
+        description="Look at a configuration of multisendcon, or make lines for it. "
         "The relay itself is run by: twistd multisendcon --config=FILE",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -44,7 +49,20 @@ def _parser() -> argparse.ArgumentParser:
     explain.set_defaults(run=_explain)
     for command in (check, explain):
         command.add_argument("-c", "--config", required=True, metavar="FILE")
+    user = commands.add_parser(
+        "user", help="print the line of a user who may log in, for the file of the key users"
+    )
+    user.add_argument("name", type=_user_name)
+    user.set_defaults(run=_user)
     return parser
+
+
+def _user_name(text: str) -> str:
+    try:
+        check_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _address(text: str) -> str:
@@ -54,7 +72,10 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
-def _check(configuration: Configuration, options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> int:
+    configuration = load(options.config)
+    for doubt in doubts(configuration, time.time()):
+        print(f"warning: {doubt}", file=sys.stderr)
     print(f"{options.config} has no faults. Its accounts, topmost first:")
     for account in configuration.accounts:
         state = "" if account.enabled else " (not enabled)"
@@ -65,8 +86,8 @@ def _check(configuration: Configuration, options: argparse.Namespace) -> int:
     return 0
 
 
-def _explain(configuration: Configuration, options: argparse.Namespace) -> int:
-    registry = AccountRegistry(configuration.accounts)
+def _explain(options: argparse.Namespace) -> int:
+    registry = AccountRegistry(load(options.config).accounts)
     sender = options.sender
     status = 0
     for recipient in options.recipient:
@@ -77,3 +98,30 @@ def _explain(configuration: Configuration, options: argparse.Namespace) -> int:
         else:
             print(f"<{recipient}>: {route.account} ({route.reason})")
     return status
+
+
+def _user(options: argparse.Namespace) -> int:
+    try:
+        password = _ask_password()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    made = PasswordHash.of(password.encode(), secrets.token_bytes(SALT_SIZE))
+    print(f"{options.name}:{made.text()}")
+    return 0
+
+
+def _ask_password() -> str:
+    """Read a new password from the terminal, unseen, or the first line of what is piped in.
+
+    :raise ValueError: there is none.
+    """
+    if sys.stdin.isatty():
+        password = getpass.getpass("Password: ")
+        if password != getpass.getpass("The same again: "):
+            raise ValueError("these are two different passwords")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise ValueError("there is no password")
+    return password

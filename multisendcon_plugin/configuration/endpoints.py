@@ -37,7 +37,7 @@ _REQUIRED = {"tls": "path", "unix": "address", "systemd": "domain"}
 _DEFAULTS = {
     "tcp": {"interface": "0.0.0.0"},  # noqa: S104 - what Twisted does, for the loop check
     "tcp6": {"interface": "::"},
-    "ssl": {"interface": "0.0.0.0"},  # noqa: S104
+    "ssl": {"interface": "0.0.0.0", "privateKey": "server.pem"},  # noqa: S104
     "tls": {"interface": "::", "port": "443"},
 }
 #: Stands before an endpoint to which a proxy connects.

@@ -3,5 +3,6 @@
 from .factory import RelayESMTPFactory
 from .protocol import RelayESMTP
 from .proxy import ProxyFactory
+from .tls import ServerTLS
 
-__all__ = ["ProxyFactory", "RelayESMTP", "RelayESMTPFactory"]
+__all__ = ["ProxyFactory", "RelayESMTP", "RelayESMTPFactory", "ServerTLS"]
