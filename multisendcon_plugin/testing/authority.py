@@ -11,7 +11,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from OpenSSL.crypto import X509, PKey
 from twisted.internet import ssl
@@ -59,9 +59,21 @@ class Authority:
         :param days: the certificate's life, counted from now.
         :param options: more for `twisted.internet.ssl.CertificateOptions`.
         """
+        key, certificate = self._server(names, days)
+        return _options(key, certificate, **options)
+
+    def server_pem(self, *names: str, days: tuple[int, int] = (-1, 30)) -> tuple[bytes, bytes]:
+        """Return a server's certificate and its key, as they stand in files."""
+        key, certificate = self._server(names, days)
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return certificate.public_bytes(Encoding.PEM), private
+
+    def _server(
+        self, names: Sequence[str], days: tuple[int, int]
+    ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        return _options(key, self._sign(subject, key, names, days=days), **options)
+        return key, self._sign(subject, key, names, days=days)
 
     def expired(self, *names: str) -> ssl.CertificateOptions:
         """Return the TLS settings of a server whose certificate ended yesterday."""

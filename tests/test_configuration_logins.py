@@ -1,0 +1,262 @@
+"""Certificate and users of ``[master_relay]``: the files, and what may be wrong in them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from configuration_examples import HASH, document
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
+
+from multisendcon_plugin import configuration
+from multisendcon_plugin.errors import ConfigurationError
+from multisendcon_plugin.testing import Authority
+
+AUTHORITY = Authority()
+CERTIFICATE, KEY = AUTHORITY.server_pem("relay.example")
+OTHER_KEY = AUTHORITY.server_pem("relay.example")[1]
+
+
+def encrypted():
+    private = rsa.generate_private_key(65537, 2048)
+    return private.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pass")
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "relay.pem").write_bytes(CERTIFICATE + KEY)
+    (tmp_path / "cert.pem").write_bytes(CERTIFICATE)
+    (tmp_path / "key.pem").write_bytes(KEY)
+    (tmp_path / "users").write_text(f"joe:{HASH}\n")
+    for path in tmp_path.iterdir():
+        path.chmod(0o640)
+    return tmp_path
+
+
+def load(folder, **keys):
+    path = folder / "relay.toml"
+    path.write_text(document("master_relay", **keys))
+    return configuration.load(path)
+
+
+def faults(folder, **keys):
+    with pytest.raises(ConfigurationError) as caught:
+        load(folder, **keys)
+    start = f"{folder}/relay.toml, line "
+    assert all(fault.startswith(start) for fault in caught.value.faults)
+    return [fault.partition("[master_relay], ")[2] for fault in caught.value.faults]
+
+
+# The certificate.
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"tls_certificate": '"relay.pem"'},
+        {"tls_certificate": '"cert.pem"', "tls_key": '"key.pem"'},
+        {"tls_certificate": '"cert.pem"', "tls_key": '"relay.pem"'},
+    ],
+)
+def test_the_key_may_stand_in_the_same_file(folder, keys):
+    settings = load(folder, **keys).master_relay
+    assert settings.tls_certificate == f"{folder}/{keys['tls_certificate'][1:-1]}"
+    assert configuration.load_certificate(settings.tls_certificate, settings.tls_key)
+
+
+def test_the_key_may_stand_above_the_certificate(folder):
+    (folder / "relay.pem").write_bytes(KEY + CERTIFICATE)
+    assert load(folder, tls_certificate='"relay.pem"')
+
+
+def test_a_chain_is_read_in_its_order(folder):
+    (folder / "relay.pem").write_bytes(CERTIFICATE + AUTHORITY.pem + KEY)
+    loaded = configuration.load_certificate(f"{folder}/relay.pem", None)
+    assert len(loaded.chain) == 2
+    assert "relay.example" in loaded.chain[0].subject.rfc4514_string()
+    assert "PRIVATE" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "why"),
+    [
+        (b"", b"", "holds no PEM certificate that can be read"),
+        (KEY, KEY, "holds no PEM certificate that can be read"),
+        (CERTIFICATE[:100], KEY, "holds no PEM certificate that can be read"),
+        (
+            CERTIFICATE,
+            CERTIFICATE,
+            "there is no private key (PEM) for it; write tls_key, or add it to the file",
+        ),
+        (CERTIFICATE, KEY[:60] + KEY[90:], "its private key cannot be read"),
+        (CERTIFICATE, encrypted(), "its private key is encrypted; write it without a passphrase"),
+        (
+            CERTIFICATE,
+            OTHER_KEY,
+            "its private key belongs to another certificate, or is not of the first one",
+        ),
+        (
+            AUTHORITY.pem + CERTIFICATE,
+            KEY,
+            "its private key belongs to another certificate, or is not of the first one",
+        ),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_a_fault(folder, certificate, key, why):
+    (folder / "cert.pem").write_bytes(certificate)
+    (folder / "key.pem").write_bytes(key)
+    found = faults(folder, tls_certificate='"cert.pem"', tls_key='"key.pem"')
+    assert found == [f"tls_certificate: {why}"]
+
+
+@pytest.mark.parametrize("key", ["tls_certificate", "tls_key", "users"])
+def test_a_file_that_is_not_there_is_a_fault(folder, key):
+    keys = {"tls_certificate": '"relay.pem"'} | {key: '"gone"'}
+    [fault] = faults(folder, **keys)
+    assert fault == f'{key}: the file "gone" cannot be read: No such file or directory'
+
+
+def test_a_key_without_a_certificate_is_a_fault(folder):
+    [fault] = faults(folder, tls_key='"key.pem"')
+    assert fault == "tls_key: has no certificate; write tls_certificate"
+
+
+# The users.
+
+
+def test_users_are_read_by_name(folder):
+    (folder / "users").write_text(
+        f"# our users\n\njoe:{HASH}\n  \nJörg Groß@x:{HASH}  \n", encoding="utf-8"
+    )
+    users = load(folder, users='"users"').master_relay.users
+    assert users.path == f"{folder}/users"
+    assert list(users.hashes) == ["joe", "Jörg Groß@x"]
+    assert all(each.matches(b"secret") for each in users.hashes.values())
+    assert HASH not in repr(users)
+
+
+def test_all_faults_of_the_users_are_told_by_line_without_what_may_be_a_password(folder):
+    lines = [
+        f"joe:{HASH}",
+        "c4nary",
+        "ann:c4nary",
+        f"joe:{HASH}",
+        f":{HASH}",
+        f" bob:{HASH}",
+        f"e\x07ve:{HASH}",
+        "ida:" + HASH.replace("ln=14", "ln=10"),
+    ]
+    (folder / "users").write_text("\n".join(lines))
+    found = faults(folder, users='"users"')
+    make_it = "; make the line with: multisendcon user NAME"
+    no_name = 'cannot be a name: it is empty, has a ":", begins with "#", or has space around it'
+    assert found == [
+        f'users: the file "{folder}/users", line {line}: {why}'
+        for line, why in [
+            (2, f'there is no ":" after the name{make_it}'),
+            (3, f'what follows "ann" is no hash of scrypt{make_it}'),
+            (4, '"joe" stands in an earlier line already'),
+            (5, f'"" {no_name}'),
+            (6, f'" bob" {no_name}'),
+            (7, '"e\\u0007ve" holds a control character'),
+            (8, f'what follows "ida" is too weak{make_it}'),
+        ]
+    ]
+    assert "c4nary" not in str(found)
+
+
+def test_a_file_without_users_is_a_fault(folder):
+    (folder / "users").write_text("# nobody\n")
+    [fault] = faults(folder, users='"users"')
+    assert "names no user; make the line with: multisendcon user NAME" in fault
+
+
+def test_users_that_are_not_utf8_are_a_fault(folder):
+    (folder / "users").write_bytes(b"J\xf6rg:")
+    [fault] = faults(folder, users='"users"')
+    assert fault == 'users: the file "users" is not UTF-8; save it in this encoding'
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ({"tls_certificate": '"relay.pem"'}, "needs the file of the users; write users"),
+        (
+            {"users": '"users"'},
+            "needs TLS, because no login is taken in the clear; write tls_certificate",
+        ),
+        (
+            {"users": '"users"', "listen": '["tcp:25"]'},
+            "needs TLS, because no login is taken in the clear; write tls_certificate",
+        ),
+    ],
+)
+def test_what_logins_from_anywhere_need(folder, keys, fault):
+    assert faults(folder, users_from_anywhere="true", **keys) == [f"users_from_anywhere: {fault}"]
+    assert load(folder, users_from_anywhere="false", **keys)
+
+
+@pytest.mark.parametrize(
+    "keys", [{"tls_certificate": '"relay.pem"'}, {"listen": '["tcp:25", "ssl:465"]'}]
+)
+def test_logins_from_anywhere(folder, keys):
+    assert load(folder, users='"users"', users_from_anywhere="true", **keys)
+
+
+def test_a_proxy_is_not_followed_by_tls_from_the_start(folder):
+    [fault] = faults(folder, listen='["haproxy:ssl:465"]')
+    assert fault == (
+        'listen: "haproxy:ssl:465": behind a proxy there is no TLS from the start, only STARTTLS;'
+        " write haproxy:tcp:port=..."
+    )
+
+
+# What is no fault, but should not stay so.
+
+
+def doubts(folder, now=None, **keys):
+    return configuration.doubts(load(folder, **keys), now or time.time())
+
+
+def test_nothing_to_be_doubted(folder):
+    assert doubts(folder) == []
+    assert doubts(folder, tls_certificate='"relay.pem"', users='"users"') == []
+
+
+@pytest.mark.parametrize("name", ["key.pem", "users"])
+def test_secrets_that_everybody_can_read(folder, name):
+    (folder / name).chmod(0o644)
+    (folder / "cert.pem").chmod(0o644)
+    keys = {"tls_certificate": '"cert.pem"', "tls_key": '"key.pem"', "users": '"users"'}
+    [doubt] = doubts(folder, **keys)
+    assert doubt == f"{folder}/{name}: everybody on this machine can read it; chmod o= it"
+
+
+@pytest.mark.parametrize(
+    ("days", "doubt"),
+    [
+        (-2, "the certificate is not valid before 20"),
+        (0, None),
+        (22, None),
+        (24, "the certificate expires in 5 days, on 20"),
+        (31, "the certificate has expired on 20"),
+    ],
+)
+def test_dates_of_the_certificate(folder, days, doubt):
+    found = doubts(folder, time.time() + days * 86_400, tls_certificate='"relay.pem"')
+    assert len(found) == bool(doubt)
+    assert all(f"{folder}/relay.pem: {doubt}" in each for each in found)
+
+
+def test_a_certificate_that_has_gone_since_is_told(folder):
+    loaded = load(folder, tls_certificate='"relay.pem"')
+    (folder / "relay.pem").unlink()
+    [doubt] = configuration.doubts(loaded, time.time())
+    assert "cannot be read: No such file" in doubt
