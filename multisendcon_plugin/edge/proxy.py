@@ -141,5 +141,6 @@ def _read_v2(octets: bytes) -> tuple[IAddress | None, int] | None:
 
 
 def _address(client: IPv4Address | IPv6Address, port: int) -> IAddress:
+    client = getattr(client, "ipv4_mapped", None) or client
     kind = address.IPv4Address if client.version == 4 else address.IPv6Address
     return cast("IAddress", kind("TCP", str(client), port))

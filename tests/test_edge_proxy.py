@@ -1,0 +1,241 @@
+"""The header of a proxy: read, refused, and what it means for the session."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_edge_logins import USERS
+from test_edge_security import AUTHENTICATED, TLSContext, plain
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import ISSLTransport
+from twisted.logger import capturedLogs, formatEvent
+
+from multisendcon_plugin.edge import ProxyFactory
+from multisendcon_plugin.edge.proxy import HEADER_WITHIN, read_header
+from tests.edge_clients import Edge, MemoryTransport
+
+PROXY = IPv4Address("TCP", "10.0.0.1", 1)
+HERE = IPv4Address("TCP", "127.0.0.1", 1)
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+NOT_ALLOWED = "554 5.7.1 this relay does not serve your address\r\n"
+
+
+def v1(client="192.0.2.1", family="TCP4", to="10.0.0.2"):
+    return f"PROXY {family} {client} {to} 4711 25\r\n".encode()
+
+
+def v2(client="192.0.2.1", command=0x21, family=None, more=b""):
+    source = ip_address(client)
+    family = (0x11 if source.version == 4 else 0x21) if family is None else family
+    block = source.packed + bytes(len(source.packed)) + struct.pack("!HH", 4711, 25) + more
+    return SIGNATURE + struct.pack("!BBH", command, family, len(block)) + block
+
+
+HEADERS = [
+    (v1(), "192.0.2.1"),
+    (v1("2001:db8::1", "TCP6", "::1"), "2001:db8::1"),
+    (v1("::ffff:192.0.2.1", "TCP6", "::1"), "192.0.2.1"),
+    (b"PROXY UNKNOWN\r\n", None),
+    (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", None),
+    (v2(), "192.0.2.1"),
+    (v2("2001:db8::1"), "2001:db8::1"),
+    (v2(more=b"\x03\0\x04abcd"), "192.0.2.1"),
+    (v2(command=0x20), None),
+    (SIGNATURE + b"\x20\0\0\0", None),
+    (SIGNATURE + b"\x21\0\0\0", None),
+    (v2(family=0x31), None),
+]
+BAD = [
+    b"EHLO x\r\n",
+    b"\r\nNOOP",
+    b"PROXI",
+    b"proxy tcp4",
+    b"PROXY TCP4\r\n",
+    v1("x"),
+    v1("192.0.2.1", "TCP6"),
+    v1("2001:db8::1"),
+    v1("fe80::1%eth0", "TCP6"),
+    v1("127.0.0.1\0"),
+    v1("١٢٧.0.0.1"),
+    v1().replace(b" 4711", b"  4711"),
+    v1().replace(b"4711", b"x"),
+    b"PROXY TCP4 " + b"1" * 200,
+    b"PROXY UNKNOWN " + b"x" * 100 + b"\r\n",
+    v2(command=0x11),
+    v2(command=0x22),
+    v2(family=0x21),
+    SIGNATURE + b"\x21\x11\0\x0b" + bytes(11),
+]
+
+
+@pytest.mark.parametrize(("header", "client"), HEADERS)
+def test_headers(header, client):
+    for rest in (b"", b"EHLO x\r\n"):
+        found, size = read_header(header + rest)
+        assert size == len(header)
+        assert (found and found.host) == client
+        assert isinstance(found, IPv6Address) == (":" in (client or ""))
+        assert not found or found.port == 4711
+
+
+@pytest.mark.parametrize("header", [header for header, _ in HEADERS])
+def test_a_header_that_is_not_whole_is_waited_for(header):
+    for cut in range(len(header)):
+        assert read_header(header[:cut]) is None
+
+
+@pytest.mark.parametrize("octets", BAD)
+def test_what_is_no_header(octets):
+    with pytest.raises(ValueError, match=r"."):
+        read_header(octets)
+
+
+@given(st.sampled_from([b"", SIGNATURE, b"PROXY ", b"PROXY TCP4 "]), st.binary(max_size=120))
+def test_no_octets_do_more_than_break_it(start, octets):
+    try:
+        found = read_header(start + octets)
+    except ValueError:
+        return
+    assert found is None or found[1] <= len(start + octets)
+
+
+class Connection:
+    """One connection to where a proxy connects."""
+
+    def __init__(self, edge, peer=PROXY):
+        protocol = ProxyFactory(edge.factory, edge.clock).buildProtocol(peer)
+        self.transport = MemoryTransport(peerAddress=peer)
+        # A transport gives its protocol what it receives.
+        self.transport.protocol = protocol
+        protocol.makeConnection(self.transport)
+
+    def send(self, octets):
+        self.transport.protocol.dataReceived(octets)
+
+    def says(self):
+        text = self.transport.value().decode()
+        self.transport.clear()
+        return text
+
+
+def edge_with(**settings):
+    edge = Edge(**({"users": USERS, "allow": ["10.0.0.1", "192.0.2.1"]} | settings))
+    edge.factory._tls = TLSContext()
+    return edge
+
+
+@pytest.fixture
+def edge():
+    return edge_with()
+
+
+@pytest.mark.parametrize("header", [v1(), v2()])
+def test_the_session_begins_after_the_header_and_is_that_of_the_client(edge, header):
+    connection = Connection(edge)
+    for octet in header[:-1]:
+        connection.send(bytes([octet]))
+        assert connection.says() == ""
+    connection.send(header[-1:])
+    assert connection.says() == "220 relay.example ESMTP ready\r\n"
+    connection.send(b"EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n")
+    connection.send(b"Subject: x\r\n\r\n.\r\n")
+    assert "250 2.0.0 queued as" in connection.says()
+    [message] = edge.messages
+    assert b"from x ([192.0.2.1])" in message.header
+
+
+def test_what_comes_with_the_header_is_not_lost(edge):
+    connection = Connection(edge)
+    connection.send(v1() + b"NOOP\r\n")
+    assert connection.says().endswith("250 2.0.0 still here\r\n")
+
+
+def test_the_allow_list_is_about_the_client(edge):
+    connection = Connection(edge)
+    connection.send(v1("198.51.100.1"))
+    assert connection.says() == NOT_ALLOWED
+    assert connection.transport.disconnecting
+
+
+@pytest.mark.parametrize("anywhere", [True, False])
+def test_nobody_who_is_not_in_the_allow_list_may_name_a_client(anywhere):
+    edge = edge_with(users_from_anywhere=anywhere)
+    connection = Connection(edge, IPv4Address("TCP", "198.51.100.1", 1))
+    assert connection.says() == NOT_ALLOWED
+    assert connection.transport.disconnecting
+
+
+def test_a_stranger_behind_a_proxy_is_a_stranger():
+    connection = Connection(edge_with(users_from_anywhere=True))
+    connection.send(v1("198.51.100.1") + b"EHLO x\r\nMAIL FROM:<a@x.example>\r\n")
+    assert connection.says().endswith("530 5.7.0 authentication required\r\n")
+
+
+def test_connections_are_counted_by_client():
+    edge = edge_with(max_connections_per_address=1)
+    for client in ("10.0.0.1", "192.0.2.1"):
+        connection = Connection(edge)
+        connection.send(v1(client))
+        assert connection.says().startswith("220")
+    again = Connection(edge)
+    again.send(v2())
+    assert again.says().startswith("421 4.7.0 too many connections from your address")
+
+
+@pytest.mark.parametrize(
+    ("peer", "client", "possible"),
+    [
+        (HERE, "127.0.0.1", True),
+        (HERE, "192.0.2.1", False),
+        # What the proxy took from its own machine comes to us over the network.
+        (PROXY, "127.0.0.1", False),
+    ],
+)
+def test_a_login_without_tls_never_crosses_a_network(peer, client, possible):
+    connection = Connection(edge_with(allow=["0.0.0.0/0"]), peer)
+    connection.send(v1(client) + b"EHLO x\r\n" + plain("joe", "secret") + b"\r\n")
+    assert (AUTHENTICATED[0] in connection.says()) == possible
+
+
+def test_tls_behind_a_proxy(edge):
+    connection = Connection(edge)
+    connection.send(v1() + b"EHLO x\r\n")
+    connection.send(b"STARTTLS\r\n")
+    assert ISSLTransport.providedBy(connection.transport)
+    connection.says()
+    connection.send(b"EHLO x\r\n")
+    assert "AUTH PLAIN LOGIN" in connection.says()
+
+
+def test_a_proxy_that_looks_whether_we_are_well(edge):
+    connection = Connection(edge)
+    connection.send(v2(command=0x20))
+    assert connection.says().startswith("220")
+
+
+@pytest.mark.parametrize("octets", BAD)
+def test_a_connection_without_a_header_is_cut_off_and_logged(edge, octets):
+    connection = Connection(edge)
+    with capturedLogs() as events:
+        connection.send(octets)
+    assert connection.transport.disconnected
+    assert connection.says() == ""
+    [line] = map(formatEvent, events)
+    assert line.startswith("no header of a proxy from 10.0.0.1: ")
+
+
+def test_a_header_that_does_not_come(edge):
+    connection = Connection(edge)
+    connection.send(v1()[:-1])
+    edge.clock.advance(HEADER_WITHIN)
+    assert connection.transport.disconnected
+
+
+def test_a_connection_that_ends_before_its_header_leaves_no_timer(edge):
+    connection = Connection(edge)
+    connection.transport.protocol.connectionLost()
+    assert edge.clock.getDelayedCalls() == []
