@@ -106,23 +106,25 @@ class LiveRelayTestCase(unittest.TestCase):
         self.ca = authority.write(self.folder / "authority.pem")
         return authority.server(*(names or ("127.0.0.1",)))
 
-    def relay(self, *accounts, more=""):
+    def relay(self, *accounts, listen=("tcp:port=0:interface=127.0.0.1",), settings="", more=""):
         """Start the relay; what it is configured by is text.
 
+        :param settings: further keys of `[master_relay]`.
         :param more: further tables.
         """
         text = f"""
             [master_relay]
-            listen = ["tcp:port=0:interface=127.0.0.1"]
+            listen = {json.dumps(listen)}
             hostname = "relay.example"
+            {settings}
             [spool]
             path = "{self.folder}/spool"
             {more}
         """
         self.service = RelayService(parse(text + "".join(accounts)), self.reactor)
+        self.addCleanup(self._stop)
         self.service.privilegedStartService()
         self.service.startService()
-        self.addCleanup(self._stop)
 
     def _stop(self):
         return self.service.stopService() if self.service.running else None

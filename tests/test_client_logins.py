@@ -1,0 +1,199 @@
+"""Clients that log in, by the settings of ``[master_relay]``: a whole relay on real sockets."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+
+import pytest
+from configuration_examples import HASH
+from twisted.internet.threads import deferToThread
+
+from multisendcon_plugin.errors import ListenError
+from multisendcon_plugin.testing import Authority
+from tests.live_relay import CONTENT, RECIPIENT, SENDER, LiveRelayTestCase, account
+
+PLAIN = "tcp:port=0:interface=127.0.0.1"
+
+
+class ClientLogins(LiveRelayTestCase):
+    def setUp(self):
+        super().setUp()
+        self.authority = Authority()
+        self.pem = self.folder / "relay.pem"
+        self.renew()
+        self.users = self.folder / "users"
+        self.users.write_text(f"joe:{HASH}\n")
+        self.users.chmod(0o600)
+
+    def renew(self, **options):
+        certificate, key = self.authority.server_pem("127.0.0.1", **options)
+        self.pem.write_bytes(certificate + key)
+        self.pem.chmod(0o600)
+
+    def start(self, *listen, **keys):
+        self.far = self.provider()
+        settings = "\n".join(f"{key} = {value}" for key, value in keys.items())
+        text = f'tls_certificate = "{self.pem}"\nusers = "{self.users}"\n{settings}'
+        self.relay(account("All", self.far), listen=listen or (PLAIN,), settings=text)
+
+    def port(self, number=0):
+        return self.service.addresses[number].port
+
+    def context(self):
+        return ssl.create_default_context(cadata=self.authority.pem.decode())
+
+    def talk(self, conversation, number=0):
+        return deferToThread(conversation, self.port(number))
+
+    def starttls(self, login=("joe", "secret")):
+        """Return a conversation; its answer is the TLS version."""
+
+        def conversation(port):
+            with smtplib.SMTP("127.0.0.1", port, "client.example", timeout=20) as client:
+                client.starttls(context=self.context())
+                version = client.sock.version()
+                if login:
+                    client.login(*login)
+                client.sendmail(SENDER, [RECIPIENT], CONTENT)
+                return version
+
+        return conversation
+
+    async def trace(self):
+        [mail] = await self.far.wait_for(1)
+        return mail.content.partition(b"\r\n\t")[2].partition(b";")[0]
+
+    async def test_starttls_and_a_login(self):
+        self.start()
+        version = await self.talk(self.starttls())
+        assert version in ("TLSv1.2", "TLSv1.3")
+        assert b" with ESMTPSA id " in await self.trace()
+        [line] = self.log.having("has logged in as joe")
+        assert "127.0.0.1 has" in line
+
+    async def test_starttls_without_a_login(self):
+        self.start()
+        await self.talk(self.starttls(login=None))
+        assert b" with ESMTPS id " in await self.trace()
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    async def test_an_old_tls_is_refused(self):
+        self.start()
+        context = self.context()
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+
+        def conversation(port):
+            with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+                client.ehlo()
+                client.starttls(context=context)
+
+        with pytest.raises(ssl.SSLError) as caught:
+            await self.talk(conversation)
+        # The server has said so.
+        assert caught.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
+
+    async def test_a_stranger_sends_only_after_its_login(self):
+        self.start(allow='["192.0.2.1"]', users_from_anywhere="true")
+        with pytest.raises(smtplib.SMTPSenderRefused) as caught:
+            await self.talk(self.starttls(login=None))
+        assert caught.value.smtp_code == 530
+        await self.talk(self.starttls())
+        assert b" with ESMTPSA id " in await self.trace()
+
+    async def test_a_wrong_login_is_refused_after_the_pause(self):
+        self.start()
+        with pytest.raises(smtplib.SMTPAuthenticationError) as caught:
+            await self.talk(self.starttls(("joe", "c4nary")))
+        assert caught.value.smtp_code == 535
+        assert self.log.having("could not log in as joe")
+        assert not self.log.having("c4nary")
+
+    async def test_a_renewed_certificate_is_shown_without_a_restart(self):
+        self.start()
+        first = await self.talk(self.shown_certificate())
+        assert await self.talk(self.shown_certificate()) == first
+        self.renew()
+        assert await self.talk(self.shown_certificate()) != first
+
+    def shown_certificate(self):
+        def conversation(port):
+            with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+                client.starttls(context=self.context())
+                return client.sock.getpeercert(binary_form=True)
+
+        return conversation
+
+    async def test_what_should_not_stay_so_is_logged_at_the_start(self):
+        self.renew(days=(-9, -1))
+        self.users.chmod(0o644)
+        self.start()
+        assert self.log.having("relay.pem: the certificate has expired on ")
+        assert self.log.having("users: everybody on this machine can read it")
+
+    async def test_implicit_tls(self):
+        self.start(f"ssl:port=0:interface=127.0.0.1:privateKey={self.pem}")
+
+        def conversation(port):
+            context = self.context()
+            with smtplib.SMTP_SSL("127.0.0.1", port, timeout=20, context=context) as client:
+                client.ehlo("client.example")
+                assert not client.has_extn("STARTTLS")
+                assert client.docmd("STARTTLS")[0] == 503
+                client.login("joe", "secret")
+                client.sendmail(SENDER, [RECIPIENT], CONTENT)
+                return client.sock.version()
+
+        assert await self.talk(conversation) in ("TLSv1.2", "TLSv1.3")
+        assert b" with ESMTPSA id " in await self.trace()
+
+    async def test_implicit_tls_without_its_files_is_told(self):
+        with pytest.raises(ListenError, match=r"cannot listen on ssl:.*No such file"):
+            self.start("ssl:port=0:interface=127.0.0.1:privateKey=/missing/key.pem")
+
+    async def test_behind_a_proxy(self):
+        listen = "haproxy:tcp:port=0:interface=127.0.0.1"
+        self.start(listen, allow='["127.0.0.1", "192.0.2.1"]')
+
+        def conversation(port):
+            with _Proxied("PROXY TCP4 192.0.2.1 127.0.0.1 4711 25\r\n", port) as client:
+                client.ehlo()
+                assert not client.has_extn("AUTH")
+                client.starttls(context=self.context())
+                client.login("joe", "secret")
+                client.sendmail(SENDER, [RECIPIENT], CONTENT)
+
+        await self.talk(conversation)
+        [mail] = await self.far.wait_for(1)
+        assert mail.content.startswith(b"Received: from client.example ([192.0.2.1])\r\n")
+        assert b" with ESMTPSA id " in await self.trace()
+
+    async def test_a_client_that_a_proxy_names_has_to_be_allowed(self):
+        self.start("haproxy:tcp:port=0:interface=127.0.0.1")
+
+        def conversation(port):
+            with pytest.raises(smtplib.SMTPConnectError) as caught:
+                _Proxied("PROXY TCP4 192.0.2.1 127.0.0.1 4711 25\r\n", port)
+            return caught.value.smtp_code
+
+        assert await self.talk(conversation) == 554
+
+    async def test_a_socket_that_systemd_has_not_handed_over_is_told(self):
+        for where in ("index=7", "name=smtp"):
+            with pytest.raises(ListenError, match="systemd has handed over no such socket"):
+                self.start(f"systemd:domain=INET:{where}")
+
+
+class _Proxied(smtplib.SMTP):
+    """A client whose connection begins with the header of a proxy."""
+
+    def __init__(self, header, port):
+        self._header = header.encode()
+        super().__init__("127.0.0.1", port, "client.example", timeout=20)
+
+    def _get_socket(self, host, port, timeout):
+        connection = socket.create_connection((host, port), timeout)
+        connection.sendall(self._header)
+        return connection
