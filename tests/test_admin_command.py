@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+import sys
 
+import pytest
+from configuration_examples import HASH
+
+from multisendcon_plugin.admin import command
 from multisendcon_plugin.admin.command import main
+from multisendcon_plugin.configuration.users import parse_users
+from multisendcon_plugin.testing import Authority
 
 CONFIGURATION = """
 [master_relay]
@@ -72,3 +79,98 @@ def test_an_address_that_is_none_is_named(config, capsys):
         main(["explain", "-c", config, "boss", "a@b.example"])
     assert exit_.value.code == 2
     assert "'boss'" in capsys.readouterr().err
+
+
+def test_check_warns_of_what_should_not_stay_so(tmp_path, capsys):
+    pem = b"".join(Authority().server_pem("relay.example", days=(-9, -1)))
+    (tmp_path / "relay.pem").write_bytes(pem)
+    (tmp_path / "users").write_text(f"joe:{HASH}\n")
+    for name in ("relay.pem", "users"):
+        (tmp_path / name).chmod(0o644)
+    path = tmp_path / "multisendcon.toml"
+    keys = '[master_relay]\ntls_certificate = "relay.pem"\nusers = "users"'
+    path.write_text(CONFIGURATION.replace("[master_relay]", keys))
+    assert main(["check", "-c", str(path)]) == 0
+    captured = capsys.readouterr()
+    assert "has no faults" in captured.out
+    for doubt in (
+        "relay.pem: everybody on this machine can read it",
+        "users: everybody on this machine can read it",
+        "relay.pem: the certificate has expired on",
+    ):
+        assert f"{tmp_path}/{doubt}" in captured.err
+    assert captured.err.count("warning: ") == 3
+
+
+# The line of a user.
+
+
+def check_line(output, name, password):
+    assert output.endswith("\n")
+    [(found, made)] = parse_users("users", output).hashes.items()
+    assert found == name
+    assert made.matches(password.encode())
+
+
+def pipe(monkeypatch, text):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def type_in(monkeypatch, *answers):
+    """Answer at a terminal; what is typed there is not shown."""
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    left = list(answers)
+    monkeypatch.setattr(command.getpass, "getpass", lambda prompt: left.pop(0))
+    return left
+
+
+@pytest.mark.parametrize("text", ["c4nary wörd\n", "c4nary wörd", "c4nary wörd\r\nmore\n"])
+def test_user_takes_the_password_from_a_pipe(monkeypatch, capsys, text):
+    pipe(monkeypatch, text)
+    assert main(["user", "Jörg"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "c4nary" not in captured.out
+    check_line(captured.out, "Jörg", "c4nary wörd")
+
+
+def test_user_makes_another_line_each_time(monkeypatch, capsys):
+    for _ in range(2):
+        pipe(monkeypatch, "secret\n")
+        main(["user", "joe"])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first != second
+
+
+def test_user_asks_twice_at_a_terminal(monkeypatch, capsys):
+    left = type_in(monkeypatch, "c4nary", "c4nary")
+    assert main(["user", "joe"]) == 0
+    assert left == []
+    check_line(capsys.readouterr().out, "joe", "c4nary")
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [(("c4nary", "c4nari"), "two different passwords"), (("", ""), "there is no password")],
+)
+def test_user_wants_a_password(monkeypatch, capsys, answers, why):
+    type_in(monkeypatch, *answers)
+    assert main(["user", "joe"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert why in captured.err
+    assert "c4nar" not in captured.err
+
+
+@pytest.mark.parametrize("name", ["", "a:b", " a", "#a", "a\nb"])
+def test_user_wants_a_name_that_can_stand_in_the_file(monkeypatch, capsys, name):
+    pipe(monkeypatch, "secret\n")
+    with pytest.raises(SystemExit) as exit_:
+        main(["user", name])
+    assert exit_.value.code == 2
+    assert "argument name" in capsys.readouterr().err

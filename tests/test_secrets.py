@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import smtplib
+from unittest.mock import Mock
 
+from twisted.internet.threads import deferToThread
 from twisted.logger import eventAsJSON, globalLogPublisher
 
+from multisendcon_plugin.password import PasswordHash
 from multisendcon_plugin.reply import Reply
 from tests.live_relay import SENDER, LiveRelayTestCase, account
 
@@ -132,6 +136,34 @@ class Secrets(LiveRelayTestCase):
         await self.log.wait_for("deferred by account [ndr]")
         self.assert_kept()
 
+    async def logging_in(self, *logins, users=None):
+        """Log in at the relay itself, as a client."""
+        hash_ = PasswordHash.of(PASSWORD.encode(), b"salt" * 4)
+        (self.folder / "users").write_text(f"{USERNAME}:{hash_.text()}\n")
+        provider = self.provider()
+        self.relay(account("All", provider), settings=f'users = "{self.folder}/users"')
+        if users:
+            self.patch(self.service.factory._checker, "_hashes", users)
+        replies = await deferToThread(_log_in, self.service.addresses[0].port, logins)
+        assert hash_.text() not in repr(self.service.configuration)
+        await self.send()
+        await provider.wait_for(1)
+        self.assert_kept()
+        return replies
+
+    async def test_a_client_that_logs_in(self):
+        assert await self.logging_in((USERNAME, PASSWORD)) == [235]
+        assert self.log.having("has logged in as c4nary-user")
+
+    async def test_a_client_with_a_wrong_name(self):
+        assert await self.logging_in(("nobody", PASSWORD), ("x", REPORTS_PASSWORD)) == [535, 535]
+        assert self.log.having("could not log in as nobody")
+
+    async def test_a_fault_of_ours_while_a_client_logs_in(self):
+        broken = Mock(get=Mock(side_effect=ZeroDivisionError))
+        assert await self.logging_in((USERNAME, PASSWORD), users=broken) == [451]
+        assert self.flushLoggedErrors(ZeroDivisionError)
+
     async def test_a_fault_in_our_own_code(self):
         provider = self.login_provider()
         self.relay(account("Sales", provider, tls_ca=self.ca, **LOGIN))
@@ -141,3 +173,12 @@ class Secrets(LiveRelayTestCase):
         await self.log.wait_for("the attempt broke off")
         assert self.flushLoggedErrors()
         self.assert_kept()
+
+
+def _log_in(port, logins):
+    """Return the codes of the replies."""
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
+        client.ehlo()
+        responses = [f"\0{name}\0{password}".encode() for name, password in logins]
+        encoded = [base64.b64encode(response).decode() for response in responses]
+        return [client.docmd("AUTH PLAIN", each)[0] for each in encoded]

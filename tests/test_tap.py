@@ -12,12 +12,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.threads import deferToThread
 
 from multisendcon_plugin.spool import SqliteSpool
 from multisendcon_plugin.spool.folder import Lock, make_folder
+from multisendcon_plugin.testing import Authority
 from tests.live_relay import CONTENT, RECIPIENT, SENDER, LiveRelayTestCase, account
 from tests.reactors import QueueReactor
 
@@ -202,6 +204,78 @@ def test_a_second_start_fails_before_it_becomes_a_daemon(tmp_path, daemon, pid_f
     assert_ended_with(result, "the spool is in use by another process")
     assert not (tmp_path / "second.pid").exists()
     assert int((tmp_path / "relay.pid").read_text()) == daemon.pid
+
+
+# With a socket from systemd.
+
+#: What systemd does: the socket is descriptor 3, and the environment says for whom.
+HAND_OVER = """
+import os, sys
+fd = int(sys.argv[1])
+if fd != 3:
+    os.dup2(fd, 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "smtp"}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("listen", "header"),
+    [
+        ("systemd:domain=INET:index=0", b""),
+        ("systemd:domain=INET:name=smtp", b""),
+        ("haproxy:systemd:domain=INET:name=smtp", b"PROXY TCP4 127.0.0.1 127.0.0.1 4711 25\r\n"),
+    ],
+)
+def test_a_socket_from_systemd(tmp_path, listen, header):
+    write(tmp_path, listen)
+    command = [*TWISTD, "-n", "--pidfile=", "multisendcon", "--config=relay.toml"]
+    with socket.create_server(("127.0.0.1", 0)) as activated, (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HAND_OVER, str(activated.fileno()), *command],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            pass_fds=[activated.fileno()],
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            # The socket listens already: nothing has to be waited for.
+            with socket.create_connection(activated.getsockname(), timeout=60) as client:
+                client.sendall(header)
+                greeting = client.recv(1000)
+        finally:
+            process.terminate()
+            process.wait(60)
+    assert greeting == b"220 relay.example ESMTP ready\r\n", (tmp_path / "log").read_text()
+
+
+def test_without_a_socket_from_systemd_the_start_fails(tmp_path):
+    write(tmp_path, "systemd:domain=INET:name=smtp")
+    result = twistd(tmp_path, "-n", "multisendcon", "--config=relay.toml")
+    assert result.returncode == 1
+    assert "systemd has handed over no such socket" in result.stdout + result.stderr
+
+
+# Certificates.
+
+
+@pytest.mark.parametrize("mode", [(), ("-n",)], ids=["daemon", "foreground"])
+@pytest.mark.parametrize("where", ["tls_certificate", "ssl"])
+def test_a_certificate_that_openssl_does_not_take_is_told(tmp_path, mode, where):
+    short = rsa.generate_private_key(65537, 1024)
+    pem = b"".join(Authority().server_pem("relay.example", key=short))
+    (tmp_path / "relay.pem").write_bytes(pem)
+    if where == "ssl":
+        write(tmp_path, "ssl:port=0:interface=127.0.0.1:privateKey=relay.pem")
+    else:
+        write(tmp_path)
+        path = tmp_path / "relay.toml"
+        key = '[master_relay]\ntls_certificate = "relay.pem"'
+        path.write_text(path.read_text().replace("[master_relay]", key))
+    result = twistd(tmp_path, *mode, "multisendcon", "--config=relay.toml")
+    assert_ended_with(result, "relay.pem: ee key too small")
 
 
 # In the foreground.

@@ -62,16 +62,21 @@ class Authority:
         key, certificate = self._server(names, days)
         return _options(key, certificate, **options)
 
-    def server_pem(self, *names: str, days: tuple[int, int] = (-1, 30)) -> tuple[bytes, bytes]:
-        """Return a server's certificate and its key, as they stand in files."""
-        key, certificate = self._server(names, days)
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    def server_pem(
+        self, *names: str, days: tuple[int, int] = (-1, 30), key: Any = None
+    ) -> tuple[bytes, bytes]:
+        """Return a server's certificate and its key, as they stand in files.
+
+        :param key: of `cryptography`; a new one when it is left out.
+        """
+        key, certificate = self._server(names, days, key)
+        private: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return certificate.public_bytes(Encoding.PEM), private
 
     def _server(
-        self, names: Sequence[str], days: tuple[int, int]
-    ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-        key = ec.generate_private_key(ec.SECP256R1())
+        self, names: Sequence[str], days: tuple[int, int], key: Any = None
+    ) -> tuple[Any, x509.Certificate]:
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         return key, self._sign(subject, key, names, days=days)
 
