@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from itertools import pairwise
 
 import attrs
 from twisted.internet.address import IPv4Address
@@ -24,6 +25,21 @@ from multisendcon_plugin.spool import MemorySpool
 
 EXAMPLE_PEER = IPv4Address("TCP", "127.0.0.1", 4711)
 MAIL = b"Subject: x\r\n\r\nhello\r\n"
+
+
+def chunk(octets, *, last=False):
+    """Return a BDAT and what it announces."""
+    return b"BDAT %d%s\r\n%s" % (len(octets), b" LAST" if last else b"", octets)
+
+
+def chunks(content, *cuts):
+    """Return content cut into chunks."""
+    ends = [0, *cuts, len(content)]
+    last = len(ends) - 2
+    return b"".join(
+        chunk(content[start:end], last=number == last)
+        for number, (start, end) in enumerate(pairwise(ends))
+    )
 
 
 def account(name="Rest", senders=(), recipients=()):
@@ -85,6 +101,15 @@ class Client:
         """Go as far as the content."""
         paths = [b"RCPT TO:<%s>" % recipient for recipient in recipients]
         return self.ask(b"MAIL FROM:<%s>" % sender, *paths, b"DATA")
+
+    def begin_chunks(self):
+        """Go as far as the first BDAT."""
+        self.ask(b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>")
+
+    def send_chunks(self, octets):
+        """Send chunks in one segment; return what is said to them."""
+        self.send(octets)
+        return self.replies()
 
     def send_mail(self, content=MAIL, **envelope):
         """Send a mail whole; return what is said to its final dot."""

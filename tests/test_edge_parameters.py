@@ -4,8 +4,10 @@ import pytest
 
 from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.edge.parameters import (
+    Chunk,
     ForwardPath,
     ReversePath,
+    read_bdat,
     read_mail,
     read_rcpt,
 )
@@ -94,6 +96,43 @@ def test_mail_is_read(argument, path):
 )
 def test_mail_is_refused(argument, reply):
     assert refusal(read_mail, argument) == reply
+
+
+@pytest.mark.parametrize("value", [b"<>", b"joe+40x.example"])
+def test_where_clients_may_log_in_they_may_say_who_has_before(value):
+    path = ReversePath(address="a@b", size=5)
+    assert read_mail(b"FROM:<a@b> AUTH=%s SIZE=5" % value, auth=True) == path
+    assert refusal(read_mail, b"FROM:<a@b> AUTH=%s" % value) == "555 5.5.4"
+    assert refusal(read_mail, b"FROM:<a@b> AUTH", auth=True) == "501 5.5.4"
+
+
+@pytest.mark.parametrize(
+    ("argument", "chunk"),
+    [
+        (b"5", Chunk(5, last=False)),
+        (b"5 LAST", Chunk(5, last=True)),
+        (b"5  last", Chunk(5, last=True)),
+        (b"0", Chunk(0, last=False)),
+        (b"007\tLAST", Chunk(7, last=True)),
+        (b"9" * 20, Chunk(10**20 - 1, last=False)),
+        (b"5 FIRST", Chunk(5, last=None)),
+        (b"5 LAST LAST", Chunk(5, last=None)),
+        (b"5 6", Chunk(5, last=None)),
+    ],
+)
+def test_bdat_is_read(argument, chunk):
+    assert read_bdat(argument) == chunk
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        *(b"", b"LAST", b"LAST 5", b"-5", b"+5", b"5LAST", b"0x5", b"5.0", b"5,000", b"1_0"),
+        *(b"9" * 21, b"9" * 5000, "٥".encode(), b"\xb2"),
+    ],
+)
+def test_a_chunk_may_have_no_length(argument):
+    assert read_bdat(argument) is None
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,11 @@ class ForwardPath:
     original: str = ""
 
 
-def read_mail(argument: bytes) -> ReversePath:
+def read_mail(argument: bytes, *, auth: bool = False) -> ReversePath:
     """Read what follows ``MAIL``.
 
+    :param auth: clients may log in; then they may also say who has handed the mail in to them
+        (RFC 4954 section 5), which we trust none to know.
     :raise ReplyError: with the reply that the client gets.
     """
     address, rest = _path(_FROM, argument, MAIL_SYNTAX, null_allowed=True)
@@ -76,6 +78,8 @@ def read_mail(argument: bytes) -> ReversePath:
     envelope_id = parameters.pop("ENVID", "")
     if envelope_id is None or (envelope_id and not dsn.is_envelope_id(envelope_id)):
         raise ReplyError(Reply(501, "5.5.4", "ENVID takes xtext of up to 100 characters"))
+    if auth and parameters.pop("AUTH", "<>") is None:
+        raise ReplyError(Reply(501, "5.5.4", "AUTH takes an address, or <>"))
     _refuse(parameters)
     if not (utf8 or address.isascii()):
         raise ReplyError(NEEDS_UTF8)
