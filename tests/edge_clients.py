@@ -6,12 +6,16 @@ from ipaddress import ip_network
 from itertools import pairwise
 
 import attrs
+from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
+from twisted.cred.portal import IRealm, Portal
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, execute, maybeDeferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import ISSLTransport, ITCPTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.mail.imap4 import PLAINCredentials
+from twisted.mail.interfaces import IMessageDeliveryFactory
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
@@ -131,6 +135,28 @@ class Client:
     @property
     def paused(self):
         return self.transport.producerState == "paused"
+
+
+@implementer(IRealm)
+@attrs.frozen
+class _Realm:
+    """Gives whoever has logged in the delivery hooks of the session."""
+
+    deliveries: object
+
+    def requestAvatar(self, avatar, mind, *interfaces):
+        return IMessageDeliveryFactory, self.deliveries, lambda: None
+
+
+def offer_security(client, checker=None):
+    """Offer TLS and AUTH PLAIN; joe has the password secret, unless a checker is given."""
+    if checker is None:
+        checker = InMemoryUsernamePasswordDatabaseDontUse()
+        checker.addUser(b"joe", b"secret")
+    session = client.session
+    session.ctx = object()
+    session.challengers = {b"PLAIN": PLAINCredentials}
+    session.portal = Portal(_Realm(session.deliveryFactory), [checker])
 
 
 @attrs.frozen

@@ -5,14 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
-from twisted.cred.portal import IRealm, Portal
-from twisted.mail.imap4 import PLAINCredentials
-from twisted.mail.interfaces import IMessageDeliveryFactory
-from zope.interface import implementer
 
 from multisendcon_plugin.edge.order import WRONG_ORDER, State
-from tests.edge_clients import MAIL, Edge, chunk
+from tests.edge_clients import MAIL, Edge, chunk, offer_security
 
 HELLO = b"EHLO client.example"
 SENDER = b"MAIL FROM:<a@x.example>"
@@ -137,15 +132,6 @@ def cells(*tables):
                 yield state, command.strip(), reply, state if following == "." else following
 
 
-@implementer(IRealm)
-class Realm:
-    def __init__(self, factory):
-        self._factory = factory
-
-    def requestAvatar(self, avatar, mind, *interfaces):  # noqa: N802
-        return IMessageDeliveryFactory, self._factory, lambda: None
-
-
 #: What is on offer, or done already, and the tables that hold then.
 WORLDS = {
     "nothing on offer": (TABLE, NOT_OFFERED),
@@ -167,15 +153,9 @@ def client_in(world):
     client = Edge().client(hello=None)
     if world == "nothing on offer":
         return client
-    session = client.session
-    session.ctx = object()
-    session.challengers = {b"PLAIN": PLAINCredentials}
-    checker = InMemoryUsernamePasswordDatabaseDontUse()
-    checker.addUser(b"joe", b"secret")
-    session.portal = Portal(Realm(session.deliveryFactory), [checker])
+    offer_security(client)
     if "TLS" in world:
         assert client.ask(b"STARTTLS")[0].startswith("220")
-        session.handshakeCompleted()
     if "login" in world:
         assert client.ask(HELLO, LOGIN)[-1].startswith("235")
     return client
