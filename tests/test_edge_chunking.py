@@ -221,13 +221,22 @@ def test_a_bare_line_end_between_two_chunks_is_refused(client, cut):
     assert client.send_chunks(chunks(b"a\r\rb", cut))[-1] == UNCLEAN
 
 
-@pytest.mark.parametrize("argument", [b"", b"LAST", b"-1", b"4K", b"9" * 21])
+@pytest.mark.parametrize("argument", [b"", b"LAST", b"-1", b"4K", b"9" * 21, b"9" * 10**5])
 def test_a_chunk_of_unknown_length_ends_the_session(edge, client, argument):
     assert client.ask(b"BDAT " + argument, b"RSET", b"NOOP") == [
         "501 5.5.4 how many octets follow BDAT cannot be known, closing"
     ]
     assert client.closed
     assert not edge.intake.drafts
+
+
+@pytest.mark.parametrize("segment", [1000, 10_000, 100_000])
+def test_a_chunk_of_endless_length_ends_the_session(client, segment):
+    for _ in range(100_000 // segment):
+        client.send(b"BDAT ".ljust(segment, b"9"))
+        assert client.replies() == []
+    assert client.ask(b" LAST", b"NOOP")[0].startswith("501")
+    assert client.closed
 
 
 @pytest.mark.parametrize("marker", [b"FIRST", b"LAST 5", b"LAST LAST", b"5"])

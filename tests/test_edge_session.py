@@ -53,6 +53,11 @@ def test_greeting_and_what_is_offered():
     assert client.ask(b"HELO client.example") == ["250 relay.example"]
 
 
+def test_no_more_recipients_are_offered_than_six_digits_can_say():
+    client = Edge(max_recipients=10_000_000).client(hello=None)
+    assert client.ask(b"EHLO client.example")[-1] == "250 LIMITS RCPTMAX=999999"
+
+
 def test_segments_leave_at_once():
     assert Edge().client().transport.no_delay
 

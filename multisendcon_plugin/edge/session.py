@@ -118,6 +118,12 @@ class ESMTPSession(ESMTPWire):
             raise ReplyError(replies.UNKNOWN_COMMAND)
         getattr(self, method)(b"".join(argument).strip(b" \t"))
 
+    def refuse_overlong(self, beginning: bytes) -> None:
+        if beginning.lstrip(b" \t")[:4].upper() == b"BDAT":
+            self.close_with(replies.CHUNK_UNKNOWN)
+        else:
+            self._refuse(replies.LINE_TOO_LONG)
+
     # Greeting and session.
 
     def do_HELO(self, rest: bytes) -> None:

@@ -63,7 +63,7 @@ class ESMTPWire(smtp.ESMTP):
         self._input = b""
         self._done = 0
         self._output: list[bytes] = []
-        self._overlong = False
+        self._overlong = b""
         self._waiting = False
         self._advancing = False
         self._closing = False
@@ -82,6 +82,10 @@ class ESMTPWire(smtp.ESMTP):
 
         :raise ReplyError: the command is refused with this reply.
         """
+        raise NotImplementedError
+
+    def refuse_overlong(self, beginning: bytes) -> None:
+        """Refuse a line that is too long; all of it has come."""
         raise NotImplementedError
 
     def receive_content(self, octets: bytes) -> bytes:
@@ -182,16 +186,15 @@ class ESMTPWire(smtp.ESMTP):
         end = self._input.find(b"\n", self._done)
         if end < 0:
             if len(self._input) - self._done > self.limits.command_line:
-                self._overlong = True
+                self._overlong = self._overlong or self._input[self._done : self._done + 64]
                 self._done = len(self._input)
             return False
         line = self._input[self._done : end]
         self._done = end + 1
         self.more_is_here = self._done < len(self._input)
-        overlong = self._overlong or len(line) > self.limits.command_line
-        self._overlong = False
-        if overlong:
-            self._refuse(replies.LINE_TOO_LONG)
+        overlong, self._overlong = self._overlong, b""
+        if overlong or len(line) > self.limits.command_line:
+            self.refuse_overlong(overlong or line)
         elif line[-1:] != b"\r" or b"\r" in line[:-1] or b"\0" in line:
             # What follows may be part of an address that nobody has looked at.
             self.close_with(replies.BARE_LINE_END)
