@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 
 from tests.interop.programs import Program, free_port, python_program
@@ -13,20 +14,24 @@ class Relay(Program):
 
     :param configuration: the accounts, and whatever else is to be set, in TOML.
     :param spool: its spool's folder.
+    :param listen: where it listens besides, as endpoint strings.
+    :param settings: further keys of `[master_relay]`.
     """
 
     address = "127.0.2.1"
 
-    def __init__(self, folder, configuration, spool="spool"):
+    def __init__(self, folder, configuration, spool="spool", *, listen=(), settings=""):
         super().__init__("relay", folder)
         self.port = free_port(self.address)
         self.spool = self.folder / spool
+        listen = [f"tcp:port={self.port}:interface={self.address}:backlog=200", *listen]
         self._configuration = self.folder / "relay.toml"
         self._configuration.write_text(
             f"""
             [master_relay]
-            listen = ["tcp:port={self.port}:interface={self.address}:backlog=200"]
+            listen = {json.dumps(listen)}
             hostname = "relay.example.com"
+            {settings}
 
             [spool]
             path = "{self.spool}"
