@@ -181,12 +181,25 @@ def test_the_pause_counts_from_the_login_however_long_the_hashing_takes(line):
     client = inside_tls(edge)
     client.ask(line)
     edge.clock.advance(2)
-    # An unknown user costs a hash as well.
     threads.go_on()
     edge.clock.advance(PAUSE - 2 - 0.1)
     assert client.replies() == []
     edge.clock.advance(0.1)
     assert client.replies() == WRONG
+
+
+@pytest.mark.parametrize("line", [RIGHT, *WRONG_LOGINS])
+def test_each_login_costs_one_hash(monkeypatch, edge, line):
+    hashed = []
+    real = PasswordHash.matches
+
+    def matches(self, password):
+        hashed.append(self.cost)
+        return real(self, password)
+
+    monkeypatch.setattr(PasswordHash, "matches", matches)
+    inside_tls(edge).ask(line)
+    assert hashed == [14]
 
 
 def test_an_unknown_user_costs_as_much_as_the_costliest(edge):
