@@ -10,6 +10,7 @@ from tests.edge_clients import MAIL, Edge
 SHUTTING_DOWN = ["421 4.3.2 shutting down, try again later"]
 NOT_ALLOWED = ["554 5.7.1 this relay does not serve your address"]
 TOO_MANY = ["421 4.3.2 too many connections, try again later"]
+TOO_MANY_FROM_THERE = ["421 4.7.0 too many connections from your address, try again later"]
 
 
 @pytest.mark.parametrize(
@@ -56,8 +57,87 @@ def test_most_connections():
     assert second.ask(b"NOOP") == ["250 2.0.0 still here"]
 
 
+def peer(host):
+    return (IPv6Address if ":" in host else IPv4Address)("TCP", host, 1)
+
+
+ANYWHERE = ["0.0.0.0/0", "::/0"]
+
+
 @pytest.mark.parametrize(
-    ("settings", "why"), [({"allow": []}, "may not connect"), ({"max_connections": 0}, "too many")]
+    ("host", "same", "other"),
+    [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.2"),
+        ("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"),
+        ("127.0.0.1", "127.0.0.1", "::1"),
+    ],
+)
+def test_most_connections_per_address(host, same, other):
+    edge = Edge(allow=ANYWHERE, max_connections_per_address=2)
+    first = edge.client(peer=peer(host))
+    edge.client(peer=peer(same))
+    refused = edge.client(peer=peer(same))
+    assert refused.greeting == TOO_MANY_FROM_THERE
+    assert refused.closed
+    assert edge.client(peer=peer(other)).greeting[0].startswith("220")
+    refused.hang_up()
+    assert edge.client(peer=peer(same)).greeting == TOO_MANY_FROM_THERE
+    first.hang_up()
+    assert edge.client(peer=peer(same)).greeting[0].startswith("220")
+    assert edge.client(peer=peer(same)).greeting == TOO_MANY_FROM_THERE
+
+
+def test_local_sockets_have_no_address_to_be_counted_by():
+    edge = Edge(max_connections_per_address=1)
+    for _ in range(5):
+        assert edge.client(peer=UNIXAddress(None)).greeting[0].startswith("220")
+
+
+def cut_off_after_last_words(edge, client):
+    client.ask(b"QUIT")
+    edge.clock.advance(LAST_WORDS)
+    assert client.cut_off
+
+
+ENDINGS = {
+    "vanishes": lambda edge, client: None,
+    "quits": lambda edge, client: client.ask(b"QUIT"),
+    "is idle": lambda edge, client: edge.clock.advance(300),
+    "makes errors": lambda edge, client: client.ask(*[b"FOO"] * 20),
+    "is a browser": lambda edge, client: client.ask(b"GET / HTTP/1.1"),
+    "sends a bare line feed": lambda edge, client: client.send(b"\n"),
+    "vanishes in its content": lambda edge, client: client.begin(),
+    "vanishes before its reply": lambda edge, client: client.send_mail(),
+    "does not read": cut_off_after_last_words,
+    "is sent away": lambda edge, client: client.session.stop(),
+}
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
+def test_connections_are_given_back_however_a_session_ends(end):
+    edge = Edge(max_connections_per_address=1)
+    edge.intake.waits = True
+    for _ in range(3):
+        client = edge.client()
+        assert client.greeting[0].startswith("220")
+        assert edge.client().greeting == TOO_MANY_FROM_THERE
+        end(edge, client)
+        # What counts is the connection, not that we have said good-bye.
+        assert edge.client().greeting == TOO_MANY_FROM_THERE
+        client.hang_up()
+    assert not edge.factory._counts
+    assert not edge.factory._sessions
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"allow": []}, "may not connect"),
+        ({"max_connections": 0}, "too many connections"),
+        ({"max_connections_per_address": 0}, "too many connections from there"),
+    ],
 )
 def test_admin_can_read_who_was_refused(settings, why):
     with capturedLogs() as events:

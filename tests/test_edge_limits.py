@@ -250,7 +250,136 @@ def test_time_that_we_take_is_not_the_client_s():
     assert client.replies() == IDLE_TOO_LONG
 
 
+# The time of a mail.
+
+HOUR = LIMITS.transaction_timeout
+TOO_SLOW = ["421 4.4.2 this mail takes too long, closing"]
+
+
+def trickle(edge, client, seconds, octets=b"x"):
+    """Say something often enough not to be idle."""
+    for _ in range(int(seconds / 100)):
+        edge.clock.advance(100)
+        if client.closed:
+            break
+        client.send(octets)
+
+
+def test_mail_that_trickles_in_is_cut_off_in_time():
+    edge = Edge()
+    client = edge.client()
+    trickle(edge, client, HOUR, b"NOOP\r\n")
+    client.replies()
+    client.begin()
+    trickle(edge, client, HOUR - 100)
+    assert not client.closed
+    assert client.replies() == []
+    trickle(edge, client, 100)
+    assert client.replies() == TOO_SLOW
+    assert client.closed
+    assert edge.draft.discarded
+    edge.clock.advance(LAST_WORDS)
+    assert client.cut_off
+
+
+def test_time_runs_from_mail_on():
+    edge = Edge(transaction_timeout=200)
+    client = edge.client()
+    client.ask(b"MAIL FROM:<a@x.example>")
+    trickle(edge, client, 100, b"NOOP\r\n")
+    client.replies()
+    client.ask(b"RCPT TO:<b@y.example>", b"DATA")
+    trickle(edge, client, 100)
+    assert client.replies() == TOO_SLOW
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda client: client.ask(b"RSET"),
+        lambda client: client.ask(b"EHLO c.example"),
+        lambda client: client.ask(b"HELO c.example"),
+        lambda client: client.ask(b"RCPT TO:<b@y.example>", b"DATA", MAIL + b"."),
+        lambda client: client.ask(b"RCPT TO:<b@y.example>", b"DATA", b"\n", b"."),
+    ],
+)
+def test_time_is_over_with_the_mail(end):
+    edge = Edge()
+    client = edge.client()
+    for _ in range(3):
+        client.ask(b"MAIL FROM:<a@x.example>")
+        trickle(edge, client, HOUR - 100, b"NOOP\r\n")
+        client.replies()
+        end(client)
+        trickle(edge, client, 200, b"NOOP\r\n")
+        assert not client.closed
+
+
+def test_refused_sender_has_no_time():
+    edge = Edge()
+    client = edge.client()
+    client.ask(b"MAIL FROM:<a@x.example> FOO=1")
+    trickle(edge, client, HOUR, b"NOOP\r\n")
+    assert not client.closed
+
+
+def test_time_that_the_commit_takes_is_ours():
+    edge = Edge()
+    edge.intake.waits = True
+    client = edge.client()
+    client.send_mail()
+    edge.clock.advance(2 * HOUR)
+    assert not client.closed
+    edge.intake.go_on()
+    (reply,) = client.replies()
+    assert reply.startswith("250 2.0.0 queued")
+
+
+@pytest.mark.parametrize("begun", [[], [b"RCPT TO:<b@y.example>"]])
+def test_no_time_limit_outlives_the_connection(begun):
+    edge = Edge()
+    client = edge.client()
+    client.ask(b"MAIL FROM:<a@x.example>", *begun)
+    client.hang_up()
+    assert edge.clock.getDelayedCalls() == []
+
+
+# As the configuration says.
+
+
+def test_limits_are_those_of_the_configuration():
+    edge = Edge(
+        max_errors=2, max_command_line=2048, idle_timeout=7, max_header_size=200, max_received=2
+    )
+    client = edge.client()
+    assert client.ask(b"NOOP ".ljust(2047, b"x")) == ["250 2.0.0 still here"]
+    assert client.ask(b"NOOP ".ljust(2048, b"x")) == ["500 5.5.2 line too long"]
+    assert client.ask(b"FOO")[-1] == "421 4.7.0 too many errors, closing"
+    client = edge.client()
+    assert client.send_mail(b"A: " + b"x" * 200 + b"\r\n") == ["552 5.3.4 message header too large"]
+    assert client.send_mail(b"Received: x\r\n")[0].startswith("250")
+    assert client.send_mail(b"Received: x\r\n" * 2)[0].startswith("554 5.4.6")
+    edge.clock.advance(7)
+    assert client.replies() == IDLE_TOO_LONG
+
+
 # Back-pressure.
+
+
+def test_client_that_never_reads_its_replies_is_idle_in_the_end():
+    edge = Edge()
+    client = edge.client()
+    for _ in range(10):
+        client.send(b"RSET\r\n" * 1000)
+    client.session.pauseProducing()
+    assert client.paused
+    edge.clock.advance(IDLE)
+    assert client.replies()[-1:] == IDLE_TOO_LONG
+    assert client.closed
+    edge.clock.advance(LAST_WORDS)
+    assert client.cut_off
+    client.hang_up()
+    assert edge.clock.getDelayedCalls() == []
 
 
 def test_client_that_does_not_read_is_not_read():
