@@ -11,97 +11,60 @@ from itertools import combinations, product
 
 import pytest
 
-from multisendcon_plugin import RelayService, parse
-from multisendcon_plugin.spool import MemorySpool
-from tests.edge_clients import Client
-from tests.relays import Network, Server
+from tests.memory_relay import MemoryRelay, without_trace
 
-CONFIGURATION = """
-[master_relay]
-hostname = "relay.example"
-
-[[client]]
-addresses = ["127.0.0.1"]
-bare_lf = "{}"
-
-[[account]]
-name = "Provider"
-server = "192.0.2.1"
-max_mails_per_connection = 1_000_000
-"""
 MODES = pytest.mark.parametrize("bare_lf", ["refuse", "fix"])
-ENVELOPE = b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n"
-SAID = [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>", b"DATA"]
+PATHS = b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n"
+ENVELOPE = PATHS + b"DATA\r\n"
+SAID = ENVELOPE.splitlines()
 HEADER = b"S: x\r\n\r\n"
 END = b"\r\n.\r\n"
+REFUSED = "550 5.6.11 message holds a bare CR, a bare LF or a NUL"
 FIT = re.compile(rb"(?:[^\r\n\0]|\r\n)*")
 
 
-class Relay:
-    """A relay with its provider.
-
-    :param bare_lf: what it does with bare line feeds.
-    """
+class Relay(MemoryRelay):
+    """Sees to it that mails arrive as they were meant, or not at all."""
 
     def __init__(self, bare_lf):
+        super().__init__("PIPELINING", bare_lf=bare_lf)
         self.fixes = bare_lf == "fix"
-        self.provider = Server("PIPELINING")
-        network = Network(self.provider)
-        self.service = RelayService(
-            parse(CONFIGURATION.format(bare_lf)),
-            network,
-            spool=MemorySpool(network),
-            wall=network.seconds,
-        )
-        self.service.startService()
-        self.network = network
-        self.client = Client(self.service.factory)
-
-    def send(self, *segments):
-        """Send a mail; return the reply to its content, and what it came to at the provider."""
-        if self.client.closed:
-            self.client.hang_up()
-            self.client = Client(self.service.factory)
-        known = len(self.provider.lines), len(self.provider.taken)
-        for segment in segments:
-            if not self.client.closed:
-                self.client.send(segment)
-        reply = self.client.replies()[3]
-        self.network.flush()
-        said = self.provider.lines[known[0] :]
-        if said[:1] == [b"EHLO relay.example"]:
-            del said[0]
-        return reply, said, self.provider.taken[known[1] :]
 
     def check(self, *segments):
-        """Send a mail; see that it is refused, or arrives as it was meant."""
-        stream = b"".join(segments).removeprefix(ENVELOPE)
-        reply, said, taken = self.send(*segments)
-        content = self.expected(stream)
-        if content is None:
-            assert reply == "550 5.6.11 message holds a bare CR, a bare LF or a NUL", stream
-            assert said == taken == [], stream
-            return False
-        assert reply.startswith("250 2.0.0 queued"), stream
-        assert said == SAID, stream
-        [mail] = taken
-        assert FIT.fullmatch(mail), stream
-        _trace, _by, date_and_content = mail.split(b"\r\n\t", 2)
-        assert date_and_content.partition(b"\r\n")[2] == content + b".\r\n", stream
-        return True
-
-    def expected(self, stream):
-        """Return what a mail is in wire form by RFC 5321; ``None``: it is to be refused."""
-        sent, _, _ = stream.partition(END)
+        """Send a mail with DATA; tell whether it arrives."""
+        (_, _, _, reply, *_), said, taken = self.send(*segments)
+        # RFC 5321 section 4.5.2, read literally.
+        sent, _, _ = b"".join(segments).removeprefix(ENVELOPE).partition(END)
         lines = [line.removeprefix(b".") for line in sent.split(b"\r\n")]
-        content = b"\r\n".join(lines)
+        return self._arrived(b"\r\n".join(lines) + b"\r\n", reply, said, taken)
+
+    def check_chunks(self, *chunks):
+        """Send a mail with BDAT; tell whether it arrives."""
+        *most, last = chunks
+        commands = [b"BDAT %d\r\n%s" % (len(chunk), chunk) for chunk in most]
+        commands.append(b"BDAT %d LAST\r\n%s" % (len(last), last))
+        (*_, reply), said, taken = self.send(PATHS, *commands)
+        sent = b"".join(chunks)
+        if not sent.endswith(b"\n" if self.fixes else b"\r\n"):
+            sent += b"\r\n"
+        return self._arrived(sent, reply, said, taken)
+
+    def _arrived(self, sent, reply, said, taken):
         if self.fixes:
-            content = re.sub(rb"\r?\n", b"\r\n", content)
-        if not FIT.fullmatch(content):
-            return None
-        return b"".join(
-            (b"." if line[:1] == b"." else b"") + line + b"\r\n" for line in content.split(b"\r\n")
-        )
+            sent = re.sub(rb"\r?\n", b"\r\n", sent)
+        if not FIT.fullmatch(sent):
+            assert reply == REFUSED, sent
+            assert said == taken == [], sent
+            return False
+        assert reply.startswith("250 2.0.0 queued"), sent
+        assert said == SAID, sent
+        [mail] = taken
+        assert FIT.fullmatch(mail), sent
+        lines = without_trace(mail).split(b"\r\n")
+        assert lines[-2:] == [b".", b""], sent
+        assert [line.removeprefix(b".") for line in lines[:-2]] == sent.split(b"\r\n")[:-1]
+        assert b"." not in lines[:-2], sent
+        return True
 
 
 def strings(longest):
@@ -123,6 +86,21 @@ def test_all_short_strings_in_a_body(bare_lf, before, longest, arrived):
     sent = [relay.check(ENVELOPE + before + text + END) for text in strings(longest)]
     assert len(sent) == {5: 3905, 6: 19_530}[longest]
     assert sum(sent) == arrived
+
+
+@pytest.mark.parametrize(("bare_lf", "arrived"), [("refuse", 118), ("fix", 515)])
+def test_all_short_strings_in_a_chunk(bare_lf, arrived):
+    relay = Relay(bare_lf)
+    assert sum(relay.check_chunks(HEADER + text) for text in strings(5)) == arrived
+
+
+@MODES
+def test_all_very_short_strings_wherever_the_chunks_end(bare_lf):
+    relay = Relay(bare_lf)
+    for text in strings(3):
+        sent = HEADER + text
+        for cut in range(len(HEADER) - 2, len(sent) + 1):
+            relay.check_chunks(sent[:cut], sent[cut:])
 
 
 @MODES
