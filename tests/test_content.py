@@ -175,6 +175,7 @@ class MemoryRelay:
         for piece in pieces:
             session.dataReceived(piece)
         assert b"queued as" in transport.value().splitlines()[-1], transport.value()
+        session.connectionLost()
         self.network.settle()
         return self.provider.mails[-1].content
 
