@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from multisendcon_plugin import RelayService, parse
 from multisendcon_plugin.spool import MemorySpool
 from tests.edge_clients import Client
@@ -58,6 +60,13 @@ class MemoryRelay:
         self._network.flush()
         said = [line for line in self.provider.lines[lines:] if line[:5] != b"EHLO "]
         return replies, said, self.provider.taken[taken:]
+
+    def submit(self, envelope, content):
+        """Hand a mail in; return the contents that the provider has taken."""
+        taken = len(self.provider.taken)
+        self._service.submit(envelope, content).addErrback(pytest.fail)
+        self._network.flush()
+        return self.provider.taken[taken:]
 
 
 def without_trace(content):
