@@ -222,6 +222,7 @@ class Intake:
     """Takes over messages, when it is let.
 
     :ivar messages: what was taken over.
+    :ivar waiting: commits that `go_on` has not answered yet.
     :ivar waits: messages are not taken over before `go_on` is called.
     :ivar fault: why no message can be taken over.
     :ivar room: what new drafts answer to `write`.
@@ -230,7 +231,7 @@ class Intake:
     def __init__(self, clock):
         self._spool = MemorySpool(clock)
         self._spool.open()
-        self._waiting = []
+        self.waiting = []
         self.drafts = []
         self.messages = []
         self.waits = False
@@ -243,14 +244,14 @@ class Intake:
 
     def commit(self, draft, *message):
         answer = Deferred()
-        self._waiting.append((answer, draft, message))
+        self.waiting.append((answer, draft, message))
         if not self.waits:
             self.go_on()
         return answer
 
     def go_on(self):
         """Take over, or refuse, what has waited longest."""
-        answer, draft, message = self._waiting.pop(0)
+        answer, draft, message = self.waiting.pop(0)
         execute(self._commit, draft, *message).chainDeferred(answer)
 
     def _commit(self, draft, envelope, header_size, parcels):
