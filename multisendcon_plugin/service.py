@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from .configuration import Configuration, doubts
-from .configuration.endpoints import PROXY
+from .configuration.endpoints import PROXY, with_backlog
 from .edge import ProxyFactory, RelayESMTPFactory
 from .envelope import Envelope
 from .errors import ListenError, SpoolError
@@ -101,9 +101,9 @@ class RelayService(Service):
 
     def _listen(self, description: str) -> None:
         problems: list[Failure] = []
-        bare = description.removeprefix(PROXY)
+        bare = with_backlog(description).removeprefix(PROXY)
         factory: Any = self.factory
-        if bare != description:
+        if description.startswith(PROXY):
             factory = ProxyFactory(self.factory, self._reactor)
         listening = maybeDeferred(lambda: serverFromString(self._reactor, bare).listen(factory))
         listening.addCallbacks(self._ports.append, problems.append)

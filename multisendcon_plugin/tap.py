@@ -11,6 +11,7 @@ from typing import NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
+from . import descriptors
 from .clock import make_steady
 from .configuration import load
 from .errors import MultisendconError
@@ -68,7 +69,20 @@ class DaemonService(RelayService):
 
     def privilegedStartService(self) -> None:
         """Listen, or exit."""
+        self._take_descriptors()
         self._or_exit(super().privilegedStartService)
+
+    def _take_descriptors(self) -> None:
+        # Not the service's: it would be to the embedding program's surprise.
+        needed = descriptors.needed(self.configuration)
+        allowed = descriptors.allow(needed)
+        if allowed < needed:
+            self.log.warn(
+                "the system allows {allowed} open files (ulimit -n, LimitNOFILE=), but all"
+                " connections that max_connections allows need {needed}",
+                allowed=allowed,
+                needed=needed,
+            )
 
     def startService(self) -> None:
         """Start, or exit."""

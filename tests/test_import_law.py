@@ -27,7 +27,7 @@ LAW = (
     ("interfaces",),
     ("edge", "spool", "queue", "relay"),
     # Those who introduce them to each other, or run them.
-    ("clock", "service", "preflight", "testing"),
+    ("clock", "descriptors", "service", "preflight", "testing"),
     ("",),  # the package itself: the names for embedding
     ("demo", "admin"),
     ("tap", "__main__"),

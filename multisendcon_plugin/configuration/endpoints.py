@@ -42,6 +42,9 @@ _DEFAULTS = {
 }
 #: Stands before an endpoint to which a proxy connects.
 PROXY = "haproxy:"
+#: Connections that wait to be accepted, where the string does not say; of more than that at once,
+#: the system lets some try again after a second.  Twisted would have 50.
+BACKLOG = 1024
 _ARGUMENT = re.compile(r"((?:[^:=\\]|\\.)*)(?:=((?:[^:\\]|\\.)*))?:", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,5}")
 
@@ -87,6 +90,13 @@ def parse_endpoint(text: str) -> Endpoint:
     endpoint = Endpoint(prefix=kind, parameters=_DEFAULTS.get(kind, {}) | _named(text, kind, rest))
     _check(text, endpoint)
     return endpoint
+
+
+def with_backlog(text: str) -> str:
+    """Return an endpoint string that says how many connections may wait to be accepted."""
+    endpoint = parse_endpoint(text)
+    knows = "backlog" in _PARAMETERS[endpoint.prefix]
+    return f"{text}:backlog={BACKLOG}" if knows and "backlog" not in endpoint.parameters else text
 
 
 def _arguments(text: str) -> list[tuple[str, str]]:

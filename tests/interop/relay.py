@@ -24,7 +24,7 @@ class Relay(Program):
         super().__init__("relay", folder)
         self.port = free_port(self.address)
         self.spool = self.folder / spool
-        listen = [f"tcp:port={self.port}:interface={self.address}:backlog=200", *listen]
+        listen = [f"tcp:port={self.port}:interface={self.address}", *listen]
         self._configuration = self.folder / "relay.toml"
         self._configuration.write_text(
             f"""
