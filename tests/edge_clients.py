@@ -189,12 +189,14 @@ class Draft:
     """A draft of the memory spool that can tell what became of it.
 
     :ivar room: what `write` answers; a Deferred asks for a pause.
+    :ivar written: all content, also when it is too long to be `held`.
     """
 
     def __init__(self, draft, room):
         self._draft = draft
         self.number = draft.number
         self.room = room
+        self.written = b""
         self.fault = None
         self.discarded = False
 
@@ -205,6 +207,7 @@ class Draft:
     def write(self, data):
         if self.fault:
             raise self.fault
+        self.written += data
         self._draft.write(data)
         return self.room
 
@@ -257,9 +260,8 @@ class Intake:
     def _commit(self, draft, envelope, header_size, parcels):
         if self.fault:
             raise self.fault
-        content = draft.held
         draft.commit(envelope, header_size, parcels)
-        self.messages.append(Committed(envelope, content, header_size, parcels))
+        self.messages.append(Committed(envelope, draft.written, header_size, parcels))
 
 
 class Edge:
