@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThread
 from zope.interface import implementer
 
 from multisendcon_plugin import RelayService, parse
+from multisendcon_plugin.configuration.endpoints import BACKLOG
 from multisendcon_plugin.errors import ListenError, SpoolLockedError
 from multisendcon_plugin.interfaces import IDraft, ISpool
 from multisendcon_plugin.spool import MemorySpool, SqliteSpool
@@ -81,15 +82,15 @@ class Listening(ServiceTestCase):
         assert [address.host for address in relay.addresses] == ["127.0.0.1", "127.0.0.2"]
         assert all(address.port for address in relay.addresses)
 
-    def test_as_many_clients_may_wait_as_the_string_says_else_a_thousand(self):
+    def test_as_many_clients_may_wait_as_the_string_says_else_as_the_system_allows(self):
         reactor = MemoryReactorClock()
         text = 'listen = ["tcp:2500:127.0.0.1", "tcp:2501:127.0.0.1:7", "haproxy:tcp6:2502"]'
         text = f"[master_relay]\n{text}\n" + account("All", server="127.0.0.9")
         RelayService(parse(text), reactor).privilegedStartService()
         assert [(port, backlog) for port, _, backlog, _ in reactor.tcpServers] == [
-            (2500, 1024),
+            (2500, BACKLOG),
             (2501, 7),
-            (2502, 1024),
+            (2502, BACKLOG),
         ]
 
     async def test_after_stop_it_listens_nowhere_and_the_ports_are_free(self):

@@ -42,9 +42,10 @@ _DEFAULTS = {
 }
 #: Stands before an endpoint to which a proxy connects.
 PROXY = "haproxy:"
-#: Connections that wait to be accepted, where the string does not say; of more than that at once,
-#: the system lets some try again after a second.  Twisted would have 50.
-BACKLOG = 1024
+#: Connections that may wait to be accepted, where the string does not say: as many as the system
+#: allows (net.core.somaxconn).  One for which there is no room looks open to its client, but gets
+#: its greeting seconds, or up to a minute, later.  Twisted would have 50.
+BACKLOG = 65_535
 _ARGUMENT = re.compile(r"((?:[^:=\\]|\\.)*)(?:=((?:[^:\\]|\\.)*))?:", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,5}")
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.endurance import accounts, kills, outage, powercut, restarts, wait
+from tests.endurance import accounts, idle, kills, outage, powercut, restarts, wait
 
 #: Modules with `add_options(parser)` and `run(folder, options)`, which prints figures and yields
 #: what went wrong.
@@ -21,6 +21,7 @@ RUNS = {
     "accounts": accounts,
     "outage": outage,
     "wait": wait,
+    "idle": idle,
 }
 
 
