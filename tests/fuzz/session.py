@@ -17,7 +17,7 @@ SETTINGS = (
     {},
     {"max_recipients": 2, "max_message_size": 300},
 )
-FAULTS = (None, SpoolError("the disk is broken"), SpoolFullError("the disk is full"))
+FAULTS = (None, SpoolError, SpoolFullError)
 USERNAME, PASSWORD = b"joe", b"secret"
 
 
@@ -116,8 +116,8 @@ class Session:
             self.answer()
 
     def fail_with(self, fault):
-        """Let commits fail, or no longer."""
-        self.intake.fault = fault
+        """Let commits fail, or no longer: one of `FAULTS`."""
+        self.intake.fault = fault and fault("the disk does not work")
 
     def wait(self, seconds):
         self.edge.clock.advance(seconds)
