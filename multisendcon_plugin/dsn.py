@@ -38,8 +38,8 @@ UNSAID = Notify.FAILURE | Notify.DELAY
 #: Octets that the values of ENVID and ORCPT may have (RFC 3461 section 4.2 and 4.4).
 _LONGEST_ENVID, _LONGEST_ORCPT = 100, 500
 
-_ESCAPE = re.compile(r"\+([0-7][0-9A-F])")
-_XTEXT = re.compile(r"(?:[!-*,-<>-~\x80-\U0010ffff]|\+[0-7][0-9A-F])+")
+_ESCAPE = re.compile(rb"\+([0-9A-F]{2})")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~\x80-\U0010ffff]|\+[0-9A-F]{2})+")
 _PRINTABLE = re.compile(r"[ -~\xa0-\u2027\u202a-\U0010ffff]*")
 _ORIGINAL = re.compile(r"([A-Za-z0-9-]+);(.+)", re.DOTALL)
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -63,17 +63,26 @@ def parse_notify(value: str) -> Notify | None:
 def decode(xtext: str) -> str | None:
     """Return the text that xtext stands for (RFC 3461 section 4).
 
+    It stands for octets.  They are taken for UTF-8, as Postfix writes an address beyond ASCII.
+
     :return: ``None`` when it is no xtext, or stands for what cannot be shown in a report.
     """
     if not _XTEXT.fullmatch(xtext):
         return None
-    text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), xtext)
+    octets = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), xtext.encode())
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        return None
     return text if _PRINTABLE.fullmatch(text) else None
 
 
 def is_envelope_id(value: str) -> bool:
     """Tell whether this may be the value of ENVID."""
-    return value.isascii() and len(value) <= _LONGEST_ENVID and decode(value) is not None
+    if not value.isascii() or len(value) > _LONGEST_ENVID:
+        return False
+    text = decode(value)
+    return text is not None and text.isascii()
 
 
 def original_recipient(value: str) -> tuple[str, str] | None:

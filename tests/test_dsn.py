@@ -48,6 +48,10 @@ def test_any_printable_text_can_be_written_in_xtext(text):
     assert is_envelope_id(xtext) == (len(xtext) <= 100)
 
 
+def test_an_envelope_id_stands_for_ascii():
+    assert not is_envelope_id("a+C3+A4")
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -55,6 +59,9 @@ def test_any_printable_text_can_be_written_in_xtext(text):
         ("RFC822;a;b", ("RFC822", "a;b")),
         ("utf-8;ä@c", ("utf-8", "ä@c")),
         ("utf-8;\\x{E4}@c", ("utf-8", "\\x{E4}@c")),
+        ("rfc822;+C3+A4@b+C3+BCcher.example", ("rfc822", "ä@bücher.example")),
+        ("rfc822;+E4@c", None),
+        ("rfc822;+E2+80+A8@c", None),
         ("rfc822;", None),
         (";a@b", None),
         ("a@b", None),

@@ -34,6 +34,8 @@ default_destination_concurrency_limit = {connections}
 initial_destination_concurrency = {connections}
 smtp_tls_security_level = none
 smtpd_tls_security_level = none
+message_size_limit = 0
+mailbox_size_limit = 0
 # Otherwise it slows clients down while it delivers; that would be unfair to its intake.
 in_flow_delay = 0
 """
