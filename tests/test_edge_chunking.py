@@ -224,7 +224,7 @@ def test_a_bare_line_end_between_two_chunks_is_refused(client, cut):
 @pytest.mark.parametrize("argument", [b"", b"LAST", b"-1", b"4K", b"9" * 21, b"9" * 10**5])
 def test_a_chunk_of_unknown_length_ends_the_session(edge, client, argument):
     assert client.ask(b"BDAT " + argument, b"RSET", b"NOOP") == [
-        "501 5.5.4 how many octets follow BDAT cannot be known, closing"
+        "554 5.5.4 how many octets follow BDAT cannot be known, closing"
     ]
     assert client.closed
     assert not edge.intake.drafts

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.edge_clients import MAIL
+from tests.edge_clients import MAIL, chunk
 from tests.fuzz.dialogue import Dialogue
 from tests.fuzz.script import LINES, ORDINARY, PIECES, play
 from tests.fuzz.session import FAULTS, SETTINGS, Session
@@ -56,6 +56,11 @@ class Sessions(RuleBasedStateMachine):
         octets = b"".join(pieces)
         for start in range(0, len(octets), size):
             self.session.send(octets[start : start + size])
+
+    @precondition(still_open)
+    @rule(octets=_pieces, last=st.booleans())
+    def send_a_chunk(self, octets, last):
+        self.session.send(chunk(octets, last=last))
 
     @precondition(still_open)
     @rule()

@@ -37,8 +37,11 @@ _CODES = {
     b"HELP": {214},
     b"QUIT": {221, 501},
     b"STARTTLS": {220, 501, 502, 503, 554},
-    b"AUTH": {235, 334, 501, 502, 503, 504, 535},
+    b"AUTH": {235, 334, 454, 501, 502, 503, 504, 535, 538},
+    b"BDAT": {250, 501, 503, 550, 552, 554},
+    b"EXPN": {502},
 }
+_CHUNK = re.compile(rb"(?i)[ \t]*BDAT[ \t]\s*(\d{1,20})(?:\s+(.*))?\s*\r\n", re.DOTALL)
 _WEB = frozenset([b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"])
 _AUTH_RESPONSE = {235, 334, 501, 535}
 _CONTENT = {250, 451, 452, 550, 552, 554}
@@ -59,6 +62,8 @@ class _Transaction:
 
     sender: str | None
     recipients: list[str | None] = attrs.field(factory=list)
+    chunks: bytes = b""
+    refused: bool = False
 
 
 class Dialogue:
@@ -77,7 +82,7 @@ class Dialogue:
         self._greeted = self._hello = False
         self._transaction = None
         self._taken = 0
-        self._content_is_whole = False
+        self._content_is_whole = self._in_chunk = False
         self._closed = False
         self.over = False
 
@@ -120,7 +125,7 @@ class Dialogue:
         assert not self._replies, f"too many replies: {self._replies}"
         assert closed == self.over, f"last words: {self.over}, hung up: {closed}"
         owes = self._content_is_whole or (
-            self._reading != self._read_content and b"\n" in self._sent
+            self._reading != self._read_content and not self._in_chunk and b"\n" in self._sent
         )
         assert self.over or waits or not owes, f"no reply to {self._sent[:100]}"
         surplus = len(self._messages) - self._taken
@@ -145,15 +150,55 @@ class Dialogue:
         refused = reply.code == 554 and not (self._closed and not self._replies)
         self.over = reply.code in _LAST_WORDS and not refused
 
+    def _read_chunk(self, begun):
+        """Take a BDAT with what follows it; its reply comes after that."""
+        size, marker = int(begun[1]), (begun[2] or b"").strip().upper()
+        last = marker == b"LAST"
+        end = begun.end() + size
+        self._in_chunk = len(self._sent) < end
+        self._content_is_whole = last and not self._in_chunk
+        if self._in_chunk or not self._replies:
+            return False
+        octets, self._sent = self._sent[begun.end() : end], self._sent[end:]
+        reply = self._replies.popleft()
+        self._end_with(reply)
+        if reply.code != 421:
+            assert reply.code in _CODES[b"BDAT"] | _FAULTS, f"BDAT was answered by {reply}"
+            assert reply.enhanced, f"no enhanced code in {reply}"
+            self._follow_chunk(octets, reply.code, last=last)
+            self._content_is_whole = False
+        return True
+
+    def _follow_chunk(self, octets, code, *, last):
+        transaction = self._transaction
+        if code != 250:
+            if transaction:
+                # Without a recipient nothing has begun that could be refused.
+                transaction.refused = bool(transaction.recipients)
+        else:
+            assert transaction, "BDAT before MAIL"
+            assert transaction.recipients, "BDAT before RCPT"
+            assert not transaction.refused, "a chunk after one that was refused"
+            transaction.chunks += octets
+            if last:
+                assert self._taken < len(self._messages), "a 250 without a commit"
+                _compare(transaction, _stuffed(transaction.chunks), self._messages[self._taken])
+                self._taken += 1
+        if last:
+            self._transaction = None
+
     def _read_command(self):
+        begun = _CHUNK.match(self._sent, 0, self._sent.find(b"\n") + 1)
+        if begun:
+            return self._read_chunk(begun)
         found = self._next_line()
         if not found:
             return False
         line, reply = found
         if line is None or reply.code == 421:
             return True
-        verb, _, argument = line.strip(b" \t\r\n").partition(b" ")
-        verb = verb.upper()
+        verb, argument = [*re.split(rb"[ \t]", line.strip(b" \t\r\n"), maxsplit=1), b""][:2]
+        verb, argument = verb.upper(), argument.strip(b" \t")
         assert verb not in _WEB, f"{line} was answered by {reply}"
         expected = _CODES.get(verb, {500}) | _FAULTS
         assert reply.code in expected, f"{line} was answered by {reply}"
@@ -179,6 +224,7 @@ class Dialogue:
             case b"DATA", 354:
                 assert self._transaction, "DATA before MAIL"
                 assert self._transaction.recipients, "DATA before RCPT"
+                assert not self._transaction.chunks, "DATA after BDAT"
                 self._reading = self._read_content
                 # As though a line had just ended, since a lone dot may be the first line.
                 self._sent = b"\r\n" + self._sent
@@ -245,6 +291,13 @@ def _compare(transaction, content, message):
     recipients = tuple(dict.fromkeys(transaction.recipients))
     assert None in recipients or recipients == envelope.recipients
     assert transaction.sender in (None, envelope.reverse_path)
+
+
+def _stuffed(chunks):
+    """Return what comes in chunks as it would have come after DATA."""
+    if not chunks.endswith(b"\r\n"):
+        chunks += b"\r\n"
+    return re.sub(rb"(?:\A|(?<=\r\n))\.", b"..", chunks)
 
 
 def _unstuffed(content):

@@ -33,7 +33,9 @@ LINES = (
     *(b"QUIT", b"QUIT now", b"", b" ", b"FOO", b"GET / HTTP/1.1", b"POST / HTTP/1.0", b".", b"*"),
     *(b"STARTTLS", b"STARTTLS now", b"AUTH", b"AUTH GSSAPI", b"AUTH LOGIN", b"AUTH PLAIN", b"AUTH"),
     *(b"AUTH PLAIN " + _base64(CREDENTIALS), b"AUTH PLAIN =", _base64(CREDENTIALS), b"\xff" * 9),
-    *(_base64(USERNAME), _base64(PASSWORD), b"AUTH PLAIN " + _base64(b"\0joe\0no"), b"BDAT 5 LAST"),
+    *(_base64(USERNAME), _base64(PASSWORD), b"AUTH PLAIN " + _base64(b"\0joe\0no"), b"EXPN x"),
+    *(b"BDAT 0", b"BDAT 0 LAST", b"bdat 5", b"BDAT 20 LAST", b"BDAT 3 LAST x", b"BDAT x", b"BDAT"),
+    *(b"BDAT\t7\tLAST", b"BDAT 99999", b"BDAT " + b"9" * 30, b"BDAT -1"),
     *(b"X" * 600, b"NOOP " + b"x" * 12_290, b"\0", b"NOOP\r", b"NOOP\nRSET"),
 )
 PIECES = (
@@ -90,6 +92,11 @@ class _Player:
         self._say(ORDINARY[self._ordinary])
         self._ordinary = self._ordinary % (len(ORDINARY) - 1) + 1
 
+    def _chunk(self):
+        content = b"".join(PIECES[self._next() % len(PIECES)] for _ in range(self._next() % 4))
+        last = b" LAST" if self._next() % 2 else b""
+        self._say(b"BDAT %d%s\r\n%s" % (len(content), last, content))
+
     def _line(self):
         self._say(LINES[self._next() % len(LINES)] + b"\r\n")
 
@@ -122,6 +129,7 @@ _STEPS = (
     *[_Player._go_on] * 14,
     *[_Player._line] * 5,
     *[_Player._piece] * 4,
+    *[_Player._chunk] * 4,
     *[_Player._raw, _Player._flush, _Player._hold_back, _Player._fault, _Player._wait],
     *[_Player._rarely],
     *[lambda player: player._session.answer()] * 2,
