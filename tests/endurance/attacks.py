@@ -16,6 +16,7 @@ import time
 from tests.endurance.crowd import Crowd
 from tests.endurance.footprint import Footprint
 from tests.interop.clients import CONTENT
+from tests.interop.logins import offer_logins
 from tests.interop.programs import until
 from tests.interop.relay import Relay, account
 from tests.interop.sink import Sink
@@ -44,13 +45,14 @@ def add_options(parser):
 
 
 def run(folder, options):
-    for attack in (endless_line, unread_replies, slow_clients, stopped_mails, smuggling):
+    for attack in ATTACKS:
         yield from _attacked(folder / attack.__name__, attack, options)
 
 
 def _attacked(folder, attack, options):
     folder.mkdir()
-    settings = f'max_connections = {options.slow + 10}\nallow = ["127.0.0.0/8"]'
+    tls, _ = offer_logins(folder)
+    settings = f'max_connections = {options.slow + 10}\nallow = ["127.0.0.0/8"]\n{tls}'
     with contextlib.ExitStack() as running:
         sink = running.enter_context(Sink(folder))
         destination = account("Only", sink.address, sink.port)
@@ -174,6 +176,23 @@ def stopped_mails(relay, options, taken):
         yield from ()
 
 
+def starttls_injection(relay, options, taken):
+    """A mail in the clear behind STARTTLS, in its segment and after the reply to it."""
+    mail = _START + b"Subject: x\r\n\r\nevil\r\n.\r\nQUIT\r\n"
+    for apart in (False, True):
+        with socket.create_connection((relay.address, relay.port)) as client:
+            client.sendall(b"EHLO evil.example\r\n")
+            _read_until(client, b"STARTTLS\r\n")
+            client.sendall(b"STARTTLS\r\n" + (b"" if apart else mail))
+            if apart:
+                _read_until(client, b"220 2.0.0")
+                client.sendall(mail)
+            replies = _all(client)
+        # Inside TLS there is at most an alert; a reply of SMTP begins with a digit.
+        if b"250" in replies or (not apart and not replies.startswith(b"554 5.5.1")):
+            yield f"it was answered by {replies}"
+
+
 def smuggling(relay, options, taken):
     """Mails that hold what may be taken for their end, and then another mail."""
     for end in SMUGGLED_ENDS:
@@ -204,3 +223,13 @@ def _all(client):
     while piece := client.recv(4096):
         octets += piece
     return octets
+
+
+ATTACKS = (
+    endless_line,
+    unread_replies,
+    slow_clients,
+    stopped_mails,
+    starttls_injection,
+    smuggling,
+)
