@@ -296,6 +296,8 @@ class Content:
     def read(self):
         assert not self.closed
         piece = self.pieces.pop(0) if self.pieces else b""
+        # Nobody else holds a Deferred that never fires: it and the mail would be collected.
+        self.last = piece
         if isinstance(piece, Exception):
             raise piece
         return piece

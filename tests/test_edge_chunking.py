@@ -235,7 +235,7 @@ def test_a_chunk_of_endless_length_ends_the_session(client, segment):
     for _ in range(100_000 // segment):
         client.send(b"BDAT ".ljust(segment, b"9"))
         assert client.replies() == []
-    assert client.ask(b" LAST", b"NOOP")[0].startswith("501")
+    assert client.ask(b" LAST", b"NOOP")[0].startswith("554")
     assert client.closed
 
 

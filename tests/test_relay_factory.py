@@ -79,8 +79,7 @@ def test_who_waits_for_a_connection_of_the_account_goes_away_when_the_relay_stop
 
 def test_who_waits_for_a_connection_of_all_accounts_keeps_none_of_its_own_when_it_goes_away():
     one, two = accounts(Server(), Server(), limit=1)
-    never = Deferred()  # kept here, or it is collected as garbage, and the mail with it
-    one.begin(pieces=[never])
+    one.begin(pieces=[Deferred()])
     for _ in range(3):
         results = two.begin()
         two.network.flush()

@@ -56,7 +56,7 @@ def _attacked(folder, attack, options):
     with contextlib.ExitStack() as running:
         sink = running.enter_context(Sink(folder))
         destination = account("Only", sink.address, sink.port)
-        relay = running.enter_context(Relay(folder, destination, listener=settings))
+        relay = running.enter_context(Relay(folder, destination, settings=settings))
         with Honest(relay) as honest, Footprint(relay.process.pid) as footprint:
             honest.wait_for(3)
             taken = []

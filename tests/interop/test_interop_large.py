@@ -30,7 +30,7 @@ def test_an_attachment_of_40_megabytes_arrives_whole(tmp_path, open_folder, star
         Relay(
             tmp_path,
             account("Sink", sink.address, sink.port),
-            listener='max_message_size = "100 MiB"',
+            settings='max_message_size = "100 MiB"',
         )
     )
     server = relay

@@ -33,7 +33,7 @@ def both(tmp_path_factory):
     settings, ca = offer_logins(folder)
     with (
         ProviderProcess(folder, "127.0.1.1") as provider,
-        Relay(folder, account("Only", provider.address, provider.port), listener=settings) as relay,
+        Relay(folder, account("Only", provider.address, provider.port), settings=settings) as relay,
     ):
         relay.ca = ca
         yield relay, provider
