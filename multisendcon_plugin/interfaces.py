@@ -152,6 +152,8 @@ class ISpool(Interface):
 class IIntake(Interface):
     """Takes over messages: what the edge, and an application that hands mail in, talk to."""
 
+    full = Attribute("``bool``: there was no room for the last message, a short time ago")
+
     def draft() -> IDraft:
         """Begin a message.  Its content is written to the draft."""
 

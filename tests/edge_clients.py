@@ -229,7 +229,10 @@ class Intake:
     :ivar waits: messages are not taken over before `go_on` is called.
     :ivar fault: why no message can be taken over.
     :ivar room: what new drafts answer to `write`.
+    :ivar full: there was no room for the last message.
     """
+
+    full = False
 
     def __init__(self, clock):
         self._spool = MemorySpool(clock)

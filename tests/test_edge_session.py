@@ -202,6 +202,15 @@ def test_who_stands_for_the_null_reverse_path_is_kept():
     assert [message.envelope.author for message in edge.messages] == ["boss@x.example", ""]
 
 
+def test_a_full_spool_is_told_before_the_content_comes():
+    edge = Edge()
+    edge.intake.full = True
+    client = edge.client()
+    assert client.ask(SAYS_MAIL) == ["452 4.3.1 no room for more mail now, try again later"]
+    edge.intake.full = False
+    assert client.ask(SAYS_MAIL) == ["250 2.1.0 sender ok"]
+
+
 def test_a_recipient_that_is_named_twice_has_one_wish_the_last():
     edge = Edge()
     client = edge.client()

@@ -569,3 +569,19 @@ def test_a_mail_that_the_spool_does_not_take_is_not_ours():
     world.run(60)
     assert [failure.type for failure in refused] == [SpoolFullError]
     assert world.tries == []
+
+
+def test_a_spool_that_was_full_is_called_so_until_there_may_be_room_again():
+    world = World(account("A", max_connections=1), slow=False)
+    world.servers["A"] = silent
+    world.mail()
+    assert not world.queue.full
+    world.disk.capacity = 10
+    world.mail().addErrback(lambda _: None)
+    assert world.queue.full
+    world.run(queue_service.FULL_FOR)
+    assert not world.queue.full
+    world.mail().addErrback(lambda _: None)
+    assert world.queue.full
+    world.tries[0].end()  # a mail has left
+    assert not world.queue.full

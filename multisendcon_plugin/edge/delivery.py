@@ -86,8 +86,13 @@ class MessageDelivery:
         self._routes: dict[str, _Way] = {}
         self._message: IncomingMessage | None = None
 
-    def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> ReversePath:  # noqa: ARG002
-        """Take the sender; whether an account takes its mail depends on the recipient too."""
+    def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> ReversePath:
+        """Take the sender; whether an account takes its mail depends on the recipient too.
+
+        :raise ReplyError: the spool is full; a client need not send all its content first.
+        """
+        if helo is not None and self._desk.intake.full:
+            raise ReplyError(replies.SPOOL_FULL)
         self._origin = origin
         return origin
 

@@ -20,7 +20,7 @@ from ..attempt import AccountFault, Attempt
 from ..backoff import longest_pause
 from ..configuration import Configuration
 from ..envelope import Envelope
-from ..errors import SpoolBrokenError
+from ..errors import SpoolBrokenError, SpoolFullError
 from ..failure import Action
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..message import Delivery, Message, Parcel
@@ -36,6 +36,8 @@ from .settler import Settler
 
 #: Seconds that a mail which is on its way may take when the relay stops.
 GRACE = 10.0
+#: Seconds for which clients are told at once that the spool is full, once it was.
+FULL_FOR = 5.0
 #: Deliveries of a removed account that are moved at a time.
 MOVED_AT_ONCE = 500
 
@@ -74,6 +76,7 @@ class QueueService(Service):
         self._lanes: dict[str, Lane] = {}
         self._mail_ends: dict[str, float] = {}
         self._under_way: set[Deferred[None]] = set()
+        self._full_until = 0.0
         self._ready = False
         self._stopping = False
 
@@ -220,7 +223,14 @@ class QueueService(Service):
             self._committed, self._not_committed, callbackArgs=(draft.held,)
         )
 
+    @property
+    def full(self) -> bool:
+        """There was no room for the last message: see `IIntake`."""
+        return self._clock.seconds() < self._full_until
+
     def _not_committed(self, failure: Failure) -> Failure:
+        if failure.check(SpoolFullError):
+            self._full_until = self._clock.seconds() + FULL_FOR
         if failure.check(SpoolBrokenError):
             self._halt(failure)
         return failure
@@ -245,6 +255,8 @@ class QueueService(Service):
         except Exception:
             self._lanes[delivery.account].not_settled(delivery)
             raise
+        if remaining is None:
+            self._full_until = 0.0  # it has made room
         self._go_on_from(delivery, remaining)
         self._announce(reports)
 

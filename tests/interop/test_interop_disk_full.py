@@ -45,12 +45,12 @@ class Client:
         self._sent = 0
 
     def send(self):
-        """Send one, and return the code of the reply to its content."""
+        """Send one, and return the code of the reply that ends it."""
         recipient = f"{self._sent}@customer.example"
         self._sent += 1
         try:
             self._session.sendmail("boss@sales.example", [recipient], CONTENT)
-        except smtplib.SMTPDataError as error:
+        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
             return error.smtp_code
         self.taken.append(recipient)
         return 250
