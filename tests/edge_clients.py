@@ -75,6 +75,16 @@ class MemoryTransport(StringTransport):
         alsoProvides(self, ISSLTransport)
 
 
+def in_segments(octets, lengths):
+    """Cut octets into segments of these lengths, over and over."""
+    segments = []
+    while octets:
+        length = lengths[len(segments) % len(lengths)]
+        segments.append(octets[:length])
+        octets = octets[length:]
+    return segments
+
+
 class Client:
     """One session with a server's factory."""
 

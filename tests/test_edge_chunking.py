@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from multisendcon_plugin.errors import SpoolFullError
-from tests.edge_clients import MAIL, Edge, chunk, chunks
+from tests.edge_clients import MAIL, Edge, chunk, chunks, in_segments
 from tests.live_relay import without_trace
 
 TAKEN = "250 2.0.0 chunk taken"
@@ -173,13 +173,7 @@ def test_octet_by_octet():
 
 @given(st.lists(st.integers(1, 60), min_size=1))
 def test_segments_of_any_length(lengths):
-    segments = []
-    start = 0
-    while start < len(SCRIPT):
-        length = lengths[len(segments) % len(lengths)]
-        segments.append(SCRIPT[start : start + length])
-        start += length
-    play(segments)
+    play(in_segments(SCRIPT, lengths))
 
 
 # What is refused is swallowed, and nothing more.

@@ -14,7 +14,7 @@ from multisendcon_plugin.edge.parameters import ReversePath
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.reply import Reply, ReplyError
 from multisendcon_plugin.testing import Provider
-from tests.edge_clients import MAIL, Client, Edge, account
+from tests.edge_clients import MAIL, Client, Edge, account, in_segments
 
 START = "354 send the message, end with a dot on a line of its own"
 MAIL_OK = "250 2.1.0 sender ok"
@@ -315,13 +315,7 @@ def test_line_by_line():
 
 @given(st.lists(st.integers(1, 60), min_size=1))
 def test_segments_of_any_length(lengths):
-    segments = []
-    start = 0
-    while start < len(SCRIPT):
-        length = lengths[len(segments) % len(lengths)]
-        segments.append(SCRIPT[start : start + length])
-        start += length
-    play(segments)
+    play(in_segments(SCRIPT, lengths))
 
 
 @pytest.mark.parametrize("factory", [Edge().factory, Provider(Clock())])
