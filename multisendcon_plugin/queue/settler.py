@@ -28,10 +28,9 @@ from .reports import REPORTS_ACCOUNT, ReportDesk, reports_account
 class Settler:
     """Settles the deliveries of one relay.
 
-    :ivar started: since when it runs.
-
     :param clock: see `QueueService`.
     :param wall: tells the time that people read.
+    :ivar started: since when the relay runs; time before that does not count as waited.
     """
 
     def __init__(

@@ -48,7 +48,7 @@ def test_neither_minimum_wait_nor_timers_depend_on_the_clock_on_the_wall(tmp_pat
         mails.append(provider.mail(timeout=10))
     gaps = [later.mail_from_at - earlier.received_at for earlier, later in pairwise(mails)]
     assert min(gaps) >= WAIT
-    assert relay.stop() is not None
+    relay.stop()
     assert relay.waiting() == 0
 
 
