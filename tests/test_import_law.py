@@ -24,7 +24,7 @@ LAW = (
     ("configuration", "registry", "diagnosis"),
     ("settle", "ndr"),
     # Where the rooms meet.
-    ("interfaces",),
+    ("interfaces", "outlet"),
     ("edge", "spool", "queue", "relay"),
     # Those who introduce them to each other, or run them.
     ("clock", "descriptors", "service", "preflight", "testing"),

@@ -29,6 +29,7 @@ from zope.interface import implementer
 
 from ..configuration import MasterRelay
 from ..errors import SpoolError, SpoolFullError
+from ..outlet import Outlet
 from ..reply import Reply, ReplyError
 from . import replies
 from .limits import Limits
@@ -115,7 +116,7 @@ class ESMTPWire(smtp.ESMTP):
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
         self._in_handshake = self.secure
-        self.transport.registerProducer(self, True)
+        self._outlet = Outlet(self.transport, self)
         self.setTimeout(self.limits.idle)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
@@ -132,7 +133,7 @@ class ESMTPWire(smtp.ESMTP):
         """Go on inside TLS, after the reply that says so."""
         self._flush()
         self._in_handshake = True
-        self.transport.startTLS(self.ctx)
+        self._outlet.start_tls(self.ctx)
 
     def handshakeCompleted(self) -> None:
         self._in_handshake = False
@@ -153,7 +154,7 @@ class ESMTPWire(smtp.ESMTP):
         self._input = b""
         self.setTimeout(None)
         self._last_words = self.callLater(LAST_WORDS, self.transport.abortConnection)
-        self.transport.unregisterProducer()
+        self._outlet.let_go()
         self.transport.loseConnection()
 
     # Reading.
@@ -245,7 +246,7 @@ class ESMTPWire(smtp.ESMTP):
         if self._output:
             octets = b"".join(self._output)
             self._output.clear()
-            self.transport.write(octets)
+            self._outlet.write(octets)
 
     def _refuse(self, reply: Reply) -> None:
         self.say(reply)

@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..account import Account
+from ..outlet import Outlet
 from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError, lost
@@ -118,7 +119,7 @@ class AccountSender(smtp.ESMTPSender):
         # The command after a body would wait for the acknowledgement of the body.
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
-        self.transport.registerProducer(self, True)
+        self._outlet = Outlet(self.transport, self)
         local, server = self.transport.getHost(), self.transport.getPeer()
         self._ends = f"{local.host} to {server.host} port {server.port}"
 
@@ -179,7 +180,7 @@ class AccountSender(smtp.ESMTPSender):
                 Phase.TLS, Reply(0, "4.7.0", "octets came between the reply to STARTTLS and TLS")
             )
         self.phase = Phase.TLS
-        self.transport.startTLS(self.context)
+        self._outlet.start_tls(self.context)
 
     def abort(self, why: str) -> None:
         """Drop the connection at once."""
@@ -193,7 +194,7 @@ class AccountSender(smtp.ESMTPSender):
             self.abort("the mail broke off")  # QUIT would be a part of it
         elif self._lost is None and self.phase is not Phase.QUIT:
             self.say(b"QUIT")
-            self.transport.unregisterProducer()  # TLS would wait for it before it closes
+            self._outlet.let_go()
             self._resting = False
             self.phase = Phase.QUIT
             self.setTimeout(PATIENCE[Phase.QUIT])
@@ -272,7 +273,7 @@ class AccountSender(smtp.ESMTPSender):
 
     def say(self, *lines: bytes) -> None:
         """Send lines in one segment."""
-        self.transport.write(b"\r\n".join(lines) + b"\r\n")
+        self._outlet.write(b"\r\n".join(lines) + b"\r\n")
 
     async def write(self, octets: bytes) -> None:
         """Send content in wire form, and wait until there is room for more.
@@ -281,7 +282,7 @@ class AccountSender(smtp.ESMTPSender):
         """
         if self._lost:
             raise self._lost
-        self.transport.write(octets)
+        self._outlet.write(octets)
         if self._paused:
             self._room = Deferred()
             self.setTimeout(PATIENCE[Phase.CONTENT])
@@ -290,7 +291,7 @@ class AccountSender(smtp.ESMTPSender):
     def finish(self, octets: bytes) -> None:
         """Send the last octets of the content and the final dot, which nothing takes back."""
         self.phase = Phase.END
-        self.transport.write(octets)
+        self._outlet.write(octets)
 
     def pauseProducing(self) -> None:
         self._paused = True
