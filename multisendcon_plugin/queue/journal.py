@@ -1,6 +1,7 @@
 """What an admin reads: one event for each fact, with its fields.
 
-The texts are put together only when somebody writes them down.
+The texts are put together here: filling fields into a format is what Twisted's log takes longest
+for.
 """
 
 from __future__ import annotations
@@ -17,29 +18,31 @@ _log = Logger()
 def accepted(deliveries: tuple[Delivery, ...]) -> None:
     """A message is ours."""
     message = deliveries[0].message
-    _log.info(
-        "{id}: accepted from <{sender}>, {size} bytes, for {routes}",
+    sender, routes = message.envelope.reverse_path, Routes(deliveries)
+    _tell(
+        f"{message.id}: accepted from <{sender}>, {message.size} bytes, for {routes}",
         id=message.id,
-        sender=message.envelope.reverse_path,
+        sender=sender,
         size=message.size,
-        routes=Routes(deliveries),
+        routes=routes,
     )
 
 
 def reported(about: Delivery, report: Delivery) -> None:
     """A report on a message waits to be delivered."""
-    _log.info(
-        "{id}: report on {about}, for {routes}",
+    routes = Routes((report,))
+    _tell(
+        f"{report.message.id}: report on {about.message.id}, for {routes}",
         id=report.message.id,
         about=about.message.id,
-        routes=Routes((report,)),
+        routes=routes,
     )
 
 
 def moved(delivery: Delivery, account: str) -> None:
     """A delivery goes to another account, since its own one rests."""
-    _log.info(
-        "{id}: goes to account {account}, since {rests} rests",
+    _tell(
+        f"{delivery.message.id}: goes to account {account}, since {delivery.account} rests",
         id=delivery.message.id,
         account=account,
         rests=delivery.account,
@@ -48,18 +51,26 @@ def moved(delivery: Delivery, account: str) -> None:
 
 def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float) -> None:
     """An attempt has ended."""
+    message, account = delivery.message.id, delivery.account
+    session = f" ({attempt.session})" if attempt.session else ""
     for outcome in attempt.outcomes:
-        failed = outcome in judgement.failed
-        _log.info(
-            "{id}: <{recipient}> {verdict} by account {account}: {reply}{session}{next}",
-            id=delivery.message.id,
-            recipient=outcome.recipient.address,
-            verdict=(Verdict.FAILED if failed else outcome.verdict).value,
-            account=delivery.account,
-            reply=str(outcome.reply),
-            session=f" ({attempt.session})" if attempt.session else "",
-            next=_what_next(delivery, outcome, judgement, now),
+        recipient, reply = outcome.recipient.address, str(outcome.reply)
+        verdict = (Verdict.FAILED if outcome in judgement.failed else outcome.verdict).value
+        following = _what_next(delivery, outcome, judgement, now)
+        _tell(
+            f"{message}: <{recipient}> {verdict} by account {account}: {reply}{session}{following}",
+            id=message,
+            recipient=recipient,
+            verdict=verdict,
+            account=account,
+            reply=reply,
+            session=session,
+            next=following,
         )
+
+
+def _tell(text: str, **fields: object) -> None:
+    _log.info("{text}", text=text, **fields)
 
 
 class Routes:
