@@ -7,6 +7,7 @@ scheduled, retried and moved.  Pure values.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import attrs
 
@@ -16,6 +17,7 @@ from .envelope import Envelope
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
+@lru_cache(maxsize=1024)
 def queue_id(number: int) -> str:
     """Return the text by which logs, replies and trace fields name a message.
 

@@ -47,12 +47,9 @@ class Reply:
     def wire(self) -> bytes:
         """Return the reply as a server writes it, the enhanced code on each line (RFC 2034)."""
         prefix = f"{self.enhanced} " if self.enhanced else ""
-        lines = self.text.split("\n")
-        last = len(lines) - 1
-        return b"".join(
-            f"{self.code}{' ' if n == last else '-'}{prefix}{line}\r\n".encode()
-            for n, line in enumerate(lines)
-        )
+        *lines, last = self.text.split("\n")
+        text = "".join(f"{self.code}-{prefix}{line}\r\n" for line in lines)
+        return f"{text}{self.code} {prefix}{last}\r\n".encode()
 
     @classmethod
     def parse(cls, code: int, lines: list[bytes]) -> Reply:

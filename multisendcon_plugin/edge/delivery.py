@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 
 import attrs
 from twisted.internet.defer import Deferred, fail
@@ -56,7 +57,12 @@ class Desk:
 
     def date(self) -> str:
         """Return what time it is, for a header."""
-        return formatdate(self.wall(), localtime=True)
+        return _date(int(self.wall()))
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, localtime=True)
 
 
 @implementer(IMessageDeliveryFactory)

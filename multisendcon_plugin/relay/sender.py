@@ -141,13 +141,14 @@ class AccountSender(smtp.ESMTPSender):
     def rest(self, limit: float) -> None:
         """Wait for the next mail, for so many seconds."""
         self._resting = True
+        # Not moved: to make a timer ring sooner, the reactor looks through all that it has.
+        self.setTimeout(None)
         self.setTimeout(limit)
 
     def wake(self) -> None:
         """The next mail is here."""
         self._resting = False
         self.phase = Phase.MAIL  # no longer the end of the last mail
-        self.setTimeout(None)
 
     def timeoutConnection(self) -> None:
         if self._resting:
