@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from twisted.internet.defer import maybeDeferred
 
+from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import (
     SpoolBrokenError,
@@ -90,13 +91,20 @@ class FailingConnection:
         self.tried = 0
 
     def execute(self, sql, *parameters):
+        self._try(sql)
+        return self._connection.execute(sql, *parameters)
+
+    def executemany(self, sql, rows):
+        self._try(sql)
+        return self._connection.executemany(sql, rows)
+
+    def _try(self, sql):
         if sql.startswith(self._statement):
             self.tried += 1
             if self.tried in self._tries:
                 error = sqlite3.OperationalError("made up")
                 error.sqlite_errorcode = self._code
                 raise error
-        return self._connection.execute(sql, *parameters)
 
     def __getattr__(self, name):
         return getattr(self._connection, name)
@@ -213,8 +221,11 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
     assert file.read_bytes() == content
 
 
-@pytest.mark.parametrize("version", [1])
-def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version):
+@pytest.mark.parametrize(
+    ("version", "waited", "notify", "original"),
+    [(1, (0.0, 0.0), None, ""), (2, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x")],
+)
+def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify, original):
     script = Path(__file__).parent / "spool_versions" / f"{version}.sql"
     connection = sqlite3.connect(tmp_path / "spool.db")
     connection.executescript(script.read_text())
@@ -224,13 +235,22 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version):
             wait = spool._reactor.wait
             (delivery,) = wait(spool.waiting("Sales", 10))
             assert wait(maybeDeferred(spool.content(delivery.message).read)) == b"text\r\n"
-            assert delivery.message.envelope.reverse_path == "boss@example.com"
             assert delivery.recipients == (
                 Recipient(address="a@x", reason="test"),
-                Recipient(address="b@x", reason="test"),
+                Recipient(address="b@x", reason="test", notify=notify, original=original),
             )
-            assert (delivery.attempts, delivery.tried_at, delivery.waited) == (1, 0.0, 0.0)
+            assert (delivery.attempts, delivery.tried_at, delivery.waited) == (1, *waited)
             assert (delivery.tried, delivery.warned) == (("B",), True)
+            assert (delivery.due, delivery.last_reply) == (1_700_000_060.0, "later")
+            message = delivery.message
+            assert (message.size, message.arrived) == (6, 1_700_000_000.0)
+            assert message.envelope == Envelope(
+                reverse_path="boss@example.com",
+                recipients=("a@x", "b@x"),
+                eight_bit=True,
+                returns=Return.HEADER if version > 1 else None,
+                envelope_id="id+3D" if version > 1 else "",
+            )
             assert wait(spool.mail_ends()) == {"Sales": 1_700_000_000.5}
 
 
@@ -287,7 +307,7 @@ def content_rows(store):
 def test_nothing_is_left_of_an_ended_message(store):
     delivery = commit(store, bytes(300 * KIB))
     store.settle(Settlement(delivery=delivery, remaining=None))
-    for table in ("content", "message", "delivery", "recipient", "draft"):
+    for table in ("content", "delivery", "draft"):
         assert store.value(f"SELECT count(*) FROM {table}") == 0
 
 
@@ -537,7 +557,7 @@ def test_a_disk_that_cannot_be_measured_is_an_error_and_not_silence(store, monke
     [
         ("COMMIT", sqlite3.SQLITE_IOERR_FSYNC, 2),
         ("COMMIT", sqlite3.SQLITE_IOERR, 2),
-        ("INSERT INTO message", sqlite3.SQLITE_IOERR_FSYNC, 1),
+        ("INSERT INTO delivery", sqlite3.SQLITE_IOERR_FSYNC, 1),
     ],
 )
 def test_after_a_failed_sync_nothing_is_written_any_more(store, statement, code, which):
@@ -579,7 +599,7 @@ def test_a_commit_for_which_there_is_no_room_is_tried_one_by_one(store, code):
 def test_an_input_output_error_of_one_job_is_its_own(store):
     with Busy(store):
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(2)]
-        let_fail(store, "INSERT INTO message", sqlite3.SQLITE_IOERR_READ, {1, 2})
+        let_fail(store, "INSERT INTO delivery", sqlite3.SQLITE_IOERR_READ, {1, 2})
     with pytest.raises(SpoolError):
         store.wait(done[0])
     assert store.waiting("Sales") == store.wait(done[1])

@@ -14,14 +14,13 @@ from pathlib import Path
 from ..errors import SpoolError, SpoolFullError
 from .upgrades import UPGRADES
 
-_VERSION = 2
+_VERSION = 3
 
 #: Octets that the write-ahead log may keep on disk once it is done with.
 _LOG_LIMIT = 16 * 1024 * 1024
 
 _SETTINGS = (
     "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = ON",
     f"PRAGMA journal_size_limit = {_LOG_LIMIT}",
     # Some systems build SQLite so that it overwrites all that is deleted with zeros: for us
     # that would be a second write of every mail.

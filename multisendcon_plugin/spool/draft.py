@@ -76,7 +76,7 @@ class Draft:
         )
         deliveries = new_deliveries(message, parcels)
         rest = self._join()
-        job = partial(rows.complete, new=(message, rest, deliveries), parts=self._parts)
+        job = partial(rows.complete, new=(self.number, rest, deliveries), parts=self._parts)
         done = self._writer.do(job, len(rest))
         return done.addCallbacks(lambda _: deliveries, self._not_committed)
 

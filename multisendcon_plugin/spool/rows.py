@@ -7,8 +7,9 @@ behind but rows, so that it can be repeated after a rollback.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
+from typing import Any
 
 from ..dsn import Notify, Return
 from ..envelope import Envelope
@@ -17,8 +18,8 @@ from ..message import Delivery, Message, Recipient
 from ..settle import Settlement
 from .keys import message_of, pieces, place, span
 
-#: A new message as it is stored: its content and its deliveries.
-New = tuple[Message, bytes, tuple[Delivery, ...]]
+#: A new message as it is stored: its number, its content and its deliveries.
+New = tuple[int, bytes, tuple[Delivery, ...]]
 
 
 def add_piece(connection: Connection, message: int, part: int, data: bytes) -> None:
@@ -34,7 +35,7 @@ def complete(connection: Connection, new: New, parts: int) -> None:
     :param parts: how many pieces should be stored already.
     :raise SpoolError: some are not.
     """
-    number = new[0].number
+    number = new[0]
     if parts:
         (stored,) = connection.execute(
             "SELECT count(*) FROM content WHERE id BETWEEN ? AND ?", span(number)
@@ -80,28 +81,9 @@ def settle(
 def waiting(connection: Connection, account: str, limit: int) -> tuple[Delivery, ...]:
     """Read the deliveries of an account, the earliest due first."""
     rows = connection.execute(
-        "SELECT id, due, attempts, tried_at, waited, tried, uncertain, warned, last_reply"
-        " FROM delivery"
-        " WHERE account = ? ORDER BY due, id LIMIT ?",
-        (account, limit),
+        "SELECT * FROM delivery WHERE account = ? ORDER BY due, id LIMIT ?", (account, limit)
     )
-    return tuple(
-        Delivery(
-            number=number,
-            message=_message(connection, message_of(number)),
-            account=account,
-            recipients=_recipients(connection, number),
-            due=due,
-            attempts=attempts,
-            tried_at=tried_at,
-            waited=waited,
-            tried=tuple(json.loads(tried)),
-            uncertain=bool(uncertain),
-            warned=bool(warned),
-            last_reply=last_reply,
-        )
-        for number, due, attempts, tried_at, waited, tried, uncertain, warned, last_reply in rows
-    )
+    return tuple(map(_delivery, rows))
 
 
 def lanes(connection: Connection) -> dict[str, int]:
@@ -136,13 +118,13 @@ def begin(connection: Connection) -> tuple[bool, int]:
     """
     (clean,) = connection.execute("SELECT value FROM meta WHERE name = 'clean'").fetchone()
     (last,) = connection.execute(
-        "SELECT max(ifnull((SELECT max(number) FROM message), 0),"
-        " ifnull((SELECT max(message) FROM draft), 0))"
+        "SELECT max(ifnull((SELECT max(id) FROM delivery), 0),"
+        " ifnull((SELECT max(id) FROM content), 0))"
     ).fetchone()
     for (message,) in connection.execute("SELECT message FROM draft").fetchall():
         erase_draft(connection, message)
     connection.execute("UPDATE meta SET value = 0 WHERE name = 'clean'")
-    return bool(clean), last
+    return bool(clean), message_of(last)
 
 
 def end(connection: Connection) -> None:
@@ -151,107 +133,110 @@ def end(connection: Connection) -> None:
 
 
 def _add(connection: Connection, new: New, first_part: int = 0) -> None:
-    message, content, deliveries = new
+    number, content, deliveries = new
     for part, data in enumerate(pieces(content), first_part):
-        connection.execute("INSERT INTO content VALUES (?, ?)", (place(message.number, part), data))
-    envelope = message.envelope
-    connection.execute(
-        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            message.number,
-            envelope.reverse_path,
-            json.dumps(envelope.recipients),
-            envelope.eight_bit,
-            envelope.utf8,
-            message.size,
-            message.header_size,
-            message.arrived,
-            envelope.returns and envelope.returns.value,
-            envelope.envelope_id,
-            envelope.author,
-        ),
-    )
-    for delivery in deliveries:
-        connection.execute(
-            "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                delivery.number,
-                delivery.account,
-                delivery.due,
-                delivery.attempts,
-                json.dumps(delivery.tried),
-                delivery.uncertain,
-                delivery.warned,
-                delivery.last_reply,
-                delivery.tried_at,
-                delivery.waited,
-            ),
-        )
-        _add_recipients(connection, delivery.number, delivery.recipients)
-
-
-def _add_recipients(
-    connection: Connection, delivery: int, recipients: tuple[Recipient, ...]
-) -> None:
+        connection.execute("INSERT INTO content VALUES (?, ?)", (place(number, part), data))
     connection.executemany(
-        "INSERT INTO recipient VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (
-                delivery,
-                n,
-                each.address,
-                each.reason,
-                None if each.notify is None else each.notify.value,
-                each.original,
-            )
-            for n, each in enumerate(recipients)
-        ],
+        "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(each.number, *_state(each), *_facts(each.message)) for each in deliveries],
     )
 
 
 def _end(connection: Connection, delivery: Delivery) -> bool:
-    """Remove a delivery and, when it was the last, its message; tell whether it was there."""
+    """Remove a delivery and, when it was the last, its content; tell whether it was there."""
     ended = connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.number,))
     if not ended.rowcount:
         return False
-    number = delivery.message.number
-    left = connection.execute("SELECT 1 FROM delivery WHERE id BETWEEN ? AND ?", span(number))
-    if left.fetchone() is None:
-        connection.execute("DELETE FROM message WHERE number = ?", (number,))
-        connection.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", span(number))
+    keys = span(delivery.message.number)
+    connection.execute(
+        "DELETE FROM content WHERE id BETWEEN ? AND ?"
+        " AND NOT EXISTS (SELECT 1 FROM delivery WHERE id BETWEEN ? AND ?)",
+        (*keys, *keys),
+    )
     return True
 
 
 def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> bool:
     """Make a delivery what remains of it; tell whether it was there."""
     changed = connection.execute(
-        "UPDATE delivery SET account = ?, due = ?, attempts = ?, tried = ?, uncertain = ?,"
-        " warned = ?, last_reply = ?, tried_at = ?, waited = ? WHERE id = ?",
-        (
-            remaining.account,
-            remaining.due,
-            remaining.attempts,
-            json.dumps(remaining.tried),
-            remaining.uncertain,
-            remaining.warned,
-            remaining.last_reply,
-            remaining.tried_at,
-            remaining.waited,
-            delivery.number,
-        ),
+        "UPDATE delivery SET account = ?, due = ?, attempts = ?, tried_at = ?, waited = ?,"
+        " tried = ?, uncertain = ?, warned = ?, last_reply = ?, recipients = ? WHERE id = ?",
+        (*_state(remaining), delivery.number),
     )
-    if not changed.rowcount:
-        return False
-    if remaining.recipients != delivery.recipients:
-        connection.execute("DELETE FROM recipient WHERE delivery = ?", (delivery.number,))
-        _add_recipients(connection, delivery.number, remaining.recipients)
-    return True
+    return bool(changed.rowcount)
 
 
-def _message(connection: Connection, number: int) -> Message:
-    row = connection.execute("SELECT * FROM message WHERE number = ?", (number,)).fetchone()
-    _, reverse_path, recipients, eight_bit, utf8, size, header_size, arrived, *rest = row
-    returns, envelope_id, author = rest
+def _state(delivery: Delivery) -> tuple[Any, ...]:
+    """Return the columns that an attempt may change."""
+    return (
+        delivery.account,
+        delivery.due,
+        delivery.attempts,
+        delivery.tried_at,
+        delivery.waited,
+        json.dumps(delivery.tried),
+        delivery.uncertain,
+        delivery.warned,
+        delivery.last_reply,
+        json.dumps([_listed(each) for each in delivery.recipients]),
+    )
+
+
+def _facts(message: Message) -> tuple[Any, ...]:
+    """Return the columns that tell of the whole message."""
+    envelope = message.envelope
+    return (
+        message.size,
+        message.header_size,
+        message.arrived,
+        envelope.reverse_path,
+        envelope.eight_bit,
+        envelope.utf8,
+        envelope.returns and envelope.returns.value,
+        envelope.envelope_id,
+        envelope.author,
+        json.dumps(envelope.recipients),
+    )
+
+
+def _listed(recipient: Recipient) -> tuple[str, str, int | None, str]:
+    notify = recipient.notify
+    value = None if notify is None else notify.value
+    return recipient.address, recipient.reason, value, recipient.original
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    number, account, due, attempts, tried_at, waited, tried, *more = row
+    uncertain, warned, last_reply, recipients, *facts = more
+    return Delivery(
+        number=number,
+        message=_message(message_of(number), facts),
+        account=account,
+        recipients=tuple(_recipient(*each) for each in json.loads(recipients)),
+        due=due,
+        attempts=attempts,
+        tried_at=tried_at,
+        waited=waited,
+        tried=tuple(json.loads(tried)),
+        uncertain=bool(uncertain),
+        warned=bool(warned),
+        last_reply=last_reply,
+    )
+
+
+def _recipient(address: str, reason: str, notify: int | None, original: str) -> Recipient:
+    return Recipient(
+        address=address,
+        reason=reason,
+        notify=None if notify is None else Notify(notify),
+        original=original,
+    )
+
+
+def _message(number: int, facts: Sequence[Any]) -> Message:
+    size, header_size, arrived, reverse_path, eight_bit, utf8, returns, *more = facts
+    envelope_id, author, recipients = more
     return Message(
         number=number,
         envelope=Envelope(
@@ -266,21 +251,4 @@ def _message(connection: Connection, number: int) -> Message:
         size=size,
         header_size=header_size,
         arrived=arrived,
-    )
-
-
-def _recipients(connection: Connection, delivery: int) -> tuple[Recipient, ...]:
-    rows = connection.execute(
-        "SELECT address, reason, notify, original FROM recipient WHERE delivery = ?"
-        " ORDER BY position",
-        (delivery,),
-    )
-    return tuple(
-        Recipient(
-            address=address,
-            reason=reason,
-            notify=None if notify is None else Notify(notify),
-            original=original,
-        )
-        for address, reason, notify, original in rows
     )

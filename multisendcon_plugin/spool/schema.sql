@@ -20,47 +20,35 @@ CREATE TABLE content (
     data BLOB NOT NULL
 );
 
-CREATE TABLE message (
-    number INTEGER PRIMARY KEY,
-    reverse_path TEXT NOT NULL,
-    recipients TEXT NOT NULL,       -- all forward-paths of the envelope, a JSON list
-    eight_bit INTEGER NOT NULL CHECK (eight_bit IN (0, 1)),
-    utf8 INTEGER NOT NULL CHECK (utf8 IN (0, 1)),
-    size INTEGER NOT NULL CHECK (size >= 0),
-    header_size INTEGER NOT NULL CHECK (header_size >= 0),
-    arrived REAL NOT NULL,          -- seconds since the epoch, as every time in here
-    returns TEXT,                   -- the wishes of the sender, RFC 3461: RET
-    envelope_id TEXT NOT NULL,      -- ENVID
-    author TEXT NOT NULL            -- the address in From:, if reverse_path is the null one
-);
-
--- id = message * 65536 + n.
+-- All that an attempt needs to know; id = message * 65536 + n.
 CREATE TABLE delivery (
     id INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
-    due REAL NOT NULL,
+    due REAL NOT NULL,              -- seconds since the epoch, as every time in here
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
+    tried_at REAL NOT NULL,         -- when the last attempt ended; 0: there was none
+    waited REAL NOT NULL,           -- seconds until then while the relay was running
     tried TEXT NOT NULL,            -- names of accounts, a JSON list
     uncertain INTEGER NOT NULL CHECK (uncertain IN (0, 1)),
     warned INTEGER NOT NULL CHECK (warned IN (0, 1)),
     last_reply TEXT NOT NULL,
-    tried_at REAL NOT NULL,         -- when the last attempt ended; 0: there was none
-    waited REAL NOT NULL            -- seconds until then while the relay was running
+    recipients TEXT NOT NULL,       -- those not settled; a JSON list of [address, reason, NOTIFY, ORCPT]
+
+    -- The message, the same in each of its deliveries.
+    size INTEGER NOT NULL CHECK (size >= 0),
+    header_size INTEGER NOT NULL CHECK (header_size >= 0),
+    arrived REAL NOT NULL,
+    reverse_path TEXT NOT NULL,
+    eight_bit INTEGER NOT NULL CHECK (eight_bit IN (0, 1)),
+    utf8 INTEGER NOT NULL CHECK (utf8 IN (0, 1)),
+    returns TEXT,                   -- the wishes of the sender, RFC 3461: RET
+    envelope_id TEXT NOT NULL,      -- ENVID
+    author TEXT NOT NULL,           -- the address in From:, if reverse_path is the null one
+    envelope TEXT NOT NULL          -- all forward-paths, a JSON list
 );
 
 -- The order of a lane; the id follows by itself.
 CREATE INDEX lane ON delivery (account, due);
-
--- Forward-paths that are not settled.
-CREATE TABLE recipient (
-    delivery INTEGER NOT NULL REFERENCES delivery ON DELETE CASCADE,
-    position INTEGER NOT NULL,
-    address TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    notify INTEGER,                 -- NOTIFY: 1 success, 2 failure, 4 delay; NULL: not said
-    original TEXT NOT NULL,         -- ORCPT
-    PRIMARY KEY (delivery, position)
-) WITHOUT ROWID;
 
 CREATE TABLE account (
     name TEXT PRIMARY KEY,

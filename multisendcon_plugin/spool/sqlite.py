@@ -100,7 +100,7 @@ class SqliteSpool:
                 arrived=now,
             )
             deliveries = new_deliveries(message, report.parcels)
-            reports.append((message, report.content, deliveries))
+            reports.append((message.number, report.content, deliveries))
         return self._writer.do(partial(rows.settle, settlement=settlement, reports=reports))
 
     def waiting(self, account: str, limit: int) -> Deferred[tuple[Delivery, ...]]:

@@ -51,7 +51,7 @@ class Relay(Program):
 
     def waiting(self):
         """Count what is in the spool."""
-        tables = ("delivery", "message", "content", "draft")
+        tables = ("delivery", "content", "draft")
         return sum(self.value(f"SELECT count(*) FROM {table}") for table in tables)
 
     def value(self, question):
