@@ -78,6 +78,15 @@ def test_the_minimum_wait_is_kept_over_a_restart_in_good_order():
     assert second.began - (first.began + 1.0) == pytest.approx(600.0, abs=0.1)
 
 
+@pytest.mark.parametrize(("minimum_wait", "kept"), [(0.0, set()), (600.0, {"A"})])
+def test_the_end_of_a_mail_is_kept_where_a_minimum_wait_counts_from_it(minimum_wait, kept):
+    world = World(account("A", minimum_wait=minimum_wait))
+    world.mail()
+    world.run(10)
+    assert len(world.sent) == 1
+    assert world.disk.mail_ends.keys() == kept
+
+
 def test_after_a_crash_the_minimum_wait_counts_from_the_start():
     world = World(account("A", minimum_wait=600.0))
     world.mail()

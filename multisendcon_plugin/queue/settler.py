@@ -126,7 +126,7 @@ class Settler:
                 delivery=delivery,
                 remaining=judgement.remaining,
                 reports=tuple(reports),
-                mail_ended=attempt.mail_ended if attempt else None,
+                mail_ended=self._mail_end(delivery, attempt) if attempt else None,
             )
         )
         for report in announced:
@@ -140,9 +140,8 @@ class Settler:
         always.
         """
         if attempt.fault and not _uncertain(attempt):
-            await self.write(
-                Settlement(delivery=delivery, remaining=delivery, mail_ended=attempt.mail_ended)
-            )
+            ended = self._mail_end(delivery, attempt)
+            await self.write(Settlement(delivery=delivery, remaining=delivery, mail_ended=ended))
         else:
             await self.conclude(delivery, attempt)
 
@@ -160,6 +159,11 @@ class Settler:
             lambda: self._spool.settle(settlement),
             f"{settlement.delivery.message.id}: what came of it cannot be written",
         )
+
+    def _mail_end(self, delivery: Delivery, attempt: Attempt) -> float | None:
+        """Return when the mail ended, if a minimum wait counts from that after a restart."""
+        account = self.account_in_use(delivery.account)
+        return attempt.mail_ended if account is not None and account.minimum_wait else None
 
     async def _report(
         self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]
