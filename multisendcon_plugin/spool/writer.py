@@ -76,23 +76,22 @@ class Writer:
         """Turn away the new mail for which there is no room, or which might not be safe."""
         if self._trust.no_writing or all(job.content is None for job in jobs):
             return jobs
-        room = self._room()
+        room = self._room(sum(_need(job) for job in jobs))
         admitted = []
         for job in jobs:
             if job.content is not None:
                 if self._trust.no_new_mail is not None:
                     job.error = self._trust.no_new_mail
                     continue
-                # Once in the write-ahead log, once in the database.
-                room -= 2 * job.content + _OVERHEAD
+                room -= _need(job)
                 if room < 0:
                     job.error = SpoolFullError(f"{self._folder}: too little room on the disk")
                     continue
             admitted.append(job)
         return admitted
 
-    def _room(self) -> int:
-        """Return how many octets new mail may take.
+    def _room(self, need: int) -> int:
+        """Return how many octets new mail may take, if it is less than it needs.
 
         It may fill the disk up to the reserve, then only the pages that are free inside the
         database, and when half of the reserve is gone as well, nothing.
@@ -101,9 +100,12 @@ class Writer:
         free = disk.f_bavail * disk.f_frsize
         if free < self.reserve // 2:
             return 0
+        room = max(0, free - self.reserve)
+        if room >= need:
+            return room
         (pages,) = self._connection.execute("PRAGMA freelist_count").fetchone()
         (size,) = self._connection.execute("PRAGMA page_size").fetchone()
-        return max(0, free - self.reserve) + int(pages * size)
+        return room + int(pages * size)
 
     def _commit(self, jobs: list[Job]) -> bool:
         """Run jobs in one transaction; tell whether that went well."""
@@ -129,6 +131,12 @@ class Writer:
     def _not_written(self, jobs: list[Job], error: Exception, *, committing: bool) -> None:
         self._trust.not_written(error, committing=committing)
         _fail(jobs, self._trust.no_writing or error)
+
+
+def _need(job: Job) -> int:
+    """Return how many octets a new message takes."""
+    # Once in the write-ahead log, once in the database.
+    return 0 if job.content is None else 2 * job.content + _OVERHEAD
 
 
 def _fail(jobs: list[Job], error: Exception) -> None:
