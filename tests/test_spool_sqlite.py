@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Envelope
@@ -66,14 +66,14 @@ class Busy:
 
     def __init__(self, store):
         self._store = store
-        self._begun, self._go = threading.Event(), threading.Event()
+        self._begun, self._go = Deferred(), threading.Event()
 
     def __enter__(self):
         self.done = self._store.spool._writer.do(self._hold)
-        assert self._begun.wait(30)
+        self._store.wait(self._begun)
 
     def _hold(self, _):
-        self._begun.set()
+        self._store.reactor.callFromThread(self._begun.callback, None)
         assert self._go.wait(30)
 
     def __exit__(self, *exc_info):
@@ -424,6 +424,15 @@ def test_what_waits_is_committed_together(store):
     for each in done:
         store.wait(each)
     assert (writer.batches - batches, writer.jobs - jobs) == (2, 11)
+
+
+def test_what_comes_in_one_turn_of_the_reactor_is_committed_together(store):
+    writer = store.spool._writer
+    batches, jobs = writer.batches, writer.jobs
+    done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(10)]
+    for each in done:
+        store.wait(each)
+    assert (writer.batches - batches, writer.jobs - jobs) == (1, 10)
 
 
 def test_a_job_that_fails_takes_no_other_with_it(store):

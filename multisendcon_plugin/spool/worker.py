@@ -1,7 +1,8 @@
 """A thread that works off jobs, as many at a time as are waiting.
 
-The reactor's thread puts jobs in and gets Deferreds; they fire there again, all of a round in
-one call.  What is done with the jobs is the business of `writer` and `reader`.
+Jobs are collected in the reactor's thread, handed over together, and answered together: each
+change of the thread costs more than a job.  What is done with them is the business of `writer` and
+`reader`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 import attrs
@@ -64,7 +65,9 @@ class Worker:
         self._reactor = reactor
         self._work = work
         self._finish = finish
-        self._inbox: SimpleQueue[Job | None] = SimpleQueue()
+        self._inbox: SimpleQueue[list[Job] | None] = SimpleQueue()
+        self._waiting: list[Job] = []
+        self._busy = False
         self._stopped: Deferred[None] | None = None
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
@@ -73,55 +76,51 @@ class Worker:
         """Have a job done.  Fails with `SpoolError`."""
         if self._stopped is not None:
             return fail(SpoolError("the spool is closed"))
-        self._inbox.put(job)
+        self._waiting.append(job)
+        if not self._busy:
+            self._busy = True
+            # When this turn of the reactor is over: what else comes in it goes along.
+            self._reactor.callFromThread(self._hand_over)
         return job.done
 
     def stop(self) -> Deferred[None]:
         """Finish the jobs that wait, then end the thread."""
         self._stopped = Deferred()
-        self._inbox.put(None)
+        if not self._busy:
+            self._inbox.put(None)
         return self._stopped
 
+    def _hand_over(self) -> None:
+        jobs, self._waiting = self._waiting, []
+        self._busy = bool(jobs)
+        if jobs:
+            self._inbox.put(jobs)
+        elif self._stopped is not None:
+            self._inbox.put(None)
+
+    def _answer(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            if job.error is None:
+                job.done.callback(job.result)
+            else:
+                job.done.errback(spool_error(job.error))
+        # With what the answers have led to.
+        self._hand_over()
+
     def _loop(self) -> None:
-        stopping = False
-        while not stopping:
-            jobs, stopping = self._take()
-            if jobs:
-                self._round(jobs)
+        while jobs := self._inbox.get():
+            try:
+                self._work(jobs)
+            except Exception as error:
+                for job in jobs:
+                    job.error = error
+            self._reactor.callFromThread(self._answer, jobs)
         try:
             self._finish()
         finally:
             self._reactor.callFromThread(self._end)
 
-    def _round(self, jobs: list[Job]) -> None:
-        try:
-            self._work(jobs)
-        except Exception as error:
-            for job in jobs:
-                job.error = error
-        self._reactor.callFromThread(_answer, jobs)
-
-    def _take(self) -> tuple[list[Job], bool]:
-        """Wait for a job and take all that are there; also tell whether they are the last."""
-        jobs: list[Job] = []
-        job = self._inbox.get()
-        while job is not None:
-            jobs.append(job)
-            try:
-                job = self._inbox.get_nowait()
-            except Empty:
-                return jobs, False
-        return jobs, True
-
     def _end(self) -> None:
         self._thread.join()
         if self._stopped is not None:
             self._stopped.callback(None)
-
-
-def _answer(jobs: list[Job]) -> None:
-    for job in jobs:
-        if job.error is None:
-            job.done.callback(job.result)
-        else:
-            job.done.errback(spool_error(job.error))
