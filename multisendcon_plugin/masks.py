@@ -13,6 +13,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import attrs
 
@@ -27,21 +28,22 @@ NULL = "<>"
 _WILDCARD = re.compile(r"[*?]")
 
 
-def lookup_keys(address: str) -> list[str]:
+# Each mail asks several times for its sender, and for each recipient.
+@lru_cache(maxsize=64)
+def lookup_keys(address: str) -> tuple[str, ...]:
     """Return the keys of all masks that may admit an address, the most specific first.
 
     :param address: in matching form; ``""`` when it is not known.
     """
     _, at, domain = address.rpartition("@")
     if not at:
-        return [address, ANY]
+        return address, ANY
     keys = [address, f"*@{domain}"]
     dot = domain.find(".") + 1
     while dot:
         keys.append(f"*@*.{domain[dot:]}")
         dot = domain.find(".", dot) + 1
-    keys.append(ANY)
-    return keys
+    return *keys, ANY
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -189,7 +189,7 @@ class _Index:
             for recipient in recipients:
                 self._positions.setdefault((sender, recipient), []).append(position)
 
-    def candidates(self, senders: list[str], recipients: list[str]) -> Iterable[int]:
+    def candidates(self, senders: Sequence[str], recipients: Sequence[str]) -> Iterable[int]:
         """Return, in ascending order, the accounts that have a pair of these keys.
 
         Those that admit sender and recipient are among them; some may come twice.

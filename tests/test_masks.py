@@ -209,7 +209,7 @@ def test_keys_find_all_masks_that_admit(included, address):
 
 
 def test_lookup_keys_are_ordered_from_address_to_any():
-    assert lookup_keys("a@b.c.d") == ["a@b.c.d", "*@b.c.d", "*@*.c.d", "*@*.d", "*"]
+    assert lookup_keys("a@b.c.d") == ("a@b.c.d", "*@b.c.d", "*@*.c.d", "*@*.d", "*")
 
 
 @pytest.mark.parametrize(
