@@ -202,6 +202,17 @@ class AccountSender(smtp.ESMTPSender):
 
     # Reading.
 
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Give the next reply to whoever waits, who finds those behind it in the segment here."""
+        if self._reader and self._replies:
+            # The limit of this phase runs on until the next one has its own.
+            reader, self._reader = self._reader, None
+            reader.callback(self._replies.popleft())
+
     def lineReceived(self, line: bytes) -> None:
         found = _REPLY_LINE.fullmatch(line)
         if not found:
@@ -219,19 +230,17 @@ class AccountSender(smtp.ESMTPSender):
             self.transport.loseConnection()
         elif self._resting:
             self.quit()
-        elif self._reader is None:
-            self._replies.append(reply)
-            self._go_on_writing()
         else:
-            # The limit of this phase runs on until the next one has its own.
-            reader, self._reader = self._reader, None
-            reader.callback(reply)
+            self._replies.append(reply)
+            if self._reader is None:
+                self._go_on_writing()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self._not_smtp(line)
 
     def _not_smtp(self, line: bytes) -> None:
         seen = Reply.parse(0, [self._masked(line)[:80]]).text
+        self._hand_on()  # what came before it in the segment holds
         self.abort(f"this is no reply of an SMTP server: {seen or '(an empty line)'}")
 
     def _masked(self, line: bytes) -> bytes:
