@@ -32,7 +32,9 @@ CREATE TABLE delivery (
     uncertain INTEGER NOT NULL CHECK (uncertain IN (0, 1)),
     warned INTEGER NOT NULL CHECK (warned IN (0, 1)),
     last_reply TEXT NOT NULL,
-    recipients TEXT NOT NULL,       -- those not settled; a JSON list of [address, reason, NOTIFY, ORCPT]
+    -- Forward-paths that are not settled, a JSON list of [address, reason, notify, original];
+    -- notify is NOTIFY: 1 success, 2 failure, 4 delay; null: not said; original is ORCPT.
+    recipients TEXT NOT NULL,
 
     -- The message, the same in each of its deliveries.
     size INTEGER NOT NULL CHECK (size >= 0),

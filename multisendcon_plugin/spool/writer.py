@@ -91,7 +91,7 @@ class Writer:
         return admitted
 
     def _room(self, need: int) -> int:
-        """Return how many octets new mail may take, if it is less than it needs.
+        """Return how many octets new mail may take; when it is enough, no more is looked for.
 
         It may fill the disk up to the reserve, then only the pages that are free inside the
         database, and when half of the reserve is gone as well, nothing.
