@@ -6,6 +6,8 @@ for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from twisted.logger import Logger
 
 from ..attempt import Attempt, Outcome, Verdict
@@ -13,6 +15,9 @@ from ..message import Delivery
 from ..settle import Judgement
 
 _log = Logger()
+
+#: Lines that are written without a pause: some milliseconds.
+LINES_AT_ONCE = 100
 
 
 def accepted(deliveries: tuple[Delivery, ...]) -> None:
@@ -49,14 +54,20 @@ def moved(delivery: Delivery, account: str) -> None:
     )
 
 
-def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float) -> None:
-    """An attempt has ended."""
+def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float) -> Iterator[None]:
+    """An attempt has ended.
+
+    :return: yields now and then, so that others get their turn: a mail may have thousands of
+        recipients, and each of them has its line.
+    """
     message, account = delivery.message.id, delivery.account
     session = f" ({attempt.session})" if attempt.session else ""
-    for outcome in attempt.outcomes:
+    failed = frozenset(judgement.failed)
+    for n, outcome in enumerate(attempt.outcomes, 1):
+        final = outcome in failed
         recipient, reply = outcome.recipient.address, str(outcome.reply)
-        verdict = (Verdict.FAILED if outcome in judgement.failed else outcome.verdict).value
-        following = _what_next(delivery, outcome, judgement, now)
+        verdict = (Verdict.FAILED if final else outcome.verdict).value
+        following = "" if final else _what_next(delivery, outcome, judgement, now)
         _tell(
             f"{message}: <{recipient}> {verdict} by account {account}: {reply}{session}{following}",
             id=message,
@@ -67,6 +78,8 @@ def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float
             session=session,
             next=following,
         )
+        if n % LINES_AT_ONCE == 0:
+            yield
 
 
 def _tell(text: str, **fields: object) -> None:
@@ -89,7 +102,7 @@ class Routes:
 
 def _what_next(delivery: Delivery, outcome: Outcome, judgement: Judgement, now: float) -> str:
     remaining = judgement.remaining
-    if outcome.verdict is Verdict.DELIVERED or outcome in judgement.failed or remaining is None:
+    if outcome.verdict is Verdict.DELIVERED or remaining is None:
         return ""
     if remaining.account != delivery.account:
         return f"; goes to account {remaining.account}"

@@ -11,6 +11,7 @@ from random import random
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from ..account import Account
 from ..attempt import AccountFault, Attempt, Outcome, Verdict
@@ -93,7 +94,8 @@ class Settler:
             jitter=random(),
             fallback=self.fallback(delivery) if moves else None,
         )
-        journal.ended(delivery, attempt, judgement, now)
+        for _ in journal.ended(delivery, attempt, judgement, now):
+            await deferLater(self._clock, 0)
         return judgement.remaining, await self.carry_out(delivery, judgement, attempt)
 
     def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
