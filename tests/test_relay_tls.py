@@ -73,6 +73,24 @@ def test_a_file_may_hold_several_authorities_and_comments(tmp_path):
     ClientTLS.of(Account(name="A", server=NAME, tls_ca=str(path)))
 
 
+def test_the_authorities_of_the_system_are_in_memory_once():
+    one, other = (ClientTLS.of(Account(name=n, server=f"{n}.example")).context for n in "AB")
+    assert one is not other
+    sessions = [each.clientConnectionForTLS(None) for each in (one, other)]
+    assert sessions[0].get_context() is sessions[1].get_context()
+    assert sessions[0].get_context().get_session_cache_mode() == SSL.SESS_CACHE_OFF
+
+
+def test_an_account_with_authorities_of_its_own_shares_them_with_nobody(tmp_path):
+    Authority().write(tmp_path / "ca.pem")
+    own = Account(name="A", server=NAME, tls_ca=str(tmp_path / "ca.pem"))
+    sessions = [
+        ClientTLS.of(each).context.clientConnectionForTLS(None)
+        for each in (own, own, Account(name="B", server=NAME))
+    ]
+    assert len({id(each.get_context()) for each in sessions}) == 3
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

@@ -18,6 +18,7 @@ from twisted.trial.unittest import TestCase
 from multisendcon_plugin.account import Tls
 from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.phase import Phase
+from multisendcon_plugin.relay.tls import common_context
 from multisendcon_plugin.testing import Authority, EvilProvider
 from multisendcon_plugin.testing.misdeeds import fake_tls, inject, strip
 from tests.relays import Names, send, verdicts
@@ -137,6 +138,8 @@ class Matrix(TestCase):
         before = os.environ.get("SSL_CERT_FILE")
         os.environ["SSL_CERT_FILE"] = self.known = known_file
         self.addCleanup(restore, "SSL_CERT_FILE", before)
+        common_context.cache_clear()
+        self.addCleanup(common_context.cache_clear)
 
     def authority_of(self, server):
         return self.own_authority.get(server, self.known)

@@ -1,12 +1,14 @@
 """TLS towards an account's server: whom to trust, which name to expect, what went wrong.
 
 Certificates and names are verified (RFC 7817, RFC 9525) unless the account says otherwise; SNI is
-sent for host names (RFC 6066 section 3); TLS 1.2 or newer.  The authorities are read once for an
-account, since that costs milliseconds.
+sent for host names (RFC 6066 section 3); TLS 1.2 or newer.  Authorities are read once, those of the
+system for all accounts together, since that costs milliseconds and a megabyte.  No TLS session is
+kept for another connection.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -130,11 +132,22 @@ class ClientTLS:
         # Without a login, unverified TLS is better than none (RFC 7435).
         opportunistic = account.tls is Tls.OPPORTUNISTIC and not account.username
         verify = account.tls_verify and not opportunistic
-        trust: Any = None
-        if verify:
-            trust = _authorities(account.tls_ca) if account.tls_ca else ssl.platformTrust()
-        options = ssl.CertificateOptions(trustRoot=trust, raiseMinimumTo=ssl.TLSVersion.TLSv1_2)
-        return cls(_Connections(options.getContext(), account.server, verify=verify))
+        if verify and account.tls_ca:
+            context = _context(_authorities(account.tls_ca))
+        else:
+            context = common_context(verify=verify)
+        return cls(_Connections(context, account.server, verify=verify))
+
+
+@cache
+def common_context(*, verify: bool) -> Any:
+    """Trust the system's authorities, or nobody; for all accounts, as it takes a megabyte."""
+    return _context(ssl.platformTrust() if verify else None)
+
+
+def _context(trust: Any) -> Any:
+    options = ssl.CertificateOptions(trustRoot=trust, raiseMinimumTo=ssl.TLSVersion.TLSv1_2)
+    return options.getContext()
 
 
 def _authorities(path: str) -> Any:
