@@ -13,7 +13,7 @@ from zope.interface import Attribute, Interface
 from .account import Account
 from .attempt import Attempt
 from .envelope import Envelope
-from .message import Delivery, Message, Parcel
+from .message import FIRST_TURN, Delivery, Message, Parcel, Turn
 from .registry import Route
 from .settle import Settlement
 
@@ -127,8 +127,13 @@ class ISpool(Interface):
         :return: the deliveries of the reports.
         """
 
-    def waiting(account: str, limit: int) -> Deferred[tuple[Delivery, ...]]:
-        """Read the deliveries of an account, the earliest due first, at most `limit`."""
+    def waiting(
+        account: str, limit: int, since: Turn = FIRST_TURN
+    ) -> Deferred[tuple[Delivery, ...]]:
+        """Read the deliveries of an account, the earliest due first, at most `limit`.
+
+        :param since: leave out those that come before.
+        """
 
     def bring_forward(account: str, latest: float) -> Deferred[None]:
         """Let no delivery of an account be due later than that."""

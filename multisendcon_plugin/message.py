@@ -14,6 +14,11 @@ import attrs
 from .dsn import Notify
 from .envelope import Envelope
 
+#: Where a delivery stands in its lane: its due time and its number.
+Turn = tuple[float, int]
+#: Before all deliveries.
+FIRST_TURN: Turn = (0.0, 0)
+
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -90,6 +95,16 @@ class Delivery:
     """The sender was told that the mail is delayed."""
     last_reply: str = ""
     """What was said at the last failed attempt."""
+
+    @property
+    def turn(self) -> Turn:
+        """Where it stands in its lane."""
+        return self.due, self.number
+
+    @property
+    def turn_after(self) -> Turn:
+        """Where the rest of its lane begins."""
+        return self.due, self.number + 1
 
 
 @attrs.frozen(kw_only=True)

@@ -319,8 +319,8 @@ class SteppingSpool:
     def draft(self):
         return SteppingDraft(self, self.store.spool.draft())
 
-    def waiting(self, account, limit):
-        return self._ask(lambda: self.store.spool.waiting(account, limit))
+    def waiting(self, *question):
+        return self._ask(lambda: self.store.spool.waiting(*question))
 
     def bring_forward(self, account, latest):
         return self._ask(lambda: self.store.spool.bring_forward(account, latest))

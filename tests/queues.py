@@ -170,8 +170,8 @@ class SlowSpool:
     def settle(self, settlement):
         return self._later(self.spool.settle(settlement))
 
-    def waiting(self, account, limit):
-        return self._later(self.spool.waiting(account, limit))
+    def waiting(self, *question):
+        return self._later(self.spool.waiting(*question))
 
     def bring_forward(self, account, latest):
         return self._later(self.spool.bring_forward(account, latest))

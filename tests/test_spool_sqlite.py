@@ -402,7 +402,8 @@ def test_a_lane_is_read_by_its_index_alone(store):
         return connection.execute("EXPLAIN QUERY PLAN " + asked[0]).fetchall()
 
     steps = str(store.write(plan))
-    assert "INDEX lane" in steps
+    assert "INDEX lane (account=? AND due>?)" in steps
+    assert "INDEX lane (account=? AND due=? AND rowid>?)" in steps
     assert "TEMP B-TREE" not in steps
 
 

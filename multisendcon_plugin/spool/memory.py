@@ -16,7 +16,7 @@ from zope.interface import implementer
 from ..envelope import Envelope
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
 from ..interfaces import IContent, IDraft, ISpool
-from ..message import Delivery, Message, Parcel, Submission
+from ..message import FIRST_TURN, Delivery, Message, Parcel, Submission, Turn
 from ..settle import Settlement
 from .keys import PIECE, Numbers, new_deliveries
 
@@ -136,14 +136,20 @@ class MemorySpool:
         )
         return report.content, new_deliveries(message, report.parcels)
 
-    def waiting(self, account: str, limit: int) -> Deferred[tuple[Delivery, ...]]:
+    def waiting(
+        self, account: str, limit: int, since: Turn = FIRST_TURN
+    ) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of an account, the earliest due first, at most `limit`."""
-        return execute(self._waiting, account, limit)
+        return execute(self._waiting, account, limit, since)
 
-    def _waiting(self, account: str, limit: int) -> tuple[Delivery, ...]:
+    def _waiting(self, account: str, limit: int, since: Turn) -> tuple[Delivery, ...]:
         self.disk.check()
-        lane = [each for each in self.disk.deliveries.values() if each.account == account]
-        return tuple(sorted(lane, key=lambda each: (each.due, each.number))[:limit])
+        lane = [
+            each
+            for each in self.disk.deliveries.values()
+            if each.account == account and each.turn >= since
+        ]
+        return tuple(sorted(lane, key=lambda each: each.turn)[:limit])
 
     def bring_forward(self, account: str, latest: float) -> Deferred[None]:
         """Let no delivery of an account be due later than that."""

@@ -14,12 +14,20 @@ from typing import Any
 from ..dsn import Notify, Return
 from ..envelope import Envelope
 from ..errors import SpoolError
-from ..message import Delivery, Message, Recipient
+from ..message import FIRST_TURN, Delivery, Message, Recipient, Turn
 from ..settle import Settlement
 from .keys import message_of, pieces, place, span
 
 #: A new message as it is stored: its number, its content and its deliveries.
 New = tuple[int, bytes, tuple[Delivery, ...]]
+
+#: In two, so that many deliveries that are due at the same time are found by the index as well.
+_WAITING = """
+    SELECT * FROM delivery WHERE account = :account AND due = :due AND id >= :id
+    UNION ALL
+    SELECT * FROM delivery WHERE account = :account AND due > :due
+    ORDER BY due, id LIMIT :n
+"""
 
 
 def add_piece(connection: Connection, message: int, part: int, data: bytes) -> None:
@@ -78,11 +86,13 @@ def settle(
     return made
 
 
-def waiting(connection: Connection, account: str, limit: int) -> tuple[Delivery, ...]:
-    """Read the deliveries of an account, the earliest due first."""
-    rows = connection.execute(
-        "SELECT * FROM delivery WHERE account = ? ORDER BY due, id LIMIT ?", (account, limit)
-    )
+def waiting(
+    connection: Connection, account: str, limit: int, since: Turn = FIRST_TURN
+) -> tuple[Delivery, ...]:
+    """Read the deliveries of an account from a turn on, the earliest due first."""
+    due, number = since
+    asked = {"account": account, "due": due, "id": number, "n": limit}
+    rows = connection.execute(_WAITING, asked)
     return tuple(map(_delivery, rows))
 
 

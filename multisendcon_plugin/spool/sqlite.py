@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..interfaces import IContent, IDraft, ISpool
-from ..message import Delivery, Message
+from ..message import FIRST_TURN, Delivery, Message, Turn
 from ..settle import Settlement
 from . import rows
 from .database import connect, not_opened, open_database
@@ -103,9 +103,11 @@ class SqliteSpool:
             reports.append((message.number, report.content, deliveries))
         return self._writer.do(partial(rows.settle, settlement=settlement, reports=reports))
 
-    def waiting(self, account: str, limit: int) -> Deferred[tuple[Delivery, ...]]:
+    def waiting(
+        self, account: str, limit: int, since: Turn = FIRST_TURN
+    ) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of an account, the earliest due first, at most `limit`."""
-        return self._reader.ask(partial(rows.waiting, account=account, limit=limit))
+        return self._reader.ask(partial(rows.waiting, account=account, limit=limit, since=since))
 
     def bring_forward(self, account: str, latest: float) -> Deferred[None]:
         """Let no delivery of an account be due later than that."""

@@ -50,8 +50,8 @@ class Store:
     def settle(self, settlement):
         return self.wait(self.spool.settle(settlement))
 
-    def waiting(self, account, limit=1000):
-        return self.wait(self.spool.waiting(account, limit))
+    def waiting(self, account, limit=1000, *since):
+        return self.wait(self.spool.waiting(account, limit, *since))
 
     def lanes(self):
         return self.wait(self.spool.lanes())

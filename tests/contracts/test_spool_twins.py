@@ -19,7 +19,7 @@ from twisted.internet.defer import maybeDeferred
 from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError
-from multisendcon_plugin.message import Parcel, Recipient, Submission
+from multisendcon_plugin.message import FIRST_TURN, Parcel, Recipient, Submission
 from multisendcon_plugin.settle import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore
 
@@ -173,9 +173,11 @@ class Twins(RuleBasedStateMachine):
         latest = self.stores[0].reactor.now + seconds
         self.both(lambda store: store.spool.bring_forward(account, latest))
 
-    @rule(account=st.sampled_from(ACCOUNTS), limit=st.integers(0, 4))
-    def look_at_a_lane(self, account, limit):
-        self.both(lambda store: store.spool.waiting(account, limit))
+    @rule(account=st.sampled_from(ACCOUNTS), limit=st.integers(0, 4), data=st.data())
+    def look_at_a_lane(self, account, limit, data):
+        turns = sorted(each.turn for each in self.known.values())
+        since = data.draw(st.sampled_from([FIRST_TURN, *turns]))
+        self.both(lambda store: store.spool.waiting(account, limit, since))
 
     @precondition(lambda self: self.known)
     @rule(data=st.data())
