@@ -38,6 +38,7 @@ class AgendaAndSpool(RuleBasedStateMachine):
         self.handed_out = set()
         self.written = deque()
         self.limit = None
+        self.since = None
         self.answer = None
         self.all_read = True
 
@@ -90,13 +91,14 @@ class AgendaAndSpool(RuleBasedStateMachine):
     @precondition(lambda self: self.agenda.wants_more(self.now))
     def ask(self):
         assert self.limit is None
-        self.limit = self.agenda.fetching()
-        assert self.limit <= 2 * WINDOW + len(self.in_flight) + len(self.written)
+        self.limit, self.since = self.agenda.fetching()
+        assert self.limit <= WINDOW
 
     @rule()
     @precondition(lambda self: self.limit is not None and self.answer is None)
     def read(self):
-        waiting = sorted(self.stored.values(), key=lambda each: (each.due, each.number))
+        waiting = sorted(self.stored.values(), key=lambda each: each.turn)
+        waiting = [each for each in waiting if each.turn >= self.since]
         self.answer = tuple(waiting[: self.limit])
 
     @rule()
@@ -234,7 +236,7 @@ def test_an_old_answer_does_not_bring_back_what_was_settled_meanwhile(settled_ag
     agenda = Agenda(window=4, beyond=0.0)
     agenda.add(delivery(1, due=-1.0))
     taken = agenda.take()
-    limit = agenda.fetching()
+    limit, _ = agenda.fetching()
     old = (taken,)
     agenda.done(taken)
     if settled_again:
@@ -245,7 +247,7 @@ def test_an_old_answer_does_not_bring_back_what_was_settled_meanwhile(settled_ag
 
 def test_what_is_left_in_the_spool_while_it_is_asked_wakes_nobody_before_the_answer():
     agenda = Agenda(window=1, beyond=0.0)
-    limit = agenda.fetching()
+    limit, _ = agenda.fetching()
     agenda.add(delivery(1, due=1.0))
     assert not agenda.add(delivery(2, due=2.0))
     assert agenda.beyond is None
@@ -261,7 +263,7 @@ def test_after_a_failed_reading_the_spool_is_asked_again_even_when_memory_is_ful
     agenda.not_fetched(130.0)
     assert not agenda.wants_more(129.0)
     assert agenda.wants_more(130.0)
-    limit = agenda.fetching()
+    limit, _ = agenda.fetching()
     agenda.fetched((delivery(9, due=50.0),), limit)
     assert agenda.next_due() == 50.0
 

@@ -327,11 +327,20 @@ def test_a_long_queue_is_delivered_once_each_through_a_small_window():
     room.lane.relay = room.relay = FakeRelay(
         room.clock, script=lambda now: now.end(), seconds=0.003
     )
+    answers = []
+    waiting = room.spool.waiting
+    room.spool.waiting = lambda *question: waiting(*question).addCallback(noted)
+
+    def noted(answer):
+        answers.extend(each.number for each in answer)
+        return answer
+
     numbers = room.store(200)
     room.lane.go()
     for step in clock_steps:
         room.clock.advance(step)
     assert sorted(room.relay.numbers) == numbers
+    assert answers == numbers, "each is read once"
     assert room.memory.disk.deliveries == {}
     assert room.alarms() == []
 

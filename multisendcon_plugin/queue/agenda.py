@@ -11,7 +11,7 @@ from bisect import insort
 
 import attrs
 
-from ..message import Delivery
+from ..message import FIRST_TURN, Delivery, Turn
 
 #: Deliveries of one account that are kept in memory.
 WINDOW = 1000
@@ -19,8 +19,7 @@ WINDOW = 1000
 
 @attrs.frozen(order=True)
 class _Entry:
-    due: float
-    number: int
+    turn: Turn
     delivery: Delivery = attrs.field(order=False)
 
 
@@ -34,10 +33,14 @@ class Agenda:
 
     def __init__(self, window: int = WINDOW, beyond: float | None = None) -> None:
         self._window = window
-        self._beyond = beyond
+        #: All deliveries before this turn are known.
+        self._beyond: Turn | None = None if beyond is None else (beyond, 0)
         self._entries: list[_Entry] = []
         self._known: set[int] = set()
+        #: From this turn on the spool has been asked, and has not answered yet.
+        self._asked: Turn | None = None
         self._fetching = False
+        self._not_asked_before = 0.0
         self._ended_meanwhile: set[int] = set()
 
     def __len__(self) -> int:
@@ -51,19 +54,19 @@ class Agenda:
         """
         if delivery.number in self._known:
             return True
-        if self._beyond is not None and delivery.due >= self._beyond:
+        if self._beyond is not None and delivery.turn >= self._beyond:
             return False
-        insort(self._entries, _Entry(delivery.due, delivery.number, delivery))
+        insort(self._entries, _Entry(delivery.turn, delivery))
         self._known.add(delivery.number)
         if len(self._entries) > self._window:
-            last = self._entries.pop()
+            last = self._entries.pop().delivery
             self._known.discard(last.number)
-            self._leave(last.due)
+            self._leave(last.turn)
             return last.number != delivery.number
         return True
 
-    def _leave(self, due: float) -> None:
-        self._beyond = due if self._beyond is None else min(self._beyond, due)
+    def _leave(self, turn: Turn) -> None:
+        self._beyond = turn if self._beyond is None else min(self._beyond, turn)
 
     @property
     def first(self) -> Delivery:
@@ -82,7 +85,7 @@ class Agenda:
 
     def next_due(self) -> float | None:
         """Return when the first delivery in memory is due; ``None`` when there is none."""
-        return self._entries[0].due if self._entries else None
+        return self.first.due if self._entries else None
 
     # What is in the spool only.
 
@@ -91,40 +94,56 @@ class Agenda:
 
         There is room for it, or what is in memory is due only later.
         """
+        missing, beyond = self._missing, self.beyond
         return (
-            self._beyond is not None
-            and not self._fetching
-            and self._beyond <= now
-            and (len(self._entries) <= self._window // 2 or self._beyond < self._entries[0].due)
+            missing is not None
+            and beyond is not None
+            and beyond <= now
+            and (len(self._entries) <= self._window // 2 or missing < self.first.turn)
         )
 
     @property
-    def beyond(self) -> float | None:
-        """Earliest due time of what is in the spool only; ``None`` while the spool is asked."""
-        return None if self._fetching else self._beyond
+    def _missing(self) -> Turn | None:
+        """The first turn that may be in the spool only."""
+        turns = [turn for turn in (self._asked, self._beyond) if turn is not None]
+        return min(turns, default=None)
 
-    def fetching(self) -> int:
-        """The spool is being asked; return for how many.
+    @property
+    def beyond(self) -> float | None:
+        """When the spool may be asked for what is only there; ``None`` while it is asked."""
+        missing = self._missing
+        if missing is None or self._fetching:
+            return None
+        return max(missing[0], self._not_asked_before)
+
+    def fetching(self) -> tuple[int, Turn]:
+        """The spool is being asked; return for how many, and from which turn on.
 
         What is left there from now on may be missing in the answer.
         """
         self._fetching = True
+        since = self._asked = self._missing or FIRST_TURN
         self._beyond = None
-        return self._window + len(self._known)
+        return max(self._window - len(self._entries), self._window // 2, 1), since
 
     def fetched(self, deliveries: tuple[Delivery, ...], limit: int) -> None:
         """Take the answer: the earliest of the spool, at most as many as were asked for."""
         self._fetching = False
+        self._asked = None
+        self._not_asked_before = 0.0
         for delivery in deliveries:
             # What was settled since it was read is not waiting any more, or not until then.
             if delivery.number not in self._ended_meanwhile and not self.add(delivery):
                 break
         self._ended_meanwhile.clear()
         if len(deliveries) >= limit:
-            self._leave(deliveries[-1].due)
+            self._leave(deliveries[-1].turn_after)
 
     def not_fetched(self, again_at: float) -> None:
-        """The spool could not answer; it is to be asked again, but not before that time."""
+        """The spool could not answer; it is to be asked again, but not before that time.
+
+        What comes meanwhile need not wait for it.
+        """
         self._fetching = False
+        self._not_asked_before = again_at
         self._ended_meanwhile.clear()
-        self._leave(again_at)

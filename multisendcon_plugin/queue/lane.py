@@ -136,8 +136,8 @@ class Lane:
         self.go()
 
     def _fetch(self) -> None:
-        limit = self._agenda.fetching()
-        answer = self._spool.waiting(self.account.name, limit)
+        limit, since = self._agenda.fetching()
+        answer = self._spool.waiting(self.account.name, limit, since)
         answer.addCallbacks(
             self._agenda.fetched, self._not_fetched, callbackArgs=(limit,)
         ).addCallback(lambda _: self.go())
