@@ -11,6 +11,7 @@ from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.reply import Reply
+from multisendcon_plugin.spool import MemorySpool
 from tests.queue_world import (
     DAY,
     HOUR,
@@ -216,6 +217,26 @@ def test_mail_that_no_other_account_admits_stays_and_the_log_says_so():
     assert [each.account for each in world.sent] == ["Old", "B"]
     removed(world, old)
     assert len(world.waiting) == 3
+
+
+def test_mail_that_has_to_stay_is_read_once_at_the_start(monkeypatch):
+    monkeypatch.setattr(queue_service, "MOVED_AT_ONCE", 5)
+    world = World(account("A", senders="nobody@home.example"))
+    for _ in range(23):
+        world.mail(by="gone")
+    world.run(1)
+    world.stop()
+    read = []
+    waiting = MemorySpool.waiting
+
+    def noted(spool, *question):
+        return waiting(spool, *question).addCallback(lambda each: read.extend(each) or each)
+
+    monkeypatch.setattr(MemorySpool, "waiting", noted)
+    world.start()
+    world.run(10)
+    assert [each.number for each in read] == [each.number for each in world.waiting]
+    assert len(read) == 23
 
 
 def test_an_account_takes_only_mail_over_of_which_it_admits_every_recipient():

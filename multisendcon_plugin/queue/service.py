@@ -23,7 +23,7 @@ from ..envelope import Envelope
 from ..errors import SpoolBrokenError, SpoolFullError
 from ..failure import Action
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
-from ..message import Delivery, Message, Parcel
+from ..message import FIRST_TURN, Delivery, Message, Parcel, Turn
 from ..settle import Judgement, Settlement
 from . import journal
 from .agenda import Agenda
@@ -179,17 +179,19 @@ class QueueService(Service):
     async def _move_all(self, name: str) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
         stuck = 0
+        since = FIRST_TURN
         while not self._stopping:
-            waiting = await self._waiting(name, stuck + MOVED_AT_ONCE)
-            for delivery in waiting[stuck:]:
+            waiting = await self._waiting(name, since)
+            for delivery in waiting:
                 moved = adopted(delivery, self._registry)
                 if moved is None:
                     stuck += 1
                     continue
                 await self._settler.write(Settlement(delivery=delivery, remaining=moved))
                 self._announce([moved])
-            if len(waiting) <= stuck:
+            if len(waiting) < MOVED_AT_ONCE:
                 break
+            since = waiting[-1].turn_after
         if stuck:
             self.log.error(
                 "{count} deliveries wait for account {name}, which is not in use, and no other "
@@ -198,9 +200,9 @@ class QueueService(Service):
                 name=name,
             )
 
-    async def _waiting(self, name: str, limit: int) -> tuple[Delivery, ...]:
+    async def _waiting(self, name: str, since: Turn) -> tuple[Delivery, ...]:
         return await self._patience.ask(
-            lambda: self._spool.waiting(name, limit),
+            lambda: self._spool.waiting(name, MOVED_AT_ONCE, since),
             f"the mail of account {name} cannot be read",
         )
 
