@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from multisendcon_plugin.queue.agenda import Agenda
+from multisendcon_plugin.queue.agenda import Agenda, window
 from tests.queues import delivery
 
 WINDOW = 4
@@ -274,3 +274,11 @@ def test_a_spool_that_could_not_be_read_is_left_alone_until_the_time_has_come():
     agenda.not_fetched(130.0)
     assert not agenda.wants_more(129.0)
     assert agenda.wants_more(130.0)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "each"),
+    [(0, 1000), (1, 1000), (20, 1000), (100, 200), (400, 50), (5000, 50)],
+)
+def test_the_more_accounts_the_less_of_each_is_in_memory(accounts, each):
+    assert window(accounts) == each

@@ -12,6 +12,7 @@ from multisendcon_plugin.configuration.values import ReportTo
 from multisendcon_plugin.dsn import Notify
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError, SpoolFullError
 from multisendcon_plugin.phase import Phase
+from multisendcon_plugin.queue import agenda
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.queue.held import HeldContent
 from multisendcon_plugin.reply import Reply
@@ -49,6 +50,19 @@ def test_what_is_delivered_leaves_the_spool():
     assert [each.recipients for each in world.sent] == [(READER, "other@far.example")]
     assert world.sent[0].content.endswith("Subject: x\r\n\r\nhello\r\n")
     assert world.disk.deliveries == world.disk.contents == {}
+
+
+def test_the_accounts_share_what_may_wait_in_memory(monkeypatch):
+    monkeypatch.setattr(agenda, "ALL_WINDOWS", 12)
+    monkeypatch.setattr(agenda, "LEAST_WINDOW", 1)
+    world = World(account("A"), account("B"), account("C"))
+    world.servers["A"] = silent
+    world.run(1)
+    for _ in range(10):
+        world.mail()
+    world.run(1)
+    assert len(world.queue._lanes["A"]._agenda) == 4
+    assert len(world.waiting) == 10
 
 
 def test_a_mail_that_leaves_at_once_is_not_read_back():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 
 import attrs
 from hypothesis import settings
@@ -59,8 +58,8 @@ class Relay(RuleBasedStateMachine):
     @initialize(random=st.randoms(use_true_random=False))
     def start(self, random):
         self.crashes = 0
-        self.window = queue_service.Agenda
-        queue_service.Agenda = partial(Agenda, window=3)
+        self.window = queue_service.window
+        queue_service.window = lambda accounts: 3
         self.world = World(
             account("A", recipients="*@far.example"),
             account("B", recipients="*@far.example", minimum_wait=7.0),
@@ -106,7 +105,7 @@ class Relay(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "world"):
             return
-        queue_service.Agenda = self.window
+        queue_service.window = self.window
         self.world.run(100 * HOUR)
         assert self.world.disk.deliveries == self.world.disk.contents == {}
         settled = Counter(

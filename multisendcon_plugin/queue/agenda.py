@@ -15,6 +15,15 @@ from ..message import FIRST_TURN, Delivery, Turn
 
 #: Deliveries of one account that are kept in memory.
 WINDOW = 1000
+#: Deliveries of all accounts together that are.
+ALL_WINDOWS = 20_000
+#: With less, the spool would be asked for each mail anew.
+LEAST_WINDOW = 50
+
+
+def window(accounts: int) -> int:
+    """Return how many deliveries each of so many accounts may keep in memory."""
+    return max(LEAST_WINDOW, min(WINDOW, ALL_WINDOWS // max(1, accounts)))
 
 
 @attrs.frozen(order=True)

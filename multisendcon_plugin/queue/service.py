@@ -26,7 +26,7 @@ from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, IS
 from ..message import FIRST_TURN, Delivery, Message, Parcel, Turn
 from ..settle import Judgement, Settlement
 from . import journal
-from .agenda import Agenda
+from .agenda import Agenda, window
 from .held import HeldContent
 from .lane import Lane
 from .orphans import adopted
@@ -73,6 +73,7 @@ class QueueService(Service):
         )
         self._longest_pause = longest_pause(configuration.delivery.retry)
         self._held = HeldContent()
+        self._window = window(sum(1 for _ in registry))
         self._lanes: dict[str, Lane] = {}
         self._mail_ends: dict[str, float] = {}
         self._under_way: set[Deferred[None]] = set()
@@ -153,7 +154,7 @@ class QueueService(Service):
                 relay=self._make_relay(account),
                 spool=self._spool,
                 # The spool may hold deliveries that this process does not know of yet.
-                agenda=Agenda(beyond=0.0),
+                agenda=Agenda(self._window, beyond=0.0),
                 pace=Pace(account, self._mail_ends.get(account.name)),
                 clock=self._clock,
                 open_content=self._open_content,
