@@ -207,6 +207,19 @@ def test_while_an_account_rests_something_else_may_be_done_for_its_mail():
     assert len(room.relay.tries) == 1
 
 
+def test_so_much_is_done_at_a_time_and_more_when_that_is_durable():
+    room = Room(max_connections=1, window=100, slow=True)
+    room.store(70)
+    room.lane.go()
+    room.clock.advance(0.01)
+    room.another_account = True
+    room.relay.under_way[0].end(fault=CLOSED)
+    for done in (20, 40, 60, 69, 69):
+        assert len(room.redirected) == done
+        room.clock.advance(0.01)
+    assert len(room.relay.tries) == 1
+
+
 def test_an_account_that_has_rested_is_probed_whatever_else_may_be_done():
     room = Room(max_connections=1, retry=1.0)
     room.another_account = True

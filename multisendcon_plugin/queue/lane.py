@@ -27,6 +27,8 @@ from .pace import Pace
 
 #: Seconds after which the spool is asked again when it could not be read.
 READ_AGAIN = 30.0
+#: Deliveries for which something else is done at a time while the account rests: some milliseconds.
+RELIEVED_AT_ONCE = 20
 _INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log")
 
 
@@ -75,6 +77,7 @@ class Lane:
         self._under_way: set[Deferred[None]] = set()
         #: Deliveries that a crash would have sent again: begun, and their outcome is not durable.
         self._unsettled: set[int] = set()
+        self._relieved: set[int] = set()
         self._going = False
         self._stopping = False
 
@@ -115,9 +118,13 @@ class Lane:
     def _relieve_first(self) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
         fault = self.pace.fault
-        if fault is None or not self._relieve(self._agenda.first, fault):
+        if fault is None or len(self._relieved) >= RELIEVED_AT_ONCE:
+            return False
+        first = self._agenda.first
+        if not self._relieve(first, fault):
             return False
         self._agenda.take()
+        self._relieved.add(first.number)
         return True
 
     def _turn_off_alarm(self) -> None:
@@ -183,6 +190,7 @@ class Lane:
         """What came of a delivery is durable; what remains of it in this lane is on again."""
         self._agenda.done(delivery)
         self._unsettled.discard(delivery.number)
+        self._relieved.discard(delivery.number)
         if remaining is not None:
             self._agenda.add(remaining)
         self.go()
