@@ -8,8 +8,7 @@ Pure: `now` is an argument.
 from __future__ import annotations
 
 from bisect import insort
-
-import attrs
+from operator import attrgetter
 
 from ..message import FIRST_TURN, Delivery, Turn
 
@@ -20,16 +19,12 @@ ALL_WINDOWS = 20_000
 #: With less, the spool would be asked for each mail anew.
 LEAST_WINDOW = 50
 
+_turn = attrgetter("turn")
+
 
 def window(accounts: int) -> int:
     """Return how many deliveries each of so many accounts may keep in memory."""
     return max(LEAST_WINDOW, min(WINDOW, ALL_WINDOWS // max(1, accounts)))
-
-
-@attrs.frozen(order=True)
-class _Entry:
-    turn: Turn
-    delivery: Delivery = attrs.field(order=False)
 
 
 class Agenda:
@@ -44,7 +39,7 @@ class Agenda:
         self._window = window
         #: All deliveries before this turn are known.
         self._beyond: Turn | None = None if beyond is None else (beyond, 0)
-        self._entries: list[_Entry] = []
+        self._entries: list[Delivery] = []
         self._known: set[int] = set()
         #: From this turn on the spool has been asked, and has not answered yet.
         self._asked: Turn | None = None
@@ -65,10 +60,10 @@ class Agenda:
             return True
         if self._beyond is not None and delivery.turn >= self._beyond:
             return False
-        insort(self._entries, _Entry(delivery.turn, delivery))
+        insort(self._entries, delivery, key=_turn)
         self._known.add(delivery.number)
         if len(self._entries) > self._window:
-            last = self._entries.pop().delivery
+            last = self._entries.pop()
             self._known.discard(last.number)
             self._leave(last.turn)
             return last.number != delivery.number
@@ -80,11 +75,11 @@ class Agenda:
     @property
     def first(self) -> Delivery:
         """The delivery that is due first, of those in memory."""
-        return self._entries[0].delivery
+        return self._entries[0]
 
     def take(self) -> Delivery:
         """Hand out the first delivery; it stays known until `done`."""
-        return self._entries.pop(0).delivery
+        return self._entries.pop(0)
 
     def done(self, delivery: Delivery) -> None:
         """Forget a delivery that was handed out: its settlement is in the spool."""
