@@ -3,6 +3,7 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+import textwrap
 
 import attrs
 import pytest
@@ -736,3 +737,15 @@ def test_the_times_of_a_report_are_those_of_the_clock_on_the_wall():
     later = facts().later_by(HOUR)
     assert (later.now, later.retry_until) == (ARRIVED + 5 * HOUR, ARRIVED + 3 * DAY + HOUR)
     assert later.message.arrived == ARRIVED + HOUR
+
+
+def test_what_was_said_of_thousands_of_recipients_is_put_into_lines_once(monkeypatch):
+    wrapped = []
+    wrap = textwrap.wrap
+    monkeypatch.setattr(
+        textwrap, "wrap", lambda *text, **how: wrapped.append(text) or wrap(*text, **how)
+    )
+    reply = Reply(550, "5.1.1", "No such user here, nor there")
+    made = reported(facts(*(outcome(f"r{n}@b.example", reply=reply) for n in range(1000))))
+    assert len(recipient_fields(made)) == 1000
+    assert len(wrapped) < 10

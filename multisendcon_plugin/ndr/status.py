@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from email.utils import formatdate
+from functools import lru_cache
 
 from ..attempt import Outcome
 from ..dsn import decode, in_ascii, original_recipient
@@ -73,6 +74,7 @@ def _typed_address(address: str, utf8: bool) -> str:
     return f"utf-8; {in_ascii(address)}"
 
 
+@lru_cache(maxsize=32)  # thousands of recipients often get the same reply
 def _folded(field: str) -> str:
     """Return a field in lines of a length that everybody can read."""
     lines = textwrap.wrap(safe(field), 78, subsequent_indent=" ", break_on_hyphens=False)

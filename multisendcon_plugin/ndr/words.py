@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from email.utils import formatdate
+from functools import lru_cache
 
 from ..attempt import Outcome
 from ..diagnosis import diagnose
@@ -92,6 +93,7 @@ def _moment(time: float) -> str:
     return formatdate(time).removesuffix("-0000") + "UTC"
 
 
+@lru_cache(maxsize=32)  # thousands of recipients often get the same reply
 def _wrapped(text: str, indent: str = "") -> str:
     lines = textwrap.wrap(
         safe(text),
