@@ -54,7 +54,7 @@ class Footprint:
     def __exit__(self, *_):
         self.figures = Figures(
             before=self._before,
-            peak=self._status("VmHWM"),
+            peak=self.peak(),
             after=self.memory(),
             cpu=tree_seconds(self._pid) - self._cpu,
             seconds=time.monotonic() - self._begin,
@@ -63,6 +63,10 @@ class Footprint:
     def memory(self):
         """Return the memory of now."""
         return self._status("VmRSS")
+
+    def peak(self):
+        """Return the most memory since the process or the block began."""
+        return self._status("VmHWM")
 
     def _status(self, name):
         lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
