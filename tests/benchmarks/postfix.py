@@ -73,7 +73,6 @@ class Postfix(Program):
     """
 
     address = "127.0.2.3"
-    name = "Postfix"
 
     def __init__(self, folder, sink, connections):
         super().__init__("mail", folder)
@@ -108,5 +107,8 @@ class Postfix(Program):
         return sum(1 for queue in queues for file in queue.rglob("*") if file.is_file())
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.stop()
+        try:
+            if self.process.poll() is None:
+                self.stop()
+        except subprocess.SubprocessError:
+            super().__exit__()  # its daemons end when their master has

@@ -1,0 +1,99 @@
+"""What the benchmark knows of a row: what it measures, beside what, and what is wanted.
+
+A row has one side, which is judged by its own figures, or two, which are measured in turns; then
+the ratio of the first to the second is judged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+#: Where sinks write what they get: in memory, so that they do not use the disk as well.
+_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+#: By how much a short run is smaller.
+_QUICK = 25
+
+
+@attrs.frozen(kw_only=True)
+class Bench:
+    """Where and how long measurements run.
+
+    :param folder: on the disk to be used; None: where temporary files are.
+    :param quick: with small loads, to see that all is in order; the figures say little.
+    """
+
+    folder: str | None = None
+    quick: bool = False
+
+    def scaled(self, count):
+        """Return how many there are to be in this run."""
+        return max(1, count // _QUICK) if self.quick else count
+
+    @contextlib.contextmanager
+    def folders(self):
+        """Make a folder on the disk and one in memory, for one measurement."""
+        with (
+            tempfile.TemporaryDirectory(dir=self.folder) as disk,
+            tempfile.TemporaryDirectory(dir=_MEMORY) as memory,
+        ):
+            yield Path(disk), Path(memory)
+
+
+@attrs.frozen(kw_only=True)
+class Figure:
+    """One number that a row measures, and what it should be.
+
+    :param unit: what is counted, for the table.
+    :param limit: "at least" of what is wanted: the worst value that is good enough.  None: the
+        figure is there to be read.
+    :param aim: what we would like.
+    :param better: "more" or "less".
+    """
+
+    unit: str
+    limit: float | None = None
+    aim: float | None = None
+    better: str = attrs.field(default="more", validator=attrs.validators.in_({"more", "less"}))
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """One row of the benchmark.
+
+    :param about: what it does, in a line.
+    :param sides: one name, or two; see above.
+    :param figures: by key.
+    :param measure: called with a side and the `Bench`; starts all that it needs, ends it, and
+        returns the figures of one round by key.  It raises `RuntimeError` or `TimeoutError` when
+        the server does not do what it should.
+    :param usual: whether it runs when no rows are chosen.
+    """
+
+    name: str
+    about: str
+    sides: tuple[str, ...]
+    figures: dict[str, Figure]
+    measure: Callable[[str, Bench], dict[str, float]]
+    usual: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class Curve:
+    """Figures that are measured at several points, for a plot.
+
+    :param scale: what differs from point to point, for the axis.
+    :param figures: units by key.
+    :param measure: as that of a row, with the point between side and `Bench`.
+    """
+
+    name: str
+    scale: str
+    points: tuple[int, ...]
+    sides: tuple[str, ...]
+    figures: dict[str, str]
+    measure: Callable[[str, int, Bench], dict[str, float]]

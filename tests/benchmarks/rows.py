@@ -1,0 +1,10 @@
+"""All rows and curves of the benchmark, in the order of the table."""
+
+from __future__ import annotations
+
+from tests.benchmarks import peers
+
+_MODULES = (peers,)
+
+ROWS = {row.name: row for module in _MODULES for row in module.ROWS}
+CURVES = {curve.name: curve for module in _MODULES for curve in module.CURVES}
