@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from tests.benchmarks.login_sink import LoginSink
 from tests.benchmarks.measurement import Load, measure
 from tests.benchmarks.row import Curve, Figure, Row
 from tests.benchmarks.servers import SERVERS
@@ -25,11 +26,22 @@ def _measure(side, bench, load):
         return measure(server, sink, load)
 
 
-def _row(name, about, load, **figures):
+def _measure_login(side, bench, load):
+    """Do the same with a sink that wants TLS and a login."""
+    load = attrs.evolve(load, messages=bench.scaled(load.messages))
+    with (
+        bench.folders() as (disk, memory),
+        LoginSink(disk, memory / "notes") as sink,
+        SERVERS[side](disk, sink, sink.login) as server,
+    ):
+        return measure(server, sink, load)
+
+
+def _row(name, about, load, measure_load=_measure, **figures):
     """Return a row; of what a measurement gives, it shows the figures that it is made with."""
 
     def measure_round(side, bench):
-        measured = _measure(side, bench, load)
+        measured = measure_load(side, bench, load)
         measured["megabytes"] = measured["through"] * load.size / 1e6
         return {key: measured[key] for key in figures}
 
@@ -65,6 +77,15 @@ ROWS = (
         "40 mails of 10 MB over 4 sessions",
         Load(messages=40, size=10_000_000, sessions=4),
         megabytes=Figure(unit="MB/s through", limit=1, aim=2),
+        sink=_SINK,
+    ),
+    _row(
+        "tls-login",
+        "5,000 mails of 4 KiB over 10 sessions, to a server with STARTTLS and login",
+        Load(messages=5000),
+        _measure_login,
+        through=Figure(unit="messages/s through", limit=3, aim=5),
+        cpu=Figure(unit=_CPU),
         sink=_SINK,
     ),
 )

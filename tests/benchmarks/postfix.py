@@ -61,6 +61,7 @@ discard   unix  - - n - - discard
 anvil     unix  - - n - 1 anvil
 scache    unix  - - n - 1 scache
 tlsmgr    unix  - - n 1000? 1 tlsmgr
+tlsproxy  unix  - - n - 0 tlsproxy
 postlog   unix-dgram n - n - 1 postlogd
 """
 
@@ -70,11 +71,12 @@ class Postfix(Program):
 
     :param sink: the relay host.
     :param connections: most connections to it.
+    :param more: further lines of main.cf; the last line for a setting counts.
     """
 
     address = "127.0.2.3"
 
-    def __init__(self, folder, sink, connections):
+    def __init__(self, folder, sink, connections, more=""):
         super().__init__("mail", folder)
         self.port = free_port(self.address)
         self._settings = self.folder / "etc"
@@ -85,7 +87,7 @@ class Postfix(Program):
         subprocess.run(["chown", "postfix", str(self.folder / "data")], check=True)
         main = _MAIN.format(folder=self.folder, sink=sink, connections=connections)
         master = _MASTER.format(address=self.address, port=self.port)
-        (self._settings / "main.cf").write_text(main)
+        (self._settings / "main.cf").write_text(main + more)
         (self._settings / "master.cf").write_text(master)
 
     def command(self):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.benchmarks.postfix import Postfix
 from tests.interop.relay import Relay, account
 
@@ -13,22 +15,44 @@ class Multisendcon(Relay):
     """The relay with one account.
 
     :param sink: the account's server.
+    :param login: how to log in there, by STARTTLS; None: no TLS and no login.
     """
 
     name = "multisendcon"
 
-    def __init__(self, folder, sink):
-        settings = account("Sink", sink.address, sink.port, max_connections=CONNECTIONS)
-        super().__init__(folder, settings)
+    def __init__(self, folder, sink, login=None):
+        settings = {"max_connections": CONNECTIONS}
+        if login:
+            strings = {
+                "tls": "starttls",
+                "tls_ca": login.ca,
+                "username": login.username,
+                "password": login.password,
+            }
+            settings |= {key: json.dumps(value) for key, value in strings.items()}
+        super().__init__(folder, account("Sink", sink.address, sink.port, **settings))
 
 
 class PrivatePostfix(Postfix):
-    """A Postfix with the sink as its relay host."""
+    """A Postfix with the sink as its relay host; arguments as above."""
 
     name = "Postfix"
 
-    def __init__(self, folder, sink):
-        super().__init__(folder, sink, CONNECTIONS)
+    def __init__(self, folder, sink, login=None):
+        super().__init__(folder, sink, CONNECTIONS, _log_in(sink, login) if login else "")
+
+
+def _log_in(sink, login):
+    """Return what Postfix needs for STARTTLS and login, and for keeping connections with both."""
+    return f"""
+smtp_tls_security_level = encrypt
+smtp_tls_CAfile = {login.ca}
+smtp_tls_connection_reuse = yes
+smtp_sasl_auth_enable = yes
+smtp_sasl_security_options = noanonymous
+smtp_sasl_password_maps =
+    inline:{{ {{ [{sink.address}]:{sink.port} = {login.username}:{login.password} }} }}
+"""
 
 
 SERVERS = {each.name: each for each in (Multisendcon, PrivatePostfix)}
