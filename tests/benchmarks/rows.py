@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import peers
+from tests.benchmarks import accounts, peers
 
-_MODULES = (peers,)
+_MODULES = (peers, accounts)
 
 ROWS = {row.name: row for module in _MODULES for row in module.ROWS}
 CURVES = {curve.name: curve for module in _MODULES for curve in module.CURVES}
