@@ -13,25 +13,29 @@ def summarize(row, rounds):
 
     :param rounds: for each round, by side, the figures by key.
     :return: by key: `unit`, the spread of each of the `sides`, the spread of what is `judged`,
-        which is the ratio of each round or else the only side, `limit`, `aim` and `better` as in
-        the row, and the `verdict`.
+        which is the ratio of each round or else the only side, and None where nothing is wanted,
+        `limit`, `aim` and `better` as in the row, and the `verdict`.
     """
     return {key: _figure(row, key, figure, rounds) for key, figure in row.figures.items()}
 
 
 def _figure(row, key, figure, rounds):
-    sides = {side: [each[side][key] for each in rounds] for side in row.sides}
-    first, *others = sides.values()
-    judged = spread([a / b for a, b in zip(first, *others, strict=True)] if others else first)
+    sides = [[each[side][key] for each in rounds] for side in row.sides]
+    judged = spread(_judged(*sides)) if figure.limit is not None else None
     return {
         "unit": figure.unit,
-        "sides": {side: spread(values) for side, values in sides.items()},
+        "sides": dict(zip(row.sides, map(spread, sides), strict=True)),
         "judged": judged,
         "limit": figure.limit,
         "aim": figure.aim,
         "better": figure.better,
-        "verdict": verdict(judged["median"], figure),
+        "verdict": verdict(judged["median"], figure) if judged else "",
     }
+
+
+def _judged(values, beside=None):
+    """Return what is judged of each round, from the values of one side or two."""
+    return [a / b for a, b in zip(values, beside, strict=True)] if beside else values
 
 
 def spread(values):
@@ -40,9 +44,7 @@ def spread(values):
 
 
 def verdict(value, figure):
-    """Return "aim" or "limit" for what was reached, "missed", or "" when nothing is wanted."""
-    if figure.limit is None:
-        return ""
+    """Return "aim" or "limit" for what was reached, or "missed"."""
     for name, wanted in (("aim", figure.aim), ("limit", figure.limit)):
         if wanted is not None and (value >= wanted if figure.better == "more" else value <= wanted):
             return name

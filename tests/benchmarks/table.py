@@ -11,19 +11,20 @@ import json
 import re
 from pathlib import Path
 
-_VERDICTS = {"aim": "aim reached", "limit": "enough", "missed": "missed", "": ""}
+_VERDICTS = {"aim": "aim reached", "limit": "enough", "missed": "missed", "": "--"}
 _PLACE = re.compile(r"(?<=\.\. results begin\n\n).*?(?=\.\. results end\n)", re.DOTALL)
 
 
 def tables(results):
-    """Return the tables, one for all rows with the same sides, and what they were measured on."""
+    """Return the tables, one for all rows with the same sides, and what they were measured with."""
     rows = results["rows"]
     kinds = list(dict.fromkeys(tuple(row["sides"]) for row in rows.values()))
     parts = [
         _table(_head(sides), [line for name in rows for line in _lines(name, rows[name], sides)])
         for sides in kinds
     ]
-    return "\n\n".join([*parts, _machine(results)]) + "\n"
+    loads = "\n".join(f"* *{name}*: {row['about']}" for name, row in rows.items())
+    return "\n\n".join([*parts, loads, _machine(results)]) + "\n"
 
 
 def _head(sides):
@@ -35,8 +36,7 @@ def _lines(name, row, sides):
     if tuple(row["sides"]) != sides:
         return
     for figure in row["summary"].values():
-        wanted = figure["limit"] is not None
-        judged = [_spread(figure["judged"]) if wanted else "--"] if len(sides) > 1 else []
+        judged = [_spread(figure["judged"])] if len(sides) > 1 else []
         yield [
             name,
             figure["unit"],
@@ -44,7 +44,7 @@ def _lines(name, row, sides):
             *judged,
             _target(figure, "limit"),
             _target(figure, "aim"),
-            _VERDICTS[figure["verdict"]] or "--",
+            _VERDICTS[figure["verdict"]],
         ]
 
 
@@ -55,6 +55,8 @@ def _target(figure, name):
 
 
 def _spread(spread):
+    if spread is None:
+        return "--"
     return "{} ({} to {})".format(*(number(spread[key]) for key in ("median", "least", "most")))
 
 
@@ -75,7 +77,8 @@ def _table(head, lines):
 
 def _machine(results):
     facts = ", ".join(f"{key} {value}" for key, value in results["machine"].items())
-    return f"Medians of the rounds (least to most); rounds: {results['rounds']}, {facts}."
+    trial = "  A trial with small loads." if results["quick"] else ""
+    return f"Medians of the rounds (least to most); rounds {results['rounds']}, {facts}.{trial}"
 
 
 def put_into(document, results):
