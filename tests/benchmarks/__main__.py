@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,8 @@ def main():
     chosen = options()
     if os.getuid():
         sys.exit("Postfix is started as root only: run this as root")
+    # So that whoever ends the run, `timeout` for one, ends what it has started as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("the run was asked to end"))
     bench = Bench(folder=chosen.folder, quick=chosen.quick)
     try:
         results = run_curves(bench) if chosen.curves else run_rows(chosen, bench)
