@@ -16,7 +16,7 @@ WARM_UP = 300
 #: Seconds after which a server counts as hung that takes no mail to the sink.
 _PATIENCE = 60.0
 #: Seconds that smtp-source may take in all.
-_LONGEST = 600.0
+_LONGEST = 300.0
 #: Looking for what has arrived is to take no more than this share of a processor.
 _SHARE = 0.05
 

@@ -5,6 +5,9 @@ Nothing of the system's own Postfix is read or changed, but for its programs and
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 
 from tests.interop.programs import Program, free_port, program
@@ -108,9 +111,15 @@ class Postfix(Program):
         queues = [self.folder / "queue" / name for name in names]
         return sum(1 for queue in queues for file in queue.rglob("*") if file.is_file())
 
+    def kill(self):
+        # The process that was started waits for the master; the daemons end when that has ended.
+        master = self.folder / "queue" / "pid" / "master.pid"
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int(master.read_text()), signal.SIGKILL)
+        super().kill()
+
     def __exit__(self, *_):
-        try:
+        with contextlib.suppress(subprocess.SubprocessError):
             if self.process.poll() is None:
                 self.stop()
-        except subprocess.SubprocessError:
-            super().__exit__()  # its daemons end when their master has
+        super().__exit__()
