@@ -83,8 +83,12 @@ class LoginSink(Program):
         return self._notes.read_text().split()
 
 
-class _Session:
-    """One connection, in a thread of its own."""
+class Session:
+    """One connection, in a thread of its own.
+
+    :param context: of TLS.
+    :param notes: the descriptor of the file for the notes.
+    """
 
     def __init__(self, connection, context, notes):
         self._connection = connection
@@ -108,6 +112,7 @@ class _Session:
                 self._reply(b"354 go on\r\n")
                 self._swallow()
                 os.write(self._notes, b" ".join(self._recipients) + b"\n")
+            elif verb == b"MAIL":
                 self._recipients = []
             elif verb == b"RCPT":
                 self._recipients.append(_RECIPIENT.match(line)[1])
@@ -170,7 +175,7 @@ def main():
         while True:
             connection, _ = listening.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            session = _Session(connection, context, notes)
+            session = Session(connection, context, notes)
             threading.Thread(target=session.run, daemon=True).start()
 
 
