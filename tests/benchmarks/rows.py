@@ -1,4 +1,7 @@
-"""All rows and curves of the benchmark, in the order of the table."""
+"""All rows and curves of the benchmark, in the order of the table.
+
+A module with some of them has a tuple `ROWS` and a tuple `CURVES`.
+"""
 
 from __future__ import annotations
 
