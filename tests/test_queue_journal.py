@@ -2,44 +2,77 @@
 
 from __future__ import annotations
 
+import re
+
+import attrs
 from twisted.logger import LogLevel
 
 from multisendcon_plugin.attempt import Outcome, Verdict
 from multisendcon_plugin.queue import journal
+from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import Judgement
-from tests.queue_world import World, refusing
 from tests.queues import NOW, attempt, delivery, logged
 
 MANY = tuple(f"r{n}@b.example" for n in range(1050))
+TO_MANY = delivery(1, recipients=MANY)
 
 
-def test_what_came_of_a_mail_for_very_many_is_told_in_several_turns():
-    to_many = delivery(1, recipients=MANY)
-    ended = attempt(to_many)
-    lines = []
+def replying(to_many, reply):
+    """Return an attempt in which each recipient has a reply of its own."""
+    plain = attempt(to_many, Verdict.DEFERRED)
+    return attrs.evolve(
+        plain,
+        outcomes=tuple(attrs.evolve(each, reply=reply(n)) for n, each in enumerate(plain.outcomes)),
+    )
+
+
+def told(attempt, judgement):
+    """Return the texts, as many as come without a pause in a list."""
     with logged() as log:
-        judgement = Judgement(remaining=None, delivered=ended.outcomes)
-        for _ in journal.ended(to_many, ended, judgement, NOW):
-            lines.append(len(log.events) - sum(lines))
-        lines.append(len(log.events) - sum(lines))
-    assert lines == [100] * 10 + [50]
+        before, turns = 0, []
+        for _ in journal.ended(TO_MANY, attempt, judgement, NOW):
+            turns.append(log.texts(LogLevel.info)[before:])
+            before = len(log.texts(LogLevel.info))
+        turns.append(log.texts(LogLevel.info)[before:])
+    return turns
 
 
-def test_each_of_very_many_recipients_has_its_line():
-    world = World(slow=False)
-    world.servers["A"] = refusing
-    world.mail(*MANY)
+def test_recipients_of_whom_the_same_is_said_share_a_line():
+    ended = attempt(TO_MANY)
+    (lines,) = told(ended, Judgement(remaining=None, delivered=ended.outcomes))
+    assert len(lines) == 1050 / 50
+    assert [each for line in lines for each in re.findall("<(.*?)>", line)] == list(MANY)
+    assert all("> delivered by account A: 250 " in line for line in lines)
+
+
+def test_what_came_of_each_is_said():
+    three = delivery(1, recipients=MANY[:3])
+    ended = attempt(three, Verdict.DELIVERED, Verdict.FAILED, Verdict.DEFERRED)
+    judgement = Judgement(
+        remaining=attrs.evolve(three, due=NOW + 60),
+        delivered=ended.outcomes[:1],
+        failed=ended.outcomes[1:2],
+    )
     with logged() as log:
-        world.run(10)
-    told = [line.split()[1] for line in log.texts(LogLevel.info) if "b.example> failed" in line]
-    assert told == [f"<{each}>" for each in MANY]
+        list(journal.ended(three, ended, judgement, NOW))
+    first, second, third = log.texts(LogLevel.info)
+    assert "<r0@b.example> delivered by" in first
+    assert "<r1@b.example> failed by" in second
+    assert "again" not in first + second
+    assert "<r2@b.example> deferred by" in third
+    assert third.endswith("; again in 60 s")
+
+
+def test_very_many_answers_are_told_in_several_turns():
+    ended = replying(TO_MANY, lambda n: Reply(450, "4.2.0", f"box {n} is full"))
+    turns = told(ended, Judgement(remaining=TO_MANY, delayed=ended.outcomes))
+    assert [len(turn) for turn in turns] == [100] * 10 + [50]
 
 
 def test_outcomes_are_not_compared_with_each_other(monkeypatch):
     compared = []
     monkeypatch.setattr(Outcome, "__eq__", lambda *both: compared.append(both) or False)
-    to_many = delivery(1, recipients=MANY)
-    refused = attempt(to_many, Verdict.FAILED)
+    refused = replying(TO_MANY, lambda n: Reply(550, "5.1.1", f"no box {n}"))
     judgement = Judgement(remaining=None, failed=refused.outcomes)
-    list(journal.ended(to_many, refused, judgement, NOW))
+    list(journal.ended(TO_MANY, refused, judgement, NOW))
     assert len(compared) < len(MANY)

@@ -73,7 +73,8 @@ class Printer:
         if "routes" in event:
             self._deliveries[event["id"]] = event["routes"].deliveries
         elif event.get("verdict") in ("deferred", "uncertain", "failed"):
-            self.say(f" --  to <{event['recipient']}> by {event['account']}: {event['verdict']}")
+            recipients = ", ".join(f"<{recipient}>" for recipient in event["recipients"])
+            self.say(f" --  to {recipients} by {event['account']}: {event['verdict']}")
             self.say(f"     {event['reply']}{event['next']}\n")
         elif event["log_level"] >= LogLevel.warn:
             self.say(f" !!  {formatEvent(event)}\n")

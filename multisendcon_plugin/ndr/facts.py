@@ -69,11 +69,12 @@ class Facts:
 
 def wanted(action: Action, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
     """Return the outcomes of which the sender wants to be told (RFC 3461 section 4.1)."""
+    wish = _WISHES[action]
+    unsaid = wish in UNSAID
     return tuple(
         outcome
         for outcome in outcomes
-        if _WISHES[action]
-        & (UNSAID if outcome.recipient.notify is None else outcome.recipient.notify)
+        if (unsaid if outcome.recipient.notify is None else wish in outcome.recipient.notify)
     )
 
 

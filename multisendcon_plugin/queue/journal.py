@@ -10,12 +10,15 @@ from collections.abc import Iterator
 
 from twisted.logger import Logger
 
-from ..attempt import Attempt, Outcome, Verdict
+from ..attempt import Attempt, Verdict
 from ..message import Delivery
+from ..reply import Reply
 from ..settle import Judgement
 
 _log = Logger()
 
+#: Recipients of whom the same is said in one line.
+MOST_IN_A_LINE = 50
 #: Lines that are written without a pause: some milliseconds.
 LINES_AT_ONCE = 100
 
@@ -55,31 +58,44 @@ def moved(delivery: Delivery, account: str) -> None:
 
 
 def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float) -> Iterator[None]:
-    """An attempt has ended.
+    """An attempt has ended; recipients of whom the same is to be said share a line.
 
     :return: yields now and then, so that others get their turn: a mail may have thousands of
-        recipients, and each of them has its line.
+        recipients, and each of them an answer of its own.
     """
     message, account = delivery.message.id, delivery.account
     session = f" ({attempt.session})" if attempt.session else ""
     failed = frozenset(judgement.failed)
-    for n, outcome in enumerate(attempt.outcomes, 1):
-        final = outcome in failed
-        recipient, reply = outcome.recipient.address, str(outcome.reply)
-        verdict = (Verdict.FAILED if final else outcome.verdict).value
-        following = "" if final else _what_next(delivery, outcome, judgement, now)
+    said: dict[tuple[Verdict, Reply, str], list[str]] = {}
+    for outcome in attempt.outcomes:
+        verdict, following = outcome.verdict, ""
+        if verdict is not Verdict.DELIVERED:
+            if outcome in failed:
+                verdict = Verdict.FAILED
+            else:
+                following = _what_next(delivery, judgement, now)
+        same = said.setdefault((verdict, outcome.reply, following), [])
+        same.append(outcome.recipient.address)
+    lines = [(what, line) for what, all_of_it in said.items() for line in _in_lines(all_of_it)]
+    for n, ((verdict, reply, following), recipients) in enumerate(lines, 1):
+        who = ", ".join(f"<{recipient}>" for recipient in recipients)
         _tell(
-            f"{message}: <{recipient}> {verdict} by account {account}: {reply}{session}{following}",
+            f"{message}: {who} {verdict.value} by account {account}: {reply}{session}{following}",
             id=message,
-            recipient=recipient,
-            verdict=verdict,
+            recipients=recipients,
+            verdict=verdict.value,
             account=account,
-            reply=reply,
+            reply=str(reply),
             session=session,
             next=following,
         )
         if n % LINES_AT_ONCE == 0:
             yield
+
+
+def _in_lines(recipients: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(recipients), MOST_IN_A_LINE):
+        yield recipients[start : start + MOST_IN_A_LINE]
 
 
 def _tell(text: str, **fields: object) -> None:
@@ -100,9 +116,9 @@ class Routes:
         )
 
 
-def _what_next(delivery: Delivery, outcome: Outcome, judgement: Judgement, now: float) -> str:
+def _what_next(delivery: Delivery, judgement: Judgement, now: float) -> str:
     remaining = judgement.remaining
-    if outcome.verdict is Verdict.DELIVERED or remaining is None:
+    if remaining is None:
         return ""
     if remaining.account != delivery.account:
         return f"; goes to account {remaining.account}"
