@@ -11,17 +11,30 @@ from twisted.python.failure import Failure
 
 
 class QueueReactor:
-    """Collects what threads call, and runs it while a test waits for a Deferred."""
+    """Collects what threads call, and runs it while a test waits for a Deferred.
+
+    Time passes when there is nothing else to do.
+    """
 
     def __init__(self, now=1_700_000_000.0):
         self.now = now
         self._calls = Queue()
+        self._clock = Clock()
+        self.callLater = self._clock.callLater
 
     def seconds(self):
         return self.now
 
+    def passed(self):
+        """Return how many seconds a test has waited for timers."""
+        return self._clock.seconds()
+
     def callFromThread(self, function, *args):  # noqa: N802
         self._calls.put((function, args))
+
+    def has_calls(self):
+        """Something is to be run."""
+        return not self._calls.empty()
 
     def wait(self, deferred, timeout=60.0):
         """Return the result of a Deferred, or raise its failure."""
@@ -29,6 +42,10 @@ class QueueReactor:
         deferred.addBoth(results.append)
         deadline = time.monotonic() + timeout
         while not results:
+            timers = self._clock.getDelayedCalls()
+            if timers and not self.has_calls():
+                self._clock.advance(min(each.getTime() for each in timers) - self._clock.seconds())
+                continue
             try:
                 function, args = self._calls.get(timeout=max(0, deadline - time.monotonic()))
             except Empty:

@@ -436,6 +436,42 @@ def test_what_comes_in_one_turn_of_the_reactor_is_committed_together(store):
     assert (writer.batches - batches, writer.jobs - jobs) == (1, 10)
 
 
+def settled(delivery):
+    return Settlement(delivery=delivery, remaining=None)
+
+
+def test_a_settlement_goes_along_with_the_mail_that_comes_next(store):
+    (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
+    writer = store.spool._writer
+    batches, jobs = writer.batches, writer.jobs
+    settlement = store.spool.settle(settled(delivery))
+    assert not store.reactor.has_calls()
+    store.wait(store.spool.draft().commit(ENVELOPE, 0, PARCELS))
+    assert settlement.called
+    assert (writer.batches - batches, writer.jobs - jobs) == (1, 2)
+
+
+def test_settlements_do_not_wait_for_long(store):
+    deliveries = [store.commit(b"\r\n", ENVELOPE, PARCELS)[0] for _ in range(2)]
+    writer = store.spool._writer
+    batches = writer.batches
+    before = store.reactor.passed()
+    settlements = [store.spool.settle(settled(each)) for each in deliveries]
+    for each in settlements:
+        store.wait(each)
+    assert writer.batches - batches == 1
+    assert store.reactor.passed() - before == pytest.approx(0.001)
+
+
+def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
+    (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
+    settlement = store.spool.settle(settled(delivery))
+    store.close()
+    assert settlement.called
+    store.open()
+    assert store.lanes() == {}
+
+
 def test_a_job_that_fails_takes_no_other_with_it(store):
     with Busy(store):
         first = store.spool.draft().commit(ENVELOPE, 0, PARCELS)

@@ -101,7 +101,8 @@ class SqliteSpool:
             )
             deliveries = new_deliveries(message, report.parcels)
             reports.append((message.number, report.content, deliveries))
-        return self._writer.do(partial(rows.settle, settlement=settlement, reports=reports))
+        job = partial(rows.settle, settlement=settlement, reports=reports)
+        return self._writer.do(job, urgent=False)
 
     def waiting(
         self, account: str, limit: int, since: Turn = FIRST_TURN

@@ -15,16 +15,20 @@ from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall
 
 from ..errors import SpoolError
 from .database import spool_error
 
 
 class Reactor(Protocol):
-    """What the spool needs of a reactor: `IReactorFromThreads` and a clock."""
+    """What the spool needs of a reactor: `IReactorFromThreads`, and `IReactorTime` on the wall."""
 
     def callFromThread(self, function: Callable[..., Any], /, *args: Any) -> Any:  # noqa: N802
         """Run something in the reactor's thread."""
+
+    def callLater(self, delay: float, function: Callable[[], Any], /) -> IDelayedCall:  # noqa: N802
+        """Run something after so many seconds."""
 
     def seconds(self) -> float:
         """Return the wall clock, in seconds since the epoch."""
@@ -68,26 +72,41 @@ class Worker:
         self._inbox: SimpleQueue[list[Job] | None] = SimpleQueue()
         self._waiting: list[Job] = []
         self._busy = False
+        self._held: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
 
-    def do(self, job: Job) -> Deferred[Any]:
-        """Have a job done.  Fails with `SpoolError`."""
+    def do(self, job: Job, hold: float = 0.0) -> Deferred[Any]:
+        """Have a job done.  Fails with `SpoolError`.
+
+        :param hold: seconds that it may wait for others to go along with.
+        """
         if self._stopped is not None:
             return fail(SpoolError("the spool is closed"))
         self._waiting.append(job)
         if not self._busy:
-            self._busy = True
-            # When this turn of the reactor is over: what else comes in it goes along.
-            self._reactor.callFromThread(self._hand_over)
+            if not hold:
+                self._busy = True
+                # When this turn of the reactor is over: what else comes in it goes along.
+                self._reactor.callFromThread(self._hand_over)
+            elif self._held is None:
+                self._held = self._reactor.callLater(hold, self._held_long_enough)
         return job.done
+
+    def _held_long_enough(self) -> None:
+        self._held = None
+        if not self._busy:
+            self._hand_over()
 
     def stop(self) -> Deferred[None]:
         """Finish the jobs that wait, then end the thread."""
         self._stopped = Deferred()
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
         if not self._busy:
-            self._inbox.put(None)
+            self._hand_over()
         return self._stopped
 
     def _hand_over(self) -> None:

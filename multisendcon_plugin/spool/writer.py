@@ -21,6 +21,9 @@ from .worker import Job, Reactor, Worker
 #: Octets that a new message takes beside its content: a few pages of the database.
 _OVERHEAD = 16 * 1024
 
+#: Seconds that a settlement waits for new mail to share an fsync with.
+_HOLD = 0.001
+
 
 class Writer:
     """Runs jobs in the order in which they come, many in one transaction.
@@ -45,16 +48,21 @@ class Writer:
         self._worker = Worker("spool writer", reactor, self._work, connection.close)
 
     def do(
-        self, run: Callable[[sqlite3.Connection], Any], content: int | None = None
+        self,
+        run: Callable[[sqlite3.Connection], Any],
+        content: int | None = None,
+        *,
+        urgent: bool = True,
     ) -> Deferred[Any]:
         """Run a job in a transaction.
 
         :param run: may run twice (with others, then alone); only its last run counts.
         :param content: octets of content when it stores a new message or a piece of one: then
             it is done only if there is room.
+        :param urgent: somebody waits for it; otherwise it may go along with what comes next.
         :return: its result, once that would survive a power cut.  Fails with `SpoolError`.
         """
-        return self._worker.do(Job(run, content))
+        return self._worker.do(Job(run, content), 0.0 if urgent else _HOLD)
 
     def stop(self) -> Deferred[None]:
         """Finish what waits and close the connection."""
