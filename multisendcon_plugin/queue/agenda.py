@@ -99,18 +99,16 @@ class Agenda:
         There is room for it, or what is in memory is due only later.
         """
         missing, beyond = self._missing, self.beyond
-        return (
-            missing is not None
-            and beyond is not None
-            and beyond <= now
-            and (len(self._entries) <= self._window // 2 or missing < self.first.turn)
-        )
+        if missing is None or beyond is None or beyond > now:
+            return False
+        return len(self._entries) <= self._window // 2 or missing < self.first.turn
 
     @property
     def _missing(self) -> Turn | None:
         """The first turn that may be in the spool only."""
-        turns = [turn for turn in (self._asked, self._beyond) if turn is not None]
-        return min(turns, default=None)
+        if self._asked is None or self._beyond is None:
+            return self._asked or self._beyond
+        return min(self._asked, self._beyond)
 
     @property
     def beyond(self) -> float | None:

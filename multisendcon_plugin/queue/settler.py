@@ -82,8 +82,9 @@ class Settler:
         """
         now = self._clock.seconds()
         # The way back to an account that is not in use any more is closed.
-        tried = tuple(name for name in delivery.tried if self.account_in_use(name))
-        delivery = attrs.evolve(delivery, tried=tried)
+        if delivery.tried:
+            tried = tuple(name for name in delivery.tried if self.account_in_use(name))
+            delivery = attrs.evolve(delivery, tried=tried)
         moves = attempt.fault is not None and attempt.fault.action is not Consequence.SLOW
         judgement = judge(
             delivery,
