@@ -127,6 +127,9 @@ class ISpool(Interface):
         :return: the deliveries of the reports.
         """
 
+    def hurry() -> None:
+        """Somebody waits for a settlement; without that, it may wait a moment for company."""
+
     def waiting(
         account: str, limit: int, since: Turn = FIRST_TURN
     ) -> Deferred[tuple[Delivery, ...]]:

@@ -150,6 +150,7 @@ class SlowSpool:
         self.spool = spool
         self.clock = clock
         self.seconds = seconds
+        self.hurried = 0
 
     @property
     def clean(self):
@@ -169,6 +170,9 @@ class SlowSpool:
 
     def settle(self, settlement):
         return self._later(self.spool.settle(settlement))
+
+    def hurry(self):
+        self.hurried += 1
 
     def waiting(self, *question):
         return self._later(self.spool.waiting(*question))

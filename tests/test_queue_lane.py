@@ -140,6 +140,17 @@ def test_a_connection_goes_on_when_the_end_of_its_last_mail_is_durable():
     assert room.relay.numbers == numbers
 
 
+def test_a_settlement_is_to_hurry_when_a_mail_that_is_due_waits_for_it():
+    room = Room(slow=True, max_connections=1)
+    room.lane.go()
+    room.clock.advance(1)
+    room.mail()
+    room.relay.under_way[0].end()
+    assert room.spool.hurried == 0
+    room.mail()
+    assert room.spool.hurried == 1
+
+
 def test_the_minimum_wait_lies_between_two_mails():
     room = Room(minimum_wait=5.0, max_connections=4)
     room.mail(3)

@@ -463,6 +463,16 @@ def test_settlements_do_not_wait_for_long(store):
     assert store.reactor.passed() - before == pytest.approx(0.001)
 
 
+def test_settlements_hurry_when_they_are_asked_to(store):
+    (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
+    settlement = store.spool.settle(settled(delivery))
+    assert not store.reactor.has_calls()
+    store.spool.hurry()
+    assert store.reactor.has_calls()
+    store.spool.hurry()
+    store.wait(settlement)
+
+
 def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
     (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
     settlement = store.spool.settle(settled(delivery))

@@ -108,7 +108,11 @@ class Lane:
             free = opens_at is not None and opens_at <= now
             if due is not None and due <= now and not free and self._relieve_first():
                 continue
-            if opens_at is None or len(self._unsettled) >= self.account.connections:
+            if opens_at is None:
+                return
+            if len(self._unsettled) >= self.account.connections:
+                if due is not None and due <= now:
+                    self._spool.hurry()
                 return
             if due is None or max(due, opens_at) > now:
                 self._wake_up(due, opens_at, now)

@@ -136,6 +136,9 @@ class MemorySpool:
         )
         return report.content, new_deliveries(message, report.parcels)
 
+    def hurry(self) -> None:
+        """Nothing waits here."""
+
     def waiting(
         self, account: str, limit: int, since: Turn = FIRST_TURN
     ) -> Deferred[tuple[Delivery, ...]]:

@@ -104,6 +104,10 @@ class SqliteSpool:
         job = partial(rows.settle, settlement=settlement, reports=reports)
         return self._writer.do(job, urgent=False)
 
+    def hurry(self) -> None:
+        """Let no settlement wait for company."""
+        self._writer.hurry()
+
     def waiting(
         self, account: str, limit: int, since: Turn = FIRST_TURN
     ) -> Deferred[tuple[Delivery, ...]]:

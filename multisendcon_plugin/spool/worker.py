@@ -85,19 +85,22 @@ class Worker:
         if self._stopped is not None:
             return fail(SpoolError("the spool is closed"))
         self._waiting.append(job)
-        if not self._busy:
-            if not hold:
-                self._busy = True
-                # When this turn of the reactor is over: what else comes in it goes along.
-                self._reactor.callFromThread(self._hand_over)
-            elif self._held is None:
-                self._held = self._reactor.callLater(hold, self._held_long_enough)
+        if not hold:
+            self.hurry()
+        elif not self._busy and self._held is None:
+            self._held = self._reactor.callLater(hold, self._held_long_enough)
         return job.done
+
+    def hurry(self) -> None:
+        """Let the jobs that wait be done as soon as the thread is free."""
+        if self._waiting and not self._busy:
+            self._busy = True
+            # When this turn of the reactor is over: what else comes in it goes along.
+            self._reactor.callFromThread(self._hand_over)
 
     def _held_long_enough(self) -> None:
         self._held = None
-        if not self._busy:
-            self._hand_over()
+        self.hurry()
 
     def stop(self) -> Deferred[None]:
         """Finish the jobs that wait, then end the thread."""
