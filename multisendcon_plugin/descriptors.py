@@ -1,4 +1,4 @@
-"""File descriptors: each connection takes one, and a process may have only so many.
+"""File descriptors: each connection takes one, some two, and a process may have only so many.
 
 Linux gives a process 1024 at first, for old programs' sake, and lets it have many more.
 """
@@ -16,7 +16,8 @@ _OTHERS = 64
 def needed(configuration: Configuration) -> int:
     """Return how many descriptors the relay has need of when all connections are in use."""
     relay, delivery = configuration.master_relay, configuration.delivery
-    return relay.max_connections + delivery.max_connections + _OTHERS
+    # A client that sends a long mail has a file of the spool open as well.
+    return 2 * relay.max_connections + delivery.max_connections + _OTHERS
 
 
 def allow(number: int) -> int:

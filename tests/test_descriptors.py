@@ -39,14 +39,14 @@ def test_the_limit_is_raised_as_far_as_it_is_needed_and_possible(
 
 def test_what_is_needed_goes_with_the_connections():
     text = "[master_relay]\nmax_connections = 9000\n[delivery]\nmax_connections = 800\n"
-    assert descriptors.needed(parse(text + account("A", server="a.example"))) == 9864
+    assert descriptors.needed(parse(text + account("A", server="a.example"))) == 18864
 
 
 @pytest.mark.parametrize(
     ("hard", "warning"),
     [
         (700, True),
-        (2000, False),
+        (3000, False),
     ],
 )
 def test_a_start_says_when_the_system_allows_too_few(hard, warning):
@@ -72,4 +72,4 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
         check=True,
     )
     assert ("allows 700 open files" in result.stdout) == warning
-    assert f"({min(hard, 1114)}, {hard})" in result.stdout
+    assert f"({min(hard, 2114)}, {hard})" in result.stdout

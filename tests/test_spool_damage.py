@@ -179,6 +179,20 @@ def test_what_the_log_holds_is_not_thrown_away_with_a_lost_database(store, loss)
     assert store.waiting("Sales") == (delivery,)
 
 
+def test_files_are_not_swept_up_with_a_lost_database(store):
+    delivery = commit(store, bytes(300_000))
+    store.close()
+    file = store.folder / "spool.db"
+    whole = file.read_bytes()
+    file.unlink()
+    for start in (store.open, lambda: check(str(store.folder))):
+        with pytest.raises(SpoolError, match=r"/content: there is mail"):
+            start()
+    file.write_bytes(whole)
+    store.open()
+    assert store.read(delivery.message) == bytes(300_000)
+
+
 def test_what_was_cut_off_of_a_database_with_a_log_is_found_when_it_is_read(store):
     """The log may hold pages beyond the end: SQLite cannot tell at the start what is missing."""
     deliveries = fill(store)

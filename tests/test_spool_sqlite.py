@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -124,8 +125,15 @@ def test_only_the_owner_may_look(tmp_path):
     with opened(folder):
         assert folder.stat().st_mode & 0o777 == 0o700
         names = {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+        assert names.pop("content") == 0o700
         assert names.keys() >= {"spool.db", "spool.db-wal", "spool.lock"}
         assert set(names.values()) == {0o600}
+
+
+def test_only_the_owner_may_look_into_long_content(store):
+    commit(store, bytes(300 * KIB))
+    [file] = (store.folder / "content").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_commits_reach_the_disk(store):
@@ -206,8 +214,7 @@ def test_a_killed_process_keeps_what_it_promised(store):
     (delivery,) = store.waiting("Sales")
     assert delivery.number == int(killed.stdout)
     assert store.read(delivery.message) == bytes(300_000)
-    assert store.value("SELECT count(*) FROM draft") == 0
-    assert store.value("SELECT sum(length(data)) FROM content") == 300_000
+    assert store.files() == {str(delivery.message.number): 300_000}
 
 
 @pytest.mark.parametrize("content", [b"garbage", b"garbage" * 1000])
@@ -223,7 +230,11 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
 
 @pytest.mark.parametrize(
     ("version", "waited", "notify", "original"),
-    [(1, (0.0, 0.0), None, ""), (2, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x")],
+    [
+        (1, (0.0, 0.0), None, ""),
+        (2, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
+        (3, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
+    ],
 )
 def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify, original):
     script = Path(__file__).parent / "spool_versions" / f"{version}.sql"
@@ -252,6 +263,10 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
                 envelope_id="id+3D" if version > 1 else "",
             )
             assert wait(spool.mail_ends()) == {"Sales": 1_700_000_000.5}
+            stored = spool._reader.ask(
+                lambda c: c.execute("SELECT count(*) FROM content").fetchone()
+            )
+            assert wait(stored) == (1,)
 
 
 def test_an_upgraded_spool_has_the_columns_of_a_new_one(tmp_path):
@@ -300,39 +315,99 @@ def test_a_folder_that_cannot_be_is_named(tmp_path):
 # What is kept, and what is not
 
 
+ROWS = "SELECT count(*) FROM content"
+
+
 def content_rows(store):
-    return store.value("SELECT count(*) FROM content")
+    return store.value(ROWS)
 
 
 def test_nothing_is_left_of_an_ended_message(store):
     delivery = commit(store, bytes(300 * KIB))
     store.settle(Settlement(delivery=delivery, remaining=None))
-    for table in ("content", "delivery", "draft"):
+    for table in ("content", "delivery"):
         assert store.value(f"SELECT count(*) FROM {table}") == 0
+    assert store.files() == {}
+
+
+def test_a_file_stays_until_the_last_delivery_has_ended(store):
+    content = bytes(300 * KIB)
+    deliveries = store.commit(content, ENVELOPE, PARCELS * 2)
+    store.settle(Settlement(delivery=deliveries[0], remaining=None))
+    assert store.read(deliveries[1].message) == content
+
+
+def test_a_file_stays_when_the_end_of_its_message_is_not_written(store):
+    delivery = commit(store, bytes(300 * KIB))
+    with Busy(store):
+        done = store.spool.settle(Settlement(delivery=delivery, remaining=None))
+        let_fail(store, "COMMIT", sqlite3.SQLITE_FULL, {2, 3})
+    with pytest.raises(SpoolFullError):
+        store.wait(done)
+    assert store.read(delivery.message) == bytes(300 * KIB)
+
+
+def test_a_file_that_an_ended_message_has_left_is_swept_up_and_others_are_not(store):
+    delivery = commit(store, bytes(300 * KIB))
+    folder = store.folder / "content"
+    (folder / "16000000000000").write_bytes(b"left")
+    (folder / "notes.txt").write_bytes(b"theirs")
+    store.close()
+    store.open()
+    assert store.files().keys() == {str(delivery.message.number), "notes.txt"}
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda file: os.truncate(file, 200 * KIB)])
+def test_half_a_file_is_no_message(store, harm):
+    delivery = commit(store, bytes(300 * KIB))
+    harm(store.folder / "content" / str(delivery.message.number))
+    with pytest.raises(SpoolError, match="is missing"):
+        store.read(delivery.message)
+
+
+def test_a_file_and_its_name_are_on_disk_before_the_row_that_tells_of_it(store, monkeypatch):
+    steps = []
+    fsync = os.fsync
+
+    def noted(descriptor):
+        steps.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        steps.append(store.spool._writer._connection.execute(ROWS).fetchone()[0])
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    delivery = commit(store, bytes(300 * KIB))
+    assert steps == [str(delivery.message.number), 0, "content", 0]
+    assert content_rows(store) == 1
+
+
+def test_a_write_that_takes_only_a_part_goes_on(store, monkeypatch):
+    pwrite = os.pwrite
+    monkeypatch.setattr(
+        os, "pwrite", lambda file, octets, place: pwrite(file, octets[:50_001], place)
+    )
+    content = bytes(range(256)) * 1200
+    assert store.read(commit(store, content).message) == content
 
 
 def test_long_content_is_stored_while_it_arrives(store):
     draft = store.spool.draft()
     draft.write(bytes(300 * KIB))
-    store.finish_writing()
-    assert store.value("SELECT sum(length(data)) FROM content") == 256 * KIB
-    assert store.value("SELECT message FROM draft") == draft.number
+    assert store.files() == {str(draft.number): 300 * KIB}
+    assert content_rows(store) == 0
 
 
 @pytest.mark.parametrize("end", ["discard", "crash"])
 def test_stored_pieces_of_an_unfinished_message_are_removed(store, end):
-    commit(store, bytes(200 * KIB))
+    delivery = commit(store, bytes(200 * KIB))
     draft = store.spool.draft()
     draft.write(bytes(700 * KIB))
     if end == "discard":
         draft.discard()
         draft.write(bytes(700 * KIB))
-        store.finish_writing()
     else:
         store.crash()
         store.open()
-    assert content_rows(store) == 2
-    assert store.value("SELECT count(*) FROM draft") == 0
+    assert store.files() == {str(delivery.message.number): 200 * KIB}
 
 
 def test_an_unfinished_message_keeps_its_number_to_itself(store):
@@ -364,7 +439,7 @@ def test_a_message_of_which_a_piece_fails_together_with_the_commit_is_refused(st
     store.fill()
     with Busy(store):
         draft.write(bytes(140 * KIB))
-        relieved = store.spool._writer.do(lambda c: c.execute("PRAGMA max_page_count = 100000"))
+        relieved = store.spool._writer.do(store.make_room)
         done = draft.commit(ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolFullError):
         store.wait(done)
@@ -569,7 +644,8 @@ def test_new_mail_leaves_the_reserve_alone(store, disk, free, size, taken):
 @pytest.mark.parametrize(("free", "taken"), [(5 * MIB, True), (3 * MIB, False)])
 def test_free_pages_of_the_database_count_as_room(store, disk, free, taken):
     disk.f_bavail = 100 * MIB
-    store.settle(Settlement(delivery=commit(store, bytes(1 * MIB)), remaining=None))
+    for delivery in [commit(store, bytes(100 * KIB)) for _ in range(10)]:
+        store.settle(Settlement(delivery=delivery, remaining=None))
     disk.f_bavail = free
     if taken:
         assert commit(store, bytes(100 * KIB))
@@ -639,6 +715,30 @@ def test_after_a_failed_sync_nothing_is_written_any_more(store, statement, code,
     store.open()
     assert not store.spool.clean
     assert store.waiting("Sales") == (delivery,)
+
+
+@pytest.mark.parametrize("which", ["file", "folder"])
+def test_after_a_failed_sync_of_a_file_nothing_is_written_any_more(store, monkeypatch, which):
+    delivery = commit(store)
+    tried = []
+
+    def fails(_):
+        tried.append(which)
+        if len(tried) == (1 if which == "file" else 2):
+            raise OSError(errno.ENOSPC, "made up")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with Busy(store):
+        draft = store.begin(bytes(300 * KIB))
+        done = draft.commit(ENVELOPE, 0, PARCELS)
+    with logged() as log, pytest.raises(SpoolBrokenError, match="nothing is written any more"):
+        store.wait(done)
+    assert len(tried) == (1 if which == "file" else 2)
+    assert "restart after checking the disk" in log.texts()[0]
+    store.close()
+    store.open()
+    assert store.waiting("Sales") == (delivery,)
+    assert store.files() == {}
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .database import open_database
+from .database import FILES, open_database
 from .folder import Lock, make_folder
 
 
@@ -19,5 +19,6 @@ def check(path: str) -> None:
     lock = Lock(folder)
     try:
         open_database(folder / "spool.db").close()
+        make_folder(folder / FILES)
     finally:
         lock.release()

@@ -6,15 +6,20 @@ schema's version.  https://sqlite.org/wal.html, https://sqlite.org/rescode.html
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from importlib.resources import files
 from pathlib import Path
 
 from ..errors import SpoolError, SpoolFullError
+from .files import NotSyncedError
 from .upgrades import UPGRADES
 
-_VERSION = 3
+_VERSION = 4
+
+#: The folder with the files of long content, beside the database.
+FILES = "content"
 
 #: Octets that the write-ahead log may keep on disk once it is done with.
 _LOG_LIMIT = 16 * 1024 * 1024
@@ -29,6 +34,9 @@ _SETTINGS = (
 
 #: No room in a file, or (a quota, a limit of the file system) a write that is not taken.
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+#: The same for a file of content.
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _SYNC = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
 
@@ -61,13 +69,19 @@ def open_database(file: Path) -> sqlite3.Connection:
 
 
 def _look_for_a_lost_database(file: Path) -> None:
-    """SQLite would throw the log away, and begin with an empty database."""
-    log = file.with_name(f"{file.name}-wal")
-    if _size(log) and not _size(file):
-        raise SpoolError(
-            f"{log}: there is mail in this log, but its database is missing or empty; bring"
-            f" {file.name} back, or move the log away"
-        )
+    """SQLite would begin with an empty one, and what belongs to the lost one would be removed."""
+    if _size(file):
+        return
+    log, content = file.with_name(f"{file.name}-wal"), file.with_name(FILES)
+    for what, holds_mail in (
+        (log, _size(log)),
+        (content, content.is_dir() and any(content.iterdir())),
+    ):
+        if holds_mail:
+            raise SpoolError(
+                f"{what}: there is mail in this, but its database is missing or empty; bring"
+                f" {file.name} back, or move this away"
+            )
 
 
 def _size(file: Path) -> int:
@@ -120,7 +134,7 @@ def spool_error(error: Exception) -> SpoolError:
     """Say what an exception of a job means to those who asked for it."""
     if isinstance(error, SpoolError):
         return error
-    if _code(error) in _FULL:
+    if _code(error) in _FULL or (isinstance(error, OSError) and error.errno in _NOT_WRITTEN):
         ours: SpoolError = SpoolFullError(f"the spool's disk is full, or takes no writes: {error}")
     else:
         ours = SpoolError(f"the spool failed: {type(error).__name__}: {error}")
@@ -139,6 +153,7 @@ def lost_trust(error: Exception, *, committing: bool) -> bool:
     code = _code(error)
     return (
         code in _SYNC
+        or isinstance(error, NotSyncedError)
         or is_damage(error)
         or (committing and code not in _FULL and code not in (sqlite3.SQLITE_BUSY, None))
     )

@@ -1,9 +1,10 @@
-"""A message that is still arriving: short ones wait in memory, long ones stream to disk."""
+"""A message that is still arriving: short ones wait in memory, long ones stream to a file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from sqlite3 import Connection
 
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
@@ -14,7 +15,8 @@ from ..errors import SpoolError
 from ..interfaces import IDraft
 from ..message import Delivery, Message, Parcel
 from . import rows
-from .keys import PIECE, new_deliveries, pieces
+from .files import Files, NewFile
+from .keys import PIECE, new_deliveries
 from .writer import Writer
 
 #: Octets of one draft that may wait for the writer before its source is asked to pause.
@@ -23,17 +25,20 @@ _QUEUED = 512 * 1024
 
 @implementer(IDraft)
 class Draft:
-    """Holds content up to `PIECE` octets; of longer content, whole pieces go to the writer."""
+    """Holds content up to `PIECE` octets; longer content goes to a file, by way of the writer."""
 
-    def __init__(self, number: int, writer: Writer, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, number: int, files: Files, writer: Writer, seconds: Callable[[], float]
+    ) -> None:
         self.number = number
+        self._files = files
         self._writer = writer
         self._seconds = seconds
         self._open = True
         self._size = 0
         self._chunks: list[bytes] = []
         self._pending = 0
-        self._parts = 0
+        self._file: NewFile | None = None
         self._queued = 0
         self._paused: list[Deferred[None]] = []
         self._fault: Failure | None = None
@@ -41,7 +46,7 @@ class Draft:
     @property
     def held(self) -> bytes | None:
         """The whole content, unless it is longer than `PIECE`."""
-        if self._parts:
+        if self._file is not None:
             return None
         return self._join()
 
@@ -76,9 +81,12 @@ class Draft:
         )
         deliveries = new_deliveries(message, parcels)
         rest = self._join()
-        job = partial(rows.complete, new=(self.number, rest, deliveries), parts=self._parts)
+        if self._file is None:
+            job = partial(rows.add, new=(self.number, rest, deliveries))
+        else:
+            job = partial(self._complete, self._file, rest, deliveries)
         done = self._writer.do(job, len(rest))
-        return done.addCallbacks(lambda _: deliveries, self._not_committed)
+        return done.addCallbacks(self._committed, self._not_committed, (deliveries,))
 
     def discard(self) -> None:
         """Forget the message."""
@@ -92,17 +100,28 @@ class Draft:
         return data
 
     def _spill(self) -> None:
-        """Give whole pieces to the writer."""
-        data = self._join()
-        whole = len(data) - len(data) % PIECE
-        for piece in pieces(data[:whole]):
-            job = partial(rows.add_piece, message=self.number, part=self._parts, data=piece)
-            self._parts += 1
-            self._queued += len(piece)
-            done = self._writer.do(job, len(piece))
-            done.addErrback(self._not_written).addCallback(self._answered, len(piece))
-        self._chunks = [data[whole:]]
-        self._pending = len(data) - whole
+        """Give what is in memory to the writer."""
+        if self._file is None:
+            self._file = self._files.new(self.number)
+        write, offset, piece = self._file.write, self._size - self._pending, self._join()
+        self._queued += len(piece)
+        done = self._writer.do(lambda _: write(offset, piece), len(piece))
+        done.addErrback(self._not_written).addCallback(self._answered, len(piece))
+        self._chunks = []
+        self._pending = 0
+
+    def _complete(
+        self, file: NewFile, rest: bytes, deliveries: tuple[Delivery, ...], connection: Connection
+    ) -> None:
+        """Have all of the file on disk before the row that tells of it."""
+        file.write(self._size - len(rest), rest)
+        file.sync()
+        rows.add_filed(connection, self.number, deliveries)
+
+    def _committed(self, _: None, deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
+        if self._file is not None:
+            self._file.close()
+        return deliveries
 
     def _not_written(self, failure: Failure) -> None:
         self._fault = self._fault or failure
@@ -121,7 +140,9 @@ class Draft:
 
     def _erase(self) -> None:
         self._chunks = []
-        if self._parts:
-            done = self._writer.do(partial(rows.erase_draft, message=self.number))
+        file = self._file
+        if file is not None:
+            # In its turn, behind what is still to be written.
+            done = self._writer.do(lambda _: file.remove())
             # What stays is swept up at the next start.
-            done.addErrback(lambda _: None)
+            done.addErrback(lambda _: file.close())

@@ -23,13 +23,18 @@ def make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=0o700)
-        parent = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise SpoolError(f"{path}: the spool's folder cannot be used: {error.strerror}") from error
+
+
+def sync_folder(path: Path) -> None:
+    """Return when the names in a folder would survive a power cut."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class Lock:

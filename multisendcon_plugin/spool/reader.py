@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, fail
@@ -17,7 +16,9 @@ from zope.interface import implementer
 from ..errors import SpoolError
 from ..interfaces import IContent
 from ..message import Message
-from .rows import piece
+from .files import Files
+from .keys import PIECE
+from .rows import IN_A_FILE, piece
 from .trust import Trust
 from .worker import Job, Reactor, Worker
 
@@ -59,11 +60,13 @@ class Reader:
 class StoredContent:
     """The content of one message, read piece by piece."""
 
-    def __init__(self, reader: Reader, message: Message) -> None:
+    def __init__(self, reader: Reader, files: Files, message: Message) -> None:
         self._reader = reader
+        self._files = files
         self._message = message
         self._part = 0
         self._missing = message.size
+        self._in_a_file = False
         self._closed = False
 
     def read(self) -> bytes | Deferred[bytes]:
@@ -73,15 +76,24 @@ class StoredContent:
             return fail(SpoolError("the content was closed"))
         if not self._missing:
             return b""
-        asked = self._reader.ask(partial(piece, message=self._message.number, part=self._part))
-        return asked.addCallback(self._got)
+        return self._reader.ask(self._next).addCallback(self._got)
 
     def close(self) -> None:
         """Stop reading before the end."""
         self._closed = True
 
+    def _next(self, connection: sqlite3.Connection) -> bytes | None:
+        """Read on, in the reader's thread."""
+        number = self._message.number
+        if not self._in_a_file:
+            data = piece(connection, number, self._part)
+            if data != IN_A_FILE:
+                return data
+            self._in_a_file = True
+        return self._files.read(number, self._message.size - self._missing, PIECE)
+
     def _got(self, data: bytes | None) -> bytes:
-        if data is None:
+        if not data:
             raise SpoolError(f"content of message {self._message.id} is missing")
         self._part += 1
         self._missing -= len(data)

@@ -13,13 +13,15 @@ from typing import Any
 
 from ..dsn import Notify, Return
 from ..envelope import Envelope
-from ..errors import SpoolError
 from ..message import FIRST_TURN, Delivery, Message, Recipient, Turn
 from ..settle import Settlement
 from .keys import message_of, pieces, place, span
 
 #: A new message as it is stored: its number, its content and its deliveries.
 New = tuple[int, bytes, tuple[Delivery, ...]]
+
+#: The only row of content that is in a file.
+IN_A_FILE = b""
 
 #: In two, so that many deliveries that are due at the same time are found by the index as well.
 _WAITING = """
@@ -30,42 +32,28 @@ _WAITING = """
 """
 
 
-def add_piece(connection: Connection, message: int, part: int, data: bytes) -> None:
-    """Store a piece of a message that is still arriving."""
-    connection.execute("INSERT OR IGNORE INTO draft VALUES (?)", (message,))
-    connection.execute("INSERT INTO content VALUES (?, ?)", (place(message, part), data))
+def add(connection: Connection, new: New) -> None:
+    """Store a message whose content fits in rows."""
+    number, content, deliveries = new
+    for part, data in enumerate(pieces(content)):
+        _add_piece(connection, place(number, part), data)
+    _add_deliveries(connection, deliveries)
 
 
-def complete(connection: Connection, new: New, parts: int) -> None:
-    """Make a draft a message.
-
-    :param new: with the content that follows on the pieces already stored.
-    :param parts: how many pieces should be stored already.
-    :raise SpoolError: some are not.
-    """
-    number = new[0]
-    if parts:
-        (stored,) = connection.execute(
-            "SELECT count(*) FROM content WHERE id BETWEEN ? AND ?", span(number)
-        ).fetchone()
-        if stored != parts:
-            raise SpoolError("some of the content could not be stored")
-        connection.execute("DELETE FROM draft WHERE message = ?", (number,))
-    _add(connection, new, parts)
-
-
-def erase_draft(connection: Connection, message: int) -> None:
-    """Remove the pieces of a message that never became whole."""
-    connection.execute("DELETE FROM content WHERE id BETWEEN ? AND ?", span(message))
-    connection.execute("DELETE FROM draft WHERE message = ?", (message,))
+def add_filed(connection: Connection, message: int, deliveries: tuple[Delivery, ...]) -> None:
+    """Store a message whose content is in a file."""
+    _add_piece(connection, place(message, 0), IN_A_FILE)
+    _add_deliveries(connection, deliveries)
 
 
 def settle(
     connection: Connection, settlement: Settlement, reports: Iterable[New]
-) -> tuple[Delivery, ...]:
-    """Record what came of an attempt; return the deliveries of its reports.
+) -> tuple[tuple[Delivery, ...], bool]:
+    """Record what came of an attempt.
 
     A delivery that is settled already stays as it is, and is not reported again.
+
+    :return: the deliveries of its reports, and whether the content has gone with it.
     """
     if settlement.mail_ended is not None:
         connection.execute(
@@ -78,12 +66,13 @@ def settle(
     else:
         known = _change(connection, settlement.delivery, settlement.remaining)
     if not known:
-        return ()
+        return (), False
+    erased = settlement.remaining is None and _erase(connection, settlement.delivery.message)
     made: tuple[Delivery, ...] = ()
     for new in reports:
-        _add(connection, new)
+        add(connection, new)
         made += new[2]
-    return made
+    return made, erased
 
 
 def waiting(
@@ -122,7 +111,7 @@ def piece(connection: Connection, message: int, part: int) -> bytes | None:
 
 
 def begin(connection: Connection) -> tuple[bool, int]:
-    """Take the store into use: sweep up what never became a message.
+    """Take the store into use.
 
     :return: whether it was closed in good order, and the highest number that was in use.
     """
@@ -131,10 +120,14 @@ def begin(connection: Connection) -> tuple[bool, int]:
         "SELECT max(ifnull((SELECT max(id) FROM delivery), 0),"
         " ifnull((SELECT max(id) FROM content), 0))"
     ).fetchone()
-    for (message,) in connection.execute("SELECT message FROM draft").fetchall():
-        erase_draft(connection, message)
     connection.execute("UPDATE meta SET value = 0 WHERE name = 'clean'")
     return bool(clean), message_of(last)
+
+
+def is_waiting(connection: Connection, message: int) -> bool:
+    """Tell whether a message has any delivery."""
+    found = connection.execute("SELECT 1 FROM delivery WHERE id BETWEEN ? AND ?", span(message))
+    return found.fetchone() is not None
 
 
 def end(connection: Connection) -> None:
@@ -142,10 +135,11 @@ def end(connection: Connection) -> None:
     connection.execute("UPDATE meta SET value = 1 WHERE name = 'clean'")
 
 
-def _add(connection: Connection, new: New, first_part: int = 0) -> None:
-    number, content, deliveries = new
-    for part, data in enumerate(pieces(content), first_part):
-        connection.execute("INSERT INTO content VALUES (?, ?)", (place(number, part), data))
+def _add_piece(connection: Connection, key: int, data: bytes) -> None:
+    connection.execute("INSERT INTO content VALUES (?, ?)", (key, data))
+
+
+def _add_deliveries(connection: Connection, deliveries: tuple[Delivery, ...]) -> None:
     connection.executemany(
         "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -154,17 +148,20 @@ def _add(connection: Connection, new: New, first_part: int = 0) -> None:
 
 
 def _end(connection: Connection, delivery: Delivery) -> bool:
-    """Remove a delivery and, when it was the last, its content; tell whether it was there."""
+    """Remove a delivery; tell whether it was there."""
     ended = connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.number,))
-    if not ended.rowcount:
-        return False
-    keys = span(delivery.message.number)
-    connection.execute(
+    return bool(ended.rowcount)
+
+
+def _erase(connection: Connection, message: Message) -> bool:
+    """Remove the content of a message that has no delivery any more; tell whether it had not."""
+    keys = span(message.number)
+    erased = connection.execute(
         "DELETE FROM content WHERE id BETWEEN ? AND ?"
         " AND NOT EXISTS (SELECT 1 FROM delivery WHERE id BETWEEN ? AND ?)",
         (*keys, *keys),
     )
-    return True
+    return bool(erased.rowcount)
 
 
 def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> bool:

@@ -9,12 +9,8 @@ CREATE TABLE meta (
 -- 1: closed in good order, or never used.
 INSERT INTO meta VALUES ('clean', 1);
 
--- Messages of which content is stored, but which are not whole yet.
-CREATE TABLE draft (
-    message INTEGER PRIMARY KEY
-);
-
--- Pieces of content in wire form; id = message * 65536 + part.
+-- Pieces of content in wire form; id = message * 65536 + part.  A first one that is empty: the
+-- content is in a file (see files.py).
 CREATE TABLE content (
     id INTEGER PRIMARY KEY,
     data BLOB NOT NULL

@@ -1,4 +1,4 @@
-"""The spool on disk: one SQLite database, one writer, one reader.
+"""The spool on disk: one SQLite database, files for long content, one writer, one reader.
 
 Puts the parts together; the SQL is in `rows`, the group commit in `writer`.
 """
@@ -15,10 +15,11 @@ from ..interfaces import IContent, IDraft, ISpool
 from ..message import FIRST_TURN, Delivery, Message, Turn
 from ..settle import Settlement
 from . import rows
-from .database import connect, not_opened, open_database
+from .database import FILES, connect, not_opened, open_database
 from .draft import Draft
+from .files import Files
 from .folder import Lock, make_folder
-from .keys import Numbers, new_deliveries
+from .keys import PIECE, Numbers, new_deliveries
 from .reader import Reader, StoredContent
 from .trust import Trust
 from .worker import Reactor
@@ -44,6 +45,7 @@ class SqliteSpool:
         self._folder = Path(path)
         self._reactor = reactor
         self._reserve = reserve
+        self._files = Files(self._folder / FILES)
 
     def open(self) -> None:
         """Take hold of the folder; blocks for as long as the disk does."""
@@ -59,9 +61,11 @@ class SqliteSpool:
         file = self._folder / "spool.db"
         connection = open_database(file)
         try:
+            make_folder(self._folder / FILES)
             connection.execute("BEGIN IMMEDIATE")
             self.clean, last = rows.begin(connection)
             connection.execute("COMMIT")
+            last = max(last, self._files.sweep(partial(rows.is_waiting, connection)))
             reading = connect(file)
         except Exception as error:
             connection.close()
@@ -85,7 +89,7 @@ class SqliteSpool:
 
     def draft(self) -> IDraft:
         """Begin a message."""
-        return Draft(self._numbers.next(), self._writer, self._reactor.seconds)
+        return Draft(self._numbers.next(), self._files, self._writer, self._reactor.seconds)
 
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt, all of it or nothing."""
@@ -102,7 +106,19 @@ class SqliteSpool:
             deliveries = new_deliveries(message, report.parcels)
             reports.append((message.number, report.content, deliveries))
         job = partial(rows.settle, settlement=settlement, reports=reports)
-        return self._writer.do(job, urgent=False)
+        done = self._writer.do(job, urgent=False)
+        return done.addCallback(self._settled, settlement.delivery.message)
+
+    def _settled(
+        self, settled: tuple[tuple[Delivery, ...], bool], message: Message
+    ) -> tuple[Delivery, ...]:
+        """Remove the file of an ended message: not before it is certain that it has ended."""
+        made, erased = settled
+        if erased and message.size > PIECE:
+            removed = self._writer.do(lambda _: self._files.remove(message.number))
+            # What stays is swept up at the next start.
+            removed.addErrback(lambda _: None)
+        return made
 
     def hurry(self) -> None:
         """Let no settlement wait for company."""
@@ -128,4 +144,4 @@ class SqliteSpool:
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
-        return StoredContent(self._reader, message)
+        return StoredContent(self._reader, self._files, message)

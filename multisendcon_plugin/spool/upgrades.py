@@ -55,4 +55,11 @@ UPGRADES = {
         ALTER TABLE upgraded RENAME TO delivery;
         CREATE INDEX lane ON delivery (account, due);
     """,
+    3: """
+        DELETE FROM content WHERE id IN (
+            SELECT id FROM draft JOIN content
+            ON id BETWEEN message * 65536 AND message * 65536 + 65535
+        );
+        DROP TABLE draft;
+    """,
 }

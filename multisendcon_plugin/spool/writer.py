@@ -146,8 +146,8 @@ class Writer:
 
 
 def _need(job: Job) -> int:
-    """Return how many octets a new message takes."""
-    # Once in the write-ahead log, once in the database.
+    """Return how many octets a new message takes, at most."""
+    # Once in the write-ahead log, once in the database; in a file only once.
     return 0 if job.content is None else 2 * job.content + _OVERHEAD
 
 

@@ -80,7 +80,7 @@ def fill(spool, count, accounts):
         for start in range(0, count, 10_000):
             database.execute("BEGIN")
             for n in range(start, min(start + 10_000, count)):
-                rows.complete(database, _waiting_mail(first + n, n % accounts), parts=0)
+                rows.add(database, _waiting_mail(first + n, n % accounts))
             database.execute("COMMIT")
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from twisted.internet.defer import maybeDeferred
 
 from multisendcon_plugin.spool import MemoryDisk, MemorySpool, SqliteSpool
+from multisendcon_plugin.spool.database import FILES
 from tests.reactors import QueueReactor
 
 
@@ -87,15 +91,17 @@ class MemoryStore(Store):
 
 
 class SqliteStore(Store):
-    """Full when the database may have no more pages."""
+    """Full when the database may have no more pages, and files no more octets."""
 
     def __init__(self):
         super().__init__()
         self._temporary = Path(tempfile.mkdtemp(prefix="spool-"))
         self._crashes = 0
+        self._no_room = mock.patch.object(os, "pwrite", side_effect=OSError(errno.ENOSPC, "full"))
         self.folder = self._temporary / "spool"
 
     def __exit__(self, *exc_info):
+        mock.patch.stopall()
         super().__exit__(*exc_info)
         shutil.rmtree(self._temporary)
 
@@ -110,6 +116,7 @@ class SqliteStore(Store):
         self.folder.mkdir(mode=0o700)
         for name in ("spool.db", "spool.db-wal"):
             shutil.copy(killed / name, self.folder)
+        shutil.copytree(killed / FILES, self.folder / FILES)
         self.close()
 
     def finish_writing(self):
@@ -124,9 +131,19 @@ class SqliteStore(Store):
     def fill(self):
         pages = self.value("PRAGMA page_count")
         self.write(lambda c: c.execute(f"PRAGMA max_page_count = {pages}"))
+        self._no_room.start()
 
     def relieve(self):
-        self.write(lambda c: c.execute("PRAGMA max_page_count = 1000000"))
+        self.write(self.make_room)
+
+    def make_room(self, connection):
+        connection.execute("PRAGMA max_page_count = 1000000")
+        self._no_room.stop()
+
+    def files(self):
+        """Return the names and sizes of the files with content."""
+        self.finish_writing()
+        return {file.name: file.stat().st_size for file in (self.folder / FILES).iterdir()}
 
 
 class HastySqliteStore(SqliteStore):

@@ -195,6 +195,7 @@ class Twins(RuleBasedStateMachine):
             assert store.spool.clean == (how == "close")
         sqlite, memory = self.stores
         stored = sqlite.value("SELECT ifnull(sum(length(data)), 0) FROM content")
+        stored += sum(sqlite.files().values())
         assert stored == sum(map(len, memory.disk.contents.values()))
 
     @invariant()

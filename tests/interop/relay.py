@@ -51,7 +51,7 @@ class Relay(Program):
 
     def waiting(self):
         """Count what is in the spool."""
-        tables = ("delivery", "content", "draft")
+        tables = ("delivery", "content")
         return sum(self.value(f"SELECT count(*) FROM {table}") for table in tables)
 
     def value(self, question):
