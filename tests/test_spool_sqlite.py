@@ -341,7 +341,7 @@ def test_a_file_stays_when_the_end_of_its_message_is_not_written(store):
     delivery = commit(store, bytes(300 * KIB))
     with Busy(store):
         done = store.spool.settle(Settlement(delivery=delivery, remaining=None))
-        let_fail(store, "COMMIT", sqlite3.SQLITE_FULL, {2, 3})
+        let_fail(store, "COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
     with pytest.raises(SpoolFullError):
         store.wait(done)
     assert store.read(delivery.message) == bytes(300 * KIB)
@@ -750,6 +750,25 @@ def test_a_commit_for_which_there_is_no_room_is_tried_one_by_one(store, code):
         store.wait(done[0])
     deliveries = (*store.wait(done[1]), *store.wait(done[2]))
     assert store.waiting("Sales") == deliveries
+
+
+def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
+    disk.f_bavail = 100 * MIB
+    spare = store.folder / "spool.spare"
+    deliveries = [commit(store) for _ in range(2)]
+    assert spare.stat().st_blocks * 512 >= 4 * MIB
+    for delivery in deliveries:
+        with Busy(store):
+            draft = store.spool.draft()
+            refused = draft.commit(ENVELOPE, 0, PARCELS)
+            settled = store.spool.settle(Settlement(delivery=delivery, remaining=None))
+            let_fail(store, "COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
+        with pytest.raises(SpoolFullError):
+            store.wait(refused)
+        store.wait(settled)
+        assert not spare.exists()
+        commit(store)
+        assert spare.exists()
 
 
 def test_an_input_output_error_of_one_job_is_its_own(store):

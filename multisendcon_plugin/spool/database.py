@@ -134,7 +134,7 @@ def spool_error(error: Exception) -> SpoolError:
     """Say what an exception of a job means to those who asked for it."""
     if isinstance(error, SpoolError):
         return error
-    if _code(error) in _FULL or (isinstance(error, OSError) and error.errno in _NOT_WRITTEN):
+    if is_full(error):
         ours: SpoolError = SpoolFullError(f"the spool's disk is full, or takes no writes: {error}")
     else:
         ours = SpoolError(f"the spool failed: {type(error).__name__}: {error}")
@@ -157,6 +157,13 @@ def lost_trust(error: Exception, *, committing: bool) -> bool:
         or is_damage(error)
         or (committing and code not in _FULL and code not in (sqlite3.SQLITE_BUSY, None))
     )
+
+
+def is_full(error: Exception) -> bool:
+    """Tell whether there was no room for what was to be written."""
+    if isinstance(error, OSError):
+        return error.errno in _NOT_WRITTEN
+    return _code(error) in _FULL
 
 
 def is_damage(error: Exception) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from ..errors import SpoolFullError
+from .database import is_full
+from .spare import Spare
 from .trust import Trust
 from .worker import Job, Reactor, Worker
 
@@ -45,6 +47,8 @@ class Writer:
         self._connection = connection
         self._folder = folder
         self._trust = trust
+        self._spare = Spare(folder / "spool.spare")
+        self._spare.keep()
         self._worker = Worker("spool writer", reactor, self._work, connection.close)
 
     def do(
@@ -82,7 +86,13 @@ class Writer:
             return
         if not self._commit(admitted):
             for job in admitted:
-                self._commit([job])
+                self._commit_alone(job)
+
+    def _commit_alone(self, job: Job) -> None:
+        if self._commit([job]) or job.error is None or not is_full(job.error):
+            return
+        if job.content is None and self._spare.give_up():
+            self._commit([job])
 
     def _admit(self, jobs: list[Job]) -> list[Job]:
         """Turn away the new mail for which there is no room, or which might not be safe."""
@@ -114,6 +124,7 @@ class Writer:
             return 0
         room = max(0, free - self.reserve)
         if room >= need:
+            self._spare.keep()
             return room
         (pages,) = self._connection.execute("PRAGMA freelist_count").fetchone()
         (size,) = self._connection.execute("PRAGMA page_size").fetchone()
