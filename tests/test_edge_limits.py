@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
 from multisendcon_plugin.configuration import MasterRelay
-from multisendcon_plugin.edge.wire import LAST_WORDS, READ_AHEAD
+from multisendcon_plugin.edge.wire import CONTENT_READ, LAST_WORDS, READ_AHEAD
 from multisendcon_plugin.errors import SpoolError
 from tests.edge_clients import MAIL, Edge, account
 
@@ -411,6 +411,16 @@ def test_client_that_sends_ahead_is_not_read():
     edge.intake.go_on()
     assert not client.paused
     assert client.replies()[1:] == ["250 2.0.0 still here"] * (commands + 1)
+
+
+def test_more_is_read_at_a_time_of_content_than_of_commands():
+    client = Edge().client()
+    client.send(b"EHLO me\r\nMAIL FROM:<boss@sales.example>\r\nRCPT TO:<a@b.example>\r\n")
+    assert client.transport.bufferSize == READ_AHEAD
+    client.send(b"DATA\r\n")
+    assert client.transport.bufferSize == CONTENT_READ
+    client.send(b"text\r\n.\r\n")
+    assert client.transport.bufferSize == READ_AHEAD
 
 
 def test_reading_goes_on_when_no_reason_is_left():

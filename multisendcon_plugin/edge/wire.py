@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 #: Octets that a client may send ahead of the command that is being carried out.
 READ_AHEAD = 65_536
+#: Octets of content that are read at a time; of commands, `READ_AHEAD`.
+CONTENT_READ = 4 * READ_AHEAD
 #: Seconds that a client may take to read the last reply before it is cut off.
 LAST_WORDS = 10.0
 
@@ -179,6 +181,7 @@ class ESMTPWire(smtp.ESMTP):
         # Once a segment, not once a line: what comes in small pieces must not cost its square.
         self._input, self._done = self._input[self._done :], 0
         self._advancing = False
+        self.transport.bufferSize = CONTENT_READ if self.mode == smtp.DATA else READ_AHEAD
         self._flush()
         self._read_or_not("ahead", self._waiting and len(self._input) > READ_AHEAD)
 
