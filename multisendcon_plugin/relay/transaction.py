@@ -217,7 +217,7 @@ class Transaction:
         for (position, _), line in zip(mail.recipients, recipients, strict=True):
             reply = await reply_to(line, Phase.RCPT)
             if not reply.positive:
-                self._settle_by(position, reply, Phase.RCPT)
+                self._settle(position, _verdict(reply, Phase.RCPT), Phase.RCPT, reply)
         accepted = len(self._outcomes) < len(self._delivery.recipients)
         if accepted or pipelining:
             reply = await reply_to(b"DATA", Phase.DATA)
@@ -261,19 +261,12 @@ class Transaction:
     # The outcomes.
 
     def _settle(self, position: int, verdict: Verdict, phase: Phase, reply: Reply) -> None:
-        recipient = self._delivery.recipients[position]
-        self._outcomes.setdefault(
-            position, Outcome(recipient=recipient, verdict=verdict, phase=phase, reply=reply)
-        )
-
-    def _settle_by(self, position: int, reply: Reply, phase: Phase) -> None:
-        """A recipient that is not settled yet is what the reply says."""
-        if phase is Phase.END and 200 <= reply.code < 300:
-            verdict = Verdict.DELIVERED
-        else:
-            final = classify(phase, reply).action is Action.FAIL
-            verdict = Verdict.FAILED if final else Verdict.DEFERRED
-        self._settle(position, verdict, phase, reply)
+        """A recipient that is not settled yet is this."""
+        if position not in self._outcomes:
+            recipient = self._delivery.recipients[position]
+            self._outcomes[position] = Outcome(
+                recipient=recipient, verdict=verdict, phase=phase, reply=reply
+            )
 
     def _conclude(self, verdict: Verdict, phase: Phase, reply: Reply) -> None:
         """All recipients that are not settled yet are this."""
@@ -281,14 +274,22 @@ class Transaction:
             self._settle(position, verdict, phase, reply)
 
     def _conclude_by(self, reply: Reply, phase: Phase) -> None:
-        for position in range(len(self._delivery.recipients)):
-            self._settle_by(position, reply, phase)
+        """All recipients that are not settled yet are what the reply says."""
+        self._conclude(_verdict(reply, phase), phase, reply)
 
     def _fail_nobody(self) -> None:
         """The account is at fault: what was refused before is asked again."""
         for position, outcome in self._outcomes.items():
             if outcome.verdict is Verdict.FAILED:
                 self._outcomes[position] = attrs.evolve(outcome, verdict=Verdict.DEFERRED)
+
+
+def _verdict(reply: Reply, phase: Phase) -> Verdict:
+    """Return what a reply means for the recipients that it is about."""
+    if phase is Phase.END and 200 <= reply.code < 300:
+        return Verdict.DELIVERED
+    final = classify(phase, reply).action is Action.FAIL
+    return Verdict.FAILED if final else Verdict.DEFERRED
 
 
 def _as_ascii(address: str) -> str:
