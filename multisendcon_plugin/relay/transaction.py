@@ -204,23 +204,25 @@ class Transaction:
         if pipelining:
             session.say(sender, *recipients, b"DATA")
 
-        async def reply_to(line: bytes, phase: Phase) -> Reply:
+        def say(line: bytes) -> None:
             if not pipelining:
                 session.say(line)
-            return await self._reply(phase)
 
-        reply = await reply_to(sender, Phase.MAIL)
+        say(sender)
+        reply = await self._reply(Phase.MAIL)
         if not reply.positive:
             self._conclude_by(reply, Phase.MAIL)
             if not pipelining:
                 return False
         for (position, _), line in zip(mail.recipients, recipients, strict=True):
-            reply = await reply_to(line, Phase.RCPT)
+            say(line)
+            reply = await self._reply(Phase.RCPT)
             if not reply.positive:
                 self._settle(position, _verdict(reply, Phase.RCPT), Phase.RCPT, reply)
         accepted = len(self._outcomes) < len(self._delivery.recipients)
         if accepted or pipelining:
-            reply = await reply_to(b"DATA", Phase.DATA)
+            say(b"DATA")
+            reply = await self._reply(Phase.DATA)
             if accepted and reply.code == 354:
                 return True
             await self._leave_data(reply)
