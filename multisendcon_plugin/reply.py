@@ -61,7 +61,10 @@ class Reply:
         texts = []
         enhanced = ""
         for line in lines:
-            text = _CONTROL.sub(" ", line.decode("utf-8", "backslashreplace")).strip()
+            text = line.decode("utf-8", "backslashreplace")
+            if not text.isprintable():  # far faster than to search each
+                text = _CONTROL.sub(" ", text)
+            text = text.strip()
             found = _ENHANCED.match(text)
             if found and found[1][0] == str(code)[0]:
                 enhanced = enhanced or found[1]
