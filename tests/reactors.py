@@ -32,7 +32,7 @@ class QueueReactor:
     def callFromThread(self, function, *args):  # noqa: N802
         self._calls.put((function, args))
 
-    def has_calls(self):
+    def is_busy(self):
         """Something is to be run."""
         return not self._calls.empty()
 
@@ -43,7 +43,7 @@ class QueueReactor:
         deadline = time.monotonic() + timeout
         while not results:
             timers = self._clock.getDelayedCalls()
-            if timers and not self.has_calls():
+            if timers and not self.is_busy():
                 self._clock.advance(min(each.getTime() for each in timers) - self._clock.seconds())
                 continue
             try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import SpoolError
 from .folder import sync_folder
+from .keys import MOST_NUMBERS
 
 
 class NotSyncedError(OSError):
@@ -51,8 +52,7 @@ class Files:
         """
         last = 0
         for file in self._folder.iterdir():
-            if file.name.isdecimal():
-                number = int(file.name)
+            if file.name.isdecimal() and (number := int(file.name)) < MOST_NUMBERS:
                 last = max(last, number)
                 if not wanted(number):
                     file.unlink()

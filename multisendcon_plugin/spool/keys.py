@@ -14,6 +14,8 @@ from ..message import Delivery, Message, Parcel
 
 _UNITS_PER_SECOND = 10_000
 _PLACES = 65_536
+#: Above this, keys would not fit into SQLite's integers.
+MOST_NUMBERS = 2**63 // _PLACES
 
 #: Octets of content in one row; a message that is not longer is kept in memory as well.
 PIECE = 128 * 1024

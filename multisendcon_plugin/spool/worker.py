@@ -38,7 +38,8 @@ class Reactor(Protocol):
 class Job:
     """Something to do with the database.
 
-    :param run: leaves nothing behind but in the database, so that it can be repeated.
+    :param run: can be repeated: what it has left in the database is rolled back before, and in
+        files it writes the same again.
     :param content: octets of content of a new message that it stores; ``None`` when it
         does not belong to a new message.
     """
