@@ -115,9 +115,9 @@ def test_a_lost_connection_is_the_reactors_to_notice(line):
     line.outlet.write(b"is nothing to it")
 
 
-def test_nothing_is_sent_once_the_connection_is_being_cut_off(line):
-    line.transport.disconnecting = 1  # as abortConnection does
-    line.outlet.write(b"too late")
+def test_what_is_written_while_the_connection_closes_is_left_to_it(line):
+    line.transport.loseConnection()
+    line.outlet.write(b"late")
     assert line.read() == b""
 
 

@@ -207,6 +207,17 @@ def test_after_the_reply_to_quit_the_session_closes_without_its_server():
     assert way.network.timers == []
 
 
+def test_the_final_dot_is_not_sent_once_the_connection_is_given_up():
+    way = Way(Server())
+    way.send()
+    session = way.wire.session
+    session.abort("enough")
+    written = list(way.wire.writes)
+    with pytest.raises(SessionBrokenError):
+        session.finish(b".\r\n")
+    assert way.wire.writes == written
+
+
 def test_a_session_that_has_ended_may_be_ended_again():
     way = Way(Server(MAIL=CLOSE))
     way.send()

@@ -299,7 +299,12 @@ class AccountSender(smtp.ESMTPSender):
             await self._room
 
     def finish(self, octets: bytes) -> None:
-        """Send the last octets of the content and the final dot, which nothing takes back."""
+        """Send the last octets of the content and the final dot, which nothing takes back.
+
+        :raise SessionBrokenError: the connection is gone, or about to be.
+        """
+        if self._lost:
+            raise self._lost
         self.phase = Phase.END
         self._outlet.write(octets)
 
