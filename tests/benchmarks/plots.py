@@ -32,11 +32,14 @@ def draw(curve, path):
         axes.set_xscale("log")
         axes.set_xticks(curve["points"], [f"{point:,}" for point in curve["points"]], fontsize=8)
         axes.minorticks_off()
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(
+            0, 1.15 * max(point[key] for side in curve["sides"].values() for point in side)
+        )
         axes.set_xlabel(curve["scale"])
         axes.set_ylabel(unit)
         axes.grid(alpha=0.3)
-        axes.legend()
+        if len(curve["sides"]) > 1:
+            axes.legend()
     with mpl.rc_context(_STYLE):
         panels.savefig(path, metadata={"Date": None})
 
