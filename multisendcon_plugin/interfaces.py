@@ -115,8 +115,13 @@ class ISpool(Interface):
         :param clean: the times in it are right.
         """
 
-    def draft() -> IDraft:
-        """Begin a message."""
+    last = Attribute("``int``: the highest number of a message that is known to be in use")
+
+    def draft(number: int | None = None) -> IDraft:
+        """Begin a message.
+
+        :param number: was given elsewhere, see `numbering`; ``None``: one is given here.
+        """
 
     def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt, all of it or nothing.
@@ -162,8 +167,11 @@ class IIntake(Interface):
 
     full = Attribute("``bool``: there was no room for the last message, a short time ago")
 
-    def draft() -> IDraft:
-        """Begin a message.  Its content is written to the draft."""
+    def draft(number: int | None = None) -> IDraft:
+        """Begin a message.  Its content is written to the draft.
+
+        :param number: see `ISpool.draft`.
+        """
 
     def commit(
         draft: IDraft, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]

@@ -316,8 +316,8 @@ class SteppingSpool:
             addresses(settlement.delivery),
         )
 
-    def draft(self):
-        return SteppingDraft(self, self.store.spool.draft())
+    def draft(self, number=None):
+        return SteppingDraft(self, self.store.spool.draft(number))
 
     def waiting(self, *question):
         return self._ask(lambda: self.store.spool.waiting(*question))

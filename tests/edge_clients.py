@@ -254,8 +254,8 @@ class Intake:
         self.fault = None
         self.room = None
 
-    def draft(self):
-        self.drafts.append(Draft(self._spool.draft(), self.room))
+    def draft(self, number=None):
+        self.drafts.append(Draft(self._spool.draft(number), self.room))
         return self.drafts[-1]
 
     def commit(self, draft, *message):

@@ -165,8 +165,8 @@ class SlowSpool:
     def _later(self, answer):
         return deferLater(self.clock, self.seconds, lambda: answer)
 
-    def draft(self):
-        return SlowDraft(self.spool.draft(), self._later)
+    def draft(self, number=None):
+        return SlowDraft(self.spool.draft(number), self._later)
 
     def settle(self, settlement):
         return self._later(self.spool.settle(settlement))

@@ -11,6 +11,7 @@ from multisendcon_plugin.attempt import AccountFault, Verdict
 from multisendcon_plugin.configuration.values import ReportTo
 from multisendcon_plugin.dsn import Notify
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError, SpoolFullError
+from multisendcon_plugin.fullness import FULL_FOR
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue import agenda
 from multisendcon_plugin.queue import service as queue_service
@@ -593,7 +594,7 @@ def test_a_spool_that_was_full_is_called_so_until_there_may_be_room_again():
     world.disk.capacity = 10
     world.mail().addErrback(lambda _: None)
     assert world.queue.full
-    world.run(queue_service.FULL_FOR)
+    world.run(FULL_FOR)
     assert not world.queue.full
     world.mail().addErrback(lambda _: None)
     assert world.queue.full

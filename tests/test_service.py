@@ -31,8 +31,8 @@ class HesitantSpool(MemorySpool):
         self.asked = Deferred()
         self.go_on = Deferred()
 
-    def draft(self):
-        return HesitantDraft(super().draft(), self)
+    def draft(self, number=None):
+        return HesitantDraft(super().draft(number), self)
 
 
 @implementer(IDraft)

@@ -1,41 +1,21 @@
-"""The numbers of messages, and the keys that follow from them.
+"""The keys of rows.
 
-A message's number is the moment of its birth in units of 100 microseconds since the epoch;
-until the year 2400 it fits in 47 bits.  What belongs to it has the number times 65536, plus
-its own place, as key.  Pure: the clock is an argument.
+What belongs to a message has the message's number times 65536, plus its own place, as key.  Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ..errors import SpoolError
 from ..message import Delivery, Message, Parcel
 
-_UNITS_PER_SECOND = 10_000
 _PLACES = 65_536
 #: Above this, keys would not fit into SQLite's integers.
 MOST_NUMBERS = 2**63 // _PLACES
 
 #: Octets of content in one row; a message that is not longer is kept in memory as well.
 PIECE = 128 * 1024
-
-
-class Numbers:
-    """Gives each message its number, strictly increasing also when the clock goes back.
-
-    :param seconds: the wall clock, in seconds since the epoch.
-    :param last: the highest number in use.
-    """
-
-    def __init__(self, seconds: Callable[[], float], last: int) -> None:
-        self._seconds = seconds
-        self._last = last
-
-    def next(self) -> int:
-        """Return the number of a new message."""
-        self._last = max(self._last + 1, int(self._seconds() * _UNITS_PER_SECOND))
-        return self._last
 
 
 def place(message: int, n: int) -> int:

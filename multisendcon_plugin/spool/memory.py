@@ -17,8 +17,9 @@ from ..envelope import Envelope
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
 from ..interfaces import IContent, IDraft, ISpool
 from ..message import FIRST_TURN, Delivery, Message, Parcel, Submission, Turn
+from ..numbering import Numbers
 from ..settle import Settlement
-from .keys import PIECE, Numbers, new_deliveries
+from .keys import PIECE, new_deliveries
 
 
 class Clock(Protocol):
@@ -102,9 +103,15 @@ class MemorySpool:
         self.disk.locked = False
         return succeed(None)
 
-    def draft(self) -> IDraft:
+    @property
+    def last(self) -> int:
+        """The highest number in use."""
+        return self._numbers.last
+
+    def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
-        return MemoryDraft(self._numbers.next(), self.disk, self._clock)
+        number = self._numbers.next() if number is None else self._numbers.note(number)
+        return MemoryDraft(number, self.disk, self._clock)
 
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt."""

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 from typing import Any
 
-from ..dsn import Notify, Return
+from ..dsn import Return
 from ..envelope import Envelope
-from ..message import FIRST_TURN, Delivery, Message, Recipient, Turn
+from ..message import FIRST_TURN, Delivery, Message, Turn
+from ..plain import plain, recipient_of
 from ..settle import Settlement
 from .keys import message_of, pieces, place, span
 
@@ -186,7 +187,7 @@ def _state(delivery: Delivery) -> tuple[Any, ...]:
         delivery.uncertain,
         delivery.warned,
         delivery.last_reply,
-        json.dumps([_listed(each) for each in delivery.recipients]),
+        json.dumps([plain(each) for each in delivery.recipients]),
     )
 
 
@@ -207,12 +208,6 @@ def _facts(message: Message) -> tuple[Any, ...]:
     )
 
 
-def _listed(recipient: Recipient) -> tuple[str, str, int | None, str]:
-    notify = recipient.notify
-    value = None if notify is None else notify.value
-    return recipient.address, recipient.reason, value, recipient.original
-
-
 def _delivery(row: Sequence[Any]) -> Delivery:
     number, account, due, attempts, tried_at, waited, tried, *more = row
     uncertain, warned, last_reply, recipients, *facts = more
@@ -220,7 +215,7 @@ def _delivery(row: Sequence[Any]) -> Delivery:
         number=number,
         message=_message(message_of(number), facts),
         account=account,
-        recipients=tuple(_recipient(*each) for each in json.loads(recipients)),
+        recipients=tuple(recipient_of(*each) for each in json.loads(recipients)),
         due=due,
         attempts=attempts,
         tried_at=tried_at,
@@ -229,15 +224,6 @@ def _delivery(row: Sequence[Any]) -> Delivery:
         uncertain=bool(uncertain),
         warned=bool(warned),
         last_reply=last_reply,
-    )
-
-
-def _recipient(address: str, reason: str, notify: int | None, original: str) -> Recipient:
-    return Recipient(
-        address=address,
-        reason=reason,
-        notify=None if notify is None else Notify(notify),
-        original=original,
     )
 
 

@@ -13,13 +13,14 @@ from zope.interface import implementer
 
 from ..interfaces import IContent, IDraft, ISpool
 from ..message import FIRST_TURN, Delivery, Message, Turn
+from ..numbering import Numbers
 from ..settle import Settlement
 from . import rows
 from .database import FILES, connect, not_opened, open_database
 from .draft import Draft
 from .files import Files
 from .folder import Lock, make_folder
-from .keys import PIECE, Numbers, new_deliveries
+from .keys import PIECE, new_deliveries
 from .reader import Reader, StoredContent
 from .trust import Trust
 from .worker import Reactor
@@ -87,9 +88,15 @@ class SqliteSpool:
             self._writer.do(rows.end).addErrback(lambda _: None)
         return self._writer.stop()
 
-    def draft(self) -> IDraft:
+    @property
+    def last(self) -> int:
+        """The highest number in use."""
+        return self._numbers.last
+
+    def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
-        return Draft(self._numbers.next(), self._files, self._writer, self._reactor.seconds)
+        number = self._numbers.next() if number is None else self._numbers.note(number)
+        return Draft(number, self._files, self._writer, self._reactor.seconds)
 
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt, all of it or nothing."""
