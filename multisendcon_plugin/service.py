@@ -12,19 +12,15 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.internet.threads import deferToThreadPool
+from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import classImplements
 
 from .configuration import Configuration, doubts
-from .configuration.endpoints import PROXY, with_backlog
-from .edge import ProxyFactory, RelayESMTPFactory
 from .envelope import Envelope
-from .errors import ListenError, SpoolError
-from .interfaces import IAccountRegistry, ISpool
+from .errors import SpoolError
+from .front import FrontProcess, Port, Setup, setup_of
+from .interfaces import ISpool
+from .listening import listen, master_relay
 from .queue import QueueService
 from .registry import AccountRegistry
 from .relay import AccountSenderFactory, ConnectionBudget
@@ -32,8 +28,6 @@ from .spool import SqliteSpool
 
 #: Seconds by which the wall clock differs from the reactor's if somebody has set it.
 _SET = 0.1
-
-classImplements(AccountRegistry, IAccountRegistry)
 
 
 class RelayService(Service):
@@ -44,6 +38,7 @@ class RelayService(Service):
     :param spool: another spool than the one in `configuration.spool.path`.
     :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
         another one (`make_steady`).
+    :param front_process: clients are served by a process of its own, see `front`.
     """
 
     log = Logger()
@@ -55,6 +50,7 @@ class RelayService(Service):
         *,
         spool: ISpool | None = None,
         wall: Callable[[], float] = time.time,
+        front_process: bool = False,
     ) -> None:
         self.setName("multisendcon")
         self.configuration = configuration
@@ -69,18 +65,20 @@ class RelayService(Service):
             clock=reactor,
             wall=wall,
         )
-        self.factory = RelayESMTPFactory(
+        self.factory = master_relay(
             configuration.master_relay,
+            configuration.clients,
             self.registry,
             self.queue,
-            reactor,
-            wall,
-            clients=configuration.clients,
-            in_thread=self._in_thread,
+            reactor=reactor,
+            wall=wall,
         )
         self._reactor = reactor
         self._wall = wall
-        self._ports: list[IListeningPort] = []
+        self._ports: list[Any] = []
+        self._front: FrontProcess | None = None
+        if front_process:
+            self._front = FrontProcess(self.queue, self._setup, reactor)
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -97,25 +95,11 @@ class RelayService(Service):
         for doubt in doubts(self.configuration, self._wall()):
             self.log.warn("{doubt}", doubt=doubt)
         for description in self.configuration.master_relay.listen:
-            self._listen(description)
-
-    def _listen(self, description: str) -> None:
-        problems: list[Failure] = []
-        bare = with_backlog(description).removeprefix(PROXY)
-        factory: Any = self.factory
-        if description.startswith(PROXY):
-            factory = ProxyFactory(self.factory, self._reactor)
-        listening = maybeDeferred(lambda: serverFromString(self._reactor, bare).listen(factory))
-        listening.addCallbacks(self._ports.append, problems.append)
-        if problems:
-            reason = problems[0].getErrorMessage()
-            if problems[0].check(LookupError):  # what Twisted says then is an index, or a name
-                reason = "systemd has handed over no such socket (see systemd.socket(5))"
-            raise ListenError(f"cannot listen on {description}: {reason}") from problems[0].value
-
-    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        pool = self._reactor.getThreadPool()
-        return deferToThreadPool(self._reactor, pool, function, *arguments)
+            port: Any = listen(description, self.factory, self._reactor)
+            if self._front:
+                # Clients wait until the front process accepts them.
+                port.stopReading()
+            self._ports.append(port)
 
     def startService(self) -> None:
         """Open the spool and go on with what waits in it.
@@ -125,6 +109,16 @@ class RelayService(Service):
         self.spool.open()
         super().startService()
         self.queue.startService()
+        if self._front:
+            self._front.start([port.fileno() for port in self._ports])
+
+    def _setup(self) -> Setup:
+        descriptions = self.configuration.master_relay.listen
+        ports = (
+            Port(description, port.addressFamily)
+            for description, port in zip(descriptions, self._ports, strict=True)
+        )
+        return setup_of(self.configuration, tuple(ports), self.spool.last)
 
     def stopService(self) -> Deferred[Any]:
         """Take nothing more, let what is on its way finish, close the spool."""
@@ -135,7 +129,8 @@ class RelayService(Service):
     async def _stop(self, *, was_running: bool) -> None:
         ports, self._ports = self._ports, []
         await DeferredList([maybeDeferred(port.stopListening) for port in ports])
-        await DeferredList([self.factory.stop(), self.queue.stopService()])
+        front = [self._front.stop()] if self._front else []
+        await DeferredList([*front, self.factory.stop(), self.queue.stopService()])
         if was_running:
             was_set = abs(self._wall() - self._reactor.seconds()) > _SET
             await self.spool.close(clean=not was_set)

@@ -5,6 +5,7 @@ The only module, besides the command line, that imports the reactor.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -42,6 +43,15 @@ class Options(usage.Options):
     def daemonizes(self) -> bool:
         """The program goes on in the background."""
         return self.parent is not None and not self.parent["nodaemon"]
+
+    @property
+    def has_front_process(self) -> bool:
+        """A process of its own serves the clients, where that brings something.
+
+        It could not read what only the user can read that the daemon was before.
+        """
+        wanted: bool = self.configuration.master_relay.own_process
+        return wanted and not self.changes_user and len(os.sched_getaffinity(0)) > 1
 
     def postOptions(self) -> None:
         """Read the configuration, and look whether the relay could start.
@@ -114,7 +124,7 @@ def makeService(options: Options) -> IService:
 
         demo: IService = DemoService(reactor)
         return demo
-    relay = DaemonService(options.configuration, reactor)
+    relay = DaemonService(options.configuration, reactor, front_process=options.has_front_process)
     relay.in_background = options.daemonizes
     service: IService = relay
     return service

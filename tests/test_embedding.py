@@ -33,10 +33,10 @@ class Program(ProcessProtocol):
         self.output = ""
         self.ended = Deferred()
 
-    def childDataReceived(self, childFD, data):  # noqa: N803
+    def childDataReceived(self, childFD, data):
         self.output += data.decode()
 
-    def processEnded(self, reason):  # noqa: N802
+    def processEnded(self, reason):
         reason.trap(ProcessDone, ProcessTerminated)
         self.ended.callback(reason.value.signal or reason.value.exitCode)
 

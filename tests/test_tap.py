@@ -295,13 +295,13 @@ class Foreground(ProcessProtocol):
         self.listens = Deferred()
         self.ended = Deferred()
 
-    def childDataReceived(self, childFD, data):  # noqa: N803
+    def childDataReceived(self, childFD, data):
         self.output += data.decode()
         _, found, rest = self.output.partition("RelayESMTPFactory starting on ")
         if found and "\n" in rest and not self.listens.called:
             self.listens.callback(int(rest.split()[0]))
 
-    def processEnded(self, reason):  # noqa: N802
+    def processEnded(self, reason):
         self.ended.callback((reason.value.signal, reason.value.exitCode))
 
     def end(self):

@@ -45,6 +45,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
             MasterRelay,
             {
                 "listen": kinds.listed(names.endpoint),
+                "own_process": quantities.flag,
                 "allow": kinds.listed(names.network),
                 "hostname": names.domain,
                 "tls_certificate": kinds.readable_file(surroundings),

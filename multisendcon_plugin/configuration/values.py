@@ -27,6 +27,7 @@ Network = IPv4Network | IPv6Network
 class MasterRelay:
     """``[master_relay]``: the listening server.
 
+    :param own_process: twistd serves the clients in a process of their own.
     :param hostname: stands in the banner and in ``Received:``.
     :param tls_certificate: a file; ``None``: no STARTTLS.
     :param tls_key: a file; ``None``: the key is in the certificate's file.
@@ -39,6 +40,7 @@ class MasterRelay:
     """
 
     listen: tuple[str, ...] = ("tcp:port=2500:interface=127.0.0.1",)
+    own_process: bool = True
     allow: tuple[Network, ...] = (
         ip_network("127.0.0.1"),
         ip_network("::1"),

@@ -22,6 +22,7 @@ from ..configuration import Configuration
 from ..envelope import Envelope
 from ..errors import SpoolBrokenError, SpoolFullError
 from ..failure import Action
+from ..fullness import Fullness
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..message import FIRST_TURN, Delivery, Message, Parcel, Turn
 from ..settle import Judgement, Settlement
@@ -36,8 +37,6 @@ from .settler import Settler
 
 #: Seconds that a mail which is on its way may take when the relay stops.
 GRACE = 10.0
-#: Seconds for which clients are told at once that the spool is full, once it was.
-FULL_FOR = 5.0
 #: Deliveries of a removed account that are moved at a time.
 MOVED_AT_ONCE = 500
 
@@ -77,7 +76,8 @@ class QueueService(Service):
         self._lanes: dict[str, Lane] = {}
         self._mail_ends: dict[str, float] = {}
         self._under_way: set[Deferred[None]] = set()
-        self._full_until = 0.0
+        self._fullness = Fullness(clock.seconds)
+        self._fresh: list[tuple[tuple[Delivery, ...], bytes | None]] = []
         self._ready = False
         self._stopping = False
 
@@ -126,6 +126,7 @@ class QueueService(Service):
         self._stopping = True
         self._ready = False
         self._patience.stop()
+        self._take_up()
         stopped = DeferredList([lane.stop(GRACE) for lane in self._lanes.values()])
         return stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))
 
@@ -209,9 +210,9 @@ class QueueService(Service):
 
     # Messages come in.
 
-    def draft(self) -> IDraft:
+    def draft(self, number: int | None = None) -> IDraft:
         """Begin a message: see `IIntake`."""
-        return self._spool.draft()
+        return self._spool.draft(number)
 
     def commit(
         self,
@@ -229,20 +230,29 @@ class QueueService(Service):
     @property
     def full(self) -> bool:
         """There was no room for the last message: see `IIntake`."""
-        return self._clock.seconds() < self._full_until
+        return bool(self._fullness)
 
     def _not_committed(self, failure: Failure) -> Failure:
         if failure.check(SpoolFullError):
-            self._full_until = self._clock.seconds() + FULL_FOR
+            self._fullness.begin()
         if failure.check(SpoolBrokenError):
             self._halt(failure)
         return failure
 
     def _committed(self, deliveries: tuple[Delivery, ...], content: bytes | None) -> None:
-        journal.accepted(deliveries)
-        if content is not None:
-            self._held.keep(deliveries[0].message.number, content, len(deliveries))
-        self._announce(deliveries)
+        # Clients first: what they are told now leaves before the reactor comes back a second time.
+        if not self._fresh:
+            self._clock.callLater(0, self._clock.callLater, 0, self._take_up)
+        self._fresh.append((deliveries, content))
+
+    def _take_up(self) -> None:
+        """Begin with what has become durable."""
+        fresh, self._fresh = self._fresh, []
+        for deliveries, content in fresh:
+            journal.accepted(deliveries)
+            if content is not None:
+                self._held.keep(deliveries[0].message.number, content, len(deliveries))
+            self._announce(deliveries)
 
     # Deliveries end.
 
@@ -259,7 +269,7 @@ class QueueService(Service):
             self._lanes[delivery.account].not_settled(delivery)
             raise
         if remaining is None:
-            self._full_until = 0.0  # it has made room
+            self._fullness.end()  # it has made room
         self._go_on_from(delivery, remaining)
         self._announce(reports)
 

@@ -1,0 +1,12 @@
+"""The front process: the edge in a process of its own, and so on a processor of its own.
+
+It listens, speaks with the clients and hands over what they send; spool, queue and relays stay
+with twistd.  Where the edge knows an `IIntake`, there is a socket in between, and nothing else is
+different.  Between them: `channel`, `setup`, `wording`; there: `intake`, `program`; here:
+`counter`, `process`.
+"""
+
+from .process import FrontProcess
+from .setup import Port, Setup, setup_of
+
+__all__ = ["FrontProcess", "Port", "Setup", "setup_of"]

@@ -1,0 +1,106 @@
+"""What the two processes say to each other: frames over a pair of local sockets.
+
+A frame is the number of its octets, its kind, the number of the message that it is about, and its
+octets.  It knows nothing of what they mean.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from struct import Struct
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+#: Octets that are read at once: more than a piece of content.
+READ_AT_ONCE = 256 * 1024
+#: A frame that would be longer is none.
+LONGEST = 256 * 1024 * 1024
+
+_HEAD = Struct(">IBQ")
+
+
+class Kind(enum.IntEnum):
+    """What a frame says."""
+
+    # To the front process.
+    SETUP = 1  # what it has to know; the first frame
+    COMMITTED = 2  # the message is durable
+    FAILED = 3  # it is not stored
+    STOP = 4  # take nothing more, and end
+    # From the front process.
+    READY = 5  # clients are served
+    WRITE = 6  # more of a message's content
+    COMMIT = 7  # its envelope, and the rest of its content
+    DISCARD = 8  # there will be no more of it
+    LOG = 9  # an event
+
+
+@implementer(IPushProducer)
+class Channel(Protocol):
+    """One end.
+
+    :param receive: gets each frame: kind, number and octets.
+    :param lost: is called when the other process is gone.
+    """
+
+    transport: Any
+
+    def __init__(
+        self, receive: Callable[[Kind, int, bytes], None], lost: Callable[[], None]
+    ) -> None:
+        self._receive = receive
+        self._lost = lost
+        self._buffer = b""
+        self._full = False
+        self._waiting: list[Deferred[None]] = []
+
+    def connectionMade(self) -> None:
+        self.transport.bufferSize = READ_AT_ONCE
+        self.transport.registerProducer(self, True)
+
+    def send(self, kind: Kind, number: int = 0, octets: bytes = b"") -> None:
+        """Send a frame; it leaves together with the others of this turn of the reactor."""
+        self.transport.write(_HEAD.pack(len(octets), kind, number) + octets)
+
+    def room(self) -> Deferred[None] | None:
+        """Return what fires when the other process reads again; ``None`` when it does."""
+        if not self._full:
+            return None
+        room: Deferred[None] = Deferred()
+        self._waiting.append(room)
+        return room
+
+    def dataReceived(self, data: bytes) -> None:
+        octets = self._buffer + data if self._buffer else data
+        at, end = 0, len(octets)
+        while end - at >= _HEAD.size:
+            size, kind, number = _HEAD.unpack_from(octets, at)
+            if size > LONGEST:
+                raise ValueError(f"a frame of {size} octets")
+            start = at + _HEAD.size
+            if end - start < size:
+                break
+            at = start + size
+            self._receive(Kind(kind), number, octets[start:at])
+        self._buffer = octets[at:]
+
+    def pauseProducing(self) -> None:
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        self._full = False
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
+
+    def stopProducing(self) -> None:
+        """The other process is gone: see `connectionLost`."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+        self._lost()

@@ -1,0 +1,86 @@
+"""Where the front process hands its messages over: takes them to the intake, and answers.
+
+It believes of a frame no more than that it is one: a message that is not whole is not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.logger import eventFromJSON, globalLogPublisher
+from twisted.python.failure import Failure
+
+from ..interfaces import IDraft, IIntake
+from .channel import Channel, Kind
+from .wording import error_octets, read_commit
+
+
+class Counter:
+    """The end of the channel that is not in the front process.
+
+    :param ready: is called when clients are served there.
+    :ivar channel: the end, to be connected.
+    """
+
+    def __init__(self, intake: IIntake, ready: Callable[[], None]) -> None:
+        self.channel = Channel(self._receive, self._lost)
+        self._intake = intake
+        self._drafts: dict[int, IDraft] = {}
+        self._full = 0
+        self._take: dict[Kind, Callable[[int, bytes], object]] = {
+            Kind.COMMIT: self._commit,
+            Kind.WRITE: self._write,
+            Kind.DISCARD: self._discard,
+            Kind.LOG: _log,
+            Kind.READY: lambda _number, _octets: ready(),
+        }
+
+    def _receive(self, kind: Kind, number: int, octets: bytes) -> None:
+        self._take[kind](number, octets)
+
+    def _write(self, number: int, octets: bytes) -> None:
+        draft = self._drafts.get(number)
+        if draft is None:
+            draft = self._drafts[number] = self._intake.draft(number)
+        pause = draft.write(octets)
+        if pause is not None:
+            # Others wait as well; but what they would write goes the same way to the same disk.
+            self._full += 1
+            self.channel.transport.pauseProducing()
+            pause.addCallback(self._written)
+
+    def _written(self, _: None) -> None:
+        self._full -= 1
+        if not self._full:
+            self.channel.transport.resumeProducing()
+
+    def _commit(self, number: int, octets: bytes) -> None:
+        envelope, header_size, parcels, rest = read_commit(octets)
+        draft = self._drafts.pop(number, None) or self._intake.draft(number)
+        draft.write(rest)
+        committed = self._intake.commit(draft, envelope, header_size, parcels)
+        committed.addCallbacks(
+            self._committed, self._failed, callbackArgs=(number,), errbackArgs=(number,)
+        )
+
+    def _committed(self, _: None, number: int) -> None:
+        self.channel.send(Kind.COMMITTED, number)
+
+    def _failed(self, failure: Failure, number: int) -> None:
+        self.channel.send(Kind.FAILED, number, error_octets(failure.value))
+
+    def _discard(self, number: int, _: bytes) -> None:
+        draft = self._drafts.pop(number, None)
+        if draft is not None:
+            draft.discard()
+
+    def _lost(self) -> None:
+        """What had not been committed was promised to nobody."""
+        drafts, self._drafts = self._drafts, {}
+        for draft in drafts.values():
+            draft.discard()
+
+
+def _log(_: int, octets: bytes) -> None:
+    """Let an event of the other process be one of this."""
+    globalLogPublisher(eventFromJSON(octets.decode()))

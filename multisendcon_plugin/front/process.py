@@ -1,0 +1,140 @@
+"""The front process, seen from the one that has the spool: started, watched, stopped.
+
+If it ends by itself, it is started again: the ports are open all the time, and clients wait.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Factory, ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..interfaces import IIntake
+from .channel import Kind
+from .counter import Counter
+from .setup import Setup
+
+#: File descriptors of the front process.
+CHANNEL = 3
+FIRST_PORT = 4
+
+#: Seconds after which it is started again when it has ended, at first.
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+#: Seconds that it may take to end.
+STOPS_WITHIN = 60.0
+
+
+class FrontProcess(ProcessProtocol):
+    """A front process, and the next ones when it ends.
+
+    :param setup: returns what it is told, each time.
+    :param reactor: starts it, and is the clock.
+    """
+
+    log = Logger()
+    transport: Any
+
+    def __init__(self, intake: IIntake, setup: Callable[[], Setup], reactor: Any) -> None:
+        self._intake = intake
+        self._setup = setup
+        self._ports: Sequence[int] = ()
+        self._reactor = reactor
+        self._pause = FIRST_PAUSE
+        self._again: IDelayedCall | None = None
+        self._running = False
+        self._stopped: Deferred[None] | None = None
+
+    def start(self, ports: Sequence[int]) -> None:
+        """Start it.
+
+        :param ports: file descriptors of the ports that are open.
+        """
+        self._ports = ports
+        self._start()
+
+    def _start(self) -> None:
+        self._again = None
+        try:
+            self._connect()
+        except OSError as error:
+            self._start_again(f"cannot be started: {error}")
+
+    def _connect(self) -> None:
+        here, there = socket.socketpair()
+        with here, there:
+            here.setblocking(False)
+            there.setblocking(False)
+            self._counter = Counter(self._intake, self._ready)
+            channel = Factory.forProtocol(lambda: self._counter.channel)
+            channel.noisy = False
+            self._reactor.adoptStreamConnection(here.fileno(), socket.AF_UNIX, channel)
+            self._spawn(there.fileno())
+        self._counter.channel.send(Kind.SETUP, octets=pickle.dumps(self._setup()))
+
+    def _spawn(self, channel: int) -> None:
+        descriptors: dict[int, str | int] = {0: "w", 1: "r", 2: "r", CHANNEL: channel}
+        descriptors |= dict(enumerate(self._ports, FIRST_PORT))
+        # It finds its modules where this process has found them, and nowhere else.
+        paths = os.pathsep.join(map(os.path.abspath, sys.path))
+        self._reactor.spawnProcess(
+            self,
+            sys.executable,
+            [sys.executable, "-P", "-m", __package__],
+            env=os.environ | {"PYTHONPATH": paths},
+            childFDs=descriptors,
+        )
+        self._running = True
+
+    def _ready(self) -> None:
+        self._pause = FIRST_PAUSE
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: ARG002
+        """What it says there, it says because it has no log yet."""
+        self.log.error("the front process: {text}", text=data.decode(errors="replace").rstrip())
+
+    def processEnded(self, reason: Failure) -> None:
+        self._running = False
+        if self._stopped is not None:
+            self._last_words.cancel()
+            self._stopped.callback(None)
+            return
+        self._start_again(f"has ended: {reason.getErrorMessage()}")
+
+    def _start_again(self, reason: str) -> None:
+        self.log.critical(
+            "the front process {reason}; the next one is started in {pause:.0f} s",
+            reason=reason,
+            pause=self._pause,
+        )
+        self._again = self._reactor.callLater(self._pause, self._start)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def stop(self) -> Deferred[None]:
+        """Have it end its sessions, and then itself.
+
+        :return: fires when it has ended.
+        """
+        stopped: Deferred[None] = Deferred()
+        self._stopped = stopped
+        if self._again is not None:
+            self._again.cancel()
+        if self._running:
+            self._counter.channel.send(Kind.STOP)
+            self._last_words = self._reactor.callLater(STOPS_WITHIN, self._kill)
+        else:
+            stopped.callback(None)
+        return stopped
+
+    def _kill(self) -> None:
+        self.log.error("the front process does not end; it is killed")
+        self.transport.signalProcess("KILL")

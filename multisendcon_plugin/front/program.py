@@ -1,0 +1,133 @@
+"""What runs in the front process: listens on the ports that it was given, and serves clients.
+
+It ends when it is told to, or when the process that has the spool is gone.  Its log is that
+process's: each event goes there.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import time
+from socket import AF_UNIX
+from typing import Any
+
+from twisted.internet.defer import DeferredList, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.logger import ILogObserver, LogEvent, eventAsJSON, globalLogBeginner
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
+
+from ..clock import make_steady
+from ..configuration.endpoints import parse_endpoint
+from ..listening import endpoint, listener, master_relay
+from ..numbering import Numbers
+from ..registry import AccountRegistry
+from .channel import Channel, Kind
+from .intake import FrontIntake
+from .process import CHANNEL, FIRST_PORT
+from .setup import Port, Setup
+
+
+def run(reactor: Any) -> None:
+    """Be the front process, until it ends."""
+    # These are for the process that has the spool, which tells us.
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    make_steady(reactor)
+    front = Front(reactor)
+    globalLogBeginner.beginLoggingTo([front], redirectStandardIO=False)
+    channel = Factory.forProtocol(lambda: front.channel)
+    channel.noisy = False
+    reactor.adoptStreamConnection(CHANNEL, AF_UNIX, channel)
+    os.close(CHANNEL)
+    reactor.run(installSignalHandlers=False)
+
+
+@implementer(ILogObserver)
+class Front:
+    """The listening server, apart from the rest of the relay.
+
+    :ivar channel: this process's end, to be connected.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self.channel = Channel(self._receive, self._lost)
+        self._reactor = reactor
+        self._intake: FrontIntake | None = None
+        self._ports: list[IListeningPort] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        """Have an event logged."""
+        self.channel.send(Kind.LOG, octets=eventAsJSON(event).encode())
+
+    def _receive(self, kind: Kind, number: int, octets: bytes) -> None:
+        if kind is Kind.SETUP:
+            # From the process that has started this one: it need not be distrusted.
+            self._start(pickle.loads(octets))  # noqa: S301
+        elif kind is Kind.STOP:
+            self._stop()
+        elif self._intake and kind is Kind.COMMITTED:
+            self._intake.committed(number)
+        elif self._intake and kind is Kind.FAILED:
+            self._intake.failed(number, octets)
+
+    def _start(self, setup: Setup) -> None:
+        numbers = Numbers(time.time, setup.last, odd=True)
+        self._intake = FrontIntake(self.channel, numbers, self._reactor.seconds)
+        self._sessions = master_relay(
+            setup.master_relay,
+            setup.clients,
+            AccountRegistry(setup.accounts),
+            self._intake,
+            reactor=self._reactor,
+            wall=time.time,
+        )
+        for descriptor, port in enumerate(setup.ports, FIRST_PORT):
+            self._listen(port, descriptor)
+            os.close(descriptor)
+        self.channel.send(Kind.READY)
+
+    def _listen(self, port: Port, descriptor: int) -> None:
+        opened = OpenPort(self._reactor, descriptor, port.family)
+        sessions = listener(port.description, self._sessions, self._reactor)
+        if parse_endpoint(port.description).secure:
+            # Twisted knows how to read the rest of the string.
+            listening = endpoint(port.description, opened).listen(sessions)
+            listening.addCallback(self._ports.append)
+        else:
+            self._ports.append(opened.listen(sessions))
+
+    def _stop(self) -> None:
+        stopped = DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
+        stopped.addCallback(lambda _: self._sessions.stop())
+        stopped.addCallback(lambda _: self.channel.transport.loseConnection())
+
+    def _lost(self) -> None:
+        if self._intake:
+            self._intake.lost()
+        self._reactor.stop()
+
+
+class OpenPort:
+    """A port that is open already, in place of a reactor that would open it."""
+
+    def __init__(self, reactor: Any, descriptor: int, family: int) -> None:
+        self._reactor = reactor
+        self._descriptor = descriptor
+        self._family = family
+
+    def listen(self, factory: Any) -> IListeningPort:
+        """Begin to accept its connections."""
+        port: IListeningPort = self._reactor.adoptStreamPort(
+            self._descriptor, self._family, factory
+        )
+        return port
+
+    def listenTCP(self, _: int, factory: Any, **__: Any) -> IListeningPort:
+        return self.listen(factory)
+
+    def listenSSL(self, _: int, factory: Any, contextFactory: Any, **__: Any) -> IListeningPort:
+        return self.listen(TLSMemoryBIOFactory(contextFactory, False, factory))

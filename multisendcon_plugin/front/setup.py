@@ -1,0 +1,46 @@
+"""What the front process is told when it starts: all that the edge has to know, and no more.
+
+The accounts come without their logins.  Pure.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ..account import Account
+from ..configuration import ClientSettings, Configuration, MasterRelay
+
+
+@attrs.frozen
+class Port:
+    """A port that is open already.
+
+    :param description: its endpoint string.
+    :param family: of its addresses, as the system numbers them.
+    """
+
+    description: str
+    family: int
+
+
+@attrs.frozen
+class Setup:
+    """What the front process is told.
+
+    :param ports: in the order of their file descriptors.
+    :param last: the highest number of a message that is in use.
+    """
+
+    master_relay: MasterRelay
+    clients: tuple[ClientSettings, ...]
+    accounts: tuple[Account, ...]
+    ports: tuple[Port, ...]
+    last: int
+
+
+def setup_of(configuration: Configuration, ports: tuple[Port, ...], last: int) -> Setup:
+    """Return what is to be told."""
+    accounts = tuple(
+        attrs.evolve(account, username="", password="") for account in configuration.accounts
+    )
+    return Setup(configuration.master_relay, configuration.clients, accounts, ports, last)

@@ -1,0 +1,81 @@
+"""What goes with a message from one process to the other, as octets: JSON.
+
+Neither side believes the other more than it has to: what is read is data, never code.  Pure.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..dsn import Return
+from ..envelope import Envelope
+from ..errors import SpoolBrokenError, SpoolError, SpoolFullError
+from ..message import Parcel
+from ..plain import plain, recipient_of
+
+_SIZE = 4
+_ERRORS = {error.__name__: error for error in (SpoolError, SpoolFullError, SpoolBrokenError)}
+
+
+def commit_octets(
+    envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...], content: bytes
+) -> bytes:
+    """Return what goes with a message that is to be committed.
+
+    :param content: the rest of it.
+    """
+    said = json.dumps(
+        (
+            envelope.reverse_path,
+            envelope.recipients,
+            envelope.eight_bit,
+            envelope.utf8,
+            envelope.author,
+            envelope.returns and envelope.returns.value,
+            envelope.envelope_id,
+            header_size,
+            [(parcel.account, [plain(each) for each in parcel.recipients]) for parcel in parcels],
+        )
+    ).encode()
+    return b"".join((len(said).to_bytes(_SIZE, "big"), said, content))
+
+
+def read_commit(octets: bytes) -> tuple[Envelope, int, tuple[Parcel, ...], bytes]:
+    """Return envelope, size of the header, parcels and the rest of the content.
+
+    :raise ValueError: it cannot be read.
+    """
+    end = _SIZE + int.from_bytes(octets[:_SIZE], "big")
+    reverse_path, recipients, eight_bit, utf8, author, returns, envelope_id, *more = json.loads(
+        octets[_SIZE:end]
+    )
+    header_size, parcels = more
+    envelope = Envelope(
+        reverse_path=reverse_path,
+        recipients=tuple(recipients),
+        eight_bit=eight_bit,
+        utf8=utf8,
+        author=author,
+        returns=None if returns is None else Return(returns),
+        envelope_id=envelope_id,
+    )
+    return envelope, header_size, tuple(_parcel(*each) for each in parcels), octets[end:]
+
+
+def _parcel(account: str, recipients: list[tuple[str, str, int | None, str]]) -> Parcel:
+    return Parcel(account=account, recipients=tuple(recipient_of(*each) for each in recipients))
+
+
+def error_octets(error: BaseException | None) -> bytes:
+    """Return why a message was not stored."""
+    kind = next((name for name, each in _ERRORS.items() if type(error) is each), "SpoolError")
+    return json.dumps((kind, str(error))).encode()
+
+
+def read_error(octets: bytes) -> SpoolError:
+    """Return why a message was not stored.
+
+    :raise ValueError: it cannot be read.
+    """
+    kind, text = json.loads(octets)
+    return _ERRORS[kind](text)
