@@ -31,7 +31,7 @@ FIRST_PORT = 4
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 #: Seconds that it may take to end.
-STOPS_WITHIN = 60.0
+STOPS_WITHIN = 20.0
 
 
 class FrontProcess(ProcessProtocol):
