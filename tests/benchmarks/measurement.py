@@ -8,7 +8,7 @@ import time
 
 import attrs
 
-from tests.benchmarks.cpu import tree_seconds
+from tests.interop.processes import tree_seconds
 from tests.interop.programs import run
 
 #: Mails that are sent before the measured ones: processes are started, connections opened.

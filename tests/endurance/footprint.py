@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.benchmarks.cpu import tree_seconds
+from tests.interop.processes import tree_seconds
 
 _MIB = 1024
 #: Written to `clear_refs`, lets the peak begin anew.
