@@ -1,13 +1,16 @@
-"""What a process takes of its machine while something goes on: memory and CPU time (proc(5))."""
+"""What a process and all that it has started take of their machine: memory and CPU time (proc(5)).
+
+Each one's memory counts in full, also what it shares with others, such as libraries.
+"""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import attrs
 
-from tests.interop.processes import tree_seconds
+from tests.interop import processes
+from tests.interop.processes import descendants, tree_seconds
 
 _MIB = 1024
 #: Written to `clear_refs`, lets the peak begin anew.
@@ -36,7 +39,9 @@ class Figures:
 
 
 class Footprint:
-    """Measures a process from the start of a block to its end.
+    """Measures a process, with its descendants, from the start of a block to its end.
+
+    All of it raises `ProcessLookupError` when the process itself is not there any more.
 
     :ivar figures: here when the block has ended.
     """
@@ -46,7 +51,7 @@ class Footprint:
         self.figures = None
 
     def __enter__(self):
-        Path(f"/proc/{self._pid}/clear_refs").write_text(_RESET_PEAK)
+        self._reset_peaks()
         self._before, self._cpu = self.memory(), tree_seconds(self._pid)
         self._begin = time.monotonic()
         return self
@@ -61,14 +66,38 @@ class Footprint:
         )
 
     def memory(self):
-        """Return the memory of now."""
-        return self._status("VmRSS")
+        """Return the memory of now, in MiB."""
+        return self._sum("VmRSS")
 
     def peak(self):
-        """Return the most memory since the process or the block began."""
-        return self._status("VmHWM")
+        """Return the most memory since they or the block began, in MiB.
 
-    def _status(self, name):
-        lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
-        [line] = [line for line in lines if line.startswith(f"{name}:")]
-        return int(line.split()[1]) / _MIB
+        It is the sum of their peaks, which need not have been at the same time: there was no more
+        than that, of those that live now.
+        """
+        return self._sum("VmHWM")
+
+    def _reset_peaks(self):
+        for pid in self._tree():
+            try:
+                (processes.PROC / str(pid) / "clear_refs").write_text(_RESET_PEAK)
+            except (FileNotFoundError, ProcessLookupError):  # it has just ended
+                continue
+
+    def _sum(self, name):
+        sizes = {pid: _size(pid, name) for pid in self._tree()}
+        if not sizes[self._pid]:
+            raise ProcessLookupError(f"process {self._pid} has ended")
+        return sum(sizes.values()) / _MIB
+
+    def _tree(self):
+        return [self._pid, *descendants(self._pid)]
+
+
+def _size(pid, name):
+    """Return a size in KiB; none of a process that has ended."""
+    try:
+        lines = (processes.PROC / str(pid) / "status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import collections
 import itertools
 import time
-from pathlib import Path
 
+from tests.endurance.footprint import Footprint
 from tests.interop.programs import run as run_program
 from tests.interop.programs import until
 from tests.interop.relay import Relay, account
@@ -68,11 +68,9 @@ def _suffer(relay, provider, options):
 
 
 def _memory(relay):
-    """Return what is in memory of the relay's process, now and at most."""
-    status = Path(f"/proc/{relay.process.pid}/status").read_text()
-    fields = dict(line.split(":", 1) for line in status.splitlines())
-    now, most = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
-    return f"{now:.0f} MiB, {most:.0f} MiB at most"
+    """Return what is in memory of the relay, now and at most."""
+    footprint = Footprint(relay.process.pid)
+    return f"{footprint.memory():.0f} MiB, {footprint.peak():.0f} MiB at most"
 
 
 def _judge_probes(provider, back):
