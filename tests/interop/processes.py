@@ -5,7 +5,11 @@ Any of them may end while it is looked at; that is no fault.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
+import signal
+import time
 from pathlib import Path
 
 import attrs
@@ -41,6 +45,42 @@ def tree_seconds(root):
     if root not in tree:
         raise ProcessLookupError(f"there is no process {root}")
     return sum(each.ticks for each in tree.values()) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def all_end(pids, within):
+    """Let a block end when processes have ended that lived before it.
+
+    :param within: seconds that they have after the block.
+    :raise TimeoutError: some have not; they are killed then.
+    """
+    with contextlib.ExitStack() as opened:
+        # Unlike a pid, a descriptor never means another process, whoever waits for this one.
+        living = {}
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                living[pid] = os.pidfd_open(pid)
+                opened.callback(os.close, living[pid])
+        yield
+        deadline = time.monotonic() + within
+        left = [
+            pid
+            for pid, descriptor in living.items()
+            if not has_ended(descriptor, max(0.0, deadline - time.monotonic()))
+        ]
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(living[pid], signal.SIGKILL)
+            has_ended(living[pid], within=None)
+    if left:
+        raise TimeoutError(f"the processes {left} live on for more than {within:.1f} s")
+
+
+def has_ended(descriptor, within=0.0):
+    """Tell whether the process of a descriptor ends within some seconds; None: however many."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(None if within is None else within * 1000))
 
 
 def _tree(root):

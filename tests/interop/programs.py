@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.processes import all_end, descendants
+
 ROOT = Path(__file__).parents[2]
 #: Debian keeps Postfix's programs where only root looks for programs.
 _SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
@@ -71,6 +73,9 @@ class Program:
     :ivar environment: variables that are set for it.
     """
 
+    #: Seconds after its end within which the processes that it has started have to end as well.
+    farewell = 10.0
+
     def __init__(self, name, folder):
         self.folder = Path(folder)
         self.environment = {"PYTHONPATH": str(ROOT)}
@@ -112,15 +117,27 @@ class Program:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def children(self):
+        """Return the pids of the processes that it has started, and that these have."""
+        return descendants(self.process.pid) if self.process.poll() is None else []
+
     def kill(self):
-        """End it without a warning."""
-        self.process.kill()
-        self.process.wait()
+        """End it without a warning; its children have to notice by themselves.
+
+        :raise TimeoutError: they do not; they are killed then.
+        """
+        with all_end(self.children(), self.farewell):
+            self.process.kill()
+            self.process.wait()
 
     def stop(self, timeout=30):
-        """Ask it to end, and return its exit status."""
-        self.process.terminate()
-        return self.process.wait(timeout)
+        """Ask it to end, and return its exit status.
+
+        :raise TimeoutError: it has left children behind; they are killed then.
+        """
+        with all_end(self.children(), self.farewell):
+            self.process.terminate()
+            return self.process.wait(timeout)
 
     def __enter__(self):
         self.start()
