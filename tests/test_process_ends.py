@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 
 import pytest
 
 from tests.interop.processes import has_ended
 from tests.interop.programs import Program, until
+from tests.interop.relay import Relay, account
 
 #: Starts a child, whose input ends with the life of its parent.
 PARENT = """
@@ -88,3 +90,13 @@ def test_a_program_that_has_ended_can_be_ended_again(family):
     family.kill()
     assert family.children() == []
     assert family.stop() == -signal.SIGKILL
+
+
+def test_a_relay_does_not_start_beside_one_that_would_answer_in_its_place(tmp_path):
+    relay = Relay(tmp_path, account("A", "127.0.2.31", 1))
+    with (
+        socket.create_server((relay.address, relay.port)),
+        pytest.raises(OSError, match="Address already in use"),
+    ):
+        relay.start()
+    assert relay.process is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import sqlite3
 
 from tests.interop.programs import Program, free_port, python_program
@@ -46,8 +47,19 @@ class Relay(Program):
         return [python_program("twistd"), *options]
 
     def start(self):
+        """Start it, and wait until it serves.
+
+        :raise OSError: something listens at its port already; that would answer in its place.
+        """
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((self.address, self.port))
         super().start()
         self.listens_at((self.address, self.port))
+        # It may listen before all its processes are there; it greets only then.
+        with socket.create_connection((self.address, self.port), timeout=60) as client:
+            if not client.recv(1):
+                raise RuntimeError(f"it hung up without a greeting:\n{self.last_words()}")
 
     def waiting(self):
         """Count what is in the spool."""
