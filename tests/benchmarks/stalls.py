@@ -1,4 +1,7 @@
-"""Rows that show that nothing, very large mail or mail for very many, stops the event loop."""
+"""Rows that show that nothing, very large mail or mail for very many, stops the event loop.
+
+The relay is one process here: clients of the front process would not notice what stops the queue.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from tests.interop.sink import Sink
 _SIZE, _RECIPIENTS, _MOVING = 50_000_000, 5000, 20_000
 #: The least of so many counts, since the machine may do something else meanwhile.
 _TIMES = 3
+_ONE_PROCESS = "own_process = false\n"
 
 
 class Probe(threading.Thread):
@@ -75,10 +79,10 @@ def _stall(bench):
 
 @contextlib.contextmanager
 def _relay_to_sink(folder, mails, *options):
-    limits = f"max_recipients = {_RECIPIENTS}\n"
+    settings = f"max_recipients = {_RECIPIENTS}\n{_ONE_PROCESS}"
     with (
         Sink(folder, mails, options=options) as sink,
-        ended(Relay(folder, account("A", sink.address, sink.port), settings=limits)) as relay,
+        ended(Relay(folder, account("A", sink.address, sink.port), settings=settings)) as relay,
     ):
         relay.start()
         with Probe(relay) as probe:
@@ -100,7 +104,8 @@ def _moving(folder, mails, bench):
     """Let mails move from an account at fault to another one."""
     with Sink(folder, mails, options=("-w", "1")) as sink:
         closed = account("A0", sink.address, free_port(sink.address))
-        relay = Relay(folder, closed + account("Backup", sink.address, sink.port))
+        backup = account("Backup", sink.address, sink.port)
+        relay = Relay(folder, closed + backup, settings=_ONE_PROCESS)
         fill(relay.spool, bench.scaled(_MOVING), 1)
         with ended(relay):
             relay.start()
@@ -117,7 +122,7 @@ def _figure(what):
 ROWS = (
     Row(
         name="stall",
-        about="what a client that says NOOP every 5 ms waits for its reply meanwhile",
+        about="what a client that says NOOP every 5 ms waits for its reply (in one process)",
         sides=("multisendcon",),
         figures={
             "large": _figure("a mail of 50 MB"),
