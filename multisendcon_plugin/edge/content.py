@@ -12,7 +12,9 @@ import re
 _END = b"\r\n.\r\n"
 # A dot that the next server would take away as well (section 4.5.2).  With it, a line is not what
 # it seems: ".From:" would be no From: to us, but one to everybody behind us.
-_NEEDLESS_DOT = re.compile(rb"(?<=\r\n)\.(?=[^.\r])")
+# The CRLF is part of the match: what a pattern begins with is found many times faster than a dot
+# that something stands before.
+_NEEDLESS_DOT = re.compile(rb"\r\n\.(?=[^.\r])")
 
 
 class _Content:
@@ -62,7 +64,7 @@ class ContentScanner(_Content):
             end = octets.find(_END)
             if end >= 0:
                 octets, rest = octets[: end + 2], octets[end + len(_END) :]
-            octets = _NEEDLESS_DOT.sub(b"", octets)
+            octets = _NEEDLESS_DOT.sub(b"\r\n", octets)
         if rest is not None:
             piece = octets
         else:
