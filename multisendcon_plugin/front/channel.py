@@ -12,10 +12,12 @@ from struct import Struct
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from ..outlet import Outlet
 
 #: Octets that are read at once: more than a piece of content.
 READ_AT_ONCE = 256 * 1024
@@ -47,26 +49,44 @@ class Channel(Protocol):
 
     :param receive: gets each frame: kind, number and octets.
     :param lost: is called when the other process is gone.
+    :param clock: tells when a turn of the reactor is over.
     """
 
     transport: Any
 
     def __init__(
-        self, receive: Callable[[Kind, int, bytes], None], lost: Callable[[], None]
+        self,
+        receive: Callable[[Kind, int, bytes], None],
+        lost: Callable[[], None],
+        clock: IReactorTime,
     ) -> None:
         self._receive = receive
         self._lost = lost
+        self._clock = clock
+        self._frames: list[bytes] = []
         self._buffer = b""
         self._full = False
         self._waiting: list[Deferred[None]] = []
 
     def connectionMade(self) -> None:
         self.transport.bufferSize = READ_AT_ONCE
-        self.transport.registerProducer(self, True)
+        self._outlet = Outlet(self.transport, self)
 
     def send(self, kind: Kind, number: int = 0, octets: bytes = b"") -> None:
         """Send a frame; it leaves together with the others of this turn of the reactor."""
-        self.transport.write(_HEAD.pack(len(octets), kind, number) + octets)
+        if not self._frames:
+            self._clock.callLater(0, self._flush)
+        self._frames.append(_HEAD.pack(len(octets), kind, number) + octets)
+
+    def _flush(self) -> None:
+        frames, self._frames = self._frames, []
+        self._outlet.write(b"".join(frames))
+
+    def close(self) -> None:
+        """Hang up when everything has left."""
+        self._flush()
+        self._outlet.let_go()
+        self.transport.loseConnection()
 
     def room(self) -> Deferred[None] | None:
         """Return what fires when the other process reads again; ``None`` when it does."""

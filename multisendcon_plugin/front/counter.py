@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import eventFromJSON, globalLogPublisher
 from twisted.python.failure import Failure
 
@@ -22,8 +23,8 @@ class Counter:
     :ivar channel: the end, to be connected.
     """
 
-    def __init__(self, intake: IIntake, ready: Callable[[], None]) -> None:
-        self.channel = Channel(self._receive, self._lost)
+    def __init__(self, intake: IIntake, ready: Callable[[], None], clock: IReactorTime) -> None:
+        self.channel = Channel(self._receive, self._lost, clock)
         self._intake = intake
         self._drafts: dict[int, IDraft] = {}
         self._full = 0

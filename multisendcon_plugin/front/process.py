@@ -74,7 +74,7 @@ class FrontProcess(ProcessProtocol):
         with here, there:
             here.setblocking(False)
             there.setblocking(False)
-            self._counter = Counter(self._intake, self._ready)
+            self._counter = Counter(self._intake, self._ready, self._reactor)
             channel = Factory.forProtocol(lambda: self._counter.channel)
             channel.noisy = False
             self._reactor.adoptStreamConnection(here.fileno(), socket.AF_UNIX, channel)

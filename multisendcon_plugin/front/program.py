@@ -54,7 +54,7 @@ class Front:
     """
 
     def __init__(self, reactor: Any) -> None:
-        self.channel = Channel(self._receive, self._lost)
+        self.channel = Channel(self._receive, self._lost, reactor)
         self._reactor = reactor
         self._intake: FrontIntake | None = None
         self._ports: list[IListeningPort] = []
@@ -103,7 +103,7 @@ class Front:
     def _stop(self) -> None:
         stopped = DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
         stopped.addCallback(lambda _: self._sessions.stop())
-        stopped.addCallback(lambda _: self.channel.transport.loseConnection())
+        stopped.addCallback(lambda _: self.channel.close())
 
     def _lost(self) -> None:
         if self._intake:
