@@ -120,7 +120,8 @@ class ISpool(Interface):
     def draft(number: int | None = None) -> IDraft:
         """Begin a message.
 
-        :param number: was given elsewhere, see `numbering`; ``None``: one is given here.
+        :param number: was given elsewhere, see `numbering`; ``None``: one is given here.  If it
+            is in use already, the draft is never committed.
         """
 
     def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:

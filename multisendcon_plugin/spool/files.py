@@ -108,6 +108,7 @@ class NewFile:
             os.close(descriptor)
 
     def remove(self) -> None:
-        """Let go of the file, and remove it."""
-        self.close()
-        self._path.unlink(missing_ok=True)
+        """Let go of the file, and remove it; one that was there before is another message's."""
+        if self._descriptor is not None:
+            self.close()
+            self._path.unlink(missing_ok=True)

@@ -63,7 +63,12 @@ class MemoryDisk:
             raise SpoolFullError("the spool is full")
 
     def store(self, content: bytes, deliveries: tuple[Delivery, ...]) -> None:
-        """Add a message."""
+        """Add a message.
+
+        :raise SpoolError: there is one with its number.
+        """
+        if any(delivery.message.number in self.contents for delivery in deliveries):
+            raise SpoolError("the number is in use")
         for delivery in deliveries:
             self.contents[delivery.message.number] = content
             self.deliveries[delivery.number] = delivery

@@ -454,6 +454,73 @@ def test_numbers_grow_when_the_clock_does_not(store, step):
     assert report.message.number > numbers[4]
 
 
+@pytest.mark.parametrize("ahead", [-1_000_001, 1, 1_000_001])
+def test_a_draft_takes_a_number_that_was_given_elsewhere(store, ahead):
+    number = store.spool.draft().number + ahead
+    before = store.spool.last
+    draft = store.spool.draft(number)
+    assert draft.number == number
+    assert store.spool.last == max(before, number)
+    (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    assert delivery.message.number == number
+    assert store.waiting("Sales") == (delivery,)
+    assert store.spool.draft().number > max(before, number)
+
+
+def test_the_next_process_knows_the_highest_number(store):
+    number = store.spool.draft().number + 1_000_001
+    store.wait(store.spool.draft(number).commit(ENVELOPE, 0, PARCELS))
+    assert store.spool.last == number
+    store.close()
+    store.open()
+    assert store.spool.last == number
+    assert store.spool.draft().number > number
+
+
+SHORT_OR_LONG = [10, 400 * KIB]
+
+
+@pytest.mark.parametrize("first", SHORT_OR_LONG)
+@pytest.mark.parametrize("second", [20, 500 * KIB])
+@pytest.mark.parametrize("end", ["commit", "discard"])
+def test_a_number_that_is_in_use_is_not_stored_a_second_time(store, first, second, end):
+    (delivery,) = commit(store, octets(first))
+    again = store.spool.draft(delivery.message.number)
+    for _ in range(2):
+        again.write(octets(second))
+        store.finish_writing()
+    if end == "discard":
+        again.discard()
+    else:
+        other = (parcel("Other", "a@x.example"),)
+        with pytest.raises(SpoolError):
+            store.wait(again.commit(ENVELOPE, 0, other))
+    store.finish_writing()
+    assert store.lanes() == {"Sales": 1}
+    assert store.read(delivery.message) == octets(first)
+    store.crash()
+    store.open()
+    assert store.waiting("Sales") == (delivery,)
+    assert store.read(delivery.message) == octets(first)
+    store.settle(ended(delivery))
+    assert store.lanes() == {}
+
+
+@pytest.mark.parametrize("size", SHORT_OR_LONG)
+def test_of_two_messages_with_one_number_that_arrive_together_one_is_stored(store, size):
+    first, second = (store.spool.draft(int(store.reactor.now)) for _ in range(2))
+    done = []
+    for draft in (first, second):
+        draft.write(octets(size))
+        done.append(draft.commit(ENVELOPE, 0, PARCELS))
+    (delivery,) = store.wait(done[0])
+    with pytest.raises(SpoolError):
+        store.wait(done[1])
+    (third,) = commit(store)
+    assert store.waiting("Sales") == (delivery, third)
+    assert store.read(delivery.message) == octets(size)
+
+
 # A full store
 
 
