@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multisendcon_plugin.dsn import Notify
+from multisendcon_plugin.message import Recipient
+from multisendcon_plugin.plain import plain, recipient_of
+
+wishes = st.none() | st.integers(0, 7).map(Notify)
+recipients = st.builds(
+    Recipient, address=st.text(), reason=st.text(), notify=wishes, original=st.text()
+)
+
+
+@given(recipients)
+def test_a_recipient_comes_back(recipient):
+    assert recipient_of(*json.loads(json.dumps(plain(recipient)))) == recipient
+
+
+def test_never_is_not_the_same_as_not_said():
+    never = Recipient(address="a@x.example", reason="test", notify=Notify.NEVER)
+    assert plain(never) == ("a@x.example", "test", 0, "")
+    assert plain(Recipient(address="a@x.example", reason="test")) == (
+        "a@x.example",
+        "test",
+        None,
+        "",
+    )
+
+
+@pytest.mark.parametrize("notify", [8, "FAILURE"])
+def test_a_wish_that_nobody_can_have_is_refused(notify):
+    with pytest.raises(ValueError, match="Notify"):
+        recipient_of("a@x.example", "test", notify, "")
