@@ -290,12 +290,16 @@ class Edge:
         self.factory = RelayESMTPFactory(
             MasterRelay(**settings),
             AccountRegistry(accounts or [account()]),
-            self.intake,
+            self.entrance(),
             self.clock,
             self.clock.seconds,
             clients=clients,
             in_thread=maybeDeferred,
         )
+
+    def entrance(self):
+        """Return the intake that the sessions know."""
+        return self.intake
 
     def client(self, *args, **kwargs):
         return Client(self.factory, *args, **kwargs)
