@@ -105,7 +105,8 @@ class FrontProcess(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         self._running = False
         if self._stopped is not None:
-            self._last_words.cancel()
+            if self._last_words.active():
+                self._last_words.cancel()
             self._stopped.callback(None)
             return
         self._start_again(f"has ended: {reason.getErrorMessage()}")
