@@ -10,6 +10,7 @@ import os
 import pickle
 import signal
 import time
+from copy import copy
 from socket import AF_UNIX
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, LogEvent, eventAsJSON, globalLogBeginner
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.reflect import safe_str
 from zope.interface import implementer
 
 from ..clock import make_steady
@@ -38,11 +40,12 @@ def run(reactor: Any) -> None:
         signal.signal(each, signal.SIG_IGN)
     make_steady(reactor)
     front = Front(reactor)
-    globalLogBeginner.beginLoggingTo([front], redirectStandardIO=False)
     channel = Factory.forProtocol(lambda: front.channel)
     channel.noisy = False
     reactor.adoptStreamConnection(CHANNEL, AF_UNIX, channel)
     os.close(CHANNEL)
+    # With what was said before.
+    globalLogBeginner.beginLoggingTo([front], redirectStandardIO=False)
     reactor.run(installSignalHandlers=False)
 
 
@@ -61,6 +64,12 @@ class Front:
 
     def __call__(self, event: LogEvent) -> None:
         """Have an event logged."""
+        failure = event.get("log_failure")
+        if failure is not None:
+            # An exception cannot be told in JSON; what it says can.
+            told = copy(failure)
+            told.value = safe_str(failure.value)
+            event = {**event, "log_failure": told}
         self.channel.send(Kind.LOG, octets=eventAsJSON(event).encode())
 
     def _receive(self, kind: Kind, number: int, octets: bytes) -> None:
