@@ -175,6 +175,8 @@ def test_where_sessions_begin_with_tls_they_do(world, tmp_path):
     assert secure.wrappedFactory is ports[0].factory
     assert world.reactor.sslServers == []
     assert world.ready == [True]
+    world.say(Kind.STOP)
+    assert all(port.stopped for port in ports)
 
 
 def test_a_client_is_served_and_its_mail_handed_over(world):
