@@ -6,6 +6,7 @@ from collections import Counter
 from email.utils import formatdate
 
 import pytest
+from twisted.logger import LogLevel
 
 from multisendcon_plugin.attempt import AccountFault, Verdict
 from multisendcon_plugin.configuration.values import ReportTo
@@ -32,13 +33,83 @@ from tests.queue_world import (
     refusing,
     silent,
 )
-from tests.queues import CLOSED, NOW, logged
+from tests.queues import CLOSED, NOW, logged, turn
 
 
 @pytest.fixture(autouse=True)
 def _no_jitter(monkeypatch):
     monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
     monkeypatch.setattr("multisendcon_plugin.queue.settler.random", lambda: 0.0)
+
+
+# Clients first.
+
+
+def test_a_client_is_answered_two_turns_before_its_mail_is_begun():
+    world = World(slow=False)
+    world.run(1)
+    with logged() as log:
+        answered = [world.mail().called, world.mail().called]
+        assert answered == [True, True]
+        turn(world.clock)
+        assert world.relays == {}
+        assert log.texts(LogLevel.info) == []
+        turn(world.clock)
+    assert len(log.texts(LogLevel.info)) == 2
+    numbers = [each.message.number for each in world.waiting]
+    assert world.relays["A"].numbers == [each.number for each in world.waiting]
+    assert numbers == sorted(numbers)
+
+
+def test_what_is_committed_meanwhile_is_begun_with_the_others():
+    world = World(slow=False)
+    world.run(1)
+    world.mail()
+    turn(world.clock)
+    world.mail()
+    turn(world.clock)
+    assert len(world.relays["A"].tries) == 2
+    world.mail()
+    for _ in range(2):
+        turn(world.clock)
+    world.run(5)
+    assert len(world.sent) == 3
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_mail_that_was_accepted_is_in_the_log_also_when_the_service_stops_then(turns):
+    world = World(slow=False)
+    world.run(1)
+    with logged() as log:
+        world.mail()
+        for _ in range(turns):
+            turn(world.clock)
+        world.queue.stopService()
+        (delivery,) = world.waiting
+        (line,) = log.texts(LogLevel.info)
+        assert line.startswith(f"{delivery.message.id}: accepted from <{SENDER}>")
+        world.run(5)
+    assert log.texts(LogLevel.info) == [line]
+    assert world.relays == {}
+    world.memory.close()
+    world.start()
+    world.run(5)
+    assert len(world.sent) == 1
+
+
+def test_a_mail_whose_commit_outlasts_the_stop_is_in_the_log_as_well():
+    world = World()
+    world.run(1)
+    with logged() as log:
+        answered = world.mail()
+        assert not answered.called
+        world.queue.stopService()
+        world.run(1)
+    assert answered.called
+    (line,) = log.texts(LogLevel.info)
+    assert ": accepted from" in line
+    assert world.relays == {}
+    assert len(world.waiting) == 1
 
 
 # Outcomes.
