@@ -127,6 +127,7 @@ class World:
 
     @property
     def process(self):
+        self.reactor.advance(0)
         return self.reactor.processes[-1]
 
     @property
@@ -329,6 +330,7 @@ def test_none_is_started_after_stop(world, fault):
             world.reactor.fault = fault
             world.reactor.advance(1)
     assert world.stop() == [None]
+    world.reactor.advance(0)
     assert world.reactor.getDelayedCalls() == []
     world.reactor.advance(100)
     assert world.started == 1

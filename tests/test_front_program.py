@@ -31,7 +31,7 @@ from multisendcon_plugin.front.process import CHANNEL, FIRST_PORT
 from multisendcon_plugin.front.program import Front, run
 from multisendcon_plugin.testing.authority import Authority
 from tests.edge_clients import EXAMPLE_PEER, MAIL, Client, Intake, MemoryTransport
-from tests.front_channels import Pair
+from tests.front_channels import NoClock, Pair
 from tests.queues import logged
 
 TCP = Port("tcp:2525", socket.AF_INET)
@@ -93,7 +93,7 @@ class World:
         self.front = Front(self.reactor)
         self.intake = Intake(Clock())
         self.ready = []
-        self.counter = Counter(self.intake, lambda: self.ready.append(True))
+        self.counter = Counter(self.intake, lambda: self.ready.append(True), NoClock())
         self.pair = Pair(self.front.channel, self.counter.channel)
 
     def say(self, kind, number=0, octets=b""):
@@ -101,6 +101,9 @@ class World:
         self.flush()
 
     def flush(self):
+        for _ in range(2):
+            self.pair.flush()
+            self.reactor.advance(0)
         self.pair.flush()
 
     def start(self, *ports, last=0):
@@ -130,6 +133,13 @@ def world(monkeypatch):
 
 
 # It begins.
+
+
+def test_when_it_cannot_begin_the_log_says_why_and_it_ends(world):
+    with logged() as log:
+        world.say(Kind.SETUP, 0, b"not to be read")
+    assert log.texts(LogLevel.critical) == ["clients cannot be served"]
+    assert world.reactor.hasStopped
 
 
 def test_nothing_listens_before_it_knows_how(world):
@@ -354,7 +364,7 @@ class WholeReactor(Reactor):
 @pytest.fixture
 def program(monkeypatch):
     """Run the program over a counter; return its reactor, and the signals it does not hear."""
-    reactor = WholeReactor(Counter(Intake(Clock()), lambda: None))
+    reactor = WholeReactor(Counter(Intake(Clock()), lambda: None, NoClock()))
     publisher, unheard = LogPublisher(), []
     beginner = LogBeginner(
         publisher, io.StringIO(), SimpleNamespace(), SimpleNamespace(showwarning=None)
@@ -392,6 +402,7 @@ def test_signals_are_for_the_other_process(program):
 
 def test_its_whole_log_goes_to_the_other_process(program):
     program.log.info("and after")
+    program.reactor.advance(0)
     with logged() as log:
         program.reactor.pair.flush()
     assert log.texts(LogLevel.info) == ["before anything else", "and after"]

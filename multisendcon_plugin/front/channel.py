@@ -74,9 +74,9 @@ class Channel(Protocol):
 
     def send(self, kind: Kind, number: int = 0, octets: bytes = b"") -> None:
         """Send a frame; it leaves together with the others of this turn of the reactor."""
-        if not self._frames:
-            self._clock.callLater(0, self._flush)
         self._frames.append(_HEAD.pack(len(octets), kind, number) + octets)
+        if len(self._frames) == 1:
+            self._clock.callLater(0, self._flush)
 
     def _flush(self) -> None:
         frames, self._frames = self._frames, []

@@ -1,6 +1,7 @@
 """Where the front process hands its messages over: takes them to the intake, and answers.
 
-It believes of a frame no more than that it is one: a message that is not whole is not stored.
+The front process is ours, and believed: that what it hands over makes sense is its business.  But a
+frame that cannot be read ends the channel, and a message that is not whole is not stored.
 """
 
 from __future__ import annotations

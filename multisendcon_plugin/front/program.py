@@ -17,7 +17,7 @@ from typing import Any
 from twisted.internet.defer import DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
-from twisted.logger import ILogObserver, LogEvent, eventAsJSON, globalLogBeginner
+from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON, globalLogBeginner
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.reflect import safe_str
 from zope.interface import implementer
@@ -56,6 +56,8 @@ class Front:
     :ivar channel: this process's end, to be connected.
     """
 
+    log = Logger()
+
     def __init__(self, reactor: Any) -> None:
         self.channel = Channel(self._receive, self._lost, reactor)
         self._reactor = reactor
@@ -74,8 +76,12 @@ class Front:
 
     def _receive(self, kind: Kind, number: int, octets: bytes) -> None:
         if kind is Kind.SETUP:
-            # From the process that has started this one: it need not be distrusted.
-            self._start(pickle.loads(octets))  # noqa: S301
+            try:
+                # From the process that has started this one: it need not be distrusted.
+                self._start(pickle.loads(octets))  # noqa: S301
+            except Exception:
+                self.log.failure("clients cannot be served")
+                self.channel.close()
         elif kind is Kind.STOP:
             self._stop()
         elif self._intake and kind is Kind.COMMITTED:

@@ -1,6 +1,6 @@
 """What goes with a message from one process to the other, as octets: JSON.
 
-Neither side believes the other more than it has to: what is read is data, never code.  Pure.
+What is read is data, never code.  Pure.
 """
 
 from __future__ import annotations
