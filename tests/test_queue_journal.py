@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import attrs
-from twisted.logger import LogLevel
+import pytest
+from twisted.logger import LegacyLogObserverWrapper, LogLevel, capturedLogs, textFileLogObserver
+from twisted.python.log import textFromEventDict
 
 from multisendcon_plugin.attempt import Outcome, Verdict
 from multisendcon_plugin.queue import journal
@@ -76,3 +79,20 @@ def test_outcomes_are_not_compared_with_each_other(monkeypatch):
     judgement = Judgement(remaining=None, failed=refused.outcomes)
     list(journal.ended(TO_MANY, refused, judgement, NOW))
     assert len(compared) < len(MANY)
+
+
+@pytest.mark.parametrize("word", ["{id}", "}{", "{{x}}", "{0}", "{id()}", "%s %(id)s 100 %"])
+def test_nothing_in_a_text_is_taken_for_a_field(word):
+    one = delivery(1, recipients=(f'"{word}"@b.example',))
+    refused = replying(one, lambda _: Reply(550, "5.1.1", word))
+    written = io.StringIO()
+    with capturedLogs() as events:
+        list(journal.ended(one, refused, Judgement(remaining=None, failed=refused.outcomes), NOW))
+    textFileLogObserver(written)(*events)
+    (event,) = events
+    text = f'1: <"{word}"@b.example> failed by account A: 550 5.1.1 {word}'
+    assert written.getvalue().endswith(f" [multisendcon_plugin.queue.journal#info] {text}\n")
+    legacy = []
+    LegacyLogObserverWrapper(legacy.append)(event)
+    assert textFromEventDict(legacy[0]) == text
+    assert (event["text"], event["id"], event["reply"]) == (text, "1", f"550 5.1.1 {word}")

@@ -99,7 +99,8 @@ def _in_lines(recipients: list[str]) -> Iterator[list[str]]:
 
 
 def _tell(text: str, **fields: object) -> None:
-    _log.info("{text}", text=text, **fields)
+    # As the format itself, with nothing to fill in: that is quicker than to fill it into another.
+    _log.info(text.replace("{", "{{").replace("}", "}}"), text=text, **fields)
 
 
 class Routes:
