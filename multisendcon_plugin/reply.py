@@ -6,6 +6,7 @@ RFC 5321 section 4.2 and RFC 3463.  Pure: knows the form of a reply, not its mea
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import attrs
 
@@ -58,19 +59,25 @@ class Reply:
         Replies come from strangers: control characters are removed, what is not UTF-8 is
         escaped, and the text is limited to `LONGEST_TEXT` characters.
         """
-        texts = []
-        enhanced = ""
-        for line in lines:
-            text = line.decode("utf-8", "backslashreplace")
-            if not text.isprintable():  # far faster than to search each
-                text = _CONTROL.sub(" ", text)
-            text = text.strip()
-            found = _ENHANCED.match(text)
-            if found and found[1][0] == str(code)[0]:
-                enhanced = enhanced or found[1]
-                text = text[found.end() :]
-            texts.append(text)
-        return cls(code, enhanced, "\n".join(texts)[:LONGEST_TEXT])
+        if len(lines) == 1:
+            return _parse_line(code, lines[0])
+        replies = [_parse_line(code, line) for line in lines]
+        enhanced = next((each.enhanced for each in replies if each.enhanced), "")
+        return cls(code, enhanced, "\n".join(each.text for each in replies)[:LONGEST_TEXT])
+
+
+@lru_cache(maxsize=64)  # most replies of a server are the same for each mail and recipient
+def _parse_line(code: int, line: bytes) -> Reply:
+    """Read a reply of one line; one of more lines is made of such."""
+    text = line.decode("utf-8", "backslashreplace")
+    if not text.isprintable():  # far faster than to search each
+        text = _CONTROL.sub(" ", text)
+    text = text.strip()
+    enhanced = ""
+    found = _ENHANCED.match(text)
+    if found and found[1][0] == str(code)[0]:
+        enhanced, text = found[1], text[found.end() :]
+    return Reply(code, enhanced, text[:LONGEST_TEXT])
 
 
 class ReplyError(Exception):
