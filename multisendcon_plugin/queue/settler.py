@@ -118,10 +118,11 @@ class Settler:
         :return: the deliveries of the reports; they are in the spool.
         """
         remaining = judgement.remaining or delivery
-        reports = [
-            *await self._report(Action.FAILED, delivery, judgement.failed),
-            *await self._report(Action.DELAYED, remaining, judgement.delayed),
-        ]
+        reports: list[Submission] = []
+        if judgement.failed:
+            reports += await self._report(Action.FAILED, delivery, judgement.failed)
+        if judgement.delayed:
+            reports += await self._report(Action.DELAYED, remaining, judgement.delayed)
         if attempt and not attempt.reports_success:
             reports += await self._report(Action.RELAYED, delivery, judgement.delivered)
         announced = await self.write(
