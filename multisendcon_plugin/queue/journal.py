@@ -79,13 +79,14 @@ def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float
     lines = [(what, line) for what, all_of_it in said.items() for line in _in_lines(all_of_it)]
     for n, ((verdict, reply, following), recipients) in enumerate(lines, 1):
         who = ", ".join(f"<{recipient}>" for recipient in recipients)
+        answer = str(reply)
         _tell(
-            f"{message}: {who} {verdict.value} by account {account}: {reply}{session}{following}",
+            f"{message}: {who} {verdict.value} by account {account}: {answer}{session}{following}",
             id=message,
             recipients=recipients,
             verdict=verdict.value,
             account=account,
-            reply=str(reply),
+            reply=answer,
             session=session,
             next=following,
         )
