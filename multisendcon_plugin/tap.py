@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from twisted.application.service import IService
+from twisted.logger import ILogObserver
 from twisted.python import usage
+from twisted.python.components import Componentized
 
 from . import descriptors
 from .clock import make_steady
 from .configuration import load
 from .errors import MultisendconError
+from .log import standard_output
 from .preflight import preflight
 from .service import RelayService
 
@@ -53,6 +56,14 @@ class Options(usage.Options):
         wanted: bool = self.configuration.master_relay.own_process
         return wanted and not self.changes_user and len(os.sched_getaffinity(0)) > 1
 
+    @property
+    def logs_to_standard_output(self) -> bool:
+        """The log goes to where twistd writes it in the foreground."""
+        twistd = self.parent
+        if twistd is None or self.daemonizes:
+            return False
+        return twistd["logfile"] in {None, "", "-"} and not twistd["syslog"]
+
     def postOptions(self) -> None:
         """Read the configuration, and look whether the relay could start.
 
@@ -73,9 +84,18 @@ class DaemonService(RelayService):
     """The relay as a program: what keeps it from starting ends it with a clear text.
 
     :ivar in_background: nobody reads what it says but twistd, which waits for its start.
+    :ivar logs_to_standard_output: of the whole program.
     """
 
     in_background = False
+    logs_to_standard_output = False
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Have twistd's log written by ours, when it goes to standard output."""
+        super().setServiceParent(parent)
+        if self.logs_to_standard_output and isinstance(parent, Componentized):
+            # A logger that twistd is told of comes first.
+            parent.setComponent(ILogObserver, standard_output())
 
     def privilegedStartService(self) -> None:
         """Listen, or exit."""
@@ -126,5 +146,6 @@ def makeService(options: Options) -> IService:
         return demo
     relay = DaemonService(options.configuration, reactor, front_process=options.has_front_process)
     relay.in_background = options.daemonizes
+    relay.logs_to_standard_output = options.logs_to_standard_output
     service: IService = relay
     return service
