@@ -35,7 +35,7 @@ from tests.front_channels import NoClock, Pair
 from tests.queues import logged
 
 TCP = Port("tcp:2525", socket.AF_INET)
-SOCKET = Port("unix:/run/relay", socket.AF_UNIX)
+SIX = Port("tcp6:2526", socket.AF_INET6)
 PROXIED = Port("haproxy:tcp6:2526", socket.AF_INET6)
 HANDED_OVER = Port("systemd:domain=INET:index=0", socket.AF_INET)
 
@@ -148,10 +148,10 @@ def test_nothing_listens_before_it_knows_how(world):
 
 
 def test_it_takes_the_ports_over_in_their_order_and_says_that_it_is_ready(world):
-    ports = world.start(TCP, SOCKET, PROXIED, HANDED_OVER)
+    ports = world.start(TCP, SIX, PROXIED, HANDED_OVER)
     assert [(port.descriptor, port.family) for port in ports] == [
         (FIRST_PORT, socket.AF_INET),
-        (FIRST_PORT + 1, socket.AF_UNIX),
+        (FIRST_PORT + 1, socket.AF_INET6),
         (FIRST_PORT + 2, socket.AF_INET6),
         (FIRST_PORT + 3, socket.AF_INET),
     ]
@@ -167,7 +167,7 @@ def test_it_takes_the_ports_over_in_their_order_and_says_that_it_is_ready(world)
 
 
 def test_it_opens_no_port_itself(world):
-    world.start(TCP, SOCKET, PROXIED)
+    world.start(TCP, SIX, PROXIED)
     reactor = world.reactor
     assert reactor.tcpServers == reactor.unixServers == reactor.sslServers == []
 
@@ -231,7 +231,7 @@ def test_an_answer_that_nobody_waits_for_ends_the_connection(world, kind):
 
 
 def test_it_ends_when_it_is_told_to(world):
-    ports = world.start(TCP, SOCKET)
+    ports = world.start(TCP, SIX)
     world.say(Kind.STOP)
     ports[0].stopped.callback(None)
     world.flush()

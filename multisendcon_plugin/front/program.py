@@ -18,7 +18,6 @@ from twisted.internet.defer import DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON, globalLogBeginner
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.reflect import safe_str
 from zope.interface import implementer
 
@@ -29,6 +28,7 @@ from ..numbering import Numbers
 from ..registry import AccountRegistry
 from .channel import Channel, Kind
 from .intake import FrontIntake
+from .ports import OpenPort
 from .process import CHANNEL, FIRST_PORT
 from .setup import Port, Setup
 
@@ -124,25 +124,3 @@ class Front:
         if self._intake:
             self._intake.lost()
         self._reactor.stop()
-
-
-class OpenPort:
-    """A port that is open already, in place of a reactor that would open it."""
-
-    def __init__(self, reactor: Any, descriptor: int, family: int) -> None:
-        self._reactor = reactor
-        self._descriptor = descriptor
-        self._family = family
-
-    def listen(self, factory: Any) -> IListeningPort:
-        """Begin to accept its connections."""
-        port: IListeningPort = self._reactor.adoptStreamPort(
-            self._descriptor, self._family, factory
-        )
-        return port
-
-    def listenTCP(self, _: int, factory: Any, **__: Any) -> IListeningPort:
-        return self.listen(factory)
-
-    def listenSSL(self, _: int, factory: Any, contextFactory: Any, **__: Any) -> IListeningPort:
-        return self.listen(TLSMemoryBIOFactory(contextFactory, False, factory))
