@@ -27,6 +27,7 @@ from multisendcon_plugin.front import Port, setup_of
 from multisendcon_plugin.front import program as program_module
 from multisendcon_plugin.front.channel import Kind
 from multisendcon_plugin.front.counter import Counter
+from multisendcon_plugin.front.events import Events
 from multisendcon_plugin.front.process import CHANNEL, FIRST_PORT
 from multisendcon_plugin.front.program import Front, run
 from multisendcon_plugin.testing.authority import Authority
@@ -303,7 +304,7 @@ def heard(world, speak):
 
 
 def test_an_event_is_logged_by_the_other_process(world):
-    log = Logger(namespace="edge.test", observer=world.front)
+    log = Logger(namespace="edge.test", observer=Events(world.front.channel))
     host = IPv4Address("TCP", "192.0.2.1", 25)
     event = heard(
         world, lambda: log.warn("{host.host} is sent away: {n} + {text}", host=host, n=3, text="ü")
@@ -321,14 +322,15 @@ def test_an_event_is_logged_by_the_other_process(world):
 @pytest.mark.parametrize("level", list(LogLevel.iterconstants()))
 def test_an_event_keeps_its_level_and_its_time(world, level):
     said = []
-    log = Logger(namespace="edge", observer=LogPublisher(said.append, world.front))
+    log = Logger(namespace="edge", observer=LogPublisher(said.append, Events(world.front.channel)))
     event = heard(world, lambda: log.emit(level, "x"))
     assert event["log_level"] is level
     assert event["log_time"] == said[0]["log_time"]
 
 
 def test_a_failure_keeps_its_text(world, monkeypatch):
-    monkeypatch.setattr(Speaker, "log", Logger(namespace="edge", observer=world.front))
+    observer = Events(world.front.channel)
+    monkeypatch.setattr(Speaker, "log", Logger(namespace="edge", observer=observer))
     event = heard(world, Speaker().fail)
     assert formatEvent(event) == "the speaker has a fault"
     assert event["log_failure"].getErrorMessage() == "by möglicherweise nothing"

@@ -88,6 +88,11 @@ class Channel(Protocol):
         self._outlet.let_go()
         self.transport.loseConnection()
 
+    @property
+    def full(self) -> bool:
+        """The other process does not read as fast as this one sends."""
+        return self._full
+
     def room(self) -> Deferred[None] | None:
         """Return what fires when the other process reads again; ``None`` when it does."""
         if not self._full:

@@ -10,16 +10,13 @@ import os
 import pickle
 import signal
 import time
-from copy import copy
 from socket import AF_UNIX
 from typing import Any
 
 from twisted.internet.defer import DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
-from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON, globalLogBeginner
-from twisted.python.reflect import safe_str
-from zope.interface import implementer
+from twisted.logger import Logger, globalLogBeginner
 
 from ..clock import make_steady
 from ..configuration.endpoints import parse_endpoint
@@ -27,6 +24,7 @@ from ..listening import endpoint, listener, master_relay
 from ..numbering import Numbers
 from ..registry import AccountRegistry
 from .channel import Channel, Kind
+from .events import Events
 from .intake import FrontIntake
 from .ports import OpenPort
 from .process import CHANNEL, FIRST_PORT
@@ -45,11 +43,10 @@ def run(reactor: Any) -> None:
     reactor.adoptStreamConnection(CHANNEL, AF_UNIX, channel)
     os.close(CHANNEL)
     # With what was said before.
-    globalLogBeginner.beginLoggingTo([front], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([Events(front.channel)], redirectStandardIO=False)
     reactor.run(installSignalHandlers=False)
 
 
-@implementer(ILogObserver)
 class Front:
     """The listening server, apart from the rest of the relay.
 
@@ -63,16 +60,6 @@ class Front:
         self._reactor = reactor
         self._intake: FrontIntake | None = None
         self._ports: list[IListeningPort] = []
-
-    def __call__(self, event: LogEvent) -> None:
-        """Have an event logged."""
-        failure = event.get("log_failure")
-        if failure is not None:
-            # An exception cannot be told in JSON; what it says can.
-            told = copy(failure)
-            told.value = safe_str(failure.value)
-            event = {**event, "log_failure": told}
-        self.channel.send(Kind.LOG, octets=eventAsJSON(event).encode())
 
     def _receive(self, kind: Kind, number: int, octets: bytes) -> None:
         if kind is Kind.SETUP:

@@ -1,0 +1,69 @@
+"""What the front process logs is written by another one, which may not keep up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from twisted.internet.testing import StringTransport
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from multisendcon_plugin.front import events
+from multisendcon_plugin.front.channel import Kind
+from tests.front_channels import frames
+
+
+class Logged:
+    """A front process' log, and what has been handed over of it."""
+
+    def __init__(self):
+        self.channel, _, _ = frames()
+        self.transport = StringTransport()
+        self.channel.makeConnection(self.transport)
+        observer = events.Events(self.channel)
+        self.log = observer.log = Logger("front", observer=observer)
+
+    def events(self):
+        other, got, _ = frames()
+        other.dataReceived(self.transport.value())
+        assert {kind for kind, _, _ in got} <= {Kind.LOG}
+        return [json.loads(octets) for _, _, octets in got]
+
+    def texts(self):
+        return [event["log_format"] for event in self.events()]
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    monkeypatch.setattr(events, "MOST_UNREAD", 2000)
+    return Logged()
+
+
+def test_a_log_that_nobody_reads_does_not_grow_for_ever(logged):
+    logged.channel.pauseProducing()
+    for _ in range(100):
+        logged.log.info("a client")
+    written = len(logged.events())
+    assert 1 < written < 20
+
+    logged.channel.resumeProducing()
+    logged.log.info("another one")
+    *_, last, missing = logged.events()
+    assert last["log_format"] == "another one"
+    assert missing["count"] == 100 - written
+
+
+def test_a_log_that_is_read_is_whole(logged):
+    for _ in range(100):
+        logged.channel.pauseProducing()
+        logged.log.info("a client")
+        logged.channel.resumeProducing()
+        logged.log.info("a client")
+    assert logged.texts() == ["a client"] * 200
+
+
+def test_an_exception_goes_with_its_text(logged):
+    logged.log.failure("trouble", Failure(ValueError("what was wrong")))
+    [event] = logged.events()
+    assert event["log_failure"]["value"] == "what was wrong"
