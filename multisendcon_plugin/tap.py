@@ -6,6 +6,7 @@ The only module, besides the command line, that imports the reactor.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -54,7 +55,7 @@ class Options(usage.Options):
         It could not read what only the user can read that the daemon was before.
         """
         wanted: bool = self.configuration.master_relay.own_process
-        return wanted and not self.changes_user and len(os.sched_getaffinity(0)) > 1
+        return wanted and not self.changes_user and _processors() > 1
 
     @property
     def logs_to_standard_output(self) -> bool:
@@ -128,6 +129,13 @@ class DaemonService(RelayService):
                 self.log.critical("the relay cannot start: {error}", error=str(error))
                 raise error from None
             _exit(error)
+
+
+def _processors() -> int:
+    """Return how many processors this process may use, as far as the system tells that."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _exit(error: MultisendconError) -> NoReturn:
