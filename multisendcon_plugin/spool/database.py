@@ -24,8 +24,8 @@ FILES = "content"
 #: Octets that the write-ahead log may keep on disk once it is done with.
 _LOG_LIMIT = 16 * 1024 * 1024
 
-#: Octets of pages that each connection keeps in memory: with a million waiting mails of a hundred
-#: accounts, SQLite's two MiB do not hold the places of the index at which new mails come in.
+#: Octets of pages that each connection keeps in memory, instead of SQLite's two MiB: for the places
+#: of a long index at which new mails come in.  What it brings is not certain yet.
 _CACHE = 8 * 1024 * 1024
 
 _SETTINGS = (
