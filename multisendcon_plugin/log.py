@@ -1,7 +1,7 @@
 """The log on standard output: line for line what twistd writes there, in a third of the time.
 
 Each mail has two lines.  Twisted's formatter, which asks anew for the offset of the time zone each
-time, took an eighth of what a mail costs.  What is not as simple as these lines is left to it.
+time, took an eighth of the time of the reactor's thread.  What is not as simple is left to it.
 """
 
 from __future__ import annotations
