@@ -24,13 +24,8 @@ FILES = "content"
 #: Octets that the write-ahead log may keep on disk once it is done with.
 _LOG_LIMIT = 16 * 1024 * 1024
 
-#: Octets of pages that each connection keeps in memory, instead of SQLite's two MiB: for the places
-#: of a long index at which new mails come in.  What it brings is not certain yet.
-_CACHE = 8 * 1024 * 1024
-
 _SETTINGS = (
     "PRAGMA synchronous = FULL",
-    f"PRAGMA cache_size = -{_CACHE // 1024}",
     f"PRAGMA journal_size_limit = {_LOG_LIMIT}",
     # Some systems build SQLite so that it overwrites all that is deleted with zeros: for us
     # that would be a second write of every mail.

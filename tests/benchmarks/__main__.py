@@ -59,6 +59,12 @@ def in_turns(sides, number):
     return sides[::-1] if number % 2 else sides
 
 
+def with_quiet_disk(measure, *args):
+    """Measure, when all that was left to write by what was measured before is on the disk."""
+    os.sync()
+    return measure(*args)
+
+
 def run_rows(chosen, bench):
     """Run rows round by round, and return the results."""
     rounds = {name: [] for name in chosen.rows}
@@ -67,7 +73,7 @@ def run_rows(chosen, bench):
             row = ROWS[name]
             rounds[name].append({})
             for side in in_turns(row.sides, count):
-                figures = row.measure(side, bench)
+                figures = with_quiet_disk(row.measure, side, bench)
                 rounds[name][-1][side] = figures
                 say(f"round {count + 1}", name, side, row.figures, figures)
     return {
@@ -91,7 +97,7 @@ def run_curves(bench):
         points = {side: [] for side in curve.sides}
         for count, point in enumerate(curve.points):
             for side in in_turns(curve.sides, count):
-                figures = curve.measure(side, point, bench)
+                figures = with_quiet_disk(curve.measure, side, point, bench)
                 points[side].append({key: figures[key] for key in curve.figures})
                 say(f"{point:,} {curve.scale}", name, side, curve.figures, points[side][-1])
         curves[name] = {
