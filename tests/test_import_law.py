@@ -27,7 +27,7 @@ LAW = (
     ("interfaces", "outlet"),
     ("edge", "spool", "queue", "relay"),
     # Those who introduce them to each other, or run them.
-    ("clock", "descriptors", "listening", "log"),
+    ("clock", "descriptors", "listening", "log", "signals"),
     ("front",),
     ("service", "preflight", "testing"),
     ("",),  # the package itself: the names for embedding

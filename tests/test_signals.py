@@ -1,0 +1,115 @@
+"""Signals that end the program do so wherever they come."""
+
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from multisendcon_plugin.signals import handle_in_turn
+from multisendcon_plugin.tap import Options, makeService
+
+#: A program that gets a signal just when its log has locked its file, and does not know it yet.
+PROGRAM = """
+import os, signal, sys
+from twisted.internet import reactor
+from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
+from twisted.python.logfile import LogFile
+from multisendcon_plugin.signals import handle_in_turn
+
+class Block:
+    signals = [getattr(signal, sys.argv[2])]
+
+    def __init__(self, block):
+        self.block = block
+        self.release = block.release
+
+    def acquire(self, *args):
+        got = self.block.acquire(*args)
+        if got and self.signals:
+            os.kill(os.getpid(), self.signals.pop())
+        return got
+
+def write():
+    file._threadable_lock._block = Block(file._threadable_lock._block)
+    Logger().info("now")
+
+file = LogFile("log", sys.argv[1])
+globalLogBeginner.beginLoggingTo([textFileLogObserver(file)], redirectStandardIO=False)
+Logger().info("the file has its lock")
+reactor.callWhenRunning(handle_in_turn, reactor)
+reactor.callLater(0, write)
+reactor.run()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_while_the_log_is_written_ends_the_program(tmp_path, name):
+    program = [sys.executable, "-c", PROGRAM, str(tmp_path), name]
+    subprocess.run(program, timeout=30, check=True)
+    assert f"Received {name}, shutting down." in (tmp_path / "log").read_text()
+
+
+class Reactor:
+    """Knows what is to be called in its next turn."""
+
+    def __init__(self):
+        self.turn = []
+        self.said = []
+
+    def sigInt(self, number, frame=None):  # noqa: N802 -- Twisted's name
+        self.said.append(("INT", number))
+
+    def sigTerm(self, number, frame=None):  # noqa: N802 -- Twisted's name
+        self.said.append(("TERM", number))
+
+    def callFromThread(self, function, *args):  # noqa: N802 -- Twisted's name
+        self.turn.append((function, args))
+
+
+@pytest.fixture
+def handlers():
+    """What handles the two signals, brought back after the test."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield SimpleNamespace(set=signal.signal, get=signal.getsignal)
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_a_signal_is_handled_in_a_turn_of_the_reactor(handlers):
+    reactor = Reactor()
+    handlers.set(signal.SIGINT, reactor.sigInt)
+    handlers.set(signal.SIGTERM, reactor.sigTerm)
+    handle_in_turn(reactor)
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert reactor.said == []
+    for function, args in reactor.turn:
+        function(*args)
+    assert reactor.said == [("TERM", signal.SIGTERM), ("INT", signal.SIGINT)]
+
+
+def test_handlers_of_others_stay(handlers):
+    def own(number, frame):
+        """Stand for a handler of the embedding program."""
+
+    handlers.set(signal.SIGINT, own)
+    handlers.set(signal.SIGTERM, signal.SIG_IGN)
+    handle_in_turn(Reactor())
+    assert handlers.get(signal.SIGINT) is own
+    assert handlers.get(signal.SIGTERM) is signal.SIG_IGN
+
+
+def test_the_plugin_asks_for_it(monkeypatch):
+    from twisted.internet import reactor
+
+    asked = []
+    monkeypatch.setattr(reactor, "seconds", reactor.seconds)
+    monkeypatch.setattr(reactor, "callWhenRunning", lambda *what: asked.append(what))
+    options = Options()
+    options.parseOptions(["--demo"])
+    makeService(options)
+    assert (handle_in_turn, reactor) in asked
