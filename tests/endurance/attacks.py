@@ -40,7 +40,8 @@ def add_options(parser):
     parser.add_argument("--megabytes", type=int, default=64)
     parser.add_argument("--slow", type=int, default=1000, help="clients that send slowly")
     parser.add_argument("--seconds", type=float, default=60, help="that the slow ones go on")
-    parser.add_argument("--growth", type=float, default=24, help="MiB that an attack may take")
+    # Each process holds a piece of each mail that comes, and its peak counts, whenever it was.
+    parser.add_argument("--growth", type=float, default=32, help="MiB that an attack may take")
     parser.add_argument("--share", type=float, default=0.5, help="of a CPU for an attack")
 
 
