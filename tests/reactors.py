@@ -33,8 +33,10 @@ class QueueReactor:
         self._calls.put((function, args))
 
     def is_busy(self):
-        """Something is to be run."""
-        return not self._calls.empty()
+        """Something is to be run now."""
+        now = self._clock.seconds()
+        due = any(each.getTime() <= now for each in self._clock.getDelayedCalls())
+        return due or not self._calls.empty()
 
     def wait(self, deferred, timeout=60.0):
         """Return the result of a Deferred, or raise its failure."""
@@ -43,7 +45,7 @@ class QueueReactor:
         deadline = time.monotonic() + timeout
         while not results:
             timers = self._clock.getDelayedCalls()
-            if timers and not self.is_busy():
+            if timers and self._calls.empty():
                 self._clock.advance(min(each.getTime() for each in timers) - self._clock.seconds())
                 continue
             try:

@@ -97,7 +97,7 @@ class Worker:
         if self._waiting and not self._busy:
             self._busy = True
             # When this turn of the reactor is over: what else comes in it goes along.
-            self._reactor.callFromThread(self._hand_over)
+            self._reactor.callLater(0, self._hand_over)
 
     def _held_long_enough(self) -> None:
         self._held = None
