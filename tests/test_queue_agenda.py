@@ -163,6 +163,13 @@ class AgendaAndSpool(RuleBasedStateMachine):
         if at is not None and at <= self.now:
             assert self.due_now() or self.agenda.wants_more(self.now)
 
+    @invariant()
+    def is_empty_only_when_nothing_can_be_done(self):
+        if self.agenda.is_empty:
+            assert self.wakes_at() is None
+            assert not self.agenda.wants_more(self.now)
+            assert self.written or set(self.stored) <= set(self.in_flight)
+
     def teardown(self):
         """Whatever the state, the lane gets to the end of its work."""
         for _ in range(50 * (len(self.stored) + len(self.elsewhere) + 10)):
@@ -185,6 +192,7 @@ class AgendaAndSpool(RuleBasedStateMachine):
             self.memory_is_bounded()
             self.never_wakes_in_vain()
         assert self.stored == {}
+        assert self.agenda.is_empty
         assert len(self.agenda._known) == 0
 
 

@@ -51,6 +51,11 @@ class Agenda:
         """Return the number of deliveries in memory that wait."""
         return len(self._entries)
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing waits, neither in memory nor in the spool."""
+        return not self._entries and self._asked is None and self._beyond is None
+
     def add(self, delivery: Delivery) -> bool:
         """Put a delivery on the agenda.
 

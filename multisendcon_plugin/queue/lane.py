@@ -89,8 +89,8 @@ class Lane:
 
     def go(self) -> None:
         """Begin what can begin now, and wake up when the next thing can."""
-        if self._going:
-            # Something has ended as soon as it began; the loop below goes on from there.
+        if self._going or self._agenda.is_empty:
+            # Going: something has ended as soon as it began; the loop below goes on from there.
             return
         self._going = True
         try:
