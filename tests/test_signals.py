@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -70,19 +69,19 @@ class Reactor:
 
 
 @pytest.fixture
-def handlers():
-    """What handles the two signals, brought back after the test."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
-    yield SimpleNamespace(set=signal.signal, get=signal.getsignal)
-    for number, handler in zip(numbers, before, strict=True):
+def handlers_come_back():
+    """After the test, the two signals are handled as before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
         signal.signal(number, handler)
 
 
-def test_a_signal_is_handled_in_a_turn_of_the_reactor(handlers):
+@pytest.mark.usefixtures("handlers_come_back")
+def test_a_signal_is_handled_in_a_turn_of_the_reactor():
     reactor = Reactor()
-    handlers.set(signal.SIGINT, reactor.sigInt)
-    handlers.set(signal.SIGTERM, reactor.sigTerm)
+    signal.signal(signal.SIGINT, reactor.sigInt)
+    signal.signal(signal.SIGTERM, reactor.sigTerm)
     handle_in_turn(reactor)
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGINT)
@@ -92,15 +91,16 @@ def test_a_signal_is_handled_in_a_turn_of_the_reactor(handlers):
     assert reactor.said == [("TERM", signal.SIGTERM), ("INT", signal.SIGINT)]
 
 
-def test_handlers_of_others_stay(handlers):
+@pytest.mark.usefixtures("handlers_come_back")
+def test_handlers_of_others_stay():
     def own(number, frame):
         """Stand for a handler of the embedding program."""
 
-    handlers.set(signal.SIGINT, own)
-    handlers.set(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, own)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     handle_in_turn(Reactor())
-    assert handlers.get(signal.SIGINT) is own
-    assert handlers.get(signal.SIGTERM) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is own
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
 def test_the_plugin_asks_for_it(monkeypatch):
