@@ -2,24 +2,29 @@
 
 Each mail has two lines.  Twisted's formatter, which asks anew for the offset of the time zone each
 time, took an eighth of the time of the reactor's thread.  What is not as simple is left to it.
+What is told in one turn of the reactor is written when the turn is over, unless it is urgent.
 """
 
 from __future__ import annotations
 
 import sys
 from functools import lru_cache
-from typing import TypeGuard
+from typing import Any, TextIO, TypeGuard
 
 from twisted.logger import (
-    FileLogObserver,
+    ILogObserver,
     LogEvent,
     LogLevel,
     formatEventAsClassicLogText,
     formatTime,
 )
+from twisted.python.threadable import isInIOThread
+from zope.interface import implementer
 
 _NEEDED = {"log_format", "log_time", "log_namespace", "log_level"}
 _SPECIAL = {"log_failure", "log_flattened", "log_system"}
+#: What may be lost if the process is killed before its turn is over.
+_NOT_URGENT = (LogLevel.debug, LogLevel.info)
 
 
 def line(event: LogEvent) -> str | None:
@@ -47,6 +52,43 @@ def _system(namespace: str, level: LogLevel) -> str:
     return f"{namespace}#{level.name}"
 
 
-def standard_output() -> FileLogObserver:
+@implementer(ILogObserver)
+class Log:
+    """Writes the log to a file.
+
+    :param reactor: tells when a turn is over; while it does not run, each line is written at once.
+    """
+
+    def __init__(self, file: TextIO, reactor: Any) -> None:
+        self._file = file
+        self._reactor = reactor
+        self._lines: list[str] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write an event, or let it wait for the end of the turn."""
+        text = line(event)
+        if text is None:
+            return
+        if not isInIOThread():
+            self._write(text)
+            return
+        self._lines.append(text)
+        if not self._reactor.running or event.get("log_level") not in _NOT_URGENT:
+            self._write_all()
+        elif len(self._lines) == 1:
+            self._reactor.callLater(0, self._write_all)
+
+    def _write_all(self) -> None:
+        if self._lines:
+            text = "".join(self._lines)
+            self._lines.clear()
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        self._file.write(text)
+        self._file.flush()
+
+
+def standard_output(reactor: Any) -> Log:
     """Return what writes the log."""
-    return FileLogObserver(sys.stdout, line)
+    return Log(sys.stdout, reactor)

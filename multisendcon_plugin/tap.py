@@ -97,7 +97,7 @@ class DaemonService(RelayService):
         super().setServiceParent(parent)
         if self.logs_to_standard_output and isinstance(parent, Componentized):
             # A logger that twistd is told of comes first.
-            parent.setComponent(ILogObserver, standard_output())
+            parent.setComponent(ILogObserver, standard_output(self._reactor))
 
     def privilegedStartService(self) -> None:
         """Listen, or exit."""

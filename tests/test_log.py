@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import io
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.application.service import Application
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, Logger, LogLevel, formatEventAsClassicLogText
+from twisted.python import threadable
 from twisted.python.failure import Failure
 from twisted.scripts.twistd import ServerOptions
 
@@ -49,9 +54,79 @@ def test_an_event_from_elsewhere_has_less():
     assert log.line({"log_format": "text"}) == "- [-#-] text\n"
 
 
+class Writes(io.StringIO):
+    """A file that remembers what was written at a time."""
+
+    def __init__(self):
+        super().__init__()
+        self.all = []
+
+    def write(self, text):
+        self.all.append([line.partition("] ")[2] for line in text.splitlines()])
+
+
+@pytest.fixture
+def reactor(monkeypatch):
+    monkeypatch.setattr(threadable, "ioThread", threadable.getThreadID())
+    reactor = MemoryReactorClock()
+    reactor.running = True
+    return reactor
+
+
 def test_it_goes_to_standard_output(capsys):
-    log.standard_output()(event_of(LogLevel.info, "text"))
+    log.standard_output(MemoryReactorClock())(event_of(LogLevel.info, "text"))
     assert capsys.readouterr().out.endswith(" [some.room#info] text\n")
+
+
+def test_what_is_told_in_one_turn_is_written_together(reactor):
+    file = Writes()
+    told = log.Log(file, reactor)
+    for text in "ab":
+        told(event_of(LogLevel.info, text))
+    assert file.all == []
+    reactor.advance(0)
+    told(event_of(LogLevel.debug, "c"))
+    reactor.advance(0)
+    assert file.all == [["a", "b"], ["c"]]
+
+
+@pytest.mark.parametrize("level", [LogLevel.warn, LogLevel.error, LogLevel.critical])
+def test_what_is_urgent_is_written_at_once_behind_what_came_before(reactor, level):
+    file = Writes()
+    told = log.Log(file, reactor)
+    told(event_of(LogLevel.info, "before"))
+    told(event_of(level, "urgent"))
+    assert file.all == [["before", "urgent"]]
+    reactor.advance(0)
+    assert file.all == [["before", "urgent"]]
+
+
+def test_nothing_waits_for_a_reactor_that_does_not_run(reactor):
+    file = Writes()
+    told = log.Log(file, reactor)
+    told(event_of(LogLevel.info, "last turn"))
+    reactor.running = False
+    told(event_of(LogLevel.info, "the end"))
+    assert file.all == [["last turn", "the end"]]
+
+
+def test_other_threads_do_not_touch_what_waits(reactor):
+    file = Writes()
+    told = log.Log(file, reactor)
+    told(event_of(LogLevel.info, "waits"))
+    thread = threading.Thread(target=told, args=(event_of(LogLevel.info, "from elsewhere"),))
+    thread.start()
+    thread.join()
+    assert file.all == [["from elsewhere"]]
+    reactor.advance(0)
+    assert file.all == [["from elsewhere"], ["waits"]]
+
+
+def test_an_event_that_is_not_to_be_written_is_none(reactor):
+    file = Writes()
+    log.Log(file, reactor)({"log_format": ""})
+    reactor.advance(0)
+    assert file.all == []
 
 
 @pytest.mark.parametrize(
