@@ -102,6 +102,35 @@ def test_an_idle_session_ends_with_quit():
     assert way.network.timers == []
 
 
+def test_a_session_is_kept_from_its_last_mail_on():
+    server = Server()
+    way = Way(server)
+    for _ in range(3):
+        way.send()
+        way.network.advance(9.9)
+        assert len(way.network.timers) <= 2
+    assert len(server.taken) == 3
+    assert server.lines[-1] == b"DATA"
+    way.network.advance(0.1)
+    assert server.lines[-1] == b"QUIT"
+    assert way.network.timers == []
+
+
+def test_a_mail_that_takes_longer_than_a_session_is_kept_is_not_cut_off():
+    server = Server(END=["250 2.0.0 queued as 1", SILENT])
+    way = Way(server)
+    way.send()
+    results = way.begin()
+    way.network.advance(30)
+    assert results == []
+    server.say("250 2.0.0 queued as 2")
+    way.network.flush()
+    assert verdicts(results[0]) == [DELIVERED]
+    way.network.advance(10)
+    assert server.lines[-1] == b"QUIT"
+    assert way.network.timers == []
+
+
 def test_two_mails_at_a_time_take_two_sessions_and_one_after_the_other_takes_the_freshest():
     first, second = Server(), Server()
     way = Way(first, second)

@@ -17,6 +17,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
+    IDelayedCall,
     IHandshakeListener,
     IPushProducer,
     IReactorTime,
@@ -71,7 +72,6 @@ class AccountSender(smtp.ESMTPSender):
     # The stock one looks for a name that is deprecated since 2013, at each assignment.
     __setattr__ = object.__setattr__
     debug = False
-    MAX_LENGTH = LONGEST_LINE
     phase = Phase.GREETING
 
     def __init__(self, account: Account, tls: ClientTLS, clock: IReactorTime) -> None:
@@ -95,6 +95,8 @@ class AccountSender(smtp.ESMTPSender):
         self._lost: SessionBrokenError | None = None
         self._paused = False
         self._resting = False
+        self._in_handshake = False
+        self._idle_limit: IDelayedCall | None = None
         self._ends = ""
         self._tls_version = ""
 
@@ -119,31 +121,43 @@ class AccountSender(smtp.ESMTPSender):
         # The command after a body would wait for the acknowledgement of the body.
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
+        self._in_handshake = self.secure
         self._outlet = Outlet(self.transport, self)
         local, server = self.transport.getHost(), self.transport.getPeer()
         self._ends = f"{local.host} to {server.host} port {server.port}"
 
     def handshakeCompleted(self) -> None:
+        self._in_handshake = False
         self._tls_version = self.transport.getHandle().get_protocol_version_name()
         if self._reader:
             self.setTimeout(PATIENCE[self.phase])
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.setTimeout(None)
+        if self._idle_limit:
+            self._idle_limit.cancel()
+            self._idle_limit = None
         self._break(lost(self._going_on, _text(reason)))
         self.ended.callback(None)
 
     @property
     def _going_on(self) -> Phase:
         """The phase, but for the handshake of TLS, which nobody waits for."""
-        return Phase.TLS if self.secure and not self._tls_version else self.phase
+        return Phase.TLS if self._in_handshake else self.phase
 
     def rest(self, limit: float) -> None:
         """Wait for the next mail, for so many seconds."""
         self._resting = True
-        # Not moved: to make a timer ring sooner, the reactor looks through all that it has.
-        self.setTimeout(None)
-        self.setTimeout(limit)
+        # A timer of its own, which only ever moves on: that costs next to nothing.
+        if self._idle_limit:
+            self._idle_limit.reset(limit)
+        else:
+            self._idle_limit = self.callLater(limit, self._rested_long_enough)
+
+    def _rested_long_enough(self) -> None:
+        self._idle_limit = None
+        if self._resting:
+            self.quit()
 
     def wake(self) -> None:
         """The next mail is here."""
@@ -151,9 +165,6 @@ class AccountSender(smtp.ESMTPSender):
         self.phase = Phase.MAIL  # no longer the end of the last mail
 
     def timeoutConnection(self) -> None:
-        if self._resting:
-            self.quit()
-            return
         if self._reader is None and self._room is None and self.phase is not Phase.QUIT:
             return  # it is we who take our time
         text = f"the server did not answer for {PATIENCE[self._going_on]:.0f} s"
@@ -181,6 +192,7 @@ class AccountSender(smtp.ESMTPSender):
                 Phase.TLS, Reply(0, "4.7.0", "octets came between the reply to STARTTLS and TLS")
             )
         self.phase = Phase.TLS
+        self._in_handshake = True
         self._outlet.start_tls(self.context)
 
     def abort(self, why: str) -> None:
@@ -203,7 +215,14 @@ class AccountSender(smtp.ESMTPSender):
     # Reading.
 
     def dataReceived(self, data: bytes) -> None:
-        super().dataReceived(data)
+        # Twisted's receiver of lines goes through what has come anew for each of them.
+        *lines, self._buffer = (self._buffer + data).split(b"\r\n")
+        for line in lines:
+            self.lineReceived(line)
+            if self.transport.disconnecting:
+                break
+        if len(self._buffer) > LONGEST_LINE:
+            self._not_smtp(self._buffer)
         self._hand_on()
 
     def _hand_on(self) -> None:
@@ -215,11 +234,13 @@ class AccountSender(smtp.ESMTPSender):
 
     def lineReceived(self, line: bytes) -> None:
         found = _REPLY_LINE.fullmatch(line)
-        if not found:
+        if not found or len(line) > LONGEST_LINE:
             self._not_smtp(line)
             return
-        code, mark, text = found.groups()
-        self._lines.append(self._masked(text or b"") if code != b"334" else text or b"")
+        code, mark, text = found.groups(b"")
+        if self.phase is Phase.LOGIN and code != b"334":
+            text = self._masked(text)
+        self._lines.append(text)
         if mark == b"-":
             if len(self._lines) > MOST_LINES:
                 self._not_smtp(b"a reply without end")
@@ -235,17 +256,15 @@ class AccountSender(smtp.ESMTPSender):
             if self._reader is None:
                 self._go_on_writing()
 
-    def lineLengthExceeded(self, line: bytes) -> None:
-        self._not_smtp(line)
-
     def _not_smtp(self, line: bytes) -> None:
-        seen = Reply.parse(0, [self._masked(line)[:80]]).text
+        said = self._masked(line) if self.phase is Phase.LOGIN else line
+        seen = Reply.parse(0, [said[:80]]).text
         self._hand_on()  # what came before it in the segment holds
         self.abort(f"this is no reply of an SMTP server: {seen or '(an empty line)'}")
 
     def _masked(self, line: bytes) -> bytes:
         """A server that repeats what it was told must not bring a secret into logs and reports."""
-        if self.phase is Phase.LOGIN and self.secret:
+        if self.secret:
             plain = b"\0" + self.username + b"\0" + self.secret
             for secret in (self.secret, base64.b64encode(self.secret), base64.b64encode(plain)):
                 line = line.replace(secret, b"***")
