@@ -315,6 +315,20 @@ def test_time_is_over_with_the_mail(end):
         assert not client.closed
 
 
+def test_each_mail_has_its_own_time():
+    edge = Edge()
+    client = edge.client()
+    client.ask(b"MAIL FROM:<a@x.example>")
+    trickle(edge, client, HOUR - 100, b"NOOP\r\n")
+    client.ask(b"RSET", b"MAIL FROM:<a@x.example>")
+    trickle(edge, client, HOUR - 100, b"NOOP\r\n")
+    client.replies()
+    assert not client.closed
+    trickle(edge, client, 100, b"NOOP\r\n")
+    assert client.replies()[-1:] == TOO_SLOW
+    assert client.closed
+
+
 def test_refused_sender_has_no_time():
     edge = Edge()
     client = edge.client()

@@ -7,7 +7,6 @@ section 3.3, 3030 (CHUNKING), 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 346
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -38,7 +37,7 @@ class RelayESMTP(ESMTPSession):
         self._from: ReversePath | None = None
         self._to: list[Callable[[], ChunkedMessage]] = []
         self._content: Content | None = None
-        self._deadline: IDelayedCall | None = None
+        self._time_limit: IDelayedCall | None = None
         self._chunk_is_last = False
         self.owes_reply = False
         self._stopping = False
@@ -53,12 +52,13 @@ class RelayESMTP(ESMTPSession):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
-        self._forget_deadline()
+        if self._time_limit:
+            self._time_limit.cancel()
+            self._time_limit = None
         self._forget_content()
 
     def close_with(self, reply: Reply) -> None:
         super().close_with(reply)
-        self._forget_deadline()
         self._forget_content()
 
     def stop(self) -> None:
@@ -92,10 +92,17 @@ class RelayESMTP(ESMTPSession):
 
     def _sender_accepted(self, path: ReversePath) -> None:
         self._from = path
-        self._deadline = self.callLater(
-            self.limits.transaction, partial(self.close_with, replies.MAIL_TOO_SLOW)
-        )
+        # The timer of the session's last transaction, moved on: that costs less than a new one.
+        if self._time_limit:
+            self._time_limit.reset(self.limits.transaction)
+        else:
+            self._time_limit = self.callLater(self.limits.transaction, self._time_is_up)
         self.say(replies.SENDER_OK)
+
+    def _time_is_up(self) -> None:
+        self._time_limit = None
+        if self._from is not None:
+            self.close_with(replies.MAIL_TOO_SLOW)
 
     def do_RCPT(self, rest: bytes) -> None:
         self.in_order(b"RCPT")
@@ -122,15 +129,9 @@ class RelayESMTP(ESMTPSession):
         self.say(replies.RESET)
 
     def forget_transaction(self) -> None:
-        self._forget_deadline()
         self._from = None
         self._to = []
         self._forget_content()
-
-    def _forget_deadline(self) -> None:
-        if self._deadline and self._deadline.active():
-            self._deadline.cancel()
-        self._deadline = None
 
     # The content.
 
