@@ -18,6 +18,8 @@ from .reply import Reply
 class Verdict(enum.Enum):
     """What an attempt means for one recipient."""
 
+    __hash__ = object.__hash__  # see `Phase`
+
     DELIVERED = "delivered"
     DEFERRED = "deferred"
     FAILED = "failed"

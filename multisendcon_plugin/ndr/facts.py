@@ -18,6 +18,8 @@ from ..message import Message
 class Action(enum.Enum):
     """What a report says; the words of RFC 3464, section 2.3.3."""
 
+    __hash__ = object.__hash__  # see `Phase`
+
     FAILED = "failed"
     DELAYED = "delayed"
     RELAYED = "relayed"
@@ -29,6 +31,8 @@ _WISHES = {
     Action.DELAYED: Notify.DELAY,
     Action.RELAYED: Notify.SUCCESS,
 }
+#: What is told to a sender who does not say what he wants.
+_UNSAID = frozenset(action for action, wish in _WISHES.items() if wish in UNSAID)
 #: Octets up to which a message comes back as a whole: when nothing was said of it, and when the
 #: sender wants to have it back (RFC 3461 section 4.3).
 _SMALL, _LARGE = 64 * 1024, 1024 * 1024
@@ -70,7 +74,7 @@ class Facts:
 def wanted(action: Action, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
     """Return the outcomes of which the sender wants to be told (RFC 3461 section 4.1)."""
     wish = _WISHES[action]
-    unsaid = wish in UNSAID
+    unsaid = action in _UNSAID
     return tuple(
         outcome
         for outcome in outcomes
