@@ -32,12 +32,14 @@ class Outlet:
     def write(self, octets: bytes) -> None:
         """Send octets after all that was written before."""
         if self._direct and not self._behind and self._is_open():
-            sent = self._transport.writeSomeData(octets)
+            try:
+                sent = self._transport.socket.send(octets)
+            except OSError:
+                # It is full; or it is lost, and the reactor learns of that by what is left.
+                sent = 0
             if sent == len(octets):
                 return
-            # If the connection is lost, the reactor learns of it by what is left.
-            if isinstance(sent, int):
-                octets = octets[sent:]
+            octets = octets[sent:]
             self._fall_behind()
         self._transport.write(octets)
 
