@@ -6,7 +6,7 @@ RFC 5321 section 4.2 and RFC 3463.  Pure: knows the form of a reply, not its mea
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import attrs
 
@@ -47,6 +47,10 @@ class Reply:
 
     def wire(self) -> bytes:
         """Return the reply as a server writes it, the enhanced code on each line (RFC 2034)."""
+        return self._wire
+
+    @cached_property  # most of our replies are said again and again
+    def _wire(self) -> bytes:
         prefix = f"{self.enhanced} " if self.enhanced else ""
         *lines, last = self.text.split("\n")
         text = "".join(f"{self.code}-{prefix}{line}\r\n" for line in lines)

@@ -10,6 +10,7 @@ It knows no command; `session` and `protocol` have those.  RFC 2920, RFC 5321 se
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -108,7 +109,7 @@ class ESMTPWire(smtp.ESMTP):
         """The session runs inside TLS."""
         return bool(ISSLTransport.providedBy(self.transport))
 
-    @property
+    @cached_property
     def peer(self) -> str:
         """The client's address, or a word for a local socket."""
         address = self.client_address or self.transport.getPeer()
