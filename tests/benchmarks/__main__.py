@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import twisted
-from tests.benchmarks.row import Bench
+from tests.benchmarks.row import Bench, with_quiet_disk
 from tests.benchmarks.rows import CURVES, ROWS
 from tests.benchmarks.summary import summarize
 from tests.benchmarks.table import number, tables
@@ -59,22 +59,15 @@ def in_turns(sides, number):
     return sides[::-1] if number % 2 else sides
 
 
-def with_quiet_disk(measure, *args):
-    """Measure, when all that was left to write by what was measured before is on the disk."""
-    os.sync()
-    return measure(*args)
-
-
 def run_rows(chosen, bench):
     """Run rows round by round, and return the results."""
     rounds = {name: [] for name in chosen.rows}
     for count in range(chosen.rounds):
         for name in chosen.rows:
             row = ROWS[name]
-            rounds[name].append({})
-            for side in in_turns(row.sides, count):
-                figures = with_quiet_disk(row.measure, side, bench)
-                rounds[name][-1][side] = figures
+            measured = row.measure(in_turns(row.sides, count), bench)
+            rounds[name].append(measured)
+            for side, figures in measured.items():
                 say(f"round {count + 1}", name, side, row.figures, figures)
     return {
         "rounds": chosen.rounds,

@@ -15,7 +15,7 @@ from multisendcon_plugin.message import Message, Recipient, parcels
 from multisendcon_plugin.spool import rows
 from multisendcon_plugin.spool.database import open_database
 from multisendcon_plugin.spool.keys import new_deliveries
-from tests.benchmarks.row import Curve, Figure, Row
+from tests.benchmarks.row import Curve, Figure, Row, one_by_one
 from tests.endurance.footprint import Footprint
 from tests.interop.programs import run, until
 from tests.interop.relay import Relay, account
@@ -211,14 +211,14 @@ ROWS = (
         about="1,000,000 mails wait for one account, 8,000 more come in over 10 sessions",
         sides=_SIDES,
         figures=_WAITING,
-        measure=lambda _, bench: _waiting(bench.scaled(1_000_000), 1, bench),
+        measure=one_by_one(lambda _, bench: _waiting(bench.scaled(1_000_000), 1, bench)),
     ),
     Row(
         name="waiting-100",
         about="the same, for 100 accounts in turns",
         sides=_SIDES,
         figures=_WAITING,
-        measure=lambda _, bench: _waiting(bench.scaled(1_000_000), 100, bench),
+        measure=one_by_one(lambda _, bench: _waiting(bench.scaled(1_000_000), 100, bench)),
     ),
     Row(
         name="large-clients",
@@ -228,7 +228,7 @@ ROWS = (
             "memory": Figure(unit="MiB resident at most", limit=200, better="less"),
             "rate": Figure(unit="MB/s through"),
         },
-        measure=lambda _, bench: _large_clients(bench),
+        measure=one_by_one(lambda _, bench: _large_clients(bench)),
     ),
     Row(
         name="flat",
@@ -238,7 +238,7 @@ ROWS = (
             "first": Figure(unit="MiB resident after 100,000"),
             "growth": Figure(unit="MiB more after 500,000", limit=5, better="less"),
         },
-        measure=lambda _, bench: _flat(bench),
+        measure=one_by_one(lambda _, bench: _flat(bench)),
         usual=False,
     ),
 )

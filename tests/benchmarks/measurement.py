@@ -36,6 +36,16 @@ class Load:
     recipients: int = 1
 
 
+def addresses(load, bursts=1):
+    """Return the recipients of all mails that a server gets, those of the warm-up first."""
+    loads = [_warm_up(load), *[(load, name) for name in _names(bursts)]]
+    return [
+        f"{number}-{name}@customer.example"
+        for part, name in loads
+        for number in range(1, part.messages * part.recipients + 1)
+    ]
+
+
 def measure(server, sink, load):
     """Measure a server that runs and delivers to a sink; it is stopped then.
 
@@ -44,37 +54,86 @@ def measure(server, sink, load):
         whole process tree; share of a processor that the `sink` took.
     :raise RuntimeError: the server hangs; a message is missing, or has arrived twice.
     """
-    try:
-        return _measure(server, sink, load)
-    except (TimeoutError, subprocess.TimeoutExpired) as error:
-        raise RuntimeError(
-            f"{server.name}: {error}; {sink.count()} mails are at the sink; "
-            f"its log ends with\n{server.last_words()}"
-        ) from error
+    (figures,) = measure_in_turns([(server, sink)], load)
+    return figures
 
 
-def _measure(server, sink, load):
-    _send(server, attrs.evolve(load, messages=WARM_UP, size=4096, recipients=1), "warm-up")
-    _arrived(sink, WARM_UP)
-    cpu_before = _cpu_at_rest(server)
-    sink_before = tree_seconds(sink.process.pid)
+def measure_in_turns(pairs, load, bursts=1):
+    """Measure servers that run side by side, as `measure` does.
 
-    begin = time.monotonic()
-    _send(server, load, "measured")
-    accepted = time.monotonic() - begin
-    _arrived(sink, WARM_UP + load.messages)
-    through = time.monotonic() - begin
-    sink_cpu = tree_seconds(sink.process.pid) - sink_before
-    cpu = _cpu_at_rest(server) - cpu_before
+    The machine's speed changes from second to second.  So each server gets so many bursts, in
+    turns with the others; those that have none do nothing meanwhile.
 
-    server.stop()
-    _check(server, sink, load)
-    return {
-        "accepted": load.messages / accepted,
-        "through": load.messages / through,
-        "cpu": cpu * 1000 / load.messages,
-        "sink": sink_cpu / through,
-    }
+    :param pairs: servers, and their sinks.
+    :param load: of each burst.
+    :return: the figures of each server.
+    """
+    sides = [_Side(server, sink) for server, sink in pairs]
+    for side in sides:
+        side.take(*_warm_up(load))
+    warm = [attrs.evolve(side) for side in sides]
+    for count, name in enumerate(_names(bursts)):
+        for side in sides[::-1] if count % 2 else sides:
+            side.take(load, name)
+    expected = addresses(load, bursts)
+    for side in sides:
+        side.server.stop()
+        _check(side.server, side.sink, expected)
+    return [
+        side.figures_since(before, load.messages * bursts)
+        for side, before in zip(sides, warm, strict=True)
+    ]
+
+
+def _warm_up(load):
+    return attrs.evolve(load, messages=WARM_UP, size=4096, recipients=1), "warm-up"
+
+
+def _names(bursts):
+    return [f"measured-{number}" for number in range(1, bursts + 1)]
+
+
+@attrs.define
+class _Side:
+    """A server, what it has taken so far, and the seconds that this has cost."""
+
+    server: object
+    sink: object
+    messages: int = 0
+    accepted: float = 0.0
+    through: float = 0.0
+    cpu: float = 0.0
+    sink_cpu: float = 0.0
+
+    def take(self, load, name):
+        """Send a burst through it; all of it has arrived then, and the server is at rest."""
+        try:
+            self._take(load, name)
+        except (TimeoutError, subprocess.TimeoutExpired) as error:
+            raise RuntimeError(
+                f"{self.server.name}: {error}; {self.sink.count()} mails are at the sink; "
+                f"its log ends with\n{self.server.last_words()}"
+            ) from error
+
+    def _take(self, load, name):
+        cpu, sink_cpu = _cpu_at_rest(self.server), tree_seconds(self.sink.process.pid)
+        begin = time.monotonic()
+        _send(self.server, load, name)
+        self.accepted += time.monotonic() - begin
+        self.messages += load.messages
+        _arrived(self.sink, self.messages)
+        self.through += time.monotonic() - begin
+        self.sink_cpu += tree_seconds(self.sink.process.pid) - sink_cpu
+        self.cpu += _cpu_at_rest(self.server) - cpu
+
+    def figures_since(self, before, messages):
+        through = self.through - before.through
+        return {
+            "accepted": messages / (self.accepted - before.accepted),
+            "through": messages / through,
+            "cpu": (self.cpu - before.cpu) * 1000 / messages,
+            "sink": (self.sink_cpu - before.sink_cpu) / through,
+        }
 
 
 def _send(server, load, name):
@@ -117,13 +176,10 @@ def _cpu_at_rest(server):
     return now
 
 
-def _check(server, sink, load):
-    addressed = load.messages * load.recipients
-    expected = {f"{n}-measured@customer.example" for n in range(1, addressed + 1)}
-    expected |= {f"{n}-warm-up@customer.example" for n in range(1, WARM_UP + 1)}
+def _check(server, sink, expected):
     arrived = collections.Counter(sink.recipients())
     if arrived != dict.fromkeys(expected, 1) or server.waiting():
         raise RuntimeError(
-            f"{server.name}: {len(expected - set(arrived))} recipients got no mail, "
+            f"{server.name}: {len(set(expected) - set(arrived))} recipients got no mail, "
             f"{arrived.total() - len(arrived)} got one twice, {server.waiting()} mails wait"
         )

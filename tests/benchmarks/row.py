@@ -7,8 +7,9 @@ the ratio of the first to the second is judged.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -68,9 +69,9 @@ class Row:
     :param about: what it does, in a line.
     :param sides: one name, or two; see above.
     :param figures: by key.
-    :param measure: called with a side and the `Bench`; starts all that it needs, ends it, and
-        returns the figures of one round by key.  It raises `RuntimeError` or `TimeoutError` when
-        the server does not do what it should.
+    :param measure: called with the sides in the order of the round, and the `Bench`; starts all
+        that it needs, ends it, and returns for each side the figures of one round by key.  It
+        raises `RuntimeError` or `TimeoutError` when a server does not do what it should.
     :param usual: whether it runs when no rows are chosen.
     """
 
@@ -78,8 +79,22 @@ class Row:
     about: str
     sides: tuple[str, ...]
     figures: dict[str, Figure]
-    measure: Callable[[str, Bench], dict[str, float]]
+    measure: Callable[[Sequence[str], Bench], dict[str, dict[str, float]]]
     usual: bool = True
+
+
+def one_by_one(measure):
+    """Return the `measure` of a row whose sides are measured one after the other.
+
+    :param measure: called with one side and the `Bench`, returns its figures.
+    """
+    return lambda sides, bench: {side: with_quiet_disk(measure, side, bench) for side in sides}
+
+
+def with_quiet_disk(measure, *args):
+    """Measure, when all that was left to write by what was measured before is on the disk."""
+    os.sync()
+    return measure(*args)
 
 
 @attrs.frozen(kw_only=True)

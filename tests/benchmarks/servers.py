@@ -37,9 +37,18 @@ class PrivatePostfix(Postfix):
     """A Postfix with the sink as its relay host; arguments as above."""
 
     name = "Postfix"
+    settings = ""
 
     def __init__(self, folder, sink, login=None):
-        super().__init__(folder, sink, CONNECTIONS, _log_in(sink, login) if login else "")
+        more = self.settings + (_log_in(sink, login) if login else "")
+        super().__init__(folder, sink, CONNECTIONS, more)
+
+
+class HoldingPostfix(PrivatePostfix):
+    """One whose clients hand in no more than it carries on, which is the default."""
+
+    name = "Postfix (in_flow_delay = 1s)"
+    settings = "in_flow_delay = 1s\n"
 
 
 def _log_in(sink, login):
@@ -55,4 +64,4 @@ smtp_sasl_password_maps =
 """
 
 
-SERVERS = {each.name: each for each in (Multisendcon, PrivatePostfix)}
+SERVERS = {each.name: each for each in (Multisendcon, PrivatePostfix, HoldingPostfix)}
