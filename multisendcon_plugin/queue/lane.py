@@ -74,7 +74,7 @@ class Lane:
         self._conclude = conclude
         self._relieve = relieve
         self._alarm: IDelayedCall | None = None
-        self._under_way: set[Deferred[None]] = set()
+        self._under_way: set[Deferred[Any]] = set()
         #: Deliveries that a crash would have sent again: begun, and their outcome is not durable.
         self._unsettled: set[int] = set()
         self._relieved: set[int] = set()
@@ -165,11 +165,19 @@ class Lane:
         self.pace.begun()
         self._unsettled.add(delivery.number)
         attempt = self.relay.attempt(delivery, lambda: self._open_content(delivery.message))
-        attempt.addErrback(self._internal_error, delivery)
-        ended = attempt.addCallback(self._ended, delivery)
-        ended.addErrback(lambda failure: self.log.failure("the lane has a fault", failure))
-        self._under_way.add(ended)
-        ended.addCallback(lambda _: self._under_way.discard(ended))
+        self._under_way.add(attempt)
+        attempt.addBoth(self._over, delivery, attempt)
+
+    def _over(
+        self, result: Attempt | Failure, delivery: Delivery, attempt: Deferred[Attempt]
+    ) -> None:
+        self._under_way.discard(attempt)
+        if isinstance(result, Failure):
+            result = self._internal_error(result, delivery)
+        try:
+            self._ended(result, delivery)
+        except Exception:
+            self.log.failure("the lane has a fault")
 
     def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
         """A relay never fails; if one does, the mail is tried again later."""

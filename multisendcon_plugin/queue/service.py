@@ -134,13 +134,19 @@ class QueueService(Service):
         """Let something run to its end, also while the service stops."""
         running = Deferred.fromCoroutine(work)
         self._under_way.add(running)
-        running.addErrback(self._halt)
-        running.addErrback(lambda failure: self.log.failure("the queue has a fault", failure))
-        running.addCallback(lambda _: self._under_way.discard(running))
+        running.addBoth(self._over, running)
 
-    def _halt(self, failure: Failure) -> None:
+    def _over(self, result: Failure | None, running: Deferred[None]) -> None:
+        self._under_way.discard(running)
+        if result is None:
+            return
+        if result.check(SpoolBrokenError):
+            self._halt()
+        else:
+            self.log.failure("the queue has a fault", result)
+
+    def _halt(self) -> None:
         """Begin nothing new: what came of it could not be written, and it would be sent again."""
-        failure.trap(SpoolBrokenError)
         self._ready = False
         for lane in self._lanes.values():
             lane.halt()
@@ -236,7 +242,7 @@ class QueueService(Service):
         if failure.check(SpoolFullError):
             self._fullness.begin()
         if failure.check(SpoolBrokenError):
-            self._halt(failure)
+            self._halt()
         return failure
 
     def _committed(self, deliveries: tuple[Delivery, ...], content: bytes | None) -> None:
