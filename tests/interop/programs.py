@@ -104,7 +104,8 @@ class Program:
                 raise RuntimeError(f"it ended at once:\n{self.last_words()}")
             try:
                 socket.create_connection(address, timeout=5).close()
-            except ConnectionRefusedError:
+            except ConnectionError:
+                # Also a reset: the relay listens for a moment to see whether it could.
                 return False
             return True
 
