@@ -21,8 +21,6 @@ from twisted.logger import (
 from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
-_NEEDED = {"log_format", "log_time", "log_namespace", "log_level"}
-_SPECIAL = {"log_failure", "log_flattened", "log_system"}
 #: What may be lost if the process is killed before its turn is over.
 _NOT_URGENT = (LogLevel.debug, LogLevel.info)
 
@@ -30,10 +28,15 @@ _NOT_URGENT = (LogLevel.debug, LogLevel.info)
 def line(event: LogEvent) -> str | None:
     """Return what is written of an event; ``None``: nothing."""
     text = event.get("log_format")
-    if not (_is_plain(text) and event.keys() >= _NEEDED and _SPECIAL.isdisjoint(event)):
+    # One by one: this is asked for each line, and a set would be made of the event's many keys.
+    special = "log_failure" in event or "log_flattened" in event or "log_system" in event
+    if special or not _is_plain(text):
         return formatEventAsClassicLogText(event)
-    when = _time(int(event["log_time"]))
-    system = _system(event["log_namespace"], event["log_level"])
+    try:
+        when = _time(int(event["log_time"]))
+        system = _system(event["log_namespace"], event["log_level"])
+    except KeyError:
+        return formatEventAsClassicLogText(event)
     return f"{when} [{system}] " + text.replace("\n", "\n\t") + "\n"
 
 

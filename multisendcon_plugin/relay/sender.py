@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import deque
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -233,20 +234,20 @@ class AccountSender(smtp.ESMTPSender):
             reader.callback(self._replies.popleft())
 
     def lineReceived(self, line: bytes) -> None:
-        found = _REPLY_LINE.fullmatch(line)
-        if not found or len(line) > LONGEST_LINE:
+        parts = _parts(line) if len(line) <= LONGEST_LINE else None
+        if parts is None:
             self._not_smtp(line)
             return
-        code, mark, text = found.groups(b"")
-        if self.phase is Phase.LOGIN and code != b"334":
+        code, goes_on, text = parts
+        if self.phase is Phase.LOGIN and code != 334:
             text = self._masked(text)
         self._lines.append(text)
-        if mark == b"-":
+        if goes_on:
             if len(self._lines) > MOST_LINES:
                 self._not_smtp(b"a reply without end")
             return
         lines, self._lines = self._lines, []
-        reply = Reply.parse(int(code), lines)
+        reply = Reply.parse(code, lines)
         if self.phase is Phase.QUIT:
             self.transport.loseConnection()
         elif self._resting:
@@ -348,6 +349,16 @@ class AccountSender(smtp.ESMTPSender):
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` follows, and says so to whoever writes."""
         self._paused = True
+
+
+@lru_cache(maxsize=64)  # a server says mostly the same, mail for mail
+def _parts(line: bytes) -> tuple[int, bool, bytes] | None:
+    """Return a reply line's code, whether lines follow, and its text; ``None``: it is none."""
+    found = _REPLY_LINE.fullmatch(line)
+    if not found:
+        return None
+    code, mark, text = found.groups(b"")
+    return int(code), mark == b"-", text
 
 
 def _text(reason: Failure) -> str:
