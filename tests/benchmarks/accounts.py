@@ -6,7 +6,7 @@ import contextlib
 import json
 
 from tests.benchmarks.measurement import Load, addresses, measure, measure_in_turns
-from tests.benchmarks.row import Curve, Figure, Row, with_quiet_disk
+from tests.benchmarks.row import Curve, Figure, Row
 from tests.interop.relay import Relay, account
 from tests.interop.sink import Sink
 
@@ -68,7 +68,7 @@ def _side_by_side(used):
                 accounts = {"count": _COUNTS[side], "used": used[side]}
                 relay = _ManyAccounts(disk, sink, recipients, **accounts)
                 pairs.append((running.enter_context(relay), sink))
-            measured = with_quiet_disk(measure_in_turns, pairs, load, _BURSTS)
+            measured = measure_in_turns(pairs, load, _BURSTS)
         return {
             side: {key: figures[key] for key in ("through", "cpu")}
             for side, figures in zip(sides, measured, strict=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import attrs
 
 from tests.benchmarks.login_sink import LoginSink
-from tests.benchmarks.measurement import Load, measure
-from tests.benchmarks.row import Curve, Figure, Row, one_by_one
+from tests.benchmarks.measurement import Load, measure_in_turns
+from tests.benchmarks.row import Curve, Figure, Row
 from tests.benchmarks.servers import SERVERS, HoldingPostfix, Multisendcon, PrivatePostfix
 from tests.interop.sink import Sink
 
@@ -14,42 +16,57 @@ _SIDES = (Multisendcon.name, PrivatePostfix.name)
 _CPU = "ms CPU per message"
 #: Figures without a target.
 _TO_READ = {"cpu": Figure(unit=_CPU), "sink": Figure(unit="processors busy in the sink")}
+#: Bursts in which the mails of a row come, by turns with those for the other server.
+_BURSTS = 2
 
 
-def _measure(side, bench, load):
-    """Send a load through a server that was just started, to a sink of its own."""
-    load = attrs.evolve(load, messages=bench.scaled(load.messages))
-    with (
-        bench.folders() as (disk, memory),
-        Sink(disk, memory / "mails") as sink,
-        SERVERS[side](disk, sink) as server,
-    ):
-        return measure(server, sink, load)
+def _plain(side, bench):
+    """Start a server, and a sink of its own; return what ends both, and both."""
+    with contextlib.ExitStack() as running:
+        disk, memory = running.enter_context(bench.folders())
+        sink = running.enter_context(Sink(disk, memory / "mails"))
+        server = running.enter_context(SERVERS[side](disk, sink))
+        return running.pop_all(), server, sink
 
 
-def _measure_login(side, bench, load):
+def _with_login(side, bench):
     """Do the same with a sink that wants TLS and a login."""
+    with contextlib.ExitStack() as running:
+        disk, memory = running.enter_context(bench.folders())
+        sink = running.enter_context(LoginSink(disk, memory / "notes"))
+        server = running.enter_context(SERVERS[side](disk, sink, sink.login))
+        return running.pop_all(), server, sink
+
+
+def _measure(sides, bench, load, start=_plain, bursts=1):
+    """Send a load, so many times, through servers that were just started, to sinks of their own."""
+    with contextlib.ExitStack() as running:
+        pairs = []
+        for side in sides:
+            both, server, sink = start(side, bench)
+            running.enter_context(both)
+            pairs.append((server, sink))
+        return measure_in_turns(pairs, load, bursts)
+
+
+def _measure_point(side, bench, load):
     load = attrs.evolve(load, messages=bench.scaled(load.messages))
-    with (
-        bench.folders() as (disk, memory),
-        LoginSink(disk, memory / "notes") as sink,
-        SERVERS[side](disk, sink, sink.login) as server,
-    ):
-        return measure(server, sink, load)
+    (figures,) = _measure([side], bench, load)
+    return figures
 
 
-def _row(name, about, load, measure_load=_measure, sides=_SIDES, **wanted):
+def _row(name, about, load, start=_plain, sides=_SIDES, **wanted):
     """Return a row; of what a measurement gives, it shows what is wanted and what is to be read."""
     figures = wanted | {key: each for key, each in _TO_READ.items() if key not in wanted}
 
-    def measure_round(side, bench):
-        measured = measure_load(side, bench, load)
-        measured["megabytes"] = measured["through"] * load.size / 1e6
-        return {key: measured[key] for key in figures}
+    def measure_sides(sides, bench):
+        burst = attrs.evolve(load, messages=max(1, bench.scaled(load.messages) // _BURSTS))
+        measured = dict(zip(sides, _measure(sides, bench, burst, start, _BURSTS), strict=True))
+        for each in measured.values():
+            each["megabytes"] = each["through"] * load.size / 1e6
+        return {side: {key: each[key] for key in figures} for side, each in measured.items()}
 
-    return Row(
-        name=name, about=about, sides=sides, figures=figures, measure=one_by_one(measure_round)
-    )
+    return Row(name=name, about=about, sides=sides, figures=figures, measure=measure_sides)
 
 
 ROWS = (
@@ -92,7 +109,7 @@ ROWS = (
         "tls-login",
         "5,000 mails of 4 KiB over 10 sessions, to a server with STARTTLS and login",
         Load(messages=5000),
-        _measure_login,
+        _with_login,
         through=Figure(unit="messages/s through", limit=3, aim=5),
     ),
 )
@@ -106,7 +123,7 @@ CURVES = (
         points=(1, 2, 5, 10, 20, 50),
         sides=_SIDES,
         figures=_CURVE,
-        measure=lambda side, point, bench: _measure(
+        measure=lambda side, point, bench: _measure_point(
             side, bench, Load(messages=2000, sessions=point)
         ),
     ),
@@ -117,7 +134,7 @@ CURVES = (
         sides=_SIDES,
         figures=_CURVE,
         # As many mails as make 200 MB, if those are not too many or too few.
-        measure=lambda side, point, bench: _measure(
+        measure=lambda side, point, bench: _measure_point(
             side, bench, Load(messages=min(2000, max(200, 200_000_000 // point)), size=point)
         ),
     ),
