@@ -13,7 +13,7 @@ from tests.interop.sink import Sink
 _MANY, _FEW = "10,000 accounts", "10 accounts"
 _COUNTS = {_MANY: 10_000, _FEW: 10}
 _USED = {_MANY: 1000, _FEW: 10}
-_BURSTS = 5
+_BURSTS = 20
 _THROUGH, _CPU = "messages/s through", "ms CPU per message"
 
 
