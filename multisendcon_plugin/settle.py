@@ -88,12 +88,9 @@ def judge(
     :param fallback: the account that takes over if this one had a fault.
     :raise ValueError: the attempt speaks of other recipients than the delivery has.
     """
-    said_of = tuple(outcome.recipient for outcome in attempt.outcomes)
-    if said_of != delivery.recipients and set(said_of) != set(delivery.recipients):
+    if {outcome.recipient for outcome in attempt.outcomes} != set(delivery.recipients):
         raise ValueError("an attempt must have an outcome for each recipient of its delivery")
     delivered = tuple(each for each in attempt.outcomes if each.verdict is Verdict.DELIVERED)
-    if len(delivered) == len(attempt.outcomes):
-        return Judgement(remaining=None, delivered=delivered)
     undelivered = tuple(each for each in attempt.outcomes if each.verdict is not Verdict.DELIVERED)
     refused = tuple(each for each in undelivered if _is_refused(each, attempt))
     waiting = tuple(each for each in undelivered if not _is_refused(each, attempt))

@@ -7,7 +7,14 @@ import re
 
 import attrs
 import pytest
-from twisted.logger import LegacyLogObserverWrapper, LogLevel, capturedLogs, textFileLogObserver
+from twisted.logger import (
+    LegacyLogObserverWrapper,
+    Logger,
+    LogLevel,
+    capturedLogs,
+    formatEvent,
+    textFileLogObserver,
+)
 from twisted.python.log import textFromEventDict
 
 from multisendcon_plugin.attempt import Outcome, Verdict
@@ -96,3 +103,14 @@ def test_nothing_in_a_text_is_taken_for_a_field(word):
     LegacyLogObserverWrapper(legacy.append)(event)
     assert textFromEventDict(legacy[0]) == text
     assert (event["text"], event["id"], event["reply"]) == (text, "1", f"550 5.1.1 {word}")
+
+
+def test_an_event_is_one_that_a_logger_would_publish():
+    with capturedLogs() as events:
+        journal._tell("a {b}", number=1)
+        Logger(namespace=journal._log.namespace).info("a {{b}}", text="a {b}", number=1)
+    ours, usual = events
+    assert formatEvent(ours) == formatEvent(usual) == "a {b}"
+    assert ours.keys() == usual.keys()
+    same = ours.keys() - {"log_logger", "log_time", "log_source"}
+    assert {key: ours[key] for key in same} == {key: usual[key] for key in same}

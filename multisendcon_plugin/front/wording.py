@@ -47,7 +47,7 @@ def read_commit(octets: bytes) -> tuple[Envelope, int, tuple[Parcel, ...], bytes
     """
     end = _SIZE + int.from_bytes(octets[:_SIZE], "big")
     reverse_path, recipients, eight_bit, utf8, author, returns, envelope_id, *more = json.loads(
-        octets[_SIZE:end].decode()
+        octets[_SIZE:end]
     )
     header_size, parcels = more
     envelope = Envelope(

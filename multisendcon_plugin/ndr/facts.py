@@ -18,8 +18,6 @@ from ..message import Message
 class Action(enum.Enum):
     """What a report says; the words of RFC 3464, section 2.3.3."""
 
-    __hash__ = object.__hash__  # see `Phase`
-
     FAILED = "failed"
     DELAYED = "delayed"
     RELAYED = "relayed"

@@ -96,7 +96,6 @@ class AccountSender(smtp.ESMTPSender):
         self._lost: SessionBrokenError | None = None
         self._paused = False
         self._resting = False
-        self._in_handshake = False
         self._idle_limit: IDelayedCall | None = None
         self._ends = ""
         self._tls_version = ""
@@ -122,13 +121,11 @@ class AccountSender(smtp.ESMTPSender):
         # The command after a body would wait for the acknowledgement of the body.
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
-        self._in_handshake = self.secure
         self._outlet = Outlet(self.transport, self)
         local, server = self.transport.getHost(), self.transport.getPeer()
         self._ends = f"{local.host} to {server.host} port {server.port}"
 
     def handshakeCompleted(self) -> None:
-        self._in_handshake = False
         self._tls_version = self.transport.getHandle().get_protocol_version_name()
         if self._reader:
             self.setTimeout(PATIENCE[self.phase])
@@ -144,7 +141,7 @@ class AccountSender(smtp.ESMTPSender):
     @property
     def _going_on(self) -> Phase:
         """The phase, but for the handshake of TLS, which nobody waits for."""
-        return Phase.TLS if self._in_handshake else self.phase
+        return Phase.TLS if self.secure and not self._tls_version else self.phase
 
     def rest(self, limit: float) -> None:
         """Wait for the next mail, for so many seconds."""
@@ -193,7 +190,6 @@ class AccountSender(smtp.ESMTPSender):
                 Phase.TLS, Reply(0, "4.7.0", "octets came between the reply to STARTTLS and TLS")
             )
         self.phase = Phase.TLS
-        self._in_handshake = True
         self._outlet.start_tls(self.context)
 
     def abort(self, why: str) -> None:

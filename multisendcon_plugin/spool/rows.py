@@ -183,7 +183,7 @@ def _state(delivery: Delivery) -> tuple[Any, ...]:
         delivery.attempts,
         delivery.tried_at,
         delivery.waited,
-        json.dumps(delivery.tried) if delivery.tried else "[]",
+        json.dumps(delivery.tried),
         delivery.uncertain,
         delivery.warned,
         delivery.last_reply,

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import twisted
-from tests.benchmarks.row import Bench, with_quiet_disk
+from tests.benchmarks.row import Bench, in_turns, with_quiet_disk
 from tests.benchmarks.rows import CURVES, ROWS
 from tests.benchmarks.summary import summarize
 from tests.benchmarks.table import number, tables
@@ -52,11 +52,6 @@ def machine():
         "Twisted": twisted.__version__,
         "Postfix": run("postconf", "-d", "-h", "mail_version").stdout.strip(),
     }
-
-
-def in_turns(sides, number):
-    """Return the sides in the order of a round: the first one changes, for what else goes on."""
-    return sides[::-1] if number % 2 else sides
 
 
 def run_rows(chosen, bench):

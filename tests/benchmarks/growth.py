@@ -15,7 +15,7 @@ from multisendcon_plugin.message import Message, Recipient, parcels
 from multisendcon_plugin.spool import rows
 from multisendcon_plugin.spool.database import open_database
 from multisendcon_plugin.spool.keys import new_deliveries
-from tests.benchmarks.row import Curve, Figure, Row, one_by_one
+from tests.benchmarks.row import Curve, Figure, Row, in_turns, one_by_one
 from tests.endurance.footprint import Footprint
 from tests.interop.programs import run, until
 from tests.interop.relay import Relay, account
@@ -65,7 +65,7 @@ def _taken_in_turns(relays, messages):
     """Hand mails in at both in turns, and return the seconds that each took in all."""
     seconds = dict.fromkeys(relays, 0.0)
     for number in range(_BURSTS):
-        for relay in relays[::-1] if number % 2 else relays:
+        for relay in in_turns(relays, number):
             began = time.monotonic()
             send(relay, messages=messages, size=4096, sessions=10)
             seconds[relay] += time.monotonic() - began

@@ -9,6 +9,7 @@ import time
 
 import attrs
 
+from tests.benchmarks.row import in_turns
 from tests.interop.processes import tree_seconds
 from tests.interop.programs import run
 
@@ -72,18 +73,15 @@ def measure_in_turns(pairs, load, bursts=1):
     sides = [_Side(server, sink) for server, sink in pairs]
     for side in sides:
         side.take(*_warm_up(load))
-    warm = [attrs.evolve(side) for side in sides]
-    for count, name in enumerate(_names(bursts)):
-        for side in sides[::-1] if count % 2 else sides:
-            side.take(load, name)
+    taken = [(side, []) for side in sides]
+    for number, name in enumerate(_names(bursts)):
+        for side, costs in in_turns(taken, number):
+            costs.append(side.take(load, name))
     expected = addresses(load, bursts)
     for side in sides:
         side.server.stop()
         _check(side.server, side.sink, expected)
-    return [
-        side.figures_since(before, load.messages * bursts)
-        for side, before in zip(sides, warm, strict=True)
-    ]
+    return [_figures(costs, load.messages * bursts) for _, costs in taken]
 
 
 def _warm_up(load):
@@ -94,22 +92,41 @@ def _names(bursts):
     return [f"measured-{number}" for number in range(1, bursts + 1)]
 
 
+@attrs.frozen(kw_only=True)
+class _Cost:
+    """The seconds that a burst has taken."""
+
+    accepted: float
+    through: float
+    cpu: float
+    sink: float
+
+
+def _figures(costs, messages):
+    total = {
+        field.name: sum(getattr(cost, field.name) for cost in costs)
+        for field in attrs.fields(_Cost)
+    }
+    return {
+        "accepted": messages / total["accepted"],
+        "through": messages / total["through"],
+        "cpu": total["cpu"] * 1000 / messages,
+        "sink": total["sink"] / total["through"],
+    }
+
+
 @attrs.define
 class _Side:
-    """A server, what it has taken so far, and the seconds that this has cost."""
+    """A server with its sink, and how many mails it has got."""
 
     server: object
     sink: object
     messages: int = 0
-    accepted: float = 0.0
-    through: float = 0.0
-    cpu: float = 0.0
-    sink_cpu: float = 0.0
 
     def take(self, load, name):
         """Send a burst through it; all of it has arrived then, and the server is at rest."""
         try:
-            self._take(load, name)
+            return self._take(load, name)
         except (TimeoutError, subprocess.TimeoutExpired) as error:
             raise RuntimeError(
                 f"{self.server.name}: {error}; {self.sink.count()} mails are at the sink; "
@@ -119,24 +136,19 @@ class _Side:
     def _take(self, load, name):
         # What the others have left to write is not to be paid for here.
         os.sync()
-        cpu, sink_cpu = _cpu_at_rest(self.server), tree_seconds(self.sink.process.pid)
+        cpu, sink = _cpu_at_rest(self.server), tree_seconds(self.sink.process.pid)
         begin = time.monotonic()
         _send(self.server, load, name)
-        self.accepted += time.monotonic() - begin
+        accepted = time.monotonic() - begin
         self.messages += load.messages
         _arrived(self.sink, self.messages)
-        self.through += time.monotonic() - begin
-        self.sink_cpu += tree_seconds(self.sink.process.pid) - sink_cpu
-        self.cpu += _cpu_at_rest(self.server) - cpu
-
-    def figures_since(self, before, messages):
-        through = self.through - before.through
-        return {
-            "accepted": messages / (self.accepted - before.accepted),
-            "through": messages / through,
-            "cpu": (self.cpu - before.cpu) * 1000 / messages,
-            "sink": (self.sink_cpu - before.sink_cpu) / through,
-        }
+        through = time.monotonic() - begin
+        return _Cost(
+            accepted=accepted,
+            through=through,
+            sink=tree_seconds(self.sink.process.pid) - sink,
+            cpu=_cpu_at_rest(self.server) - cpu,
+        )
 
 
 def _send(server, load, name):

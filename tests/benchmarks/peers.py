@@ -20,32 +20,19 @@ _TO_READ = {"cpu": Figure(unit=_CPU), "sink": Figure(unit="processors busy in th
 _BURSTS = 2
 
 
-def _plain(side, bench):
-    """Start a server, and a sink of its own; return what ends both, and both."""
-    with contextlib.ExitStack() as running:
-        disk, memory = running.enter_context(bench.folders())
-        sink = running.enter_context(Sink(disk, memory / "mails"))
-        server = running.enter_context(SERVERS[side](disk, sink))
-        return running.pop_all(), server, sink
+def _start(running, side, bench, *, login):
+    """Start a server, and a sink of its own, which wants TLS and a login or does not."""
+    disk, memory = running.enter_context(bench.folders())
+    make_sink = LoginSink if login else Sink
+    sink = running.enter_context(make_sink(disk, memory / "mails"))
+    server = SERVERS[side](disk, sink, sink.login if login else None)
+    return running.enter_context(server), sink
 
 
-def _with_login(side, bench):
-    """Do the same with a sink that wants TLS and a login."""
-    with contextlib.ExitStack() as running:
-        disk, memory = running.enter_context(bench.folders())
-        sink = running.enter_context(LoginSink(disk, memory / "notes"))
-        server = running.enter_context(SERVERS[side](disk, sink, sink.login))
-        return running.pop_all(), server, sink
-
-
-def _measure(sides, bench, load, start=_plain, bursts=1):
+def _measure(sides, bench, load, *, bursts=1, login=False):
     """Send a load, so many times, through servers that were just started, to sinks of their own."""
     with contextlib.ExitStack() as running:
-        pairs = []
-        for side in sides:
-            both, server, sink = start(side, bench)
-            running.enter_context(both)
-            pairs.append((server, sink))
+        pairs = [_start(running, side, bench, login=login) for side in sides]
         return measure_in_turns(pairs, load, bursts)
 
 
@@ -55,16 +42,19 @@ def _measure_point(side, bench, load):
     return figures
 
 
-def _row(name, about, load, start=_plain, sides=_SIDES, **wanted):
+def _row(name, about, load, *, sides=_SIDES, login=False, **wanted):
     """Return a row; of what a measurement gives, it shows what is wanted and what is to be read."""
     figures = wanted | {key: each for key, each in _TO_READ.items() if key not in wanted}
 
     def measure_sides(sides, bench):
         burst = attrs.evolve(load, messages=max(1, bench.scaled(load.messages) // _BURSTS))
-        measured = dict(zip(sides, _measure(sides, bench, burst, start, _BURSTS), strict=True))
-        for each in measured.values():
+        measured = _measure(sides, bench, burst, bursts=_BURSTS, login=login)
+        for each in measured:
             each["megabytes"] = each["through"] * load.size / 1e6
-        return {side: {key: each[key] for key in figures} for side, each in measured.items()}
+        return {
+            side: {key: each[key] for key in figures}
+            for side, each in zip(sides, measured, strict=True)
+        }
 
     return Row(name=name, about=about, sides=sides, figures=figures, measure=measure_sides)
 
@@ -109,7 +99,7 @@ ROWS = (
         "tls-login",
         "5,000 mails of 4 KiB over 10 sessions, to a server with STARTTLS and login",
         Load(messages=5000),
-        _with_login,
+        login=True,
         through=Figure(unit="messages/s through", limit=3, aim=5),
     ),
 )

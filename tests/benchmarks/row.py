@@ -91,6 +91,11 @@ def one_by_one(measure):
     return lambda sides, bench: {side: with_quiet_disk(measure, side, bench) for side in sides}
 
 
+def in_turns(sides, number):
+    """Return the sides in the order of a round or burst: the first one changes with its number."""
+    return sides[::-1] if number % 2 else sides
+
+
 def with_quiet_disk(measure, *args):
     """Measure, when all that was left to write by what was measured before is on the disk."""
     os.sync()
