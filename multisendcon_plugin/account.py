@@ -9,7 +9,10 @@ import enum
 
 import attrs
 
+from .failure import Action, Rule, classify
 from .masks import EVERYONE, Masks
+from .phase import Phase
+from .reply import Reply
 
 
 class Tls(enum.Enum):
@@ -47,6 +50,12 @@ class Account:
     fallback: tuple[str, ...] | None = None
     """Names of other accounts; ``None``: later accounts with the same masks."""
     enabled: bool = True
+    replies: tuple[Rule, ...] = ()
+    """Rows of its own, above the table of `failure`."""
+
+    def classify(self, phase: Phase, reply: Reply) -> Action:
+        """Return what follows from a reply of the account's server that is not positive."""
+        return classify(phase, reply, login=bool(self.username), own=self.replies)
 
     @property
     def implicit_tls(self) -> bool:

@@ -9,7 +9,7 @@ import enum
 
 import attrs
 
-from .failure import Action, Scope, classify
+from .failure import Action
 from .message import Recipient
 from .phase import Phase
 from .reply import Reply
@@ -29,12 +29,17 @@ class Verdict(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """The verdict for one recipient, and the reply that says so."""
+    """The verdict for one recipient, and the reply that says so.
+
+    :param action: what follows from the reply; ``None`` when it does not speak of the mail: it
+        was delivered, or the session ended.
+    """
 
     recipient: Recipient
     verdict: Verdict
     phase: Phase
     reply: Reply
+    action: Action | None = None
 
 
 def all_deferred(
@@ -49,16 +54,14 @@ def all_deferred(
 
 @attrs.frozen(kw_only=True)
 class AccountFault:
-    """The account could not be used: nothing is said about the mail."""
+    """The account could not be used: nothing is said about the mail.
+
+    :param action: what follows for the account: one that `Action.stops_account`.
+    """
 
     phase: Phase
     reply: Reply
-
-    @property
-    def action(self) -> Action:
-        """What follows for the account: REST, SLOW or ALARM."""
-        rule = classify(self.phase, self.reply)
-        return rule.action if rule.scope is Scope.ACCOUNT else Action.REST
+    action: Action
 
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.reply}"
@@ -81,3 +84,21 @@ class Attempt:
     mail_ended: float | None = None
     session: str = ""
     reports_success: bool = False
+
+    @property
+    def possible_fault(self) -> AccountFault | None:
+        """The fault of the account, if other mails hear the same: see `DEFER_THEN_SLOW`.
+
+        ``None`` when there is a fault already, or the server has taken the mail for somebody.
+        """
+        if self.fault or any(each.verdict is Verdict.DELIVERED for each in self.outcomes):
+            return None
+        for outcome in self.outcomes:
+            if outcome.action is Action.DEFER_THEN_SLOW:
+                return AccountFault(phase=outcome.phase, reply=outcome.reply, action=Action.SLOW)
+        return None
+
+    @property
+    def moves(self) -> bool:
+        """Another account may take the mail over."""
+        return self.fault is not None and self.fault.action is not Action.SLOW

@@ -11,7 +11,7 @@ import attrs
 from .attempt import AccountFault, Attempt, Outcome, Verdict, all_deferred
 from .backoff import retry_pause
 from .configuration.values import DeliverySettings
-from .failure import Action, classify
+from .failure import Action
 from .message import Delivery, Submission
 
 _FAILURES_BEFORE_EXPIRY = 2
@@ -85,7 +85,7 @@ def judge(
     :param now: seconds since the epoch.
     :param started: when the relay was started.
     :param jitter: 0 to 1, see `retry_pause`.
-    :param fallback: the account that takes over if this one had a fault.
+    :param fallback: the account that takes over if this one had a fault: see `Attempt.moves`.
     :raise ValueError: the attempt speaks of other recipients than the delivery has.
     """
     if {outcome.recipient for outcome in attempt.outcomes} != set(delivery.recipients):
@@ -111,10 +111,10 @@ def judge(
     )
     failures = delivery.attempts + 1
 
-    if attempt.fault and fallback is not None and not uncertain:
+    if attempt.moves and fallback is not None and not uncertain:
         tried = (*delivery.tried, delivery.account)
         remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
-    elif delivered and all(_is_split(outcome) for outcome in waiting):
+    elif delivered and all(outcome.action is Action.SPLIT for outcome in waiting):
         # The server takes them, but not in the same transaction.
         remaining = attrs.evolve(remaining, due=now)
     elif failures >= _FAILURES_BEFORE_EXPIRY and remaining.waited >= settings.give_up_after:
@@ -167,10 +167,6 @@ def retry_until(
 
 def _is_refused(outcome: Outcome, attempt: Attempt) -> bool:
     return outcome.verdict is Verdict.FAILED and not attempt.fault
-
-
-def _is_split(outcome: Outcome) -> bool:
-    return classify(outcome.phase, outcome.reply).action is Action.SPLIT
 
 
 def _last_reply(attempt: Attempt, waiting: tuple[Outcome, ...]) -> str:

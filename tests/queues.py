@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from multisendcon_plugin.attempt import AccountFault, Attempt, Outcome, Verdict
 from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.failure import classify
 from multisendcon_plugin.interfaces import IDraft, IRelay, ISpool
 from multisendcon_plugin.message import Delivery, Message, Recipient
 from multisendcon_plugin.phase import Phase
@@ -19,9 +20,16 @@ from multisendcon_plugin.reply import Reply
 
 NOW = 1_700_000_000.0
 
-CLOSED = AccountFault(phase=Phase.CONNECT, reply=Reply(0, "4.4.1", "connection refused"))
-LOGIN_REFUSED = AccountFault(phase=Phase.LOGIN, reply=Reply(535, "5.7.8", "bad password"))
-LOST = AccountFault(phase=Phase.END, reply=Reply(0, "4.4.2", "connection lost"))
+
+def fault(phase, *reply):
+    """Return the fault of an account whose server replied so, without rows of its own."""
+    reply = Reply(*reply)
+    return AccountFault(phase=phase, reply=reply, action=classify(phase, reply))
+
+
+CLOSED = fault(Phase.CONNECT, 0, "4.4.1", "connection refused")
+LOGIN_REFUSED = fault(Phase.LOGIN, 535, "5.7.8", "bad password")
+LOST = fault(Phase.END, 0, "4.4.2", "connection lost")
 
 REPLIES = {
     Verdict.DELIVERED: (Phase.END, Reply(250, "2.0.0", "taken")),

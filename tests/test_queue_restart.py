@@ -6,11 +6,10 @@ import attrs
 import pytest
 from twisted.logger import LogLevel
 
-from multisendcon_plugin.attempt import AccountFault, Verdict
+from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue import service as queue_service
-from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.spool import MemorySpool
 from tests.queue_world import (
     DAY,
@@ -23,9 +22,9 @@ from tests.queue_world import (
     deferring,
     silent,
 )
-from tests.queues import LOST, NOW, clock_now, logged
+from tests.queues import LOST, NOW, clock_now, fault, logged
 
-SHUTTING_DOWN = AccountFault(phase=Phase.CONNECT, reply=Reply(0, "4.3.2", "shutting down"))
+SHUTTING_DOWN = fault(Phase.CONNECT, 0, "4.3.2", "shutting down")
 
 
 @pytest.fixture(autouse=True)

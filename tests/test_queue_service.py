@@ -8,7 +8,7 @@ from email.utils import formatdate
 import pytest
 from twisted.logger import LogLevel
 
-from multisendcon_plugin.attempt import AccountFault, Verdict
+from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.configuration.values import ReportTo
 from multisendcon_plugin.dsn import Notify
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError, SpoolFullError
@@ -17,7 +17,6 @@ from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue import agenda
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.queue.held import HeldContent
-from multisendcon_plugin.reply import Reply
 from tests.queue_world import (
     DAY,
     HOUR,
@@ -33,7 +32,7 @@ from tests.queue_world import (
     refusing,
     silent,
 )
-from tests.queues import CLOSED, NOW, logged, turn
+from tests.queues import CLOSED, NOW, fault, logged, turn
 
 
 @pytest.fixture(autouse=True)
@@ -438,7 +437,7 @@ def test_the_fallback_account_takes_over():
 
 def test_an_account_that_is_asked_for_too_much_keeps_its_mail():
     world = World(account("A"), account("B"))
-    too_much = AccountFault(phase=Phase.GREETING, reply=Reply(421, "4.7.0", "too many connections"))
+    too_much = fault(Phase.GREETING, 421, "4.7.0", "too many connections")
     world.servers["A"] = lambda now: now.end(fault=too_much)
     world.mail()
     world.run(10)

@@ -5,14 +5,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.attempt import AccountFault, Attempt, Outcome, Verdict
+from multisendcon_plugin.attempt import Attempt, Outcome, Verdict
 from multisendcon_plugin.backoff import retry_pause
 from multisendcon_plugin.configuration.values import DeliverySettings
 from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.failure import Action
 from multisendcon_plugin.message import Delivery, Message, Recipient
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import delayed_by, judge, retry_until, waited
+from tests.queues import fault
 
 ARRIVED = 1_000_000.0
 SETTINGS = DeliverySettings(retry=(60.0, 300.0), give_up_after=1000.0, warn_after=500.0)
@@ -20,8 +22,8 @@ SETTINGS = DeliverySettings(retry=(60.0, 300.0), give_up_after=1000.0, warn_afte
 OK = Reply(250, "2.0.0", "queued")
 LATER = Reply(451, "4.7.1", "greylisted")
 NEVER = Reply(550, "5.1.1", "no such user")
-REFUSED_LOGIN = AccountFault(phase=Phase.LOGIN, reply=Reply(535, "5.7.8", "bad password"))
-LOST = AccountFault(phase=Phase.END, reply=Reply(0, "", "connection lost"))
+REFUSED_LOGIN = fault(Phase.LOGIN, 535, "5.7.8", "bad password")
+LOST = fault(Phase.END, 0, "4.4.2", "connection lost")
 
 REPLIES = {
     Verdict.DELIVERED: (Phase.END, OK),
@@ -405,7 +407,7 @@ def test_a_warning_is_given_once_and_for_all_that_remains(situation):
 
 def test_recipients_that_were_one_too_many_go_next_at_once():
     some = outcomes(Verdict.DELIVERED, Verdict.DEFERRED)
-    too_many = attrs.evolve(some[1], reply=Reply(452, "4.5.3", "too many recipients"))
+    too_many = attrs.evolve(some[1], action=Action.SPLIT)
     before = delivery_of(some)
     attempt = Attempt(outcomes=(some[0], too_many))
     judgement = judge(
@@ -418,7 +420,7 @@ def test_recipients_that_were_one_too_many_go_next_at_once():
 
 def test_if_no_recipient_was_taken_one_too_many_is_a_deferral():
     [one] = outcomes(Verdict.DEFERRED)
-    too_many = attrs.evolve(one, reply=Reply(452, "4.5.3", "too many recipients"))
+    too_many = attrs.evolve(one, action=Action.SPLIT)
     judgement = judge(
         delivery_of([one]),
         Attempt(outcomes=(too_many,)),
@@ -437,3 +439,40 @@ def test_what_was_uncertain_once_never_goes_to_another_account():
     )
     assert judgement.remaining.account == before.account
     assert judgement.remaining.uncertain
+
+
+# What an attempt says of its account.
+
+
+def test_a_mail_that_may_have_been_greylisted_is_a_possible_fault_of_the_account():
+    deferred, other = outcomes(Verdict.DEFERRED, Verdict.DEFERRED)
+    greylisted = attrs.evolve(deferred, action=Action.DEFER_THEN_SLOW)
+    assert Attempt(outcomes=(other,)).possible_fault is None
+    possible = Attempt(outcomes=(other, greylisted)).possible_fault
+    assert possible.action is Action.SLOW
+    assert possible.reply == greylisted.reply
+
+
+def test_a_mail_that_somebody_gets_is_none():
+    some = outcomes(Verdict.DELIVERED, Verdict.DEFERRED)
+    greylisted = attrs.evolve(some[1], action=Action.DEFER_THEN_SLOW)
+    assert Attempt(outcomes=(some[0], greylisted)).possible_fault is None
+
+
+def test_where_the_account_is_at_fault_nothing_is_only_possible():
+    [one] = outcomes(Verdict.DEFERRED)
+    greylisted = attrs.evolve(one, action=Action.DEFER_THEN_SLOW)
+    assert Attempt(outcomes=(greylisted,), fault=LOST).possible_fault is None
+
+
+@pytest.mark.parametrize(
+    ("problem", "moves"),
+    [
+        (LOST, True),
+        (REFUSED_LOGIN, True),
+        (fault(Phase.GREETING, 421, "4.7.0", "slow down"), False),
+        (None, False),
+    ],
+)
+def test_another_account_takes_over_for_a_fault_but_not_because_it_was_too_much(problem, moves):
+    assert Attempt(outcomes=outcomes(Verdict.DEFERRED), fault=problem).moves is moves

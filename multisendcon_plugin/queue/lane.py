@@ -35,6 +35,7 @@ _INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log
 _COMPLAINTS = {
     Action.REST: "account {account} cannot be used: {fault}; its mail waits",
     Action.SLOW: "account {account} is asked for too much: {fault}; its mail waits",
+    Action.QUOTA: "account {account} has used up its quota: {fault}; its mail waits",
     Action.ALARM: "account {account} cannot be used: {fault}; its mail waits, and somebody has to "
     "look at its login",
 }

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ..account import Account
 from ..attempt import AccountFault
-from ..backoff import rest
+from ..backoff import LONGEST_REST, rest
+from ..failure import Action
 
 
 class Pace:
@@ -63,4 +64,5 @@ class Pace:
         if now >= self._rests_until:
             # Several sessions that break together are one fault.
             self._faults += 1
-            self._rests_until = now + rest(self._faults, jitter)
+            quota = fault.action is Action.QUOTA
+            self._rests_until = now + (LONGEST_REST if quota else rest(self._faults, jitter))

@@ -16,7 +16,6 @@ from twisted.internet.task import deferLater
 from ..account import Account
 from ..attempt import AccountFault, Attempt, Outcome, Verdict
 from ..configuration import Configuration
-from ..failure import Action as Consequence
 from ..interfaces import IAccountRegistry, ISpool
 from ..message import Delivery, Submission
 from ..ndr import Action, Facts, wanted
@@ -85,7 +84,6 @@ class Settler:
         if delivery.tried:
             tried = tuple(name for name in delivery.tried if self.account_in_use(name))
             delivery = attrs.evolve(delivery, tried=tried)
-        moves = attempt.fault is not None and attempt.fault.action is not Consequence.SLOW
         judgement = judge(
             delivery,
             attempt,
@@ -93,7 +91,7 @@ class Settler:
             started=self.started,
             settings=self._settings,
             jitter=random(),
-            fallback=self.fallback(delivery) if moves else None,
+            fallback=self.fallback(delivery) if attempt.moves else None,
         )
         for _ in journal.ended(delivery, attempt, judgement, now):
             await deferLater(self._clock, 0)

@@ -5,7 +5,6 @@ Never leaves the room: `factory` turns it into an `Attempt`.
 
 from __future__ import annotations
 
-from ..attempt import AccountFault
 from ..phase import Phase
 from ..reply import Reply
 
@@ -23,11 +22,6 @@ class SessionBrokenError(Exception):
         self.phase = phase
         self.reply = reply
         self.lost = lost
-
-    @property
-    def fault(self) -> AccountFault:
-        """What the session's end says about the account."""
-        return AccountFault(phase=self.phase, reply=self.reply)
 
 
 def lost(phase: Phase, text: str) -> SessionBrokenError:

@@ -18,7 +18,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..account import Account, Tls
-from ..attempt import Attempt, all_deferred
+from ..attempt import AccountFault, Attempt, all_deferred
+from ..failure import Action
 from ..interfaces import IContent, IRelay
 from ..message import Delivery
 from ..phase import Phase
@@ -78,7 +79,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             try:
                 session, kept = await self._session()
             except SessionBrokenError as broken:
-                return _not_begun(delivery, broken, ended)
+                return self._not_begun(delivery, broken, ended)
             fault = None
             try:
                 transaction = Transaction(session, delivery, open_content())
@@ -91,7 +92,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                         ended = self._reactor.seconds()
                         await self._keep_distance()
                     continue
-                fault = broken.fault
+                fault = self._fault(broken)
             except BaseException:
                 session.abort("an internal error")
                 raise
@@ -106,6 +107,20 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 session=description,
                 reports_success=transaction.reports_success,
             )
+
+    def _not_begun(
+        self, delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None
+    ) -> Attempt:
+        """Return the attempt that has no session for its mail."""
+        outcomes = all_deferred(delivery.recipients, broken.phase, broken.reply)
+        return Attempt(outcomes=outcomes, fault=self._fault(broken), mail_ended=mail_ended)
+
+    def _fault(self, broken: SessionBrokenError) -> AccountFault:
+        """Return what the end of a session means for the account."""
+        action = self.account.classify(broken.phase, broken.reply)
+        if not action.stops_account:
+            action = Action.REST
+        return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
 
     async def _keep_distance(self) -> None:
         """Wait as the account demands: the server may have seen the MAIL FROM that was in vain.
@@ -246,9 +261,3 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             return result
 
         return all_ended.addCallback(no_cut_off)
-
-
-def _not_begun(delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None) -> Attempt:
-    """Return the attempt that has no session for its mail."""
-    outcomes = all_deferred(delivery.recipients, broken.phase, broken.reply)
-    return Attempt(outcomes=outcomes, fault=broken.fault, mail_ended=mail_ended)

@@ -16,7 +16,7 @@ from ..address import ascii_domain
 from ..attempt import Outcome, Verdict
 from ..dsn import Notify, rcpt_parameters
 from ..errors import AddressError, SpoolError
-from ..failure import Action, Scope, classify
+from ..failure import Action
 from ..header import is_private
 from ..identity import replace_sender
 from ..interfaces import IContent
@@ -81,7 +81,7 @@ class Transaction:
             if self.begun:
                 # The server waits for the rest, and must not take what it has for the whole.
                 self._session.abort("the message could not be read from the spool")
-            self._conclude(Verdict.DEFERRED, Phase.CONTENT, _SPOOL_UNREADABLE)
+            self._conclude(Verdict.DEFERRED, Phase.CONTENT, _SPOOL_UNREADABLE, Action.DEFER)
         except SessionBrokenError as broken:
             uncertain = broken.lost and broken.phase is Phase.END
             verdict = Verdict.UNCERTAIN if uncertain else Verdict.DEFERRED
@@ -127,13 +127,13 @@ class Transaction:
                 raise AddressError("the header goes beyond ASCII")
             reverse_path = ascii_domain(mail.reverse_path)
         except AddressError:
-            self._conclude(Verdict.FAILED, Phase.MAIL, _NEEDS_UTF8)
+            self._fail_all(_NEEDS_UTF8)
             return attrs.evolve(mail, recipients=())
         for position, address in mail.recipients:
             try:
                 paths.append((position, ascii_domain(address)))
             except AddressError:
-                self._settle(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8)
+                self._settle(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL)
         return attrs.evolve(mail, reverse_path=reverse_path, recipients=tuple(paths))
 
     def _mail_command(self, mail: _Mail) -> bytes:
@@ -175,7 +175,7 @@ class Transaction:
         limit = session.offers.get("SIZE", "")
         if limit.isdecimal() and 0 < int(limit) < mail.size:
             text = f"the message has {mail.size} bytes, the server takes up to {int(limit)}"
-            self._conclude(Verdict.FAILED, Phase.MAIL, Reply(0, "5.3.4", text))
+            self._fail_all(Reply(0, "5.3.4", text))
         if not mail.recipients or len(self._outcomes) == len(self._delivery.recipients):
             return
         if session.reset_first:
@@ -185,9 +185,13 @@ class Transaction:
             session.reset_first = False
         accepted = await self._say_envelope(mail)
         if accepted and await self._send_content(mail):
-            reply = await self._reply(Phase.END)
-            session.reset_first = not 200 <= reply.code < 300
-            self._conclude_by(reply, Phase.END)
+            reply, action = await self._reply(Phase.END)
+            taken = 200 <= reply.code < 300
+            session.reset_first = not taken
+            if taken:
+                self._conclude(Verdict.DELIVERED, Phase.END, reply)
+            else:
+                self._conclude_by(reply, Phase.END, action)
 
     async def _say_envelope(self, mail: _Mail) -> bool:
         """Say MAIL, RCPT and DATA; True when the server waits for the content.
@@ -209,29 +213,29 @@ class Transaction:
                 session.say(line)
 
         say(sender)
-        reply = await self._reply(Phase.MAIL)
-        if not reply.positive:
-            self._conclude_by(reply, Phase.MAIL)
+        reply, action = await self._reply(Phase.MAIL)
+        if action:
+            self._conclude_by(reply, Phase.MAIL, action)
             if not pipelining:
                 return False
         for (position, _), line in zip(mail.recipients, recipients, strict=True):
             say(line)
-            reply = await self._reply(Phase.RCPT)
-            if not reply.positive:
-                self._settle(position, _verdict(reply, Phase.RCPT), Phase.RCPT, reply)
+            reply, action = await self._reply(Phase.RCPT)
+            if action:
+                self._settle(position, _verdict(action), Phase.RCPT, reply, action)
         accepted = len(self._outcomes) < len(self._delivery.recipients)
         if accepted or pipelining:
             say(b"DATA")
-            reply = await self._reply(Phase.DATA)
+            reply, action = await self._reply(Phase.DATA)
             if accepted and reply.code == 354:
                 return True
-            await self._leave_data(reply)
+            await self._leave_data(reply, action)
         session.reset_first = True
         return False
 
-    async def _leave_data(self, reply: Reply) -> None:
+    async def _leave_data(self, reply: Reply, action: Action | None) -> None:
         """DATA was refused, or went out before it was known that nobody would get the content."""
-        self._conclude_by(reply, Phase.DATA)
+        self._conclude_by(reply, Phase.DATA, action)
         if reply.code == 354:
             self._session.say(b".")  # RFC 2920 section 3.1
             await self._reply(Phase.END)
@@ -244,7 +248,8 @@ class Transaction:
         while True:
             following = await self._read()
             if session.answered_early:
-                self._conclude_by(await self._reply(Phase.CONTENT), Phase.CONTENT)
+                reply, action = await self._reply(Phase.CONTENT)
+                self._conclude_by(reply, Phase.CONTENT, action)
                 # Whatever followed would be read as commands, or as the rest of the content.
                 session.abort("the server answered before the end of the content")
                 return False
@@ -254,44 +259,70 @@ class Transaction:
             await session.write(octets)
             octets = following
 
-    async def _reply(self, phase: Phase) -> Reply:
+    async def _reply(self, phase: Phase) -> tuple[Reply, Action | None]:
+        """Wait for a reply; return it, and what follows from it unless it is positive.
+
+        :raise SessionBrokenError: it is about the account.
+        """
         reply = await self._session.reply(phase)
-        if not reply.positive and classify(phase, reply).scope is Scope.ACCOUNT:
+        if reply.positive:
+            return reply, None
+        action = self._session.account.classify(phase, reply)
+        if action.stops_account:
             raise SessionBrokenError(phase, reply)
-        return reply
+        return reply, action
 
     # The outcomes.
 
-    def _settle(self, position: int, verdict: Verdict, phase: Phase, reply: Reply) -> None:
+    def _settle(
+        self,
+        position: int,
+        verdict: Verdict,
+        phase: Phase,
+        reply: Reply,
+        action: Action | None = None,
+    ) -> None:
         """A recipient that is not settled yet is this."""
         if position not in self._outcomes:
-            recipient = self._delivery.recipients[position]
             self._outcomes[position] = Outcome(
-                recipient=recipient, verdict=verdict, phase=phase, reply=reply
+                recipient=self._delivery.recipients[position],
+                verdict=verdict,
+                phase=phase,
+                reply=reply,
+                action=action,
             )
 
-    def _conclude(self, verdict: Verdict, phase: Phase, reply: Reply) -> None:
+    def _conclude(
+        self, verdict: Verdict, phase: Phase, reply: Reply, action: Action | None = None
+    ) -> None:
         """All recipients that are not settled yet are this."""
         for position in range(len(self._delivery.recipients)):
-            self._settle(position, verdict, phase, reply)
+            self._settle(position, verdict, phase, reply, action)
 
-    def _conclude_by(self, reply: Reply, phase: Phase) -> None:
-        """All recipients that are not settled yet are what the reply says."""
-        self._conclude(_verdict(reply, phase), phase, reply)
+    def _conclude_by(self, reply: Reply, phase: Phase, action: Action | None) -> None:
+        """All recipients that are not settled yet are what the reply says.
+
+        :param action: ``None``: a positive reply, where none was due.
+        """
+        action = action or Action.DEFER
+        self._conclude(_verdict(action), phase, reply, action)
+
+    def _fail_all(self, reply: Reply) -> None:
+        """The mail cannot go over this session, for a reason of our own."""
+        self._conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
 
     def _fail_nobody(self) -> None:
         """The account is at fault: what was refused before is asked again."""
         for position, outcome in self._outcomes.items():
             if outcome.verdict is Verdict.FAILED:
-                self._outcomes[position] = attrs.evolve(outcome, verdict=Verdict.DEFERRED)
+                self._outcomes[position] = attrs.evolve(
+                    outcome, verdict=Verdict.DEFERRED, action=None
+                )
 
 
-def _verdict(reply: Reply, phase: Phase) -> Verdict:
-    """Return what a reply means for the recipients that it is about."""
-    if phase is Phase.END and 200 <= reply.code < 300:
-        return Verdict.DELIVERED
-    final = classify(phase, reply).action is Action.FAIL
-    return Verdict.FAILED if final else Verdict.DEFERRED
+def _verdict(action: Action) -> Verdict:
+    """Return what a refusal means for the recipients that it is about."""
+    return Verdict.FAILED if action is Action.FAIL else Verdict.DEFERRED
 
 
 def _as_ascii(address: str) -> str:
