@@ -56,7 +56,8 @@ MOST_LINES = 100
 #: Octets of one line of a reply (RFC 5321 section 4.5.3.1.5 has 512).
 LONGEST_LINE = 4096
 
-_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+# A CR at its end is one of a server that ends lines with LF, mostly.
+_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\r?", re.DOTALL)
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -213,14 +214,31 @@ class AccountSender(smtp.ESMTPSender):
 
     def dataReceived(self, data: bytes) -> None:
         # Twisted's receiver of lines goes through what has come anew for each of them.
-        *lines, self._buffer = (self._buffer + data).split(b"\r\n")
+        *lines, self._buffer = (self._buffer + data).split(self.delimiter)
         for line in lines:
             self.lineReceived(line)
             if self.transport.disconnecting:
                 break
+        if self._buffer:
+            self._line_goes_on()
+        self._hand_on()
+
+    def _line_goes_on(self) -> None:
+        """A line has no end yet, or one that is none (RFC 5321 section 2.3.8).
+
+        A server whose first line ends in a bare LF ends all of them so, and is understood.  Of any
+        other, a bare LF inside a line is text: taken for its end, a part of a text that the server
+        only repeats would be the reply to the next command, or to a mail.
+        """
         if len(self._buffer) > LONGEST_LINE:
             self._not_smtp(self._buffer)
-        self._hand_on()
+        elif self._buffer.endswith(b"\n"):
+            if self.phase is Phase.GREETING and not (self._lines or self._replies):
+                self.delimiter = b"\n"
+                self.dataReceived(b"")
+            else:
+                self._hand_on()  # what came before it in the segment holds
+                self.abort("the server ends a reply with a bare LF, but others with CRLF")
 
     def _hand_on(self) -> None:
         """Give the next reply to whoever waits, who finds those behind it in the segment here."""
