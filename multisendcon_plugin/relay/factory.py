@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 #: Seconds that a session is kept for the account's next mail.
 IDLE = 10.0
+_BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL})
 _STOPPING = Reply(0, "4.3.2", "the relay is shutting down")
 
 
@@ -75,9 +76,10 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     async def _attempt(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
         ended: float | None = None
+        fresh = False
         while True:
             try:
-                session, kept = await self._session()
+                session, kept = await self._session(fresh=fresh)
             except SessionBrokenError as broken:
                 return self._not_begun(delivery, broken, ended)
             fault = None
@@ -85,19 +87,19 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 transaction = Transaction(session, delivery, open_content())
                 await transaction.run()
             except SessionBrokenError as broken:
-                if kept and broken.phase in (Phase.RSET, Phase.MAIL):
-                    # The server had closed the idle session, or was about to.
-                    session.quit()
-                    if transaction.begun:
-                        ended = self._reactor.seconds()
-                        await self._keep_distance()
-                    continue
                 fault = self._fault(broken)
             except BaseException:
                 session.abort("an internal error")
                 raise
             if transaction.begun:
                 ended = self._reactor.seconds()
+            if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
+                # It may be about the session: the server had closed it, or wants no more mail in it.
+                session.quit()
+                if transaction.begun:
+                    await self._keep_distance()
+                fresh = True
+                continue
             description = session.description
             self._keep_or_quit(session, keep=fault is None)
             return Attempt(
@@ -145,12 +147,13 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     # Sessions.
 
-    async def _session(self) -> tuple[AccountSender, bool]:
+    async def _session(self, *, fresh: bool) -> tuple[AccountSender, bool]:
         """Return a session that can carry mail, and whether it has waited idle for it.
 
+        :param fresh: it may not have waited.
         :raise SessionBrokenError: the account cannot be used now.
         """
-        while self._idle:
+        while self._idle and not fresh:
             session = self._idle.pop()
             self._budget.busy(session)
             if session.usable:

@@ -53,6 +53,7 @@ class Transaction:
     """One delivery over one session.
 
     :ivar begun: MAIL FROM was sent.
+    :ivar refused: the server has refused it for good.
     :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
 
@@ -62,6 +63,7 @@ class Transaction:
         self._content = content
         self._outcomes: dict[int, Outcome] = {}
         self.begun = False
+        self.refused = False
         self.reports_success = False
 
     @property
@@ -215,9 +217,11 @@ class Transaction:
         say(sender)
         reply, action = await self._reply(Phase.MAIL)
         if action:
+            self.refused = reply.permanent
             self._conclude_by(reply, Phase.MAIL, action)
-            if not pipelining:
-                return False
+            if pipelining:
+                await self._hear_out(mail)
+            return False
         for (position, _), line in zip(mail.recipients, recipients, strict=True):
             say(line)
             reply, action = await self._reply(Phase.RCPT)
@@ -229,16 +233,26 @@ class Transaction:
             reply, action = await self._reply(Phase.DATA)
             if accepted and reply.code == 354:
                 return True
-            await self._leave_data(reply, action)
+            self._conclude_by(reply, Phase.DATA, action)
+            await self._leave_data(reply)
         session.reset_first = True
         return False
 
-    async def _leave_data(self, reply: Reply, action: Action | None) -> None:
+    async def _hear_out(self, mail: _Mail) -> None:
+        """Hear the replies to RCPT and DATA that left with a MAIL that was refused.
+
+        They follow from that, and say nothing about the account.
+        """
+        for _ in mail.recipients:
+            await self._session.reply(Phase.RCPT)
+        await self._leave_data(await self._session.reply(Phase.DATA))
+        self._session.reset_first = True
+
+    async def _leave_data(self, reply: Reply) -> None:
         """DATA was refused, or went out before it was known that nobody would get the content."""
-        self._conclude_by(reply, Phase.DATA, action)
         if reply.code == 354:
             self._session.say(b".")  # RFC 2920 section 3.1
-            await self._reply(Phase.END)
+            await self._session.reply(Phase.END)
 
     async def _send_content(self, mail: _Mail) -> bool:
         """Send header, body and final dot; False when the server did not wait for the end."""
