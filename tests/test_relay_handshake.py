@@ -130,7 +130,7 @@ CASES = ("refused", "missing", "offered")
 CLEAR, SECURE, NOTHING = "in the clear", "in tls", "nothing"
 #: What happens when STARTTLS is refused, missing, offered.
 EXPECTED = {
-    (Tls.AUTO, False): (CLEAR, CLEAR, SECURE),
+    (Tls.AUTO, False): (NOTHING, CLEAR, SECURE),
     (Tls.AUTO, True): (NOTHING, NOTHING, SECURE),
     (Tls.STARTTLS, False): (NOTHING, NOTHING, SECURE),
     (Tls.STARTTLS, True): (NOTHING, NOTHING, SECURE),
@@ -182,10 +182,33 @@ def test_mail_and_login_are_said_in_the_clear_only_where_they_may(tls, with_logi
             {"tls": Tls.STARTTLS},
             "tls: 454 4.7.0 not now (TLS is required)",
         ),
+        (
+            ("STARTTLS",),
+            {},
+            'tls: 454 4.7.0 not now (no mail is sent in the clear, unless tls is "opportunistic")',
+        ),
     ],
 )
 def test_the_fault_says_why_tls_is_needed(names, account, expected):
     assert str(fault_of(Server(*names, STARTTLS="454 4.7.0 not now"), **account)) == expected
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "454 4.7.0 TLS not available",
+        "421 4.7.0 too many handshakes",
+        "500 5.5.1 what",
+        "501 5.5.4 no parameters allowed",
+        "502 5.5.1 not implemented",
+        "554 5.7.3 unable to initialize security subsystem",
+        CLOSE,
+    ],
+)
+def test_starttls_that_is_offered_and_refused_keeps_the_mail_from_the_clear(refusal):
+    server = Server("STARTTLS", STARTTLS=refusal)
+    assert fault_of(server).phase is Phase.TLS
+    assert server.lines[:2] == [EHLO, b"STARTTLS"]
 
 
 def test_after_starttls_all_that_was_said_before_is_forgotten():

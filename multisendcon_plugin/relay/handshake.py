@@ -67,7 +67,8 @@ def _offers(reply: Reply) -> dict[str, str]:
 
 async def _starttls(session: AccountSender) -> None:
     account = session.account
-    if "STARTTLS" in session.offers:
+    offered = "STARTTLS" in session.offers
+    if offered:
         reply = await session.ask(b"STARTTLS", Phase.TLS)
         if reply.positive:
             session.start_tls()
@@ -75,11 +76,18 @@ async def _starttls(session: AccountSender) -> None:
             return
     else:
         reply = Reply(0, "4.7.0", "the server does not offer STARTTLS")
-    if account.tls_required:
-        reason = "the login is not sent in the clear" if account.username else "TLS is required"
-        raise SessionBrokenError(
-            Phase.TLS, Reply(reply.code, reply.enhanced, f"{reply.text} ({reason})")
-        )
+    if account.username:
+        reason = "the login is not sent in the clear"
+    elif account.tls_required:
+        reason = "TLS is required"
+    elif offered and account.tls is Tls.AUTO:
+        # A server that could do it yesterday, or somebody between the two, is no reason to.
+        reason = 'no mail is sent in the clear, unless tls is "opportunistic"'
+    else:
+        return
+    raise SessionBrokenError(
+        Phase.TLS, Reply(reply.code, reply.enhanced, f"{reply.text} ({reason})")
+    )
 
 
 async def _login(session: AccountSender) -> None:
