@@ -11,6 +11,10 @@ import attrs
 
 from .masks import EVERYONE, Masks
 
+#: The account by which reports leave for the server of ``[ndr]``; no name in a configuration is
+#: like this.
+REPORTS_ACCOUNT = "[ndr]"
+
 
 class Tls(enum.Enum):
     """How a session with the account's server is encrypted."""
@@ -33,15 +37,15 @@ class Account:
     password: str = attrs.field(default="", repr=False)
     local_address: str | None = None
     helo_domain: str = "localhost"
+    tls: Tls = Tls.AUTO
+    tls_verify: bool = True
+    tls_ca: str | None = None
     minimum_wait: float = 0.0
     """Seconds from the end of one mail to the start of the next."""
     senders: Masks = EVERYONE
     recipients: Masks = EVERYONE
     fixed_sender: str | None = None
     fixed_sender_unless_private: bool = False
-    tls: Tls = Tls.AUTO
-    tls_verify: bool = True
-    tls_ca: str | None = None
     max_connections: int = 2
     max_mails_per_connection: int = 100
     fallback: tuple[str, ...] | None = None

@@ -429,10 +429,10 @@ GOOD = [
     ("ndr", "recipient", '"sender"', ReportTo.SENDER),
     ("ndr", "postmaster", '"pm@example.com"', "pm@example.com"),
     ("ndr", "postmaster", '""', ""),
-    ("ndr", "server", '"::1"', "::1"),
-    ("ndr", "username", '""', ""),
-    ("ndr", "password", '""', ""),
     ("account", "server", '"mail_server"', "mail_server"),
+    ("account", "server", '"::1"', "::1"),
+    ("account", "username", '""', ""),
+    ("account", "password", '""', ""),
     ("account", "server", '"192.0.2.1"', "192.0.2.1"),
     ("account", "port", "65535", 65535),
     ("account", "local_address", '"2001:DB8:0::10"', "2001:db8::10"),
@@ -465,8 +465,8 @@ def test_a_good_value_is_converted(table, key, value, expected):
 def test_a_password_comes_from_the_text_or_from_the_place_that_is_named(password):
     configuration = read(document(username='"u"', password=password))
     assert configuration.accounts[0].password == PASSWORD
-    configuration = read(document("ndr", username='"u"', password=password))
-    assert configuration.ndr.password == PASSWORD
+    configuration = read(document("ndr", server='"mx"', username='"u"', password=password))
+    assert configuration.ndr.account.password == PASSWORD
 
 
 @pytest.mark.parametrize(
