@@ -10,6 +10,7 @@ import enum
 import attrs
 
 from .masks import EVERYONE, Masks
+from .secret import Secret
 
 #: The account by which reports leave for the server of ``[ndr]``; no name in a configuration is
 #: like this.
@@ -34,7 +35,7 @@ class Account:
     server: str
     port: int = 25
     username: str = ""
-    password: str = attrs.field(default="", repr=False)
+    password: Secret = attrs.field(default="", repr=False)
     local_address: str | None = None
     helo_domain: str = "localhost"
     tls: Tls = Tls.AUTO

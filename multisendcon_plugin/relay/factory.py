@@ -27,6 +27,7 @@ from .broken import SessionBrokenError
 from .budget import ConnectionBudget
 from .connect import connect_problem, endpoint
 from .handshake import shake_hands
+from .login import Login
 from .sender import AccountSender
 from .tls import ClientTLS
 from .transaction import Transaction
@@ -58,6 +59,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         # An attempt may end before its session does, which says good-bye then.
         self._places = ConnectionBudget(account.connections)
         self._trial = Trial()
+        self._login = Login(account)
         self._tls: ClientTLS | None = None
         self._idle: list[AccountSender] = []
         self._sessions: set[AccountSender] = set()
@@ -157,7 +159,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     async def _ready_session(self, *, starttls: bool = True) -> AccountSender:
         session = await self._connect()
         try:
-            await shake_hands(session, starttls=starttls)
+            await shake_hands(session, self._login, starttls=starttls)
         except SessionBrokenError:
             session.quit()
             raise

@@ -78,7 +78,7 @@ class AccountSender(smtp.ESMTPSender):
     def __init__(self, account: Account, tls: ClientTLS, clock: IReactorTime) -> None:
         super().__init__(
             account.username.encode(),
-            account.password.encode(),
+            b"",  # the login sets it when it is needed
             tls.context,
             account.helo_domain.encode("ascii"),
             0,
