@@ -27,6 +27,20 @@ class Tls(enum.Enum):
     NONE = "none"
 
 
+class Auth(enum.Enum):
+    """The mechanism by which to log in (RFC 4954)."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    LOGIN = "login"
+    CRAM_MD5 = "cram-md5"
+
+    @property
+    def mechanism(self) -> str:
+        """Its name in SASL."""
+        return self.value.upper()
+
+
 @attrs.frozen(kw_only=True)
 class Account:
     """One way out: server, login, source address, pace, and whose mail takes it."""
@@ -36,6 +50,7 @@ class Account:
     port: int = 25
     username: str = ""
     password: Secret = attrs.field(default="", repr=False)
+    auth: Auth = Auth.AUTO
     local_address: str | None = None
     helo_domain: str = "localhost"
     tls: Tls = Tls.AUTO

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from ..account import Account, Tls
+from ..account import Account, Auth, Tls
 from . import kinds, names, quantities
 from .kinds import Kind
 from .surroundings import Surroundings
@@ -55,6 +55,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
         "port": quantities.port,
         "username": kinds.unless_empty(kinds.text),
         "password": kinds.secret(surroundings),
+        "auth": kinds.choice(Auth),
         "local_address": names.local_address,
         "helo_domain": names.helo_domain,
         "tls": kinds.choice(Tls),

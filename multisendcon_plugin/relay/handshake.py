@@ -37,7 +37,8 @@ async def _ehlo(session: AccountSender) -> None:
         session.offers = _offers(reply)
         return
     needs_ehlo = session.account.username or (session.account.tls_required and not session.secure)
-    if reply.code in (500, 502, 504) and not needs_ehlo:
+    # It may be the command that is refused, and not we.
+    if (500 <= reply.code <= 504 or reply.code == 554) and not needs_ehlo:
         reply = await session.ask(b"HELO " + session.identity, Phase.EHLO)
     if not reply.positive:
         raise SessionBrokenError(Phase.EHLO, reply)
