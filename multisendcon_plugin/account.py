@@ -13,6 +13,11 @@ from .failure import Action, Rule, classify
 from .masks import EVERYONE, Masks
 from .phase import Phase
 from .reply import Reply
+from .secret import Secret
+
+#: The account by which reports leave for the server of ``[ndr]``; no name in a configuration is
+#: like this.
+REPORTS_ACCOUNT = "[ndr]"
 
 
 class Tls(enum.Enum):
@@ -25,6 +30,20 @@ class Tls(enum.Enum):
     NONE = "none"
 
 
+class Auth(enum.Enum):
+    """The mechanism by which to log in (RFC 4954)."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    LOGIN = "login"
+    CRAM_MD5 = "cram-md5"
+
+    @property
+    def mechanism(self) -> str:
+        """Its name in SASL."""
+        return self.value.upper()
+
+
 @attrs.frozen(kw_only=True)
 class Account:
     """One way out: server, login, source address, pace, and whose mail takes it."""
@@ -33,18 +52,19 @@ class Account:
     server: str
     port: int = 25
     username: str = ""
-    password: str = attrs.field(default="", repr=False)
+    password: Secret = attrs.field(default="", repr=False)
+    auth: Auth = Auth.AUTO
     local_address: str | None = None
     helo_domain: str = "localhost"
+    tls: Tls = Tls.AUTO
+    tls_verify: bool = True
+    tls_ca: str | None = None
     minimum_wait: float = 0.0
     """Seconds from the end of one mail to the start of the next."""
     senders: Masks = EVERYONE
     recipients: Masks = EVERYONE
     fixed_sender: str | None = None
     fixed_sender_unless_private: bool = False
-    tls: Tls = Tls.AUTO
-    tls_verify: bool = True
-    tls_ca: str | None = None
     max_connections: int = 2
     max_mails_per_connection: int = 100
     fallback: tuple[str, ...] | None = None

@@ -57,17 +57,19 @@ class Reply:
         return f"{text}{self.code} {prefix}{last}\r\n".encode()
 
     @classmethod
-    def parse(cls, code: int, lines: list[bytes]) -> Reply:
+    def parse(cls, code: int, lines: list[bytes], longest: int = LONGEST_TEXT) -> Reply:
         """Read the lines of a server's reply, their codes already cut off.
 
         Replies come from strangers: control characters are removed, what is not UTF-8 is
-        escaped, and the text is limited to `LONGEST_TEXT` characters.
+        escaped, and each line, as well as all of them together, is limited in length.
+
+        :param longest: characters of the whole.
         """
         if len(lines) == 1:
             return _parse_line(code, lines[0])
         replies = [_parse_line(code, line) for line in lines]
         enhanced = next((each.enhanced for each in replies if each.enhanced), "")
-        return cls(code, enhanced, "\n".join(each.text for each in replies)[:LONGEST_TEXT])
+        return cls(code, enhanced, "\n".join(each.text for each in replies)[:longest])
 
 
 @lru_cache(maxsize=64)  # most replies of a server are the same for each mail and recipient

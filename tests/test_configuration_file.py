@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from configuration_examples import PASSWORD, document
 
@@ -84,14 +86,67 @@ def test_a_password_file_gives_its_first_line(path, content, absolute):
     secret.write_bytes(content.encode())
     place = secret if absolute else secret.name
     path.write_text(document(username='"u"', password=f'{{ file = "{place}" }}'))
+    assert configuration.load(path).accounts[0].password.value == PASSWORD
+
+
+def test_a_password_file_is_read_again_from_where_it_was(path, monkeypatch):
+    path.with_name("sales.password").write_text("old\n")
+    path.write_text(document(username='"u"', password='{ file = "sales.password" }'))
+    monkeypatch.chdir(path.parent)
+    stored = configuration.load(path.name).accounts[0].password
+    monkeypatch.chdir("/")
+    for password in (PASSWORD, "another"):
+        path.with_name("sales.password").write_text(password)
+        assert stored.read() == password
+    assert stored.value == "old"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, 'the file "sales.password" cannot be read: No such file or directory'),
+        (b"", 'the file "sales.password" holds no password'),
+        (b"\nc4nary", 'the file "sales.password" holds no password'),
+        (b"c4nary\xff", 'the file "sales.password" is not UTF-8; save it in this encoding'),
+        (
+            b"c4n\tary",
+            "the password holds a control character; write plain text on one line",
+        ),
+    ],
+)
+def test_what_keeps_a_password_from_being_read_again_is_told_without_it(path, content, why):
+    secret = path.with_name("sales.password")
+    secret.write_text("old")
+    path.write_text(document(username='"u"', password='{ file = "sales.password" }'))
+    stored = configuration.load(path).accounts[0].password
+    if content is None:
+        secret.unlink()
+    else:
+        secret.write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        stored.read()
+    assert caught.value.faults == [why]
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_password_from_a_pipe_is_read_once(path):
+    ours, theirs = os.pipe()
+    os.write(theirs, f"{PASSWORD}\n".encode())
+    os.close(theirs)
+    path.write_text(document(username='"u"', password=f'{{ file = "/dev/fd/{ours}" }}'))
     assert configuration.load(path).accounts[0].password == PASSWORD
+    os.close(ours)
 
 
 def test_a_credential_is_found_in_the_folder_that_systemd_names(path, monkeypatch, tmp_path):
     (tmp_path / "sales").write_text(PASSWORD + "\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     path.write_text(document(username='"u"', password='{ credential = "sales" }'))
-    assert configuration.load(path).accounts[0].password == PASSWORD
+    stored = configuration.load(path).accounts[0].password
+    assert stored.value == PASSWORD
+    (tmp_path / "sales").write_text("another\n")
+    assert stored.read() == "another"
     assert password_faults(path, '{ credential = "../sales" }') == (
         '"../sales" is not the name of a credential; write it without a path'
     )

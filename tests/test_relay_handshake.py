@@ -85,6 +85,30 @@ def test_the_first_line_of_the_reply_to_ehlo_offers_nothing():
     assert way.wire.session.offers == {}
 
 
+@pytest.mark.parametrize(
+    "advertisements",
+    [
+        ["X-SOMETHING " + "x" * 400] * 30,
+        ["X-SOMETHING " + "x" * 3000] * 2,
+        [f"X{n}" for n in range(97)],
+        ["AUTH " + " ".join(f"X-{n}" for n in range(300)), "AUTH LOGIN"],
+        ["x" * 4000] * 97,
+    ],
+)
+def test_offers_behind_a_long_text_are_seen(advertisements):
+    server = Server(*advertisements, "AUTH PLAIN", "SIZE 1000")
+    way = Way(server, **login())
+    assert verdicts(way.send()) == [Verdict.DELIVERED]
+    assert way.wire.session.offers["SIZE"] == "1000"
+    assert PLAIN in server.lines
+
+
+@pytest.mark.parametrize("reply", ["550", "421"])
+def test_a_long_refusal_of_ehlo_is_cut(reply):
+    text = "\r\n".join([*[f"{reply}-{'x' * 400}"] * 30, f"{reply} no"])
+    assert len(fault_of(Server(EHLO=text)).reply.text) == 2000
+
+
 def test_a_greeting_of_several_lines_is_a_greeting():
     assert dialogue(Server(GREETING="220-mx\r\n220-no spam\r\n220 please")) == [EHLO]
 
@@ -97,7 +121,17 @@ def test_a_greeting_that_is_none_is_a_fault_of_the_account(greeting):
     assert server.lines == [b"QUIT"]
 
 
-@pytest.mark.parametrize("refusal", ["500 5.5.1 what", "502 5.5.1 no", "504 5.5.4 bad name"])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "500 5.5.1 what",
+        "501 5.5.4 syntax: HELO hostname",
+        "502 5.5.1 no",
+        "503 5.5.1 say HELO first",
+        "504 5.5.4 bad name",
+        "554 5.7.1 EHLO is not allowed",
+    ],
+)
 def test_a_server_that_does_not_know_ehlo_gets_helo(refusal):
     assert dialogue(Server(EHLO=refusal)) == [EHLO, b"HELO relay.example.com"]
 
@@ -110,7 +144,7 @@ def test_helo_is_no_way_to_a_login_or_to_tls(account):
 
 
 @pytest.mark.parametrize(
-    "refusal", ["450 4.3.2 later", "421 4.3.2 busy", "550 5.7.1 blocked", "554 5.7.1 go away"]
+    "refusal", ["450 4.3.2 later", "421 4.3.2 busy", "550 5.7.1 blocked", "521 5.3.2 no mail here"]
 )
 def test_ehlo_refused_is_a_fault_of_the_account(refusal):
     server = Server(EHLO=refusal)
@@ -118,10 +152,19 @@ def test_ehlo_refused_is_a_fault_of_the_account(refusal):
     assert server.lines == [EHLO, b"QUIT"]
 
 
-def test_helo_refused_is_a_fault_of_the_account():
-    fault = fault_of(Server(EHLO="502 no", HELO="550 5.7.1 blocked"))
+@pytest.mark.parametrize("refusal", ["502 no", "554 5.7.1 go away"])
+def test_helo_refused_is_a_fault_of_the_account(refusal):
+    fault = fault_of(Server(EHLO=refusal, HELO="550 5.7.1 blocked"))
     assert fault.phase is Phase.EHLO
     assert fault.reply == Reply(550, "5.7.1", "blocked")
+
+
+@pytest.mark.parametrize("account", [login(), {"tls": Tls.STARTTLS}])
+@pytest.mark.parametrize("refusal", ["501 5.5.4 no", "554 5.7.1 no"])
+def test_a_refused_ehlo_is_told_where_helo_would_not_do(account, refusal):
+    server = Server(EHLO=refusal)
+    assert str(fault_of(server, **account)) == f"ehlo: {refusal}"
+    assert server.lines == [EHLO, b"QUIT"]
 
 
 # TLS: when, and what may be said without it.
@@ -130,7 +173,7 @@ CASES = ("refused", "missing", "offered")
 CLEAR, SECURE, NOTHING = "in the clear", "in tls", "nothing"
 #: What happens when STARTTLS is refused, missing, offered.
 EXPECTED = {
-    (Tls.AUTO, False): (CLEAR, CLEAR, SECURE),
+    (Tls.AUTO, False): (NOTHING, CLEAR, SECURE),
     (Tls.AUTO, True): (NOTHING, NOTHING, SECURE),
     (Tls.STARTTLS, False): (NOTHING, NOTHING, SECURE),
     (Tls.STARTTLS, True): (NOTHING, NOTHING, SECURE),
@@ -182,10 +225,33 @@ def test_mail_and_login_are_said_in_the_clear_only_where_they_may(tls, with_logi
             {"tls": Tls.STARTTLS},
             "tls: 454 4.7.0 not now (TLS is required)",
         ),
+        (
+            ("STARTTLS",),
+            {},
+            'tls: 454 4.7.0 not now (no mail is sent in the clear, unless tls is "opportunistic")',
+        ),
     ],
 )
 def test_the_fault_says_why_tls_is_needed(names, account, expected):
     assert str(fault_of(Server(*names, STARTTLS="454 4.7.0 not now"), **account)) == expected
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "454 4.7.0 TLS not available",
+        "421 4.7.0 too many handshakes",
+        "500 5.5.1 what",
+        "501 5.5.4 no parameters allowed",
+        "502 5.5.1 not implemented",
+        "554 5.7.3 unable to initialize security subsystem",
+        CLOSE,
+    ],
+)
+def test_starttls_that_is_offered_and_refused_keeps_the_mail_from_the_clear(refusal):
+    server = Server("STARTTLS", STARTTLS=refusal)
+    assert fault_of(server).phase is Phase.TLS
+    assert server.lines[:2] == [EHLO, b"STARTTLS"]
 
 
 def test_after_starttls_all_that_was_said_before_is_forgotten():
@@ -323,26 +389,35 @@ def test_a_mechanism_that_is_not_offered_is_not_tried():
 
 
 @pytest.mark.parametrize(
-    ("reply", "refused"),
+    ("reply", "refused", "mechanisms"),
     [
-        ("535 5.7.8 bad username or password", True),
-        ("534 5.7.9 application-specific password required", True),
-        ("530 5.7.0 not allowed", True),
-        ("550 5.7.1 account is closed", True),
-        ("454 4.7.0 directory not available", False),
-        ("432 4.7.12 password change needed", False),
-        ("421 4.7.0 too many logins", False),
-        ("501 5.5.2 cannot decode", False),
-        ("503 5.5.1 bad sequence", False),
-        ("250 2.0.0 what", False),
+        # It may be the password: one more mechanism, since each counts.
+        ("535 5.7.8 bad username or password", True, 2),
+        ("534 5.7.9 application-specific password required", True, 2),
+        ("530 5.7.0 not allowed", True, 2),
+        ("538 5.7.11 not by this mechanism", True, 2),
+        ("550 5.7.1 account is closed", True, 2),
+        ("553 authentication error", True, 2),
+        # It is the server.
+        ("454 4.7.0 directory not available", False, 1),
+        ("432 4.7.12 password change needed", False, 1),
+        ("421 4.7.0 too many logins", False, 1),
+        ("250 2.0.0 what", False, 1),
+        # It is the command.
+        ("500 5.5.1 what", False, 3),
+        ("501 5.5.2 cannot decode", False, 3),
+        ("502 5.5.1 not implemented", False, 3),
+        ("503 5.5.1 bad sequence", False, 3),
+        ("504 5.5.4 not that one", False, 3),
     ],
 )
-def test_a_login_is_tried_once_and_the_fault_says_whether_it_is_the_password(reply, refused):
+def test_the_fault_of_a_login_says_whether_it_is_the_password(reply, refused, mechanisms):
     server = Server("AUTH PLAIN LOGIN CRAM-MD5", "STARTTLS", AUTH=reply)
     fault = fault_of(server, **login(tls=Tls.AUTO))
     assert str(fault) == f"login: {reply}"
     assert (fault.action is Action.ALARM) is refused
-    assert [line for line in server.lines if line.startswith(b"AUTH")] == [PLAIN]
+    tried = [PLAIN, b"AUTH LOGIN", b"AUTH CRAM-MD5"][:mechanisms]
+    assert [line for line in server.lines if line.startswith(b"AUTH")] == tried
 
 
 @pytest.mark.parametrize(
@@ -365,10 +440,12 @@ def test_without_a_login_on_offer_the_fault_says_so(names, tls, expected):
     [
         ("CRAM-MD5", {"AUTH": "334 not base64!"}, 0),
         ("CRAM-MD5", {"AUTH": "334 caf\xe9"}, 0),
-        ("LOGIN", {"AUTH": "334 VXNlcm5hbWU6", "RESPONSE": ["334 ?", "501 cancelled"]}, 1),
         ("LOGIN", {"AUTH": "334 ", "RESPONSE": ["334 ", "334 ", "501 cancelled"]}, 2),
         ("CRAM-MD5", {"AUTH": "334 AAAA", "RESPONSE": ["334 AAAA", "334 AAAA", "501 no"]}, 2),
+        ("CRAM-MD5", {"AUTH": "334 AAAAA"}, 0),
+        ("LOGIN", {"AUTH": "334 ?", "RESPONSE": ["334 ?", "334 ?", "501 cancelled"]}, 2),
         ("PLAIN", {"AUTH": "334 AAAA"}, 0),
+        ("PLAIN", {"AUTH": "334 ", "RESPONSE": ["334 ", "334 ", "501 cancelled"]}, 2),
     ],
 )
 def test_a_server_that_challenges_without_sense_or_end_is_left(mechanism, answers, responses):

@@ -194,7 +194,20 @@ class RealTLS(TestCase):
 
     async def test_a_certificate_without_names_is_refused_whatever_its_subject(self):
         certificate = nameless(self.authority, NAME)
-        await self.refuse(certificate, f"the certificate is not for {NAME} but for nobody")
+        await self.refuse(
+            certificate,
+            f"the certificate names {NAME} as its common name only, which does not count "
+            "(RFC 9525); it needs a subjectAltName",
+        )
+
+    async def test_a_good_name_among_odd_ones_is_admitted(self):
+        await self.admit(self.authority.server("*.local", "*", "", "a*b.example", NAME))
+
+    async def test_odd_names_alone_are_refused_and_shown(self):
+        await self.refuse(
+            self.authority.server("*.example", "mx.*.example"),
+            f"the certificate is not for {NAME} but for *.example, mx.*.example",
+        )
 
     async def test_a_certificate_for_a_name_is_refused_for_an_address(self):
         certificate = self.authority.server(NAME, "127.0.0.2")

@@ -20,7 +20,7 @@ from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.relay.tls import common_context
 from multisendcon_plugin.testing import Authority, EvilProvider
-from multisendcon_plugin.testing.misdeeds import fake_tls, inject, strip
+from multisendcon_plugin.testing.misdeeds import fake_tls, inject, refuse, strip
 from tests.relays import Names, send, verdicts
 
 NAME, OTHER_NAME = "mx.provider.example", "other.example"
@@ -38,6 +38,7 @@ UNKNOWN = "authority not known to the system"
 SELF_SIGNED = "certificate self-signed"
 TLS_1_0 = "nothing newer than TLS 1.0"
 STRIPPED = "STARTTLS not offered, or taken out on the way"
+REFUSED = "STARTTLS offered, and refused"
 GARBAGE = "answers the handshake with something else"
 INJECTED = "octets injected behind the 220 of STARTTLS"
 
@@ -58,6 +59,8 @@ WITH_LOGIN = (
     (TLS_1_0, "starttls", NOTHING, NOTHING, NOTHING),
     (STRIPPED, "implicit", NONE, NONE, NONE),
     (STRIPPED, "starttls", NOTHING, NOTHING, NOTHING),
+    (REFUSED, "implicit", NONE, NONE, NONE),
+    (REFUSED, "starttls", NOTHING, NOTHING, NOTHING),
     (GARBAGE, "implicit", NOTHING, NOTHING, NOTHING),
     (GARBAGE, "starttls", NOTHING, NOTHING, NOTHING),
     (INJECTED, "implicit", NONE, NONE, NONE),
@@ -74,6 +77,7 @@ WITHOUT_LOGIN = (
     (SELF_SIGNED, NOTHING, NOTHING, MAIL),
     (TLS_1_0, NOTHING, NOTHING, CLEAR),
     (STRIPPED, NOTHING, CLEAR, CLEAR),
+    (REFUSED, NOTHING, NOTHING, CLEAR),
     (GARBAGE, NOTHING, NOTHING, CLEAR),
     (INJECTED, NOTHING, NOTHING, CLEAR),
 )
@@ -86,12 +90,14 @@ WORDS = (
     (SELF_SIGNED, "the certificate is self-signed (tls_ca can name it)"),
     (TLS_1_0, "TLS failed: the server offers nothing newer than TLS 1.1"),
     (STRIPPED, "the server does not offer STARTTLS (the login is not sent in the clear)"),
+    (REFUSED, "TLS not available (the login is not sent in the clear)"),
     (GARBAGE, "TLS failed: the server does not answer with TLS; is the port right?"),
     (INJECTED, "octets came between the reply to STARTTLS and TLS"),
 )
 
 SCRIPTS = {
     STRIPPED: {Phase.EHLO: strip("STARTTLS")},
+    REFUSED: {Phase.TLS: refuse(454, "4.7.0 TLS not available")},
     GARBAGE: {Phase.TLS: fake_tls(b"220 mx.provider.example ESMTP\r\n")},
     INJECTED: {Phase.TLS: inject(b"250-mx\r\n250 AUTH PLAIN\r\n")},
 }

@@ -39,7 +39,7 @@ def load(path: str | os.PathLike[str]) -> Configuration:
         line = data.count(b"\n", 0, error.start) + 1
         fault = f"{origin}, line {line}: is not UTF-8; save the file in this encoding"
         raise ConfigurationError([fault]) from None
-    return reading.parse(text, origin, ThisMachine(Path(path).parent))
+    return reading.parse(text, origin, ThisMachine(Path(path).absolute().parent))
 
 
 def parse(
@@ -52,14 +52,14 @@ def parse(
         relative paths from the current folder.
     :raise ConfigurationError: with every fault of the text.
     """
-    return reading.parse(text, origin, surroundings or ThisMachine(Path()))
+    return reading.parse(text, origin, surroundings or ThisMachine(Path.cwd()))
 
 
 @attrs.frozen
 class ThisMachine(Surroundings):
     """The files, environment and credentials of this process.
 
-    :param folder: where relative paths start.
+    :param folder: where relative paths start; absolute, as the process may change its own folder.
     """
 
     folder: Path
@@ -70,7 +70,7 @@ class ThisMachine(Surroundings):
 
     def path(self, path: str) -> str:
         """Return the absolute path."""
-        return str((self.folder / path).absolute())
+        return str(self.folder / path)
 
     def readable(self, path: str) -> str:
         """Return the absolute path of a file that can be read."""
@@ -81,6 +81,10 @@ class ThisMachine(Surroundings):
         """Return the text of a file."""
         what = f"the file {shown(path)}"
         return _text(_content(self.path(path), what), what)
+
+    def is_file(self, path: str) -> bool:
+        """Tell whether a path is that of a regular file."""
+        return Path(self.path(path)).is_file()
 
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files."""

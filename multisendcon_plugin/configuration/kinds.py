@@ -9,8 +9,11 @@ from __future__ import annotations
 import enum
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
+from ..errors import ConfigurationError
+from ..secret import Secret, StoredSecret
 from .faults import Unfit, nearest, shown
 from .surroundings import Surroundings
 from .users import Users, parse_users
@@ -101,7 +104,7 @@ def users(surroundings: Surroundings) -> Callable[[object], Users]:
     return convert
 
 
-def secret(surroundings: Surroundings) -> Callable[[object], str]:
+def secret(surroundings: Surroundings) -> Callable[[object], Secret]:
     """Return a converter for a password, or for the place where it is kept.
 
     Its faults name the place, never the password.
@@ -112,24 +115,41 @@ def secret(surroundings: Surroundings) -> Callable[[object], str]:
         "credential": surroundings.secret_credential,
     }
 
-    def convert(value: object) -> str:
+    def read(source: str, place: str) -> str:
+        password = sources[source](place)
+        if not password:
+            raise Unfit(f"the {source} {shown(place)} holds no password")
+        return _password(password)
+
+    def read_again(source: str, place: str) -> str:
+        try:
+            return read(source, place)
+        except Unfit as unfit:
+            raise ConfigurationError(list(unfit.args)) from None
+
+    def convert(value: object) -> Secret:
         if isinstance(value, str):
-            password = value
-        elif isinstance(value, dict) and len(value) == 1 and value.keys() <= sources.keys():
-            [(source, place)] = value.items()
-            password = sources[source](text(place))
-            if not password:
-                raise Unfit(f"the {source} {shown(place)} holds no password")
-        else:
-            raise Unfit(
-                'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
-                ' { credential = "NAME" }'
-            )
-        if _has_control(password):
-            raise Unfit("the password holds a control character; write plain text on one line")
-        return password
+            return _password(value)
+        if isinstance(value, dict) and len(value) == 1 and value.keys() <= sources.keys():
+            [(source, given)] = value.items()
+            place = text(given)
+            password = read(source, place)
+            # The environment stays as it is, and a pipe would never end a second time.
+            if source == "env" or (source == "file" and not surroundings.is_file(place)):
+                return password
+            return StoredSecret(password, partial(read_again, source, place))
+        raise Unfit(
+            'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
+            ' { credential = "NAME" }'
+        )
 
     return convert
+
+
+def _password(value: str) -> str:
+    if _has_control(value):
+        raise Unfit("the password holds a control character; write plain text on one line")
+    return value
 
 
 def _has_control(value: str) -> bool:

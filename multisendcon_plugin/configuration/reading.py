@@ -9,6 +9,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 
+import attrs
+
+from ..account import REPORTS_ACCOUNT, Account, Tls
 from ..errors import ConfigurationError
 from . import names
 from .faults import Fault, Unfit, sentence, sentences, shown, shown_key
@@ -144,5 +147,18 @@ def _complete(
         client.values.setdefault("submission_help", master_relay.value("submission_help"))
     hostname = master_relay.value("hostname")
     ndr.values.setdefault("sender", f"mailer-daemon@{hostname}")
-    for account in accounts:
-        account.values.setdefault("helo_domain", hostname)
+    for section in (*accounts, ndr):
+        section.values.setdefault("helo_domain", hostname)
+    _build_reports_account(ndr)
+
+
+def _build_reports_account(ndr: Section) -> None:
+    """Make one value of the keys that describe the way to the server of the reports."""
+    values = {key: ndr.values.pop(key) for key in [*ndr.values] if not ndr.table.owns(key)}
+    if "server" not in values:
+        return
+    account = Account(name=REPORTS_ACCOUNT, **values)
+    if not (account.tls_required or any(key.startswith("tls") for key in ndr.given)):
+        # A mail server in the same house often has a certificate that nobody else trusts.
+        account = attrs.evolve(account, tls=Tls.OPPORTUNISTIC)
+    ndr.values["account"] = account

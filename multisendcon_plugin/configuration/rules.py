@@ -97,8 +97,9 @@ def _loops(master_relay: Section, ndr: Section, accounts: Sequence[Section]) -> 
     if not master_relay.sound("listen"):
         return
     endpoints = [parse_endpoint(text) for text in master_relay.value("listen")]
-    own = {account.value("local_address") for account in accounts}
-    for section in (*accounts, ndr):
+    sections = (*accounts, ndr)
+    own = {section.value("local_address") for section in sections}
+    for section in sections:
         if not section.sound("server", "port") or not section.value("server"):
             continue
         server, port = section.value("server"), section.value("port")

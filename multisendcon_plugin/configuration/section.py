@@ -29,7 +29,7 @@ class Section:
 
     def value(self, key: str) -> Any:
         """Return the value of a key, or its default."""
-        return self.values.get(key, attrs.fields_dict(self.table.type)[key].default)
+        return self.values.get(key, self.table.default(key))
 
     def sound(self, *keys: str) -> bool:
         """Whether each of the keys has a value or a default, and none of them a fault."""

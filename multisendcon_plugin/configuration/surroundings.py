@@ -23,6 +23,9 @@ class Surroundings(Protocol):
     def text(self, path: str) -> str:
         """Return the text of a file."""
 
+    def is_file(self, path: str) -> bool:
+        """Tell whether a path is that of a file which can be read any number of times."""
+
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files; without a key, it is in the first."""
 

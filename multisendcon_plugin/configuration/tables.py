@@ -6,10 +6,11 @@ The key is also the name of the attribute that it sets.  Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
-from ..account import Account, Tls
+from ..account import Account, Auth, Tls
 from . import kinds, names, quantities
 from .kinds import Kind
 from .surroundings import Surroundings
@@ -28,6 +29,8 @@ from .values import (
 class Table:
     """A table: the class of the value that it makes, and the kinds of its keys.
 
+    Keys that the class does not have describe an account, which is a part of the value.
+
     :param repeated: there may be several, in double brackets.
     """
 
@@ -36,10 +39,29 @@ class Table:
     required: tuple[str, ...] = ()
     repeated: bool = False
 
+    def owns(self, key: str) -> bool:
+        """Tell whether a key is one of the value itself."""
+        return key in attrs.fields_dict(self.type)
+
+    def default(self, key: str) -> Any:
+        """Return what holds where a key is not written."""
+        return attrs.fields_dict(self.type if self.owns(key) else Account)[key].default
+
 
 def tables(surroundings: Surroundings) -> dict[str, Table]:
     """Return the tables by name, in the order of the reference file."""
-    password = kinds.secret(surroundings)
+    connection: dict[str, Kind] = {
+        "server": names.host,
+        "port": quantities.port,
+        "username": kinds.unless_empty(kinds.text),
+        "password": kinds.secret(surroundings),
+        "auth": kinds.choice(Auth),
+        "local_address": names.local_address,
+        "helo_domain": names.helo_domain,
+        "tls": kinds.choice(Tls),
+        "tls_verify": quantities.flag,
+        "tls_ca": kinds.readable_file(surroundings),
+    }
     return {
         "master_relay": Table(
             MasterRelay,
@@ -91,30 +113,19 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "recipient": kinds.choice(ReportTo),
                 "postmaster": kinds.unless_empty(names.mailbox),
                 "sender": names.mailbox,
-                "server": names.host,
-                "port": quantities.port,
-                "username": kinds.unless_empty(kinds.text),
-                "password": password,
+                **connection,
             },
         ),
         "account": Table(
             Account,
             {
                 "name": kinds.text,
-                "server": names.host,
-                "port": quantities.port,
-                "username": kinds.unless_empty(kinds.text),
-                "password": password,
-                "local_address": names.local_address,
-                "helo_domain": names.helo_domain,
+                **connection,
                 "minimum_wait": quantities.duration,
                 "senders": names.masks,
                 "recipients": names.masks,
                 "fixed_sender": names.mailbox,
                 "fixed_sender_unless_private": quantities.flag,
-                "tls": kinds.choice(Tls),
-                "tls_verify": quantities.flag,
-                "tls_ca": kinds.readable_file(surroundings),
                 "max_connections": quantities.count,
                 "max_mails_per_connection": quantities.count,
                 "fallback": kinds.listed(kinds.text, empty=True),

@@ -121,16 +121,14 @@ class NdrSettings:
     """``[ndr]``: the reports on mail that could not be delivered.
 
     :param postmaster: ``""``: there is none.
-    :param server: where reports are handed in; ``None``: they leave through the accounts.
+    :param account: the way to the server where reports are handed in; ``None``: they leave
+        through the accounts.
     """
 
     recipient: ReportTo = ReportTo.SENDER
     postmaster: str = ""
     sender: str = "mailer-daemon@localhost"
-    server: str | None = None
-    port: int = 25
-    username: str = ""
-    password: str = attrs.field(default="", repr=False)
+    account: Account | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -8,31 +8,14 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ..account import Account
+from ..account import REPORTS_ACCOUNT
 from ..configuration import NdrSettings
 from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, ISpool
 from ..message import Message, Parcel, Recipient, Submission
 from ..ndr import Action, Facts, Report, addressees, report, returned_size
 
-#: The account that takes reports to `ndr.server`; no name in a configuration is like this.
-REPORTS_ACCOUNT = "[ndr]"
-
 _log = Logger()
-
-
-def reports_account(settings: NdrSettings, hostname: str) -> Account | None:
-    """Return the way out for reports, if they do not leave by the accounts."""
-    if settings.server is None:
-        return None
-    return Account(
-        name=REPORTS_ACCOUNT,
-        server=settings.server,
-        port=settings.port,
-        username=settings.username,
-        password=settings.password,
-        helo_domain=hostname,
-    )
 
 
 async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
@@ -98,7 +81,7 @@ class ReportDesk:
 
     def _parcel(self, made: Report, message: Message, avoid: str | None) -> Parcel | None:
         recipient = made.envelope.recipients[0]
-        if self._settings.server is not None:
+        if self._settings.account:
             return Parcel(
                 account=REPORTS_ACCOUNT,
                 recipients=(Recipient(address=recipient, reason="a report"),),

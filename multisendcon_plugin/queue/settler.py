@@ -13,7 +13,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from ..account import Account
+from ..account import REPORTS_ACCOUNT, Account
 from ..attempt import AccountFault, Attempt, Outcome, Verdict
 from ..configuration import Configuration
 from ..interfaces import IAccountRegistry, ISpool
@@ -22,7 +22,7 @@ from ..ndr import Action, Facts, wanted
 from ..settle import Judgement, Settlement, delayed_by, judge, retry_until
 from . import journal
 from .patience import Patience
-from .reports import REPORTS_ACCOUNT, ReportDesk, reports_account
+from .reports import ReportDesk
 
 
 class Settler:
@@ -52,7 +52,7 @@ class Settler:
         self._wall = wall
         self.started = clock.seconds()
         self._reports = ReportDesk(configuration.ndr, registry, spool)
-        self._reports_account = reports_account(configuration.ndr, self._hostname)
+        self._reports_account = configuration.ndr.account
 
     def account_in_use(self, name: str) -> Account | None:
         """Return the account of that name, unless it is not enabled; also the one for reports."""

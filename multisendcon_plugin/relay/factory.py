@@ -28,6 +28,7 @@ from .broken import SessionBrokenError
 from .budget import ConnectionBudget
 from .connect import connect_problem, endpoint
 from .handshake import shake_hands
+from .login import Login
 from .sender import AccountSender
 from .tls import ClientTLS
 from .transaction import Transaction
@@ -60,6 +61,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         # An attempt may end before its session does, which says good-bye then.
         self._places = ConnectionBudget(account.connections)
         self._trial = Trial()
+        self._login = Login(account)
         self._tls: ClientTLS | None = None
         self._idle: list[AccountSender] = []
         self._sessions: set[AccountSender] = set()
@@ -94,7 +96,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             if transaction.begun:
                 ended = self._reactor.seconds()
             if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
-                # It may be about the session: the server had closed it, or wants no more mail in it.
+                # It may be about the session: closed meanwhile, or full of mails for the server.
                 session.quit()
                 if transaction.begun:
                     await self._keep_distance()
@@ -175,7 +177,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     async def _ready_session(self, *, starttls: bool = True) -> AccountSender:
         session = await self._connect()
         try:
-            await shake_hands(session, starttls=starttls)
+            await shake_hands(session, self._login, starttls=starttls)
         except SessionBrokenError:
             session.quit()
             raise

@@ -33,7 +33,7 @@ from zope.interface import implementer
 from ..account import Account
 from ..outlet import Outlet
 from ..phase import Phase
-from ..reply import Reply
+from ..reply import LONGEST_TEXT, Reply
 from .broken import SessionBrokenError, lost
 from .tls import ClientTLS, tls_problem
 
@@ -55,6 +55,8 @@ PATIENCE = {
 MOST_LINES = 100
 #: Octets of one line of a reply (RFC 5321 section 4.5.3.1.5 has 512).
 LONGEST_LINE = 4096
+#: Characters of a reply to EHLO.
+LONGEST_OFFERS = MOST_LINES * LONGEST_LINE
 
 # A CR at its end is one of a server that ends lines with LF, mostly.
 _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\r?", re.DOTALL)
@@ -79,7 +81,7 @@ class AccountSender(smtp.ESMTPSender):
     def __init__(self, account: Account, tls: ClientTLS, clock: IReactorTime) -> None:
         super().__init__(
             account.username.encode(),
-            account.password.encode(),
+            b"",  # the login sets it when it is needed
             tls.context,
             account.helo_domain.encode("ascii"),
             0,
@@ -261,7 +263,9 @@ class AccountSender(smtp.ESMTPSender):
                 self._not_smtp(b"a reply without end")
             return
         lines, self._lines = self._lines, []
-        reply = Reply.parse(code, lines)
+        # What the server offers is kept whole, as it gets into no log or report.
+        whole = code == 250 and self.phase is Phase.EHLO
+        reply = Reply.parse(code, lines, LONGEST_OFFERS if whole else LONGEST_TEXT)
         if self.phase is Phase.QUIT:
             self.transport.loseConnection()
         elif self._resting:

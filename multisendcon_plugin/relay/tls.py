@@ -9,22 +9,18 @@ kept for another connection.
 from __future__ import annotations
 
 from functools import cache
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import attrs
 from OpenSSL import SSL, crypto
-from service_identity import CertificateError as NoNamesError
-from service_identity import VerificationError
-from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
-from service_identity.pyopenssl import extract_patterns
 from twisted.internet import ssl
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..account import Account, Tls
+from .certificate import ExpectedName, is_address
 
 #: What OpenSSL's numbers for a bad chain mean (x509_vfy.h), in an admin's words.
 _VERIFY_ERRORS = {
@@ -36,8 +32,6 @@ _VERIFY_ERRORS = {
     21: "the certificate's authority is not known (tls_ca can name it)",
     23: "the certificate was revoked",
 }
-#: Names of a certificate that are shown when the one that is wanted is not among them.
-MOST_NAMES = 5
 #: What OpenSSL's reasons for a failed handshake mean.
 _HANDSHAKE_ERRORS = {
     "wrong version number": "the server does not answer with TLS; is the port right?",
@@ -61,14 +55,8 @@ class _Connections:
     def __init__(self, context: SSL.Context, server: str, *, verify: bool) -> None:
         self._context = context
         self._verify = verify
-        self._server = server
-        self._sni: bytes | None = None
-        try:
-            ip_address(server)
-            self._expected: Any = IPAddress_ID(server)
-        except ValueError:
-            self._sni = server.encode("idna")
-            self._expected = DNS_ID(self._sni.decode())
+        self._sni = None if is_address(server) else server.encode("ascii")
+        self._expected = ExpectedName(server)
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         connection = SSL.Connection(self._context, None)
@@ -82,35 +70,24 @@ class _Connections:
 
     def _verifier(self, protocol: Any) -> Any:
         def verify(_: Any, certificate: Any, error: int, depth: int, ok: int) -> bool:
-            problem = None
+            problem = ""
             if not ok:
                 problem = _VERIFY_ERRORS.get(
                     error, f"the certificate is not valid (OpenSSL error {error})"
                 )
             elif depth == 0:
-                problem = self._problem_of_name(certificate)
+                problem = self._problem_of(certificate)
             if problem:
                 protocol.failVerification(Failure(CertificateError(problem)))
-            return problem is None
+            return not problem
 
         return verify
 
-    def _problem_of_name(self, certificate: Any) -> str | None:
-        names = "nobody"
+    def _problem_of(self, certificate: crypto.X509) -> str:
         try:
-            patterns = extract_patterns(certificate)
-            names = ", ".join(map(_shown, patterns[:MOST_NAMES])) or names
-            verify_service_identity(patterns, [self._expected], [])
-        except (VerificationError, NoNamesError):
-            return f"the certificate is not for {self._server} but for {names}"
+            return self._expected.problem(certificate.to_cryptography())
         except Exception as error:  # a stranger's certificate may hold anything
             return f"the certificate cannot be read: {error}"
-        return None
-
-
-def _shown(pattern: Any) -> str:
-    name = getattr(pattern, "pattern", pattern)
-    return name.decode("ascii", "backslashreplace") if isinstance(name, bytes) else str(name)
 
 
 @attrs.frozen

@@ -1,0 +1,84 @@
+"""Whether a server's certificate is the one that is wanted: for its name (RFC 9525).
+
+A certificate may hold names that mean nothing to us, or to anybody; one that is good counts all the
+same.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from service_identity import CertificateError
+from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID
+
+#: Names of a certificate, and characters of each, that are shown when the wanted one is not there.
+MOST_NAMES, LONGEST_NAME = 5, 255
+
+
+class ExpectedName:
+    """The name that a certificate has to bear.
+
+    :param server: a host name in A-labels, or an IP address.
+    """
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._identity = IPAddress_ID(server) if is_address(server) else DNS_ID(server)
+
+    def problem(self, certificate: x509.Certificate) -> str:
+        """Say why the certificate is not for the name; ``""`` when it is.
+
+        :raise ValueError: its extensions cannot be read.
+        """
+        names = _names(certificate)
+        if any(self._matches(name) for name in names):
+            return ""
+        if not names and (common := _common_name(certificate)):
+            return (
+                f"the certificate names {_printable(common)} as its common name only, which does"
+                " not count (RFC 9525); it needs a subjectAltName"
+            )
+        shown = ", ".join(_shown(name) for name in names[:MOST_NAMES])
+        return f"the certificate is not for {self._server} but for {shown or 'nobody'}"
+
+    def _matches(self, name: x509.DNSName | x509.IPAddress) -> bool:
+        if isinstance(name, x509.IPAddress):
+            return isinstance(self._identity, IPAddress_ID) and self._identity.ip == name.value
+        try:
+            return self._identity.verify(DNSPattern.from_bytes(name.value.encode()))
+        except CertificateError:
+            return False
+
+
+def _names(certificate: x509.Certificate) -> list[x509.DNSName | x509.IPAddress]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return [name for name in found.value if isinstance(name, x509.DNSName | x509.IPAddress)]
+
+
+def _common_name(certificate: x509.Certificate) -> str:
+    found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if found else ""
+
+
+def _shown(name: x509.DNSName | x509.IPAddress) -> str:
+    if isinstance(name, x509.DNSName) and is_address(name.value):
+        return f"the host name {name.value}"
+    return _printable(name.value) or '""'
+
+
+def _printable(written_by_a_stranger: object) -> str:
+    return repr(str(written_by_a_stranger)[:LONGEST_NAME])[1:-1]
+
+
+def is_address(name: str) -> bool:
+    """Tell an IP address from a host name."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,182 @@
+"""The login at an account's server (RFC 4954), with the password as it is now.
+
+One that is kept in a file is read for each session: so a new one is used from the next login on.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+
+from twisted.logger import Logger
+from twisted.mail import smtp
+
+from ..account import Account, Auth
+from ..errors import ConfigurationError
+from ..phase import Phase
+from ..reply import Reply
+from ..secret import StoredSecret
+from .broken import SessionBrokenError
+from .sender import AccountSender
+
+#: Inside TLS the simplest mechanism is the best; in the clear the password is to be kept.
+_INSIDE_TLS = (Auth.PLAIN, Auth.LOGIN, Auth.CRAM_MD5)
+_IN_THE_CLEAR = (Auth.CRAM_MD5, Auth.PLAIN, Auth.LOGIN)
+#: LOGIN asks for the username, then for the password; others ask once.
+_MOST_CHALLENGES = 2
+
+
+class Login:
+    """Logs the sessions of one account in.
+
+    A refusal may be about the mechanism even where it speaks of the password, so one more mechanism
+    is tried.  But each refusal counts towards a lock-out: that is done once for a password.  From
+    then on each session tries one mechanism, in turn, until one has worked.
+    """
+
+    log = Logger()
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        stored = account.password
+        self._password = stored.value if isinstance(stored, StoredSecret) else stored
+        self._trouble = ""
+        self._first: Auth | None = None
+        self._has_worked = False
+        self._refused_password: str | None = None
+
+    async def perform(self, session: AccountSender) -> None:
+        """Log in.
+
+        :raise SessionBrokenError: the account cannot be used now.
+        """
+        password = self._password_now()
+        session.secret = password.encode()
+        mechanisms = self._mechanisms(session)
+        if not mechanisms:
+            raise SessionBrokenError(Phase.LOGIN, Reply(0, "4.7.0", self._not_offered(session)))
+        refusal: Reply | None = None
+        for mechanism, following in zip(mechanisms, mechanisms[1:] + mechanisms[:1], strict=True):
+            try:
+                reply = await _authenticate(session, mechanism)
+            except SessionBrokenError:
+                if refusal:
+                    break  # to hang up after a refusal says nothing new
+                raise
+            if reply.code == 235:
+                self._first, self._has_worked = mechanism, True
+                return
+            if reply.code == 0 or 500 <= reply.code <= 504:
+                continue  # it is the command that is not understood
+            if not reply.permanent:
+                break
+            refusal = reply
+            no_more = self._has_worked or password == self._refused_password
+            self._first, self._has_worked = following, False
+            self._refused_password = password
+            if no_more:
+                break
+        raise SessionBrokenError(Phase.LOGIN, refusal or reply)
+
+    def _mechanisms(self, session: AccountSender) -> list[Auth]:
+        """Return the mechanisms that both sides know, the one to begin with first."""
+        order: tuple[Auth, ...] = _INSIDE_TLS if session.secure else _IN_THE_CLEAR
+        if self._account.auth is not Auth.AUTO:
+            order = (self._account.auth,)
+        offered = _offered(session)
+        known = [each for each in order if each.mechanism in offered]
+        first = known.index(self._first) if self._first in known else 0
+        return known[first:] + known[:first]
+
+    def _not_offered(self, session: AccountSender) -> str:
+        offered = ", ".join(_offered(session))
+        if not offered:
+            text = "the server offers no login"
+            return text if session.secure else f"{text} (it may do so with TLS)"
+        if self._account.auth is Auth.AUTO:
+            return f"the server offers no login that we know, only {offered}"
+        return (
+            f"the server does not offer {self._account.auth.mechanism} (see auth), only {offered}"
+        )
+
+    def _password_now(self) -> str:
+        """Return the password; one that cannot be read leaves the one before in its place."""
+        stored = self._account.password
+        if isinstance(stored, StoredSecret):
+            try:
+                self._password = stored.read()
+                self._trouble = ""
+            except ConfigurationError as error:
+                # For example for a user that is not the one who has started the relay.
+                if self._trouble != str(error):
+                    self._trouble = str(error)
+                    self.log.warn(
+                        "account {account}: its password cannot be read again, so the one before is"
+                        " used: {error}",
+                        account=self._account.name,
+                        error=self._trouble,
+                    )
+        return self._password
+
+
+def _offered(session: AccountSender) -> list[str]:
+    return session.offers.get("AUTH", "").split()
+
+
+async def _authenticate(session: AccountSender, mechanism: Auth) -> Reply:
+    """Go through one exchange; return its last reply."""
+    initial, respond = _RESPONDERS[mechanism](session)
+    command = b"AUTH " + mechanism.mechanism.encode()
+    reply = await session.ask(b" ".join([command, *initial]), Phase.LOGIN)
+    for _ in range(_MOST_CHALLENGES):
+        if reply.code != 334:
+            return reply
+        response = respond(reply.text)
+        if response is None:
+            break
+        reply = await session.ask(base64.b64encode(response), Phase.LOGIN)
+    if reply.code != 334:
+        return reply
+    await session.ask(b"*", Phase.LOGIN)
+    return Reply(0, "4.7.0", f"the server does not keep to the rules of AUTH {mechanism.mechanism}")
+
+
+#: Gives the response to a challenge; ``None``: the challenge makes no sense.
+_Respond = Callable[[str], bytes | None]
+
+
+def _plain(session: AccountSender) -> tuple[list[bytes], _Respond]:
+    # Without authorization identity: the login acts for itself (RFC 4616 section 2).
+    response = b"\0" + session.username + b"\0" + session.secret
+    # A server that asks has not looked at what came with the command.
+    return [base64.b64encode(response)], lambda prompt: None if _decoded(prompt) else response
+
+
+def _login(session: AccountSender) -> tuple[list[bytes], _Respond]:
+    # The prompts are worded in many ways, in base64 or not; their order is the same everywhere.
+    responses = iter((session.username, session.secret))
+    return [], lambda _: next(responses, None)
+
+
+def _cram_md5(session: AccountSender) -> tuple[list[bytes], _Respond]:
+    def respond(challenge: str) -> bytes | None:
+        octets = _decoded(challenge)
+        if octets is None:
+            return None
+        response: bytes = authenticator.challengeResponse(session.secret, octets)
+        return response
+
+    authenticator = smtp.CramMD5ClientAuthenticator(session.username)
+    return [], respond
+
+
+_RESPONDERS = {Auth.PLAIN: _plain, Auth.LOGIN: _login, Auth.CRAM_MD5: _cram_md5}
+
+
+def _decoded(challenge: str) -> bytes | None:
+    """Decode a challenge, which may lack its padding; ``None``: it is not in base64."""
+    try:
+        return base64.b64decode(challenge + "=" * (-len(challenge) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
