@@ -22,7 +22,7 @@ from .errors import MultisendconError
 from .log import standard_output
 from .preflight import preflight
 from .service import RelayService
-from .signals import handle_in_turn
+from .signals import handle_hangup, handle_in_turn
 
 
 class Options(usage.Options):
@@ -148,6 +148,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415 -- it is chosen when twistd has started
 
     make_steady(reactor)
+    handle_hangup(reactor, ends=bool(options["demo"]))
     reactor.callWhenRunning(handle_in_turn, reactor)
     if options["demo"]:
         from .demo import DemoService  # noqa: PLC0415 -- only the demonstration needs the fakes
