@@ -73,6 +73,7 @@ class Options(usage.Options):
         """
         if bool(self["config"]) == bool(self["demo"]):
             raise usage.UsageError("say --config=FILE, or --demo to see what the relay does")
+        self._forgo_pid_file()
         if self["config"]:
             try:
                 self.configuration = load(self["config"])
@@ -80,6 +81,17 @@ class Options(usage.Options):
                 preflight(self.configuration, spool=not self.changes_user)
             except MultisendconError as error:
                 _exit(error)
+
+    def _forgo_pid_file(self) -> None:
+        """Let twistd write no PID file in the foreground, unless one is asked for by its name.
+
+        Whoever has started the program knows its PID.  In a container, the file that a crash leaves
+        behind names PID 1, which is there again, so twistd would refuse to start for ever; and
+        the working directory may not be writable.
+        """
+        twistd = self.parent
+        if twistd and not self.daemonizes and twistd["pidfile"] == twistd.defaults["pidfile"]:
+            twistd["pidfile"] = ""
 
 
 class DaemonService(RelayService):

@@ -59,6 +59,6 @@ def test_the_unit_for_systemd_starts_the_relay_whatever_has_ended_it():
     program, *arguments = unit["Service"]["ExecStart"].split()
     assert program.endswith("/twistd")
     options = ServerOptions()
-    with pytest.raises(SystemExit, match="multisendcon.toml: cannot be read"):
+    with pytest.raises(SystemExit, match=r"multisendcon\.toml: cannot be read"):
         options.parseOptions(arguments)
     assert options["nodaemon"]

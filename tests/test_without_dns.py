@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from multisendcon_plugin import twisted_mail
-from tests.interop.programs import descendants, python_program
+from tests.interop.processes import descendants
+from tests.interop.programs import python_program
 from tests.interop.relay import Relay, account
 
 ROOT = Path(__file__).parent.parent
