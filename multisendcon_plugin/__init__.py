@@ -3,6 +3,7 @@
 The public names, for other Twisted applications; see ``docs/embedding.rst``.
 """
 
+from . import twisted_mail  # noqa: F401 -- before all that imports Twisted's mail package
 from .clock import make_steady
 from .configuration import Configuration, load, parse
 from .envelope import Envelope

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 
-from .configuration import Configuration, doubts
+from .configuration import Configuration, warnings
 from .envelope import Envelope
 from .errors import SpoolError
 from .front import FrontProcess, Port, Setup, setup_of
@@ -92,8 +92,8 @@ class RelayService(Service):
         """
         super().privilegedStartService()
         # While files can be read that only root may read.
-        for doubt in doubts(self.configuration, self._wall()):
-            self.log.warn("{doubt}", doubt=doubt)
+        for warning in warnings(self.configuration, self._wall()):
+            self.log.warn("{warning}", warning=warning)
         for description in self.configuration.master_relay.listen:
             port: Any = listen(description, self.factory, self._reactor)
             if self._front:

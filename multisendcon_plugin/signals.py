@@ -1,4 +1,4 @@
-"""Signals that end the program, handled in turn.
+"""The program's signals: handled in turn, and by one process only.
 
 Twisted's handlers write to the log at once, wherever the program is just then.  If it is locking
 the log's file, it waits for itself for ever, and neither ends nor relays
@@ -8,11 +8,19 @@ the log's file, it waits for itself for ever, and neither ends nor relays
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any
 
+from twisted.logger import Logger
+
 _ENDING = (signal.SIGINT, signal.SIGTERM)
+#: Twistd rotates its own log file at SIGUSR1.
+_FOR_ONE_PROCESS = {*_ENDING, signal.SIGHUP, signal.SIGUSR1}
+
+_log = Logger()
 
 
 def handle_in_turn(reactor: Any) -> None:
@@ -26,5 +34,38 @@ def handle_in_turn(reactor: Any) -> None:
             signal.signal(number, partial(_hand_on, reactor, handler))
 
 
+def handle_hangup(reactor: Any, *, ends: bool) -> None:
+    """Have SIGHUP, which would end the program at once, handled in a turn of the reactor.
+
+    As long as the relay cannot reload its configuration, it is ignored.
+
+    :param ends: it ends the program in good order, as is right for one that lives in a terminal.
+    """
+    # Under nohup it is ignored already.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        handler = reactor.sigTerm if ends else _ignore
+        signal.signal(signal.SIGHUP, partial(_hand_on, reactor, handler))
+
+
+@contextmanager
+def kept_from_children() -> Iterator[None]:
+    """Let the processes that are started in this block never get these signals.
+
+    A terminal, systemd and pkill send them to all processes; this one tells the others what to do.
+    Blocked signals stay blocked in a new process, from its first instruction on (signal(7)).
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_ONE_PROCESS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _hand_on(reactor: Any, handler: Any, number: int, _: FrameType | None) -> None:
     reactor.callFromThread(handler, number)
+
+
+def _ignore(_: int) -> None:
+    _log.warn(
+        "SIGHUP ignored: there is no reload; restart the relay to apply a changed configuration"
+    )

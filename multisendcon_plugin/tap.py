@@ -22,7 +22,7 @@ from .errors import MultisendconError
 from .log import standard_output
 from .preflight import preflight
 from .service import RelayService
-from .signals import handle_in_turn
+from .signals import handle_hangup, handle_in_turn
 
 
 class Options(usage.Options):
@@ -73,6 +73,7 @@ class Options(usage.Options):
         """
         if bool(self["config"]) == bool(self["demo"]):
             raise usage.UsageError("say --config=FILE, or --demo to see what the relay does")
+        self._forgo_pid_file()
         if self["config"]:
             try:
                 self.configuration = load(self["config"])
@@ -80,6 +81,17 @@ class Options(usage.Options):
                 preflight(self.configuration, spool=not self.changes_user)
             except MultisendconError as error:
                 _exit(error)
+
+    def _forgo_pid_file(self) -> None:
+        """Let twistd write no PID file in the foreground, unless one is asked for by its name.
+
+        Whoever has started the program knows its PID.  In a container, the file that a crash leaves
+        behind names PID 1, which is there again, so twistd would refuse to start for ever; and
+        the working directory may not be writable.
+        """
+        twistd = self.parent
+        if twistd and not self.daemonizes and twistd["pidfile"] == twistd.defaults["pidfile"]:
+            twistd["pidfile"] = ""
 
 
 class DaemonService(RelayService):
@@ -148,6 +160,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415 -- it is chosen when twistd has started
 
     make_steady(reactor)
+    handle_hangup(reactor, ends=bool(options["demo"]))
     reactor.callWhenRunning(handle_in_turn, reactor)
     if options["demo"]:
         from .demo import DemoService  # noqa: PLC0415 -- only the demonstration needs the fakes

@@ -21,6 +21,7 @@ from tests.live_relay import (
     account,
     without_trace,
 )
+from tests.relays import Names
 
 PASSWORD = "c4nary-Pa55word"
 LOGIN = {"username": "sales", "password": PASSWORD}
@@ -108,6 +109,32 @@ class Basics(LiveRelayTestCase):
         self.relay(account("Sales", provider, local_address="192.0.2.10"))
         await self.send()
         await self.assert_waits("the local address 192.0.2.10 cannot be used")
+        assert provider.sessions == 0
+
+    async def test_the_unspecified_address_chooses_nothing_but_the_family(
+        self,
+    ):
+        names = Names(**{"mx.example": ("::1", "127.0.0.1")})
+        self.addCleanup(self.reactor.installNameResolver, self.reactor.installNameResolver(names))
+        four = self.provider()
+        port = four.address.port
+        six = self.provider("::1", port)
+        server = {"server": "mx.example", "port": port}
+        self.relay(
+            account("Four", **server, local_address="0.0.0.0", senders="four@home.example"),
+            account("Six", **server, local_address="::", senders="six@home.example"),
+        )
+        await self.send("four@home.example")
+        await self.send("six@home.example")
+        [by_four], [by_six] = await four.wait_for(1), await six.wait_for(1)
+        assert (by_four.reverse_path, by_four.peer) == ("four@home.example", "127.0.0.1")
+        assert (by_six.reverse_path, by_six.peer) == ("six@home.example", "::1")
+
+    async def test_the_unspecified_address_reaches_no_server_of_the_other_family(self):
+        provider = self.provider()
+        self.relay(account("Sales", provider, local_address="::"))
+        await self.send()
+        await self.assert_waits("the local address :: cannot be used: 127.0.0.1 is an IPv4 address")
         assert provider.sessions == 0
 
     async def test_the_helo_domain_is_said(self):

@@ -93,13 +93,21 @@ def test_check_warns_of_what_should_not_stay_so(tmp_path, capsys):
     assert main(["check", "-c", str(path)]) == 0
     captured = capsys.readouterr()
     assert "has no faults" in captured.out
-    for doubt in (
+    for warning in (
         "relay.pem: everybody on this machine can read it",
         "users: everybody on this machine can read it",
         "relay.pem: the certificate has expired on",
     ):
-        assert f"{tmp_path}/{doubt}" in captured.err
+        assert f"{tmp_path}/{warning}" in captured.err
     assert captured.err.count("warning: ") == 3
+
+
+def test_check_warns_of_a_name_that_servers_do_not_take(config, tmp_path, capsys):
+    path = tmp_path / "multisendcon.toml"
+    path.write_text(CONFIGURATION.replace("relay.example.com", "relay"))
+    assert main(["check", "-c", config]) == 0
+    warning = 'warning: [master_relay], hostname: "relay" is not a full name'
+    assert capsys.readouterr().err.startswith(warning)
 
 
 # The line of a user.

@@ -16,7 +16,7 @@ LOGIN = 'hostname = "relay.example.com"'
 
 @pytest.fixture(autouse=True)
 def _fixed_name(monkeypatch):
-    monkeypatch.setattr(file.socket, "getfqdn", lambda: "machine.example.com")
+    monkeypatch.setattr(file, "own_hostname", lambda: "machine.example.com")
 
 
 @pytest.fixture

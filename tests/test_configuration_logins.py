@@ -42,7 +42,7 @@ def folder(tmp_path):
 
 def load(folder, **keys):
     path = folder / "relay.toml"
-    path.write_text(document("master_relay", **keys))
+    path.write_text(document("master_relay", hostname='"relay.example.com"', **keys))
     return configuration.load(path)
 
 
@@ -221,13 +221,13 @@ def test_a_proxy_is_not_followed_by_tls_from_the_start(folder):
 # What is no fault, but should not stay so.
 
 
-def doubts(folder, now=None, **keys):
-    return configuration.doubts(load(folder, **keys), now or time.time())
+def warnings(folder, now=None, **keys):
+    return configuration.warnings(load(folder, **keys), now or time.time())
 
 
-def test_nothing_to_be_doubted(folder):
-    assert doubts(folder) == []
-    assert doubts(folder, tls_certificate='"relay.pem"', users='"users"') == []
+def test_nothing_to_warn_of(folder):
+    assert warnings(folder) == []
+    assert warnings(folder, tls_certificate='"relay.pem"', users='"users"') == []
 
 
 @pytest.mark.parametrize("name", ["key.pem", "users"])
@@ -235,12 +235,12 @@ def test_secrets_that_everybody_can_read(folder, name):
     (folder / name).chmod(0o644)
     (folder / "cert.pem").chmod(0o644)
     keys = {"tls_certificate": '"cert.pem"', "tls_key": '"key.pem"', "users": '"users"'}
-    [doubt] = doubts(folder, **keys)
-    assert doubt == f"{folder}/{name}: everybody on this machine can read it; chmod o= it"
+    [warning] = warnings(folder, **keys)
+    assert warning == f"{folder}/{name}: everybody on this machine can read it; chmod o= it"
 
 
 @pytest.mark.parametrize(
-    ("days", "doubt"),
+    ("days", "warning"),
     [
         (-2, "the certificate is not valid before 20"),
         (0, None),
@@ -249,14 +249,14 @@ def test_secrets_that_everybody_can_read(folder, name):
         (31, "the certificate has expired on 20"),
     ],
 )
-def test_dates_of_the_certificate(folder, days, doubt):
-    found = doubts(folder, time.time() + days * 86_400, tls_certificate='"relay.pem"')
-    assert len(found) == bool(doubt)
-    assert all(f"{folder}/relay.pem: {doubt}" in each for each in found)
+def test_dates_of_the_certificate(folder, days, warning):
+    found = warnings(folder, time.time() + days * 86_400, tls_certificate='"relay.pem"')
+    assert len(found) == bool(warning)
+    assert all(f"{folder}/relay.pem: {warning}" in each for each in found)
 
 
 def test_a_certificate_that_has_gone_since_is_told(folder):
     loaded = load(folder, tls_certificate='"relay.pem"')
     (folder / "relay.pem").unlink()
-    [doubt] = configuration.doubts(loaded, time.time())
-    assert "cannot be read: No such file" in doubt
+    [warning] = configuration.warnings(loaded, time.time())
+    assert "cannot be read: No such file" in warning

@@ -17,7 +17,9 @@ TABLES = tables(Paper())
 KEYS = [(name, key) for name, table in TABLES.items() for key in table.kinds]
 #: Defaults that the file tells in words, and why no value could be told.
 IN_WORDS = {
-    ("master_relay", "hostname"): "the name of this machine",
+    ("master_relay", "hostname"): (
+        "the name of this machine, by its settings and /etc/hosts; the DNS is not asked"
+    ),
     ("client", "submission_help"): "as in [master_relay]",
     ("master_relay", "tls_certificate"): "unset, no STARTTLS",
     ("master_relay", "tls_key"): "unset, it is in the file of the certificate",

@@ -436,6 +436,8 @@ GOOD = [
     ("account", "server", '"192.0.2.1"', "192.0.2.1"),
     ("account", "port", "65535", 65535),
     ("account", "local_address", '"2001:DB8:0::10"', "2001:db8::10"),
+    ("account", "local_address", '"0.0.0.0"', "0.0.0.0"),
+    ("account", "local_address", '"::"', "::"),
     ("account", "helo_domain", '"[192.0.2.1]"', "[192.0.2.1]"),
     ("account", "helo_domain", '"[IPv6:2001:db8::1]"', "[IPv6:2001:db8::1]"),
     ("account", "minimum_wait", '"1.5s"', 1.5),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from configparser import ConfigParser
 from pathlib import Path
 
 import docutils.core
 import pytest
+from twisted.scripts.twistd import ServerOptions
 
 from multisendcon_plugin import parse
 
@@ -47,3 +49,16 @@ def test_the_configuration_in_the_readme_works(tmp_path):
         (tmp_path / f"{name}.password").write_text("secret\n")
     configuration = parse(text.replace("/etc/multisendcon", str(tmp_path)))
     assert [account.name for account in configuration.accounts] == ["Sales", "All others"]
+
+
+def test_the_unit_for_systemd_starts_the_relay_whatever_has_ended_it():
+    unit = ConfigParser(interpolation=None, allow_no_value=True)
+    unit.optionxform = str
+    unit.read(ROOT / "etc/multisendcon.service")
+    assert unit["Service"]["Restart"] == "always"
+    program, *arguments = unit["Service"]["ExecStart"].split()
+    assert program.endswith("/twistd")
+    options = ServerOptions()
+    with pytest.raises(SystemExit, match=r"multisendcon\.toml: cannot be read"):
+        options.parseOptions(arguments)
+    assert options["nodaemon"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import signal
 import socket
 import sys
 
@@ -107,7 +108,9 @@ class Reactor(MemoryReactorClock):
         # Those that it is given are open.
         for descriptor in kwargs["childFDs"].values():
             assert isinstance(descriptor, str) or os.fstat(descriptor)
-        arguments = {"executable": executable, "args": args, "env": env, **kwargs}
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        arguments = {"executable": executable, "args": args, "env": env, "blocked": blocked}
+        arguments |= kwargs
         self.processes.append(Process(*self.joined, protocol, arguments))
 
 
@@ -178,6 +181,12 @@ def test_it_gets_the_channel_and_the_ports_and_no_other_file(world):
     for descriptor in (here, channel):
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
+
+
+def test_signals_are_for_this_process(world):
+    numbers = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
+    assert numbers <= world.process.arguments["blocked"]
+    assert not numbers & signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_it_is_told_what_it_has_to_know_first(world):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import signal
 import socket
 from types import SimpleNamespace
 
@@ -365,9 +364,9 @@ class WholeReactor(Reactor):
 
 @pytest.fixture
 def program(monkeypatch):
-    """Run the program over a counter; return its reactor, and the signals it does not hear."""
+    """Run the program over a counter; return its reactor and its log."""
     reactor = WholeReactor(Counter(Intake(Clock()), lambda: None, NoClock()))
-    publisher, unheard = LogPublisher(), []
+    publisher = LogPublisher()
     beginner = LogBeginner(
         publisher, io.StringIO(), SimpleNamespace(), SimpleNamespace(showwarning=None)
     )
@@ -375,18 +374,10 @@ def program(monkeypatch):
     monkeypatch.setattr(
         program_module, "os", SimpleNamespace(close=lambda n: reactor.done.append(("close", n)))
     )
-    numbers = SimpleNamespace(
-        SIGINT=signal.SIGINT,
-        SIGTERM=signal.SIGTERM,
-        SIGHUP=signal.SIGHUP,
-        SIG_IGN=signal.SIG_IGN,
-        signal=lambda number, handler: unheard.append((number, handler)),
-    )
-    monkeypatch.setattr(program_module, "signal", numbers)
     log = Logger(namespace="early", observer=publisher)
     log.info("before anything else")
     run(reactor)
-    return SimpleNamespace(reactor=reactor, unheard=unheard, log=log)
+    return SimpleNamespace(reactor=reactor, log=log)
 
 
 def test_it_has_its_end_of_the_channel_and_runs(program):
@@ -395,11 +386,6 @@ def test_it_has_its_end_of_the_channel_and_runs(program):
         ("close", CHANNEL),
         ("run", {"installSignalHandlers": False}),
     ]
-
-
-def test_signals_are_for_the_other_process(program):
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    assert program.unheard == [(number, signal.SIG_IGN) for number in signals]
 
 
 def test_its_whole_log_goes_to_the_other_process(program):

@@ -19,7 +19,7 @@ LAW = (
     # Values and rules; pure.
     ("errors", "dsn", "reply", "phase", "header", "backoff", "password", "secret"),
     ("numbering", "fullness"),
-    ("address", "envelope", "failure", "identity", "completion"),
+    ("address", "envelope", "failure", "identity", "completion", "hostname"),
     ("masks", "message"),
     ("account", "attempt", "plain"),
     ("configuration", "registry", "diagnosis"),
@@ -28,7 +28,7 @@ LAW = (
     ("interfaces", "outlet"),
     ("edge", "spool", "queue", "relay"),
     # Those who introduce them to each other, or run them.
-    ("clock", "descriptors", "listening", "log", "signals"),
+    ("clock", "descriptors", "listening", "log", "signals", "twisted_mail"),
     ("front",),
     ("service", "preflight", "testing"),
     ("",),  # the package itself: the names for embedding
@@ -37,7 +37,7 @@ LAW = (
 )
 PURE = {room for line in LAW[:7] for room in line}
 #: Read files, for the rest of their room.
-IMPURE_MODULES = {"configuration.file", "configuration.doubts"}
+IMPURE_MODULES = {"configuration.file", "configuration.warnings", "hostname"}
 #: What knows the time, the machine or the network, or is not the same twice.
 WORLD = {
     *("OpenSSL", "asyncio", "datetime", "fcntl", "os", "pathlib", "random", "secrets", "select"),

@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.internet.threads import deferToThread
+from twisted.logger import LogLevel
 from zope.interface import implementer
 
 from multisendcon_plugin import RelayService, parse
@@ -17,6 +18,7 @@ from multisendcon_plugin.errors import ListenError, SpoolLockedError
 from multisendcon_plugin.interfaces import IDraft, ISpool
 from multisendcon_plugin.spool import MemorySpool, SqliteSpool
 from tests.live_relay import CONTENT, RECIPIENT, SENDER, LiveRelayTestCase, account, without_trace
+from tests.queues import logged
 
 
 @implementer(ISpool)
@@ -52,10 +54,11 @@ class HesitantDraft:
 
 
 class ServiceTestCase(LiveRelayTestCase):
-    def listening_on(self, *descriptions, spool=None):
+    def listening_on(self, *descriptions, spool=None, hostname="relay.example"):
         text = f"""
             [master_relay]
             listen = {list(descriptions)}
+            hostname = "{hostname}"
             [spool]
             path = "{self.folder}/spool"
         """
@@ -72,6 +75,14 @@ class ServiceTestCase(LiveRelayTestCase):
 
 
 class Listening(ServiceTestCase):
+    def test_the_start_says_what_check_warns_of(self):
+        relay = self.listening_on("tcp:port=0:interface=127.0.0.1", hostname="relay")
+        with logged() as log:
+            relay.privilegedStartService()
+        self.addCleanup(relay.stopService)
+        [warning] = log.texts(LogLevel.warn)
+        assert warning.startswith('[master_relay], hostname: "relay" is not a full name')
+
     def test_it_listens_where_it_says(self):
         relay = self.listening_on(
             "tcp:port=0:interface=127.0.0.1", "tcp:port=0:interface=127.0.0.2"

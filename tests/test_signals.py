@@ -1,4 +1,4 @@
-"""Signals that end the program do so wherever they come."""
+"""Signals that end the program do so wherever they come; those that are not for it do nothing."""
 
 import os
 import signal
@@ -6,9 +6,13 @@ import subprocess
 import sys
 
 import pytest
+from twisted.logger import LogLevel
 
-from multisendcon_plugin.signals import handle_in_turn
+from multisendcon_plugin.signals import handle_hangup, handle_in_turn, kept_from_children
 from multisendcon_plugin.tap import Options, makeService
+from tests.queues import logged
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 #: A program that gets a signal just when its log has locked its file, and does not know it yet.
 PROGRAM = """
@@ -67,11 +71,15 @@ class Reactor:
     def callFromThread(self, function, *args):  # noqa: N802 -- Twisted's name
         self.turn.append((function, args))
 
+    def do_turn(self):
+        for function, args in self.turn:
+            function(*args)
+
 
 @pytest.fixture
 def handlers_come_back():
-    """After the test, the two signals are handled as before."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """After the test, the signals are handled as before."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -86,8 +94,7 @@ def test_a_signal_is_handled_in_a_turn_of_the_reactor():
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGINT)
     assert reactor.said == []
-    for function, args in reactor.turn:
-        function(*args)
+    reactor.do_turn()
     assert reactor.said == [("TERM", signal.SIGTERM), ("INT", signal.SIGINT)]
 
 
@@ -103,9 +110,64 @@ def test_handlers_of_others_stay():
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
+@pytest.mark.usefixtures("handlers_come_back")
+def test_sighup_is_ignored_and_the_log_says_so():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    reactor = Reactor()
+    handle_hangup(reactor, ends=False)
+    os.kill(os.getpid(), signal.SIGHUP)
+    os.kill(os.getpid(), signal.SIGHUP)
+    with logged() as log:
+        assert log.events == []
+        reactor.do_turn()
+    assert reactor.said == []
+    assert (
+        log.texts(LogLevel.warn)
+        == [
+            "SIGHUP ignored: there is no reload; restart the relay to apply a changed configuration"
+        ]
+        * 2
+    )
+
+
+@pytest.mark.usefixtures("handlers_come_back")
+def test_what_lives_in_a_terminal_ends_with_it():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    reactor = Reactor()
+    handle_hangup(reactor, ends=True)
+    os.kill(os.getpid(), signal.SIGHUP)
+    reactor.do_turn()
+    assert reactor.said == [("TERM", signal.SIGHUP)]
+
+
+@pytest.mark.usefixtures("handlers_come_back")
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda number, frame: None])
+def test_a_handler_that_sighup_has_already_stays(handler, ends):
+    signal.signal(signal.SIGHUP, handler)
+    handle_hangup(Reactor(), ends=ends)
+    assert signal.getsignal(signal.SIGHUP) is handler
+
+
+@pytest.mark.usefixtures("handlers_come_back")
+def test_a_child_never_gets_them():
+    sleeper = [sys.executable, "-c", "print(flush=True); input()"]
+    with kept_from_children():
+        child = subprocess.Popen(sleeper, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with child:
+        for number in SIGNALS:
+            child.send_signal(number)
+        child.communicate(b"\n")
+    assert child.returncode == 0
+    # This process gets them as before.
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {*SIGNALS}
+
+
+@pytest.mark.usefixtures("handlers_come_back")
 def test_the_plugin_asks_for_it(monkeypatch):
     from twisted.internet import reactor
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     asked = []
     monkeypatch.setattr(reactor, "seconds", reactor.seconds)
     monkeypatch.setattr(reactor, "callWhenRunning", lambda *what: asked.append(what))
@@ -113,3 +175,4 @@ def test_the_plugin_asks_for_it(monkeypatch):
     options.parseOptions(["--demo"])
     makeService(options)
     assert (handle_in_turn, reactor) in asked
+    assert reactor.sigTerm in signal.getsignal(signal.SIGHUP).args

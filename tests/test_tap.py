@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.threads import deferToThread
+from twisted.scripts.twistd import ServerOptions
 
 from multisendcon_plugin.spool import SqliteSpool
 from multisendcon_plugin.spool.folder import Lock, make_folder
 from multisendcon_plugin.testing import Authority
+from tests.interop.processes import descendants
 from tests.interop.programs import until
 from tests.live_relay import CONTENT, RECIPIENT, SENDER, LiveRelayTestCase, account
 from tests.reactors import QueueReactor
@@ -208,6 +210,31 @@ def test_a_second_start_fails_before_it_becomes_a_daemon(tmp_path, daemon, pid_f
     assert int((tmp_path / "relay.pid").read_text()) == daemon.pid
 
 
+# The PID file.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pid_file"),
+    [
+        (["-n"], ""),
+        (["-n", "--pidfile="], ""),
+        (["-n", "--pidfile=relay.pid"], "/work/relay.pid"),
+        (["-n", "--pidfile=/run/twistd.pid"], "/run/twistd.pid"),
+        (["--nodaemon", "--logfile=-"], ""),
+        ([], "/work/twistd.pid"),
+        (["--pidfile=relay.pid"], "/work/relay.pid"),
+        (["--pidfile="], ""),
+    ],
+)
+def test_in_the_foreground_there_is_a_pid_file_only_if_it_is_named(
+    monkeypatch, arguments, pid_file
+):
+    monkeypatch.setattr(os.path, "abspath", lambda path: os.path.join("/work", path))  # noqa: PTH118
+    options = ServerOptions()
+    options.parseOptions([*arguments, "multisendcon", "--demo"])
+    assert options["pidfile"] == pid_file
+
+
 # With a socket from systemd.
 
 #: What systemd does: the socket is descriptor 3, and the environment says for whom.
@@ -294,12 +321,23 @@ class Foreground(ProcessProtocol):
         self.output = ""
         self.listens = Deferred()
         self.ended = Deferred()
+        self._awaited = []
+
+    def said(self, text):
+        """Return what fires when it has said something."""
+        heard = Deferred()
+        self._awaited.append((text, heard))
+        self.childDataReceived(1, b"")
+        return heard
 
     def childDataReceived(self, childFD, data):
         self.output += data.decode()
         _, found, rest = self.output.partition("RelayESMTPFactory starting on ")
         if found and "\n" in rest and not self.listens.called:
             self.listens.callback(int(rest.split()[0]))
+        for awaited in [each for each in self._awaited if each[0] in self.output]:
+            self._awaited.remove(awaited)
+            awaited[1].callback(None)
 
     def processEnded(self, reason):
         self.ended.callback((reason.value.signal, reason.value.exitCode))
@@ -312,18 +350,52 @@ class Foreground(ProcessProtocol):
 
 
 class InTheForeground(LiveRelayTestCase):
-    async def test_mail_goes_through_and_sigterm_ends_it_in_good_order(self):
+    def twistd(self, path):
+        """Start it, with one account."""
         provider = self.provider()
         write(self.folder, "tcp:port=0:interface=127.0.0.1", account("A", provider))
         process = Foreground()
         self.reactor.spawnProcess(
             process,
             TWISTD[0],
-            [*TWISTD, "-n", "--pidfile=", "multisendcon", "--config=relay.toml"],
+            [*TWISTD, "-n", "multisendcon", f"--config={self.folder}/relay.toml"],
             env=ENVIRONMENT,
-            path=str(self.folder),
+            path=str(path),
         )
         self.addCleanup(process.end)
+        return process, provider
+
+    async def test_what_stands_in_the_working_directory_does_not_keep_it_from_starting(self):
+        # As a crash leaves it; this process is there.
+        (self.folder / "twistd.pid").write_text(str(os.getpid()))
+        process, _ = self.twistd(self.folder)
+        await process.listens
+        process.transport.signalProcess("TERM")
+        await process.ended
+        assert (self.folder / "twistd.pid").read_text() == str(os.getpid())
+
+    async def test_it_starts_in_a_working_directory_where_nobody_can_write(self):
+        process, _ = self.twistd("/proc")
+        await process.listens
+
+    async def test_sighup_ends_no_process(self):
+        process, provider = self.twistd(self.folder)
+        # Also now: it listens, but its reactor does not run yet.
+        port = await process.listens
+        process.transport.signalProcess("HUP")
+        await process.said("SIGHUP ignored: there is no reload")
+        await deferToThread(_send, port)
+        processes = [process.transport.pid, *descendants(process.transport.pid)]
+        for pid in processes:
+            os.kill(pid, signal.SIGHUP)
+        await deferToThread(_send, port)
+        await provider.wait_for(2)
+        assert process.output.count("SIGHUP ignored") == 2
+        assert [process.transport.pid, *descendants(process.transport.pid)] == processes
+        assert "#critical" not in process.output
+
+    async def test_mail_goes_through_and_sigterm_ends_it_in_good_order(self):
+        process, provider = self.twistd(self.folder)
         port = await process.listens
         await deferToThread(_send, port)
         [mail] = await provider.wait_for(1)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..address import parse_mailbox
-from ..configuration import doubts, load
+from ..configuration import load, warnings
 from ..configuration.users import check_name
 from ..errors import AddressError, ConfigurationError
 from ..password import SALT_SIZE, PasswordHash
@@ -74,8 +74,8 @@ def _address(text: str) -> str:
 
 def _check(options: argparse.Namespace) -> int:
     configuration = load(options.config)
-    for doubt in doubts(configuration, time.time()):
-        print(f"warning: {doubt}", file=sys.stderr)
+    for warning in warnings(configuration, time.time()):
+        print(f"warning: {warning}", file=sys.stderr)
     print(f"{options.config} has no faults. Its accounts, topmost first:")
     for account in configuration.accounts:
         state = "" if account.enabled else " (not enabled)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .certificate import ServerCertificate
-from .doubts import doubts
 from .file import load, load_certificate, parse
 from .reading import read
 from .users import Users
@@ -18,6 +17,7 @@ from .values import (
     ReportTo,
     SpoolSettings,
 )
+from .warnings import warnings
 
 __all__ = [
     "BareLf",
@@ -31,9 +31,9 @@ __all__ = [
     "ServerCertificate",
     "SpoolSettings",
     "Users",
-    "doubts",
     "load",
     "load_certificate",
     "parse",
     "read",
+    "warnings",
 ]

@@ -7,12 +7,12 @@ Nothing that it reads from a secret's place is ever part of a fault.
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import attrs
 
 from ..errors import ConfigurationError
+from ..hostname import own_hostname
 from . import reading
 from .certificate import ServerCertificate, parse_certificate
 from .faults import Unfit, shown
@@ -65,8 +65,8 @@ class ThisMachine(Surroundings):
     folder: Path
 
     def hostname(self) -> str:
-        """Return the full name of this machine."""
-        return socket.getfqdn()
+        """Return the name of this machine."""
+        return own_hostname()
 
     def path(self, path: str) -> str:
         """Return the absolute path."""

@@ -12,7 +12,7 @@ class Surroundings(Protocol):
     """Answers the questions of the reader; each may raise `Unfit` instead."""
 
     def hostname(self) -> str:
-        """Return the full name of this machine."""
+        """Return the name of this machine; nobody else is asked for it."""
 
     def path(self, path: str) -> str:
         """Return a path that stays true when the process changes its folder."""

@@ -94,7 +94,8 @@ def _free_port(wanted: int) -> int:
 
 def _send(port: int, mails: tuple[DemoMail, ...]) -> None:
     """Send the mails, as any mail program would."""
-    with smtplib.SMTP("127.0.0.1", port) as client:
+    # Without a name, it would ask the DNS for one.
+    with smtplib.SMTP("127.0.0.1", port, "client.example.com") as client:
         for mail in mails:
             options = [] if mail.content.isascii() else ["body=8bitmime"]
             client.sendmail(mail.sender, mail.recipients, mail.content, options)

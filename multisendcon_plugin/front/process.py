@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..interfaces import IIntake
+from ..signals import kept_from_children
 from .channel import Kind
 from .counter import Counter
 from .setup import Setup
@@ -86,13 +87,14 @@ class FrontProcess(ProcessProtocol):
         descriptors |= dict(enumerate(self._ports, FIRST_PORT))
         # It finds its modules where this process has found them, and nowhere else.
         paths = os.pathsep.join(map(os.path.abspath, sys.path))
-        self._reactor.spawnProcess(
-            self,
-            sys.executable,
-            [sys.executable, "-P", "-m", __package__],
-            env=os.environ | {"PYTHONPATH": paths},
-            childFDs=descriptors,
-        )
+        with kept_from_children():
+            self._reactor.spawnProcess(
+                self,
+                sys.executable,
+                [sys.executable, "-P", "-m", __package__],
+                env=os.environ | {"PYTHONPATH": paths},
+                childFDs=descriptors,
+            )
         self._running = True
 
     def _ready(self) -> None:

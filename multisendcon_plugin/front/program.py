@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import time
 from socket import AF_UNIX
 from typing import Any
@@ -33,9 +32,6 @@ from .setup import Port, Setup
 
 def run(reactor: Any) -> None:
     """Be the front process, until it ends."""
-    # These are for the process that has the spool, which tells us.
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
     make_steady(reactor)
     front = Front(reactor)
     channel = Factory.forProtocol(lambda: front.channel)

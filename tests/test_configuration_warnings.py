@@ -1,0 +1,61 @@
+"""Names with which servers would send the relay away."""
+
+from __future__ import annotations
+
+import pytest
+from configuration_examples import Paper, document, read
+
+from multisendcon_plugin import configuration
+
+ADVICE = (
+    "is not a full name, and some servers reject all mail from a client that introduces itself"
+    " with it (504); write the name that this machine has in the DNS, for example"
+    ' "relay.example.com"'
+)
+RELAY = "[master_relay], hostname"
+SALES = '[[account]] "Sales", helo_domain'
+
+
+def warnings(text, machine="relay.example.com"):
+    return configuration.warnings(read(text, Paper(name=machine)), now=0)
+
+
+@pytest.mark.parametrize("name", ["relay", "localhost", "localhost.localdomain", "RELAY.localhost"])
+def test_a_hostname_that_is_not_full(name):
+    expected = [f'{RELAY}: "{name}" {ADVICE}']
+    assert warnings(document("master_relay", hostname=f'"{name}"')) == expected
+    # The same when the name is the machine's, and when an account repeats it.
+    assert warnings(document(), machine=name) == expected
+    assert warnings(document(helo_domain=f'"{name}"'), machine=name) == expected
+
+
+@pytest.mark.parametrize("name", ["relay.example.com", "relay.local", "relay.corp.example"])
+def test_a_hostname_that_is_full(name):
+    assert warnings(document("master_relay", hostname=f'"{name}"')) == []
+    assert warnings(document(), machine=name) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mail", [f'{SALES}: "mail" {ADVICE}']),
+        ("localhost", [f'{SALES}: "localhost" {ADVICE}']),
+        ("mail.example.com", []),
+        ("[192.0.2.10]", []),
+        ("[IPv6:2001:db8::10]", []),
+    ],
+)
+def test_the_name_of_an_account(name, expected):
+    assert warnings(document(helo_domain=f'"{name}"')) == expected
+
+
+def test_an_account_with_a_full_name_does_not_make_up_for_the_hostname():
+    assert warnings(document(helo_domain='"mail.example.com"'), machine="relay") == [
+        f'{RELAY}: "relay" {ADVICE}'
+    ]
+
+
+def test_an_account_that_is_not_enabled_introduces_itself_to_nobody():
+    text = document(helo_domain='"mail"', enabled="false")
+    text += '\n[[account]]\nname = "B"\nserver = "b.example"\n'
+    assert warnings(text) == []
