@@ -6,7 +6,7 @@ from .certificate import ServerCertificate
 from .doubts import doubts
 from .file import load, load_certificate, parse
 from .reading import read
-from .users import Users
+from .users import Users, user_key
 from .values import (
     BareLf,
     ClientSettings,
@@ -36,4 +36,5 @@ __all__ = [
     "load_certificate",
     "parse",
     "read",
+    "user_key",
 ]
