@@ -82,6 +82,22 @@ def test_the_paths_without_a_domain():
     assert written(b"<>", b"<PostMaster>") == (b"<>", b"<postmaster>")
 
 
+@pytest.mark.parametrize(
+    ("envid", "orcpt", "mail", "rcpt"),
+    [
+        (b" ENVID=QQ==", b" ORCPT=rfc822;a+3db", b" ENVID=QQ+3D+3D", b" ORCPT=rfc822;a+3Db"),
+        (b" ENVID=" + b"x" * 101, b" ORCPT=rfc822;" + b"x" * 500, b"", b""),
+    ],
+)
+def test_what_is_not_quite_xtext_never_reaches_the_next_server(envid, orcpt, mail, rcpt):
+    path = b"<a@x.example>"
+    relay = MemoryRelay("PIPELINING", "DSN")
+    lines = [b"MAIL FROM:" + path + envid, b"RCPT TO:" + path + orcpt, *MAIL]
+    _, said, taken = relay.send(b"".join(line + b"\r\n" for line in lines))
+    assert said[:2] == [b"MAIL FROM:" + path + mail, b"RCPT TO:" + path + rcpt]
+    assert len(taken) == 1
+
+
 BAD = [
     b"<a@b@x.example>",
     b"<a@far.example%x.example@>",
