@@ -5,22 +5,26 @@ exactly the text between ``<`` and ``>``, without a source route; the null rever
 ``""``.  An address is never changed on its way, `matching_form` is for comparisons only.
 
 Real clients and mailboxes are looser than the RFC, so these are let through: blanks after
-``FROM:``, a path without ``<>``, dots anywhere in a local part, underscores and hyphens
-anywhere in a domain.  Control characters never are.  Pure: no Twisted, no clock, no disk.
+``FROM:``, a path without ``<>``, dots anywhere in a local part, local parts of any length,
+underscores and hyphens anywhere in a label of ASCII, capitals.  Control characters never are, and
+other labels are U-labels (RFC 5890 section 2.3.2.1): what would have to be mapped to become one
+would leave as another domain.  Pure: no Twisted, no clock, no disk.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 import idna
 
 from .errors import AddressError
 
-#: RFC 5321, section 4.5.3.1: octets.
-LONGEST_LOCAL_PART = 64
+#: RFC 5321, section 4.5.3.1.2: octets.
 LONGEST_DOMAIN = 255
+#: RFC 1035, section 2.3.4: octets of an A-label, which a U-label has fewer characters than.
+_LONGEST_LABEL = 63
 
 # Up to Python 3.11.4 a possessive group may end at a wrong place (CPython issue 106052), so only
 # single characters are possessive here; the groups begin with different ones.
@@ -29,7 +33,7 @@ LONGEST_DOMAIN = 255
 # grammar below reads or refuses.
 _COMMON_PATH = re.compile(
     rb"[ ]*+ <("
-    rb"    [\w.!#$%&'*+/=?^`{|}~-]{1,64}+ @ (?=[\w.-]{1,255}+>) [\w-]++ (?:\.[\w-]++)*"
+    rb"    [\w.!#$%&'*+/=?^`{|}~-]++ @ (?=[\w.-]{1,255}+>) [\w-]++ (?:\.[\w-]++)*"
     rb")> (?: [ ]++ ([^\x00-\x1f\x7f]*+) )?",
     re.VERBOSE,
 )
@@ -81,8 +85,6 @@ def parse_mailbox(text: str) -> str:
         raise AddressError("an address has the form user@domain")
     if not (_DOT_STRING.fullmatch(local) or _QUOTED_STRING.fullmatch(local)):
         raise AddressError("the local part is empty or has characters that are not allowed")
-    if len(local.encode()) > LONGEST_LOCAL_PART:
-        raise AddressError(f"the local part is longer than {LONGEST_LOCAL_PART} octets")
     if domain.startswith("["):
         if not _is_address_literal(domain):
             raise AddressError("the address literal is not [IPv4] or [IPv6:...]")
@@ -90,6 +92,8 @@ def parse_mailbox(text: str) -> str:
         raise AddressError("the domain has an empty label or characters that are not allowed")
     elif len(domain.encode()) > LONGEST_DOMAIN:
         raise AddressError(f"the domain is longer than {LONGEST_DOMAIN} octets")
+    elif not domain.isascii():
+        _ascii_labels(domain)
     return text
 
 
@@ -107,7 +111,7 @@ def matching_form(address: str) -> str:
 
     Local part and domain in lower case, the domain as A-labels (RFC 5890, section 2.3.2.1), and
     without needless quotes: ``"joe"@x`` is the mailbox ``joe@x`` (RFC 5321, section 4.1.2).
-    Takes any text.
+    Takes any text, also domains that no address has because they would have to be mapped.
     """
     if address.isascii() and not address.startswith('"'):
         return address.lower()
@@ -128,11 +132,7 @@ def ascii_domain(address: str) -> str:
     local, domain = split(address)
     if not local.isascii():
         raise AddressError("the local part is not ASCII, which takes a server with SMTPUTF8")
-    try:
-        domain = ".".join(map(_a_label, domain.split(".")))
-    except UnicodeError:
-        raise AddressError("the domain is not a valid internationalized name") from None
-    return parse_mailbox(f"{local}@{domain}")
+    return parse_mailbox(f"{local}@{_ascii_labels(domain)}")
 
 
 def _parse_any_path(argument: bytes, *, null_allowed: bool) -> tuple[str, bytes]:
@@ -185,15 +185,47 @@ def _without_needless_quotes(local: str) -> str:
     return '"' + _NEEDS_BACKSLASH.sub(r"\\\1", content) + '"'
 
 
+def _ascii_labels(domain: str) -> str:
+    """Return a domain as A-labels.
+
+    :raise AddressError: a label is neither ASCII nor a U-label.
+    """
+    try:
+        return ".".join(map(_a_label, domain.split(".")))
+    except UnicodeError:
+        raise AddressError(
+            "the domain is not a valid internationalized name (IDNA 2008): a label has characters"
+            " that are not allowed, or that stand for others, or is too long"
+        ) from None
+
+
 def _a_label(label: str) -> str:
     # One by one, because IDNA refuses the underscores that local networks have.
+    return label.lower() if label.isascii() else _punycode(label)
+
+
+# A domain of 255 octets has up to a hundred labels, and each is looked at character by character.
+@lru_cache(maxsize=1024)
+def _punycode(label: str) -> str:
+    if len(label) > _LONGEST_LABEL:
+        raise UnicodeError("too long")
+    return idna.alabel("".join(map(_small, label))).decode("ascii")
+
+
+def _small(letter: str) -> str:
+    """Return a capital in lower case; not the likes of the Kelvin sign, which stand for a letter.
+
+    The capital sharp s is one: some take it for ss.
+    """
+    small = letter.lower()
+    return small if small.upper() == letter else letter
+
+
+@lru_cache(maxsize=1024)
+def _comparable_label(label: str) -> str:
     if label.isascii():
         return label.lower()
-    return idna.encode(label, uts46=True).decode("ascii")
-
-
-def _comparable_label(label: str) -> str:
     try:
-        return _a_label(label)
+        return idna.encode(label, uts46=True).decode("ascii")
     except UnicodeError:
         return label.lower()

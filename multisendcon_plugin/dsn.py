@@ -35,11 +35,12 @@ class Return(enum.Enum):
 #: What RFC 3461 section 4.1 lets us take for the wish of a sender who does not say anything.
 UNSAID = Notify.FAILURE | Notify.DELAY
 
-#: Octets that the values of ENVID and ORCPT may have (RFC 3461 section 4.2 and 4.4).
+#: Octets that a server has to take as the values of ENVID and ORCPT (RFC 3461 section 4.2 and 4.4).
 _LONGEST_ENVID, _LONGEST_ORCPT = 100, 500
 
 _ESCAPE = re.compile(rb"\+([0-9A-F]{2})")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~\x80-\U0010ffff]|\+[0-9A-F]{2})+")
+_NEARLY_AN_ESCAPE = re.compile(r"(\+[0-9A-Fa-f]{2})|[+=]")
 _PRINTABLE = re.compile(r"[ -~\xa0-\u2027\u202a-\U0010ffff]*")
 _ORIGINAL = re.compile(r"([A-Za-z0-9-]+);(.+)", re.DOTALL)
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -77,12 +78,24 @@ def decode(xtext: str) -> str | None:
     return text if _PRINTABLE.fullmatch(text) else None
 
 
-def is_envelope_id(value: str) -> bool:
-    """Tell whether this may be the value of ENVID."""
-    if not value.isascii() or len(value) > _LONGEST_ENVID:
-        return False
-    text = decode(value)
-    return text is not None and text.isascii()
+def envelope_id(value: str) -> str | None:
+    """Return a value of ENVID as xtext.
+
+    :return: ``None`` when it cannot be such a value.
+    """
+    xtext = _mended(value)
+    text = decode(xtext) if xtext else None
+    return xtext if text and text.isascii() else None
+
+
+def original(value: str) -> str | None:
+    """Return a value of ORCPT, its address as xtext.
+
+    :return: ``None`` when it cannot be such a value.
+    """
+    found = _ORIGINAL.fullmatch(value)
+    address = _mended(found[2]) if found else None
+    return f"{found[1]};{address}" if found and address else None
 
 
 def original_recipient(value: str) -> tuple[str, str] | None:
@@ -91,24 +104,58 @@ def original_recipient(value: str) -> tuple[str, str] | None:
     :return: ``None`` when it cannot be such a value.
     """
     found = _ORIGINAL.fullmatch(value)
-    address = decode(found[2]) if found and len(value.encode()) <= _LONGEST_ORCPT else None
+    address = decode(found[2]) if found else None
     return (found[1], address) if found and address else None
+
+
+def mail_parameters(returns: Return | None, envelope_id: str) -> str:
+    """Return what follows the path in MAIL, for a server that offers DSN.
+
+    It might refuse an id that is too long: that is for our own reports.
+    """
+    parameters = "" if returns is None else f" RET={returns.value}"
+    if envelope_id and len(envelope_id) <= _LONGEST_ENVID:
+        parameters += f" ENVID={envelope_id}"
+    return parameters
 
 
 def rcpt_parameters(notify: Notify | None, original: str, *, utf8: bool) -> str:
     """Return what follows the path in RCPT, for a server that offers DSN.
 
+    It might refuse an address that is too long: that is for our own reports.
+
     :param utf8: the server takes characters beyond ASCII.
     """
     parameters = "" if notify is None else f" NOTIFY={notify.words}"
-    if original:
-        parameters += f" ORCPT={original if utf8 else _BEYOND_ASCII.sub(_escaped, original)}"
+    if not utf8:
+        original = _BEYOND_ASCII.sub(_escaped, original)
+    if original and len(original.encode()) <= _LONGEST_ORCPT:
+        parameters += f" ORCPT={original}"
     return parameters
 
 
 def in_ascii(address: str) -> str:
     """Write an address beyond ASCII so that it fits into a report (RFC 6533 section 3)."""
     return _NOT_QCHAR.sub(_escaped, address)
+
+
+def _mended(value: str) -> str | None:
+    """Return xtext for a value that may not quite be xtext, but can be shown in a report.
+
+    Clients write hexadecimal digits in lower case, and ``=`` as it is; or all as it is, so that in
+    ``joe+facebook@example.com`` nothing is meant to be an escape.
+    """
+    mended = [value]
+    if not _XTEXT.fullmatch(value):
+        mended = [
+            _NEARLY_AN_ESCAPE.sub(lambda found: (found[1] or _escape(found[0])).upper(), value),
+            value.replace("+", _escape("+")).replace("=", _escape("=")),
+        ]
+    return next((each for each in mended if decode(each) is not None), None)
+
+
+def _escape(character: str) -> str:
+    return f"+{ord(character):02X}"
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -152,6 +152,7 @@ def test_all_faults_of_the_users_are_told_by_line_without_what_may_be_a_password
         f" bob:{HASH}",
         f"e\x07ve:{HASH}",
         "ida:" + HASH.replace("ln=14", "ln=10"),
+        f"JOE:{HASH}",
     ]
     (folder / "users").write_text("\n".join(lines))
     found = faults(folder, users='"users"')
@@ -167,6 +168,7 @@ def test_all_faults_of_the_users_are_told_by_line_without_what_may_be_a_password
             (6, f'" bob" {no_name}'),
             (7, '"e\\u0007ve" holds a control character'),
             (8, f'what follows "ida" is too weak{make_it}'),
+            (9, '"JOE" stands in an earlier line already, in another case'),
         ]
     ]
     assert "c4nary" not in str(found)

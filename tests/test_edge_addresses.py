@@ -39,7 +39,9 @@ AS_THEY_ARE = [
     b"<a@[IPv6:2001:DB8::1]>",
     b"<a@[IPv6:::ffff:192.0.2.1]>",
     b"<a@xn--mnchen-3ya.de>",
-    b"<" + b"l" * 64 + b"@x.example>",
+    b"<" + b"l" * 65 + b"@x.example>",
+    b"<SRS0=" + b"Ab+/" * 500 + b"=x@x.example>",
+    b'<"' + b"a b" * 100 + b'"@x.example>',
     b"<a@" + b"d." * 123 + b"d.example>",
     # Nobody reads a way out of a local part (RFC 5321 section 2.3.11).
     b"<user%far.example@x.example>",
@@ -80,6 +82,22 @@ def test_the_paths_without_a_domain():
     assert written(b"<>", b"<PostMaster>") == (b"<>", b"<postmaster>")
 
 
+@pytest.mark.parametrize(
+    ("envid", "orcpt", "mail", "rcpt"),
+    [
+        (b" ENVID=QQ==", b" ORCPT=rfc822;a+3db", b" ENVID=QQ+3D+3D", b" ORCPT=rfc822;a+3Db"),
+        (b" ENVID=" + b"x" * 101, b" ORCPT=rfc822;" + b"x" * 500, b"", b""),
+    ],
+)
+def test_what_is_not_quite_xtext_never_reaches_the_next_server(envid, orcpt, mail, rcpt):
+    path = b"<a@x.example>"
+    relay = MemoryRelay("PIPELINING", "DSN")
+    lines = [b"MAIL FROM:" + path + envid, b"RCPT TO:" + path + orcpt, *MAIL]
+    _, said, taken = relay.send(b"".join(line + b"\r\n" for line in lines))
+    assert said[:2] == [b"MAIL FROM:" + path + mail, b"RCPT TO:" + path + rcpt]
+    assert len(taken) == 1
+
+
 BAD = [
     b"<a@b@x.example>",
     b"<a@far.example%x.example@>",
@@ -94,7 +112,9 @@ BAD = [
     b"<a@[IPv6:fe80::1%eth0]>",
     b"<@far.example:>",
     b"<@far.example>",
-    b"<" + b"l" * 65 + b"@x.example>",
+    b"<a@x\xe2\x80\x8b.example>",
+    b"<a@\xef\xbd\x98.example>",
+    b"<a@x\xc2\xad.example>",
     b"<a@" + b"d." * 124 + b"examples>",
     b'<"a\tb"@x.example>',
     b'<"a\x1bb"@x.example>',

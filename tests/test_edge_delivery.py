@@ -295,6 +295,7 @@ def test_reply_is_a_line_as_others_can_read_it():
         ([SALES, account("Rest")], b"Subject: no author", "Rest"),
         ([SALES, account("Rest")], b"From: joe@sales.example." + b"a." * 200 + b"a", "Rest"),
         ([SALES, account("Rest")], b"From: joe", "Rest"),
+        ([SALES, OTHERS], b"From: " + b"j" * 5000 + b"@sales.example", "Sales"),
     ],
 )
 def test_null_reverse_path_is_routed_by_the_author(accounts, author, name):
@@ -310,6 +311,8 @@ def test_null_reverse_path_is_routed_by_the_author(accounts, author, name):
         (b"Subject: x", ""),
         ("From: jö@z.example".encode(), r"j\xf6@z.example"),
         (b"From: joe@" + b"a." * 50_000 + b"a", ""),
+        (b"From: " + b"j" * 50_000 + b"@sales.example", ""),
+        ("From: joe@sales\u200b.example".encode(), ""),
     ],
 )
 def test_null_reverse_path_without_account_is_refused_after_the_dot(author, shown):

@@ -108,6 +108,62 @@ def test_from_elsewhere_there_is_one_inside_tls(edge):
     assert client.session.keyword() == "ESMTPSA"
 
 
+@pytest.mark.parametrize("name", ["Joe", "JOE", "jOE"])
+def test_the_name_of_a_user_may_have_any_case(edge, name):
+    client = inside_tls(edge)
+    assert client.ask(plain(name, "secret")) == AUTHENTICATED
+    client = inside_tls(edge)
+    client.ask(b"AUTH LOGIN", encoded(name))
+    assert client.ask(encoded("secret")) == [*AUTHENTICATED]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("Sales@Example.com", "sales@example.COM"),
+        ("jörg", "JÖRG"),
+        ("EXAMPLE\\scan", "example\\Scan"),
+        ("groß", "GROẞ"),
+    ],
+)
+def test_the_case_in_the_file_does_not_matter_either(written, said):
+    edge = edge_with(users=Users("users", {written: PasswordHash.parse(HASH)}))
+    assert inside_tls(edge).ask(plain(said, "secret")) == AUTHENTICATED
+
+
+@pytest.mark.parametrize("name", ["joe2", "jo", "joé", " joe", "joe\0"])
+def test_other_names_are_other_users(edge, name):
+    client = inside_tls(edge)
+    assert client.ask(plain(name, "secret")) != AUTHENTICATED
+    edge.clock.advance(PAUSE)
+    assert not client.session.authenticated
+
+
+def test_base64_needs_no_padding(edge):
+    whole = encoded("\0joe\0secret")
+    assert whole.endswith(b"=")
+    for response in (whole.rstrip(b"="), whole, whole + b"="):
+        assert inside_tls(edge).ask(b"AUTH PLAIN " + response) == AUTHENTICATED
+        client = inside_tls(edge)
+        client.ask(b"AUTH PLAIN")
+        assert client.ask(response) == AUTHENTICATED
+
+
+@pytest.mark.parametrize("name", ["joe", "Joe"])
+def test_each_response_of_a_login_may_lack_its_padding(name):
+    edge = edge_with(users=Users("users", {f"{name}@x": PasswordHash.parse(HASH)}))
+    first, second = encoded(f"{name}@x"), encoded("secret")
+    assert first.endswith(b"=")
+    client = inside_tls(edge)
+    client.ask(b"AUTH LOGIN " + first.rstrip(b"="))
+    assert client.ask(second.rstrip(b"=")) == AUTHENTICATED
+
+
+@pytest.mark.parametrize("response", [b"a", b"AGpvZQBzZWNyZXQ*", b"AGpv=QBz", b"AGpvZQBzZWNyZ"])
+def test_what_is_no_base64_stays_none(edge, response):
+    assert inside_tls(edge).ask(b"AUTH PLAIN " + response)[0].startswith("501 5.5.2")
+
+
 def test_login_in_three_steps(edge):
     client = inside_tls(edge)
     replies = [client.ask(line) for line in (b"AUTH LOGIN", encoded("joe"), encoded("secret"))]
@@ -151,7 +207,7 @@ WRONG_LOGINS = [
     plain("joe", "Secret"),
     plain("joe", ""),
     plain("joe", "secret "),
-    plain("Joe", "secret"),
+    plain("Joe", "Secret"),
     plain("nobody", "secret"),
     plain("", ""),
     b"AUTH PLAIN AP9qb2X/AHNlY3JldA==",
@@ -211,7 +267,7 @@ def test_an_unknown_user_costs_as_much_as_the_costliest(edge):
 def test_nobody_acts_for_somebody_else(edge):
     client = inside_tls(edge)
     assert client.ask(b"AUTH PLAIN " + encoded("ann\0joe\0secret")) == WRONG
-    assert client.ask(b"AUTH PLAIN " + encoded("joe\0joe\0secret")) == AUTHENTICATED
+    assert client.ask(b"AUTH PLAIN " + encoded("Joe\0joe\0secret")) == AUTHENTICATED
 
 
 def test_three_wrong_logins_end_the_session(edge):

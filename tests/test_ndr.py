@@ -708,6 +708,16 @@ def test_the_names_that_the_sender_gave_come_back():
     assert groups[1]["Original-Recipient"] == "rfc822; Big+Boss@b.example"
 
 
+@pytest.mark.parametrize(("length", "shown"), [(100, True), (900, True), (5000, False)])
+def test_the_names_that_the_sender_gave_come_back_whole_or_not_at_all(length, shown):
+    long = "x" * length
+    about = facts(asked(Notify.FAILURE, f"rfc822;{long}@b.example"))
+    made = reported(in_envelope(about, envelope_id=long))
+    groups = parsed(made, email.policy.compat32).get_payload(1).get_payload()
+    assert groups[0]["Original-Envelope-Id"] == (long if shown else None)
+    assert groups[1]["Original-Recipient"] == (f"rfc822; {long}@b.example" if shown else None)
+
+
 def test_an_original_recipient_beyond_ascii_stays_seven_bit():
     (fields,) = recipient_fields(reported(facts(asked(None, "utf-8;ä@b.example"))))
     assert fields["Original-Recipient"] == "utf-8; \\x{E4}@b.example"

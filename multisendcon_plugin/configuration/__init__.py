@@ -5,7 +5,7 @@ from __future__ import annotations
 from .certificate import ServerCertificate
 from .file import load, load_certificate, parse
 from .reading import read
-from .users import Users
+from .users import Users, user_key
 from .values import (
     BareLf,
     ClientSettings,
@@ -35,5 +35,6 @@ __all__ = [
     "load_certificate",
     "parse",
     "read",
+    "user_key",
     "warnings",
 ]

@@ -1,6 +1,7 @@
 """The users of ``[master_relay]``: who may log in, one line each, ``NAME:HASH``.
 
-Empty lines and lines that begin with ``#`` are comments.  No fault shows what stands where a hash
+Names mean the same in upper and lower case, as phones write them at will.  Empty lines and lines
+that begin with ``#`` are comments.  No fault shows what stands where a hash
 should: it may be a password.  Pure.
 """
 
@@ -34,14 +35,17 @@ def parse_users(path: str, text: str) -> Users:
     :raise Unfit: with all faults of the file, by line.
     """
     hashes: dict[str, PasswordHash] = {}
+    keys = set()
     reasons = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         try:
             name, hash_ = _read_line(line)
-            if name in hashes:
-                raise ValueError(f"{shown(name)} stands in an earlier line already")
+            if user_key(name) in keys:
+                how = "" if name in hashes else ", in another case"
+                raise ValueError(f"{shown(name)} stands in an earlier line already{how}")
+            keys.add(user_key(name))
             hashes[name] = hash_
         except ValueError as error:
             reasons.append(f"the file {shown(path)}, line {number}: {error}")
@@ -50,6 +54,11 @@ def parse_users(path: str, text: str) -> Users:
     if not hashes:
         raise Unfit(f"the file {shown(path)} names no user; {_MAKE_IT}")
     return Users(path, hashes)
+
+
+def user_key(name: str) -> str:
+    """Return by what the name of a user is looked up, however a client writes it."""
+    return name.lower()
 
 
 def check_name(name: str) -> None:

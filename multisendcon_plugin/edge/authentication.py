@@ -1,7 +1,8 @@
 """The exchange of challenges and responses behind AUTH.
 
 RFC 4954 section 4.  Bad base64 and responses that a mechanism cannot read end the exchange with a
-reply; nothing that a client sends is logged.
+reply; base64 may lack its padding, as that of some devices does.  Nothing that a client sends is
+logged.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from twisted.mail import imap4, smtp
 
+from ..configuration import user_key
 from ..reply import ReplyError
 from . import replies
 
@@ -22,8 +24,12 @@ class PLAINCredentials(imap4.PLAINCredentials):
     def setResponse(self, response: bytes) -> None:
         super().setResponse(response)
         acts_for = response.partition(b"\0")[0]
-        if acts_for not in (b"", self.username):
+        if acts_for and _key(acts_for) != _key(self.username):
             raise ReplyError(replies.WRONG_CREDENTIALS)
+
+
+def _key(name: bytes) -> str:
+    return user_key(name.decode("utf-8", "surrogateescape"))
 
 
 #: The logins that clients of the relay may use; others need passwords that can be read.
@@ -54,7 +60,7 @@ class Authentication:
         if response == b"*":
             raise ReplyError(replies.AUTHENTICATION_ABORTED)
         try:
-            self.challenger.setResponse(base64.b64decode(response, validate=True))
+            self.challenger.setResponse(_decoded(response))
         except (binascii.Error, ValueError, IndexError):
             raise ReplyError(replies.AUTHENTICATION_SYNTAX) from None
         except ReplyError:
@@ -66,3 +72,9 @@ class Authentication:
     def _challenge(self) -> bytes:
         challenge: bytes = base64.b64encode(self.challenger.getChallenge())
         return challenge
+
+
+def _decoded(text: bytes) -> bytes:
+    """Read base64 with or without its padding (RFC 4648 section 3.2)."""
+    digits = text.rstrip(b"=")
+    return base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)

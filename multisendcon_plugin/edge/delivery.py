@@ -214,7 +214,7 @@ class IncomingMessage:
         try:
             if self._header is None:
                 self._write_start()
-            author = "" if self._origin.address else _author(self._header or b"")
+            author = "" if self._origin.address else self._author()
             routed = self._routed(author)
         except Exception:
             self._draft.discard()
@@ -237,6 +237,19 @@ class IncomingMessage:
         )
         return committed.addCallback(lambda _: self.name)
 
+    def _author(self) -> str:
+        """Return the first address of ``From:``; ``""`` when it could not be a reverse-path.
+
+        The registry is to see no address that is longer than an envelope's.
+        """
+        address = header.first_address(self._header or b"")
+        if len(address) > self._desk.limits.command_line:
+            return ""
+        try:
+            return parse_mailbox(address)
+        except AddressError:
+            return ""
+
     def _routed(self, author: str) -> list[tuple[ForwardPath, Route]]:
         """Return each recipient's route; the null reverse-path is routed by ``From:``."""
         routed = []
@@ -256,17 +269,6 @@ def _recipient(path: ForwardPath, route: Route) -> Recipient:
     return Recipient(
         address=path.address, reason=route.reason, notify=path.notify, original=path.original
     )
-
-
-def _author(block: bytes) -> str:
-    """Return the first address of ``From:``; ``""`` when it could not be a reverse-path.
-
-    The registry is to see no address that is longer than an envelope's.
-    """
-    try:
-        return parse_mailbox(header.first_address(block))
-    except AddressError:
-        return ""
 
 
 def _no_account(sender: str, recipient: str) -> Reply:

@@ -7,6 +7,7 @@ NOTIFY, ORCPT), RFC 3030 (BDAT).  A parameter that would not be obeyed is refuse
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import attrs
 
@@ -20,7 +21,7 @@ from .replies import MAIL_SYNTAX, NEEDS_UTF8, RCPT_SYNTAX
 _LONGEST_NUMBER = 20
 _FROM = re.compile(rb"FROM:", re.IGNORECASE)
 _TO = re.compile(rb"TO:", re.IGNORECASE)
-_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\xff]+))?")
+_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-~\x80-\xff]+))?")
 
 
 @attrs.frozen(kw_only=True)
@@ -29,6 +30,7 @@ class ReversePath:
 
     :param address: ``""`` for the null reverse-path.
     :param size: octets that the client announces; 0 when it does not.
+    :param envelope_id: in xtext; ``""`` when there is none.
     """
 
     address: str
@@ -44,7 +46,7 @@ class ForwardPath:
     """The argument of RCPT.
 
     :param notify: of what the sender wants to be told; ``None`` when it does not say.
-    :param original: the value of ORCPT.
+    :param original: the value of ORCPT, its address in xtext; ``""`` when there is none.
     """
 
     address: str
@@ -75,9 +77,7 @@ def read_mail(argument: bytes, *, auth: bool = False) -> ReversePath:
     returns = parameters.pop("RET", "")
     if returns is None or returns.upper() not in ("", "FULL", "HDRS"):
         raise ReplyError(Reply(501, "5.5.4", "RET takes FULL or HDRS"))
-    envelope_id = parameters.pop("ENVID", "")
-    if envelope_id is None or (envelope_id and not dsn.is_envelope_id(envelope_id)):
-        raise ReplyError(Reply(501, "5.5.4", "ENVID takes xtext of up to 100 characters"))
+    envelope_id = _xtext(dsn.envelope_id, parameters.pop("ENVID", ""), "ENVID takes xtext")
     if auth and parameters.pop("AUTH", "<>") is None:
         raise ReplyError(Reply(501, "5.5.4", "AUTH takes an address, or <>"))
     _refuse(parameters)
@@ -111,9 +111,9 @@ def read_rcpt(argument: bytes, *, utf8: bool) -> ForwardPath:
         raise ReplyError(
             Reply(501, "5.5.4", "NOTIFY takes NEVER, or some of SUCCESS,FAILURE,DELAY")
         )
-    original = parameters.pop("ORCPT", "")
-    if original is None or (original and not dsn.original_recipient(original)):
-        raise ReplyError(Reply(501, "5.5.4", "ORCPT takes a type, a semicolon and xtext"))
+    original = _xtext(
+        dsn.original, parameters.pop("ORCPT", ""), "ORCPT takes a type, a semicolon and xtext"
+    )
     _refuse(parameters)
     return ForwardPath(address, wishes, original)
 
@@ -172,6 +172,16 @@ def _parameters(text: bytes, *, utf8: bool = False) -> dict[str, str | None]:
                 Reply(501, "5.5.4", f"the value of {keyword} cannot be read")
             ) from None
     return parameters
+
+
+def _xtext(read: Callable[[str], str | None], value: str | None, syntax: str) -> str:
+    """Return a value as xtext; ``""``: there is none."""
+    if value == "":
+        return ""
+    xtext = read(value) if value else None
+    if xtext is None:
+        raise ReplyError(Reply(501, "5.5.4", syntax))
+    return xtext
 
 
 def _refuse(parameters: dict[str, str | None]) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
+from .. import dsn
 from ..address import parse_path
-from ..dsn import is_envelope_id
 from ..envelope import Envelope
 from ..errors import AddressError, ContentError
 from ..reply import ReplyError
@@ -34,15 +34,16 @@ async def submit(desk: Desk, limits: Limits, envelope: Envelope, content: bytes)
         raise ReplyError(replies.TOO_LARGE)
     if not envelope.recipients:
         raise AddressError("a mail needs a recipient")
-    if envelope.envelope_id and not is_envelope_id(envelope.envelope_id):
-        raise AddressError("an envelope id is xtext (RFC 3461) of up to 100 characters")
+    envelope_id = dsn.envelope_id(envelope.envelope_id) if envelope.envelope_id else ""
+    if envelope_id is None:
+        raise AddressError("an envelope id is xtext (RFC 3461)")
     transaction = MessageDelivery(desk, lambda: "")
     origin = ReversePath(
         address=_checked(envelope.reverse_path, null_allowed=True),
         eight_bit=envelope.eight_bit or not octets.isascii(),
         utf8=envelope.utf8 or not "".join((envelope.reverse_path, *envelope.recipients)).isascii(),
         returns=envelope.returns,
-        envelope_id=envelope.envelope_id,
+        envelope_id=envelope_id,
     )
     transaction.validateFrom(None, origin)
     for recipient in envelope.recipients:

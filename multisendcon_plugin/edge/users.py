@@ -20,7 +20,7 @@ from twisted.internet.task import deferLater
 from twisted.mail.interfaces import IMessageDeliveryFactory
 from zope.interface import implementer
 
-from ..configuration import Users
+from ..configuration import Users, user_key
 from ..password import SALT_SIZE, PasswordHash
 from ..reply import ReplyError
 from . import replies
@@ -46,7 +46,7 @@ class UserChecker:
     credentialInterfaces = (IUsernamePassword,)
 
     def __init__(self, users: Users, clock: IReactorTime, in_thread: InThread) -> None:
-        self._hashes = users.hashes
+        self._hashes = {user_key(name): each for name, each in users.hashes.items()}
         # Takes as long as the longest of them.
         slowest = max(users.hashes.values(), key=_work)
         self._nobody = attrs.evolve(slowest, salt=bytes(SALT_SIZE))
@@ -69,8 +69,7 @@ class UserChecker:
         if self._waiting >= MOST_WAITING:
             raise ReplyError(replies.TOO_MANY_LOGINS_AT_ONCE)
         begun = self._clock.seconds()
-        user = name.decode("utf-8", "replace")
-        known = self._hashes.get(user)
+        known = self._hashes.get(user_key(name.decode("utf-8", "replace")))
         self._waiting += 1
         try:
             right = await self._turns.run(

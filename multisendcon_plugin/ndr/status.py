@@ -12,6 +12,9 @@ from ..message import Recipient
 from .facts import Action, Facts
 from .parts import safe
 
+#: Octets without CRLF (RFC 5322 section 2.1.1).
+_LONGEST_LINE = 998
+
 
 def status(facts: Facts, utf8: bool) -> str:
     """Return the fields about the message and about each recipient."""
@@ -20,7 +23,7 @@ def status(facts: Facts, utf8: bool) -> str:
         f"Arrival-Date: {formatdate(facts.message.arrived)}",
     ]
     if envelope_id := decode(facts.message.envelope.envelope_id):
-        about_message.insert(0, _folded(f"Original-Envelope-Id: {envelope_id}"))
+        about_message[:0] = _whole(f"Original-Envelope-Id: {safe(envelope_id)}")
     groups = [about_message]
     for outcome in facts.outcomes:
         recipient = outcome.recipient
@@ -48,7 +51,7 @@ def _original_recipient(recipient: Recipient, utf8: bool) -> list[str]:
         return []
     kind, address = original
     shown = f"{kind}; {address}" if address.isascii() else _typed_address(address, utf8)
-    return [f"Original-Recipient: {safe(shown)}"]
+    return _whole(f"Original-Recipient: {safe(shown)}")
 
 
 def _status_code(facts: Facts, outcome: Outcome) -> str:
@@ -72,6 +75,11 @@ def _typed_address(address: str, utf8: bool) -> str:
     if utf8:
         return f"utf-8; {address}"
     return f"utf-8; {in_ascii(address)}"
+
+
+def _whole(field: str) -> list[str]:
+    """Return a field whose value cannot be cut, unless it is too long for a line."""
+    return [field] if len(field.encode()) <= _LONGEST_LINE else []
 
 
 @lru_cache(maxsize=32)  # thousands of recipients often get the same reply

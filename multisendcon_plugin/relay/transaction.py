@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from ..address import ascii_domain
 from ..attempt import Outcome, Verdict
-from ..dsn import Notify, rcpt_parameters
+from ..dsn import Notify, mail_parameters, rcpt_parameters
 from ..errors import AddressError, SpoolError
 from ..failure import Action
 from ..header import is_private
@@ -149,8 +149,7 @@ class Transaction:
             command += " SMTPUTF8"
         if "DSN" in offers:
             envelope = self._delivery.message.envelope
-            command += f" RET={envelope.returns.value}" if envelope.returns else ""
-            command += f" ENVID={envelope.envelope_id}" if envelope.envelope_id else ""
+            command += mail_parameters(envelope.returns, envelope.envelope_id)
         return command.encode()
 
     def _rcpt_command(self, mail: _Mail, position: int, path: str) -> bytes:
