@@ -27,6 +27,23 @@ from .setup import Setup
 CHANNEL = 3
 FIRST_PORT = 4
 
+#: Variables that it gets, where they are set: what Python, the C library and OpenSSL need to run as
+#: they do here, and to tell the time.  Others may be passwords: ``{ env = "..." }``.
+ENVIRONMENT = (
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TZDIR",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "DYLD_LIBRARY_PATH",
+    "PYTHONHOME",
+    "PYTHONUTF8",
+    "OPENSSL_CONF",
+    "OPENSSL_MODULES",
+)
+
 #: Seconds after which it is started again when it has ended, at first.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
@@ -90,7 +107,8 @@ class FrontProcess(ProcessProtocol):
             self,
             sys.executable,
             [sys.executable, "-P", "-m", __package__],
-            env=os.environ | {"PYTHONPATH": paths},
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+            | {"PYTHONPATH": paths},
             childFDs=descriptors,
         )
         self._running = True
