@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from .configuration import ClientSettings, MasterRelay
-from .configuration.endpoints import PROXY, with_backlog
+from .configuration.endpoints import PROXY, completed
 from .edge import ProxyFactory, RelayESMTPFactory
 from .errors import ListenError
 from .interfaces import IAccountRegistry, IIntake
@@ -65,7 +65,7 @@ def endpoint(description: str, reactor: Any) -> Any:
 
     :raise ValueError: or another error, when Twisted cannot make it.
     """
-    return serverFromString(reactor, with_backlog(description).removeprefix(PROXY))
+    return serverFromString(reactor, completed(description).removeprefix(PROXY))
 
 
 def listen(description: str, sessions: RelayESMTPFactory, reactor: Any) -> IListeningPort:

@@ -30,6 +30,8 @@ class Paper(Surroundings):
     def path(self, path):
         return f"/base/{path}"
 
+    real_folder = path
+
     def readable(self, path):
         self._ask(path)
         return self.path(path)

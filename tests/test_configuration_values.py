@@ -106,6 +106,15 @@ BAD = [
     (
         "master_relay",
         "listen",
+        "['unix:/run/x:mode=rw', 'unix:/run/x:888']",
+        [
+            '"unix:/run/x:mode=rw" has the mode "rw"; write three octal digits, for example 660',
+            '"unix:/run/x:888" has the mode "888"; write three octal digits, for example 660',
+        ],
+    ),
+    (
+        "master_relay",
+        "listen",
         r"['tcp:25\']",
         [r'"tcp:25\\" ends in a backslash; write it without'],
     ),

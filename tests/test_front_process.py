@@ -172,6 +172,30 @@ def test_it_is_this_python_with_the_modules_of_this_process(world, monkeypatch):
     assert arguments["env"]["LANG"] == "C.UTF-8"
 
 
+def test_it_gets_no_variable_that_it_does_not_need(world, monkeypatch):
+    """Of 6 secrets it had all before, and has none now."""
+    secrets = {
+        "SALES_PASSWORD": "CANARY-1",
+        "CREDENTIALS_DIRECTORY": "/run/CANARY-2",
+        "AWS_SECRET_ACCESS_KEY": "CANARY-3",
+        "https_proxy": "http://user:CANARY-4@proxy.example",
+        "LC_PASSWORD": "CANARY-5",
+        "PYTHON_PASSWORD": "CANARY-6",
+    }
+    needed = {"TZ": "Europe/Berlin", "LD_LIBRARY_PATH": "/opt/lib", "OPENSSL_CONF": "/etc/tls.cnf"}
+    for name in os.environ:
+        monkeypatch.delenv(name)
+    for name, value in (secrets | needed).items():
+        monkeypatch.setenv(name, value)
+    world.process.end()
+    world.reactor.advance(FIRST_PAUSE)
+    environment = world.process.arguments["env"]
+    assert str(environment).count("CANARY") == 0
+    paths = environment.pop("PYTHONPATH")
+    assert paths == os.pathsep.join(map(os.path.abspath, sys.path))
+    assert environment == needed
+
+
 def test_it_gets_the_channel_and_the_ports_and_no_other_file(world):
     descriptors = world.process.arguments["childFDs"]
     channel = descriptors[3]

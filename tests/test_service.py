@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import smtplib
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -103,6 +107,19 @@ class Listening(ServiceTestCase):
             (2501, 7),
             (2502, BACKLOG),
         ]
+
+    def test_a_local_socket_is_for_our_user_and_group_unless_the_string_says_otherwise(self):
+        """Before, everybody on the machine could send by it: mode 666."""
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        modes = {"a": 0o660, "b:mode=600": 0o600, "c:666": 0o666, "d:0640": 0o640}
+        relay = self.listening_on(*(f"unix:{folder}/{each}" for each in modes))
+        self.addCleanup(relay.stopService)
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        relay.privilegedStartService()
+        for each, mode in modes.items():
+            assert (folder / each[0]).stat().st_mode & 0o777 == mode
 
     async def test_after_stop_it_listens_nowhere_and_the_ports_are_free(self):
         self.relay(account("All", server="127.0.0.9"))

@@ -46,8 +46,11 @@ PROXY = "haproxy:"
 #: allows (net.core.somaxconn).  One for which there is no room looks open to its client, but gets
 #: its greeting seconds, or up to a minute, later.  Twisted would have 50.
 BACKLOG = 65_535
+#: Who may write to a local socket can send mail: our user and group.  Twisted would have 666.
+_SOCKET_MODE = "660"
 _ARGUMENT = re.compile(r"((?:[^:=\\]|\\.)*)(?:=((?:[^:\\]|\\.)*))?:", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,5}")
+_MODE = re.compile(r"0?[0-7]{3}")
 
 
 @attrs.frozen(kw_only=True)
@@ -93,11 +96,13 @@ def parse_endpoint(text: str) -> Endpoint:
     return endpoint
 
 
-def with_backlog(text: str) -> str:
-    """Return an endpoint string that says how many connections may wait to be accepted."""
+def completed(text: str) -> str:
+    """Return an endpoint string with our defaults where it says nothing, and not Twisted's."""
     endpoint = parse_endpoint(text)
-    knows = "backlog" in _PARAMETERS[endpoint.prefix]
-    return f"{text}:backlog={BACKLOG}" if knows and "backlog" not in endpoint.parameters else text
+    for name, value in (("backlog", str(BACKLOG)), ("mode", _SOCKET_MODE)):
+        if name in _PARAMETERS[endpoint.prefix] and name not in endpoint.parameters:
+            text = f"{text}:{name}={value}"
+    return text
 
 
 def _arguments(text: str) -> list[tuple[str, str]]:
@@ -154,6 +159,12 @@ def _check(text: str, endpoint: Endpoint) -> None:
         raise Unfit(
             f"{shown(text)} has the port {shown(port)}; write a number from 1 to 65535, or 0"
             " to let the system choose"
+        )
+    mode = endpoint.parameters.get("mode", _SOCKET_MODE)
+    if not _MODE.fullmatch(mode):
+        raise Unfit(
+            f"{shown(text)} has the mode {shown(mode)}; write three octal digits, for example"
+            f" {_SOCKET_MODE}"
         )
     if endpoint.interface and not _is_address(endpoint.interface):
         raise Unfit(

@@ -72,6 +72,16 @@ class ThisMachine(Surroundings):
         """Return the absolute path."""
         return str(self.folder / path)
 
+    def real_folder(self, path: str) -> str:
+        """Return the absolute path of a folder that need not exist, but is no link."""
+        absolute = self.path(path)
+        if Path(absolute).is_symlink():
+            raise Unfit(
+                f"{shown(path)} is a link, which somebody may turn elsewhere; write the real path:"
+                f" {shown(os.path.realpath(absolute))}"
+            )
+        return absolute
+
     def readable(self, path: str) -> str:
         """Return the absolute path of a file that can be read."""
         self._first_line(path, f"the file {shown(path)}")

@@ -84,9 +84,9 @@ def choice(options: type[Choice]) -> Callable[[object], Choice]:
     return convert
 
 
-def path(surroundings: Surroundings) -> Callable[[object], str]:
-    """Return a converter for the path of a file or folder that need not exist."""
-    return lambda value: surroundings.path(text(value))
+def folder(surroundings: Surroundings) -> Callable[[object], str]:
+    """Return a converter for the path of a folder that need not exist, but is no link."""
+    return lambda value: surroundings.real_folder(text(value))
 
 
 def readable_file(surroundings: Surroundings) -> Callable[[object], str]:

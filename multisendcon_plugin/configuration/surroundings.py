@@ -17,6 +17,9 @@ class Surroundings(Protocol):
     def path(self, path: str) -> str:
         """Return a path that stays true when the process changes its folder."""
 
+    def real_folder(self, path: str) -> str:
+        """Return the same for a folder that need not exist, but is no link."""
+
     def readable(self, path: str) -> str:
         """Return the same for a file that can be read now."""
 

@@ -97,7 +97,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
             required=("addresses",),
             repeated=True,
         ),
-        "spool": Table(SpoolSettings, {"path": kinds.path(surroundings)}),
+        "spool": Table(SpoolSettings, {"path": kinds.folder(surroundings)}),
         "delivery": Table(
             DeliverySettings,
             {

@@ -28,6 +28,23 @@ from .setup import Setup
 CHANNEL = 3
 FIRST_PORT = 4
 
+#: Variables that it gets, where they are set: what Python, the C library and OpenSSL need to run as
+#: they do here, and to tell the time.  Others may be passwords: ``{ env = "..." }``.
+ENVIRONMENT = (
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TZDIR",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "DYLD_LIBRARY_PATH",
+    "PYTHONHOME",
+    "PYTHONUTF8",
+    "OPENSSL_CONF",
+    "OPENSSL_MODULES",
+)
+
 #: Seconds after which it is started again when it has ended, at first.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
@@ -87,12 +104,13 @@ class FrontProcess(ProcessProtocol):
         descriptors |= dict(enumerate(self._ports, FIRST_PORT))
         # It finds its modules where this process has found them, and nowhere else.
         paths = os.pathsep.join(map(os.path.abspath, sys.path))
+        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         with kept_from_children():
             self._reactor.spawnProcess(
                 self,
                 sys.executable,
                 [sys.executable, "-P", "-m", __package__],
-                env=os.environ | {"PYTHONPATH": paths},
+                env=environment | {"PYTHONPATH": paths},
                 childFDs=descriptors,
             )
         self._running = True

@@ -18,7 +18,7 @@ def check(path: str) -> None:
     make_folder(folder)
     lock = Lock(folder)
     try:
-        open_database(folder / "spool.db").close()
         make_folder(folder / FILES)
+        open_database(folder / "spool.db").close()
     finally:
         lock.release()

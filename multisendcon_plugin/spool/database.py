@@ -14,12 +14,16 @@ from pathlib import Path
 
 from ..errors import SpoolError, SpoolFullError
 from .files import NotSyncedError
+from .ours import check_file, open_file
 from .upgrades import UPGRADES
 
 _VERSION = 4
 
 #: The folder with the files of long content, beside the database.
 FILES = "content"
+
+#: What SQLite opens beside the database, by names that end so.
+_BESIDE = ("-wal", "-shm", "-journal")
 
 #: Octets that the write-ahead log may keep on disk once it is done with.
 _LOG_LIMIT = 16 * 1024 * 1024
@@ -55,8 +59,10 @@ def open_database(file: Path) -> sqlite3.Connection:
     :raise SpoolError: the file is not ours, from a newer version, or cannot be used.
     """
     try:
+        for suffix in _BESIDE:
+            check_file(file.with_name(file.name + suffix))
         _look_for_a_lost_database(file)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(open_file(file, os.O_RDWR | os.O_CREAT))
         connection = connect(file)
         try:
             _prepare(connection, file)

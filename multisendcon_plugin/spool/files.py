@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import SpoolError
 from .folder import sync_folder
 from .keys import MOST_NUMBERS
+from .ours import open_file
 
 
 class NotSyncedError(OSError):
@@ -34,12 +35,16 @@ class Files:
         """Read from there on, fewer octets only at the end, none if there is no file.
 
         :raise OSError: it cannot be read.
+        :raise SpoolError: it is not ours.
         """
         try:
-            with self._path(message).open("rb", buffering=0) as file:
-                return os.pread(file.fileno(), size, offset)
+            descriptor = open_file(self._path(message), os.O_RDONLY)
         except FileNotFoundError:
             return b""
+        try:
+            return os.pread(descriptor, size, offset)
+        finally:
+            os.close(descriptor)
 
     def remove(self, message: int) -> None:
         """Remove the file of a message, if it has one."""
@@ -82,6 +87,7 @@ class NewFile:
         if offset > self._end:
             raise SpoolError("some of the content could not be stored")
         if self._descriptor is None:
+            # A new file: what lies there already, be it a link, is none of ours.
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         left = memoryview(octets)
         while left:

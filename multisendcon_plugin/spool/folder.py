@@ -11,19 +11,20 @@ import os
 from pathlib import Path
 
 from ..errors import SpoolError, SpoolLockedError
+from .ours import check_folder, open_file
 
 
 def make_folder(path: Path) -> None:
     """Make the folder, if it is missing, so that it survives a power cut.
 
-    :raise SpoolError: it cannot be made.
+    :raise SpoolError: it cannot be made, or is not ours.
     """
-    if path.is_dir():
-        return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o700)
-        sync_folder(path.parent)
+        if not os.path.lexists(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700)
+            sync_folder(path.parent)
+        check_folder(path)
     except OSError as error:
         raise SpoolError(f"{path}: the spool's folder cannot be used: {error.strerror}") from error
 
@@ -41,12 +42,12 @@ class Lock:
     """Held from its making until `release`.
 
     :raise SpoolLockedError: another process, or this one, holds it.
-    :raise SpoolError: the lock file cannot be opened.
+    :raise SpoolError: the lock file cannot be opened, or is not ours.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._file = os.open(folder / "spool.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self._file = open_file(folder / "spool.lock", os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise SpoolError(f"{folder}: the spool cannot be locked: {error.strerror}") from error
         try:

@@ -10,6 +10,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ..errors import SpoolError
+from .ours import open_file
+
 #: Octets: what the log takes until it begins again from its start, and a little more.
 _SIZE = 5 * 1024 * 1024
 
@@ -26,13 +29,13 @@ class Spare:
         if self._kept:
             return
         try:
-            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o600)
+            descriptor = open_file(self._file, os.O_WRONLY | os.O_CREAT)
             try:
                 os.posix_fallocate(descriptor, 0, _SIZE)
             finally:
                 os.close(descriptor)
-        except OSError:
-            self.give_up()  # the part that there was room for
+        except (OSError, SpoolError):
+            self.give_up()  # the part that there was room for, or what is not ours
         else:
             self._kept = True
 

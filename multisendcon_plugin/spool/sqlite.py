@@ -60,9 +60,9 @@ class SqliteSpool:
 
     def _start(self) -> None:
         file = self._folder / "spool.db"
+        make_folder(self._folder / FILES)
         connection = open_database(file)
         try:
-            make_folder(self._folder / FILES)
             connection.execute("BEGIN IMMEDIATE")
             self.clean, last = rows.begin(connection)
             connection.execute("COMMIT")

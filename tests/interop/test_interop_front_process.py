@@ -221,9 +221,11 @@ def test_its_log_is_the_relays(tmp_path, start, sink):
 
 
 def test_it_does_not_know_the_accounts_logins(tmp_path, start, sink):
-    login = {"username": '"canary-user-0815"', "password": '"canary-password-0815"'}
+    login = {"username": '"canary-user-0815"', "password": '{ env = "SALES_PASSWORD" }'}
     settings = account("Sink", sink.address, sink.port, tls='"starttls"', **login)
-    relay = start(FrontRelay(tmp_path, settings))
+    relay = FrontRelay(tmp_path, settings)
+    relay.environment["SALES_PASSWORD"] = "canary-password-0815"
+    start(relay)
     with relay.client() as client:
         send(client)
 
