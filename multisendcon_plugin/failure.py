@@ -244,6 +244,46 @@ RULES = (
 )
 
 
+class Meaning(enum.Enum):
+    """What a row of an account's own may say."""
+
+    QUOTA = "quota"
+    SLOW = "slow"
+    LOGIN = "login"
+    ACCOUNT = "account"
+    DEFER = "defer"
+    FAIL = "fail"
+
+
+_ACTIONS = {
+    Meaning.QUOTA: Action.QUOTA,
+    Meaning.SLOW: Action.SLOW,
+    Meaning.LOGIN: Action.ALARM,
+    Meaning.ACCOUNT: Action.REST,
+    Meaning.DEFER: Action.DEFER,
+    Meaning.FAIL: Action.FAIL,
+}
+
+
+def own_rule(*, means: Meaning, code: str = "[45]..", text: str = "") -> Rule:
+    """Return a row of an account's own.
+
+    :param code: a pattern for the code.
+    :param text: something that the reply says, code and enhanced code aside or with it; neither
+        case nor the kind of blanks matters.
+    """
+    action = _ACTIONS[means]
+    if not action.stops_account:
+        code = f"(?!421){code}"  # the session ends with it, whatever it was about
+    return Rule(
+        phases=_ANY if action.stops_account else TRANSACTION,
+        code=code,
+        enhanced="",
+        action=action,
+        words=re.compile(r"\s+".join(map(re.escape, text.split())), re.IGNORECASE),
+    )
+
+
 @lru_cache(maxsize=256)
 def _rules(phase: Phase, code: int) -> tuple[Rule, ...]:
     """Return the rows for replies with a code: the others need not be looked at each time."""
