@@ -60,6 +60,11 @@ def _whole_words(words: str | re.Pattern[str]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{words})\b" if words else "", re.IGNORECASE | re.DOTALL)
 
 
+#: Characters of a text that are looked through: what it means stands at its beginning, and a
+#: hostile one is to cost no more than a millisecond.
+_READ = 600
+
+
 @attrs.frozen
 class Rule:
     """One row: which replies it is for, and what follows from them.
@@ -89,7 +94,7 @@ class Rule:
         return (
             self.login in (None, login)
             and self.enhanced.match(reply.enhanced) is not None
-            and self.words.search(f"{reply.enhanced} {reply.text}") is not None
+            and self.words.search(f"{reply.enhanced} {reply.text[:_READ]}") is not None
         )
 
     def applies(self, phase: Phase, reply: Reply, *, login: bool) -> bool:
