@@ -13,6 +13,7 @@ import attrs
 from ..account import Account, Auth, Tls
 from . import kinds, names, quantities
 from .kinds import Kind
+from .replies import replies
 from .surroundings import Surroundings
 from .values import (
     BareLf,
@@ -130,6 +131,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "max_mails_per_connection": quantities.count,
                 "fallback": kinds.listed(kinds.text, empty=True),
                 "enabled": quantities.flag,
+                "replies": replies,
             },
             required=("name", "server"),
             repeated=True,
