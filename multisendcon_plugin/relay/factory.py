@@ -17,8 +17,9 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..account import Account, Tls
+from ..account import Account
 from ..attempt import AccountFault, Attempt, all_deferred
+from ..errors import ConfigurationError
 from ..failure import Action
 from ..interfaces import IContent, IRelay
 from ..message import Delivery
@@ -169,8 +170,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         try:
             return await self._ready_session()
         except SessionBrokenError as broken:
-            without_tls = self.account.tls is Tls.OPPORTUNISTIC and not self.account.username
-            if not (without_tls and broken.phase is Phase.TLS):
+            if not (self.account.tls_dispensable and broken.phase is Phase.TLS):
                 raise
             return await self._ready_session(starttls=False)
 
@@ -188,9 +188,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             raise SessionBrokenError(Phase.CONNECT, _STOPPING)
         try:
             self._tls = self._tls or ClientTLS.of(self.account)
-        except (OSError, ValueError) as error:
-            reply = Reply(0, "4.7.0", f"the authorities of tls_ca cannot be read: {error}")
-            raise SessionBrokenError(Phase.TLS, reply) from None
+        except ConfigurationError as error:
+            raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
         await self._unless_stopped(self._places.take())
         try:
             await self._unless_stopped(self._budget.take())

@@ -71,7 +71,7 @@ async def _starttls(session: AccountSender) -> None:
         reason = "the login is not sent in the clear"
     elif account.tls_required:
         reason = "TLS is required"
-    elif offered and account.tls is Tls.AUTO:
+    elif offered and not account.tls_dispensable:
         # A server that could do it yesterday, or somebody between the two, is no reason to.
         reason = 'no mail is sent in the clear, unless tls is "opportunistic"'
     else:
