@@ -144,6 +144,22 @@ def test_a_connection_that_is_busy_again_is_not_closed():
     assert connections.closed == []
 
 
+def test_the_server_with_the_fewest_connections_opening_is_next():
+    connections = Connections(4)
+    [place, *_] = connections.opening(*"abc", server="many.example")
+    connections.opening("d", server="one.example")
+    servers = ("many.example", "many.example", "one.example", "none.example", "none.example")
+    answers = [connections.ask(server=server)[1] for server in servers]
+    order = []
+    for _ in servers:
+        connections.budget.give_back(place)
+        [now] = [n for n, answer in enumerate(answers) if answer and n not in order]
+        order.append(now)
+        place = answers[now][0]
+        connections.budget.ready(place)
+    assert order == [3, 4, 2, 0, 1]
+
+
 # Connections that are still being opened.
 
 

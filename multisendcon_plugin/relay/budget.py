@@ -7,7 +7,7 @@ and not the others.  Knows no account and no SMTP.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
@@ -52,7 +52,8 @@ class ConnectionBudget:
         self._clock = clock
         self._open = 0
         self._leaving = 0
-        self._waiting: deque[Deferred[Any]] = deque()
+        #: The server of each.
+        self._waiting: dict[Deferred[Any], str] = {}
         #: In the order in which they were taken.
         self._opening: dict[Place, None] = {}
         #: The longest idle one first.
@@ -70,7 +71,7 @@ class ConnectionBudget:
             self._open += 1
             turn.callback(None)
         else:
-            self._waiting.append(turn)
+            self._waiting[turn] = server
             self.make_room()
         return turn
 
@@ -80,16 +81,23 @@ class ConnectionBudget:
         return place
 
     def _cancelled(self, turn: Deferred[Any]) -> None:
-        self._waiting.remove(turn)
+        del self._waiting[turn]
         self.make_room()
 
     def give_back(self, place: Place) -> None:
-        """A connection is gone; the one who has waited longest gets its place."""
+        """A connection is gone; its place is for the next who waits.
+
+        That is the one who has waited longest, of those whose servers have the fewest connections
+        opening: one server does not fill the queue of the others.
+        """
         self._opening.pop(place, None)
         self._idle.pop(place, None)
         self._leaving -= place.leaving
         if self._waiting:
-            self._waiting.popleft().callback(None)
+            opening = Counter(each.server for each in self._opening)
+            turn = min(self._waiting, key=lambda each: opening[self._waiting[each]])
+            del self._waiting[turn]
+            turn.callback(None)
         else:
             self._open -= 1
         self.make_room()
