@@ -30,6 +30,7 @@ from .budget import PROMPT, ConnectionBudget, Place
 from .connect import connect_problem, endpoint
 from .handshake import log_in, shake_hands
 from .sender import AccountSender
+from .standing import Standing
 from .tls import ClientTLS
 from .transaction import Transaction
 from .trial import Trial, Trials
@@ -69,6 +70,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._connections = DeferredSemaphore(account.connections)
         self._server_trial = trials.of(account.way)
         self._trial = Trial()
+        self._standing = Standing()
         self._tls: ClientTLS | None = None
         self._idle: list[AccountSender] = []
         self._sessions: dict[AccountSender, Place] = {}
@@ -111,24 +113,27 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 continue
             description = session.description
             self._keep_or_quit(session, keep=fault is None)
-            return Attempt(
+            self._standing.taken += transaction.taken
+            attempt = Attempt(
                 outcomes=transaction.outcomes,
                 fault=fault,
                 mail_ended=ended,
                 session=description,
                 reports_success=transaction.reports_success,
             )
+            return self._standing.review(delivery, attempt) if fault else attempt
 
     def _not_begun(
         self, delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None
     ) -> Attempt:
         """Return the attempt that has no session for its mail."""
-        outcomes = all_deferred(delivery.recipients, broken.phase, broken.reply)
-        return Attempt(outcomes=outcomes, fault=self._fault(broken), mail_ended=mail_ended)
+        fault = self._fault(broken)
+        outcomes = all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action)
+        return Attempt(outcomes=outcomes, fault=fault, mail_ended=mail_ended)
 
     def _fault(self, broken: SessionBrokenError) -> AccountFault:
         """Return what the end of a session means for the account."""
-        action = self.account.classify(broken.phase, broken.reply)
+        action = broken.action or self.account.classify(broken.phase, broken.reply)
         if not action.stops_account:
             action = Action.REST
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
