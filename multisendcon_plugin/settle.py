@@ -79,7 +79,8 @@ def judge(
     """Decide what follows from an attempt.
 
     A fault of the account says nothing about the mail: it never fails a recipient, but moves
-    the delivery to the fallback account or defers it, until it expires.
+    the delivery to the fallback account or defers it, until it expires.  Whom the account does not
+    take, though it takes others, fails when no account is left.
 
     :param delivery: as it was before the attempt.
     :param now: seconds since the epoch.
@@ -92,8 +93,9 @@ def judge(
         raise ValueError("an attempt must have an outcome for each recipient of its delivery")
     delivered = tuple(each for each in attempt.outcomes if each.verdict is Verdict.DELIVERED)
     undelivered = tuple(each for each in attempt.outcomes if each.verdict is not Verdict.DELIVERED)
-    refused = tuple(each for each in undelivered if _is_refused(each, attempt))
-    waiting = tuple(each for each in undelivered if not _is_refused(each, attempt))
+    moves = attempt.moves and fallback is not None
+    refused = tuple(each for each in undelivered if _is_refused(each, attempt, moves=moves))
+    waiting = tuple(each for each in undelivered if not _is_refused(each, attempt, moves=moves))
     if not waiting:
         return Judgement(remaining=None, delivered=delivered, failed=refused)
 
@@ -111,7 +113,7 @@ def judge(
     )
     failures = delivery.attempts + 1
 
-    if attempt.moves and fallback is not None and not uncertain:
+    if moves and fallback is not None and not uncertain:
         tried = (*delivery.tried, delivery.account)
         remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
     elif delivered and all(outcome.action is Action.SPLIT for outcome in waiting):
@@ -122,7 +124,7 @@ def judge(
     else:
         pause = retry_pause(settings.retry, failures, jitter)
         remaining = attrs.evolve(remaining, attempts=failures, due=now + pause)
-        if attempt.fault and not uncertain:
+        if (attempt.fault or attempt.moves) and not uncertain:
             first_choice = (*delivery.tried, delivery.account)[0]
             remaining = attrs.evolve(remaining, account=first_choice, tried=())
 
@@ -150,7 +152,7 @@ def delayed_by(
         return None
     return Judgement(
         remaining=attrs.evolve(delivery, warned=True, due=now, last_reply=str(fault)),
-        delayed=all_deferred(delivery.recipients, fault.phase, fault.reply),
+        delayed=all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action),
     )
 
 
@@ -165,8 +167,11 @@ def retry_until(
     return max(now + left, delivery.due)
 
 
-def _is_refused(outcome: Outcome, attempt: Attempt) -> bool:
-    return outcome.verdict is Verdict.FAILED and not attempt.fault
+def _is_refused(outcome: Outcome, attempt: Attempt, *, moves: bool) -> bool:
+    if outcome.verdict is not Verdict.FAILED or attempt.fault:
+        return False
+    # With others that wait, it cannot move yet.
+    return outcome.action is not Action.MOVE or (attempt.moves and not moves)
 
 
 def _last_reply(attempt: Attempt, waiting: tuple[Outcome, ...]) -> str:

@@ -23,7 +23,7 @@ from twisted.trial.unittest import TestCase
 from multisendcon_plugin.account import Account, Tls
 from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.phase import Phase
-from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget
+from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
 from multisendcon_plugin.relay.tls import CertificateError, ClientTLS, tls_problem
 from multisendcon_plugin.testing import Authority, Provider
 from tests.reactors import ReactorWithClock
@@ -404,7 +404,9 @@ class RealTLS(TestCase):
             account = Account(
                 name="Sales", server=NAME, port=port, tls=tls, tls_ca=self.tls_ca, **keys
             )
-            factory = AccountSenderFactory(account, self.reactor, ConnectionBudget(5))
+            factory = AccountSenderFactory(
+                account, self.reactor, ConnectionBudget(5, self.reactor), Trials()
+            )
             self.addCleanup(factory.stop, 5)
             factories.append((factory, provider))
         for accepted in (False, True):
@@ -502,10 +504,10 @@ class RealTLS(TestCase):
         reactor = ReactorWithClock(self.reactor)
         waiting = send(self, reactor, server=IP, port=port, tls=Tls.NONE)
         await reactor.timer_set()
-        reactor.clock.advance(300)
+        reactor.clock.advance(60)
         attempt = await waiting
         assert str(attempt.fault) == (
-            "greeting: 4.4.2 the server did not answer for 300 s "
+            "greeting: 4.4.2 the server was not ready within 60 s "
             "(does it expect TLS from the start?)"
         )
 
@@ -530,7 +532,7 @@ class RealTLS(TestCase):
         await reactor.timer_set()
         reactor.clock.advance(60)
         attempt = await waiting
-        assert str(attempt.fault) == "tls: 4.4.2 the server did not answer for 60 s"
+        assert str(attempt.fault) == "tls: 4.4.2 the server was not ready within 60 s"
 
     async def test_a_session_closes_after_the_reply_to_quit(self):
         server = LastWords()

@@ -9,6 +9,8 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 from twisted.internet.defer import Deferred
 
@@ -54,6 +56,7 @@ class Transaction:
 
     :ivar begun: MAIL FROM was sent.
     :ivar refused: the server has refused it for good.
+    :ivar taken: the server has taken it for some recipient.
     :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
 
@@ -64,6 +67,7 @@ class Transaction:
         self._outcomes: dict[int, Outcome] = {}
         self.begun = False
         self.refused = False
+        self.taken = False
         self.reports_success = False
 
     @property
@@ -87,7 +91,7 @@ class Transaction:
         except SessionBrokenError as broken:
             uncertain = broken.lost and broken.phase is Phase.END
             verdict = Verdict.UNCERTAIN if uncertain else Verdict.DEFERRED
-            self._conclude(verdict, broken.phase, broken.reply)
+            self._conclude(verdict, broken.phase, broken.reply, broken.action)
             self._fail_nobody()
             raise
         finally:
@@ -187,9 +191,9 @@ class Transaction:
         accepted = await self._say_envelope(mail)
         if accepted and await self._send_content(mail):
             reply, action = await self._reply(Phase.END)
-            taken = 200 <= reply.code < 300
-            session.reset_first = not taken
-            if taken:
+            self.taken = 200 <= reply.code < 300
+            session.reset_first = not self.taken
+            if self.taken:
                 self._conclude(Verdict.DELIVERED, Phase.END, reply)
             else:
                 self._conclude_by(reply, Phase.END, action)
@@ -221,21 +225,52 @@ class Transaction:
             if pipelining:
                 await self._hear_out(mail)
             return False
-        for (position, _), line in zip(mail.recipients, recipients, strict=True):
-            say(line)
-            reply, action = await self._reply(Phase.RCPT)
-            if action:
-                self._settle(position, _verdict(action), Phase.RCPT, reply, action)
-        accepted = len(self._outcomes) < len(self._delivery.recipients)
-        if accepted or pipelining:
+        if await self._ask_recipients(mail, recipients, say):
             say(b"DATA")
             reply, action = await self._reply(Phase.DATA)
-            if accepted and reply.code == 354:
+            if reply.code == 354:
                 return True
             self._conclude_by(reply, Phase.DATA, action)
-            await self._leave_data(reply)
+        elif pipelining:
+            await self._leave_data(await session.reply(Phase.DATA))
         session.reset_first = True
         return False
+
+    async def _ask_recipients(
+        self, mail: _Mail, commands: list[bytes], say: Callable[[bytes], None]
+    ) -> bool:
+        """Say RCPT for each recipient; True when the server takes somebody."""
+        refused = {}
+        for (position, _), command in zip(mail.recipients, commands, strict=True):
+            say(command)
+            reply = await self._session.reply(Phase.RCPT)
+            if not reply.positive:
+                refused[position] = reply
+        if refused:
+            self._refuse(refused, others=len(refused) < len(mail.recipients))
+        return len(refused) < len(mail.recipients)
+
+    def _refuse(self, refused: dict[int, Reply], *, others: bool) -> None:
+        """Settle recipients that were refused.
+
+        What speaks of the account is about the recipient where the server takes others; what speaks
+        of too many is not where it takes none.
+
+        :param others: the server takes some.
+        :raise SessionBrokenError: it is about the account.
+        """
+        for position, reply in refused.items():
+            action = self._session.account.classify(Phase.RCPT, reply)
+            verdict = _verdict(action)
+            if action.stops_account:
+                if not others:
+                    raise SessionBrokenError(Phase.RCPT, reply, action=action)
+                firm = reply.permanent and action in (Action.REST, Action.ALARM)
+                action = Action.MOVE if firm else Action.DEFER
+                verdict = Verdict.FAILED if firm else Verdict.DEFERRED
+            elif action is Action.SPLIT and reply.permanent and not others:
+                action, verdict = Action.FAIL, Verdict.FAILED
+            self._settle(position, verdict, Phase.RCPT, reply, action)
 
     async def _hear_out(self, mail: _Mail) -> None:
         """Hear the replies to RCPT and DATA that left with a MAIL that was refused.
@@ -282,7 +317,7 @@ class Transaction:
             return reply, None
         action = self._session.account.classify(phase, reply)
         if action.stops_account:
-            raise SessionBrokenError(phase, reply)
+            raise SessionBrokenError(phase, reply, action=action)
         return reply, action
 
     # The outcomes.
