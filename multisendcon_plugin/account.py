@@ -59,6 +59,13 @@ class Account:
     tls: Tls = Tls.AUTO
     tls_verify: bool = True
     tls_ca: str | None = None
+    tls_name: str | None = None
+    """The name that the server's certificate has to bear; ``None``: that of the server."""
+    tls_fingerprint: str | None = None
+    """SHA-256 of the server's certificate or public key (SPKI), in lower-case hex digits."""
+    tls_client_certificate: str | None = None
+    tls_client_key: str | None = None
+    """``None``: the key is in the file of the certificate."""
     minimum_wait: float = 0.0
     """Seconds from the end of one mail to the start of the next."""
     senders: Masks = EVERYONE
@@ -75,7 +82,8 @@ class Account:
 
     def classify(self, phase: Phase, reply: Reply) -> Action:
         """Return what follows from a reply of the account's server that is not positive."""
-        return classify(phase, reply, login=bool(self.username), own=self.replies)
+        login = bool(self.username or self.tls_client_certificate)
+        return classify(phase, reply, login=login, own=self.replies)
 
     @property
     def implicit_tls(self) -> bool:
@@ -84,10 +92,32 @@ class Account:
 
     @property
     def tls_required(self) -> bool:
-        """Without TLS, nothing is sent: no mail where it is demanded, no login ever."""
+        """Without TLS, nothing is sent: no mail where it is demanded, no login ever.
+
+        Whoever shows a certificate, or wants to see a certain one, demands it.
+        """
         if self.tls is Tls.NONE:
             return False
-        return self.implicit_tls or self.tls is Tls.STARTTLS or bool(self.username)
+        demand = self.username or self.tls_client_certificate or self.tls_fingerprint
+        return self.implicit_tls or self.tls is Tls.STARTTLS or bool(demand)
+
+    @property
+    def tls_dispensable(self) -> bool:
+        """TLS with anybody is better than none, and none better than no mail (RFC 7435)."""
+        return self.tls is Tls.OPPORTUNISTIC and not self.tls_required
+
+    @property
+    def way(self) -> tuple[object, ...]:
+        """All that a session's beginning depends on, until it logs in.
+
+        What one account meets there, another one of the same way will meet too.  A local address
+        is a part of it, since servers look at where we come from.
+        """
+        return (
+            *(self.server, self.port, self.local_address, self.helo_domain),
+            *(self.tls, self.tls_verify, self.tls_ca, self.tls_name, self.tls_fingerprint),
+            *(self.tls_client_certificate, self.tls_client_key, bool(self.username)),
+        )
 
     @property
     def connections(self) -> int:

@@ -1,4 +1,4 @@
-"""Certificate and users of ``[master_relay]``: the files, and what may be wrong in them."""
+"""Certificates and users: the files, and what may be wrong in them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from multisendcon_plugin.testing import Authority
 AUTHORITY = Authority()
 CERTIFICATE, KEY = AUTHORITY.server_pem("relay.example")
 OTHER_KEY = AUTHORITY.server_pem("relay.example")[1]
+NO_KEY = "there is no private key (PEM) for it; add it to the file, or name the file that has it"
+OTHER = "its private key belongs to another certificate, or is not of the first one"
 
 
 def encrypted():
@@ -93,19 +95,19 @@ def test_a_chain_is_read_in_its_order(folder):
         (
             CERTIFICATE,
             CERTIFICATE,
-            "there is no private key (PEM) for it; write tls_key, or add it to the file",
+            NO_KEY,
         ),
         (CERTIFICATE, KEY[:60] + KEY[90:], "its private key cannot be read"),
         (CERTIFICATE, encrypted(), "its private key is encrypted; write it without a passphrase"),
         (
             CERTIFICATE,
             OTHER_KEY,
-            "its private key belongs to another certificate, or is not of the first one",
+            OTHER,
         ),
         (
             AUTHORITY.pem + CERTIFICATE,
             KEY,
-            "its private key belongs to another certificate, or is not of the first one",
+            OTHER,
         ),
     ],
 )
@@ -126,6 +128,48 @@ def test_a_file_that_is_not_there_is_a_fault(folder, key):
 def test_a_key_without_a_certificate_is_a_fault(folder):
     [fault] = faults(folder, tls_key='"key.pem"')
     assert fault == "tls_key: has no certificate; write tls_certificate"
+
+
+# Certificates that servers are shown.
+
+
+@pytest.mark.parametrize("table", ["account", "ndr"])
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({"tls_client_certificate": '"relay.pem"'}, ""),
+        ({"tls_client_certificate": '"cert.pem"', "tls_client_key": '"key.pem"'}, ""),
+        (
+            {"tls_client_certificate": '"cert.pem"'},
+            f"tls_client_certificate: {NO_KEY}",
+        ),
+        (
+            {"tls_client_certificate": '"cert.pem"', "tls_client_key": '"other.pem"'},
+            f"tls_client_certificate: {OTHER}",
+        ),
+        (
+            {"tls_client_certificate": '"key.pem"', "tls_client_key": '"key.pem"'},
+            "tls_client_certificate: holds no PEM certificate that can be read",
+        ),
+        (
+            {"tls_client_certificate": '"cert.pem"', "tls_client_key": '"gone"'},
+            'tls_client_key: the file "gone" cannot be read: No such file or directory',
+        ),
+    ],
+)
+def test_a_certificate_for_servers_has_to_fit_its_key(folder, table, keys, why):
+    (folder / "other.pem").write_bytes(OTHER_KEY)
+    path = folder / "relay.toml"
+    path.write_text(document(table, **{"server": '"mx.example.com"', **keys}))
+    if why:
+        with pytest.raises(ConfigurationError) as caught:
+            configuration.load(path)
+        [fault] = caught.value.faults
+        assert fault.endswith(f", {why}")
+    else:
+        loaded = configuration.load(path)
+        owner = loaded.accounts[0] if table == "account" else loaded.ndr.account
+        assert owner.tls_client_certificate == f"{folder}/{keys['tls_client_certificate'][1:-1]}"
 
 
 # The users.

@@ -280,6 +280,50 @@ def test_another_server_is_no_loop(listen, server, port):
     assert faults(account + endpoint) == []
 
 
+FINGERPRINT = f'"sha256:{"0a" * 32}"'
+
+
+@pytest.mark.parametrize("table", ["account", "ndr"])
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"tls_fingerprint": FINGERPRINT}, []),
+        ({"tls_fingerprint": FINGERPRINT, "tls_verify": "true", "tls_ca": '"known"'}, []),
+        ({"tls": '"none"', "tls_ca": '"known"', "tls_verify": "false"}, []),
+        ({"tls_name": '"mx"', "tls_verify": "false"}, []),
+        (
+            {"tls_fingerprint": FINGERPRINT, "tls_verify": "false"},
+            ["tls_verify: is false, but tls_fingerprint is to be verified; leave one of them out"],
+        ),
+        *[
+            (
+                {"tls": '"none"', key: value},
+                [f'{key}: has no effect with tls = "none"; leave it out, or write another tls'],
+            )
+            for key, value in {
+                "tls_name": '"mx"',
+                "tls_fingerprint": FINGERPRINT,
+                "tls_client_certificate": '"known"',
+            }.items()
+        ],
+        (
+            {"tls_client_key": '"known"'},
+            ["tls_client_key: has no certificate; write tls_client_certificate"],
+        ),
+        (
+            {"tls": '"ssl"', "tls_fingerprint": "5"},
+            ["tls: ", "tls_fingerprint: "],
+        ),
+    ],
+)
+def test_keys_of_tls_that_do_not_go_together(table, keys, expected):
+    found = faults(document(table, **{"server": '"mx.example.com"', **keys}))
+    title = '[[account]] "Sales", ' if table == "account" else "[ndr], "
+    told = [fault.partition(title)[2] for fault in found]
+    assert len(told) == len(expected)
+    assert all(map(str.startswith, told, expected))
+
+
 def test_what_is_faulty_itself_breaks_no_rule_besides():
     text = document(username="5", password='"x"', server='"127.0.0.1"', port='"2500"', name="7")
     text += '\n[ndr]\nrecipient = "both"\npostmaster = 5'

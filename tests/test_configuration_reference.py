@@ -36,6 +36,10 @@ IN_WORDS = {
             "local_address": "unset, the system chooses",
             "helo_domain": "the hostname of [master_relay]",
             "tls_ca": "unset, those of the system",
+            "tls_name": 'unset, the name of "server"',
+            "tls_fingerprint": "unset, any certificate that can be verified",
+            "tls_client_certificate": "unset, none is shown",
+            "tls_client_key": "unset, it is in the file of the certificate",
         }.items()
     },
     ("account", "senders"): "unset, every sender",
@@ -46,7 +50,10 @@ IN_WORDS = {
 
 
 #: Keys whose examples are files, which are not there.
-FILES = {"tls_certificate", "tls_key", "users", "tls_ca"}
+FILES = {
+    *("tls_certificate", "tls_key", "users"),
+    *("tls_ca", "tls_client_certificate", "tls_client_key"),
+}
 
 
 def told():

@@ -10,7 +10,7 @@ from configuration_examples import PASSWORD, Paper, document, faults, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.account import Tls
+from multisendcon_plugin.account import Auth, Tls
 from multisendcon_plugin.configuration import BareLf, ReportTo
 from multisendcon_plugin.configuration.faults import Unfit
 from multisendcon_plugin.configuration.quantities import duration, size
@@ -29,6 +29,11 @@ HELO = (
 )
 NETWORK = 'is not an address or network; write for example "192.0.2.7" or "192.0.2.0/24"'
 TLS = 'is not known; write "auto", "implicit", "starttls", "opportunistic" or "none"'
+AUTH = 'is not known; write "auto", "plain", "login" or "cram-md5"'
+FINGERPRINT = (
+    'is not a fingerprint; write "sha256:" and the 64 hexadecimal digits that'
+    ' "openssl x509 -noout -fingerprint -sha256" shows'
+)
 SECRET = (
     'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
     ' { credential = "NAME" }'
@@ -387,6 +392,25 @@ BAD = [
     ("account", "tls", "false", [f"false {TLS}"]),
     ("account", "tls_verify", "1", ["1 is not a boolean; write true or false"]),
     ("account", "tls_ca", '"gone"', ["gone cannot be read"]),
+    ("account", "tls_name", '"a b"', [f'"a b" {HOST}']),
+    ("account", "tls_name", '""', ['"" is empty; write a value or leave the key out']),
+    *[
+        ("account", "tls_fingerprint", f'"{text}"', [f'"{text}" {FINGERPRINT}'])
+        for text in (
+            "0a" * 32,
+            "sha256:" + "0a" * 31,
+            "sha256:" + "0a" * 33,
+            "sha256:" + "0g" * 32,
+            "sha256:0:" + "0a" * 31 + "0",
+            "sha256:" + "0a:" * 32,
+            "sha1:" + "0a" * 20,
+            "sha256:" + "0a " * 31 + "0a",
+        )
+    ],
+    ("account", "tls_client_certificate", '"gone"', ["gone cannot be read"]),
+    ("account", "tls_client_key", '"known"', ["has no certificate; write tls_client_certificate"]),
+    ("account", "auth", '"xoauth2"', [f'"xoauth2" {AUTH}']),
+    ("account", "auth", '"PLAIN"', [f'"PLAIN" {AUTH} (nearest: "plain")']),
     ("account", "max_connections", "0", ["0 is not a count; write a number from 1 to 1000000"]),
     ("account", "fallback", '"Backup"', ['"Backup" is not a list; write ["Backup"]']),
     ("account", "fallback", '["Sales"]', ["names the account itself; name another"]),
@@ -515,6 +539,12 @@ GOOD = [
     ("account", "tls", '"none"', Tls.NONE),
     ("account", "tls_verify", "false", False),
     ("account", "tls_ca", '"known"', "/base/known"),
+    ("account", "tls_name", '"mx.example.com"', "mx.example.com"),
+    ("account", "tls_name", '"192.0.2.1"', "192.0.2.1"),
+    ("account", "tls_fingerprint", f'"sha256:{"0a" * 32}"', "0a" * 32),
+    ("account", "tls_fingerprint", f'"SHA256:{":".join(["0A"] * 32)}"', "0a" * 32),
+    ("account", "tls_client_certificate", '"known"', "/base/known"),
+    ("account", "auth", '"cram-md5"', Auth.CRAM_MD5),
     ("account", "fallback", "[]", ()),
     ("account", "replies", "[]", ()),
     ("account", "replies", "[{ code = '55.', text = 'x', means = 'fail' }]",

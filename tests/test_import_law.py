@@ -25,7 +25,7 @@ LAW = (
     ("configuration", "registry", "diagnosis"),
     ("settle", "ndr"),
     # Where the rooms meet.
-    ("interfaces", "outlet"),
+    ("interfaces", "outlet", "stamp"),
     ("edge", "spool", "queue", "relay"),
     # Those who introduce them to each other, or run them.
     ("clock", "descriptors", "listening", "log", "signals", "twisted_mail"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from ipaddress import ip_address
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from multisendcon_plugin.relay.certificate import ExpectedName
+from multisendcon_plugin.relay.certificate import ExpectedFingerprint, ExpectedName
 from tests.certificates import certificate
 
 NAME, IP = "mx.provider.example", "192.0.2.1"
@@ -110,4 +113,37 @@ def test_few_names_are_shown_and_none_in_a_way_that_could_spoil_a_log():
     assert problem(NAME, *names) == (
         f"the certificate is not for {NAME} but for "
         rf'a\r\nb, "", {"z" * 255}, é.example, five.example'
+    )
+
+
+# Fingerprints.
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP256R1()),
+        ed25519.Ed25519PrivateKey.generate(),
+        rsa.generate_private_key(65537, 2048),
+    ],
+)
+def test_a_fingerprint_is_that_of_the_certificate_or_of_its_public_key(key):
+    shown = certificate(key=key)
+    public = shown.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    own = hashlib.sha256(shown.public_bytes(Encoding.DER)).hexdigest()
+    of_key = hashlib.sha256(public).hexdigest()
+    assert ExpectedFingerprint(own).problem(shown) == ""
+    assert ExpectedFingerprint(of_key).problem(shown) == ""
+    # Renewed with the same key.
+    renewed = certificate(key=key)
+    assert ExpectedFingerprint(of_key).problem(renewed) == ""
+    assert (
+        ExpectedFingerprint(own)
+        .problem(renewed)
+        .startswith("the certificate is not the one of tls_fingerprint; its own is sha256:")
+    )
+    assert (
+        ExpectedFingerprint(own)
+        .problem(renewed)
+        .endswith(f", that of its public key sha256:{of_key}")
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
@@ -20,10 +23,22 @@ from twisted.trial.unittest import TestCase
 from multisendcon_plugin.account import Account, Tls
 from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.phase import Phase
+from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
 from multisendcon_plugin.relay.tls import CertificateError, ClientTLS, tls_problem
 from multisendcon_plugin.testing import Authority, Provider
 from tests.reactors import ReactorWithClock
-from tests.relays import CONTENT, SILENT, Names, Server, Way, login, send, verdicts
+from tests.relays import (
+    CONTENT,
+    SILENT,
+    Content,
+    Names,
+    Server,
+    Way,
+    delivery,
+    login,
+    send,
+    verdicts,
+)
 
 NAME, OTHER_NAME, IP = "mx.provider.example", "other.example", "127.0.0.1"
 UNKNOWN_AUTHORITY = "the certificate's authority is not known (tls_ca can name it)"
@@ -248,6 +263,159 @@ class RealTLS(TestCase):
         ):
             await self.admit(certificate, tls_verify=False)
 
+    # Another name.
+
+    async def test_the_certificate_may_have_to_bear_another_name(self):
+        for server in (NAME, IP):
+            await self.admit(self.authority.server(OTHER_NAME), server=server, tls_name=OTHER_NAME)
+
+    async def test_the_name_of_the_server_does_not_count_beside_another(self):
+        await self.refuse(
+            self.authority.server(NAME, IP),
+            f"the certificate is not for {OTHER_NAME} but for {NAME}, {IP}",
+            tls_name=OTHER_NAME,
+        )
+
+    async def test_an_address_may_be_the_other_name(self):
+        await self.admit(self.authority.server("127.0.0.2"), tls_name="127.0.0.2")
+
+    # Fingerprints.
+
+    async def test_with_its_fingerprint_any_certificate_is_admitted(self):
+        for certificate in (
+            self.authority.server(OTHER_NAME),
+            self.authority.expired(NAME),
+            self.authority.server(NAME, days=(1, 30)),
+            Authority("Somebody else").server("*.local"),
+            self_signed(),
+            nameless(self.authority, NAME),
+        ):
+            for fingerprint in fingerprints(certificate):
+                await self.admit(certificate, tls_fingerprint=fingerprint)
+
+    async def test_with_another_fingerprint_the_best_certificate_is_refused(self):
+        certificate = self.authority.server(NAME)
+        own, of_key = fingerprints(certificate)
+        for fingerprint in (*fingerprints(self.authority.server(NAME)), "0" * 64):
+            await self.refuse(
+                certificate,
+                f"the certificate is not the one of tls_fingerprint; its own is sha256:{own}, that"
+                f" of its public key sha256:{of_key}",
+                tls_fingerprint=fingerprint,
+            )
+
+    async def test_the_fingerprint_of_the_authority_is_not_that_of_the_server(self):
+        leaf = self.authority.server(NAME)
+        chain = ssl.CertificateOptions(
+            privateKey=leaf.privateKey,
+            certificate=leaf.certificate,
+            extraCertChain=[ssl.Certificate.loadPEM(self.authority.pem).original],
+        )
+        authority = x509.load_pem_x509_certificate(self.authority.pem)
+        own, of_key = fingerprints(leaf)
+        await self.refuse(
+            chain,
+            f"the certificate is not the one of tls_fingerprint; its own is sha256:{own}, that of"
+            f" its public key sha256:{of_key}",
+            tls_fingerprint=authority.fingerprint(SHA256()).hex(),
+        )
+
+    async def test_a_fingerprint_makes_opportunistic_tls_strict(self):
+        for certificate in (self_signed(), self.tls_1_1(), None):
+            provider, port = self.provide(certificate)
+            attempt = await send(
+                self,
+                self.reactor,
+                server=NAME,
+                port=port,
+                tls=Tls.OPPORTUNISTIC,
+                tls_fingerprint="0" * 64,
+            )
+            assert attempt.fault.phase is Phase.TLS
+            assert provider.mails == []
+            assert provider.sessions == 1
+
+    async def test_without_a_login_a_fingerprint_keeps_the_mail_from_the_clear(self):
+        _, port = self.provide(None)
+        attempt = await send(self, self.reactor, server=NAME, port=port, tls_fingerprint="0" * 64)
+        assert str(attempt.fault) == (
+            "tls: 4.7.0 the server does not offer STARTTLS (TLS is required)"
+        )
+
+    # Certificates of ours.
+
+    def ours(self, authority=None, name="relay.example"):
+        """Write a certificate of ours; return the keys that name it."""
+        certificate, key = (authority or self.authority).server_pem(name)
+        (self.folder / "ours.pem").write_bytes(certificate)
+        (self.folder / "ours.key").write_bytes(key)
+        return {
+            "tls_client_certificate": str(self.folder / "ours.pem"),
+            "tls_client_key": str(self.folder / "ours.key"),
+        }
+
+    def demanding(self, authority=None, **options):
+        """Return the TLS settings of a server that wants a certificate of its clients."""
+        trusted = ssl.Certificate.loadPEM((authority or self.authority).pem)
+        trust = ssl.trustRootFromCertificates([trusted])
+        return self.authority.server(NAME, trustRoot=trust, **options)
+
+    async def test_a_server_that_wants_a_certificate_gets_ours(self):
+        await self.admit(self.demanding(), **self.ours())
+
+    async def test_the_key_may_be_in_the_file_of_the_certificate(self):
+        self.ours()
+        path = self.folder / "both.pem"
+        path.write_bytes(
+            b"".join((self.folder / f"ours.{end}").read_bytes() for end in ("pem", "key"))
+        )
+        await self.admit(self.demanding(), tls_client_certificate=str(path))
+
+    async def test_ours_goes_with_each_way_to_verify_the_server(self):
+        certificate = self.demanding()
+        own, _ = fingerprints(certificate)
+        await self.admit(certificate, tls_fingerprint=own, tls_ca=None, **self.ours())
+        await self.admit(certificate, tls_verify=False, tls_ca=None, **self.ours())
+
+    async def test_a_server_that_does_not_ask_for_it_does_not_get_it(self):
+        await self.admit(self.authority.server(NAME), **self.ours())
+
+    async def test_without_a_certificate_of_ours_the_fault_says_what_is_missing(self):
+        for attempt, provider in await self.try_both_ways(self.demanding()):
+            assert attempt.fault.reply.text == (
+                "TLS failed: the server wants a certificate of ours (tls_client_certificate)"
+            )
+            assert provider.mails == []
+
+    async def test_a_certificate_that_the_server_does_not_know_is_told(self):
+        keys = self.ours(Authority("Somebody else"))
+        for attempt, provider in await self.try_both_ways(self.demanding(), **keys):
+            assert attempt.fault.reply.text == (
+                "TLS failed: the server does not accept our certificate (tls_client_certificate)"
+            )
+            assert provider.mails == []
+
+    async def test_a_renewed_certificate_of_ours_is_used_from_the_next_connection_on(self):
+        other = Authority("Another")
+        keys = self.ours()
+        factories = []
+        for implicit, tls in ((True, Tls.IMPLICIT), (False, Tls.STARTTLS)):
+            provider, port = self.provide(self.demanding(other), implicit_tls=implicit)
+            account = Account(
+                name="Sales", server=NAME, port=port, tls=tls, tls_ca=self.tls_ca, **keys
+            )
+            factory = AccountSenderFactory(
+                account, self.reactor, ConnectionBudget(5, self.reactor), Trials()
+            )
+            self.addCleanup(factory.stop, 5)
+            factories.append((factory, provider))
+        for accepted in (False, True):
+            for factory, provider in factories:
+                attempt = await factory.attempt(delivery(), lambda: Content([CONTENT]))
+                assert (attempt.fault is None) is accepted, attempt.fault
+                assert len(provider.mails) == accepted
+            self.ours(other)
+
     # SNI.
 
     async def names_sent(self, **account):
@@ -262,6 +430,10 @@ class RealTLS(TestCase):
     async def test_the_name_of_the_server_is_sent_with_and_without_verification(self):
         assert await self.names_sent() == [NAME.encode()] * 2
         assert await self.names_sent(tls_verify=False) == [NAME.encode()] * 2
+
+    async def test_another_name_is_the_one_that_is_sent(self):
+        assert await self.names_sent(server=IP, tls_name=NAME) == [NAME.encode()] * 2
+        assert await self.names_sent(tls_name=IP) == [None, None]
 
     async def test_an_address_is_not_sent_as_a_name(self):
         assert await self.names_sent(server=IP) == [None, None]
@@ -332,10 +504,10 @@ class RealTLS(TestCase):
         reactor = ReactorWithClock(self.reactor)
         waiting = send(self, reactor, server=IP, port=port, tls=Tls.NONE)
         await reactor.timer_set()
-        reactor.clock.advance(300)
+        reactor.clock.advance(60)
         attempt = await waiting
         assert str(attempt.fault) == (
-            "greeting: 4.4.2 the server did not answer for 300 s "
+            "greeting: 4.4.2 the server was not ready within 60 s "
             "(does it expect TLS from the start?)"
         )
 
@@ -360,7 +532,7 @@ class RealTLS(TestCase):
         await reactor.timer_set()
         reactor.clock.advance(60)
         attempt = await waiting
-        assert str(attempt.fault) == "tls: 4.4.2 the server did not answer for 60 s"
+        assert str(attempt.fault) == "tls: 4.4.2 the server was not ready within 60 s"
 
     async def test_a_session_closes_after_the_reply_to_quit(self):
         server = LastWords()
@@ -407,6 +579,13 @@ def self_signed(path=None):
     if path:
         path.write_bytes(ssl.Certificate(options.certificate).dumpPEM())
     return options
+
+
+def fingerprints(options):
+    """Return the fingerprints of a server's certificate and of its public key."""
+    certificate = options.certificate.to_cryptography()
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return certificate.fingerprint(SHA256()).hex(), hashlib.sha256(key).hexdigest()
 
 
 def nameless(authority, subject):

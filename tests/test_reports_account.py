@@ -6,7 +6,7 @@ import attrs
 import pytest
 from configuration_examples import Paper, document, faults, read
 
-from multisendcon_plugin.account import REPORTS_ACCOUNT, Account, Tls
+from multisendcon_plugin.account import REPORTS_ACCOUNT, Account, Auth, Tls
 from multisendcon_plugin.configuration.tables import tables
 from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.testing import Authority
@@ -56,6 +56,9 @@ def test_the_defaults_are_those_of_an_account_but_for_tls():
         ({"username": '"u"', "password": '"p"'}, Tls.AUTO),
         ({"tls_ca": '"known"'}, Tls.AUTO),
         ({"tls_verify": "false"}, Tls.AUTO),
+        ({"tls_name": '"mx"'}, Tls.AUTO),
+        ({"tls_fingerprint": f'"sha256:{"0a" * 32}"'}, Tls.AUTO),
+        ({"tls_client_certificate": '"known"'}, Tls.AUTO),
         ({"tls": '"auto"'}, Tls.AUTO),
         ({"tls": '"none"'}, Tls.NONE),
         ({"tls": '"opportunistic"', "tls_ca": '"known"'}, Tls.OPPORTUNISTIC),
@@ -75,6 +78,10 @@ def test_what_is_written_holds():
         tls='"starttls"',
         tls_verify="false",
         tls_ca='"known"',
+        tls_name='"exchange.home.example"',
+        tls_client_certificate='"known"',
+        tls_client_key='"known"',
+        auth='"login"',
     )
     expected = Account(
         name=REPORTS_ACCOUNT,
@@ -87,6 +94,10 @@ def test_what_is_written_holds():
         tls=Tls.STARTTLS,
         tls_verify=False,
         tls_ca="/base/known",
+        tls_name="exchange.home.example",
+        tls_client_certificate="/base/known",
+        tls_client_key="/base/known",
+        auth=Auth.LOGIN,
     )
     assert attrs.asdict(written) == attrs.asdict(expected)
 

@@ -1,4 +1,4 @@
-"""The certificate that clients are shown, and its private key, read from PEM.  Pure."""
+"""A certificate of ours and its private key, read from PEM.  Pure."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def parse_certificate(certificate: bytes, key: bytes) -> ServerCertificate:
         raise Unfit("holds no PEM certificate that can be read") from None
     found = _KEY.search(key)
     if not found:
-        raise Unfit("there is no private key (PEM) for it; write tls_key, or add it to the file")
+        raise Unfit(
+            "there is no private key (PEM) for it; add it to the file, or name the file that has it"
+        )
     try:
         private = load_pem_private_key(found[0], None)
     except TypeError:

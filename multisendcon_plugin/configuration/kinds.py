@@ -7,6 +7,7 @@ may hold a control character, so none reaches SMTP or a header.  Pure.
 from __future__ import annotations
 
 import enum
+import re
 import unicodedata
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +27,7 @@ Choice = TypeVar("Choice", bound=enum.Enum)
 
 #: Control characters, lone surrogates, and what some programs take for a line end.
 _UNFIT_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_FINGERPRINT = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.ASCII | re.IGNORECASE)
 
 
 def text(value: object) -> str:
@@ -92,6 +94,17 @@ def folder(surroundings: Surroundings) -> Callable[[object], str]:
 def readable_file(surroundings: Surroundings) -> Callable[[object], str]:
     """Return a converter for the path of a file that can be read."""
     return lambda value: surroundings.readable(text(value))
+
+
+def fingerprint(value: object) -> str:
+    """Convert the fingerprint of a certificate to its hexadecimal digits, in lower case."""
+    name = text(value)
+    if found := _FINGERPRINT.fullmatch(name):
+        return found[1].replace(":", "").lower()
+    raise Unfit(
+        f'{shown(name)} is not a fingerprint; write "sha256:" and the 64 hexadecimal digits that'
+        ' "openssl x509 -noout -fingerprint -sha256" shows'
+    )
 
 
 def users(surroundings: Surroundings) -> Callable[[object], Users]:

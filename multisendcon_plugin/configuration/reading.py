@@ -70,7 +70,9 @@ def read(
     master_relay, ndr = singles["master_relay"], singles["ndr"]
     clients, accounts = arrays["client"], arrays["account"]
     faults += _name_this_machine(master_relay, surroundings)
-    faults += _certificate(master_relay, surroundings)
+    faults += _certificate(master_relay, "tls_certificate", "tls_key", surroundings)
+    for section in (*accounts, ndr):
+        faults += _certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
     faults += broken_rules(master_relay, ndr, accounts)
     if faults:
         raise ConfigurationError(sentences(faults, origin, text))
@@ -127,15 +129,16 @@ def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> lis
     return []
 
 
-def _certificate(master_relay: Section, surroundings: Surroundings) -> list[Fault]:
-    """Look whether the certificate and its key are good together."""
-    certificate = master_relay.value("tls_certificate")
-    if not (certificate and master_relay.sound("tls_certificate", "tls_key")):
+def _certificate(
+    section: Section, certificate: str, key: str, surroundings: Surroundings
+) -> list[Fault]:
+    """Look whether a certificate and its key are good together; both are keys of a table."""
+    if not (section.value(certificate) and section.sound(certificate, key)):
         return []
     try:
-        surroundings.check_certificate(certificate, master_relay.value("tls_key"))
+        surroundings.check_certificate(section.value(certificate), section.value(key))
     except Unfit as unfit:
-        return [master_relay.fault("tls_certificate", reason) for reason in unfit.args]
+        return [section.fault(certificate, reason) for reason in unfit.args]
     return []
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
+from ..account import Tls
 from .endpoints import Endpoint, parse_endpoint
 from .faults import Fault, nearest, shown
 from .section import Section
 from .values import ReportTo
 
+#: Keys that somebody writes for whom it matters who is at the other end.
+_IN_TLS_ONLY = {"tls_name", "tls_fingerprint", "tls_client_certificate"}
 _LOCALHOST = ("127.0.0.1", "::1")
 
 
@@ -22,6 +25,7 @@ def broken_rules(
     """Check the sections of one file against each other."""
     for section in (*accounts, ndr):
         yield from _login(section)
+        yield from _tls(section)
     yield from _unique_names(accounts)
     yield from _fallbacks(accounts)
     if accounts and not any(account.value("enabled") for account in accounts):
@@ -39,6 +43,20 @@ def _login(section: Section) -> Iterator[Fault]:
         yield section.fault("username", "has no password; write password, or leave both out")
     if password and not username:
         yield section.fault("password", "has no username; write username, or leave both out")
+
+
+def _tls(section: Section) -> Iterator[Fault]:
+    if "tls_client_key" in section.given and "tls_client_certificate" not in section.given:
+        yield section.fault("tls_client_key", "has no certificate; write tls_client_certificate")
+    if section.value("tls") is Tls.NONE:
+        for key in _IN_TLS_ONLY & section.given.keys():
+            yield section.fault(
+                key, 'has no effect with tls = "none"; leave it out, or write another tls'
+            )
+    if not section.value("tls_verify") and "tls_fingerprint" in section.given:
+        yield section.fault(
+            "tls_verify", "is false, but tls_fingerprint is to be verified; leave one of them out"
+        )
 
 
 def _unique_names(accounts: Sequence[Section]) -> Iterator[Fault]:

@@ -62,6 +62,10 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
         "tls": kinds.choice(Tls),
         "tls_verify": quantities.flag,
         "tls_ca": kinds.readable_file(surroundings),
+        "tls_name": names.host,
+        "tls_fingerprint": kinds.fingerprint,
+        "tls_client_certificate": kinds.readable_file(surroundings),
+        "tls_client_key": kinds.readable_file(surroundings),
     }
     return {
         "master_relay": Table(

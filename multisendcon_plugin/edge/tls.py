@@ -6,7 +6,6 @@ TLS 1.2 or newer, and the ciphers that Twisted takes for sound.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL, crypto
@@ -17,9 +16,7 @@ from zope.interface import implementer
 
 from ..configuration import ServerCertificate, load_certificate
 from ..errors import ConfigurationError
-
-#: Whether files have changed, as far as one can tell without reading them.
-_Stamp = tuple[tuple[int, int, int], ...] | None
+from ..stamp import Stamp, stamp
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -51,10 +48,10 @@ class ServerTLS:
         return SSL.Connection(self._context, None)
 
     def _renew(self) -> None:
-        stamp = self._look()
-        if stamp == self._stamp:
+        current = self._look()
+        if current == self._stamp:
             return
-        self._stamp = stamp
+        self._stamp = current
         try:
             self._current, self._context = self._load()
         except ConfigurationError as error:
@@ -71,12 +68,8 @@ class ServerTLS:
             self.log.warn("{path}: {doubt}", path=self._certificate, doubt=doubt)
         self._doubt = doubt
 
-    def _look(self) -> _Stamp:
-        try:
-            found = [Path(path).stat() for path in (self._certificate, self._key) if path]
-        except OSError:
-            return None
-        return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
+    def _look(self) -> Stamp:
+        return stamp(path for path in (self._certificate, self._key) if path)
 
     def _load(self) -> tuple[ServerCertificate, SSL.Context]:
         current = load_certificate(self._certificate, self._key)

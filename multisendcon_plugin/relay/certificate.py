@@ -1,4 +1,4 @@
-"""Whether a server's certificate is the one that is wanted: for its name (RFC 9525).
+"""Whether a server's certificate is the one that is wanted: by its name (RFC 9525) or fingerprint.
 
 A certificate may hold names that mean nothing to us, or to anybody; one that is good counts all the
 same.
@@ -6,9 +6,13 @@ same.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from ipaddress import ip_address
+from typing import ClassVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from service_identity import CertificateError
 from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID
@@ -21,7 +25,10 @@ class ExpectedName:
     """The name that a certificate has to bear.
 
     :param server: a host name in A-labels, or an IP address.
+    :cvar vouched_for: an authority has to vouch for it, and its dates count.
     """
+
+    vouched_for: ClassVar = True
 
     def __init__(self, server: str) -> None:
         self._server = server
@@ -50,6 +57,35 @@ class ExpectedName:
             return self._identity.verify(DNSPattern.from_bytes(name.value.encode()))
         except CertificateError:
             return False
+
+
+class ExpectedFingerprint:
+    """The one certificate that is wanted, or the one public key, whoever vouches for it.
+
+    :param fingerprint: SHA-256, in lower-case hexadecimal digits.
+    """
+
+    vouched_for: ClassVar = False
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+
+    def problem(self, certificate: x509.Certificate) -> str:
+        """Say what it is instead; ``""`` when it is the one.
+
+        :raise ValueError: its public key cannot be read.
+        """
+        own = certificate.fingerprint(hashes.SHA256()).hex()
+        if own == self._fingerprint:
+            return ""
+        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        of_key = sha256(key).hexdigest()
+        if of_key == self._fingerprint:
+            return ""
+        return (
+            f"the certificate is not the one of tls_fingerprint; its own is sha256:{own}, that of"
+            f" its public key sha256:{of_key}"
+        )
 
 
 def _names(certificate: x509.Certificate) -> list[x509.DNSName | x509.IPAddress]:

@@ -1,4 +1,4 @@
-"""From the server's greeting to a session that can carry mail: EHLO, STARTTLS, login.
+"""From the server's greeting to a session that is ready for the login: EHLO, STARTTLS.
 
 RFC 5321 section 3.1 and 3.2, RFC 3207.  All that fails here is a fault of the account: it
 says nothing about any mail.
@@ -10,15 +10,14 @@ from ..account import Tls
 from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError
-from .login import Login
 from .sender import AccountSender
 
 
-async def shake_hands(session: AccountSender, login: Login, *, starttls: bool = True) -> None:
-    """Make a session ready for mail.
+async def shake_hands(session: AccountSender, *, starttls: bool = True) -> None:
+    """Make a session ready for the login, or for mail where there is none.
 
     :param starttls: use STARTTLS where the account lets it.
-    :raise SessionBrokenError: the account cannot be used now.
+    :raise SessionBrokenError: the server cannot be used now, in the way of this account.
     """
     account = session.account
     greeting = await session.reply(Phase.GREETING)
@@ -27,8 +26,6 @@ async def shake_hands(session: AccountSender, login: Login, *, starttls: bool = 
     await _ehlo(session)
     if starttls and not session.secure and account.tls is not Tls.NONE:
         await _starttls(session)
-    if account.username:
-        await login.perform(session)
 
 
 async def _ehlo(session: AccountSender) -> None:
@@ -71,7 +68,7 @@ async def _starttls(session: AccountSender) -> None:
         reason = "the login is not sent in the clear"
     elif account.tls_required:
         reason = "TLS is required"
-    elif offered and account.tls is Tls.AUTO:
+    elif offered and not account.tls_dispensable:
         # A server that could do it yesterday, or somebody between the two, is no reason to.
         reason = 'no mail is sent in the clear, unless tls is "opportunistic"'
     else:

@@ -1,13 +1,14 @@
 """TLS towards an account's server: whom to trust, which name to expect, what went wrong.
 
 Certificates and names are verified (RFC 7817, RFC 9525) unless the account says otherwise; SNI is
-sent for host names (RFC 6066 section 3); TLS 1.2 or newer.  Authorities are read once, those of the
-system for all accounts together, since that costs milliseconds and a megabyte.  No TLS session is
-kept for another connection.
+sent for host names (RFC 6066 section 3); TLS 1.2 or newer.  The authorities of the system are read
+once for all accounts together, since that costs milliseconds and a megabyte; an account's own files
+again when they have changed.  No TLS session is kept for another connection.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,15 @@ import attrs
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..account import Account, Tls
-from .certificate import ExpectedName, is_address
+from ..account import Account
+from ..configuration import load_certificate
+from ..errors import ConfigurationError
+from ..stamp import Stamp, stamp
+from .certificate import ExpectedFingerprint, ExpectedName, is_address
 
 #: What OpenSSL's numbers for a bad chain mean (x509_vfy.h), in an admin's words.
 _VERIFY_ERRORS = {
@@ -38,6 +43,26 @@ _HANDSHAKE_ERRORS = {
     "packet length too long": "the server does not answer with TLS; is the port right?",
     "unsupported protocol": "the server offers nothing newer than TLS 1.1",
     "tlsv1 alert protocol version": "the server offers nothing newer than TLS 1.1",
+    "tlsv13 alert certificate required": (
+        "the server wants a certificate of ours (tls_client_certificate)"
+    ),
+    **dict.fromkeys(
+        (
+            "tlsv1 alert unknown ca",
+            *(
+                f"{version} alert {what}"
+                for version in ("sslv3", "ssl/tls")  # up to OpenSSL 3.1, and from 3.2 on
+                for what in (
+                    "bad certificate",
+                    "unsupported certificate",
+                    "certificate revoked",
+                    "certificate expired",
+                    "certificate unknown",
+                )
+            ),
+        ),
+        "the server does not accept our certificate (tls_client_certificate)",
+    ),
 }
 
 
@@ -47,47 +72,57 @@ class CertificateError(Exception):
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _Connections:
-    """Makes OpenSSL connections with one context, for one server name.
+    """Makes OpenSSL connections to one server.
 
-    :param verify: check the certificate and the name.
+    :param context: is asked for each.
+    :param name: the server's, for SNI.
+    :param expected: what its certificate has to be; ``None``: anything.
     """
 
-    def __init__(self, context: SSL.Context, server: str, *, verify: bool) -> None:
+    def __init__(
+        self,
+        context: Callable[[], SSL.Context],
+        name: str,
+        expected: ExpectedName | ExpectedFingerprint | None,
+    ) -> None:
         self._context = context
-        self._verify = verify
-        self._sni = None if is_address(server) else server.encode("ascii")
-        self._expected = ExpectedName(server)
+        self._sni = None if is_address(name) else name.encode("ascii")
+        self._expected = expected
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        connection = SSL.Connection(self._context, None)
+        connection = SSL.Connection(self._context(), None)
         if self._sni:
             connection.set_tlsext_host_name(self._sni)
-        if self._verify:
-            connection.set_verify(SSL.VERIFY_PEER, self._verifier(tlsProtocol))
+        if self._expected:
+            connection.set_verify(SSL.VERIFY_PEER, _verifier(tlsProtocol, self._expected))
         else:
             connection.set_verify(SSL.VERIFY_NONE, None)
         return connection
 
-    def _verifier(self, protocol: Any) -> Any:
-        def verify(_: Any, certificate: Any, error: int, depth: int, ok: int) -> bool:
-            problem = ""
-            if not ok:
-                problem = _VERIFY_ERRORS.get(
-                    error, f"the certificate is not valid (OpenSSL error {error})"
-                )
-            elif depth == 0:
-                problem = self._problem_of(certificate)
-            if problem:
-                protocol.failVerification(Failure(CertificateError(problem)))
-            return not problem
 
-        return verify
+def _verifier(protocol: Any, expected: ExpectedName | ExpectedFingerprint) -> Any:
+    """Return OpenSSL's callback: called for each fault of the chain, and for each certificate."""
 
-    def _problem_of(self, certificate: crypto.X509) -> str:
-        try:
-            return self._expected.problem(certificate.to_cryptography())
-        except Exception as error:  # a stranger's certificate may hold anything
-            return f"the certificate cannot be read: {error}"
+    def verify(_: Any, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+        problem = ""
+        if not ok and expected.vouched_for:
+            problem = _VERIFY_ERRORS.get(
+                error, f"the certificate is not valid (OpenSSL error {error})"
+            )
+        elif depth == 0:
+            problem = _problem_of(certificate, expected)
+        if problem:
+            protocol.failVerification(Failure(CertificateError(problem)))
+        return not problem
+
+    return verify
+
+
+def _problem_of(certificate: crypto.X509, expected: ExpectedName | ExpectedFingerprint) -> str:
+    try:
+        return expected.problem(certificate.to_cryptography())
+    except Exception as error:  # a stranger's certificate may hold anything
+        return f"the certificate cannot be read: {error}"
 
 
 @attrs.frozen
@@ -101,42 +136,118 @@ class ClientTLS:
 
     @classmethod
     def of(cls, account: Account) -> ClientTLS:
-        """Read the account's authorities.
+        """Read the files that the account names.
 
-        :raise OSError: the file of `tls_ca` cannot be read.
-        :raise ValueError: it holds no certificate.
+        :raise ConfigurationError: one of them cannot be used.
         """
-        # Without a login, unverified TLS is better than none (RFC 7435).
-        opportunistic = account.tls is Tls.OPPORTUNISTIC and not account.username
-        verify = account.tls_verify and not opportunistic
-        if verify and account.tls_ca:
-            context = _context(_authorities(account.tls_ca))
-        else:
-            context = common_context(verify=verify)
-        return cls(_Connections(context, account.server, verify=verify))
+        name = account.tls_name or account.server
+        expected: ExpectedName | ExpectedFingerprint | None = None
+        if account.tls_fingerprint:
+            expected = ExpectedFingerprint(account.tls_fingerprint)
+        elif account.tls_verify and not account.tls_dispensable:
+            expected = ExpectedName(name)
+        verify = bool(expected and expected.vouched_for)
+        if account.tls_client_certificate or (verify and account.tls_ca):
+            return cls(_Connections(_OwnContext(account, verify=verify).current, name, expected))
+        common = common_context(verify=verify)
+        return cls(_Connections(lambda: common, name, expected))
+
+
+class _OwnContext:
+    """The context of an account that names files; made anew when one of them has changed.
+
+    Files that cannot be used leave the context before in its place.
+    """
+
+    log = Logger()
+
+    def __init__(self, account: Account, *, verify: bool) -> None:
+        self._account = account
+        self._verify = verify
+        self._stamp = self._look()
+        self._context = self._make()
+
+    def current(self) -> SSL.Context:
+        """Return the context for a new connection."""
+        seen = self._look()
+        if seen != self._stamp:
+            self._stamp = seen
+            try:
+                self._context = self._make()
+            except ConfigurationError as error:
+                self.log.error(
+                    "account {account}: its TLS stays as it was: {error}",
+                    account=self._account.name,
+                    error=str(error),
+                )
+        return self._context
+
+    def _look(self) -> Stamp:
+        files = (
+            self._account.tls_ca,
+            self._account.tls_client_certificate,
+            self._account.tls_client_key,
+        )
+        return stamp(path for path in files if path)
+
+    def _make(self) -> SSL.Context:
+        account = self._account
+        trust = None
+        if self._verify:
+            trust = _authorities(account.tls_ca) if account.tls_ca else ssl.platformTrust()
+        own = {}
+        if account.tls_client_certificate:
+            own = _client(account.tls_client_certificate, account.tls_client_key)
+        try:
+            return _context(trust, **own)
+        except SSL.Error as error:  # for example a key that is too short
+            reasons = ", ".join(entry[-1] for entry in error.args[0])
+            raise ConfigurationError(
+                [f"tls_client_certificate cannot be used: {reasons}"]
+            ) from None
+
+
+def _client(certificate: str, key: str | None) -> dict[str, Any]:
+    """Read a certificate of ours, for `CertificateOptions`."""
+    try:
+        ours = load_certificate(certificate, key)
+    except ConfigurationError as error:
+        raise ConfigurationError([f"tls_client_certificate cannot be used: {error}"]) from None
+    first, *authorities = (crypto.X509.from_cryptography(each) for each in ours.chain)
+    private = crypto.PKey.from_cryptography_key(ours.key)  # type: ignore[arg-type]
+    return {"privateKey": private, "certificate": first, "extraCertChain": authorities}
 
 
 @cache
-def common_context(*, verify: bool) -> Any:
+def common_context(*, verify: bool) -> SSL.Context:
     """Trust the system's authorities, or nobody; for all accounts, as it takes a megabyte."""
     return _context(ssl.platformTrust() if verify else None)
 
 
-def _context(trust: Any) -> Any:
-    options = ssl.CertificateOptions(trustRoot=trust, raiseMinimumTo=ssl.TLSVersion.TLSv1_2)
-    return options.getContext()
+def _context(trust: Any, **own: Any) -> SSL.Context:
+    version = ssl.TLSVersion.TLSv1_2
+    context: SSL.Context = ssl.CertificateOptions(
+        trustRoot=trust, raiseMinimumTo=version, **own
+    ).getContext()
+    return context
 
 
 def _authorities(path: str) -> Any:
     mark = b"-----END CERTIFICATE-----"
-    parts = Path(path).read_bytes().split(mark)[:-1]
-    if not parts:
-        raise ValueError(f"{path} holds no PEM certificate")
     try:
+        parts = Path(path).read_bytes().split(mark)[:-1]
+        if not parts:
+            raise ValueError(f"{path} holds no PEM certificate")
         certificates = [ssl.Certificate.loadPEM(part + mark) for part in parts]
     except crypto.Error:
-        raise ValueError(f"{path} holds a damaged certificate") from None
+        raise _unreadable(f"{path} holds a damaged certificate") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(error) from None
     return ssl.trustRootFromCertificates(certificates)
+
+
+def _unreadable(why: object) -> ConfigurationError:
+    return ConfigurationError([f"the authorities of tls_ca cannot be read: {why}"])
 
 
 def tls_problem(reason: Failure) -> str:
