@@ -127,12 +127,12 @@ def test_a_password_file_that_cannot_be_read_is_a_fault(path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", 'the file "secret" holds no password'),
-        (b"\n" + PASSWORD.encode(), 'the file "secret" holds no password'),
+        (b"", 'the file "secret" contains no password'),
+        (b"\n" + PASSWORD.encode(), 'the file "secret" contains no password'),
         (PASSWORD.encode() + b"\xff", 'the file "secret" is not UTF-8; save it in this encoding'),
         (
             PASSWORD.encode() + b"\0",
-            "the password holds a control character; write plain text on one line",
+            "the password contains a control character; write plain text on one line",
         ),
     ],
 )

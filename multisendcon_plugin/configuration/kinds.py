@@ -28,11 +28,11 @@ _UNFIT_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 def text(value: object) -> str:
     """Convert text of one line that is not empty."""
     if not isinstance(value, str):
-        raise Unfit(f"{shown(value)} is not text; write it in quotes")
+        raise Unfit(f"{shown(value)} is not text; put it in quotes")
     if not value.strip():
         raise Unfit(f"{shown(value)} is empty; write a value or leave the key out")
     if _has_control(value):
-        raise Unfit(f"{shown(value)} holds a control character; write plain text on one line")
+        raise Unfit(f"{shown(value)} contains a control character; write plain text on one line")
     return value
 
 
@@ -49,9 +49,9 @@ def listed(
     def convert(value: object) -> tuple[Each, ...]:
         if not isinstance(value, list):
             example = f"; write [{shown(value)}]" if isinstance(value, str) else ""
-            raise Unfit(f"{shown(value)} is not a list{example or '; write it in [ ]'}")
+            raise Unfit(f"{shown(value)} is not a list{example or '; put it in [ ]'}")
         if not value and not empty:
-            raise Unfit("the list is empty; write at least one value in it")
+            raise Unfit("the list is empty; it needs at least one value")
         converted = []
         reasons: list[str] = []
         for each in value:
@@ -119,14 +119,14 @@ def secret(surroundings: Surroundings) -> Callable[[object], str]:
             [(source, place)] = value.items()
             password = sources[source](text(place))
             if not password:
-                raise Unfit(f"the {source} {shown(place)} holds no password")
+                raise Unfit(f"the {source} {shown(place)} contains no password")
         else:
             raise Unfit(
                 'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
                 ' { credential = "NAME" }'
             )
         if _has_control(password):
-            raise Unfit("the password holds a control character; write plain text on one line")
+            raise Unfit("the password contains a control character; write plain text on one line")
         return password
 
     return convert

@@ -41,14 +41,14 @@ def parse_users(path: str, text: str) -> Users:
         try:
             name, hash_ = _read_line(line)
             if name in hashes:
-                raise ValueError(f"{shown(name)} stands in an earlier line already")
+                raise ValueError(f"{shown(name)} is already on an earlier line")
             hashes[name] = hash_
         except ValueError as error:
             reasons.append(f"the file {shown(path)}, line {number}: {error}")
     if reasons:
         raise Unfit(*reasons)
     if not hashes:
-        raise Unfit(f"the file {shown(path)} names no user; {_MAKE_IT}")
+        raise Unfit(f"the file {shown(path)} contains no user; {_MAKE_IT}")
     return Users(path, hashes)
 
 
@@ -63,7 +63,7 @@ def check_name(name: str) -> None:
             " space around it"
         )
     if any(unicodedata.category(character)[0] == "C" for character in name):
-        raise ValueError(f"{shown(name)} holds a control character")
+        raise ValueError(f"{shown(name)} contains a control character")
 
 
 def _read_line(line: str) -> tuple[str, PasswordHash]:
