@@ -81,6 +81,6 @@ def listen(description: str, sessions: RelayESMTPFactory, reactor: Any) -> IList
     if problems:
         reason = problems[0].getErrorMessage()
         if problems[0].check(LookupError):  # what Twisted says then is an index, or a name
-            reason = "systemd has handed over no such socket (see systemd.socket(5))"
+            reason = "systemd passed no such socket (see systemd.socket(5))"
         raise ListenError(f"cannot listen on {description}: {reason}") from problems[0].value
     return ports[0]

@@ -130,8 +130,8 @@ class ClientLogins(LiveRelayTestCase):
         self.renew(days=(-9, -1))
         self.users.chmod(0o644)
         self.start()
-        assert self.log.having("relay.pem: the certificate has expired on ")
-        assert self.log.having("users: everybody on this machine can read it")
+        assert self.log.having("relay.pem: the certificate expired on ")
+        assert self.log.having("users: readable by everyone on this machine")
 
     async def test_implicit_tls(self):
         self.start(f"ssl:port=0:interface=127.0.0.1:privateKey={self.pem}")
@@ -182,7 +182,7 @@ class ClientLogins(LiveRelayTestCase):
 
     async def test_a_socket_that_systemd_has_not_handed_over_is_told(self):
         for where in ("index=7", "name=smtp"):
-            with pytest.raises(ListenError, match="systemd has handed over no such socket"):
+            with pytest.raises(ListenError, match="systemd passed no such socket"):
                 self.start(f"systemd:domain=INET:{where}")
 
 

@@ -18,7 +18,7 @@ from multisendcon_plugin.failure import Meaning, own_rule
 from multisendcon_plugin.masks import Masks
 
 MIB = 1024 * 1024
-CONTROL = "holds a control character; write plain text on one line"
+CONTROL = "contains a control character; write plain text on one line"
 DURATION = 'is not a duration; write a number of seconds, or for example "90s", "5m", "4h" or "3d"'
 SIZE = 'is not a size; write a number of bytes, or for example "512 KiB", "50 MiB" or "1 GiB"'
 HOST = 'is not a host name or IP address; write for example "smtp.example.com"'
@@ -59,9 +59,9 @@ CODE = (
 
 BAD = [
     ("master_relay", "listen", "'tcp:2500'", ['"tcp:2500" is not a list; write ["tcp:2500"]']),
-    ("master_relay", "listen", "25", ["25 is not a list; write it in [ ]"]),
-    ("master_relay", "listen", "[]", ["the list is empty; write at least one value in it"]),
-    ("master_relay", "listen", "[25]", ["25 is not text; write it in quotes"]),
+    ("master_relay", "listen", "25", ["25 is not a list; put it in [ ]"]),
+    ("master_relay", "listen", "[]", ["the list is empty; it needs at least one value"]),
+    ("master_relay", "listen", "[25]", ["25 is not text; put it in quotes"]),
     ("master_relay", "listen", "['tpc:25']", [f'"tpc:25" {ENDPOINT.format(" (nearest: tcp)")}']),
     ("master_relay", "listen", "['127.0.0.1']", [f'"127.0.0.1" {ENDPOINT.format("")}']),
     ("master_relay", "listen", "['port=25']", [f'"port=25" {ENDPOINT.format("")}']),
@@ -101,7 +101,7 @@ BAD = [
         "['tcp6:25:interface=2001:db8::1']",
         [
             (
-                '"tcp6:25:interface=2001:db8::1" has too many parts; the colons of an IPv6 address'
+                '"tcp6:25:interface=2001:db8::1" has too many parts; colons in an IPv6 address'
                 r" need backslashes, for example 'tcp6:port=2500:interface=\:\:1'"
             )
         ],
@@ -112,10 +112,10 @@ BAD = [
         "['tcp:prot=25', 'tcp:25:x=y']",
         [
             (
-                '"tcp:prot=25" has an unknown part prot; tcp knows port, interface, backlog'
+                '"tcp:prot=25" has an unknown parameter prot; tcp takes port, interface, backlog'
                 " (nearest: port)"
             ),
-            '"tcp:25:x=y" has an unknown part x; tcp knows port, interface, backlog',
+            '"tcp:25:x=y" has an unknown parameter x; tcp takes port, interface, backlog',
         ],
     ),
     (
@@ -131,7 +131,7 @@ BAD = [
         "master_relay",
         "listen",
         r"['tcp:25\']",
-        [r'"tcp:25\\" ends in a backslash; write it without'],
+        [r'"tcp:25\\" ends with a backslash; remove it'],
     ),
     (
         "master_relay",
@@ -207,7 +207,7 @@ BAD = [
     ("master_relay", "max_header_size", "0", [f"0 {SIZE}"]),
     ("master_relay", "submission_help", "1", ["1 is not a boolean; write true or false"]),
     ("client", "addresses", "", ["is missing; every client needs it"]),
-    ("client", "addresses", "[]", ["the list is empty; write at least one value in it"]),
+    ("client", "addresses", "[]", ["the list is empty; it needs at least one value"]),
     ("client", "addresses", '["scanner"]', [f'"scanner" {NETWORK}']),
     (
         "client",
@@ -224,14 +224,14 @@ BAD = [
     ),
     ("spool", "path", '""', ['"" is empty; write a value or leave the key out']),
     ("spool", "path", r'"a\u0000"', [rf'"a\u0000" {CONTROL}']),
-    ("spool", "path", "2024-01-02", ["2024-01-02 is not text; write it in quotes"]),
+    ("spool", "path", "2024-01-02", ["2024-01-02 is not text; put it in quotes"]),
     (
         "delivery",
         "max_connections",
         "2.0",
         ["2.0 is not a count; write a number from 1 to 1000000"],
     ),
-    ("delivery", "retry", "[]", ["the list is empty; write at least one value in it"]),
+    ("delivery", "retry", "[]", ["the list is empty; it needs at least one value"]),
     ("delivery", "retry", '"5m"', ['"5m" is not a list; write ["5m"]']),
     (
         "delivery",
@@ -262,12 +262,12 @@ BAD = [
         ],
     ),
     ("ndr", "recipient", "1", ['1 is not known; write "sender", "postmaster" or "both"']),
-    ("ndr", "recipient", '"both"', ['"both" needs the postmaster\'s address; write postmaster']),
+    ("ndr", "recipient", '"both"', ['"both" needs the address of the postmaster; set postmaster']),
     (
         "ndr",
         "recipient",
         '"postmaster"',
-        ['"postmaster" needs the postmaster\'s address; write postmaster'],
+        ['"postmaster" needs the address of the postmaster; set postmaster'],
     ),
     (
         "ndr",
@@ -284,8 +284,13 @@ BAD = [
     ),
     ("ndr", "server", '"a b"', [f'"a b" {HOST}']),
     ("ndr", "port", "0", ["0 is not a port; write a number from 1 to 65535"]),
-    ("ndr", "username", '"u"', ["has no password; write password, or leave both out"]),
-    ("ndr", "password", f'"{PASSWORD}"', ["has no username; write username, or leave both out"]),
+    ("ndr", "username", '"u"', ["is set without password; set both or neither"]),
+    (
+        "ndr",
+        "password",
+        f'"{PASSWORD}"',
+        ["is set without username; set both or neither"],
+    ),
     ("account", "name", '" "', ['" " is empty; write a value or leave the key out']),
     ("account", "name", "", ["is missing; every account needs it"]),
     ("account", "name", r'"a\u2028b"', [rf'"a\u2028b" {CONTROL}']),
@@ -300,20 +305,20 @@ BAD = [
         '"25"',
         ['"25" is not a port; write a number from 1 to 65535, without quotes'],
     ),
-    ("account", "username", '"u"', ["has no password; write password, or leave both out"]),
+    ("account", "username", '"u"', ["is set without password; set both or neither"]),
     ("account", "username", r'"u\u0000"', [rf'"u\u0000" {CONTROL}']),
     (
         "account",
         "password",
         f'"{PASSWORD}"',
-        ["has no username; write username, or leave both out"],
+        ["is set without username; set both or neither"],
     ),
     ("account", "password", f'{{ text = "{PASSWORD}" }}', [SECRET]),
     ("account", "password", '{ file = "known", env = "known" }', [SECRET]),
     ("account", "password", "{}", [SECRET]),
     ("account", "password", "5", [SECRET]),
     ("account", "password", f'["{PASSWORD}"]', [SECRET]),
-    ("account", "password", "{ file = 5 }", ["5 is not text; write it in quotes"]),
+    ("account", "password", "{ file = 5 }", ["5 is not text; put it in quotes"]),
     ("account", "password", '{ file = "gone" }', ["gone cannot be read"]),
     ("account", "password", '{ env = "gone" }', ["gone cannot be read"]),
     ("account", "password", '{ credential = "gone" }', ["gone cannot be read"]),
@@ -321,7 +326,7 @@ BAD = [
         "account",
         "password",
         rf'"{PASSWORD}\n"',
-        ["the password holds a control character; write plain text on one line"],
+        ["the password contains a control character; write plain text on one line"],
     ),
     (
         "account",
@@ -334,7 +339,7 @@ BAD = [
             )
         ],
     ),
-    ("account", "local_address", "3221225994", ["3221225994 is not text; write it in quotes"]),
+    ("account", "local_address", "3221225994", ["3221225994 is not text; put it in quotes"]),
     ("account", "helo_domain", '"a b"', [f'"a b" {HELO}']),
     ("account", "helo_domain", '"[::1]"', [f'"[::1]" {HELO}']),
     ("account", "helo_domain", '"[IPv6:192.0.2.1]"', [f'"[IPv6:192.0.2.1]" {HELO}']),
@@ -365,15 +370,15 @@ BAD = [
         "account",
         "senders",
         "[]",
-        ["no mask is left; write at least one, or leave the key out to admit all"],
+        ["there is no mask; write at least one, or leave the key out to match everyone"],
     ),
     (
         "account",
         "senders",
         '","',
-        ["no mask is left; write at least one, or leave the key out to admit all"],
+        ["there is no mask; write at least one, or leave the key out to match everyone"],
     ),
-    ("account", "senders", "5", ["5 is not a list; write it in [ ]"]),
+    ("account", "senders", "5", ["5 is not a list; put it in [ ]"]),
     ("account", "recipients", r'["*@a\r\n.example"]', [rf'"*@a\u000d\u000a.example" {CONTROL}']),
     (
         "account",
@@ -413,7 +418,7 @@ BAD = [
     ("account", "auth", '"PLAIN"', [f'"PLAIN" {AUTH} (nearest: "plain")']),
     ("account", "max_connections", "0", ["0 is not a count; write a number from 1 to 1000000"]),
     ("account", "fallback", '"Backup"', ['"Backup" is not a list; write ["Backup"]']),
-    ("account", "fallback", '["Sales"]', ["names the account itself; name another"]),
+    ("account", "fallback", '["Sales"]', ["names the account itself; name another account"]),
     ("account", "fallback", '["Backup"]', ['there is no account "Backup"; name another account']),
     ("account", "fallback", '["sale"]', ['there is no account "sale"; did you mean "Sales"?']),
     ("account", "enabled", "0", ["0 is not a boolean; write true or false"]),
@@ -577,9 +582,9 @@ def test_a_password_is_kept_in_the_place_that_is_named(password):
 @pytest.mark.parametrize(
     ("secret", "reason"),
     [
-        ("", 'the file "known" holds no password'),
-        ("a\tb", "the password holds a control character; write plain text on one line"),
-        ("a\udc80", "the password holds a control character; write plain text on one line"),
+        ("", 'the file "known" contains no password'),
+        ("a\tb", "the password contains a control character; write plain text on one line"),
+        ("a\udc80", "the password contains a control character; write plain text on one line"),
     ],
 )
 def test_a_place_without_a_usable_password_is_told(secret, reason):

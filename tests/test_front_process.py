@@ -257,7 +257,7 @@ def test_its_messages_go_to_the_intake(world):
 def test_what_it_says_before_it_has_a_log_is_logged(world):
     with logged() as log:
         world.process.protocol.childDataReceived(2, b"Traceback \xff\n")
-    assert log.texts(LogLevel.error) == ["the front process: Traceback �"]
+    assert log.texts(LogLevel.error) == ["front process: Traceback �"]
 
 
 # When it ends by itself.
@@ -274,8 +274,8 @@ def test_it_is_started_again_after_longer_and_longer_pauses(world):
             assert world.started == number + 1
     assert (pauses[0], pauses[-1]) == (FIRST_PAUSE, LONGEST_PAUSE)
     assert log.texts(LogLevel.critical)[1] == (
-        "the front process has ended: A process has ended with a probable error condition: "
-        "process ended with exit code 1.; the next one is started in 2 s"
+        "the front process ended unexpectedly: A process has ended with a probable error"
+        " condition: process ended with exit code 1.; starting a new one in 2 s"
     )
 
 
@@ -304,7 +304,7 @@ def test_a_process_that_cannot_be_started_is_tried_again(world):
     assert world.started == 2
     assert log.texts(LogLevel.critical)[1:] == [
         f"the front process cannot be started: [Errno {errno.EAGAIN}] no more processes;"
-        f" the next one is started in {pause} s"
+        f" starting a new one in {pause} s"
         for pause in (2, 4)
     ]
     assert world.process.kinds() == [Kind.SETUP]
@@ -350,7 +350,7 @@ def test_one_that_does_not_end_is_killed(world):
         assert stopped == []
         world.process.end()
     assert stopped == [None]
-    assert log.texts() == ["the front process does not end; it is killed"]
+    assert log.texts() == ["the front process did not exit in time; killing it"]
     assert world.reactor.getDelayedCalls() == []
     assert world.started == 1
 

@@ -109,7 +109,7 @@ def _arguments(text: str) -> list[tuple[str, str]]:
     """Split at the colons; each piece is a pair of name, ``""`` when it has none, and value."""
     pieces = list(_ARGUMENT.finditer(text + ":"))
     if "".join(piece[0] for piece in pieces) != text + ":":
-        raise Unfit(f"{shown(text)} ends in a backslash; write it without")
+        raise Unfit(f"{shown(text)} ends with a backslash; remove it")
     return [
         ("", _unescape(piece[1]))
         if piece[2] is None
@@ -129,7 +129,7 @@ def _named(text: str, kind: str, arguments: list[tuple[str, str]]) -> dict[str, 
     for position, (name, value) in enumerate(arguments):
         if not name and position >= len(free):
             raise Unfit(
-                f"{shown(text)} has too many parts; the colons of an IPv6 address need"
+                f"{shown(text)} has too many parts; colons in an IPv6 address need"
                 r" backslashes, for example 'tcp6:port=2500:interface=\:\:1'"
             )
         name = name or free[position]  # noqa: PLW2901 - the same name, now known
@@ -138,7 +138,8 @@ def _named(text: str, kind: str, arguments: list[tuple[str, str]]) -> dict[str, 
             hint = f" (nearest: {guess})" if guess else ""
             known = ", ".join(free)
             raise Unfit(
-                f"{shown(text)} has an unknown part {shown_key(name)}; {kind} knows {known}{hint}"
+                f"{shown(text)} has an unknown parameter {shown_key(name)}; {kind} takes"
+                f" {known}{hint}"
             )
         named[name] = value
     return named
@@ -148,7 +149,7 @@ def _check(text: str, endpoint: Endpoint) -> None:
     if text.startswith(PROXY) and endpoint.secure:
         # Twisted would look for it inside of TLS, but proxies send it before.
         raise Unfit(
-            f"{shown(text)}: behind a proxy there is no TLS from the start, only STARTTLS; write"
+            f"{shown(text)}: implicit TLS is not supported behind a proxy, only STARTTLS; write"
             " haproxy:tcp:port=..."
         )
     required = _REQUIRED.get(endpoint.prefix, "port")
