@@ -28,7 +28,7 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..configuration import MasterRelay
+from ..configuration import MasterRelay, MinimumTls
 from ..errors import SpoolError, SpoolFullError
 from ..outlet import Outlet
 from ..reply import Reply, ReplyError
@@ -50,6 +50,7 @@ class ESMTPWire(smtp.ESMTP):
     """The reading and writing of one session.
 
     :ivar callLater: the clock's, for time-outs.
+    :ivar minimum_tls: the oldest version that is spoken with this client; see `ClientsTLS`.
     :ivar client_address: whose session it is, when the transport does not know, behind a proxy.
     :ivar ended: fires when the connection is gone.
     :ivar more_is_here: octets have come after the line that is being carried out.
@@ -59,6 +60,7 @@ class ESMTPWire(smtp.ESMTP):
     transport: Any
     noisy = False
     limits = Limits.of(MasterRelay())
+    minimum_tls = MinimumTls.TLS_1_2
     client_address: IAddress | None = None
     log = Logger()
 
