@@ -172,6 +172,63 @@ def test_refused_recipients_are_no_errors():
     assert client.begin(recipients=[*recipients, b"b@y.example"])[-1].startswith("354")
 
 
+REST_OF_A_MAIL = [
+    [b"DATA"],
+    [b"BDAT 5 LAST\r\nabc"],
+    [b"BDAT 5\r\nabc", b"BDAT 0 LAST"],
+]
+
+
+@pytest.mark.parametrize("rest", REST_OF_A_MAIL)
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@no.example>"],
+        [b"MAIL FROM:<a@x.example>", *[b"RCPT TO:<b@@y.example>"] * 3],
+        [b"MAIL FROM:<a@x.example> SIZE=99999999999", *[b"RCPT TO:<b@y.example>"] * 50],
+        [b"MAIL FROM:<a@@x.example>", b"RCPT TO:<b@y.example>"],
+    ],
+)
+def test_what_was_pipelined_after_a_refusal_is_no_error(envelope, rest):
+    client = Edge(account(recipients=["!*@no.example"])).client()
+    for _ in range(2 * MOST_ERRORS):
+        replies = client.ask(*envelope, *rest, b"RSET")
+        assert replies[-2].startswith("503 5.5.1")
+        assert replies[-1].startswith("250 2.0.0")
+    assert client.send_mail()[-1].startswith("250 2.0.0 queued")
+
+
+def test_a_spool_that_is_full_makes_no_errors_of_what_was_pipelined():
+    edge = Edge()
+    edge.intake.full = True
+    client = edge.client()
+    mail = [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>", b"DATA"]
+    replies = client.ask(*mail * MOST_ERRORS)
+    assert [reply[:3] for reply in replies] == ["452", "503", "503"] * MOST_ERRORS
+    assert not client.closed
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"DATA"],
+        [b"RCPT TO:<b@y.example>"],
+        [b"BDAT 0 LAST"],
+        [b"MAIL FROM:<a@x.example>", b"DATA", b"RSET"],
+        [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@no.example>", b"RSET", b"DATA"],
+        [b"MAIL FROM:<a@@x.example>", b"MAIL FROM:<a@x.example>", b"DATA", b"RSET"],
+        [b"MAIL FROM:<a@x.example> FOO=1"],
+        [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@no.example>", b"FOO", b"RSET"],
+    ],
+)
+def test_what_follows_no_refusal_of_an_envelope_stays_an_error(lines):
+    client = Edge(account(recipients=["!*@no.example"])).client()
+    for _ in range(MOST_ERRORS):
+        replies = client.ask(*lines)
+    assert replies[-1] == "421 4.7.0 too many errors, closing"
+    assert client.closed
+
+
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT"])
 def test_a_web_browser_is_hung_up_on_before_its_form_is_read(method):
     edge = Edge()

@@ -68,6 +68,7 @@ class ESMTPWire(smtp.ESMTP):
         super().__init__(*args, **keywords)
         self._input = b""
         self._done = 0
+        self._line = b""
         self._output: list[bytes] = []
         self._overlong = b""
         self._waiting = False
@@ -198,6 +199,7 @@ class ESMTPWire(smtp.ESMTP):
             return False
         line = self._input[self._done : end]
         self._done = end + 1
+        self._line = line
         self.more_is_here = self._done < len(self._input)
         overlong, self._overlong = self._overlong, b""
         if overlong or len(line) > self.limits.command_line:
@@ -258,11 +260,20 @@ class ESMTPWire(smtp.ESMTP):
         self.say(reply)
         if reply.permanent:
             self.refused(reply)
-        # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
-        if reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS:
+        if self.is_error(reply):
             self._errors += 1
             if self._errors >= self.limits.errors:
                 self.close_with(replies.TOO_MANY_ERRORS)
+
+    def is_error(self, reply: Reply) -> bool:
+        """Tell whether a refusal counts for `Limits.errors`."""
+        # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
+        return reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS
+
+    @property
+    def verb(self) -> bytes:
+        """The command that is being carried out, or was last, in capitals."""
+        return (self._line.split(maxsplit=1) or [b""])[0].upper()
 
     def _answer_failure(self, failure: Failure) -> None:
         self._refuse(self.reply_to(failure))
