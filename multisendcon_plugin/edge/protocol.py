@@ -60,8 +60,8 @@ class RelayESMTP(ESMTPSession):
             self._time_limit = None
         self._forget_content()
 
-    def close_with(self, reply: Reply) -> None:
-        super().close_with(reply)
+    def hang_up(self) -> None:
+        super().hang_up()
         self._forget_content()
 
     def stop(self) -> None:

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
+    IHalfCloseableProtocol,
     IHandshakeListener,
     IPushProducer,
     ISSLTransport,
@@ -45,7 +46,7 @@ CONTENT_READ = 4 * READ_AHEAD
 LAST_WORDS = 10.0
 
 
-@implementer(IHandshakeListener, IPushProducer)
+@implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
 class ESMTPWire(smtp.ESMTP):
     """The reading and writing of one session.
 
@@ -74,6 +75,7 @@ class ESMTPWire(smtp.ESMTP):
         self._waiting = False
         self._advancing = False
         self._closing = False
+        self._nothing_follows = False
         self._errors = 0
         self._not_reading: set[str] = set()
         self._in_handshake = False
@@ -135,6 +137,19 @@ class ESMTPWire(smtp.ESMTP):
             self._onLogout = None
         self.ended.callback(None)
 
+    def readConnectionLost(self) -> None:
+        """The client sends no more, but may read its replies to what it has sent.
+
+        Not inside TLS, whose end is the end of both directions.
+        """
+        self._nothing_follows = True
+        self._read_or_not("nothing follows", True)
+        if not self._waiting:
+            self.hang_up()
+
+    def writeConnectionLost(self) -> None:
+        """We never close the one direction alone."""
+
     def start_tls(self) -> None:
         """Go on inside TLS, after the reply that says so."""
         self._flush()
@@ -155,6 +170,12 @@ class ESMTPWire(smtp.ESMTP):
         if self._closing:
             return
         self.say(reply)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the session; there is nothing more to say."""
+        if self._closing:
+            return
         self._flush()
         self._closing = True
         self._input = b""
@@ -188,6 +209,8 @@ class ESMTPWire(smtp.ESMTP):
         self.transport.bufferSize = CONTENT_READ if self.mode == smtp.DATA else READ_AHEAD
         self._flush()
         self._read_or_not("ahead", self._waiting and len(self._input) > READ_AHEAD)
+        if self._nothing_follows and not self._waiting:
+            self.hang_up()
 
     def _receive_line(self) -> bool:
         """Carry out the next line; False when it is not here whole."""
