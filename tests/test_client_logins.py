@@ -32,11 +32,11 @@ class ClientLogins(LiveRelayTestCase):
         self.pem.write_bytes(certificate + key)
         self.pem.chmod(0o600)
 
-    def start(self, *listen, **keys):
+    def start(self, *listen, more="", **keys):
         self.far = self.provider()
         settings = "\n".join(f"{key} = {value}" for key, value in keys.items())
         text = f'tls_certificate = "{self.pem}"\nusers = "{self.users}"\n{settings}'
-        self.relay(account("All", self.far), listen=listen or (PLAIN,), settings=text)
+        self.relay(account("All", self.far), listen=listen or (PLAIN,), settings=text, more=more)
 
     def port(self, number=0):
         return self.service.addresses[number].port
@@ -94,6 +94,30 @@ class ClientLogins(LiveRelayTestCase):
             await self.talk(conversation)
         # The server has said so.
         assert caught.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    async def test_an_old_tls_is_spoken_with_an_old_device(self):
+        device = '[[client]]\naddresses = ["127.0.0.1"]\nminimum_tls = "1.0"'
+        listen = (PLAIN, f"ssl:port=0:interface=127.0.0.1:privateKey={self.pem}")
+        self.start(*listen, more=device)
+        context = self.context()
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+
+        def starttls(port):
+            with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+                client.starttls(context=context)
+                client.sendmail(SENDER, [RECIPIENT], CONTENT)
+                return client.sock.version()
+
+        def implicit(port):
+            with smtplib.SMTP_SSL("127.0.0.1", port, timeout=20, context=context) as client:
+                client.sendmail(SENDER, [RECIPIENT], CONTENT)
+                return client.sock.version()
+
+        assert await self.talk(starttls) == "TLSv1"
+        assert await self.talk(implicit, 1) == "TLSv1"
+        await self.far.wait_for(2)
 
     async def test_a_stranger_sends_only_after_its_login(self):
         self.start(allow='["192.0.2.1"]', users_from_anywhere="true")

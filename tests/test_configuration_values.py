@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.account import Auth, Tls
-from multisendcon_plugin.configuration import BareLf, ReportTo
+from multisendcon_plugin.configuration import BareLf, MinimumTls, ReportTo
 from multisendcon_plugin.configuration.faults import Unfit
 from multisendcon_plugin.configuration.quantities import duration, size
 from multisendcon_plugin.failure import Meaning, own_rule
@@ -215,6 +215,14 @@ BAD = [
         '"fixed"',
         ['"fixed" is not known; write "refuse" or "fix" (nearest: "fix")'],
     ),
+    (
+        "client",
+        "minimum_tls",
+        '"1.3"',
+        ['"1.3" is not known; write "1.0", "1.1" or "1.2" (nearest: "1.2")'],
+    ),
+    ("client", "minimum_tls", "1.0", ['1.0 is not known; write "1.0", "1.1" or "1.2"']),
+    ("client", "starttls", '"no"', ['"no" is not a boolean; write true or false']),
     ("client", "submission_help", '"yes"', ['"yes" is not a boolean; write true or false']),
     (
         "master_relay",
@@ -517,6 +525,9 @@ GOOD = [
      (ip_network("192.0.2.7"), ip_network("2001:db8::/32"))),
     ("client", "bare_lf", '"fix"', BareLf.FIX),
     ("client", "bare_lf", '"refuse"', BareLf.REFUSE),
+    ("client", "minimum_tls", '"1.0"', MinimumTls.TLS_1_0),
+    ("client", "minimum_tls", '"1.1"', MinimumTls.TLS_1_1),
+    ("client", "starttls", "false", False),
     ("client", "submission_help", "true", True),
     ("spool", "path", '"spool"', "/base/spool"),
     ("delivery", "retry", '["5m", 7.5]', (300.0, 7.5)),

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 
+import attrs
 import pytest
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.task import Clock
@@ -31,6 +32,8 @@ allow = ["192.0.2.0/24", "::1"]
 [[client]]
 addresses = ["192.0.2.7"]
 bare_lf = "fix"
+minimum_tls = "1.0"
+starttls = false
 
 [ndr]
 sender = "mailer-daemon@relay.example"
@@ -221,8 +224,8 @@ def test_it_is_told_what_it_has_to_know_first(world):
     assert setup.ports == PORTS
     assert setup.last == 40
     assert setup.master_relay.hostname == "relay.example"
-    assert [client.addresses for client in setup.clients] == [
-        client.addresses for client in parse(CONFIGURATION).clients
+    assert [attrs.astuple(client) for client in setup.clients] == [
+        attrs.astuple(client) for client in parse(CONFIGURATION).clients
     ]
     assert [account.name for account in setup.accounts] == ["Sales", "Rest"]
     assert setup.accounts[0].senders.match("joe@sales.example")

@@ -48,6 +48,9 @@ PROXY = "haproxy:"
 BACKLOG = 65_535
 #: Who may write to a local socket can send mail: our user and group.  Twisted would have 666.
 _SOCKET_MODE = "660"
+#: The methods of OpenSSL by which a server still finds a version that a client may speak: those for
+#: TLS 1.0 and 1.1 alone would need a lower security level too, which an endpoint string cannot set.
+_SSL_METHODS = ("SSLv23_METHOD", "TLS_METHOD", "TLS_SERVER_METHOD", "TLSv1_2_METHOD")
 _ARGUMENT = re.compile(r"((?:[^:=\\]|\\.)*)(?:=((?:[^:\\]|\\.)*))?:", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _MODE = re.compile(r"0?[0-7]{3}")
@@ -155,6 +158,12 @@ def _check(text: str, endpoint: Endpoint) -> None:
     required = _REQUIRED.get(endpoint.prefix, "port")
     if not endpoint.parameters.get(required):
         raise Unfit(f"{shown(text)} has no {required}; write {endpoint.prefix}:{required}=...")
+    method = endpoint.parameters.get("sslmethod")
+    if method is not None and method not in _SSL_METHODS:
+        raise Unfit(
+            f"{shown(text)}: with sslmethod={shown_key(method)} no client can connect; leave it"
+            " out, and for old devices write minimum_tls in a [[client]]"
+        )
     port = endpoint.parameters.get("port")
     if port is not None and not (_NUMBER.fullmatch(port) and int(port) <= 65535):
         raise Unfit(

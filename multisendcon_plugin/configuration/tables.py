@@ -20,6 +20,7 @@ from .values import (
     ClientSettings,
     DeliverySettings,
     MasterRelay,
+    MinimumTls,
     NdrSettings,
     ReportTo,
     SpoolSettings,
@@ -97,6 +98,8 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
             {
                 "addresses": kinds.listed(names.network),
                 "bare_lf": kinds.choice(BareLf),
+                "minimum_tls": kinds.choice(MinimumTls),
+                "starttls": quantities.flag,
                 "submission_help": quantities.flag,
             },
             required=("addresses",),
