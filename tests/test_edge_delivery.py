@@ -295,6 +295,7 @@ def test_reply_is_a_line_as_others_can_read_it():
         ([SALES, account("Rest")], b"Subject: no author", "Rest"),
         ([SALES, account("Rest")], b"From: joe@sales.example." + b"a." * 200 + b"a", "Rest"),
         ([SALES, account("Rest")], b"From: joe", "Rest"),
+        ([SALES, OTHERS], b"From: Joe <joe@x.example> <j@sales.example>, k@x.example", "Sales"),
     ],
 )
 def test_null_reverse_path_is_routed_by_the_author(accounts, author, name):
