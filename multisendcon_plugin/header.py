@@ -11,6 +11,7 @@ here raises on any octets, and every function takes time linear in what it is gi
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 import attrs
@@ -134,6 +135,27 @@ def signed_fields(block: bytes, field: Field) -> frozenset[str]:
 
 #: Who sent a mail, or sent it again: RFC 5322, sections 3.6.2 and 3.6.6, and RFC 9057.
 ORIGINATORS = frozenset({"from", "sender", "author", "resent-from", "resent-sender"})
+#: Octets of all fields whose addresses we read, and mailboxes in those of one name.
+LONGEST_ADDRESS_FIELDS = 16 * 1024
+MOST_MAILBOXES = 500
+_READ_FIELDS = ORIGINATORS | {"reply-to"}
+
+
+def addresses_exceed(block: bytes) -> bool:
+    """Tell whether the fields whose addresses we read have too many of them, or are too long.
+
+    They are read again at each attempt, and for the null reverse-path.
+    """
+    separators = block.count(b",") + block.count(b";")
+    if len(block) <= LONGEST_ADDRESS_FIELDS and separators < MOST_MAILBOXES:
+        return False  # most mails, at a fraction of the cost
+    read = [field for field in fields(block) if field.name in _READ_FIELDS]
+    if sum(field.end - field.start for field in read) > LONGEST_ADDRESS_FIELDS:
+        return True
+    count: Counter[str] = Counter()
+    for field in read:
+        count[field.name] += sum(1 for _ in mailboxes(block, field.value_start, field.end))
+    return any(each > MOST_MAILBOXES for each in count.values())
 
 
 def first_address(block: bytes) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from multisendcon_plugin.header import (
     Field,
+    addresses_exceed,
     count_received,
     fields,
     first_address,
@@ -255,6 +256,28 @@ def test_one_private_field_of_two_is_enough():
 
 def test_private_in_another_field_means_nothing():
     assert not is_private(b"X-Sensitivity: Private\r\nSubject: Sensitivity:\r\n Private\r\n")
+
+
+@pytest.mark.parametrize(
+    ("block", "exceeds"),
+    [
+        (b"From: a@b\r\n", False),
+        (b"From: " + 500 * b"a@b," + b"\r\n", False),
+        (b"From: " + 500 * b"a@b," + b"a@b\r\n", True),
+        (b"X: " + 500 * b"a@b," + b"\r\nreply-to: " + 501 * b"a@b;" + b"\r\n", True),
+        (b"Sender: " + 300 * b"a@b," + b"\r\nTo: x@y\r\nSender: " + 300 * b"a@b," + b"\r\n", True),
+        (b"From: " + 300 * b"a@b," + b"\r\nReply-To: " + 300 * b"a@b," + b"\r\n", False),
+        (b"To: " + 50_000 * b"a@b," + b"\r\nCc: " + 5000 * b"a@b," + b"\r\n", False),
+        (b"From: " + 16_376 * b"J" + b"\r\n", False),
+        (b"From: " + 10_000 * b"J" + b"\r\nSender: " + 10_000 * b"J" + b"\r\n", True),
+        (b"From: " + 16_377 * b"J" + b"\r\n", True),
+        (b"AUTHOR: " + 8_190 * b" J" + b"\r\n", True),
+        (b"Subject: " + 17_000 * b"J" + b"\r\n", False),
+        (b"From: Doe" + 5000 * b"," + b" Jane <j@x>\r\n", False),
+    ],
+)
+def test_address_fields_that_are_read_have_limits(block, exceeds):
+    assert addresses_exceed(block) is exceeds
 
 
 @given(octets)
