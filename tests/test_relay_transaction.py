@@ -19,7 +19,8 @@ DELIVERED, DEFERRED, FAILED, UNCERTAIN = Verdict
 A, B, C = "a@b.example", "b@b.example", "c@b.example"
 MAIL = b"MAIL FROM:<boss@a.example>"
 RCPT_A, RCPT_B = b"RCPT TO:<a@b.example>", b"RCPT TO:<b@b.example>"
-SIZE = len(CONTENT)
+#: Without the dot that SMTP added (RFC 1870 section 3).
+SIZE = len(CONTENT) - 1
 BOTH_MODES = pytest.mark.parametrize("offers", [("PIPELINING",), ()], ids=["pipelined", "lockstep"])
 
 
@@ -631,7 +632,8 @@ def test_a_fixed_sender_is_in_reverse_path_and_header():
         b"From: Boss <sales@fixed.example>\r\nReply-To: Boss <boss@a.example>\r\nSubject: x"
     )
     assert body == CONTENT.partition(b"\r\n\r\n")[2] + b".\r\n"
-    assert said(server)[0] == b"MAIL FROM:<sales@fixed.example> SIZE=%d" % (len(taken) - 3)
+    # Without the final dot, and the one that SMTP added.
+    assert said(server)[0] == b"MAIL FROM:<sales@fixed.example> SIZE=%d" % (len(taken) - 4)
 
 
 PRIVATE = b"Sensitivity: PRIVATE\r\n" + CONTENT
@@ -660,6 +662,16 @@ def test_the_null_reverse_path_has_no_fixed_sender():
     Way(server, **FIXED).send(reverse_path="")
     assert said(server)[0] == b"MAIL FROM:<>"
     assert server.taken == [CONTENT + b".\r\n"]
+
+
+@pytest.mark.parametrize("dots", [1, 3, 1000])
+def test_dots_that_smtp_added_are_no_part_of_the_size(dots):
+    content = HEADER + b"\r\n" + dots * b"..\r\nx..\r\n"
+    size = len(content) - dots
+    server = Server(f"SIZE {size}")
+    assert verdicts(Way(server).send(content)) == [DELIVERED]
+    assert said(server)[0] == MAIL + b" SIZE=%d" % size
+    assert verdicts(Way(Server(f"SIZE {size - 1}")).send(content)) == [FAILED]
 
 
 def test_the_size_limit_is_that_of_the_mail_as_it_is_sent():

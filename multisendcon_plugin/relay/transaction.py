@@ -36,7 +36,7 @@ class _Mail:
 
     :param recipients: positions in the delivery, and the paths to say.
     :param start: the first octets of the content, the header block at least.
-    :param size: octets of the whole content.
+    :param size: octets of the whole content (RFC 1870 section 3).
     :param utf8: it may hold characters that take SMTPUTF8.
     """
 
@@ -111,7 +111,7 @@ class Transaction:
             reverse_path,
             tuple((n, recipient.address) for n, recipient in enumerate(self._delivery.recipients)),
             header + body,
-            size=message.size + len(header) - message.header_size,
+            size=message.size - message.dots + len(header) - message.header_size,
             utf8=message.envelope.utf8 or not reverse_path.isascii(),
             own_sender=reverse_path == message.envelope.reverse_path,
         )

@@ -16,7 +16,7 @@ from ..errors import SpoolError, SpoolFullError
 from .files import NotSyncedError
 from .upgrades import UPGRADES
 
-_VERSION = 4
+_VERSION = 5
 
 #: The folder with the files of long content, beside the database.
 FILES = "content"
