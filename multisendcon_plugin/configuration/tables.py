@@ -63,6 +63,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "max_header_size": quantities.size,
                 "max_received": quantities.count,
                 "submission_help": quantities.flag,
+                "smtputf8": quantities.flag,
             },
         ),
         "client": Table(
