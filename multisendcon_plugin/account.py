@@ -22,6 +22,14 @@ class Tls(enum.Enum):
     NONE = "none"
 
 
+class NullSender(enum.Enum):
+    """What an account does with mail that has the null reverse-path."""
+
+    PASS = "pass"  # noqa: S105 -- no password
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
 @attrs.frozen(kw_only=True)
 class Account:
     """One way out: server, login, source address, pace, and whose mail takes it."""
@@ -39,6 +47,15 @@ class Account:
     recipients: Masks = EVERYONE
     fixed_sender: str | None = None
     fixed_sender_unless_private: bool = False
+    fixed_sender_removes: tuple[str, ...] = (
+        "Disposition-Notification-To",
+        "Return-Receipt-To",
+        "Errors-To",
+        "X-Sender",
+        "X-Original-From",
+    )
+    """Names of header fields that are removed beside a fixed sender."""
+    null_sender: NullSender = NullSender.PASS
     tls: Tls = Tls.AUTO
     tls_verify: bool = True
     tls_ca: str | None = None
@@ -59,6 +76,11 @@ class Account:
         if self.tls is Tls.NONE:
             return False
         return self.implicit_tls or self.tls is Tls.STARTTLS or bool(self.username)
+
+    @property
+    def takes_null_sender(self) -> bool:
+        """Mail with the null reverse-path may leave by this account."""
+        return self.null_sender is not NullSender.SKIP
 
     @property
     def connections(self) -> int:

@@ -10,7 +10,7 @@ from configuration_examples import PASSWORD, Paper, document, faults, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.account import Tls
+from multisendcon_plugin.account import NullSender, Tls
 from multisendcon_plugin.configuration import BareLf, ReportTo
 from multisendcon_plugin.configuration.faults import Unfit
 from multisendcon_plugin.configuration.quantities import duration, size
@@ -364,6 +364,33 @@ BAD = [
         '"yes"',
         ['"yes" is not a boolean; write true or false'],
     ),
+    (
+        "account",
+        "fixed_sender_removes",
+        '["X-Sender:", "X Sender", "Ünal", ""]',
+        [
+            f'"{name}" is not the name of a header field; write for example "X-Sender",'
+            " without a colon"
+            for name in ("X-Sender:", "X Sender", "Ünal")
+        ]
+        + ['"" is empty; write a value or leave the key out'],
+    ),
+    (
+        "account",
+        "fixed_sender_removes",
+        '["REPLY-TO", "Resent-Sender"]',
+        [
+            f'"{name}" is never removed: the fixed sender has its own rule for it, or loops are'
+            " found by it; leave it out"
+            for name in ("REPLY-TO", "Resent-Sender")
+        ],
+    ),
+    (
+        "account",
+        "null_sender",
+        '"drop"',
+        ['"drop" is not known; write "pass", "skip" or "replace"'],
+    ),
     ("account", "tls", '"startls"', [f'"startls" {TLS} (nearest: "starttls")']),
     ("account", "tls", '"STARTTLS"', [f'"STARTTLS" {TLS} (nearest: "starttls")']),
     ("account", "tls", "false", [f"false {TLS}"]),
@@ -445,6 +472,9 @@ GOOD = [
      Masks.parse(["*@a.example", "b@a.example"])),
     ("account", "recipients", '["!a@a.example", "<>"]', Masks.parse(["!a@a.example", "<>"])),
     ("account", "fixed_sender", '"a@a.example"', "a@a.example"),
+    ("account", "fixed_sender_removes", '["X-Mailer", "x"]', ("X-Mailer", "x")),
+    ("account", "fixed_sender_removes", "[]", ()),
+    ("account", "null_sender", '"skip"', NullSender.SKIP),
     ("account", "tls", '"none"', Tls.NONE),
     ("account", "tls_verify", "false", False),
     ("account", "tls_ca", '"known"', "/base/known"),

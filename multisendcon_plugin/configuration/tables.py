@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from ..account import Account, Tls
+from ..account import Account, NullSender, Tls
 from . import kinds, names, quantities
 from .kinds import Kind
 from .surroundings import Surroundings
@@ -113,6 +113,8 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "recipients": names.masks,
                 "fixed_sender": names.mailbox,
                 "fixed_sender_unless_private": quantities.flag,
+                "fixed_sender_removes": kinds.listed(names.removable_field, empty=True),
+                "null_sender": kinds.choice(NullSender),
                 "tls": kinds.choice(Tls),
                 "tls_verify": quantities.flag,
                 "tls_ca": kinds.readable_file(surroundings),
