@@ -19,6 +19,9 @@ Turn = tuple[float, int]
 #: Before all deliveries.
 FIRST_TURN: Turn = (0.0, 0)
 
+#: A dot that SMTP added (RFC 5321, section 4.5.2), and the line end before it.
+ADDED_DOT = b"\r\n."
+
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -64,6 +67,8 @@ class Message:
     """Octets of the header block at the start of the content, its last CRLF included."""
     arrived: float
     """Seconds since the epoch."""
+    dots: int = 0
+    """Octets that SMTP added to it, which SIZE does not count (RFC 1870, section 3)."""
 
     @property
     def id(self) -> str:

@@ -466,5 +466,5 @@ def test_a_certificate_that_expires_while_the_relay_runs_is_told_once_a_day(pem)
 
 def test_a_bad_certificate_keeps_the_edge_from_being_built(pem):
     pem.write_bytes(b"")
-    with pytest.raises(ConfigurationError, match="holds no PEM certificate"):
+    with pytest.raises(ConfigurationError, match="contains no readable PEM certificate"):
         Edge(tls_certificate=str(pem))

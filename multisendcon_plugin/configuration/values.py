@@ -61,6 +61,7 @@ class MasterRelay:
     max_header_size: int = 256 * KIB
     max_received: int = 50
     submission_help: bool = False
+    smtputf8: bool = True
 
 
 class BareLf(enum.Enum):

@@ -88,7 +88,7 @@ class RelayESMTP(ESMTPSession):
 
     def do_MAIL(self, rest: bytes) -> None:
         self.in_order(b"MAIL")
-        path = read_mail(rest, auth=bool(self.challengers))
+        path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.limits.smtputf8)
         if path.size > self.limits.message_size:
             raise ReplyError(replies.TOO_LARGE)
         self.when(self.validateFrom(self._helo, path), self._sender_accepted)

@@ -147,7 +147,7 @@ class ESMTPSession(ESMTPWire):
             "PIPELINING",
             f"SIZE {self.limits.message_size}",
             "8BITMIME",
-            "SMTPUTF8",
+            *(["SMTPUTF8"] if self.limits.smtputf8 else []),
             "DSN",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",

@@ -13,7 +13,9 @@ from collections.abc import Callable
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
+from ..account import NullSender
 from ..address import ascii_domain
 from ..attempt import Outcome, Verdict
 from ..dsn import Notify, mail_parameters, rcpt_parameters
@@ -29,6 +31,8 @@ from .broken import SessionBrokenError
 from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
+#: What ends a header for every reader; also for those that go on behind a line that is no field.
+_EMPTY_LINE = b"\r\n"
 _SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
 
 
@@ -38,7 +42,7 @@ class _Mail:
 
     :param recipients: positions in the delivery, and the paths to say.
     :param start: the first octets of the content, the header block at least.
-    :param size: octets of the whole content.
+    :param size: octets of the whole content (RFC 1870 section 3).
     :param utf8: it may hold characters that take SMTPUTF8.
     """
 
@@ -59,6 +63,8 @@ class Transaction:
     :ivar taken: the server has taken it for some recipient.
     :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
+
+    log = Logger()
 
     def __init__(self, session: AccountSender, delivery: Delivery, content: IContent) -> None:
         self._session = session
@@ -101,29 +107,53 @@ class Transaction:
 
     async def _prepare(self) -> _Mail:
         account, message = self._session.account, self._delivery.message
+        wanted = min(message.header_size + len(_EMPTY_LINE), message.size)
         start = b""
-        while len(start) < message.header_size:
+        while len(start) < wanted:
             piece = await self._read()
             if not piece:
                 raise SpoolError("the content is shorter than its header")
             start += piece
         header, body = start[: message.header_size], start[message.header_size :]
-        reverse_path = message.envelope.reverse_path
-        keeps_own = account.fixed_sender_unless_private and is_private(header)
-        if account.fixed_sender and reverse_path and not keeps_own:
-            reverse_path = _as_ascii(account.fixed_sender)
-            header = replace_sender(header, reverse_path)
+        envelope = message.envelope
+        reverse_path = envelope.reverse_path
+        separator = b""
+        if account.fixed_sender and not (
+            account.fixed_sender_unless_private and is_private(header)
+        ):
+            fixed = _as_ascii(account.fixed_sender)
+            header = replace_sender(
+                header,
+                fixed,
+                hidden=reverse_path,
+                removes=account.fixed_sender_removes,
+                ascii_only=envelope.utf8 and "SMTPUTF8" not in self._session.offers,
+            )
+            if reverse_path or account.null_sender is NullSender.REPLACE:
+                reverse_path = fixed
+            if body and not body.startswith(_EMPTY_LINE):
+                separator = _EMPTY_LINE
+                self._tell_of_separator()
         mail = _Mail(
             reverse_path,
             tuple((n, recipient.address) for n, recipient in enumerate(self._delivery.recipients)),
-            header + body,
-            size=message.size + len(header) - message.header_size,
-            utf8=message.envelope.utf8 or not reverse_path.isascii(),
-            own_sender=reverse_path == message.envelope.reverse_path,
+            header + separator + body,
+            size=message.size - message.dots + len(header) + len(separator) - message.header_size,
+            utf8=envelope.utf8 or not reverse_path.isascii(),
+            own_sender=reverse_path == envelope.reverse_path,
         )
         if mail.utf8 and "SMTPUTF8" not in self._session.offers:
             return self._without_utf8(mail, header)
         return mail
+
+    def _tell_of_separator(self) -> None:
+        if not self._delivery.attempts:
+            self.log.warn(
+                "{id}: its header ends at a line that is no field; account {account} has a fixed"
+                " sender, so an empty line goes before that line, and what follows it is body",
+                id=self._delivery.message.id,
+                account=self._session.account.name,
+            )
 
     def _without_utf8(self, mail: _Mail, header: bytes) -> _Mail:
         """Fit the mail to a server without SMTPUTF8, as far as that can be done unchanged."""
