@@ -15,7 +15,7 @@ from .failure import Action
 from .message import Delivery, Submission
 
 _FAILURES_BEFORE_EXPIRY = 2
-"""A mail that waited long while its account was held, or we were off, gets a second chance."""
+"""A mail that waited long while its account rested, or we were off, gets a second chance."""
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +85,8 @@ def judge(
     :param now: seconds since the epoch.
     :param started: when the relay was started.
     :param jitter: 0 to 1, see `retry_pause`.
-    :param fallback: the account that takes over if this one had a fault: see `Attempt.moves`.
+    :param fallback: the account that takes over: if this one had a fault that `Attempt.moves` the
+        mail, or before the mail would expire by any fault.
     :raise ValueError: the attempt speaks of other recipients than the delivery has.
     """
     if {outcome.recipient for outcome in attempt.outcomes} != set(delivery.recipients):
@@ -110,14 +111,16 @@ def judge(
         waited=waited(delivery, now=now, started=started),
     )
     failures = delivery.attempts + 1
+    expires = failures >= _FAILURES_BEFORE_EXPIRY and remaining.waited >= settings.give_up_after
+    moves = attempt.moves or (expires and attempt.fault is not None)
 
-    if attempt.moves and fallback is not None and not uncertain:
+    if moves and fallback is not None and not uncertain:
         tried = (*delivery.tried, delivery.account)
         remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
     elif delivered and all(outcome.action is Action.SPLIT for outcome in waiting):
         # The server takes them, but not in the same transaction.
         remaining = attrs.evolve(remaining, due=now)
-    elif failures >= _FAILURES_BEFORE_EXPIRY and remaining.waited >= settings.give_up_after:
+    elif expires:
         return Judgement(remaining=None, delivered=delivered, failed=undelivered)
     else:
         pause = retry_pause(settings.retry, failures, jitter)
