@@ -103,5 +103,10 @@ class Attempt:
         """Another account may take the mail over, for all whom it has not reached."""
         if self.fault is not None:
             return self.fault.action is not Action.SLOW
-        left = [each.action for each in self.outcomes if each.action not in (None, Action.FAIL)]
-        return bool(left) and all(action is Action.MOVE for action in left)
+        moves = False
+        for outcome in self.outcomes:
+            if outcome.action is Action.MOVE:
+                moves = True
+            elif outcome.action not in (None, Action.FAIL):
+                return False
+        return moves

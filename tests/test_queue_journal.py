@@ -68,9 +68,9 @@ def test_what_came_of_each_is_said():
     first, second, third = log.texts(LogLevel.info)
     assert "<r0@b.example> delivered by" in first
     assert "<r1@b.example> failed by" in second
-    assert "again" not in first + second
+    assert "next attempt" not in first + second
     assert "<r2@b.example> deferred by" in third
-    assert third.endswith("; again in 60 s")
+    assert third.endswith("; next attempt in 60 s")
 
 
 def test_very_many_answers_are_told_in_several_turns():

@@ -50,6 +50,7 @@ class Room:
             agenda=Agenda(window=window, beyond=0.0),
             pace=Pace(self.account, mail_ended),
             clock=self.clock,
+            wall=lambda: self.clock.seconds() + 3600.0,
             open_content=self.spool.content,
             conclude=self.conclude,
             relieve=self.relieve,

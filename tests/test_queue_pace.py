@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from multisendcon_plugin.account import Account
 from multisendcon_plugin.queue.pace import Pace
-from tests.queues import CLOSED, LOGIN_REFUSED
+from tests.queues import CLOSED, LOGIN_REFUSED, attempt, delivery
 
 NOW = 1000.0
 
@@ -17,8 +17,8 @@ def pace_of(mail_ended=None, **settings):
     return Pace(Account(name="A", server="smtp.a.example", **settings), mail_ended)
 
 
-def ended(pace, now, *, mail_ended=None, fault=None, jitter=0.0):
-    pace.ended(now=now, mail_ended=mail_ended, fault=fault, jitter=jitter)
+def ended(pace, now, *verdicts, number=1, jitter=0.0, **more):
+    return pace.ended(number, attempt(delivery(number), *verdicts, **more), now=now, jitter=jitter)
 
 
 def may_begin(pace, now):

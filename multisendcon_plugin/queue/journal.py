@@ -11,10 +11,12 @@ from collections.abc import Iterator
 
 from twisted.logger import Logger, LogLevel
 
-from ..attempt import Attempt, Verdict
+from ..attempt import AccountFault, Attempt, Verdict
+from ..failure import Action
 from ..message import Delivery
 from ..reply import Reply
 from ..settle import Judgement
+from .connections import KEPT
 
 _log = Logger()
 
@@ -22,6 +24,18 @@ _log = Logger()
 MOST_IN_A_LINE = 50
 #: Lines that are written without a pause: some milliseconds.
 LINES_AT_ONCE = 100
+
+_WAITS = "; paused until {until}; its mail waits"
+_WAITS_OR_MOVES = f"{_WAITS} unless a fallback account takes it"
+_PAUSED = {
+    Action.REST: "account {account} cannot be used: {fault}" + _WAITS_OR_MOVES,
+    Action.SLOW: "account {account} is throttled: the server asks us to slow down ({fault})"
+    + _WAITS,
+    Action.QUOTA: "account {account} has used up its quota: {fault}" + _WAITS_OR_MOVES,
+    Action.ALARM: "account {account} cannot be used: {fault}"
+    + _WAITS_OR_MOVES
+    + "; check its username and password, and whether the provider has blocked it",
+}
 
 
 def accepted(deliveries: tuple[Delivery, ...]) -> None:
@@ -51,7 +65,8 @@ def reported(about: Delivery, report: Delivery) -> None:
 def moved(delivery: Delivery, account: str) -> None:
     """A delivery goes to another account, since its own one rests."""
     _tell(
-        f"{delivery.message.id}: goes to account {account}, since {delivery.account} rests",
+        f"{delivery.message.id}: moved to account {account}, since account {delivery.account} "
+        "is paused",
         id=delivery.message.id,
         account=account,
         rests=delivery.account,
@@ -120,6 +135,39 @@ def _tell(text: str, **fields: object) -> None:
     )
 
 
+def account_rests(name: str, fault: AccountFault, until: float, *, changed: bool) -> None:
+    """An account at fault begins no mail for a while.
+
+    :param until: by the clock on the wall, in seconds since the epoch.
+    :param changed: it was fit before, or the fault was of another kind.
+    """
+    tell = _log.error if changed else _log.info
+    tell(
+        _PAUSED[fault.action],
+        account=name,
+        fault=str(fault),
+        until=time.strftime("%H:%M:%S", time.localtime(until)),
+        alarm=fault.action is Action.ALARM,
+    )
+
+
+def account_works(name: str) -> None:
+    """An account has recovered."""
+    _log.info("account {account} works again", account=name)
+
+
+def account_narrowed(name: str, allowed: int, configured: int) -> None:
+    """A server refuses more connections than these."""
+    _log.warn(
+        "account {account}: the server allows {allowed} connections at a time, not {configured}; "
+        "set max_connections = {allowed} (one more is tried every {minutes:.0f} minutes)",
+        account=name,
+        allowed=allowed,
+        configured=configured,
+        minutes=KEPT / 60,
+    )
+
+
 class Routes:
     """The accounts of a message's recipients, and why these."""
 
@@ -139,5 +187,5 @@ def _what_next(delivery: Delivery, judgement: Judgement, now: float) -> str:
     if remaining is None:
         return ""
     if remaining.account != delivery.account:
-        return f"; goes to account {remaining.account}"
-    return f"; again in {remaining.due - now:.0f} s"
+        return f"; moved to account {remaining.account}"
+    return f"; next attempt in {remaining.due - now:.0f} s"
