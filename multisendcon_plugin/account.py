@@ -70,6 +70,18 @@ class Account:
         return self.implicit_tls or self.tls is Tls.STARTTLS or bool(self.username)
 
     @property
+    def way(self) -> tuple[object, ...]:
+        """All that a session's beginning depends on, until it logs in.
+
+        What one account meets there, another one of the same way will meet too.  A local address
+        is a part of it, since servers look at where we come from.
+        """
+        return (
+            *(self.server, self.port, self.local_address, self.helo_domain),
+            *(self.tls, self.tls_verify, self.tls_ca, bool(self.username)),
+        )
+
+    @property
     def connections(self) -> int:
         """How many sessions may be open: one when the mails have to keep a distance."""
         return 1 if self.minimum_wait else self.max_connections

@@ -28,7 +28,7 @@ class Action(enum.Enum):
     """Tried again by the retry schedule; when several different mails in a row hear it, the account
     slows.  It may be about the one mail (greylisting) or about all of them."""
     SPLIT = "split"
-    """The next transaction takes it, at once."""
+    """There are too many recipients in one transaction: the next one takes them, at once."""
     REST = "rest"
     """The account rests; its mail waits, or another account takes it over."""
     SLOW = "slow"
@@ -126,7 +126,7 @@ _RECIPIENT = (
     r"receiving (?:\S+ ){0,3}(?:rate|too)|limits?\b.* (?:can|may) receive|resolver\.rst\S*"
     r"|recipient(?:'s)? (?:thread|mailbox|storage|has|per)\b.* (?:limit|quota)"
     r"|(?<!your )(?:mailbox|inbox) (?:is |has )?(?:over|full|exceed\w*|quota|storage|limit)"
-    r"|(?:user|recipient|(?<!sender )is) over ?quota|exceeded storage allocation"
+    r"|(?:user|recipient|(?<!sender )is) over ?quota"
 )
 #: One address, or the domain of a sender.
 _ADDRESS = (
@@ -208,9 +208,9 @@ RULES = (
     Rule(_ANY, "[45]..", "", Action.QUOTA, _QUOTA_OF_TIME),
     # Postfix counts by client too.
     Rule(_ANY, "4..", "", Action.SLOW, _FROM_ONE),
-    # Too many recipients (RFC 5321 section 4.5.3.1.10).
-    Rule(_RCPT, "45.|55[02]", r"[45]\.5\.3$", Action.SPLIT),
-    Rule(_ANY, "45.|55[0245]", "", Action.SPLIT, _RECIPIENTS),
+    # Too many recipients (RFC 5321 section 4.5.3.1.10), one of them or the whole mail.
+    Rule(_RCPT | _WHOLE, "[45]..", r"[45]\.5\.3$", Action.SPLIT),
+    Rule(_RCPT | _WHOLE, "45.|55[0245]", "", Action.SPLIT, _RECIPIENTS),
     # One mail or one mailbox, whatever else is said.
     Rule(_ANY, "4..", r"4\.2\.2$", Action.DEFER),
     Rule(_ANY, "5..", r"5\.2\.[23]$|5\.3\.4$|5\.7\.2\d$", Action.FAIL),
@@ -239,7 +239,8 @@ RULES = (
     # A recipient.
     Rule(_RCPT, "4..", r"4\.3\.", Action.DEFER_THEN_SLOW),
     Rule(_RCPT, "4..", "", Action.DEFER_THEN_SLOW, _NO_ROOM),
-    Rule(_RCPT, "552", "", Action.FAIL, "quota|storage|full|space|mailbox"),
+    # What 552 says of storage it says of too many recipients too, in RFC 821.
+    Rule(_RCPT, "552", "", Action.FAIL, "quota|full|space|mailbox"),
     Rule(_RCPT, "452|552", "$", Action.SPLIT),
     # A mail: its sender, its content, or greylisting (rspamd says 451 4.7.1 after the dot).
     Rule(_MAIL | _WHOLE, "4..", r"4\.[126]\.", Action.DEFER),

@@ -10,7 +10,7 @@ import pytest
 
 from multisendcon_plugin.account import Tls
 from multisendcon_plugin.phase import Phase
-from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget
+from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
 from multisendcon_plugin.testing.misdeeds import (
     drip,
     drop,
@@ -39,11 +39,11 @@ class EvilWorld(World):
     """A world whose accounts have evil providers, STARTTLS, and a login."""
 
     def __init__(self, *accounts, network, **more):
-        self.budget = ConnectionBudget(50)
+        self.budget, self.trials = ConnectionBudget(50, network), Trials()
         super().__init__(*accounts, clock=network, **more)
 
     def make_relay(self, of):
-        return AccountSenderFactory(of, self.clock, self.budget)
+        return AccountSenderFactory(of, self.clock, self.budget, self.trials)
 
 
 def network_now():

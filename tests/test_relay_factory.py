@@ -86,7 +86,7 @@ def test_who_waits_for_a_connection_of_all_accounts_keeps_none_of_its_own_when_i
         for step in tuple(two.factory._steps):
             step.cancel()
         assert verdicts(results[0]) == [DEFERRED]
-    assert two.factory._places._open == 0
+    assert two.factory._connections.tokens == two.account.connections
 
 
 def test_an_idle_session_ends_with_quit():
@@ -269,7 +269,7 @@ def test_a_mail_that_is_put_off_by_a_kept_session_waits():
 
 def test_a_kept_session_that_refuses_gives_its_place_to_the_fresh_one():
     first, second = Server(MAIL=["250 ok", "550 max messages"]), Server()
-    way = Way(first, second, max_connections=1, budget=ConnectionBudget(1))
+    way = Way(first, second, max_connections=1)
     way.send()
     assert verdicts(way.send()) == [DELIVERED]
     assert first.lines[-1] == b"QUIT"
@@ -398,7 +398,8 @@ def test_a_server_that_spoke_up_before_a_mail_that_could_not_be_read_is_not_kept
 
 
 def accounts(*servers, limit, count=2, **settings):
-    network, budget = Network(*servers), ConnectionBudget(limit)
+    network = Network(*servers)
+    budget = ConnectionBudget(limit, network)
     return [Way(network=network, budget=budget, **settings) for _ in range(count)]
 
 
@@ -496,7 +497,8 @@ def test_an_own_idle_session_is_used_without_a_connection_more():
     ],
 )
 def test_no_connection_is_counted_that_is_gone(failing):
-    way = Way(failing, Server(), budget=ConnectionBudget(1))
+    network = Network()
+    way = Way(failing, Server(), network=network, budget=ConnectionBudget(1, network))
     assert way.send().fault
     assert verdicts(way.send()) == [DELIVERED]
 

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
+from multisendcon_plugin.account import Tls
 from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.relay.broken import SessionBrokenError
 from multisendcon_plugin.reply import LONGEST_TEXT
-from tests.relays import BREAK_OFF, CLOSE, CONTENT, SILENT, Server, Way, login, verdicts
+from tests.relays import BREAK_OFF, CLOSE, CONTENT, SILENT, Server, Way, ehlo, login, verdicts
 
 NOT_SMTP = "4.4.2 this is no reply of an SMTP server: "
 
@@ -197,33 +198,62 @@ def test_a_bare_lf_inside_a_line_is_text_and_never_another_reply(offers):
 
 # Time.
 
+NOT_READY = "the server was not ready within 60 s"
 TIMES = [
-    ("GREETING", "greeting", 300, " (does it expect TLS from the start?)"),
-    ("EHLO", "ehlo", 300, ""),
-    ("STARTTLS", "tls", 60, ""),
-    ("AUTH", "login", 120, ""),
+    ("GREETING", "greeting", 60, f"{NOT_READY} (does it expect TLS from the start?)"),
+    ("EHLO", "ehlo", 60, NOT_READY),
+    ("STARTTLS", "tls", 60, NOT_READY),
+    ("AUTH", "login", 120, "the server did not answer for 120 s"),
 ]
 
 
-@pytest.mark.parametrize(("command", "phase", "limit", "more"), TIMES)
-def test_each_phase_before_the_mail_has_its_time(command, phase, limit, more):
+@pytest.mark.parametrize(("command", "phase", "limit", "text"), TIMES)
+def test_there_is_a_time_for_each_phase_before_the_mail(command, phase, limit, text):
     account = login() if command == "AUTH" else {}
     way = Way(Server("STARTTLS", "AUTH PLAIN", **{command: SILENT}), **account)
     results = way.begin()
     assert way.network.timers == [limit]
     way.network.advance(limit)
-    assert str(results[0].fault) == (
-        f"{phase}: 4.4.2 the server did not answer for {limit} s{more}"
-    )
+    assert str(results[0].fault) == f"{phase}: 4.4.2 {text}"
     assert way.wire.aborted
     assert way.network.timers == []
 
 
+def test_greeting_ehlo_and_starttls_have_one_time_together_and_the_login_has_its_own():
+    silent = dict.fromkeys(("GREETING", "STARTTLS", "AUTH"), SILENT)
+    server = Server(**silent, EHLO=SILENT)
+    way = Way(server, **login(tls=Tls.AUTO))
+    results = way.begin()
+    for answer in ("220 mx", ehlo("STARTTLS"), "220 go", ehlo("AUTH PLAIN")):
+        way.network.advance(14.9)
+        server.say(answer)
+        way.network.flush()
+    assert server.lines[-1].startswith(b"AUTH")
+    way.network.advance(119)
+    assert not results
+    server.say("235 welcome")
+    way.network.flush()
+    assert verdicts(results[0]) == [Verdict.DELIVERED]
+
+
+@pytest.mark.parametrize("said", [1, 2, 3, 4])
+def test_no_answer_gives_a_server_more_time_to_be_ready(said):
+    server = Server(GREETING=SILENT, EHLO=SILENT, STARTTLS=SILENT)
+    way = Way(server, **login(tls=Tls.AUTO))
+    results = way.begin()
+    for answer in ("220 mx", ehlo("STARTTLS"), "220 go")[: said - 1]:
+        way.network.advance(15)
+        server.say(answer)
+        way.network.flush()
+    way.network.advance(60 - 15 * (said - 1) - 1)
+    assert not results
+    way.network.advance(1)
+    assert NOT_READY in str(results[0].fault)
+
+
 @pytest.mark.parametrize("end", [CLOSE, BREAK_OFF])
-@pytest.mark.parametrize(("command", "phase", "limit", "more"), TIMES)
-def test_a_connection_lost_before_the_mail_is_a_fault_of_the_account(
-    command, phase, limit, more, end
-):
+@pytest.mark.parametrize(("command", "phase"), [case[:2] for case in TIMES])
+def test_a_connection_lost_before_the_mail_is_a_fault_of_the_account(command, phase, end):
     account = login() if command == "AUTH" else {}
     attempt = Way(Server("STARTTLS", "AUTH PLAIN", **{command: end}), **account).send()
     assert attempt.fault.phase is Phase(phase)

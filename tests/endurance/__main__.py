@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.endurance import accounts, attacks, idle, kills, outage, powercut, restarts, wait
+from tests.endurance import accounts, attacks, idle, kills, outage, powercut, restarts, silent, wait
 
 #: Modules with `add_options(parser)` and `run(folder, options)`, which prints figures and yields
 #: what went wrong.
@@ -22,6 +22,7 @@ RUNS = {
     "outage": outage,
     "wait": wait,
     "idle": idle,
+    "silent": silent,
     "attacks": attacks,
 }
 
