@@ -98,6 +98,16 @@ class Attempt:
                 return AccountFault(phase=outcome.phase, reply=outcome.reply, action=Action.SLOW)
         return None
 
+    def blamed_on(self, fault: AccountFault) -> Attempt:
+        """Return it as the account's failure, which says nothing final about any recipient."""
+        outcomes = tuple(
+            attrs.evolve(each, verdict=Verdict.DEFERRED, action=None)
+            if each.verdict is Verdict.FAILED
+            else each
+            for each in self.outcomes
+        )
+        return attrs.evolve(self, outcomes=outcomes, fault=fault)
+
     @property
     def moves(self) -> bool:
         """Another account may take the mail over, for all whom it has not reached."""

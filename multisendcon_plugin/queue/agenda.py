@@ -81,7 +81,7 @@ class Agenda:
     def _last_wanted(self) -> int:
         """Return which delivery to leave to the spool: the last one that was not tried."""
         last = len(self._entries) - 1
-        for position in range(last, last - min(TRIED_KEPT, self._window // 2), -1):
+        for position in range(last, last - min(TRIED_KEPT, self._window // 2) - 1, -1):
             if not self._entries[position].attempts:
                 return position
         return last

@@ -13,7 +13,7 @@ from ..failure import Action
 
 #: Different mails in a row that have to hear what may be about one mail (greylisting) or about all
 #: (throttling), until it is about all.
-HEARD_BY = 3
+HEARD_BY = 5
 #: After so many pauses in a row, or so many seconds, a server that asks us to slow down is out of
 #: service: the fallback takes over.
 SLOW_PAUSES = 3

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import attrs
-
 from ..account import Account
 from ..attempt import AccountFault, Attempt
 from ..failure import is_one_too_many
@@ -78,21 +76,21 @@ class Pace:
         connections.under_way -= 1
         if attempt.mail_ended is not None:
             self._free_at = max(self._free_at, attempt.mail_ended + self._minimum_wait)
-        if attempt.fault is not None:
-            fault = attempt.fault
+        fault = attempt.fault
+        if fault is not None:
             others_work = connections.under_way and health.fault is None
             if others_work and is_one_too_many(fault.phase, fault.reply):
                 connections.refuse(now)
                 return None
             health.fail(fault, now=now, jitter=jitter)
-            connections.fail()
-            return attrs.evolve(attempt, fault=health.fault)
-        if (possible := attempt.possible_fault) is None:
-            health.recover()
-            connections.recover(now)
-        else:
+        elif possible := attempt.possible_fault:
             under_way = connections.under_way
             health.suspect(number, possible, under_way=under_way, now=now, jitter=jitter)
-            if health.fault is not None:
-                connections.fail()
-        return attempt
+        else:
+            health.recover()
+            connections.recover(now)
+            return attempt
+        if health.fault is None:
+            return attempt
+        connections.fail()
+        return attempt.blamed_on(health.fault)
