@@ -60,6 +60,11 @@ def _whole_words(words: str | re.Pattern[str]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{words})\b" if words else "", re.IGNORECASE | re.DOTALL)
 
 
+#: Characters of a text that are looked through: what it means stands at its beginning, and a
+#: hostile one is to cost no more than a millisecond.
+_READ = 600
+
+
 @attrs.frozen
 class Rule:
     """One row: which replies it is for, and what follows from them.
@@ -89,7 +94,7 @@ class Rule:
         return (
             self.login in (None, login)
             and self.enhanced.match(reply.enhanced) is not None
-            and self.words.search(f"{reply.enhanced} {reply.text}") is not None
+            and self.words.search(f"{reply.enhanced} {reply.text[:_READ]}") is not None
         )
 
     def applies(self, phase: Phase, reply: Reply, *, login: bool) -> bool:
@@ -243,6 +248,46 @@ RULES = (
     Rule(_ANY, "5..", "", Action.FAIL),
     Rule(_ANY, "...", "", Action.DEFER),
 )
+
+
+class Meaning(enum.Enum):
+    """What a row of an account's own may say."""
+
+    QUOTA = "quota"
+    SLOW = "slow"
+    LOGIN = "login"
+    ACCOUNT = "account"
+    DEFER = "defer"
+    FAIL = "fail"
+
+
+_ACTIONS = {
+    Meaning.QUOTA: Action.QUOTA,
+    Meaning.SLOW: Action.SLOW,
+    Meaning.LOGIN: Action.ALARM,
+    Meaning.ACCOUNT: Action.REST,
+    Meaning.DEFER: Action.DEFER,
+    Meaning.FAIL: Action.FAIL,
+}
+
+
+def own_rule(*, means: Meaning, code: str = "[45]..", text: str = "") -> Rule:
+    """Return a row of an account's own.
+
+    :param code: a pattern for the code.
+    :param text: something that the reply says, code and enhanced code aside or with it; neither
+        case nor the kind of blanks matters.
+    """
+    action = _ACTIONS[means]
+    if not action.stops_account:
+        code = f"(?!421){code}"  # the session ends with it, whatever it was about
+    return Rule(
+        phases=_ANY if action.stops_account else TRANSACTION,
+        code=code,
+        enhanced="",
+        action=action,
+        words=re.compile(r"\s+".join(map(re.escape, text.split())), re.IGNORECASE),
+    )
 
 
 @lru_cache(maxsize=256)
