@@ -99,6 +99,9 @@ def judge(
     if not waiting:
         return Judgement(remaining=None, delivered=delivered, failed=refused)
 
+    # They come first: those who were not asked, since they were too many, do not wait for others.
+    split = tuple(each for each in waiting if each.action is Action.SPLIT)
+    others = tuple(each for each in waiting if each.action is not Action.SPLIT)
     # What may have arrived by one account must not arrive again from another sender address.
     uncertain = delivery.uncertain or any(
         outcome.verdict is Verdict.UNCERTAIN for outcome in waiting
@@ -106,7 +109,7 @@ def judge(
     remaining = attrs.evolve(
         delivery,
         uncertain=uncertain,
-        recipients=tuple(outcome.recipient for outcome in waiting),
+        recipients=tuple(outcome.recipient for outcome in split + others),
         last_reply=_last_reply(attempt, waiting),
         tried_at=now,
         waited=waited(delivery, now=now, started=started),
@@ -118,8 +121,8 @@ def judge(
     if moves and fallback is not None and not uncertain:
         tried = (*delivery.tried, delivery.account)
         remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
-    elif delivered and all(outcome.action is Action.SPLIT for outcome in waiting):
-        # The server takes them, but not in the same transaction.
+    elif split and len(waiting) < len(attempt.outcomes):
+        # The next transaction takes them; this one has brought the mail on, so it will end.
         remaining = attrs.evolve(remaining, due=now)
     elif expires:
         return Judgement(remaining=None, delivered=delivered, failed=undelivered)

@@ -118,6 +118,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "tls_ca": kinds.readable_file(surroundings),
                 "max_connections": quantities.count,
                 "max_mails_per_connection": quantities.count,
+                "max_recipients": quantities.count,
                 "fallback": kinds.listed(kinds.text, empty=True),
                 "enabled": quantities.flag,
                 "replies": replies,
