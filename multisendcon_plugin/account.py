@@ -91,6 +91,8 @@ class Account:
     null_sender: NullSender = NullSender.PASS
     max_connections: int = 2
     max_mails_per_connection: int = 100
+    max_recipients: int | None = None
+    """In one transaction; ``None``: any number."""
     fallback: tuple[str, ...] | None = None
     """Names of other accounts; ``None``: later accounts with the same masks."""
     enabled: bool = True

@@ -637,7 +637,7 @@ class Fallback(LiveRelayTestCase):
         assert first.sessions == 0
         [line] = self.log.having("deferred by account Sales")
         assert "cannot be reached" in line
-        assert "goes to account Backup" in line
+        assert "moved to account Backup" in line
 
     async def test_one_after_the_other_takes_over(self):
         provider = self.provider()

@@ -139,6 +139,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "null_sender": kinds.choice(NullSender),
                 "max_connections": quantities.count,
                 "max_mails_per_connection": quantities.count,
+                "max_recipients": quantities.count,
                 "fallback": kinds.listed(kinds.text, empty=True),
                 "enabled": quantities.flag,
                 "replies": replies,

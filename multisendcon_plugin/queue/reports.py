@@ -30,7 +30,7 @@ async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
                 break
             start += octets
     except SpoolError:
-        _log.failure("{id}: it cannot be read", id=message.id)
+        _log.failure("{id}: content not read from the spool", id=message.id)
     finally:
         content.close()
     return start[:size]
@@ -56,7 +56,7 @@ class ReportDesk:
         if not recipients:
             if facts.action is Action.FAILED:
                 self.log.warn(
-                    "{id}: nobody can be told that mail to {recipients} was not delivered: {reply}",
+                    "{id}: mail to {recipients} not delivered, and nobody can be told: {reply}",
                     id=message.id,
                     recipients=", ".join(f"<{each.recipient.address}>" for each in facts.outcomes),
                     reply=str(facts.outcomes[0].reply),
@@ -89,7 +89,7 @@ class ReportDesk:
         route = self._registry.route_null(self._settings.sender, recipient, avoid)
         if route is None:
             self.log.error(
-                "{id}: the report for <{recipient}> cannot be sent: no account takes mail from "
+                "{id}: report to <{recipient}> not sent: no account takes mail from "
                 "<{sender}>; set ndr.server, or give an account the sender mask <>",
                 id=message.id,
                 recipient=recipient,

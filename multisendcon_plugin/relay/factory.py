@@ -7,6 +7,7 @@ an `Attempt`; what follows from it is not decided here.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -14,6 +15,7 @@ from typing import Any, TypeVar, cast
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -58,6 +60,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     :param trials: shared by all accounts.
     """
 
+    log = Logger()
     protocol: Any = AccountSender
     noisy = False
 
@@ -75,6 +78,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._login = Login(account)
         self._standing = Standing()
         self._tls: ClientTLS | None = None
+        self._most_recipients: float = account.max_recipients or math.inf
         self._idle: list[AccountSender] = []
         self._sessions: dict[AccountSender, Place] = {}
         self._steps: set[Deferred[Any]] = set()
@@ -96,9 +100,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 session, kept = await self._session(fresh=fresh)
             except SessionBrokenError as broken:
                 return self._not_begun(delivery, broken, ended)
-            fault = None
+            fault, most = None, self._most_recipients
             try:
-                transaction = Transaction(session, delivery, open_content())
+                transaction = Transaction(session, delivery, open_content(), most)
                 await transaction.run()
             except SessionBrokenError as broken:
                 fault = self._fault(broken)
@@ -110,21 +114,34 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
                 # That may be about the session: it was closed, or it has had its mails.
                 session.quit()
-                if transaction.begun:
-                    await self._keep_distance()
                 fresh = True
-                continue
-            description = session.description
-            self._keep_or_quit(session, keep=fault is None)
-            self._standing.taken += transaction.taken
-            attempt = Attempt(
-                outcomes=transaction.outcomes,
-                fault=fault,
-                mail_ended=ended,
-                session=description,
-                reports_success=transaction.reports_success,
-            )
-            return self._standing.review(delivery, attempt) if fault else attempt
+            elif transaction.most < most:
+                self._learn(transaction.most)
+                self._keep_or_quit(session, keep=fault is None)
+            else:
+                description = session.description
+                self._keep_or_quit(session, keep=fault is None)
+                self._standing.taken += transaction.taken
+                attempt = Attempt(
+                    outcomes=transaction.outcomes,
+                    fault=fault,
+                    mail_ended=ended,
+                    session=description,
+                    reports_success=transaction.reports_success,
+                )
+                return self._standing.review(delivery, attempt) if fault else attempt
+            if transaction.begun:
+                await self._keep_distance()
+
+    def _learn(self, most: float) -> None:
+        """The server takes fewer recipients in one transaction than there were."""
+        self._most_recipients = min(most, self._most_recipients)
+        self.log.info(
+            "account {account}: its server takes {most} recipients in one mail; the others are sent"
+            " it in further ones (max_recipients = {most} says so beforehand)",
+            account=self.account.name,
+            most=most,
+        )
 
     def _not_begun(
         self, delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None
@@ -142,10 +159,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
 
     async def _keep_distance(self) -> None:
-        """Wait as the account demands: the server may have seen the MAIL FROM that was in vain.
-
-        That is never long: with a long wait, no session is kept until the next mail.
-        """
+        """Wait as the account demands: the server has seen a MAIL FROM, or may have."""
         if self.account.minimum_wait and not self._stopping:
             with contextlib.suppress(CancelledError):  # no new session is opened then
                 await self._step(deferLater(self._reactor, self.account.minimum_wait))

@@ -5,10 +5,15 @@ RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME
 sender changes its header block.  Octets beyond ASCII are sent to servers without 8BITMIME as they
 are: turning them into something else would break signatures, and all such servers known to us take
 them.
+
+A mail may have more recipients than the server takes in one transaction: those who are too many are
+split off, and another transaction takes them.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 
 import attrs
@@ -33,6 +38,8 @@ from .sender import AccountSender
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
 #: What ends a header for every reader; also for those that go on behind a line that is no field.
 _EMPTY_LINE = b"\r\n"
+#: The number of recipients that a server takes, as it says when there are more.
+_NUMBER = re.compile(r"(?:exceed|max|limit|than|most|up to)\D{0,20}(\d{1,6})\b", re.IGNORECASE)
 _SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
 
 
@@ -53,24 +60,36 @@ class _Mail:
     utf8: bool
     own_sender: bool
     """The reverse-path is the client's, not a fixed one."""
+    too_many: tuple[int, ...] = ()
+    """Positions of recipients whom another transaction takes."""
 
 
 class Transaction:
     """One delivery over one session.
 
+    :param most: recipients that the server takes in one transaction.
     :ivar begun: MAIL FROM was sent.
     :ivar refused: the server has refused it for good.
     :ivar taken: the server has taken it for some recipient.
+    :ivar most: fewer than before when the server has refused the mail for its many recipients; then
+        it has to be tried again.
     :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
 
     log = Logger()
 
-    def __init__(self, session: AccountSender, delivery: Delivery, content: IContent) -> None:
+    def __init__(
+        self,
+        session: AccountSender,
+        delivery: Delivery,
+        content: IContent,
+        most: float = math.inf,
+    ) -> None:
         self._session = session
         self._delivery = delivery
         self._content = content
         self._outcomes: dict[int, Outcome] = {}
+        self.most = most
         self.begun = False
         self.refused = False
         self.taken = False
@@ -213,6 +232,8 @@ class Transaction:
             self._fail_all(Reply(0, "5.3.4", text))
         if not mail.recipients or len(self._outcomes) == len(self._delivery.recipients):
             return
+        if len(mail.recipients) > self.most:
+            mail = _first_of(mail, int(self.most))
         if session.reset_first:
             reply = await session.ask(b"RSET", Phase.RSET)
             if not reply.positive:
@@ -242,10 +263,7 @@ class Transaction:
         session.mails += 1
         if pipelining:
             session.say(sender, *recipients, b"DATA")
-
-        def say(line: bytes) -> None:
-            if not pipelining:
-                session.say(line)
+        say = _nothing if pipelining else session.say
 
         say(sender)
         reply, action = await self._reply(Phase.MAIL)
@@ -255,6 +273,8 @@ class Transaction:
             if pipelining:
                 await self._hear_out(mail)
             return False
+        if mail.too_many:
+            self._put_off(mail)
         if await self._ask_recipients(mail, recipients, say):
             say(b"DATA")
             reply, action = await self._reply(Phase.DATA)
@@ -298,8 +318,9 @@ class Transaction:
                 firm = reply.permanent and action in (Action.REST, Action.ALARM)
                 action = Action.MOVE if firm else Action.DEFER
                 verdict = Verdict.FAILED if firm else Verdict.DEFERRED
-            elif action is Action.SPLIT and reply.permanent and not others:
-                action, verdict = Action.FAIL, Verdict.FAILED
+            elif action is Action.SPLIT and not others:
+                action = _without_split(reply)
+                verdict = _verdict(action)
             self._settle(position, verdict, Phase.RCPT, reply, action)
 
     async def _hear_out(self, mail: _Mail) -> None:
@@ -383,11 +404,31 @@ class Transaction:
         :param action: ``None``: a positive reply, where none was due.
         """
         action = action or Action.DEFER
+        if action is Action.SPLIT:
+            action = self._ask_fewer(reply)
         self._conclude(_verdict(action), phase, reply, action)
 
     def _fail_all(self, reply: Reply) -> None:
         """The mail cannot go over this session, for a reason of our own."""
         self._conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
+
+    # Recipients that are too many.
+
+    def _put_off(self, mail: _Mail) -> None:
+        """Those who are not asked in this transaction are for the next one."""
+        reply = Reply(0, "4.5.3", f"no more than {self.most} recipients at a time")
+        for position in mail.too_many:
+            self._settle(position, Verdict.DEFERRED, Phase.RCPT, reply, Action.SPLIT)
+
+    def _ask_fewer(self, reply: Reply) -> Action:
+        """The server has refused the whole mail, for the number of those whom it had taken."""
+        taken = len(self._delivery.recipients) - len(self._outcomes)
+        if taken < 2:
+            return _without_split(reply)
+        found = _NUMBER.search(reply.text)
+        told = int(found[1]) if found else 0
+        self.most = told if 0 < told < taken else taken // 2
+        return Action.SPLIT
 
     def _fail_nobody(self) -> None:
         """The account is at fault: what was refused before is asked again."""
@@ -401,6 +442,20 @@ class Transaction:
 def _verdict(action: Action) -> Verdict:
     """Return what a refusal means for the recipients that it is about."""
     return Verdict.FAILED if action is Action.FAIL else Verdict.DEFERRED
+
+
+def _nothing(line: bytes) -> None:
+    """It has been said."""
+
+
+def _first_of(mail: _Mail, most: int) -> _Mail:
+    """Leave the other recipients to further transactions."""
+    too_many = tuple(position for position, _ in mail.recipients[most:])
+    return attrs.evolve(mail, recipients=mail.recipients[:most], too_many=too_many)
+
+
+def _without_split(reply: Reply) -> Action:
+    return Action.FAIL if reply.permanent else Action.DEFER
 
 
 def _as_ascii(address: str) -> str:
