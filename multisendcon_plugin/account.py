@@ -78,7 +78,7 @@ class Account:
     """Names of other accounts; ``None``: later accounts with the same masks."""
     enabled: bool = True
     replies: tuple[Rule, ...] = ()
-    """Rows of its own, above the table of `failure`."""
+    """What its server says in words of its own: rows above the table of `failure`."""
 
     def classify(self, phase: Phase, reply: Reply) -> Action:
         """Return what follows from a reply of the account's server that is not positive."""

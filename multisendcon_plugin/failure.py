@@ -28,7 +28,7 @@ class Action(enum.Enum):
     """Tried again by the retry schedule; when several different mails in a row hear it, the account
     slows.  It may be about the one mail (greylisting) or about all of them."""
     SPLIT = "split"
-    """The next transaction takes it, at once."""
+    """There are too many recipients in one transaction: the next one takes them, at once."""
     REST = "rest"
     """The account rests; its mail waits, or another account takes it over."""
     SLOW = "slow"
@@ -60,6 +60,11 @@ def _whole_words(words: str | re.Pattern[str]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{words})\b" if words else "", re.IGNORECASE | re.DOTALL)
 
 
+#: Characters of a text that are looked through: what it means stands at its beginning, and a
+#: hostile one is to cost no more than a millisecond.
+_READ = 600
+
+
 @attrs.frozen
 class Rule:
     """One row: which replies it is for, and what follows from them.
@@ -89,7 +94,7 @@ class Rule:
         return (
             self.login in (None, login)
             and self.enhanced.match(reply.enhanced) is not None
-            and self.words.search(f"{reply.enhanced} {reply.text}") is not None
+            and self.words.search(f"{reply.enhanced} {reply.text[:_READ]}") is not None
         )
 
     def applies(self, phase: Phase, reply: Reply, *, login: bool) -> bool:
@@ -121,7 +126,7 @@ _RECIPIENT = (
     r"receiving (?:\S+ ){0,3}(?:rate|too)|limits?\b.* (?:can|may) receive|resolver\.rst\S*"
     r"|recipient(?:'s)? (?:thread|mailbox|storage|has|per)\b.* (?:limit|quota)"
     r"|(?<!your )(?:mailbox|inbox) (?:is |has )?(?:over|full|exceed\w*|quota|storage|limit)"
-    r"|(?:user|recipient|(?<!sender )is) over ?quota|exceeded storage allocation"
+    r"|(?:user|recipient|(?<!sender )is) over ?quota"
 )
 #: One address, or the domain of a sender.
 _ADDRESS = (
@@ -203,9 +208,9 @@ RULES = (
     Rule(_ANY, "[45]..", "", Action.QUOTA, _QUOTA_OF_TIME),
     # Postfix counts by client too.
     Rule(_ANY, "4..", "", Action.SLOW, _FROM_ONE),
-    # Too many recipients (RFC 5321 section 4.5.3.1.10).
-    Rule(_RCPT, "45.|55[02]", r"[45]\.5\.3$", Action.SPLIT),
-    Rule(_ANY, "45.|55[0245]", "", Action.SPLIT, _RECIPIENTS),
+    # Too many recipients (RFC 5321 section 4.5.3.1.10), one of them or the whole mail.
+    Rule(_RCPT | _WHOLE, "[45]..", r"[45]\.5\.3$", Action.SPLIT),
+    Rule(_RCPT | _WHOLE, "45.|55[0245]", "", Action.SPLIT, _RECIPIENTS),
     # One mail or one mailbox, whatever else is said.
     Rule(_ANY, "4..", r"4\.2\.2$", Action.DEFER),
     Rule(_ANY, "5..", r"5\.2\.[23]$|5\.3\.4$|5\.7\.2\d$", Action.FAIL),
@@ -234,7 +239,8 @@ RULES = (
     # A recipient.
     Rule(_RCPT, "4..", r"4\.3\.", Action.DEFER_THEN_SLOW),
     Rule(_RCPT, "4..", "", Action.DEFER_THEN_SLOW, _NO_ROOM),
-    Rule(_RCPT, "552", "", Action.FAIL, "quota|storage|full|space|mailbox"),
+    # What 552 says of storage it says of too many recipients too, in RFC 821.
+    Rule(_RCPT, "552", "", Action.FAIL, "quota|full|space|mailbox"),
     Rule(_RCPT, "452|552", "$", Action.SPLIT),
     # A mail: its sender, its content, or greylisting (rspamd says 451 4.7.1 after the dot).
     Rule(_MAIL | _WHOLE, "4..", r"4\.[126]\.", Action.DEFER),
@@ -242,6 +248,46 @@ RULES = (
     Rule(_ANY, "5..", "", Action.FAIL),
     Rule(_ANY, "...", "", Action.DEFER),
 )
+
+
+class Meaning(enum.Enum):
+    """What a row of an account's own may say."""
+
+    QUOTA = "quota"
+    SLOW = "slow"
+    LOGIN = "login"
+    ACCOUNT = "account"
+    DEFER = "defer"
+    FAIL = "fail"
+
+
+_ACTIONS = {
+    Meaning.QUOTA: Action.QUOTA,
+    Meaning.SLOW: Action.SLOW,
+    Meaning.LOGIN: Action.ALARM,
+    Meaning.ACCOUNT: Action.REST,
+    Meaning.DEFER: Action.DEFER,
+    Meaning.FAIL: Action.FAIL,
+}
+
+
+def own_rule(*, means: Meaning, code: str = "[45]..", text: str = "") -> Rule:
+    """Return a row of an account's own.
+
+    :param code: a pattern for the code.
+    :param text: something that the reply says, code and enhanced code aside or with it; neither
+        case nor the kind of blanks matters.
+    """
+    action = _ACTIONS[means]
+    if not action.stops_account:
+        code = f"(?!421){code}"  # the session ends with it, whatever it was about
+    return Rule(
+        phases=_ANY if action.stops_account else TRANSACTION,
+        code=code,
+        enhanced="",
+        action=action,
+        words=re.compile(r"\s+".join(map(re.escape, text.split())), re.IGNORECASE),
+    )
 
 
 @lru_cache(maxsize=256)

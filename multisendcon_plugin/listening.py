@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from .configuration import ClientSettings, MasterRelay
-from .configuration.endpoints import PROXY, completed
-from .edge import ProxyFactory, RelayESMTPFactory
+from .configuration.endpoints import PROXY, completed, parse_endpoint
+from .edge import ClientsTLS, ProxyFactory, RelayESMTPFactory
 from .errors import ListenError
 from .interfaces import IAccountRegistry, IIntake
 from .registry import AccountRegistry
@@ -65,7 +65,19 @@ def endpoint(description: str, reactor: Any) -> Any:
 
     :raise ValueError: or another error, when Twisted cannot make it.
     """
+    if parse_endpoint(description).prefix == "ssl":
+        reactor = _ClientsReactor(reactor)
     return serverFromString(reactor, completed(description).removeprefix(PROXY))
+
+
+class _ClientsReactor:
+    """A reactor whose ports with TLS speak with each client as its settings say."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def listenSSL(self, port: int, factory: Any, contextFactory: Any, **options: Any) -> Any:
+        return self._reactor.listenSSL(port, factory, ClientsTLS(contextFactory), **options)
 
 
 def listen(description: str, sessions: RelayESMTPFactory, reactor: Any) -> IListeningPort:
@@ -81,6 +93,6 @@ def listen(description: str, sessions: RelayESMTPFactory, reactor: Any) -> IList
     if problems:
         reason = problems[0].getErrorMessage()
         if problems[0].check(LookupError):  # what Twisted says then is an index, or a name
-            reason = "systemd has handed over no such socket (see systemd.socket(5))"
+            reason = "systemd passed no such socket (see systemd.socket(5))"
         raise ListenError(f"cannot listen on {description}: {reason}") from problems[0].value
     return ports[0]

@@ -72,7 +72,7 @@ class Options(usage.Options):
         A fault ends the program with a clear text and exit status 1.
         """
         if bool(self["config"]) == bool(self["demo"]):
-            raise usage.UsageError("say --config=FILE, or --demo to see what the relay does")
+            raise usage.UsageError("give --config=FILE, or --demo to see the relay at work")
         self._forgo_pid_file()
         if self["config"]:
             try:
@@ -122,8 +122,9 @@ class DaemonService(RelayService):
         allowed = descriptors.allow(needed)
         if allowed < needed:
             self.log.warn(
-                "the system allows {allowed} open files (ulimit -n, LimitNOFILE=), but all"
-                " connections that max_connections allows need {needed}",
+                "at most {allowed} files may be open (ulimit -n, LimitNOFILE=), but max_connections"
+                " of [master_relay] and [delivery] may need {needed}; raise the limit or lower the"
+                " keys",
                 allowed=allowed,
                 needed=needed,
             )

@@ -130,6 +130,10 @@ class Client:
         assert self.begin(**envelope)[-1][:3] == "354"
         return self.ask(content + b".")
 
+    def send_no_more(self):
+        """Close the direction to the server, as a socket's shutdown does."""
+        self.session.readConnectionLost()
+
     def hang_up(self):
         self.transport.connected = False
         self.session.connectionLost(Failure(ConnectionLost()))

@@ -92,11 +92,11 @@ def test_check_warns_of_what_should_not_stay_so(tmp_path, capsys):
     path.write_text(CONFIGURATION.replace("[master_relay]", keys))
     assert main(["check", "-c", str(path)]) == 0
     captured = capsys.readouterr()
-    assert "has no faults" in captured.out
+    assert "no faults. Accounts" in captured.out
     for warning in (
-        "relay.pem: everybody on this machine can read it",
-        "users: everybody on this machine can read it",
-        "relay.pem: the certificate has expired on",
+        "relay.pem: readable by everyone on this machine",
+        "users: readable by everyone on this machine",
+        "relay.pem: the certificate expired on",
     ):
         assert f"{tmp_path}/{warning}" in captured.err
     assert captured.err.count("warning: ") == 3
@@ -106,7 +106,7 @@ def test_check_warns_of_a_name_that_servers_do_not_take(config, tmp_path, capsys
     path = tmp_path / "multisendcon.toml"
     path.write_text(CONFIGURATION.replace("relay.example.com", "relay"))
     assert main(["check", "-c", config]) == 0
-    warning = 'warning: [master_relay], hostname: "relay" is not a full name'
+    warning = 'warning: [master_relay], hostname: "relay" is not a fully qualified name'
     assert capsys.readouterr().err.startswith(warning)
 
 
@@ -164,7 +164,7 @@ def test_user_asks_twice_at_a_terminal(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("answers", "why"),
-    [(("c4nary", "c4nari"), "two different passwords"), (("", ""), "there is no password")],
+    [(("c4nary", "c4nari"), "the passwords differ"), (("", ""), "no password given")],
 )
 def test_user_wants_a_password(monkeypatch, capsys, answers, why):
     type_in(monkeypatch, *answers)

@@ -32,11 +32,11 @@ class ClientLogins(LiveRelayTestCase):
         self.pem.write_bytes(certificate + key)
         self.pem.chmod(0o600)
 
-    def start(self, *listen, **keys):
+    def start(self, *listen, more="", **keys):
         self.far = self.provider()
         settings = "\n".join(f"{key} = {value}" for key, value in keys.items())
         text = f'tls_certificate = "{self.pem}"\nusers = "{self.users}"\n{settings}'
-        self.relay(account("All", self.far), listen=listen or (PLAIN,), settings=text)
+        self.relay(account("All", self.far), listen=listen or (PLAIN,), settings=text, more=more)
 
     def port(self, number=0):
         return self.service.addresses[number].port
@@ -95,6 +95,30 @@ class ClientLogins(LiveRelayTestCase):
         # The server has said so.
         assert caught.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
 
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    async def test_an_old_tls_is_spoken_with_an_old_device(self):
+        device = '[[client]]\naddresses = ["127.0.0.1"]\nminimum_tls = "1.0"'
+        listen = (PLAIN, f"ssl:port=0:interface=127.0.0.1:privateKey={self.pem}")
+        self.start(*listen, more=device)
+        context = self.context()
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+
+        def starttls(port):
+            with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+                client.starttls(context=context)
+                client.sendmail(SENDER, [RECIPIENT], CONTENT)
+                return client.sock.version()
+
+        def implicit(port):
+            with smtplib.SMTP_SSL("127.0.0.1", port, timeout=20, context=context) as client:
+                client.sendmail(SENDER, [RECIPIENT], CONTENT)
+                return client.sock.version()
+
+        assert await self.talk(starttls) == "TLSv1"
+        assert await self.talk(implicit, 1) == "TLSv1"
+        await self.far.wait_for(2)
+
     async def test_a_stranger_sends_only_after_its_login(self):
         self.start(allow='["192.0.2.1"]', users_from_anywhere="true")
         with pytest.raises(smtplib.SMTPSenderRefused) as caught:
@@ -130,8 +154,8 @@ class ClientLogins(LiveRelayTestCase):
         self.renew(days=(-9, -1))
         self.users.chmod(0o644)
         self.start()
-        assert self.log.having("relay.pem: the certificate has expired on ")
-        assert self.log.having("users: everybody on this machine can read it")
+        assert self.log.having("relay.pem: the certificate expired on ")
+        assert self.log.having("users: readable by everyone on this machine")
 
     async def test_implicit_tls(self):
         self.start(f"ssl:port=0:interface=127.0.0.1:privateKey={self.pem}")
@@ -182,7 +206,7 @@ class ClientLogins(LiveRelayTestCase):
 
     async def test_a_socket_that_systemd_has_not_handed_over_is_told(self):
         for where in ("index=7", "name=smtp"):
-            with pytest.raises(ListenError, match="systemd has handed over no such socket"):
+            with pytest.raises(ListenError, match="systemd passed no such socket"):
                 self.start(f"systemd:domain=INET:{where}")
 
 

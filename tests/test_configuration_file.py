@@ -105,12 +105,12 @@ def test_a_password_file_is_read_again_from_where_it_was(path, monkeypatch):
     ("content", "why"),
     [
         (None, 'the file "sales.password" cannot be read: No such file or directory'),
-        (b"", 'the file "sales.password" holds no password'),
-        (b"\nc4nary", 'the file "sales.password" holds no password'),
+        (b"", 'the file "sales.password" contains no password'),
+        (b"\nc4nary", 'the file "sales.password" contains no password'),
         (b"c4nary\xff", 'the file "sales.password" is not UTF-8; save it in this encoding'),
         (
             b"c4n\tary",
-            "the password holds a control character; write plain text on one line",
+            "the password contains a control character; write plain text on one line",
         ),
     ],
 )
@@ -182,12 +182,12 @@ def test_a_password_file_that_cannot_be_read_is_a_fault(path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", 'the file "secret" holds no password'),
-        (b"\n" + PASSWORD.encode(), 'the file "secret" holds no password'),
+        (b"", 'the file "secret" contains no password'),
+        (b"\n" + PASSWORD.encode(), 'the file "secret" contains no password'),
         (PASSWORD.encode() + b"\xff", 'the file "secret" is not UTF-8; save it in this encoding'),
         (
             PASSWORD.encode() + b"\0",
-            "the password holds a control character; write plain text on one line",
+            "the password contains a control character; write plain text on one line",
         ),
     ],
 )

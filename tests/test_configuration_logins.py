@@ -21,7 +21,7 @@ AUTHORITY = Authority()
 CERTIFICATE, KEY = AUTHORITY.server_pem("relay.example")
 OTHER_KEY = AUTHORITY.server_pem("relay.example")[1]
 NO_KEY = "there is no private key (PEM) for it; add it to the file, or name the file that has it"
-OTHER = "its private key belongs to another certificate, or is not of the first one"
+OTHER = "its private key does not match the first certificate in the file"
 
 
 def encrypted():
@@ -89,16 +89,16 @@ def test_a_chain_is_read_in_its_order(folder):
 @pytest.mark.parametrize(
     ("certificate", "key", "why"),
     [
-        (b"", b"", "holds no PEM certificate that can be read"),
-        (KEY, KEY, "holds no PEM certificate that can be read"),
-        (CERTIFICATE[:100], KEY, "holds no PEM certificate that can be read"),
+        (b"", b"", "contains no readable PEM certificate"),
+        (KEY, KEY, "contains no readable PEM certificate"),
+        (CERTIFICATE[:100], KEY, "contains no readable PEM certificate"),
         (
             CERTIFICATE,
             CERTIFICATE,
             NO_KEY,
         ),
         (CERTIFICATE, KEY[:60] + KEY[90:], "its private key cannot be read"),
-        (CERTIFICATE, encrypted(), "its private key is encrypted; write it without a passphrase"),
+        (CERTIFICATE, encrypted(), "its private key is encrypted; store it without a passphrase"),
         (
             CERTIFICATE,
             OTHER_KEY,
@@ -127,7 +127,7 @@ def test_a_file_that_is_not_there_is_a_fault(folder, key):
 
 def test_a_key_without_a_certificate_is_a_fault(folder):
     [fault] = faults(folder, tls_key='"key.pem"')
-    assert fault == "tls_key: has no certificate; write tls_certificate"
+    assert fault == "tls_key: needs a certificate; set tls_certificate"
 
 
 # Certificates that servers are shown.
@@ -149,7 +149,7 @@ def test_a_key_without_a_certificate_is_a_fault(folder):
         ),
         (
             {"tls_client_certificate": '"key.pem"', "tls_client_key": '"key.pem"'},
-            "tls_client_certificate: holds no PEM certificate that can be read",
+            "tls_client_certificate: contains no readable PEM certificate",
         ),
         (
             {"tls_client_certificate": '"cert.pem"', "tls_client_key": '"gone"'},
@@ -207,12 +207,12 @@ def test_all_faults_of_the_users_are_told_by_line_without_what_may_be_a_password
         for line, why in [
             (2, f'there is no ":" after the name{make_it}'),
             (3, f'what follows "ann" is no hash of scrypt{make_it}'),
-            (4, '"joe" stands in an earlier line already'),
+            (4, '"joe" is already on an earlier line'),
             (5, f'"" {no_name}'),
             (6, f'" bob" {no_name}'),
-            (7, '"e\\u0007ve" holds a control character'),
+            (7, '"e\\u0007ve" contains a control character'),
             (8, f'what follows "ida" is too weak{make_it}'),
-            (9, '"JOE" stands in an earlier line already, in another case'),
+            (9, '"JOE" is already on an earlier line, in another case'),
         ]
     ]
     assert "c4nary" not in str(found)
@@ -221,7 +221,7 @@ def test_all_faults_of_the_users_are_told_by_line_without_what_may_be_a_password
 def test_a_file_without_users_is_a_fault(folder):
     (folder / "users").write_text("# nobody\n")
     [fault] = faults(folder, users='"users"')
-    assert "names no user; make the line with: multisendcon user NAME" in fault
+    assert "contains no user; make the line with: multisendcon user NAME" in fault
 
 
 def test_users_that_are_not_utf8_are_a_fault(folder):
@@ -233,14 +233,14 @@ def test_users_that_are_not_utf8_are_a_fault(folder):
 @pytest.mark.parametrize(
     ("keys", "fault"),
     [
-        ({"tls_certificate": '"relay.pem"'}, "needs the file of the users; write users"),
+        ({"tls_certificate": '"relay.pem"'}, "needs a file of users; set users"),
         (
             {"users": '"users"'},
-            "needs TLS, because no login is taken in the clear; write tls_certificate",
+            "needs TLS, because logins are not accepted in clear text; set tls_certificate",
         ),
         (
             {"users": '"users"', "listen": '["tcp:25"]'},
-            "needs TLS, because no login is taken in the clear; write tls_certificate",
+            "needs TLS, because logins are not accepted in clear text; set tls_certificate",
         ),
     ],
 )
@@ -259,7 +259,7 @@ def test_logins_from_anywhere(folder, keys):
 def test_a_proxy_is_not_followed_by_tls_from_the_start(folder):
     [fault] = faults(folder, listen='["haproxy:ssl:465"]')
     assert fault == (
-        'listen: "haproxy:ssl:465": behind a proxy there is no TLS from the start, only STARTTLS;'
+        'listen: "haproxy:ssl:465": implicit TLS is not supported behind a proxy, only STARTTLS;'
         " write haproxy:tcp:port=..."
     )
 
@@ -282,7 +282,7 @@ def test_secrets_that_everybody_can_read(folder, name):
     (folder / "cert.pem").chmod(0o644)
     keys = {"tls_certificate": '"cert.pem"', "tls_key": '"key.pem"', "users": '"users"'}
     [warning] = warnings(folder, **keys)
-    assert warning == f"{folder}/{name}: everybody on this machine can read it; chmod o= it"
+    assert warning == f"{folder}/{name}: readable by everyone on this machine; run chmod o= on it"
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_secrets_that_everybody_can_read(folder, name):
         (0, None),
         (22, None),
         (24, "the certificate expires in 5 days, on 20"),
-        (31, "the certificate has expired on 20"),
+        (31, "the certificate expired on 20"),
     ],
 )
 def test_dates_of_the_certificate(folder, days, warning):

@@ -136,7 +136,7 @@ submission_help = false
         ("# one\na =", ", line 2: is not TOML: Invalid value"),
         ('a = """\nb\n', ", line 2: is not TOML: Unterminated string"),
         ("[a]\n[a]", ", line 2: is not TOML: Cannot declare ('a',) twice"),
-        ("a = " + "[" * 100_000, ": is not TOML: the values are nested too deep"),
+        ("a = " + "[" * 100_000, ": is not TOML: the values are nested too deeply"),
     ],
 )
 def test_a_fault_of_the_document(text, fault):
@@ -203,13 +203,13 @@ hostnme = "x"
                 " account"
             ),
             (
-                'line 11, [[account]] "SALES", name: another account has this name; write one of'
-                " its own"
+                'line 11, [[account]] "SALES", name: another account has this name; names must be'
+                " unique"
             ),
             'line 13, [[account]] "SALES", tls_verify: "no" is not a boolean; write true or false',
             'line 14, [[account]] "SALES", colour: unknown key; known here: '
             + ", ".join(TABLES["account"].kinds),
-            'line 19, [ndr], recipient: "both" needs the postmaster\'s address; write postmaster',
+            'line 19, [ndr], recipient: "both" needs the address of the postmaster; set postmaster',
             "line 22, [master_relay], hostnme: unknown key; did you mean hostname?",
         ]
     ]
@@ -225,10 +225,7 @@ def test_reports_to_the_postmaster_go_with_an_address():
     assert read(text).ndr.postmaster == "pm@example.com"
 
 
-LOOP = (
-    " is this relay itself, so mail would go round in a loop; write the server that takes the"
-    " mail from here"
-)
+LOOP = " is this relay itself, so mail would loop; name the server that comes next"
 
 
 @pytest.mark.parametrize(

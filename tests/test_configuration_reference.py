@@ -22,10 +22,10 @@ IN_WORDS = {
     ),
     ("client", "submission_help"): "as in [master_relay]",
     ("master_relay", "tls_certificate"): "unset, no STARTTLS",
-    ("master_relay", "tls_key"): "unset, it is in the file of the certificate",
-    ("master_relay", "users"): "unset, nobody",
+    ("master_relay", "tls_key"): "unset, the key is in the file of the certificate",
+    ("master_relay", "users"): "unset, no one",
     ("ndr", "sender"): "mailer-daemon at the hostname above",
-    ("ndr", "server"): "unset, the reports leave through the accounts like any mail",
+    ("ndr", "server"): "unset, reports are sent through the accounts like any mail",
     ("ndr", "tls"): (
         '"opportunistic"; "auto" with a login, with port 465, or with a key tls_... below'
     ),
@@ -44,8 +44,8 @@ IN_WORDS = {
     },
     ("account", "senders"): "unset, every sender",
     ("account", "recipients"): "unset, every recipient",
-    ("account", "fixed_sender"): "unset, the sender stays",
-    ("account", "fallback"): "unset, later accounts with the same senders and recipients",
+    ("account", "fixed_sender"): "unset, the sender is kept",
+    ("account", "fallback"): "unset, later accounts that match the same senders and recipients",
 }
 
 

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.account import Auth, Tls
-from multisendcon_plugin.configuration import BareLf, ReportTo
+from multisendcon_plugin.configuration import BareLf, MinimumTls, ReportTo
 from multisendcon_plugin.configuration.faults import Unfit
 from multisendcon_plugin.configuration.quantities import duration, size
+from multisendcon_plugin.failure import Meaning, own_rule
 from multisendcon_plugin.masks import Masks
 
 MIB = 1024 * 1024
-CONTROL = "holds a control character; write plain text on one line"
+CONTROL = "contains a control character; write plain text on one line"
 DURATION = 'is not a duration; write a number of seconds, or for example "90s", "5m", "4h" or "3d"'
 SIZE = 'is not a size; write a number of bytes, or for example "512 KiB", "50 MiB" or "1 GiB"'
 HOST = 'is not a host name or IP address; write for example "smtp.example.com"'
@@ -47,11 +48,20 @@ LISTEN_INTERFACE = (
     r" '\:\:1'"
 )
 
+ROW = '{ code = "550", text = "sending limit", means = "quota" }'
+MEANS = (
+    'is not known; write "quota", "slow", "login", "account", "defer" or "fail" (nearest: "quota")'
+)
+CODE = (
+    "is not the code of a refusal; write three digits from 400 to 599, with a dot for any digit,"
+    ' for example "550" or "55."'
+)
+
 BAD = [
     ("master_relay", "listen", "'tcp:2500'", ['"tcp:2500" is not a list; write ["tcp:2500"]']),
-    ("master_relay", "listen", "25", ["25 is not a list; write it in [ ]"]),
-    ("master_relay", "listen", "[]", ["the list is empty; write at least one value in it"]),
-    ("master_relay", "listen", "[25]", ["25 is not text; write it in quotes"]),
+    ("master_relay", "listen", "25", ["25 is not a list; put it in [ ]"]),
+    ("master_relay", "listen", "[]", ["the list is empty; it needs at least one value"]),
+    ("master_relay", "listen", "[25]", ["25 is not text; put it in quotes"]),
     ("master_relay", "listen", "['tpc:25']", [f'"tpc:25" {ENDPOINT.format(" (nearest: tcp)")}']),
     ("master_relay", "listen", "['127.0.0.1']", [f'"127.0.0.1" {ENDPOINT.format("")}']),
     ("master_relay", "listen", "['port=25']", [f'"port=25" {ENDPOINT.format("")}']),
@@ -91,7 +101,7 @@ BAD = [
         "['tcp6:25:interface=2001:db8::1']",
         [
             (
-                '"tcp6:25:interface=2001:db8::1" has too many parts; the colons of an IPv6 address'
+                '"tcp6:25:interface=2001:db8::1" has too many parts; colons in an IPv6 address'
                 r" need backslashes, for example 'tcp6:port=2500:interface=\:\:1'"
             )
         ],
@@ -102,10 +112,10 @@ BAD = [
         "['tcp:prot=25', 'tcp:25:x=y']",
         [
             (
-                '"tcp:prot=25" has an unknown part prot; tcp knows port, interface, backlog'
+                '"tcp:prot=25" has an unknown parameter prot; tcp takes port, interface, backlog'
                 " (nearest: port)"
             ),
-            '"tcp:25:x=y" has an unknown part x; tcp knows port, interface, backlog',
+            '"tcp:25:x=y" has an unknown parameter x; tcp takes port, interface, backlog',
         ],
     ),
     (
@@ -121,7 +131,7 @@ BAD = [
         "master_relay",
         "listen",
         r"['tcp:25\']",
-        [r'"tcp:25\\" ends in a backslash; write it without'],
+        [r'"tcp:25\\" ends with a backslash; remove it'],
     ),
     (
         "master_relay",
@@ -197,7 +207,7 @@ BAD = [
     ("master_relay", "max_header_size", "0", [f"0 {SIZE}"]),
     ("master_relay", "submission_help", "1", ["1 is not a boolean; write true or false"]),
     ("client", "addresses", "", ["is missing; every client needs it"]),
-    ("client", "addresses", "[]", ["the list is empty; write at least one value in it"]),
+    ("client", "addresses", "[]", ["the list is empty; it needs at least one value"]),
     ("client", "addresses", '["scanner"]', [f'"scanner" {NETWORK}']),
     (
         "client",
@@ -205,6 +215,14 @@ BAD = [
         '"fixed"',
         ['"fixed" is not known; write "refuse" or "fix" (nearest: "fix")'],
     ),
+    (
+        "client",
+        "minimum_tls",
+        '"1.3"',
+        ['"1.3" is not known; write "1.0", "1.1" or "1.2" (nearest: "1.2")'],
+    ),
+    ("client", "minimum_tls", "1.0", ['1.0 is not known; write "1.0", "1.1" or "1.2"']),
+    ("client", "starttls", '"no"', ['"no" is not a boolean; write true or false']),
     ("client", "submission_help", '"yes"', ['"yes" is not a boolean; write true or false']),
     (
         "master_relay",
@@ -214,14 +232,14 @@ BAD = [
     ),
     ("spool", "path", '""', ['"" is empty; write a value or leave the key out']),
     ("spool", "path", r'"a\u0000"', [rf'"a\u0000" {CONTROL}']),
-    ("spool", "path", "2024-01-02", ["2024-01-02 is not text; write it in quotes"]),
+    ("spool", "path", "2024-01-02", ["2024-01-02 is not text; put it in quotes"]),
     (
         "delivery",
         "max_connections",
         "2.0",
         ["2.0 is not a count; write a number from 1 to 1000000"],
     ),
-    ("delivery", "retry", "[]", ["the list is empty; write at least one value in it"]),
+    ("delivery", "retry", "[]", ["the list is empty; it needs at least one value"]),
     ("delivery", "retry", '"5m"', ['"5m" is not a list; write ["5m"]']),
     (
         "delivery",
@@ -252,12 +270,12 @@ BAD = [
         ],
     ),
     ("ndr", "recipient", "1", ['1 is not known; write "sender", "postmaster" or "both"']),
-    ("ndr", "recipient", '"both"', ['"both" needs the postmaster\'s address; write postmaster']),
+    ("ndr", "recipient", '"both"', ['"both" needs the address of the postmaster; set postmaster']),
     (
         "ndr",
         "recipient",
         '"postmaster"',
-        ['"postmaster" needs the postmaster\'s address; write postmaster'],
+        ['"postmaster" needs the address of the postmaster; set postmaster'],
     ),
     (
         "ndr",
@@ -274,8 +292,13 @@ BAD = [
     ),
     ("ndr", "server", '"a b"', [f'"a b" {HOST}']),
     ("ndr", "port", "0", ["0 is not a port; write a number from 1 to 65535"]),
-    ("ndr", "username", '"u"', ["has no password; write password, or leave both out"]),
-    ("ndr", "password", f'"{PASSWORD}"', ["has no username; write username, or leave both out"]),
+    ("ndr", "username", '"u"', ["is set without password; set both or neither"]),
+    (
+        "ndr",
+        "password",
+        f'"{PASSWORD}"',
+        ["is set without username; set both or neither"],
+    ),
     ("account", "name", '" "', ['" " is empty; write a value or leave the key out']),
     ("account", "name", "", ["is missing; every account needs it"]),
     ("account", "name", r'"a\u2028b"', [rf'"a\u2028b" {CONTROL}']),
@@ -290,20 +313,20 @@ BAD = [
         '"25"',
         ['"25" is not a port; write a number from 1 to 65535, without quotes'],
     ),
-    ("account", "username", '"u"', ["has no password; write password, or leave both out"]),
+    ("account", "username", '"u"', ["is set without password; set both or neither"]),
     ("account", "username", r'"u\u0000"', [rf'"u\u0000" {CONTROL}']),
     (
         "account",
         "password",
         f'"{PASSWORD}"',
-        ["has no username; write username, or leave both out"],
+        ["is set without username; set both or neither"],
     ),
     ("account", "password", f'{{ text = "{PASSWORD}" }}', [SECRET]),
     ("account", "password", '{ file = "known", env = "known" }', [SECRET]),
     ("account", "password", "{}", [SECRET]),
     ("account", "password", "5", [SECRET]),
     ("account", "password", f'["{PASSWORD}"]', [SECRET]),
-    ("account", "password", "{ file = 5 }", ["5 is not text; write it in quotes"]),
+    ("account", "password", "{ file = 5 }", ["5 is not text; put it in quotes"]),
     ("account", "password", '{ file = "gone" }', ["gone cannot be read"]),
     ("account", "password", '{ env = "gone" }', ["gone cannot be read"]),
     ("account", "password", '{ credential = "gone" }', ["gone cannot be read"]),
@@ -311,7 +334,7 @@ BAD = [
         "account",
         "password",
         rf'"{PASSWORD}\n"',
-        ["the password holds a control character; write plain text on one line"],
+        ["the password contains a control character; write plain text on one line"],
     ),
     (
         "account",
@@ -324,7 +347,7 @@ BAD = [
             )
         ],
     ),
-    ("account", "local_address", "3221225994", ["3221225994 is not text; write it in quotes"]),
+    ("account", "local_address", "3221225994", ["3221225994 is not text; put it in quotes"]),
     ("account", "helo_domain", '"a b"', [f'"a b" {HELO}']),
     ("account", "helo_domain", '"[::1]"', [f'"[::1]" {HELO}']),
     ("account", "helo_domain", '"[IPv6:192.0.2.1]"', [f'"[IPv6:192.0.2.1]" {HELO}']),
@@ -355,15 +378,15 @@ BAD = [
         "account",
         "senders",
         "[]",
-        ["no mask is left; write at least one, or leave the key out to admit all"],
+        ["there is no mask; write at least one, or leave the key out to match everyone"],
     ),
     (
         "account",
         "senders",
         '","',
-        ["no mask is left; write at least one, or leave the key out to admit all"],
+        ["there is no mask; write at least one, or leave the key out to match everyone"],
     ),
-    ("account", "senders", "5", ["5 is not a list; write it in [ ]"]),
+    ("account", "senders", "5", ["5 is not a list; put it in [ ]"]),
     ("account", "recipients", r'["*@a\r\n.example"]', [rf'"*@a\u000d\u000a.example" {CONTROL}']),
     (
         "account",
@@ -403,10 +426,58 @@ BAD = [
     ("account", "auth", '"PLAIN"', [f'"PLAIN" {AUTH} (nearest: "plain")']),
     ("account", "max_connections", "0", ["0 is not a count; write a number from 1 to 1000000"]),
     ("account", "fallback", '"Backup"', ['"Backup" is not a list; write ["Backup"]']),
-    ("account", "fallback", '["Sales"]', ["names the account itself; name another"]),
+    ("account", "fallback", '["Sales"]', ["names the account itself; name another account"]),
     ("account", "fallback", '["Backup"]', ['there is no account "Backup"; name another account']),
     ("account", "fallback", '["sale"]', ['there is no account "sale"; did you mean "Sales"?']),
     ("account", "enabled", "0", ["0 is not a boolean; write true or false"]),
+    ("account", "replies", "'550'", ['"550" is not a list; write ["550"]']),
+    ("account", "replies", "['550']", [f'"550" is not a row; write for example {ROW}']),
+    (
+        "account",
+        "replies",
+        "[{}]",
+        [
+            "a row needs code, text or both, to say which replies it is for",
+            f"a row needs means; write for example {ROW}",
+        ],
+    ),
+    (
+        "account",
+        "replies",
+        "[{ means = 'quota' }]",
+        ["a row needs code, text or both, to say which replies it is for"],
+    ),
+    ("account", "replies", "[{ code = '550' }]", [f"a row needs means; write for example {ROW}"]),
+    (
+        "account",
+        "replies",
+        "[{ text = '', means = 'quota' }]",
+        ['text: "" is empty; write a value or leave the key out'],
+    ),
+    ("account", "replies", "[{ text = 'x', means = 'quotas' }]", [f'means: "quotas" {MEANS}']),
+    (
+        "account",
+        "replies",
+        "[{ text = 'x', means = 'quota', phase = 'rcpt' }]",
+        ['unknown key "phase" in a row; a row has code, text, means'],
+    ),
+    (
+        "account",
+        "replies",
+        "[{ txt = 'x', code = '550', means = 'quota' }]",
+        ['unknown key "txt" in a row; did you mean text?'],
+    ),
+    *(
+        ("account", "replies", f"[{{ code = {code}, means = 'quota' }}]", [f"code: {shown} {CODE}"])
+        for code, shown in [
+            ("550", "550"),
+            ("'250'", '"250"'),
+            ("'55'", '"55"'),
+            ("'5[05].'", '"5[05]."'),
+            ("'5.7.1'", '"5.7.1"'),
+            ("'...'", '"..."'),
+        ]
+    ),
 ]
 
 
@@ -454,6 +525,9 @@ GOOD = [
      (ip_network("192.0.2.7"), ip_network("2001:db8::/32"))),
     ("client", "bare_lf", '"fix"', BareLf.FIX),
     ("client", "bare_lf", '"refuse"', BareLf.REFUSE),
+    ("client", "minimum_tls", '"1.0"', MinimumTls.TLS_1_0),
+    ("client", "minimum_tls", '"1.1"', MinimumTls.TLS_1_1),
+    ("client", "starttls", "false", False),
     ("client", "submission_help", "true", True),
     ("spool", "path", '"spool"', "/base/spool"),
     ("delivery", "retry", '["5m", 7.5]', (300.0, 7.5)),
@@ -488,6 +562,11 @@ GOOD = [
     ("account", "tls_client_certificate", '"known"', "/base/known"),
     ("account", "auth", '"cram-md5"', Auth.CRAM_MD5),
     ("account", "fallback", "[]", ()),
+    ("account", "replies", "[]", ()),
+    ("account", "replies", "[{ code = '55.', text = 'x', means = 'fail' }]",
+     (own_rule(code="55.", text="x", means=Meaning.FAIL),)),
+    ("account", "replies", "[{ code = '4..', means = 'slow' }, { text = 'y', means = 'defer' }]",
+     (own_rule(code="4..", means=Meaning.SLOW), own_rule(text="y", means=Meaning.DEFER))),
 ]  # fmt: skip
 
 
@@ -514,9 +593,9 @@ def test_a_password_is_kept_in_the_place_that_is_named(password):
 @pytest.mark.parametrize(
     ("secret", "reason"),
     [
-        ("", 'the file "known" holds no password'),
-        ("a\tb", "the password holds a control character; write plain text on one line"),
-        ("a\udc80", "the password holds a control character; write plain text on one line"),
+        ("", 'the file "known" contains no password'),
+        ("a\tb", "the password contains a control character; write plain text on one line"),
+        ("a\udc80", "the password contains a control character; write plain text on one line"),
     ],
 )
 def test_a_place_without_a_usable_password_is_told(secret, reason):

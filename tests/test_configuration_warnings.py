@@ -8,8 +8,8 @@ from configuration_examples import Paper, document, read
 from multisendcon_plugin import configuration
 
 ADVICE = (
-    "is not a full name, and some servers reject all mail from a client that introduces itself"
-    " with it (504); write the name that this machine has in the DNS, for example"
+    "is not a fully qualified name, and some servers reject all mail from a client that uses such"
+    " a name in EHLO (504); write the name that this machine has in the DNS, for example"
     ' "relay.example.com"'
 )
 RELAY = "[master_relay], hostname"

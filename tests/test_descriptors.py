@@ -71,5 +71,5 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
         timeout=60,
         check=True,
     )
-    assert ("allows 700 open files" in result.stdout) == warning
+    assert ("at most 700 files may be open" in result.stdout) == warning
     assert f"({min(hard, 2114)}, {hard})" in result.stdout

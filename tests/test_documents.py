@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from configparser import ConfigParser
 from pathlib import Path
@@ -62,3 +63,17 @@ def test_the_unit_for_systemd_starts_the_relay_whatever_has_ended_it():
     with pytest.raises(SystemExit, match=r"multisendcon\.toml: cannot be read"):
         options.parseOptions(arguments)
     assert options["nodaemon"]
+
+
+@pytest.mark.parametrize("name", ["README.rst", "docs/running.rst"])
+def test_the_command_lines_of_twistd_are_right(name):
+    text = (ROOT / name).read_text("utf-8")
+    found = re.findall(r"twistd( [^`$]*?multisendcon --config=[A-Za-z/.]+)", text)
+    found += [
+        " " + " ".join(json.loads(words)[1:])
+        for words in re.findall(r"^ +CMD (.*)", text, re.MULTILINE)
+    ]
+    assert found
+    for arguments in found:
+        with pytest.raises(SystemExit, match="cannot be read: No such file"):
+            ServerOptions().parseOptions(arguments.split())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
+from twisted.mail.interfaces import IMessageDeliveryFactory
 
 from multisendcon_plugin.configuration import MasterRelay
 from multisendcon_plugin.edge.wire import CONTENT_READ, LAST_WORDS, READ_AHEAD
 from multisendcon_plugin.errors import SpoolError
-from tests.edge_clients import MAIL, Edge, account
+from tests.edge_clients import MAIL, Edge, account, offer_security
 
 LIMITS = MasterRelay()
 LONGEST_LINE = LIMITS.max_command_line
@@ -170,6 +171,63 @@ def test_refused_recipients_are_no_errors():
     client = edge.client()
     recipients = [b"%d@no.example" % n for n in range(10 * MOST_ERRORS)]
     assert client.begin(recipients=[*recipients, b"b@y.example"])[-1].startswith("354")
+
+
+REST_OF_A_MAIL = [
+    [b"DATA"],
+    [b"BDAT 5 LAST\r\nabc"],
+    [b"BDAT 5\r\nabc", b"BDAT 0 LAST"],
+]
+
+
+@pytest.mark.parametrize("rest", REST_OF_A_MAIL)
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@no.example>"],
+        [b"MAIL FROM:<a@x.example>", *[b"RCPT TO:<b@@y.example>"] * 3],
+        [b"MAIL FROM:<a@x.example> SIZE=99999999999", *[b"RCPT TO:<b@y.example>"] * 50],
+        [b"MAIL FROM:<a@@x.example>", b"RCPT TO:<b@y.example>"],
+    ],
+)
+def test_what_was_pipelined_after_a_refusal_is_no_error(envelope, rest):
+    client = Edge(account(recipients=["!*@no.example"])).client()
+    for _ in range(2 * MOST_ERRORS):
+        replies = client.ask(*envelope, *rest, b"RSET")
+        assert replies[-2].startswith("503 5.5.1")
+        assert replies[-1].startswith("250 2.0.0")
+    assert client.send_mail()[-1].startswith("250 2.0.0 queued")
+
+
+def test_a_spool_that_is_full_makes_no_errors_of_what_was_pipelined():
+    edge = Edge()
+    edge.intake.full = True
+    client = edge.client()
+    mail = [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>", b"DATA"]
+    replies = client.ask(*mail * MOST_ERRORS)
+    assert [reply[:3] for reply in replies] == ["452", "503", "503"] * MOST_ERRORS
+    assert not client.closed
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"DATA"],
+        [b"RCPT TO:<b@y.example>"],
+        [b"BDAT 0 LAST"],
+        [b"MAIL FROM:<a@x.example>", b"DATA", b"RSET"],
+        [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@no.example>", b"RSET", b"DATA"],
+        [b"MAIL FROM:<a@@x.example>", b"MAIL FROM:<a@x.example>", b"DATA", b"RSET"],
+        [b"MAIL FROM:<a@x.example> FOO=1"],
+        [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@no.example>", b"FOO", b"RSET"],
+    ],
+)
+def test_what_follows_no_refusal_of_an_envelope_stays_an_error(lines):
+    client = Edge(account(recipients=["!*@no.example"])).client()
+    for _ in range(MOST_ERRORS):
+        replies = client.ask(*lines)
+    assert replies[-1] == "421 4.7.0 too many errors, closing"
+    assert client.closed
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT"])
@@ -509,6 +567,101 @@ def test_client_that_vanishes_after_its_final_dot_has_its_mail_taken():
     edge.intake.go_on()
     (message,) = edge.messages
     assert message.content.endswith(MAIL)
+
+
+# Clients that send no more, but read.
+
+WHOLE_MAIL = b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n" + MAIL + b".\r\n"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("mails", [1, 2, 3])
+@pytest.mark.parametrize("last", [b"", b"NOOP\r\n", b"QUIT\r\n"])
+def test_all_mails_before_a_half_close_are_taken_and_answered(waits, mails, last):
+    edge = Edge()
+    edge.intake.waits = waits
+    client = edge.client()
+    client.send(mails * WHOLE_MAIL + last)
+    if waits or not last.startswith(b"QUIT"):
+        client.send_no_more()
+    said = client.replies()
+    for _ in range(mails if waits else 0):
+        assert not client.closed
+        edge.intake.go_on()
+        said += client.replies()
+    queued = [line for line in said if line.startswith("250 2.0.0 queued")]
+    assert len(queued) == len(edge.messages) == mails
+    assert said[-1][:3] == {b"NOOP\r\n": "250", b"QUIT\r\n": "221"}.get(last, "250")
+    assert client.closed
+    client.hang_up()
+    assert edge.clock.getDelayedCalls() == []
+    assert not edge.factory._sessions
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"MAIL FROM:<a@x.example>\r\n",
+        b"MAIL FROM:<a@x.exam",
+        WHOLE_MAIL[:-1],
+        WHOLE_MAIL[:-3],
+        WHOLE_MAIL.replace(b"DATA\r\n", b"BDAT 500 LAST\r\n"),
+        WHOLE_MAIL.replace(b"DATA\r\n", b"BDAT 5\r\n")[:-20],
+    ],
+)
+def test_a_mail_that_has_not_come_whole_before_a_half_close_is_not_taken(begun):
+    edge = Edge()
+    client = edge.client()
+    client.send(begun)
+    client.send_no_more()
+    assert client.closed
+    assert not edge.messages
+    assert all(draft.discarded for draft in edge.intake.drafts)
+    edge.clock.advance(LAST_WORDS)
+    assert client.cut_off
+
+
+def test_a_half_closed_connection_is_not_read_again():
+    edge = Edge()
+    edge.intake.waits = True
+    client = edge.client()
+    client.send_mail()
+    client.session.pauseProducing()
+    client.send_no_more()
+    client.send_no_more()
+    client.session.resumeProducing()
+    assert client.paused
+    edge.intake.go_on()
+    assert client.closed
+
+
+def test_a_login_before_a_half_close_is_answered():
+    edge = Edge()
+    client = edge.client()
+    answer = Deferred()
+    offer_security(client)
+    client.session.login_in_clear = True
+    client.session.portal.login = lambda *_: answer
+    client.ask(b"AUTH PLAIN AGpvZQBzZWNyZXQ=", b"NOOP")
+    client.send_no_more()
+    assert not client.closed
+    answer.callback((IMessageDeliveryFactory, client.session.deliveryFactory, lambda: None))
+    assert [line[:3] for line in client.replies()] == ["235", "250"]
+    assert client.closed
+
+
+def test_a_stop_of_the_relay_does_not_cut_the_last_mail_of_a_half_closed_connection():
+    edge = Edge()
+    edge.intake.waits = True
+    client = edge.client()
+    client.send(2 * WHOLE_MAIL)
+    client.send_no_more()
+    edge.factory.stop()
+    edge.intake.go_on()
+    assert [line[:3] for line in client.replies()][-2:] == ["250", "421"]
+    assert client.closed
+    assert len(edge.messages) == 1
 
 
 def test_fault_of_the_spool_is_logged_also_when_the_client_has_gone():

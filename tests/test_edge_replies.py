@@ -173,7 +173,7 @@ OTHERS = [
     ("501 5.5.4", lambda: ask(SENDER + b" BODY=BINARYMIME")),
     ("501 5.5.4", lambda: ask(SENDER + b" SMTPUTF8=yes")),
     ("501 5.5.4", lambda: ask(SENDER + b" RET=ALL")),
-    ("501 5.5.4", lambda: ask(SENDER + b" ENVID=+")),
+    ("501 5.5.4", lambda: ask(SENDER + b" ENVID=+00")),
     ("501 5.5.4", lambda: ask(SENDER + b" SIZE=1 SIZE=1")),
     ("501 5.5.4", lambda: ask(SENDER + b" ?")),
     ("501 5.5.4", lambda: ask_secured(SENDER + b" AUTH")),

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from multisendcon_plugin.failure import RULES, Action, classify
+from multisendcon_plugin.failure import RULES, Action, Meaning, classify, own_rule
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 from tests.provider_replies import TOO_MANY_FOR_ONE_MAIL, rows
@@ -136,3 +136,51 @@ def test_between_mails_every_reply_is_about_the_account():
     for phase in set(Phase) - {Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.CONTENT, Phase.END}:
         for row in rows():
             assert classify(phase, row.reply).stops_account
+
+
+# Rows of an account's own.
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ((550, "", "Sending limit reached"), True),
+        ((550, "5.1.2", "your SENDING\nLIMITS are low"), True),
+        ((451, "", "sending limit"), True),
+        ((550, "", "limit of sending"), False),
+        ((250, "", "sending limit"), False),
+    ],
+)
+def test_a_row_of_ones_own_is_for_a_text_of_any_case(said, found):
+    rule = own_rule(text="sending  limit", means=Meaning.QUOTA)
+    assert rule.applies(Phase.END, Reply(*said), login=True) is found
+
+
+def test_it_may_name_the_enhanced_code_as_the_log_shows_it():
+    rule = own_rule(text="5.7.99 go away", means=Meaning.LOGIN)
+    assert rule.applies(Phase.RCPT, Reply(550, "5.7.99", "Go away"), login=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "codes"), [("550", {550}), ("45.", set(range(450, 460))), ("[45]..", None)]
+)
+def test_it_is_for_a_code_whose_digits_may_be_any(code, codes):
+    rule = own_rule(code=code, means=Meaning.ACCOUNT)
+    found = {n for n in range(200, 600) if rule.applies(Phase.MAIL, Reply(n), login=False)}
+    assert found == (codes or set(range(400, 600)))
+
+
+@pytest.mark.parametrize("meaning", Meaning)
+def test_a_mail_is_not_what_a_session_is_about(meaning):
+    own = (own_rule(text="x", means=meaning),)
+    stops = meaning not in (Meaning.DEFER, Meaning.FAIL)
+    for phase, code in [(Phase.GREETING, 554), (Phase.LOGIN, 535), (Phase.MAIL, 421)]:
+        action = classify(phase, Reply(code, "", "x"), own=own)
+        assert action.stops_account
+        assert (action is not classify(phase, Reply(code, "", "x"))) <= stops
+
+
+def test_the_first_row_counts():
+    own = (own_rule(text="x", means=Meaning.SLOW), own_rule(code="550", means=Meaning.FAIL))
+    assert classify(Phase.END, Reply(550, "", "x"), own=own) is Action.SLOW
+    assert classify(Phase.END, Reply(550, "", "y"), own=own) is Action.FAIL

@@ -230,7 +230,7 @@ def test_a_commit_that_was_not_read_fails_and_nothing_is_stored(world, size):
     done = world.commit(world.begin(LONG[:size]))
     world.cut()
     assert [type(failure.value) for failure in done] == [SpoolError]
-    assert str(done[0].value) == "the process that has the spool is gone"
+    assert str(done[0].value) == "the process that owns the spool is gone"
     assert world.beyond.messages == []
 
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 
+import attrs
 import pytest
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.task import Clock
@@ -31,6 +32,8 @@ allow = ["192.0.2.0/24", "::1"]
 [[client]]
 addresses = ["192.0.2.7"]
 bare_lf = "fix"
+minimum_tls = "1.0"
+starttls = false
 
 [ndr]
 sender = "mailer-daemon@relay.example"
@@ -221,8 +224,8 @@ def test_it_is_told_what_it_has_to_know_first(world):
     assert setup.ports == PORTS
     assert setup.last == 40
     assert setup.master_relay.hostname == "relay.example"
-    assert [client.addresses for client in setup.clients] == [
-        client.addresses for client in parse(CONFIGURATION).clients
+    assert [attrs.astuple(client) for client in setup.clients] == [
+        attrs.astuple(client) for client in parse(CONFIGURATION).clients
     ]
     assert [account.name for account in setup.accounts] == ["Sales", "Rest"]
     assert setup.accounts[0].senders.match("joe@sales.example")
@@ -257,7 +260,7 @@ def test_its_messages_go_to_the_intake(world):
 def test_what_it_says_before_it_has_a_log_is_logged(world):
     with logged() as log:
         world.process.protocol.childDataReceived(2, b"Traceback \xff\n")
-    assert log.texts(LogLevel.error) == ["the front process: Traceback �"]
+    assert log.texts(LogLevel.error) == ["front process: Traceback �"]
 
 
 # When it ends by itself.
@@ -274,8 +277,8 @@ def test_it_is_started_again_after_longer_and_longer_pauses(world):
             assert world.started == number + 1
     assert (pauses[0], pauses[-1]) == (FIRST_PAUSE, LONGEST_PAUSE)
     assert log.texts(LogLevel.critical)[1] == (
-        "the front process has ended: A process has ended with a probable error condition: "
-        "process ended with exit code 1.; the next one is started in 2 s"
+        "the front process ended unexpectedly: A process has ended with a probable error"
+        " condition: process ended with exit code 1.; starting a new one in 2 s"
     )
 
 
@@ -304,7 +307,7 @@ def test_a_process_that_cannot_be_started_is_tried_again(world):
     assert world.started == 2
     assert log.texts(LogLevel.critical)[1:] == [
         f"the front process cannot be started: [Errno {errno.EAGAIN}] no more processes;"
-        f" the next one is started in {pause} s"
+        f" starting a new one in {pause} s"
         for pause in (2, 4)
     ]
     assert world.process.kinds() == [Kind.SETUP]
@@ -350,7 +353,7 @@ def test_one_that_does_not_end_is_killed(world):
         assert stopped == []
         world.process.end()
     assert stopped == [None]
-    assert log.texts() == ["the front process does not end; it is killed"]
+    assert log.texts() == ["the front process did not exit in time; killing it"]
     assert world.reactor.getDelayedCalls() == []
     assert world.started == 1
 

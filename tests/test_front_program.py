@@ -138,7 +138,9 @@ def world(monkeypatch):
 def test_when_it_cannot_begin_the_log_says_why_and_it_ends(world):
     with logged() as log:
         world.say(Kind.SETUP, 0, b"not to be read")
-    assert log.texts(LogLevel.critical) == ["clients cannot be served"]
+    assert log.texts(LogLevel.critical) == [
+        "internal error at the start of the front process (a bug)"
+    ]
     assert world.reactor.hasStopped
 
 

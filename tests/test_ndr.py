@@ -137,9 +137,10 @@ the recipients below. Recipients who are not listed are not affected.
     connection lost
 
 --\x20
-The mail server relay.example.com made this report by itself; please do
-not answer it. It knows the message as C1S. Details for administrators,
-and the header of the message, are attached.
+This report was created automatically by the mail server
+relay.example.com; please do not reply to it. The ID of the message
+there is C1S. Details for administrators, and the header of the message,
+are attached.
 
 --=_DIGEST
 Content-Type: message/delivery-status
@@ -201,7 +202,7 @@ Your message of Sun, 23 Nov 2025 14:29:00 UTC has not been delivered to
 the recipients below yet. Delivery will be tried again until Wed, 26 Nov
 2025 14:29:00 UTC.
 
-There is nothing you have to do. Please do not send the message again.
+You do not have to do anything. Please do not send the message again.
 
 <slow@b.example>
 
@@ -212,9 +213,10 @@ There is nothing you have to do. Please do not send the message again.
     450 4.7.1 Come back in five minutes
 
 --\x20
-The mail server relay.example.com made this report by itself; please do
-not answer it. It knows the message as C1S. Details for administrators,
-and the header of the message, are attached.
+This report was created automatically by the mail server
+relay.example.com; please do not reply to it. The ID of the message
+there is C1S. Details for administrators, and the header of the message,
+are attached.
 
 --=_DIGEST
 Content-Type: message/delivery-status
@@ -736,7 +738,7 @@ def test_a_mail_that_was_passed_on_is_reported_without_alarm():
     assert fields["Status"] == "2.6.0"
     assert fields["Diagnostic-Code"] == "smtp; 250 2.6.0 queued as 77"
     text = words(made)
-    assert "was handed over" in text
+    assert "was passed on to the next" in text
     assert "<nobody@b.example>\n\n    The mail server smtp.provider.example said:" in text.replace(
         "\r\n", "\n"
     )

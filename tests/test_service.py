@@ -85,7 +85,7 @@ class Listening(ServiceTestCase):
             relay.privilegedStartService()
         self.addCleanup(relay.stopService)
         [warning] = log.texts(LogLevel.warn)
-        assert warning.startswith('[master_relay], hostname: "relay" is not a full name')
+        assert warning.startswith('[master_relay], hostname: "relay" is not a fully qualified name')
 
     def test_it_listens_where_it_says(self):
         relay = self.listening_on(

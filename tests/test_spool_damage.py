@@ -76,11 +76,11 @@ def test_what_cannot_be_read_stops_no_other_mail_and_new_mail_is_not_taken(store
         for _ in range(2):
             with pytest.raises(SpoolError, match="malformed"):
                 store.read(deliveries[7].message)
-        with pytest.raises(SpoolError, match="no new mail is stored"):
+        with pytest.raises(SpoolError, match="the spool takes no new mail"):
             commit(store, b"new")
     [text] = log.texts()
     assert text.startswith(f"{store.folder}/spool.db: ")
-    assert "no new mail is accepted; what can be read is still sent" in text
+    assert "new mail is rejected (451); readable mail is still delivered" in text
     assert "sqlite3 spool.db .recover" in text
     for delivery in (*deliveries[:7], *deliveries[8:]):
         assert store.read(delivery.message).startswith(b"mail ")
@@ -101,7 +101,7 @@ def test_a_write_that_meets_damage_is_the_last_one(store):
         with pytest.raises(SpoolBrokenError):
             commit(store, b"new")
     [text] = log.texts()
-    assert "nothing is written, accepted or sent any more" in text
+    assert "no mail is accepted or sent any more" in text
     assert "sqlite3 spool.db .recover" in text
     assert store.waiting("Sales") == tuple(deliveries)
 
@@ -186,7 +186,7 @@ def test_files_are_not_swept_up_with_a_lost_database(store):
     whole = file.read_bytes()
     file.unlink()
     for start in (store.open, lambda: check(str(store.folder))):
-        with pytest.raises(SpoolError, match=r"/content: there is mail"):
+        with pytest.raises(SpoolError, match=r"/content: contains mail"):
             start()
     file.write_bytes(whole)
     store.open()
@@ -209,7 +209,7 @@ def test_what_was_cut_off_of_a_database_with_a_log_is_found_when_it_is_read(stor
             except SpoolError:
                 unread += 1
         assert 0 < unread < len(deliveries)
-        with pytest.raises(SpoolError, match="no new mail is stored"):
+        with pytest.raises(SpoolError, match="the spool takes no new mail"):
             commit(store, b"new")
     assert len(log.texts()) == 1
 
@@ -277,7 +277,7 @@ class FailedDiskTestCase(LiveRelayTestCase):
                 await self.send()
             assert refused.value.smtp_code == 451
         assert writer._connection.tried == 1
-        [line] = self.log.having("restart after checking the disk")
+        [line] = self.log.having("check the disk, then restart the relay")
         assert f"{self.folder}/spool/spool.db" in line
         await self.service.stopService()
         assert len(provider.mails) == 1

@@ -143,7 +143,7 @@ def test_commits_reach_the_disk(store):
 
 def test_a_second_one_is_told_what_to_do(store):
     with (
-        pytest.raises(SpoolLockedError, match=rf"pid {os.getpid()}.*stop that one"),
+        pytest.raises(SpoolLockedError, match=rf"pid {os.getpid()}.*stop that process"),
         opened(store.folder),
     ):
         pass
@@ -701,14 +701,12 @@ def test_after_a_failed_sync_nothing_is_written_any_more(store, statement, code,
     done.append(store.spool.settle(Settlement(delivery=delivery, remaining=None)))
     with logged() as log:
         for each in done:
-            with pytest.raises(SpoolBrokenError, match="nothing is written any more"):
+            with pytest.raises(SpoolBrokenError, match="the spool has stopped writing"):
                 store.wait(each)
     assert connection.tried == which
     [text] = log.texts()
-    assert (
-        f"{store.folder}/spool.db: made up; nothing is written, accepted or sent any more" in text
-    )
-    assert "restart after checking the disk" in text
+    assert f"{store.folder}/spool.db: made up; no mail is accepted or sent any more" in text
+    assert "check the disk, then restart the relay" in text
     assert "recover" not in text
     assert store.waiting("Sales") == (delivery,)
     assert store.read(delivery.message) == b"text"
@@ -732,10 +730,10 @@ def test_after_a_failed_sync_of_a_file_nothing_is_written_any_more(store, monkey
     with Busy(store):
         draft = store.begin(bytes(300 * KIB))
         done = draft.commit(ENVELOPE, 0, PARCELS)
-    with logged() as log, pytest.raises(SpoolBrokenError, match="nothing is written any more"):
+    with logged() as log, pytest.raises(SpoolBrokenError, match="the spool has stopped writing"):
         store.wait(done)
     assert len(tried) == (1 if which == "file" else 2)
-    assert "restart after checking the disk" in log.texts()[0]
+    assert "check the disk, then restart the relay" in log.texts()[0]
     store.close()
     store.open()
     assert store.waiting("Sales") == (delivery,)

@@ -284,7 +284,7 @@ def test_without_a_socket_from_systemd_the_start_fails(tmp_path):
     write(tmp_path, "systemd:domain=INET:name=smtp")
     result = twistd(tmp_path, "-n", "multisendcon", "--config=relay.toml")
     assert result.returncode == 1
-    assert "systemd has handed over no such socket" in result.stdout + result.stderr
+    assert "systemd passed no such socket" in result.stdout + result.stderr
 
 
 # Certificates.

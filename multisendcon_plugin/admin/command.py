@@ -35,13 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="multisendcon",
-        description="Look at a configuration of multisendcon, or make lines for it. "
-        "The relay itself is run by: twistd multisendcon --config=FILE",
+        description="Check a configuration of multisendcon, or create lines for it. "
+        "The relay itself is started by: twistd multisendcon --config=FILE",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    check = commands.add_parser("check", help="find all faults of a configuration")
+    check = commands.add_parser("check", help="report all faults of a configuration, and warnings")
     check.set_defaults(run=_check)
     explain = commands.add_parser("explain", help="say which account takes a mail, and why")
     explain.add_argument("sender", type=_address, help='the reverse-path; "" for the null one')
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (check, explain):
         command.add_argument("-c", "--config", required=True, metavar="FILE")
     user = commands.add_parser(
-        "user", help="print the line of a user who may log in, for the file of the key users"
+        "user", help="print the line of a user for the file named by the key users"
     )
     user.add_argument("name", type=_user_name)
     user.set_defaults(run=_user)
@@ -76,7 +76,7 @@ def _check(options: argparse.Namespace) -> int:
     configuration = load(options.config)
     for warning in warnings(configuration, time.time()):
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"{options.config} has no faults. Its accounts, topmost first:")
+    print(f"{options.config}: no faults. Accounts, in order of priority:")
     for account in configuration.accounts:
         state = "" if account.enabled else " (not enabled)"
         senders = ", ".join(account.senders.texts) or "every sender"
@@ -93,7 +93,7 @@ def _explain(options: argparse.Namespace) -> int:
     for recipient in options.recipient:
         route = registry.route(sender, recipient) if sender else registry.route_null("", recipient)
         if route is None:
-            print(f"<{recipient}>: no account takes it; it is refused with 550 5.7.1")
+            print(f"<{recipient}>: no account takes it; it is rejected with 550 5.7.1")
             status = 1
         else:
             print(f"<{recipient}>: {route.account} ({route.reason})")
@@ -118,10 +118,10 @@ def _ask_password() -> str:
     """
     if sys.stdin.isatty():
         password = getpass.getpass("Password: ")
-        if password != getpass.getpass("The same again: "):
-            raise ValueError("these are two different passwords")
+        if password != getpass.getpass("Repeat it: "):
+            raise ValueError("the passwords differ")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
-        raise ValueError("there is no password")
+        raise ValueError("no password given")
     return password

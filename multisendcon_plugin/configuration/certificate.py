@@ -38,7 +38,7 @@ class ServerCertificate:
         if now < begin.timestamp():
             return f"the certificate is not valid before {begin:%Y-%m-%d %H:%M} UTC"
         if now > end.timestamp():
-            return f"the certificate has expired on {end:%Y-%m-%d %H:%M} UTC"
+            return f"the certificate expired on {end:%Y-%m-%d %H:%M} UTC"
         days = int(end.timestamp() - now) // 86_400
         if days < RENEWED_BEFORE:
             return f"the certificate expires in {days} days, on {end:%Y-%m-%d %H:%M} UTC"
@@ -53,7 +53,7 @@ def parse_certificate(certificate: bytes, key: bytes) -> ServerCertificate:
     try:
         chain = tuple(x509.load_pem_x509_certificates(certificate))
     except ValueError:
-        raise Unfit("holds no PEM certificate that can be read") from None
+        raise Unfit("contains no readable PEM certificate") from None
     found = _KEY.search(key)
     if not found:
         raise Unfit(
@@ -62,9 +62,9 @@ def parse_certificate(certificate: bytes, key: bytes) -> ServerCertificate:
     try:
         private = load_pem_private_key(found[0], None)
     except TypeError:
-        raise Unfit("its private key is encrypted; write it without a passphrase") from None
+        raise Unfit("its private key is encrypted; store it without a passphrase") from None
     except Exception:  # whatever is wrong, nothing of it is to be told
         raise Unfit("its private key cannot be read") from None
     if private.public_key() != chain[0].public_key():
-        raise Unfit("its private key belongs to another certificate, or is not of the first one")
+        raise Unfit("its private key does not match the first certificate in the file")
     return ServerCertificate(chain, private)

@@ -48,6 +48,9 @@ PROXY = "haproxy:"
 BACKLOG = 65_535
 #: Who may write to a local socket can send mail: our user and group.  Twisted would have 666.
 _SOCKET_MODE = "660"
+#: The methods of OpenSSL by which a server still finds a version that a client may speak: those for
+#: TLS 1.0 and 1.1 alone would need a lower security level too, which an endpoint string cannot set.
+_SSL_METHODS = ("SSLv23_METHOD", "TLS_METHOD", "TLS_SERVER_METHOD", "TLSv1_2_METHOD")
 _ARGUMENT = re.compile(r"((?:[^:=\\]|\\.)*)(?:=((?:[^:\\]|\\.)*))?:", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _MODE = re.compile(r"0?[0-7]{3}")
@@ -109,7 +112,7 @@ def _arguments(text: str) -> list[tuple[str, str]]:
     """Split at the colons; each piece is a pair of name, ``""`` when it has none, and value."""
     pieces = list(_ARGUMENT.finditer(text + ":"))
     if "".join(piece[0] for piece in pieces) != text + ":":
-        raise Unfit(f"{shown(text)} ends in a backslash; write it without")
+        raise Unfit(f"{shown(text)} ends with a backslash; remove it")
     return [
         ("", _unescape(piece[1]))
         if piece[2] is None
@@ -129,7 +132,7 @@ def _named(text: str, kind: str, arguments: list[tuple[str, str]]) -> dict[str, 
     for position, (name, value) in enumerate(arguments):
         if not name and position >= len(free):
             raise Unfit(
-                f"{shown(text)} has too many parts; the colons of an IPv6 address need"
+                f"{shown(text)} has too many parts; colons in an IPv6 address need"
                 r" backslashes, for example 'tcp6:port=2500:interface=\:\:1'"
             )
         name = name or free[position]  # noqa: PLW2901 - the same name, now known
@@ -138,7 +141,8 @@ def _named(text: str, kind: str, arguments: list[tuple[str, str]]) -> dict[str, 
             hint = f" (nearest: {guess})" if guess else ""
             known = ", ".join(free)
             raise Unfit(
-                f"{shown(text)} has an unknown part {shown_key(name)}; {kind} knows {known}{hint}"
+                f"{shown(text)} has an unknown parameter {shown_key(name)}; {kind} takes"
+                f" {known}{hint}"
             )
         named[name] = value
     return named
@@ -148,12 +152,18 @@ def _check(text: str, endpoint: Endpoint) -> None:
     if text.startswith(PROXY) and endpoint.secure:
         # Twisted would look for it inside of TLS, but proxies send it before.
         raise Unfit(
-            f"{shown(text)}: behind a proxy there is no TLS from the start, only STARTTLS; write"
+            f"{shown(text)}: implicit TLS is not supported behind a proxy, only STARTTLS; write"
             " haproxy:tcp:port=..."
         )
     required = _REQUIRED.get(endpoint.prefix, "port")
     if not endpoint.parameters.get(required):
         raise Unfit(f"{shown(text)} has no {required}; write {endpoint.prefix}:{required}=...")
+    method = endpoint.parameters.get("sslmethod")
+    if method is not None and method not in _SSL_METHODS:
+        raise Unfit(
+            f"{shown(text)}: with sslmethod={shown_key(method)} no client can connect; leave it"
+            " out, and for old devices write minimum_tls in a [[client]]"
+        )
     port = endpoint.parameters.get("port")
     if port is not None and not (_NUMBER.fullmatch(port) and int(port) <= 65535):
         raise Unfit(

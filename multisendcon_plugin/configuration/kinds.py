@@ -33,11 +33,11 @@ _FINGERPRINT = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.ASCII
 def text(value: object) -> str:
     """Convert text of one line that is not empty."""
     if not isinstance(value, str):
-        raise Unfit(f"{shown(value)} is not text; write it in quotes")
+        raise Unfit(f"{shown(value)} is not text; put it in quotes")
     if not value.strip():
         raise Unfit(f"{shown(value)} is empty; write a value or leave the key out")
     if _has_control(value):
-        raise Unfit(f"{shown(value)} holds a control character; write plain text on one line")
+        raise Unfit(f"{shown(value)} contains a control character; write plain text on one line")
     return value
 
 
@@ -54,9 +54,9 @@ def listed(
     def convert(value: object) -> tuple[Each, ...]:
         if not isinstance(value, list):
             example = f"; write [{shown(value)}]" if isinstance(value, str) else ""
-            raise Unfit(f"{shown(value)} is not a list{example or '; write it in [ ]'}")
+            raise Unfit(f"{shown(value)} is not a list{example or '; put it in [ ]'}")
         if not value and not empty:
-            raise Unfit("the list is empty; write at least one value in it")
+            raise Unfit("the list is empty; it needs at least one value")
         converted = []
         reasons: list[str] = []
         for each in value:
@@ -131,7 +131,7 @@ def secret(surroundings: Surroundings) -> Callable[[object], Secret]:
     def read(source: str, place: str) -> str:
         password = sources[source](place)
         if not password:
-            raise Unfit(f"the {source} {shown(place)} holds no password")
+            raise Unfit(f"the {source} {shown(place)} contains no password")
         return _password(password)
 
     def read_again(source: str, place: str) -> str:
@@ -161,7 +161,7 @@ def secret(surroundings: Surroundings) -> Callable[[object], Secret]:
 
 def _password(value: str) -> str:
     if _has_control(value):
-        raise Unfit("the password holds a control character; write plain text on one line")
+        raise Unfit("the password contains a control character; write plain text on one line")
     return value
 
 

@@ -103,7 +103,7 @@ def masks(value: object) -> Masks:
     if isinstance(value, str):
         pieces = [piece.strip() for piece in text(value).split(",") if piece.strip()]
     if pieces == []:
-        raise Unfit("no mask is left; write at least one, or leave the key out to admit all")
+        raise Unfit("there is no mask; write at least one, or leave the key out to match everyone")
     # One by one first, so that every mask with a fault is told.
     return Masks.parse(listed(lambda piece: _mask(text(piece)))(pieces))
 

@@ -33,7 +33,7 @@ def parse(text: str, origin: str, surroundings: Surroundings) -> Configuration:
     try:
         document = tomllib.loads(text)
     except RecursionError:
-        fault = Fault(reason="is not TOML: the values are nested too deep")
+        fault = Fault(reason="is not TOML: the values are nested too deeply")
         raise ConfigurationError([sentence(origin, fault)]) from None
     except ValueError as error:
         # A number with thousands of digits is a ValueError without a place.

@@ -40,9 +40,9 @@ def _login(section: Section) -> Iterator[Fault]:
         return
     username, password = section.value("username"), section.value("password")
     if username and not password:
-        yield section.fault("username", "has no password; write password, or leave both out")
+        yield section.fault("username", "is set without password; set both or neither")
     if password and not username:
-        yield section.fault("password", "has no username; write username, or leave both out")
+        yield section.fault("password", "is set without username; set both or neither")
 
 
 def _tls(section: Section) -> Iterator[Fault]:
@@ -65,7 +65,7 @@ def _unique_names(accounts: Sequence[Section]) -> Iterator[Fault]:
         if account.sound("name"):
             name = account.value("name")
             if name.casefold() in seen:
-                yield account.fault("name", "another account has this name; write one of its own")
+                yield account.fault("name", "another account has this name; names must be unique")
             seen.add(name.casefold())
 
 
@@ -74,7 +74,7 @@ def _fallbacks(accounts: Sequence[Section]) -> Iterator[Fault]:
     for account in accounts:
         for fallback in account.value("fallback") or ():
             if account.sound("name") and fallback == account.value("name"):
-                yield account.fault("fallback", "names the account itself; name another")
+                yield account.fault("fallback", "names the account itself; name another account")
             elif fallback not in names:
                 guess = nearest(fallback, names)
                 right = f"did you mean {shown(guess)}?" if guess else "name another account"
@@ -88,25 +88,25 @@ def _postmaster(ndr: Section) -> Iterator[Fault]:
     if not ndr.value("postmaster"):
         yield ndr.fault(
             "recipient",
-            f"{shown(recipient.value)} needs the postmaster's address; write postmaster",
+            f"{shown(recipient.value)} needs the address of the postmaster; set postmaster",
         )
 
 
 def _logins(master_relay: Section) -> Iterator[Fault]:
     certificate = not master_relay.sound("tls_certificate") or master_relay.value("tls_certificate")
     if master_relay.value("tls_key") and not certificate:
-        yield master_relay.fault("tls_key", "has no certificate; write tls_certificate")
+        yield master_relay.fault("tls_key", "needs a certificate; set tls_certificate")
     if not master_relay.value("users_from_anywhere"):
         return
     if master_relay.sound("users") and not master_relay.value("users"):
-        yield master_relay.fault("users_from_anywhere", "needs the file of the users; write users")
+        yield master_relay.fault("users_from_anywhere", "needs a file of users; set users")
     if certificate or not master_relay.sound("listen"):
         return
     endpoints = map(parse_endpoint, master_relay.value("listen"))
     if not any(endpoint.secure for endpoint in endpoints):
         yield master_relay.fault(
             "users_from_anywhere",
-            "needs TLS, because no login is taken in the clear; write tls_certificate",
+            "needs TLS, because logins are not accepted in clear text; set tls_certificate",
         )
 
 
@@ -124,8 +124,8 @@ def _loops(master_relay: Section, ndr: Section, accounts: Sequence[Section]) -> 
         if any(_is_served_by(server, port, endpoint, own) for endpoint in endpoints):
             yield section.fault(
                 "server",
-                f"{shown(server)} with port {port} is this relay itself, so mail would go"
-                " round in a loop; write the server that takes the mail from here",
+                f"{shown(server)} with port {port} is this relay itself, so mail would loop;"
+                " name the server that comes next",
             )
 
 

@@ -13,12 +13,14 @@ import attrs
 from ..account import Account, Auth, Tls
 from . import kinds, names, quantities
 from .kinds import Kind
+from .replies import replies
 from .surroundings import Surroundings
 from .values import (
     BareLf,
     ClientSettings,
     DeliverySettings,
     MasterRelay,
+    MinimumTls,
     NdrSettings,
     ReportTo,
     SpoolSettings,
@@ -96,6 +98,8 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
             {
                 "addresses": kinds.listed(names.network),
                 "bare_lf": kinds.choice(BareLf),
+                "minimum_tls": kinds.choice(MinimumTls),
+                "starttls": quantities.flag,
                 "submission_help": quantities.flag,
             },
             required=("addresses",),
@@ -134,6 +138,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "max_mails_per_connection": quantities.count,
                 "fallback": kinds.listed(kinds.text, empty=True),
                 "enabled": quantities.flag,
+                "replies": replies,
             },
             required=("name", "server"),
             repeated=True,

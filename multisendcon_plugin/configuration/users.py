@@ -44,7 +44,7 @@ def parse_users(path: str, text: str) -> Users:
             name, hash_ = _read_line(line)
             if user_key(name) in keys:
                 how = "" if name in hashes else ", in another case"
-                raise ValueError(f"{shown(name)} stands in an earlier line already{how}")
+                raise ValueError(f"{shown(name)} is already on an earlier line{how}")
             keys.add(user_key(name))
             hashes[name] = hash_
         except ValueError as error:
@@ -52,7 +52,7 @@ def parse_users(path: str, text: str) -> Users:
     if reasons:
         raise Unfit(*reasons)
     if not hashes:
-        raise Unfit(f"the file {shown(path)} names no user; {_MAKE_IT}")
+        raise Unfit(f"the file {shown(path)} contains no user; {_MAKE_IT}")
     return Users(path, hashes)
 
 
@@ -72,7 +72,7 @@ def check_name(name: str) -> None:
             " space around it"
         )
     if any(unicodedata.category(character)[0] == "C" for character in name):
-        raise ValueError(f"{shown(name)} holds a control character")
+        raise ValueError(f"{shown(name)} contains a control character")
 
 
 def _read_line(line: str) -> tuple[str, PasswordHash]:

@@ -70,12 +70,25 @@ class BareLf(enum.Enum):
     FIX = "fix"
 
 
+class MinimumTls(enum.Enum):
+    """The oldest version of TLS that is spoken with a client."""
+
+    TLS_1_0 = "1.0"
+    TLS_1_1 = "1.1"
+    TLS_1_2 = "1.2"
+
+
 @attrs.frozen(kw_only=True)
 class ClientSettings:
-    """``[[client]]``: what differs for some clients."""
+    """``[[client]]``: what differs for some clients.
+
+    :param starttls: it is offered, where there is a certificate.
+    """
 
     addresses: tuple[Network, ...]
     bare_lf: BareLf = BareLf.REFUSE
+    minimum_tls: MinimumTls = MinimumTls.TLS_1_2
+    starttls: bool = True
     submission_help: bool = False
 
 

@@ -39,9 +39,9 @@ def _short_names(configuration: Configuration) -> Iterator[str]:
     for where, name in names.items():
         if not is_full(name):
             yield (
-                f"{where}: {shown(name)} is not a full name, and some servers reject all mail from"
-                " a client that introduces itself with it (504); write the name that this machine"
-                ' has in the DNS, for example "relay.example.com"'
+                f"{where}: {shown(name)} is not a fully qualified name, and some servers reject all"
+                " mail from a client that uses such a name in EHLO (504); write the name that this"
+                ' machine has in the DNS, for example "relay.example.com"'
             )
 
 
@@ -51,7 +51,7 @@ def _readable_secrets(settings: MasterRelay) -> Iterator[str]:
         secrets.append(settings.users.path)
     for path in secrets:
         if path and _everybody_reads(path):
-            yield f"{path}: everybody on this machine can read it; chmod o= it"
+            yield f"{path}: readable by everyone on this machine; run chmod o= on it"
 
 
 def _everybody_reads(path: str) -> bool:

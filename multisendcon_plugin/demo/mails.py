@@ -61,13 +61,13 @@ MAILS = (
         "From: News <news@example.com>\nTo: reader3@list.example\nSubject: Autumn, 3 of 3",
     ),
     _mail(
-        "a sender without an account of his own: the last account takes all the rest",
+        "a sender without an account of their own: the last account takes all the rest",
         "info@example.com",
         "bob@elsewhere.example",
         "From: info@example.com\nTo: bob@elsewhere.example\nSubject: Opening hours",
     ),
     _mail(
-        "one mail, two recipients, two accounts: the partner has a way of its own",
+        "one mail, two recipients, two accounts: the partner has its own",
         "info@example.com",
         "carol@partner.example dave@elsewhere.example",
         "From: info@example.com\nTo: carol@partner.example, dave@elsewhere.example\n"
@@ -81,7 +81,7 @@ MAILS = (
         "To: anna@customer.example\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=",
     ),
     _mail(
-        "8-bit content leaves as it came",
+        "8-bit content leaves unchanged",
         "info@example.com",
         "eve@elsewhere.example",
         "From: info@example.com\nTo: eve@elsewhere.example\nSubject: Umlauts\n"
@@ -97,14 +97,14 @@ MAILS = (
         "All work and no play makes a dull catalogue.\n" * 23_000,
     ),
     _mail(
-        "an automatic answer has no sender: its From: decides, and nothing is replaced",
+        "an automatic reply has no sender: its From: decides, and nothing is replaced",
         "",
         "anna@customer.example",
         "From: boss@sales.example.com\nTo: anna@customer.example\nSubject: I am on holiday\n"
         "Auto-Submitted: auto-replied",
     ),
     _mail(
-        "a recipient whom nobody knows: the author gets a report",
+        "an unknown recipient: the author gets a report",
         "info@example.com",
         "nobody@elsewhere.example",
         "From: info@example.com\nTo: nobody@elsewhere.example\nSubject: Are you there?",

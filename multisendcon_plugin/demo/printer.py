@@ -24,13 +24,13 @@ _TITLE = """
     ==================================================================
 
     A demonstration.  The relay listens on 127.0.0.1 port {port}; it has four accounts at three
-    providers, which live in this program too.  No mail leaves this machine, no file stays.
+    providers, which run in this program as well.  No mail leaves this machine, and no file stays.
 
-    The accounts, topmost first; the first one that takes sender and recipient gets the mail:
+    The accounts in order of priority; the first one that matches sender and recipient is used:
 """
 _INVITATION = """
-    That was the dozen.  The relay goes on: send mails of your own, from any sender you like,
-    from another terminal, and see here what becomes of them.
+    That was the dozen.  The relay keeps running: send mails of your own from another terminal, from
+    any sender you like, and see here what happens to them.
 
       python3 -c "import smtplib; smtplib.SMTP('127.0.0.1', {port}).sendmail(
         'you@sales.example.com', 'me@anywhere.example', 'Subject: My own\\n\\nHello')"
@@ -62,7 +62,7 @@ class Printer:
             for line in _account_lines(account):
                 self.say(f"  {name:<11} {line}")
                 name = ""
-        self.say("\nA dozen mails go in; this is how they arrive:\n")
+        self.say("\nA dozen mails are sent; this is how they arrive:\n")
 
     def invite(self, port: int) -> None:
         """Say how to send one's own mail."""

@@ -3,6 +3,6 @@
 from .factory import RelayESMTPFactory
 from .protocol import RelayESMTP
 from .proxy import ProxyFactory
-from .tls import ServerTLS
+from .tls import ClientsTLS, ServerTLS
 
-__all__ = ["ProxyFactory", "RelayESMTP", "RelayESMTPFactory", "ServerTLS"]
+__all__ = ["ClientsTLS", "ProxyFactory", "RelayESMTP", "RelayESMTPFactory", "ServerTLS"]

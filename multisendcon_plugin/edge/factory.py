@@ -98,7 +98,9 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if host and self._counts[counted_as(host)] >= most:
             self.log.warn("{host} is sent away: too many connections from there", host=host)
             return Refusal(replies.TOO_MANY_FROM_THERE, self._clock)
-        session: Any = self.protocol(MECHANISMS if self._checker else {}, self._tls)
+        own = settings_for(host, self._clients) if host else None
+        tls = self._tls if own is None or own.starttls else None
+        session: Any = self.protocol(MECHANISMS if self._checker else {}, tls)
         session.client_address = client
         session.login_in_clear = _is_local(client) and _is_local(connection)
         session.is_stranger = not allowed
@@ -106,10 +108,10 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
         session.refused = partial(self._refused, host)
-        own = settings_for(host, self._clients) if host else None
         desk = self._desk
         session.limits = self._limits
         if own:
+            session.minimum_tls = own.minimum_tls
             desk = attrs.evolve(desk, completes=own.submission_help)
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
         deliveries = MessageDeliveryFactory(desk, session.keyword)

@@ -22,6 +22,8 @@ from .parameters import ReversePath, read_bdat, read_mail, read_rcpt
 from .session import ESMTPSession
 from .transfer import ChunkedMessage, Content
 
+_ENVELOPE_MISSING = (replies.MAIL_FIRST, replies.RCPT_FIRST)
+
 
 class RelayESMTP(ESMTPSession):
     """One session with a client, and the mail in it.
@@ -37,6 +39,7 @@ class RelayESMTP(ESMTPSession):
         self._from: ReversePath | None = None
         self._to: list[Callable[[], ChunkedMessage]] = []
         self._content: Content | None = None
+        self._envelope_refused = False
         self._time_limit: IDelayedCall | None = None
         self._chunk_is_last = False
         self.owes_reply = False
@@ -57,8 +60,8 @@ class RelayESMTP(ESMTPSession):
             self._time_limit = None
         self._forget_content()
 
-    def close_with(self, reply: Reply) -> None:
-        super().close_with(reply)
+    def hang_up(self) -> None:
+        super().hang_up()
         self._forget_content()
 
     def stop(self) -> None:
@@ -92,6 +95,7 @@ class RelayESMTP(ESMTPSession):
 
     def _sender_accepted(self, path: ReversePath) -> None:
         self._from = path
+        self._envelope_refused = False
         # The timer of the session's last transaction, moved on: that costs less than a new one.
         if self._time_limit:
             self._time_limit.reset(self.limits.transaction)
@@ -101,7 +105,7 @@ class RelayESMTP(ESMTPSession):
 
     def _time_is_up(self) -> None:
         self._time_limit = None
-        if self._from is not None:
+        if self._from is not None and not self.owes_reply:
             self.close_with(replies.MAIL_TOO_SLOW)
 
     def do_RCPT(self, rest: bytes) -> None:
@@ -123,6 +127,16 @@ class RelayESMTP(ESMTPSession):
             raise ReplyError(replies.LOGIN_FIRST)
         return self.delivery.validateFrom(helo, origin)
 
+    def _refuse(self, reply: Reply) -> None:
+        super()._refuse(reply)
+        if self.verb in (b"MAIL", b"RCPT") and reply not in _ENVELOPE_MISSING:
+            self._envelope_refused = True
+
+    def is_error(self, reply: Reply) -> bool:
+        # A client that pipelines has sent the rest of a mail when it reads of the refusal.
+        follows = self._envelope_refused and reply in _ENVELOPE_MISSING
+        return not follows and super().is_error(reply)
+
     def do_RSET(self, rest: bytes) -> None:
         self._no_argument(rest)
         self.forget_transaction()
@@ -131,6 +145,7 @@ class RelayESMTP(ESMTPSession):
     def forget_transaction(self) -> None:
         self._from = None
         self._to = []
+        self._envelope_refused = False
         self._forget_content()
 
     # The content.
@@ -216,9 +231,9 @@ class RelayESMTP(ESMTPSession):
     def _content_ended(self, content: Content) -> None:
         self.mode = smtp.COMMAND
         self._content = None
-        self.forget_transaction()
         if content.refusal:
             self._refuse(content.refusal)
+            self.forget_transaction()
         else:
             self.owes_reply = True
             self.when(content.end(), self._queued)
@@ -228,7 +243,9 @@ class RelayESMTP(ESMTPSession):
         self.say(Reply(250, "2.0.0", f"queued as {name}"))
 
     def answered(self) -> None:
-        self.owes_reply = False
+        if self.owes_reply:
+            self.owes_reply = False
+            self.forget_transaction()
         if self._stopping:
             self.close_with(replies.SHUTTING_DOWN)
 

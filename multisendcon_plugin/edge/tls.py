@@ -1,6 +1,7 @@
 """TLS towards clients: the certificate that they are shown, read again when it has been renewed.
 
-TLS 1.2 or newer, and the ciphers that Twisted takes for sound.
+TLS 1.2 or newer, and the ciphers that Twisted takes for sound; with clients whose `[[client]]` says
+so, older versions too.
 """
 
 from __future__ import annotations
@@ -14,9 +15,55 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ..configuration import ServerCertificate, load_certificate
+from ..configuration import MinimumTls, ServerCertificate, load_certificate
 from ..errors import ConfigurationError
 from ..stamp import Stamp, stamp
+
+_OLD_VERSIONS = {
+    MinimumTls.TLS_1_0: ssl.TLSVersion.TLSv1_0,
+    MinimumTls.TLS_1_1: ssl.TLSVersion.TLSv1_1,
+}
+#: What clients get that speak them.  Their signatures are of MD5 and SHA-1, which OpenSSL has only
+#: at level 0 (SSL_CTX_set_security_level(3)).
+_OLD_CIPHERS = (
+    b"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:DHE+AES:RSA+AESGCM:RSA+AES:!aNULL"
+    b":@SECLEVEL=0"
+)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class ClientsTLS:
+    """Makes the server's side of TLS sessions, for each client as old as its session says.
+
+    :param options: the certificate, and what most clients get.
+    """
+
+    def __init__(self, options: ssl.CertificateOptions) -> None:
+        self._options = options
+        self._contexts = {MinimumTls.TLS_1_2: options.getContext()}
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        """Return the server's side of a new session.
+
+        :param protocol: Twisted's layer of TLS, around our session.
+        """
+        session = getattr(protocol, "wrappedProtocol", None)
+        minimum = getattr(session, "minimum_tls", MinimumTls.TLS_1_2)
+        if minimum not in self._contexts:
+            self._contexts[minimum] = self._old(minimum)
+        return SSL.Connection(self._contexts[minimum], None)
+
+    def _old(self, minimum: MinimumTls) -> SSL.Context:
+        options = self._options
+        context = ssl.CertificateOptions(
+            privateKey=options.privateKey,
+            certificate=options.certificate,
+            extraCertChain=options.extraCertChain,
+            dhParameters=options.dhParameters,
+            insecurelyLowerMinimumTo=_OLD_VERSIONS[minimum],
+        ).getContext()
+        context.set_cipher_list(_OLD_CIPHERS)
+        return context
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -39,13 +86,13 @@ class ServerTLS:
         self._wall = wall
         self._doubt = ""
         self._stamp = self._look()
-        self._current, self._context = self._load()
+        self._current, self._clients = self._load()
 
-    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:  # noqa: ARG002
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """Return the server's side of a new session."""
         self._renew()
         self._tell_doubt()
-        return SSL.Connection(self._context, None)
+        return self._clients.serverConnectionForTLS(protocol)
 
     def _renew(self) -> None:
         current = self._look()
@@ -53,7 +100,7 @@ class ServerTLS:
             return
         self._stamp = current
         try:
-            self._current, self._context = self._load()
+            self._current, self._clients = self._load()
         except ConfigurationError as error:
             self.log.error(
                 "the certificate stays as it was, since the new one cannot be used: {error}",
@@ -71,7 +118,7 @@ class ServerTLS:
     def _look(self) -> Stamp:
         return stamp(path for path in (self._certificate, self._key) if path)
 
-    def _load(self) -> tuple[ServerCertificate, SSL.Context]:
+    def _load(self) -> tuple[ServerCertificate, ClientsTLS]:
         current = load_certificate(self._certificate, self._key)
         own, *authorities = (crypto.X509.from_cryptography(each) for each in current.chain)
         options = ssl.CertificateOptions(
@@ -81,7 +128,7 @@ class ServerTLS:
             raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
         )
         try:
-            return current, options.getContext()
+            return current, ClientsTLS(options)
         except SSL.Error as error:  # for example a key that is too short
             reasons = ", ".join(entry[-1] for entry in error.args[0])
             raise ConfigurationError([f"{self._certificate}: {reasons}"]) from None

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
+    IHalfCloseableProtocol,
     IHandshakeListener,
     IPushProducer,
     ISSLTransport,
@@ -28,7 +29,7 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..configuration import MasterRelay
+from ..configuration import MasterRelay, MinimumTls
 from ..errors import SpoolError, SpoolFullError
 from ..outlet import Outlet
 from ..reply import Reply, ReplyError
@@ -45,11 +46,12 @@ CONTENT_READ = 4 * READ_AHEAD
 LAST_WORDS = 10.0
 
 
-@implementer(IHandshakeListener, IPushProducer)
+@implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
 class ESMTPWire(smtp.ESMTP):
     """The reading and writing of one session.
 
     :ivar callLater: the clock's, for time-outs.
+    :ivar minimum_tls: the oldest version that is spoken with this client; see `ClientsTLS`.
     :ivar client_address: whose session it is, when the transport does not know, behind a proxy.
     :ivar ended: fires when the connection is gone.
     :ivar more_is_here: octets have come after the line that is being carried out.
@@ -59,6 +61,7 @@ class ESMTPWire(smtp.ESMTP):
     transport: Any
     noisy = False
     limits = Limits.of(MasterRelay())
+    minimum_tls = MinimumTls.TLS_1_2
     client_address: IAddress | None = None
     log = Logger()
 
@@ -66,11 +69,13 @@ class ESMTPWire(smtp.ESMTP):
         super().__init__(*args, **keywords)
         self._input = b""
         self._done = 0
+        self._line = b""
         self._output: list[bytes] = []
         self._overlong = b""
         self._waiting = False
         self._advancing = False
         self._closing = False
+        self._nothing_follows = False
         self._errors = 0
         self._not_reading: set[str] = set()
         self._in_handshake = False
@@ -132,6 +137,19 @@ class ESMTPWire(smtp.ESMTP):
             self._onLogout = None
         self.ended.callback(None)
 
+    def readConnectionLost(self) -> None:
+        """The client sends no more, but may read its replies to what it has sent.
+
+        Not inside TLS, whose end is the end of both directions.
+        """
+        self._nothing_follows = True
+        self._read_or_not("nothing follows", True)
+        if not self._waiting:
+            self.hang_up()
+
+    def writeConnectionLost(self) -> None:
+        """We never close the one direction alone."""
+
     def start_tls(self) -> None:
         """Go on inside TLS, after the reply that says so."""
         self._flush()
@@ -152,6 +170,12 @@ class ESMTPWire(smtp.ESMTP):
         if self._closing:
             return
         self.say(reply)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the session; there is nothing more to say."""
+        if self._closing:
+            return
         self._flush()
         self._closing = True
         self._input = b""
@@ -185,6 +209,8 @@ class ESMTPWire(smtp.ESMTP):
         self.transport.bufferSize = CONTENT_READ if self.mode == smtp.DATA else READ_AHEAD
         self._flush()
         self._read_or_not("ahead", self._waiting and len(self._input) > READ_AHEAD)
+        if self._nothing_follows and not self._waiting:
+            self.hang_up()
 
     def _receive_line(self) -> bool:
         """Carry out the next line; False when it is not here whole."""
@@ -196,6 +222,7 @@ class ESMTPWire(smtp.ESMTP):
             return False
         line = self._input[self._done : end]
         self._done = end + 1
+        self._line = line
         self.more_is_here = self._done < len(self._input)
         overlong, self._overlong = self._overlong, b""
         if overlong or len(line) > self.limits.command_line:
@@ -256,11 +283,20 @@ class ESMTPWire(smtp.ESMTP):
         self.say(reply)
         if reply.permanent:
             self.refused(reply)
-        # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
-        if reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS:
+        if self.is_error(reply):
             self._errors += 1
             if self._errors >= self.limits.errors:
                 self.close_with(replies.TOO_MANY_ERRORS)
+
+    def is_error(self, reply: Reply) -> bool:
+        """Tell whether a refusal counts for `Limits.errors`."""
+        # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
+        return reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS
+
+    @property
+    def verb(self) -> bytes:
+        """The command that is being carried out, or was last, in capitals."""
+        return (self._line.split(maxsplit=1) or [b""])[0].upper()
 
     def _answer_failure(self, failure: Failure) -> None:
         self._refuse(self.reply_to(failure))

@@ -39,7 +39,10 @@ class Events:
         missing, self._missing = self._missing, 0
         self._channel.send(Kind.LOG, octets=octets)
         if missing:
-            self.log.error("the log has a gap: {count} events are missing", count=missing)
+            self.log.error(
+                "{count} log events of the front process were dropped",
+                count=missing,
+            )
 
 
 def _told(event: LogEvent) -> LogEvent:

@@ -135,4 +135,4 @@ class FrontIntake:
         """The process that has the spool is gone; nobody knows what it has stored."""
         asked, self._asked = self._asked, {}
         for each in asked.values():
-            each.errback(SpoolError("the process that has the spool is gone"))
+            each.errback(SpoolError("the process that owns the spool is gone"))

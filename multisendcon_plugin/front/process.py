@@ -120,7 +120,7 @@ class FrontProcess(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: ARG002
         """What it says there, it says because it has no log yet."""
-        self.log.error("the front process: {text}", text=data.decode(errors="replace").rstrip())
+        self.log.error("front process: {text}", text=data.decode(errors="replace").rstrip())
 
     def processEnded(self, reason: Failure) -> None:
         self._running = False
@@ -129,11 +129,11 @@ class FrontProcess(ProcessProtocol):
                 self._last_words.cancel()
             self._stopped.callback(None)
             return
-        self._start_again(f"has ended: {reason.getErrorMessage()}")
+        self._start_again(f"ended unexpectedly: {reason.getErrorMessage()}")
 
     def _start_again(self, reason: str) -> None:
         self.log.critical(
-            "the front process {reason}; the next one is started in {pause:.0f} s",
+            "the front process {reason}; starting a new one in {pause:.0f} s",
             reason=reason,
             pause=self._pause,
         )
@@ -157,5 +157,5 @@ class FrontProcess(ProcessProtocol):
         return stopped
 
     def _kill(self) -> None:
-        self.log.error("the front process does not end; it is killed")
+        self.log.error("the front process did not exit in time; killing it")
         self.transport.signalProcess("KILL")

@@ -1,6 +1,6 @@
 """What runs in the front process: listens on the ports that it was given, and serves clients.
 
-It ends when it is told to, or when the process that has the spool is gone.  Its log is that
+It ends when it is told to, or when the process that owns the spool is gone.  Its log is that
 process's: each event goes there.
 """
 
@@ -19,6 +19,7 @@ from twisted.logger import Logger, globalLogBeginner
 
 from ..clock import make_steady
 from ..configuration.endpoints import parse_endpoint
+from ..errors import MultisendconError
 from ..listening import endpoint, listener, master_relay
 from ..numbering import Numbers
 from ..registry import AccountRegistry
@@ -62,8 +63,11 @@ class Front:
             try:
                 # From the process that has started this one: it need not be distrusted.
                 self._start(pickle.loads(octets))  # noqa: S301
+            except MultisendconError as error:
+                self.log.critical("clients cannot be served: {error}", error=str(error))
+                self.channel.close()
             except Exception:
-                self.log.failure("clients cannot be served")
+                self.log.failure("internal error at the start of the front process (a bug)")
                 self.channel.close()
         elif kind is Kind.STOP:
             self._stop()

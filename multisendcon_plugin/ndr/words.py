@@ -35,9 +35,9 @@ def words(facts: Facts, recipient: str, returned: str) -> str:
     elif facts.action is Action.RELAYED:
         blocks = [
             _wrapped(
-                f"{subject} was handed over for the recipients below. The next mail server does"
-                " not report deliveries, so this is the last report that can be made, unless the"
-                " delivery fails."
+                f"{subject} was passed on to the next mail server for the recipients below. That"
+                " server does not confirm deliveries, so you will hear of this message again only"
+                " if its delivery fails."
             )
         ]
     else:
@@ -46,7 +46,7 @@ def words(facts: Facts, recipient: str, returned: str) -> str:
                 f"{subject} has not been delivered to the recipients below yet. Delivery will be"
                 f" tried again until {_moment(facts.retry_until)}."
             ),
-            _wrapped("There is nothing you have to do. Please do not send the message again."),
+            _wrapped("You do not have to do anything. Please do not send the message again."),
         ]
 
     # One refusal of the whole message is told once, however many recipients it has.
@@ -60,9 +60,9 @@ def words(facts: Facts, recipient: str, returned: str) -> str:
     blocks.append(
         "-- \r\n"
         + _wrapped(
-            f"The mail server {facts.hostname} made this report by itself; please do not answer"
-            f" it. It knows the message as {message.id}. Details for administrators, and"
-            f" {returned}, are attached."
+            f"This report was created automatically by the mail server {facts.hostname}; please do"
+            f" not reply to it. The ID of the message there is {message.id}. Details for"
+            f" administrators, and {returned}, are attached."
         )
     )
     return "\r\n\r\n".join(blocks) + "\r\n"

@@ -48,7 +48,7 @@ _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 #: What to do with a damaged database; https://sqlite.org/cli.html#recover_data_from_a_corrupted_database
 RECOVER = (
-    "Stop the relay, copy the whole folder, and save what can be read of the copy:"
+    "Stop the relay, copy the whole folder, and recover what is readable in the copy:"
     " sqlite3 spool.db .recover | sqlite3 recovered.db"
 )
 
@@ -85,8 +85,8 @@ def _look_for_a_lost_database(file: Path) -> None:
     ):
         if holds_mail:
             raise SpoolError(
-                f"{what}: there is mail in this, but its database is missing or empty; bring"
-                f" {file.name} back, or move this away"
+                f"{what}: contains mail, but the database is missing or empty; restore"
+                f" {file.name}, or move this away"
             )
 
 
@@ -98,7 +98,7 @@ def not_opened(file: Path, error: Exception) -> SpoolError:
     """Say why a spool cannot be opened, and what can be done."""
     if is_damage(error):
         return SpoolError(
-            f"{file}: the database is damaged: {error}; it is left as it is. {RECOVER}"
+            f"{file}: the database is damaged: {error}; it is left unchanged. {RECOVER}"
         )
     return SpoolError(f"{file}: the spool cannot be opened: {error}")
 
@@ -120,10 +120,10 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         )
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and not version:
-        raise SpoolError(f"{file}: a database, but not a spool; use another folder")
+        raise SpoolError(f"{file}: a database, but not a spool of multisendcon; use another folder")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
-        raise SpoolError(f"{file}: cannot keep a write-ahead log here; use a local disk")
+        raise SpoolError(f"{file}: SQLite cannot use a write-ahead log here; use a local disk")
     if not tables:
         _become(connection, files(__package__).joinpath("schema.sql").read_text("utf-8"), _VERSION)
         return
@@ -141,7 +141,7 @@ def spool_error(error: Exception) -> SpoolError:
     if isinstance(error, SpoolError):
         return error
     if is_full(error):
-        ours: SpoolError = SpoolFullError(f"the spool's disk is full, or takes no writes: {error}")
+        ours: SpoolError = SpoolFullError(f"the spool's disk is full or rejects writes: {error}")
     else:
         ours = SpoolError(f"the spool failed: {type(error).__name__}: {error}")
     ours.__cause__ = error

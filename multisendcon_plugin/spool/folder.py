@@ -57,7 +57,7 @@ class Lock:
             os.close(self._file)
             raise SpoolLockedError(
                 f"{folder}: the spool is in use by another process (pid {holder});"
-                " stop that one first, or give this one a folder of its own"
+                " stop that process, or set another [spool] path here"
             ) from error
         except OSError as error:
             os.close(self._file)

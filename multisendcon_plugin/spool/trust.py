@@ -36,21 +36,21 @@ class Trust:
         """
         if self.no_writing is None and lost_trust(error, committing=committing):
             self.no_writing = SpoolBrokenError(
-                f"{self._file}: nothing is written any more: {error}"
+                f"{self._file}: the spool has stopped writing: {error}"
             )
             self.no_writing.__cause__ = error
             self._tell(
-                "nothing is written, accepted or sent any more, what was on its way may be sent"
-                " again: restart after checking the disk",
+                "no mail is accepted or sent any more, and mail in transit may be sent again after"
+                " the restart; check the disk, then restart the relay",
                 error,
             )
 
     def not_read(self, error: Exception) -> None:
         """Look at an exception of the reader."""
         if self.no_new_mail is None and is_damage(error):
-            self.no_new_mail = SpoolError(f"{self._file}: no new mail is stored: {error}")
+            self.no_new_mail = SpoolError(f"{self._file}: the spool takes no new mail: {error}")
             self.no_new_mail.__cause__ = error
-            self._tell("no new mail is accepted; what can be read is still sent", error)
+            self._tell("new mail is rejected (451); readable mail is still delivered", error)
 
     def _tell(self, consequence: str, error: Exception) -> None:
         text = f"{self._file}: {error}; {consequence}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,16 +17,56 @@ import pytest
 from tests.interop.processes import all_end, descendants
 
 ROOT = Path(__file__).parents[2]
+#: Where Debian installs it.
+NODEMAILER = "/usr/share/nodejs/nodemailer"
 #: Debian keeps Postfix's programs where only root looks for programs.
 _SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 
+#: What some builds of a program lack: with which arguments it tells, and what it then says.
+_FEATURES = {
+    "swaks TLS": (["--support"], r"^=== TLS supported"),
+    "swaks logins": (["--support"], r"^=== Basic AUTH supported"),
+    "swaks CRAM-MD5": (["--support"], r"^=== AUTH CRAM-MD5 supported"),
+    "curl smtp": (["--version"], r"^Protocols:.* smtp\b"),
+    "curl smtps": (["--version"], r"^Protocols:.* smtps\b"),
+    "msmtp TLS": (["--version"], r"^TLS/SSL library: (?!none)"),
+    "msmtp PLAIN": (["--version"], r"^Supported authentication methods:\s.*\bplain\b"),
+    "node nodemailer": (["--eval", f"require('{NODEMAILER}')"], r"\A\Z"),
+    "unshare --kill-child": (["--help"], r"--kill-child\b"),
+}
+
+
 def needs(*names):
-    """Skip tests whose programs are missing; in CI they are to be there, and the tests fail."""
-    missing = [name for name in names if shutil.which(name, path=_SEARCHED) is None]
+    """Skip tests whose programs are missing; in CI they are to be there, and the tests fail.
+
+    :param names: of programs, or of what some builds of them lack: "curl smtps".
+    """
+    missing = list(filter(None, map(_missing, names)))
     return pytest.mark.skipif(
-        bool(missing) and "CI" not in os.environ, reason=f"not installed: {', '.join(missing)}"
+        bool(missing) and "CI" not in os.environ,
+        reason=f"not installed: {', '.join(dict.fromkeys(missing))}",
     )
+
+
+def _missing(name):
+    """Return what is missing, or None."""
+    base, _, feature = name.partition(" ")
+    if shutil.which(base, path=_SEARCHED) is None:
+        return base
+    if not feature:
+        return None
+    arguments, present = _FEATURES[name]
+    said = _said(base, *arguments)
+    if re.search(present, said, re.MULTILINE):
+        return None
+    required = re.search(f"{feature} not available: requires (.+)", said)
+    return f"{required[1]} for {name}" if required else name
+
+
+@functools.cache
+def _said(name, *arguments):
+    return run(name, *arguments).stdout
 
 
 def program(name):

@@ -106,7 +106,7 @@ def test_smtplib_is_told_that_a_mail_is_too_large_before_it_sends_it(relay):
     assert code == 552
 
 
-@needs("curl")
+@needs("curl smtp")
 def test_a_mail_from_curl_arrives_as_it_was_sent(tmp_path, relay, provider):
     content = HEADER + b".\r\n" + "Grüße\r\n".encode() + b"x" * 5000 + b"\r\n"
     (tmp_path / "mail.eml").write_bytes(content)
@@ -128,7 +128,7 @@ def test_a_mail_from_curl_arrives_as_it_was_sent(tmp_path, relay, provider):
     assert original(mail) == content
 
 
-@needs("curl")
+@needs("curl smtp", "curl smtps")
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_curl_logs_in_at_a_provider_whose_certificate_it_has_verified(

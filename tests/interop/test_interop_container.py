@@ -11,7 +11,7 @@ from tests.interop.processes import descendants
 from tests.interop.programs import needs, program, python_program, run
 from tests.interop.relay import Relay, account
 
-pytestmark = needs("unshare")
+pytestmark = needs("unshare --kill-child")
 #: A process tree of its own, which ends with unshare(1).
 _UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 

@@ -37,7 +37,7 @@ def test_a_restart_loses_nothing_and_sends_nothing_twice(tmp_path, seed):
     assert list(restarts.violations(result)) == []
 
 
-@needs("mount", "mkfs.ext4")
+@needs("mount", "umount", "mkfs.ext4")
 def test_a_power_cut_loses_mail_only_when_fsync_does_nothing(tmp_path_factory):
     try:
         cuts = [powercut.cut(tmp_path_factory.mktemp("with"), 1.5)]

@@ -14,7 +14,7 @@ from tests.interop.programs import needs, until
 from tests.interop.relay import Relay, account
 from tests.interop.sink import Sink
 
-pytestmark = needs("smtp-sink", "mount")
+pytestmark = needs("smtp-sink", "mount", "umount")
 
 MIB = 1024 * 1024
 CONTENT = b"Subject: large\r\n\r\n" + (b"x" * 510 + b"\r\n") * (MIB // 512)

@@ -89,7 +89,7 @@ def swaks(relay, *arguments, port=None):
     )
 
 
-@needs("swaks")
+@needs("swaks TLS", "swaks logins")
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 @pytest.mark.parametrize("implicit", [False, True])
 def test_swaks(relay, mechanism, implicit):
@@ -103,7 +103,7 @@ def test_swaks(relay, mechanism, implicit):
     assert arrived(relay).recipients == ("a@customer.example",)
 
 
-@needs("swaks")
+@needs("swaks TLS", "swaks logins")
 def test_swaks_with_a_wrong_password(relay):
     login = ("--auth", "PLAIN", "--auth-user", NAME, "--auth-password", "wrong")
     sent = swaks(relay, "--tls", *login)
@@ -111,14 +111,14 @@ def test_swaks_with_a_wrong_password(relay):
     assert "535 5.7.8" in sent.stdout
 
 
-@needs("swaks")
+@needs("swaks TLS")
 def test_swaks_without_a_login(relay):
     sent = swaks(relay, "--tls")
     assert "530 5.7.0 authentication required" in sent.stdout
     assert relay.provider.no_mail()
 
 
-@needs("curl")
+@needs("curl smtp", "curl smtps")
 @pytest.mark.parametrize("implicit", [False, True])
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_curl(tmp_path, relay, implicit, mechanism):
@@ -127,7 +127,7 @@ def test_curl(tmp_path, relay, implicit, mechanism):
     assert original(arrived(relay)) == HEADER + b"Hi.\r\n"
 
 
-@needs("curl")
+@needs("curl smtp", "curl smtps")
 def test_curl_with_a_wrong_password(tmp_path, relay):
     assert curl(tmp_path, relay, False, "PLAIN", "wrong").returncode == LOGIN_DENIED
     assert relay.provider.no_mail()

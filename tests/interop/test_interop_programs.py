@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import smtplib
 import ssl
 from pathlib import Path
@@ -11,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.interop.logins import PASSWORD, USERNAME, offer_logins
-from tests.interop.programs import needs, run
+from tests.interop.programs import NODEMAILER, needs, run
 from tests.interop.provider import ProviderProcess
 from tests.interop.relay import Relay, account
 
 SENDER, RECIPIENTS = "boss@sales.example", ("a@customer.example", "b@customer.example")
 BODY = ".\n..\n.x\nGrüße\n"
 CONTENT = f"From: {SENDER}\nSubject: Hello\n\n{BODY}"
-NODEMAILER = Path("/usr/share/nodejs/nodemailer")
 _NODE_PROGRAM = """
 const settings = JSON.parse(process.argv[1]);
 const transport = require(settings.module).createTransport(settings.transport);
@@ -94,24 +92,26 @@ def by_nodemailer(relay, folder, *, logs_in):
     else:
         transport["ignoreTLS"] = True
     envelope = {"from": SENDER, "to": RECIPIENTS, "use8BitMime": True}
-    settings = {"module": str(NODEMAILER), "transport": transport, "content": CONTENT}
+    settings = {"module": NODEMAILER, "transport": transport, "content": CONTENT}
     return run("node", "-e", _NODE_PROGRAM, json.dumps({**settings, "envelope": envelope}))
 
 
-_no_nodemailer = pytest.mark.skipif(
-    not NODEMAILER.exists() and "CI" not in os.environ, reason="not installed: node-nodemailer"
-)
+#: What each program needs for a mail in the clear, and what for a login inside TLS.
+_NEEDS = {
+    by_smtplib: ((), ()),
+    by_swaks: (["swaks"], ["swaks TLS", "swaks logins"]),
+    by_curl: (["curl smtp"], ["curl smtp", "curl smtps"]),
+    by_msmtp: (["msmtp"], ["msmtp TLS", "msmtp PLAIN"]),
+    by_nodemailer: (["node nodemailer"], ["node nodemailer"]),
+}
 
 
-@pytest.mark.parametrize("logs_in", [False, True], ids=["in the clear", "with a login"])
 @pytest.mark.parametrize(
-    "send",
+    ("send", "logs_in"),
     [
-        by_smtplib,
-        pytest.param(by_swaks, marks=needs("swaks")),
-        pytest.param(by_curl, marks=needs("curl")),
-        pytest.param(by_msmtp, marks=needs("msmtp")),
-        pytest.param(by_nodemailer, marks=[needs("node"), _no_nodemailer]),
+        pytest.param(send, logs_in, marks=needs(*both[logs_in]), id=f"{send.__name__}, {what}")
+        for send, both in _NEEDS.items()
+        for logs_in, what in enumerate(["in the clear", "with a login"])
     ],
 )
 def test_a_mail_arrives_as_it_was_sent(tmp_path, both, send, logs_in):

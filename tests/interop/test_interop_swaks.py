@@ -14,6 +14,15 @@ USERS = {"sales@example.com": "s3cret pass"}
 #: swaks' exit status for a login that was refused.
 LOGIN_REFUSED = 28
 
+mechanisms = pytest.mark.parametrize(
+    "mechanism",
+    [
+        pytest.param("PLAIN", marks=needs("swaks logins")),
+        pytest.param("LOGIN", marks=needs("swaks logins")),
+        pytest.param("CRAM-MD5", marks=needs("swaks CRAM-MD5")),
+    ],
+)
+
 
 def swaks(server, port, *arguments, sender="boss@sales.example"):
     target = ("--server", server, "--port", port)
@@ -25,7 +34,8 @@ def login(password, *arguments):
     return ("--auth-user", "sales@example.com", "--auth-password", password, *arguments)
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@needs("swaks TLS")
+@mechanisms
 @pytest.mark.parametrize("implicit", [False, True])
 def test_swaks_logs_in_at_a_provider_inside_tls(tmp_path, start, mechanism, implicit):
     provider = start(
@@ -48,7 +58,7 @@ def test_swaks_logs_in_at_a_provider_inside_tls(tmp_path, start, mechanism, impl
     assert b"This is a test mailing\r\n" in mail.content
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@mechanisms
 def test_a_provider_refuses_a_wrong_password(tmp_path, start, mechanism):
     provider = start(ProviderProcess(tmp_path, "127.0.1.1", users=USERS))
     refused = swaks(provider.address, provider.port, *login("wrong", "--auth", mechanism))
