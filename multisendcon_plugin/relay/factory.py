@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -30,9 +30,10 @@ from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError
 from .budget import PROMPT, ConnectionBudget, Place
-from .connect import connect_problem, endpoint
+from .connect import connect_problem, endpoint, other_addresses
 from .handshake import shake_hands
 from .login import Login
+from .search import first_ready
 from .sender import AccountSender
 from .standing import Standing
 from .tls import ClientTLS
@@ -217,23 +218,37 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     async def _open_session(self) -> AccountSender:
         """Return a session that is ready for the login."""
-        try:
-            return await self._greeted_session()
-        except SessionBrokenError as broken:
-            if not (self.account.tls_dispensable and broken.phase is Phase.TLS):
-                raise
-            return await self._greeted_session(starttls=False)
+        return await first_ready(
+            self._session_at,
+            self._other_addresses,
+            is_final=self._is_final,
+            now=self._reactor.seconds,
+        )
 
-    async def _greeted_session(self, *, starttls: bool = True) -> AccountSender:
-        session = await self._connect()
+    async def _session_at(self, address: str | None, *, starttls: bool = True) -> AccountSender:
+        session = await self._connect(address)
         try:
             await shake_hands(session, starttls=starttls)
-        except SessionBrokenError:
+        except SessionBrokenError as broken:
             session.quit()
+            if starttls and self.account.tls_dispensable and broken.phase is Phase.TLS:
+                return await self._session_at(session.server, starttls=False)
+            broken.address = session.server
             raise
         return session
 
-    async def _connect(self) -> AccountSender:
+    async def _other_addresses(self, address: str) -> Sequence[str]:
+        return await self._step(other_addresses(self._reactor, self.account, address))
+
+    def _is_final(self, broken: SessionBrokenError) -> bool:
+        """Tell whether what an address said holds for all of the server's.
+
+        It may be about the number of sessions that it has with us already.
+        """
+        too_many = broken.reply.code == 421 and any(each.mails for each in self._sessions)
+        return too_many or broken.reply.text == _GAVE_WAY
+
+    async def _connect(self, address: str | None) -> AccountSender:
         if self._stopping:
             raise CancelledError
         try:
@@ -247,7 +262,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._connections.release()
             raise
         try:
-            connecting = endpoint(self._reactor, self.account, self._tls).connect(self)
+            connecting = endpoint(self._reactor, self.account, self._tls, address).connect(self)
             place.close = connecting.cancel
             session = cast("AccountSender", await self._step(connecting))
         except Exception:
