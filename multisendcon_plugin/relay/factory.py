@@ -207,13 +207,16 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             except SessionBrokenError:
                 session.quit()
                 raise
+            self._is_ready(session)
+        return session
+
+    def _is_ready(self, session: AccountSender) -> None:
         place = self._sessions[session]
         place.close = session.quit
         self._budget.ready(place)
-        return session
 
     async def _open_session(self) -> AccountSender:
-        """Return a session that is ready for the login."""
+        """Return a session that is ready for the login, or for mail where there is none."""
         try:
             return await self._greeted_session()
         except SessionBrokenError as broken:
@@ -229,6 +232,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         except SessionBrokenError:
             session.quit()
             raise
+        if not self.account.username:
+            # Before those who have waited for it look for a connection of their own.
+            self._is_ready(session)
         return session
 
     async def _connect(self) -> AccountSender:
