@@ -373,3 +373,28 @@ def test_one_silent_server_for_many_addresses_of_ours_gives_way_before_a_slow_on
     slow.say("220 at last")
     late.network.flush()
     assert verdicts(results[0]) == [DELIVERED]
+
+
+def test_a_session_that_is_ready_at_last_does_not_give_way_to_those_who_waited_for_it():
+    first = Server(GREETING=SILENT)
+    settings = [{}, {"server": "192.0.2.2"}, {}]
+    ways = accounts(first, *silent_servers(1), Server(), settings=settings, limit=2)
+    one, other, third = [way.begin() for way in ways]
+    ways[0].network.advance(PROMPT)
+    assert (one, other, third) == ([], [], [])
+    first.say("220 at last")
+    ways[0].network.flush()
+    assert verdicts(one[0]) == verdicts(third[0]) == [DELIVERED]
+
+
+def test_a_session_that_gives_way_before_its_login_is_no_bug():
+    first = server_and(GREETING=SILENT)
+    settings = [login(), {"server": "192.0.2.2"}, login()]
+    ways = accounts(first, *silent_servers(1), server_and(), settings=settings, limit=2)
+    one, _, third = [way.begin() for way in ways]
+    ways[0].network.advance(PROMPT)
+    first.say("220 at last")  # now the third one, which has waited for that, needs a connection
+    ways[0].network.flush()
+    assert verdicts(one[0]) == [DEFERRED]
+    assert "max_connections of [delivery]" in str(one[0].fault)
+    assert verdicts(third[0]) == [DELIVERED]

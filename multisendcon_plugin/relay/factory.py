@@ -211,13 +211,16 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             except SessionBrokenError:
                 session.quit()
                 raise
+            self._is_ready(session)
+        return session
+
+    def _is_ready(self, session: AccountSender) -> None:
         place = self._sessions[session]
         place.close = session.quit
         self._budget.ready(place)
-        return session
 
     async def _open_session(self) -> AccountSender:
-        """Return a session that is ready for the login."""
+        """Return a session that is ready for the login, or for mail where there is none."""
         return await first_ready(
             self._session_at,
             self._other_addresses,
@@ -235,6 +238,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 return await self._session_at(session.server, starttls=False)
             broken.address = session.server
             raise
+        if not self.account.username:
+            # Before those who have waited for it look for a connection of their own.
+            self._is_ready(session)
         return session
 
     async def _other_addresses(self, address: str) -> Sequence[str]:
