@@ -47,11 +47,13 @@ class Account:
     tls_ca: str | None = None
     max_connections: int = 2
     max_mails_per_connection: int = 100
+    max_recipients: int | None = None
+    """In one transaction; ``None``: any number."""
     fallback: tuple[str, ...] | None = None
     """Names of other accounts; ``None``: later accounts with the same masks."""
     enabled: bool = True
     replies: tuple[Rule, ...] = ()
-    """Rows of its own, above the table of `failure`."""
+    """What its server says in words of its own: rows above the table of `failure`."""
 
     def classify(self, phase: Phase, reply: Reply) -> Action:
         """Return what follows from a reply of the account's server that is not positive."""
@@ -68,6 +70,18 @@ class Account:
         if self.tls is Tls.NONE:
             return False
         return self.implicit_tls or self.tls is Tls.STARTTLS or bool(self.username)
+
+    @property
+    def way(self) -> tuple[object, ...]:
+        """All that a session's beginning depends on, until it logs in.
+
+        What one account meets there, another one of the same way will meet too.  A local address
+        is a part of it, since servers look at where we come from.
+        """
+        return (
+            *(self.server, self.port, self.local_address, self.helo_domain),
+            *(self.tls, self.tls_verify, self.tls_ca, bool(self.username)),
+        )
 
     @property
     def connections(self) -> int:

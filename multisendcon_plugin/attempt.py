@@ -31,8 +31,8 @@ class Verdict(enum.Enum):
 class Outcome:
     """The verdict for one recipient, and the reply that says so.
 
-    :param action: what follows from the reply; ``None`` when it does not speak of the mail: it
-        was delivered, or the session ended.
+    :param action: what follows from the reply; ``None``: the mail was delivered, or there was no
+        reply that tells.
     """
 
     recipient: Recipient
@@ -43,11 +43,11 @@ class Outcome:
 
 
 def all_deferred(
-    recipients: tuple[Recipient, ...], phase: Phase, reply: Reply
+    recipients: tuple[Recipient, ...], phase: Phase, reply: Reply, action: Action | None = None
 ) -> tuple[Outcome, ...]:
     """Return the outcomes of an attempt that says nothing about any recipient."""
     return tuple(
-        Outcome(recipient=each, verdict=Verdict.DEFERRED, phase=phase, reply=reply)
+        Outcome(recipient=each, verdict=Verdict.DEFERRED, phase=phase, reply=reply, action=action)
         for each in recipients
     )
 
@@ -110,5 +110,13 @@ class Attempt:
 
     @property
     def moves(self) -> bool:
-        """Another account may take the mail over."""
-        return self.fault is not None and self.fault.action is not Action.SLOW
+        """Another account may take the mail over, for all whom it has not reached."""
+        if self.fault is not None:
+            return self.fault.action is not Action.SLOW
+        moves = False
+        for outcome in self.outcomes:
+            if outcome.action is Action.MOVE:
+                moves = True
+            elif outcome.action not in (None, Action.FAIL):
+                return False
+        return moves

@@ -1,16 +1,20 @@
 """What a reply means for people who are not postmasters: the cause, and what they can do.
 
-Reads enhanced status codes (RFC 3463, RFC 5248) and, where there is none, the basic
-code and the command it answers (RFC 5321, section 4.2.3).  Pure; used by the reports only: no
-decision about a mail depends on it.
+Reads what was decided to follow from it, words that tell more than codes, enhanced status codes
+(RFC 3463, RFC 5248) and, where there is none, the basic code and the command it answers (RFC 5321,
+section 4.2.3).  Pure; used by the reports only: no decision about a mail depends on it.
 """
 
 from __future__ import annotations
 
+import re
+
 import attrs
 
 from .attempt import Outcome, Verdict
+from .failure import Action
 from .phase import Phase
+from .reply import Reply
 
 
 @attrs.frozen
@@ -33,9 +37,18 @@ MAILBOX_FULL = Diagnosis(
     "The mailbox of the recipient is full.",
     "Tell the recipient by other means, and send the message again later.",
 )
+MAILBOX_BUSY = Diagnosis(
+    "The mailbox of the recipient gets more messages than it may at the moment.",
+    "Send the message again later.",
+)
 MAILBOX_CLOSED = Diagnosis(
     "The mailbox of the recipient does not accept messages.",
     "Ask the recipient by other means for an address that does.",
+)
+OWN_MAILBOX_FULL = Diagnosis(
+    "The mailbox that the message was sent from is full, so it cannot send.",
+    "Remove messages from your own mailbox, then send the message again. If the mailbox is not"
+    " yours, show this report to the administrator of your mail system.",
 )
 TOO_LARGE = Diagnosis(
     "The message is too large.",
@@ -45,6 +58,11 @@ SENDER_REFUSED = Diagnosis(
     "The mail server does not allow messages from this sender address.",
     "Check which address the message was sent from. If it is the right one, show this report"
     " to the administrator of your mail system.",
+)
+NOT_PASSED_ON = Diagnosis(
+    "The mail server through which the message leaves does not pass it on to this address.",
+    "Check the address for typing mistakes. If it is the right one, show this report to the"
+    " administrator of your mail system.",
 )
 REFUSED = Diagnosis(
     "The mail server does not accept the message because of its rules, for example against spam.",
@@ -64,6 +82,11 @@ LOOP = Diagnosis(
     "The message went round in circles between mail servers.",
     "Show this report to the administrator of your mail system.",
 )
+BUSY = Diagnosis(
+    "The mail server takes no more messages at the moment.",
+    "Send the message again later. If that fails too, show this report to the administrator"
+    " of your mail system.",
+)
 UNREACHABLE = Diagnosis(
     "The mail server cannot be reached, or breaks off the connection.",
     "Send the message again later. If that fails too, show this report to the administrator"
@@ -78,6 +101,12 @@ ACCOUNT_UNUSABLE = Diagnosis(
     " Nothing is known to be wrong with the message or the address.",
     "Show this report to the administrator of your mail system.",
 )
+ACCOUNT_LIMIT = Diagnosis(
+    "Your mail system has sent as much as the provider allows at the moment. Nothing is known to be"
+    " wrong with the message or the address.",
+    "Send the message again later. If that fails too, show this report to the administrator"
+    " of your mail system.",
+)
 NO_ACCOUNT = Diagnosis(
     "Your mail system has no account for messages from this sender to this address.",
     "Check which address the message was sent from. If it is the right one, show this report"
@@ -91,6 +120,39 @@ OTHER = Diagnosis(
 
 _BEFORE_MAIL = frozenset({Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO, Phase.LOGIN})
 
+#: What the words say, whatever the codes are.
+_BY_WORDS = (
+    (
+        re.compile(
+            r"send ?as ?denied|\bsend as\b|\bnot owned by\b|\bsender address rejected\b"
+            r"|\bnot (?:allowed|permitted|authori[sz]ed) to send\b|\baddress is not verified\b",
+            re.IGNORECASE,
+        ),
+        SENDER_REFUSED,
+    ),
+    (
+        re.compile(
+            r"\b(?:your|sender'?s?) (?:own )?mailbox\b.*\b(?:full|quota|exceed)"
+            r"|submission\.exception:quotaexceeded",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        OWN_MAILBOX_FULL,
+    ),
+    # Exchange Online on what it has taken but does not send; its codes speak of a mailbox.
+    (re.compile(r"storedrv\.submission", re.IGNORECASE), OTHER),
+    (
+        re.compile(
+            r"\breceiving mail (?:at a rate|too)|\bmessages they can receive", re.IGNORECASE
+        ),
+        MAILBOX_BUSY,
+    ),
+)
+_BY_ACTION = {
+    Action.QUOTA: ACCOUNT_LIMIT,
+    Action.SLOW: BUSY,
+    Action.ALARM: ACCOUNT_UNUSABLE,
+    Action.REST: ACCOUNT_UNUSABLE,
+}
 _BY_STATUS = {"5.4.1": UNKNOWN_ADDRESS}  # Exchange Online's "Recipient address rejected"
 _BY_DETAIL = {
     "1.2": UNKNOWN_DOMAIN,
@@ -99,8 +161,13 @@ _BY_DETAIL = {
     "2.2": MAILBOX_FULL,
     "2.3": TOO_LARGE,
     "3.4": TOO_LARGE,
+    "2.121": MAILBOX_BUSY,
+    "2.122": MAILBOX_BUSY,
+    "2.252": SENDER_REFUSED,  # not in the registry: Exchange Online's SendAsDenied
     "4.4": UNKNOWN_DOMAIN,
+    "4.5": BUSY,
     "4.6": LOOP,
+    "4.14": LOOP,  # not in the registry: Exchange's hop count
     "6.7": INTERNATIONAL_ADDRESS,
     "7.60": SENDER_REFUSED,  # not in the registry: Exchange's SendAsDenied
 }
@@ -138,18 +205,33 @@ def diagnose(outcome: Outcome) -> Diagnosis:
     """Explain why a recipient did not get the message."""
     if outcome.verdict is Verdict.UNCERTAIN:
         return CONFIRMATION_LOST
-    if outcome.phase in _BEFORE_MAIL:
+    reply, phase = outcome.reply, outcome.phase
+    if reply.code and outcome.action in _BY_ACTION:
+        return _BY_ACTION[outcome.action]
+    if phase in _BEFORE_MAIL:
         # A fault of an account never fails a mail: without a session, it had no account.
         return NO_ACCOUNT if outcome.verdict is Verdict.FAILED else ACCOUNT_UNUSABLE
-    reply = outcome.reply
+    return _by_words(reply) or _by_codes(outcome)
+
+
+def _by_words(reply: Reply) -> Diagnosis | None:
+    return next((found for words, found in _BY_WORDS if words.search(reply.text)), None)
+
+
+def _by_codes(outcome: Outcome) -> Diagnosis:
+    reply, phase = outcome.reply, outcome.phase
     detail = reply.enhanced[2:]
     subject = detail.partition(".")[0]
-    if outcome.phase is Phase.MAIL and subject in {"1", "7"}:
+    if phase is Phase.RCPT and outcome.action is Action.MOVE:
+        return NOT_PASSED_ON
+    if phase is Phase.MAIL and subject in {"1", "7"}:
         return SENDER_REFUSED
+    if phase is Phase.MAIL and detail == "2.2":
+        return OWN_MAILBOX_FULL
     return (
         _BY_STATUS.get(reply.enhanced)
         or _BY_DETAIL.get(detail)
         or _BY_SUBJECT.get(subject)
-        or _BY_CODE.get(outcome.phase, {}).get(reply.code)
+        or _BY_CODE.get(phase, {}).get(reply.code)
         or (OTHER if reply.code else UNREACHABLE)
     )

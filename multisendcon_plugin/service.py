@@ -23,7 +23,7 @@ from .interfaces import ISpool
 from .listening import listen, master_relay
 from .queue import QueueService
 from .registry import AccountRegistry
-from .relay import AccountSenderFactory, ConnectionBudget
+from .relay import AccountSenderFactory, ConnectionBudget, Trials
 from .spool import SqliteSpool
 
 #: Seconds by which the wall clock differs from the reactor's if somebody has set it.
@@ -56,12 +56,13 @@ class RelayService(Service):
         self.configuration = configuration
         self.registry = AccountRegistry(configuration.accounts)
         self.spool = spool or SqliteSpool(configuration.spool.path, reactor)
-        budget = ConnectionBudget(configuration.delivery.max_connections)
+        budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
+        trials = Trials()
         self.queue = QueueService(
             configuration,
             registry=self.registry,
             spool=self.spool,
-            make_relay=lambda account: AccountSenderFactory(account, reactor, budget),
+            make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),
             clock=reactor,
             wall=wall,
         )

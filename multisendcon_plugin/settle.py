@@ -79,7 +79,8 @@ def judge(
     """Decide what follows from an attempt.
 
     A fault of the account says nothing about the mail: it never fails a recipient, but moves
-    the delivery to the fallback account or defers it, until it expires.
+    the delivery to the fallback account or defers it, until it expires.  Whom the account does not
+    take, though it takes others, fails when no account is left.
 
     :param delivery: as it was before the attempt.
     :param now: seconds since the epoch.
@@ -93,11 +94,14 @@ def judge(
         raise ValueError("an attempt must have an outcome for each recipient of its delivery")
     delivered = tuple(each for each in attempt.outcomes if each.verdict is Verdict.DELIVERED)
     undelivered = tuple(each for each in attempt.outcomes if each.verdict is not Verdict.DELIVERED)
-    refused = tuple(each for each in undelivered if _is_refused(each, attempt))
-    waiting = tuple(each for each in undelivered if not _is_refused(each, attempt))
+    refused = tuple(each for each in undelivered if _is_refused(each, attempt, fallback))
+    waiting = tuple(each for each in undelivered if not _is_refused(each, attempt, fallback))
     if not waiting:
         return Judgement(remaining=None, delivered=delivered, failed=refused)
 
+    # They come first: those who were not asked, since they were too many, do not wait for others.
+    split = tuple(each for each in waiting if each.action is Action.SPLIT)
+    others = tuple(each for each in waiting if each.action is not Action.SPLIT)
     # What may have arrived by one account must not arrive again from another sender address.
     uncertain = delivery.uncertain or any(
         outcome.verdict is Verdict.UNCERTAIN for outcome in waiting
@@ -105,7 +109,7 @@ def judge(
     remaining = attrs.evolve(
         delivery,
         uncertain=uncertain,
-        recipients=tuple(outcome.recipient for outcome in waiting),
+        recipients=tuple(outcome.recipient for outcome in split + others),
         last_reply=_last_reply(attempt, waiting),
         tried_at=now,
         waited=waited(delivery, now=now, started=started),
@@ -117,15 +121,15 @@ def judge(
     if moves and fallback is not None and not uncertain:
         tried = (*delivery.tried, delivery.account)
         remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
-    elif delivered and all(outcome.action is Action.SPLIT for outcome in waiting):
-        # The server takes them, but not in the same transaction.
+    elif split and len(waiting) < len(attempt.outcomes):
+        # The next transaction takes them; this one has brought the mail on, so it will end.
         remaining = attrs.evolve(remaining, due=now)
     elif expires:
         return Judgement(remaining=None, delivered=delivered, failed=undelivered)
     else:
         pause = retry_pause(settings.retry, failures, jitter)
         remaining = attrs.evolve(remaining, attempts=failures, due=now + pause)
-        if attempt.fault and not uncertain:
+        if (attempt.fault or attempt.moves) and not uncertain:
             first_choice = (*delivery.tried, delivery.account)[0]
             remaining = attrs.evolve(remaining, account=first_choice, tried=())
 
@@ -153,7 +157,7 @@ def delayed_by(
         return None
     return Judgement(
         remaining=attrs.evolve(delivery, warned=True, due=now, last_reply=str(fault)),
-        delayed=all_deferred(delivery.recipients, fault.phase, fault.reply),
+        delayed=all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action),
     )
 
 
@@ -168,8 +172,11 @@ def retry_until(
     return max(now + left, delivery.due)
 
 
-def _is_refused(outcome: Outcome, attempt: Attempt) -> bool:
-    return outcome.verdict is Verdict.FAILED and not attempt.fault
+def _is_refused(outcome: Outcome, attempt: Attempt, fallback: str | None) -> bool:
+    if outcome.verdict is not Verdict.FAILED or attempt.fault:
+        return False
+    # Beside others that wait for this account, it cannot move yet.
+    return outcome.action is not Action.MOVE or (attempt.moves and fallback is None)
 
 
 def _last_reply(attempt: Attempt, waiting: tuple[Outcome, ...]) -> str:

@@ -21,7 +21,7 @@ from multisendcon_plugin.account import Account, Tls
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.interfaces import IContent
 from multisendcon_plugin.message import Delivery, Message, Recipient
-from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget
+from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
 
 HEADER = b"From: Boss <boss@a.example>\r\nSubject: x\r\n"
 CONTENT = HEADER + b"\r\nhello\r\n..stuffed\r\n"
@@ -347,14 +347,16 @@ class Way:
     :ivar contents: all contents that were opened.
     """
 
-    def __init__(self, *servers, network=None, budget=None, **account):
+    def __init__(self, *servers, network=None, budget=None, trials=None, **account):
         self.network = network or Network()
         self.network.servers += servers
         # There is no certificate to verify; not to read the authorities saves time.
         settings = {"server": "192.0.2.1", "tls_verify": False, **account}
         self.account = Account(name="Sales", **{"helo_domain": "relay.example.com", **settings})
-        self.budget = budget or ConnectionBudget(50)
-        self.factory = AccountSenderFactory(self.account, self.network, self.budget)
+        self.budget = budget or ConnectionBudget(50, self.network)
+        self.factory = AccountSenderFactory(
+            self.account, self.network, self.budget, trials or Trials()
+        )
         self.contents = []
 
     @property
@@ -432,7 +434,8 @@ def send(case, reactor, content=CONTENT, **account):
     factory = AccountSenderFactory(
         Account(name="Sales", helo_domain="relay.example.com", **account),
         reactor,
-        ConnectionBudget(5),
+        ConnectionBudget(5, reactor),
+        Trials(),
     )
     case.addCleanup(factory.stop, 5)
     pieces = [content[n : n + 100_000] for n in range(0, len(content), 100_000)]

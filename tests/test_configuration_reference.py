@@ -31,6 +31,7 @@ IN_WORDS = {
     ("account", "recipients"): "unset, every recipient",
     ("account", "fixed_sender"): "unset, the sender stays",
     ("account", "tls_ca"): "unset, those of the system",
+    ("account", "max_recipients"): "unset, any number",
     ("account", "fallback"): "unset, later accounts with the same senders and recipients",
 }
 

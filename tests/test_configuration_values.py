@@ -14,6 +14,7 @@ from multisendcon_plugin.account import Tls
 from multisendcon_plugin.configuration import BareLf, ReportTo
 from multisendcon_plugin.configuration.faults import Unfit
 from multisendcon_plugin.configuration.quantities import duration, size
+from multisendcon_plugin.failure import Meaning, own_rule
 from multisendcon_plugin.masks import Masks
 
 MIB = 1024 * 1024
@@ -40,6 +41,15 @@ LISTEN_PORT = "write a number from 1 to 65535, or 0 to let the system choose"
 LISTEN_INTERFACE = (
     "write an address of this machine, the colons of an IPv6 address with backslashes:"
     r" '\:\:1'"
+)
+
+ROW = '{ code = "550", text = "sending limit", means = "quota" }'
+MEANS = (
+    'is not known; write "quota", "slow", "login", "account", "defer" or "fail" (nearest: "quota")'
+)
+CODE = (
+    "is not the code of a refusal; write three digits from 400 to 599, with a dot for any digit,"
+    ' for example "550" or "55."'
 )
 
 BAD = [
@@ -374,6 +384,54 @@ BAD = [
     ("account", "fallback", '["Backup"]', ['there is no account "Backup"; name another account']),
     ("account", "fallback", '["sale"]', ['there is no account "sale"; did you mean "Sales"?']),
     ("account", "enabled", "0", ["0 is not a boolean; write true or false"]),
+    ("account", "replies", "'550'", ['"550" is not a list; write ["550"]']),
+    ("account", "replies", "['550']", [f'"550" is not a row; write for example {ROW}']),
+    (
+        "account",
+        "replies",
+        "[{}]",
+        [
+            "a row needs code, text or both, to say which replies it is for",
+            f"a row needs means; write for example {ROW}",
+        ],
+    ),
+    (
+        "account",
+        "replies",
+        "[{ means = 'quota' }]",
+        ["a row needs code, text or both, to say which replies it is for"],
+    ),
+    ("account", "replies", "[{ code = '550' }]", [f"a row needs means; write for example {ROW}"]),
+    (
+        "account",
+        "replies",
+        "[{ text = '', means = 'quota' }]",
+        ['text: "" is empty; write a value or leave the key out'],
+    ),
+    ("account", "replies", "[{ text = 'x', means = 'quotas' }]", [f'means: "quotas" {MEANS}']),
+    (
+        "account",
+        "replies",
+        "[{ text = 'x', means = 'quota', phase = 'rcpt' }]",
+        ['unknown key "phase" in a row; a row has code, text, means'],
+    ),
+    (
+        "account",
+        "replies",
+        "[{ txt = 'x', code = '550', means = 'quota' }]",
+        ['unknown key "txt" in a row; did you mean text?'],
+    ),
+    *(
+        ("account", "replies", f"[{{ code = {code}, means = 'quota' }}]", [f"code: {shown} {CODE}"])
+        for code, shown in [
+            ("550", "550"),
+            ("'250'", '"250"'),
+            ("'55'", '"55"'),
+            ("'5[05].'", '"5[05]."'),
+            ("'5.7.1'", '"5.7.1"'),
+            ("'...'", '"..."'),
+        ]
+    ),
 ]
 
 
@@ -447,6 +505,11 @@ GOOD = [
     ("account", "tls_verify", "false", False),
     ("account", "tls_ca", '"known"', "/base/known"),
     ("account", "fallback", "[]", ()),
+    ("account", "replies", "[]", ()),
+    ("account", "replies", "[{ code = '55.', text = 'x', means = 'fail' }]",
+     (own_rule(code="55.", text="x", means=Meaning.FAIL),)),
+    ("account", "replies", "[{ code = '4..', means = 'slow' }, { text = 'y', means = 'defer' }]",
+     (own_rule(code="4..", means=Meaning.SLOW), own_rule(text="y", means=Meaning.DEFER))),
 ]  # fmt: skip
 
 

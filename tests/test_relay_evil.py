@@ -13,7 +13,7 @@ from multisendcon_plugin.account import Tls
 from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.relay.factory import IDLE
-from multisendcon_plugin.relay.sender import PATIENCE
+from multisendcon_plugin.relay.sender import OPENING_PATIENCE, PATIENCE
 from multisendcon_plugin.testing.misdeeds import (
     behave,
     drip,
@@ -49,29 +49,31 @@ MISDEEDS = {
     "drop": drop(),
     "reset": drop(reset=True),
     "half": drop(5),
-    "wait": late(50),
+    # EHLO is said twice, and the time until the session is open is one.
+    "wait": late(25),
     "late": late(1000),
-    "drip": drip(),
+    "drip": drip(0.25),
     "slow": drip(60),
     "more": endless(),
     "8bit": eight_bit,
     "http": speak(HTTP),
     "deaf": stop_reading,
 }
+NO_ANSWER = "the server did not answer for"
 #: What the fault, or the reply to the mail, says.
 WORDS = {
     "451": "451 not today",
     "550": "550 not today",
     "421": "421 not today",
-    "hang": "the server did not answer for",
+    "hang": NO_ANSWER,
     "drop": "the server closed the connection",
     "reset": "the connection broke off",
     "half": "the server closed the connection",
-    "late": "the server did not answer for",
-    "slow": "the server did not answer for",
+    "late": NO_ANSWER,
+    "slow": NO_ANSWER,
     "more": "a reply without end",
     "http": "this is no reply of an SMTP server: HTTP/1.1 400 Bad Request",
-    "deaf": "the server did not answer for",
+    "deaf": NO_ANSWER,
 }
 
 # ok: delivered.  A: a fault of the account in this phase, nothing is said about the mail.  Def and
@@ -158,7 +160,7 @@ def test_what_a_misdeed_in_a_phase_comes_to(phase, misdeed, offers, expected):
         where = Phase(expected)
     if (phase, misdeed) == (Phase.RSET, "deaf"):
         where = Phase.MAIL
-    limit = PATIENCE[where]
+    limit = PATIENCE.get(where, OPENING_PATIENCE)
     if phase is Phase.CONTENT:
         pieces = slowly(way, HEADER, b"\r\n", b"hello\r\n", b"..stuffed\r\n")
         limit += 4
@@ -182,7 +184,10 @@ def test_what_a_misdeed_in_a_phase_comes_to(phase, misdeed, offers, expected):
         assert str(outcome.reply) == WORDS[misdeed]
         return
     assert attempt.fault.phase is where
-    assert WORDS[misdeed] in str(attempt.fault)
+    words = WORDS[misdeed]
+    if where not in PATIENCE:
+        words = words.replace(NO_ANSWER, "the server was not ready within 60 s")
+    assert words in str(attempt.fault)
     assert outcome.verdict is (UNCERTAIN if expected == "U" else DEFERRED)
 
 
@@ -215,14 +220,14 @@ def test_a_fault_after_a_recipient_was_refused_fails_nobody():
             {Phase.TLS: inject(b"250-mx\r\n250 AUTH PLAIN\r\n")},
             "tls: 4.7.0 octets came between the reply to STARTTLS and TLS",
         ),
-        ({Phase.TLS: fake_tls(b"")}, "tls: 4.4.2 the server did not answer for 60 s"),
+        ({Phase.TLS: fake_tls(b"")}, "tls: 4.4.2 the server was not ready within 60 s"),
         ({Phase.TLS: speak(HTTP)}, "tls: 4.4.2 this is no reply of an SMTP server: HTTP/1.1 400"),
     ],
     ids=["stripped", "injected", "no handshake", "not SMTP"],
 )
 def test_without_tls_no_login_and_no_mail_leave(script, expected):
     way = way_to(script)
-    attempt = end_of(way, way.begin(), PATIENCE[Phase.TLS])
+    attempt = end_of(way, way.begin(), OPENING_PATIENCE)
     assert str(attempt.fault).startswith(expected)
     assert verdicts(attempt) == [DEFERRED]
     for session in way.provider.sessions:
@@ -299,7 +304,7 @@ SCRIPTS = st.dictionaries(
 def test_whatever_a_provider_does_the_attempt_ends_and_says_the_truth(script, offers, at_once):
     way = way_to(script, offers=offers)
     pieces = None if at_once else slowly(way, HEADER, b"\r\nhello\r\n", b"..stuffed\r\n")
-    attempt = end_of(way, way.begin(pieces=pieces), 2 * sum(PATIENCE.values()))
+    attempt = end_of(way, way.begin(pieces=pieces), 2 * (OPENING_PATIENCE + sum(PATIENCE.values())))
     (outcome,) = attempt.outcomes
     event(f"{outcome.verdict.name} in {outcome.phase.name}")
 

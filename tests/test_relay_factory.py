@@ -86,7 +86,7 @@ def test_who_waits_for_a_connection_of_all_accounts_keeps_none_of_its_own_when_i
         for step in tuple(two.factory._steps):
             step.cancel()
         assert verdicts(results[0]) == [DEFERRED]
-    assert two.factory._places._open == 0
+    assert two.factory._connections.tokens == two.account.connections
 
 
 def test_an_idle_session_ends_with_quit():
@@ -199,7 +199,29 @@ def test_a_kept_session_lost_at_mail_is_replaced_without_a_word(offers, end):
     assert all(content.closed for content in way.contents)
 
 
-@pytest.mark.parametrize("end", ["421 4.4.2 idle too long", CLOSE])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        *("550 max messages", "554 5.7.0 max messages per session reached", "503 5.5.1 again?"),
+        *("552 5.3.4 too much in one session", "500 what", "535 5.7.8 log in again"),
+    ],
+)
+@pytest.mark.parametrize("offers", [("PIPELINING",), ()])
+def test_a_kept_session_that_refuses_its_next_mail_is_replaced_without_a_word(offers, refusal):
+    no = "503 5.5.1 no mail under way"
+    first = Server(*offers, MAIL=["250 ok", refusal], RCPT=["250 ok", no], DATA=["354 go", no])
+    second = Server(*offers)
+    way = Way(first, second)
+    way.send()
+    attempt = way.send()
+    assert verdicts(attempt) == [DELIVERED]
+    assert attempt.fault is None
+    assert (first.taken, second.taken) == ([DONE], [DONE])
+    assert first.lines[-1] == b"QUIT"
+    assert all(content.closed for content in way.contents)
+
+
+@pytest.mark.parametrize("end", ["421 4.4.2 idle too long", CLOSE, "550 max messages"])
 def test_after_a_mail_from_in_vain_the_next_keeps_the_minimum_wait(end):
     way = Way(Server(MAIL=["250 ok", end]), Server(), minimum_wait=5.0)
     way.send()
@@ -210,6 +232,56 @@ def test_after_a_mail_from_in_vain_the_next_keeps_the_minimum_wait(end):
     way.network.advance(0.1)
     assert verdicts(results[0]) == [DELIVERED]
     assert results[0].mail_ended == 5.0
+
+
+@pytest.mark.parametrize("refusal", ["550 5.7.1 not you", "554 max messages"])
+@pytest.mark.parametrize("offers", [("PIPELINING",), ()])
+def test_a_mail_that_is_refused_by_a_kept_session_and_a_fresh_one_fails(offers, refusal):
+    kept = [Server(*offers, MAIL=["250 ok", refusal]) for _ in range(2)]
+    fresh = Server(*offers, MAIL=refusal)
+    way = Way(*kept, fresh)
+    pieces = [Deferred(), Deferred()]
+    for piece in pieces:
+        way.begin(pieces=[piece])
+    for piece in pieces:
+        piece.callback(CONTENT)
+    way.network.flush()
+    attempt = way.send()
+    assert verdicts(attempt) == [FAILED]
+    assert attempt.fault is None
+    assert str(attempt.outcomes[0].reply) == refusal
+    # One of the kept ones was asked, and then the fresh one.
+    assert [server.lines.count(MAIL) for server in (*kept, fresh)] == [1, 2, 1]
+
+
+def test_a_mail_that_is_refused_by_a_fresh_session_is_not_asked_again():
+    way = Way(Server(MAIL="550 5.7.1 not you"), Server())
+    assert verdicts(way.send()) == [FAILED]
+    assert len(way.network.wires) == 1
+
+
+def test_a_mail_that_is_put_off_by_a_kept_session_waits():
+    way = Way(Server(MAIL=["250 ok", "450 4.1.8 later"]), Server())
+    way.send()
+    assert verdicts(way.send()) == [DEFERRED]
+    assert len(way.network.wires) == 1
+
+
+def test_a_kept_session_that_refuses_gives_its_place_to_the_fresh_one():
+    first, second = Server(MAIL=["250 ok", "550 max messages"]), Server()
+    way = Way(first, second, max_connections=1)
+    way.send()
+    assert verdicts(way.send()) == [DELIVERED]
+    assert first.lines[-1] == b"QUIT"
+    assert (first.taken, second.taken) == ([DONE], [DONE])
+
+
+def test_when_no_fresh_session_can_be_had_a_mail_that_was_refused_waits():
+    way = Way(Server(MAIL=["250 ok", "550 max messages"]))
+    way.send()
+    attempt = way.send()
+    assert verdicts(attempt) == [DEFERRED]
+    assert attempt.fault.phase is Phase.CONNECT
 
 
 def test_a_session_lost_at_rset_is_replaced_at_once_in_spite_of_a_minimum_wait():
@@ -326,7 +398,8 @@ def test_a_server_that_spoke_up_before_a_mail_that_could_not_be_read_is_not_kept
 
 
 def accounts(*servers, limit, count=2, **settings):
-    network, budget = Network(*servers), ConnectionBudget(limit)
+    network = Network(*servers)
+    budget = ConnectionBudget(limit, network)
     return [Way(network=network, budget=budget, **settings) for _ in range(count)]
 
 
@@ -424,7 +497,8 @@ def test_an_own_idle_session_is_used_without_a_connection_more():
     ],
 )
 def test_no_connection_is_counted_that_is_gone(failing):
-    way = Way(failing, Server(), budget=ConnectionBudget(1))
+    network = Network()
+    way = Way(failing, Server(), network=network, budget=ConnectionBudget(1, network))
     assert way.send().fault
     assert verdicts(way.send()) == [DELIVERED]
 

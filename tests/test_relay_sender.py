@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
+from multisendcon_plugin.account import Tls
 from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.relay.broken import SessionBrokenError
 from multisendcon_plugin.reply import LONGEST_TEXT
-from tests.relays import BREAK_OFF, CLOSE, CONTENT, SILENT, Server, Way, login, verdicts
+from tests.relays import BREAK_OFF, CLOSE, CONTENT, SILENT, Server, Way, ehlo, login, verdicts
 
 NOT_SMTP = "4.4.2 this is no reply of an SMTP server: "
 
@@ -119,35 +120,140 @@ def test_tls_does_not_begin_while_a_reply_is_there_that_nobody_asked_for():
         session.start_tls()
 
 
+# Line ends.
+
+
+class LfServer(Server):
+    """A server that ends its lines with a bare LF."""
+
+    def say(self, text):
+        octets = text if isinstance(text, bytes) else text.replace("\r\n", "\n").encode() + b"\n"
+        super().say(octets)
+
+
+@pytest.mark.parametrize("offers", [(), ("PIPELINING", "AUTH PLAIN", "SIZE 1000")])
+@pytest.mark.parametrize("greeting", ["220 mx", "220", "220-a\r\n220-b\r\n220 c"])
+def test_a_server_that_ends_its_lines_with_a_bare_lf_is_understood(offers, greeting):
+    server = LfServer(*offers, GREETING=greeting)
+    way = Way(server, **(login() if offers else {}))
+    assert verdicts(way.send()) == [Verdict.DELIVERED]
+    assert verdicts(way.send()) == [Verdict.DELIVERED]
+    assert len(way.network.wires) == 1
+
+
+def test_a_server_whose_first_line_ends_in_a_bare_lf_may_go_on_with_crlf():
+    answers = {"EHLO": b"250-mx\r\n250 PIPELINING\r\n", "MAIL": b"250 2.1.0 ok\r\n"}
+    way = Way(LfServer(END=b"554\r\n", **answers))
+    attempt = way.send()
+    assert way.wire.session.offers == {"PIPELINING": ""}
+    assert verdicts(attempt) == [Verdict.FAILED]
+    assert str(attempt.outcomes[0].reply) == "554"
+
+
+@given(st.lists(st.integers(1, 60), max_size=12))
+def test_lines_that_end_in_a_bare_lf_are_read_in_whatever_segments_they_come(cuts):
+    replies = b"220-mx\n220 ready\n" + b"250-mx\n250-PIPELINING\n250 SIZE\n"
+    way = Way(LfServer(GREETING=SILENT, EHLO=SILENT))
+    results = way.begin()
+    for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(replies)], strict=True):
+        if replies[start:end]:
+            way.wire.server.say(replies[start:end])
+            way.network.flush()
+    assert verdicts(results[0]) == [Verdict.DELIVERED]
+    assert way.wire.session.offers == {"PIPELINING": "", "SIZE": ""}
+
+
+@pytest.mark.parametrize(
+    ("phase", "answers"),
+    [
+        ("greeting", {"GREETING": b"220-mx\r\n220 mx\n"}),
+        ("ehlo", {"EHLO": b"250 mx\n"}),
+        ("ehlo", {"EHLO": b"250-mx\r\n250-SIZE\n"}),
+        ("mail", {"MAIL": b"250 ok\n"}),
+        ("rcpt", {"RCPT": b"550 no\n"}),
+        ("end of data", {"END": b"250 queued\n"}),
+    ],
+)
+def test_a_line_that_ends_in_a_bare_lf_after_others_that_did_not_is_told_at_once(phase, answers):
+    way = Way(Server(**answers))
+    attempt = way.send()
+    text = "4.4.2 the server ends a reply with a bare LF, but others with CRLF"
+    assert str(attempt.fault) == f"{phase}: {text}"
+    assert way.wire.aborted
+    uncertain = phase == "end of data"
+    assert verdicts(attempt) == [Verdict.UNCERTAIN if uncertain else Verdict.DEFERRED]
+
+
+@pytest.mark.parametrize("offers", [(), ("PIPELINING",)])
+def test_a_bare_lf_inside_a_line_is_text_and_never_another_reply(offers):
+    second = f"\n{Server.ANSWERS['END']}"
+    recipients = ("a@b.example", "b@b.example", "c@b.example")
+    refused = f"550 5.1.1 the next server said:{second}"
+    way = Way(Server(*offers, RCPT=["250 ok", refused, "250 ok"], END=f"554 5.7.1 no{second}"))
+    attempt = way.send(recipients=recipients)
+    assert verdicts(attempt) == [Verdict.FAILED] * 3
+    assert str(attempt.outcomes[1].reply).endswith("said: 250 2.0.0 queued as 1")
+    assert str(attempt.outcomes[2].reply) == "554 5.7.1 no 250 2.0.0 queued as 1"
+
+
 # Time.
 
+NOT_READY = "the server was not ready within 60 s"
 TIMES = [
-    ("GREETING", "greeting", 300, " (does it expect TLS from the start?)"),
-    ("EHLO", "ehlo", 300, ""),
-    ("STARTTLS", "tls", 60, ""),
-    ("AUTH", "login", 120, ""),
+    ("GREETING", "greeting", 60, f"{NOT_READY} (does it expect TLS from the start?)"),
+    ("EHLO", "ehlo", 60, NOT_READY),
+    ("STARTTLS", "tls", 60, NOT_READY),
+    ("AUTH", "login", 120, "the server did not answer for 120 s"),
 ]
 
 
-@pytest.mark.parametrize(("command", "phase", "limit", "more"), TIMES)
-def test_each_phase_before_the_mail_has_its_time(command, phase, limit, more):
+@pytest.mark.parametrize(("command", "phase", "limit", "text"), TIMES)
+def test_there_is_a_time_for_each_phase_before_the_mail(command, phase, limit, text):
     account = login() if command == "AUTH" else {}
     way = Way(Server("STARTTLS", "AUTH PLAIN", **{command: SILENT}), **account)
     results = way.begin()
     assert way.network.timers == [limit]
     way.network.advance(limit)
-    assert str(results[0].fault) == (
-        f"{phase}: 4.4.2 the server did not answer for {limit} s{more}"
-    )
+    assert str(results[0].fault) == f"{phase}: 4.4.2 {text}"
     assert way.wire.aborted
     assert way.network.timers == []
 
 
+def test_greeting_ehlo_and_starttls_have_one_time_together_and_the_login_has_its_own():
+    silent = dict.fromkeys(("GREETING", "STARTTLS", "AUTH"), SILENT)
+    server = Server(**silent, EHLO=SILENT)
+    way = Way(server, **login(tls=Tls.AUTO))
+    results = way.begin()
+    for answer in ("220 mx", ehlo("STARTTLS"), "220 go", ehlo("AUTH PLAIN")):
+        way.network.advance(14.9)
+        server.say(answer)
+        way.network.flush()
+    assert server.lines[-1].startswith(b"AUTH")
+    way.network.advance(119)
+    assert not results
+    server.say("235 welcome")
+    way.network.flush()
+    assert verdicts(results[0]) == [Verdict.DELIVERED]
+
+
+@pytest.mark.parametrize("said", [1, 2, 3, 4])
+def test_no_answer_gives_a_server_more_time_to_be_ready(said):
+    server = Server(GREETING=SILENT, EHLO=SILENT, STARTTLS=SILENT)
+    way = Way(server, **login(tls=Tls.AUTO))
+    results = way.begin()
+    for answer in ("220 mx", ehlo("STARTTLS"), "220 go")[: said - 1]:
+        way.network.advance(15)
+        server.say(answer)
+        way.network.flush()
+    way.network.advance(60 - 15 * (said - 1) - 1)
+    assert not results
+    way.network.advance(1)
+    assert NOT_READY in str(results[0].fault)
+
+
 @pytest.mark.parametrize("end", [CLOSE, BREAK_OFF])
-@pytest.mark.parametrize(("command", "phase", "limit", "more"), TIMES)
-def test_a_connection_lost_before_the_mail_is_a_fault_of_the_account(
-    command, phase, limit, more, end
-):
+@pytest.mark.parametrize(("command", "phase"), [case[:2] for case in TIMES])
+def test_a_connection_lost_before_the_mail_is_a_fault_of_the_account(command, phase, end):
     account = login() if command == "AUTH" else {}
     attempt = Way(Server("STARTTLS", "AUTH PLAIN", **{command: end}), **account).send()
     assert attempt.fault.phase is Phase(phase)

@@ -597,8 +597,25 @@ def test_rset_is_said_before_the_next_mail_when_something_may_be_left(offers, re
     assert len(way.network.wires) == 1
 
 
+@pytest.mark.parametrize(
+    "rest", ["503 5.5.1 no MAIL", "530 5.7.0 log in", "432 4.7.12 no", "250 ok"]
+)
+@pytest.mark.parametrize("data", ["503 5.5.1 no RCPT", "530 5.7.0 log in", "354 go ahead"])
+def test_what_is_said_after_mail_was_refused_means_nothing(rest, data):
+    server = Server("PIPELINING", MAIL=["550 5.7.1 no", "250 ok"], RCPT=[rest, "250 ok"])
+    server.answers |= {"DATA": [data, "354 go ahead"], "END": ["554 5.5.1 no", "250 ok"]}
+    if data[:3] != "354":
+        server.answers["END"].pop(0)
+    way = Way(server)
+    attempt = way.send()
+    assert attempt.fault is None
+    assert [str(outcome.reply) for outcome in attempt.outcomes] == ["550 5.7.1 no"]
+    assert verdicts(way.send()) == [DELIVERED]
+    assert server.lines.count(b"RSET") == 1
+
+
 def test_rset_is_said_once():
-    server = Server(END="554 5.7.1 no", MAIL=["250 ok", "550 5.7.1 no", "250 ok"])
+    server = Server(END="554 5.7.1 no", MAIL=["250 ok", "450 4.1.8 later", "250 ok"])
     way = Way(server)
     for _ in range(3):
         way.send()

@@ -12,6 +12,7 @@ import attrs
 from ..account import Account, Tls
 from . import kinds, names, quantities
 from .kinds import Kind
+from .replies import replies
 from .surroundings import Surroundings
 from .values import (
     BareLf,
@@ -117,8 +118,10 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "tls_ca": kinds.readable_file(surroundings),
                 "max_connections": quantities.count,
                 "max_mails_per_connection": quantities.count,
+                "max_recipients": quantities.count,
                 "fallback": kinds.listed(kinds.text, empty=True),
                 "enabled": quantities.flag,
+                "replies": replies,
             },
             required=("name", "server"),
             repeated=True,

@@ -24,6 +24,7 @@ _log = Logger()
 MOST_IN_A_LINE = 50
 #: Lines that are written without a pause: some milliseconds.
 LINES_AT_ONCE = 100
+_SPLIT = "left to another transaction"
 
 _WAITS = "; paused until {until}; its mail waits"
 _WAITS_OR_MOVES = f"{_WAITS} unless a fallback account takes it"
@@ -82,25 +83,31 @@ def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float
     message, account = delivery.message.id, delivery.account
     session = f" ({attempt.session})" if attempt.session else ""
     failed = frozenset(judgement.failed)
-    said: dict[tuple[Verdict, Reply, str], list[str]] = {}
+    said: dict[tuple[str, Reply, str], list[str]] = {}
     for outcome in attempt.outcomes:
-        verdict, following = outcome.verdict, ""
-        if verdict is not Verdict.DELIVERED:
+        verdict, following = outcome.verdict.value, ""
+        if outcome.verdict is not Verdict.DELIVERED:
             if outcome in failed:
-                verdict = Verdict.FAILED
+                verdict = Verdict.FAILED.value
             else:
                 following = _what_next(delivery, judgement, now)
+                if outcome.action is Action.SPLIT:
+                    verdict = _SPLIT
+                elif outcome.action is Action.MOVE:
+                    verdict = Verdict.DEFERRED.value
         same = said.setdefault((verdict, outcome.reply, following), [])
         same.append(outcome.recipient.address)
-    lines = [(what, line) for what, all_of_it in said.items() for line in _in_lines(all_of_it)]
+    lines = [(what, line) for what, whose in said.items() for line in _in_lines(whose, *what)]
     for n, ((verdict, reply, following), recipients) in enumerate(lines, 1):
         who = ", ".join(f"<{recipient}>" for recipient in recipients)
+        if verdict == _SPLIT:
+            who = f"{len(recipients)} recipients"
         answer = str(reply)
         _tell(
-            f"{message}: {who} {verdict.value} by account {account}: {answer}{session}{following}",
+            f"{message}: {who} {verdict} by account {account}: {answer}{session}{following}",
             id=message,
             recipients=recipients,
-            verdict=verdict.value,
+            verdict=verdict,
             account=account,
             reply=answer,
             session=session,
@@ -110,9 +117,11 @@ def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float
             yield
 
 
-def _in_lines(recipients: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(recipients), MOST_IN_A_LINE):
-        yield recipients[start : start + MOST_IN_A_LINE]
+def _in_lines(recipients: list[str], verdict: str, *_: object) -> Iterator[list[str]]:
+    # Those of a split mail are counted only: they are in the lines of the transactions to come.
+    most = len(recipients) if verdict == _SPLIT else MOST_IN_A_LINE
+    for start in range(0, len(recipients), most):
+        yield recipients[start : start + most]
 
 
 def _tell(text: str, **fields: object) -> None:

@@ -91,7 +91,7 @@ class Settler:
             started=self.started,
             settings=self._settings,
             jitter=random(),
-            fallback=self.fallback(delivery) if attempt.fault else None,
+            fallback=self.fallback(delivery) if attempt.fault or attempt.moves else None,
         )
         for _ in journal.ended(delivery, attempt, judgement, now):
             await deferLater(self._clock, 0)

@@ -3,5 +3,6 @@
 from .budget import ConnectionBudget
 from .factory import AccountSenderFactory
 from .sender import AccountSender
+from .trial import Trials
 
-__all__ = ["AccountSender", "AccountSenderFactory", "ConnectionBudget"]
+__all__ = ["AccountSender", "AccountSenderFactory", "ConnectionBudget", "Trials"]

@@ -5,6 +5,7 @@ Never leaves the room: `factory` turns it into an `Attempt`.
 
 from __future__ import annotations
 
+from ..failure import Action
 from ..phase import Phase
 from ..reply import Reply
 
@@ -15,13 +16,17 @@ class SessionBrokenError(Exception):
     :param phase: what was going on.
     :param reply: what the server said, or with code 0 what happened instead.
     :param lost: the connection is gone; the server did not say anything.
+    :param action: what follows from the reply, where that is known already.
     """
 
-    def __init__(self, phase: Phase, reply: Reply, *, lost: bool = False) -> None:
+    def __init__(
+        self, phase: Phase, reply: Reply, *, lost: bool = False, action: Action | None = None
+    ) -> None:
         super().__init__(f"{phase.value}: {reply}")
         self.phase = phase
         self.reply = reply
         self.lost = lost
+        self.action = action
 
 
 def lost(phase: Phase, text: str) -> SessionBrokenError:

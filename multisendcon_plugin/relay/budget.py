@@ -1,63 +1,158 @@
 """The connections that all accounts may have open together.
 
-A connection that is idle gives way to one that is needed.  Knows no account and no SMTP.
+A connection gives way to one that is needed while it is idle.  So does one that is still being
+opened, when that takes long and too many are: servers that say nothing keep their accounts waiting,
+and not the others.  Knows no account and no SMTP.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
+from itertools import takewhile
+from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+#: Seconds for which a connection may be opening before it can have to give way.
+PROMPT = 3.0
+
+
+def _nothing() -> None:
+    """Nothing has begun yet that could be closed."""
+
+
+@attrs.define(eq=False)
+class Place:
+    """The place of one connection, from before it is opened until it is gone.
+
+    :param server: whose connection it is.
+    :param since: when it was taken.
+    :ivar close: what makes the connection give way; to be set by the one who has the place.
+    :ivar leaving: it had to give way.
+    """
+
+    server: str
+    since: float
+    close: Callable[[], object] = _nothing
+    leaving: bool = False
 
 
 class ConnectionBudget:
     """Counts open connections.
 
     :param limit: as many may be open at a time.
+    :param clock: tells how long a connection has been opening.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, clock: IReactorTime) -> None:
         self._limit = limit
+        self._clock = clock
         self._open = 0
-        self._waiting: deque[Deferred[None]] = deque()
-        self._idle: dict[object, Callable[[], None]] = {}
+        self._leaving = 0
+        #: The server of each.
+        self._waiting: dict[Deferred[Any], str] = {}
+        #: In the order in which they were taken.
+        self._opening: dict[Place, None] = {}
+        #: The longest idle one first.
+        self._idle: dict[Place, None] = {}
+        self._alarm: IDelayedCall | None = None
 
-    def take(self) -> Deferred[None]:
-        """Ask for a connection; the answer comes when there may be one more.
+    def take(self, server: str) -> Deferred[Place]:
+        """Ask for a connection; the answer comes when one more may be opened.
 
-        The longest idle connection is closed when that is what it takes.
+        Another one is closed when that is what it takes.
         """
+        turn: Deferred[Any] = Deferred(self._cancelled)
+        turn.addCallback(lambda _: self._begin(server))
         if self._open < self._limit:
             self._open += 1
-            return succeed(None)
-        turn: Deferred[None] = Deferred(self._waiting.remove)
-        self._waiting.append(turn)
-        self.make_room()
+            turn.callback(None)
+        else:
+            self._waiting[turn] = server
+            self.make_room()
         return turn
 
-    def give_back(self) -> None:
-        """A connection is gone; the one who has waited longest gets its place."""
+    def _begin(self, server: str) -> Place:
+        place = Place(server, self._clock.seconds())
+        self._opening[place] = None
+        return place
+
+    def _cancelled(self, turn: Deferred[Any]) -> None:
+        del self._waiting[turn]
+        self.make_room()
+
+    def give_back(self, place: Place) -> None:
+        """A connection is gone; its place is for the next who waits.
+
+        That is the one who has waited longest, of those whose servers have the fewest connections
+        opening: one server does not fill the queue of the others.
+        """
+        self._opening.pop(place, None)
+        self._idle.pop(place, None)
+        self._leaving -= place.leaving
         if self._waiting:
-            self._waiting.popleft().callback(None)
+            opening = Counter(each.server for each in self._opening)
+            turn = min(self._waiting, key=lambda each: opening[self._waiting[each]])
+            del self._waiting[turn]
+            turn.callback(None)
         else:
             self._open -= 1
+        self.make_room()
 
-    def idle(self, connection: object, close: Callable[[], None]) -> None:
-        """Remember that a connection is not needed now, and how to close it."""
-        self._idle[connection] = close
+    def ready(self, place: Place) -> None:
+        """A connection is open, and of use."""
+        del self._opening[place]
+
+    def idle(self, place: Place) -> None:
+        """Remember that a connection is not needed now."""
+        self._idle[place] = None
 
     @property
     def contended(self) -> bool:
         """Somebody waits for a connection."""
         return bool(self._waiting)
 
-    def busy(self, connection: object) -> None:
-        """A connection is needed again, or gone."""
-        self._idle.pop(connection, None)
+    def busy(self, place: Place) -> None:
+        """A connection is needed again."""
+        self._idle.pop(place, None)
 
     def make_room(self) -> None:
-        """Close the longest idle connection if somebody waits for its place."""
-        if self._waiting and self._idle:
-            connection = next(iter(self._idle))
-            self._idle.pop(connection)()
+        """Close connections for those who wait, the longest idle ones first."""
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+        while len(self._waiting) > self._leaving:
+            place = next(iter(self._idle), None) or self._slow()
+            if place is None:
+                return
+            self._idle.pop(place, None)
+            self._opening.pop(place, None)
+            place.leaving = True
+            self._leaving += 1
+            place.close()
+
+    def _slow(self) -> Place | None:
+        """Return a connection that has been opening too long, if half of all have.
+
+        The others may take their time: servers that are slow are to be reached on a busy day too.
+        The server with the most of them gives one up.
+        """
+        may_be_slow = self._limit // 2 or 1
+        if len(self._opening) <= may_be_slow:
+            return None
+        opening = list(self._opening)
+        prompt_since = self._clock.seconds() - PROMPT
+        pause = opening[may_be_slow].since - prompt_since
+        if pause > 0:
+            self._alarm = self._clock.callLater(pause, self._alarm_rings)
+            return None
+        slow = list(takewhile(lambda place: place.since <= prompt_since, opening))
+        [(server, _)] = Counter(place.server for place in slow).most_common(1)
+        return next(place for place in slow if place.server == server)
+
+    def _alarm_rings(self) -> None:
+        self._alarm = None
+        self.make_room()

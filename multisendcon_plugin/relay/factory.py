@@ -7,12 +7,15 @@ an `Attempt`; what follows from it is not decided here.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import math
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -25,19 +28,25 @@ from ..message import Delivery
 from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError
-from .budget import ConnectionBudget
+from .budget import PROMPT, ConnectionBudget, Place
 from .connect import connect_problem, endpoint
-from .handshake import shake_hands
+from .handshake import log_in, shake_hands
 from .sender import AccountSender
+from .standing import Standing
 from .tls import ClientTLS
 from .transaction import Transaction
-from .trial import Trial
+from .trial import Trial, Trials
 
 T = TypeVar("T")
 
 #: Seconds that a session is kept for the account's next mail.
 IDLE = 10.0
+_BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL})
 _STOPPING = Reply(0, "4.3.2", "the relay is shutting down")
+_GAVE_WAY = (
+    f"the server was not ready within {PROMPT:.0f} s, and others needed the connection"
+    " (max_connections of [delivery])"
+)
 
 
 @implementer(IRelay)
@@ -46,22 +55,29 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     :param reactor: connects, resolves names, and is the clock.
     :param budget: shared by all accounts.
+    :param trials: shared by all accounts.
     """
 
+    log = Logger()
     protocol: Any = AccountSender
     noisy = False
 
-    def __init__(self, account: Account, reactor: Any, budget: ConnectionBudget) -> None:
+    def __init__(
+        self, account: Account, reactor: Any, budget: ConnectionBudget, trials: Trials
+    ) -> None:
         super().__init__(account.username.encode(), b"", b"", (), None, Deferred(), retries=0)
         self.account = account
         self._reactor = reactor
         self._budget = budget
         # An attempt may end before its session does, which says good-bye then.
-        self._places = ConnectionBudget(account.connections)
+        self._connections = DeferredSemaphore(account.connections)
+        self._server_trial = trials.of(account.way)
         self._trial = Trial()
+        self._standing = Standing()
         self._tls: ClientTLS | None = None
+        self._most_recipients: float = account.max_recipients or math.inf
         self._idle: list[AccountSender] = []
-        self._sessions: set[AccountSender] = set()
+        self._sessions: dict[AccountSender, Place] = {}
         self._steps: set[Deferred[Any]] = set()
         self._stopping = False
 
@@ -75,58 +91,72 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     async def _attempt(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
         ended: float | None = None
+        fresh = False
         while True:
             try:
-                session, kept = await self._session()
+                session, kept = await self._session(fresh=fresh)
             except SessionBrokenError as broken:
                 return self._not_begun(delivery, broken, ended)
-            fault = None
+            fault, most = None, self._most_recipients
             try:
-                transaction = Transaction(session, delivery, open_content())
+                transaction = Transaction(session, delivery, open_content(), most)
                 await transaction.run()
             except SessionBrokenError as broken:
-                if kept and broken.phase in (Phase.RSET, Phase.MAIL):
-                    # The server had closed the idle session, or was about to.
-                    session.quit()
-                    if transaction.begun:
-                        ended = self._reactor.seconds()
-                        await self._keep_distance()
-                    continue
                 fault = self._fault(broken)
             except BaseException:
                 session.abort("an internal error")
                 raise
             if transaction.begun:
                 ended = self._reactor.seconds()
-            description = session.description
-            self._keep_or_quit(session, keep=fault is None)
-            return Attempt(
-                outcomes=transaction.outcomes,
-                fault=fault,
-                mail_ended=ended,
-                session=description,
-                reports_success=transaction.reports_success,
-            )
+            if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
+                # That may be about the session: it was closed, or it has had its mails.
+                session.quit()
+                fresh = True
+            elif transaction.most < most:
+                self._learn(transaction.most)
+                self._keep_or_quit(session, keep=fault is None)
+            else:
+                description = session.description
+                self._keep_or_quit(session, keep=fault is None)
+                self._standing.taken += transaction.taken
+                attempt = Attempt(
+                    outcomes=transaction.outcomes,
+                    fault=fault,
+                    mail_ended=ended,
+                    session=description,
+                    reports_success=transaction.reports_success,
+                )
+                return self._standing.review(delivery, attempt) if fault else attempt
+            if transaction.begun:
+                await self._keep_distance()
+
+    def _learn(self, most: float) -> None:
+        """The server takes fewer recipients in one transaction than there were."""
+        self._most_recipients = min(most, self._most_recipients)
+        self.log.info(
+            "account {account}: its server takes {most} recipients in one mail; the others are sent"
+            " it in further ones (max_recipients = {most} says so beforehand)",
+            account=self.account.name,
+            most=most,
+        )
 
     def _not_begun(
         self, delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None
     ) -> Attempt:
         """Return the attempt that has no session for its mail."""
-        outcomes = all_deferred(delivery.recipients, broken.phase, broken.reply)
-        return Attempt(outcomes=outcomes, fault=self._fault(broken), mail_ended=mail_ended)
+        fault = self._fault(broken)
+        outcomes = all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action)
+        return Attempt(outcomes=outcomes, fault=fault, mail_ended=mail_ended)
 
     def _fault(self, broken: SessionBrokenError) -> AccountFault:
         """Return what the end of a session means for the account."""
-        action = self.account.classify(broken.phase, broken.reply)
+        action = broken.action or self.account.classify(broken.phase, broken.reply)
         if not action.stops_account:
             action = Action.REST
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
 
     async def _keep_distance(self) -> None:
-        """Wait as the account demands: the server may have seen the MAIL FROM that was in vain.
-
-        That is never long: with a long wait, no session is kept until the next mail.
-        """
+        """Wait as the account demands: the server has seen a MAIL FROM, or may have."""
         if self.account.minimum_wait and not self._stopping:
             with contextlib.suppress(CancelledError):  # no new session is opened then
                 await self._step(deferLater(self._reactor, self.account.minimum_wait))
@@ -136,7 +166,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         if keep and session.usable and not (used_up or self._stopping):
             session.rest(IDLE)
             self._idle.append(session)
-            self._budget.idle(session, session.quit)
+            self._budget.idle(self._sessions[session])
             if self._budget.contended:
                 # Not at once: if another mail follows, the session is not idle.
                 self._reactor.callLater(0, self._budget.make_room)
@@ -145,31 +175,54 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     # Sessions.
 
-    async def _session(self) -> tuple[AccountSender, bool]:
+    async def _session(self, *, fresh: bool) -> tuple[AccountSender, bool]:
         """Return a session that can carry mail, and whether it has waited idle for it.
 
+        :param fresh: it may not have waited.
         :raise SessionBrokenError: the account cannot be used now.
         """
-        while self._idle:
+        while self._idle and not fresh:
             session = self._idle.pop()
-            self._budget.busy(session)
+            self._budget.busy(self._sessions[session])
             if session.usable:
                 session.wake()
                 return session, True
-        while turn := self._trial.turn():
-            await self._unless_stopped(turn)
-        return await self._trial.run(self._new_session), False
-
-    async def _new_session(self) -> AccountSender:
         try:
-            return await self._ready_session()
+            return await self._in_turn(self._trial, self._ready_session), False
+        except CancelledError:
+            raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
+
+    async def _in_turn(
+        self, trial: Trial, attempt: Callable[[], Awaitable[AccountSender]]
+    ) -> AccountSender:
+        while turn := trial.turn():
+            await self._step(turn)
+        return await trial.run(attempt)
+
+    async def _ready_session(self) -> AccountSender:
+        session = await self._in_turn(self._server_trial, self._open_session)
+        if self.account.username:
+            try:
+                await log_in(session)
+            except SessionBrokenError:
+                session.quit()
+                raise
+        place = self._sessions[session]
+        place.close = session.quit
+        self._budget.ready(place)
+        return session
+
+    async def _open_session(self) -> AccountSender:
+        """Return a session that is ready for the login."""
+        try:
+            return await self._greeted_session()
         except SessionBrokenError as broken:
             without_tls = self.account.tls is Tls.OPPORTUNISTIC and not self.account.username
             if not (without_tls and broken.phase is Phase.TLS):
                 raise
-            return await self._ready_session(starttls=False)
+            return await self._greeted_session(starttls=False)
 
-    async def _ready_session(self, *, starttls: bool = True) -> AccountSender:
+    async def _greeted_session(self, *, starttls: bool = True) -> AccountSender:
         session = await self._connect()
         try:
             await shake_hands(session, starttls=starttls)
@@ -180,39 +233,35 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     async def _connect(self) -> AccountSender:
         if self._stopping:
-            raise SessionBrokenError(Phase.CONNECT, _STOPPING)
+            raise CancelledError
         try:
             self._tls = self._tls or ClientTLS.of(self.account)
         except (OSError, ValueError) as error:
             reply = Reply(0, "4.7.0", f"the authorities of tls_ca cannot be read: {error}")
             raise SessionBrokenError(Phase.TLS, reply) from None
-        await self._unless_stopped(self._places.take())
+        await self._step(self._connections.acquire())
         try:
-            await self._unless_stopped(self._budget.take())
-        except SessionBrokenError:
-            self._places.give_back()
+            place = await self._step(self._budget.take(self.account.server))
+        except CancelledError:
+            self._connections.release()
             raise
         try:
-            way = endpoint(self._reactor, self.account, self._tls)
-            session = cast("AccountSender", await self._step(way.connect(self)))
+            connecting = endpoint(self._reactor, self.account, self._tls).connect(self)
+            place.close = connecting.cancel
+            session = cast("AccountSender", await self._step(connecting))
         except Exception:
-            self._give_back()
+            self._give_back(place)
             if self._stopping:
-                raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
-            reply = Reply(0, "4.4.1", connect_problem(Failure(), self.account))
-            raise SessionBrokenError(Phase.CONNECT, reply) from None
-        self._sessions.add(session)
+                raise CancelledError from None
+            problem = _GAVE_WAY if place.leaving else connect_problem(Failure(), self.account)
+            raise SessionBrokenError(Phase.CONNECT, Reply(0, "4.4.1", problem)) from None
+        place.close = partial(session.abort, _GAVE_WAY)
+        self._sessions[session] = place
         session.ended.addCallback(self._session_ended, session)
         return session
 
-    async def _unless_stopped(self, step: Deferred[None]) -> None:
-        try:
-            await self._step(step)
-        except CancelledError:
-            raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
-
     async def _step(self, step: Deferred[T]) -> T:
-        """Wait for something that `stop` may cancel."""
+        """Wait for something that `stop` may cancel, with a `CancelledError`."""
         self._steps.add(step)
         try:
             return await step
@@ -227,17 +276,15 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return cast("AccountSender", session)
 
     def _session_ended(self, _: None, session: AccountSender) -> None:
-        self._sessions.discard(session)
-        if not self._sessions:
-            self._trial.forget()
+        for trial in (self._trial, self._server_trial):
+            trial.forget(session)
         if session in self._idle:
             self._idle.remove(session)
-        self._budget.busy(session)
-        self._give_back()
+        self._give_back(self._sessions.pop(session))
 
-    def _give_back(self) -> None:
-        self._budget.give_back()
-        self._places.give_back()
+    def _give_back(self, place: Place) -> None:
+        self._budget.give_back(place)
+        self._connections.release()
 
     def stop(self, grace: float) -> Deferred[Any]:
         """Close all connections: see `IRelay`."""

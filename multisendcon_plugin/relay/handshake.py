@@ -1,4 +1,4 @@
-"""From the server's greeting to a session that can carry mail: EHLO, STARTTLS, login.
+"""From the server's greeting to a session that can carry mail: EHLO, STARTTLS, then the login.
 
 RFC 5321 section 3.1 and 3.2, RFC 3207, RFC 4954.  All that fails here is a fault of the account: it
 says nothing about any mail.
@@ -25,10 +25,10 @@ _MOST_CHALLENGES = 2
 
 
 async def shake_hands(session: AccountSender, *, starttls: bool = True) -> None:
-    """Make a session ready for mail.
+    """Make a session ready for the login, or for mail where there is none.
 
     :param starttls: use STARTTLS where the account lets it.
-    :raise SessionBrokenError: the account cannot be used now.
+    :raise SessionBrokenError: the server cannot be used now, in the way of this account.
     """
     account = session.account
     greeting = await session.reply(Phase.GREETING)
@@ -37,8 +37,6 @@ async def shake_hands(session: AccountSender, *, starttls: bool = True) -> None:
     await _ehlo(session)
     if starttls and not session.secure and account.tls is not Tls.NONE:
         await _starttls(session)
-    if account.username:
-        await _login(session)
 
 
 async def _ehlo(session: AccountSender) -> None:
@@ -82,7 +80,11 @@ async def _starttls(session: AccountSender) -> None:
         )
 
 
-async def _login(session: AccountSender) -> None:
+async def log_in(session: AccountSender) -> None:
+    """Log in.
+
+    :raise SessionBrokenError: the account cannot be used now.
+    """
     offered = session.offers.get("AUTH", "").split()
     order = _INSIDE_TLS if session.secure else _IN_THE_CLEAR
     mechanisms = [mechanism for mechanism in order if mechanism in offered]

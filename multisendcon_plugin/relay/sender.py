@@ -2,7 +2,8 @@
 
 An `ESMTPSender` whose dialogue is our own: what to say is said by the coroutines of `handshake`
 and `transaction`, which wait here for the replies.  Replies may come for several commands that
-left together (RFC 2920).  Time limits are those of RFC 5321 section 4.5.3.2, or longer.
+left together (RFC 2920).  Once the session is open, time limits are those of RFC 5321 section
+4.5.3.2, or longer.
 
 It keeps no log of the dialogue, so no secret can get out of it.
 """
@@ -37,11 +38,14 @@ from ..reply import Reply
 from .broken import SessionBrokenError, lost
 from .tls import ClientTLS, tls_problem
 
-#: Seconds that the server may take for each phase.
+#: Seconds that the server may take for its greeting, EHLO and TLS together.  RFC 5321 section
+#: 4.5.3.2.1 recommends five minutes for the greeting alone, since some servers take connections
+#: that they have no process for yet.  Here that is a fault of the account, whose mail waits or
+#: takes another one: what waits for long is the mail, not a connection that others need.
+OPENING_PATIENCE = 60.0
+_OPENING = frozenset({Phase.GREETING, Phase.EHLO, Phase.TLS})
+#: Seconds that the server may take for each phase after that.
 PATIENCE = {
-    Phase.GREETING: 300.0,
-    Phase.TLS: 60.0,
-    Phase.EHLO: 300.0,
     Phase.LOGIN: 120.0,
     Phase.MAIL: 300.0,
     Phase.RCPT: 300.0,
@@ -56,7 +60,8 @@ MOST_LINES = 100
 #: Octets of one line of a reply (RFC 5321 section 4.5.3.1.5 has 512).
 LONGEST_LINE = 4096
 
-_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+# A CR at its end is one of a server that ends lines with LF, mostly.
+_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\r?", re.DOTALL)
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -124,11 +129,10 @@ class AccountSender(smtp.ESMTPSender):
         self._outlet = Outlet(self.transport, self)
         local, server = self.transport.getHost(), self.transport.getPeer()
         self._ends = f"{local.host} to {server.host} port {server.port}"
+        self.setTimeout(OPENING_PATIENCE)
 
     def handshakeCompleted(self) -> None:
         self._tls_version = self.transport.getHandle().get_protocol_version_name()
-        if self._reader:
-            self.setTimeout(PATIENCE[self.phase])
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.setTimeout(None)
@@ -165,9 +169,12 @@ class AccountSender(smtp.ESMTPSender):
     def timeoutConnection(self) -> None:
         if self._reader is None and self._room is None and self.phase is not Phase.QUIT:
             return  # it is we who take our time
-        text = f"the server did not answer for {PATIENCE[self._going_on]:.0f} s"
-        if self._going_on is Phase.GREETING and not self.secure:
-            text += " (does it expect TLS from the start?)"
+        if self.phase not in _OPENING:
+            text = f"the server did not answer for {PATIENCE[self.phase]:.0f} s"
+        else:
+            text = f"the server was not ready within {OPENING_PATIENCE:.0f} s"
+            if self.phase is Phase.GREETING and not self.secure:
+                text += " (does it expect TLS from the start?)"
         self.abort(text)
 
     def _break(self, error: SessionBrokenError) -> None:
@@ -213,14 +220,31 @@ class AccountSender(smtp.ESMTPSender):
 
     def dataReceived(self, data: bytes) -> None:
         # Twisted's receiver of lines goes through what has come anew for each of them.
-        *lines, self._buffer = (self._buffer + data).split(b"\r\n")
+        *lines, self._buffer = (self._buffer + data).split(self.delimiter)
         for line in lines:
             self.lineReceived(line)
             if self.transport.disconnecting:
                 break
+        if self._buffer:
+            self._line_goes_on()
+        self._hand_on()
+
+    def _line_goes_on(self) -> None:
+        """A line has no end yet, or one that is none (RFC 5321 section 2.3.8).
+
+        A server whose first line ends in a bare LF ends all of them so, and is understood.  Of any
+        other, a bare LF inside a line is text: taken for its end, a part of a text that the server
+        only repeats would be the reply to the next command, or to a mail.
+        """
         if len(self._buffer) > LONGEST_LINE:
             self._not_smtp(self._buffer)
-        self._hand_on()
+        elif self._buffer.endswith(b"\n"):
+            if self.phase is Phase.GREETING and not (self._lines or self._replies):
+                self.delimiter = b"\n"
+                self.dataReceived(b"")
+            else:
+                self._hand_on()  # what came before it in the segment holds
+                self.abort("the server ends a reply with a bare LF, but others with CRLF")
 
     def _hand_on(self) -> None:
         """Give the next reply to whoever waits, who finds those behind it in the segment here."""
@@ -279,7 +303,8 @@ class AccountSender(smtp.ESMTPSender):
             if self._lost:
                 raise self._lost
             self._reader = Deferred()
-            self.setTimeout(PATIENCE[self._going_on])
+            if phase not in _OPENING:
+                self.setTimeout(PATIENCE[phase])
             reply = await self._reader
         if reply.code == 421:
             raise SessionBrokenError(phase, reply)

@@ -5,9 +5,16 @@ RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME
 sender changes its header block.  Octets beyond ASCII are sent to servers without 8BITMIME as they
 are: turning them into something else would break signatures, and all such servers known to us take
 them.
+
+A mail may have more recipients than the server takes in one transaction: those who are too many are
+split off, and another transaction takes them.
 """
 
 from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -27,6 +34,8 @@ from .broken import SessionBrokenError
 from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
+#: The number of recipients that a server takes, as it says when there are more.
+_NUMBER = re.compile(r"(?:exceed|max|limit|than|most|up to)\D{0,20}(\d{1,6})\b", re.IGNORECASE)
 _SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
 
 
@@ -47,21 +56,37 @@ class _Mail:
     utf8: bool
     own_sender: bool
     """The reverse-path is the client's, not a fixed one."""
+    too_many: tuple[int, ...] = ()
+    """Positions of recipients whom another transaction takes."""
 
 
 class Transaction:
     """One delivery over one session.
 
+    :param most: recipients that the server takes in one transaction.
     :ivar begun: MAIL FROM was sent.
+    :ivar refused: the server has refused it for good.
+    :ivar taken: the server has taken it for some recipient.
+    :ivar most: fewer than before when the server has refused the mail for its many recipients; then
+        it has to be tried again.
     :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
 
-    def __init__(self, session: AccountSender, delivery: Delivery, content: IContent) -> None:
+    def __init__(
+        self,
+        session: AccountSender,
+        delivery: Delivery,
+        content: IContent,
+        most: float = math.inf,
+    ) -> None:
         self._session = session
         self._delivery = delivery
         self._content = content
         self._outcomes: dict[int, Outcome] = {}
+        self.most = most
         self.begun = False
+        self.refused = False
+        self.taken = False
         self.reports_success = False
 
     @property
@@ -85,7 +110,7 @@ class Transaction:
         except SessionBrokenError as broken:
             uncertain = broken.lost and broken.phase is Phase.END
             verdict = Verdict.UNCERTAIN if uncertain else Verdict.DEFERRED
-            self._conclude(verdict, broken.phase, broken.reply)
+            self._conclude(verdict, broken.phase, broken.reply, broken.action)
             self._fail_nobody()
             raise
         finally:
@@ -178,6 +203,8 @@ class Transaction:
             self._fail_all(Reply(0, "5.3.4", text))
         if not mail.recipients or len(self._outcomes) == len(self._delivery.recipients):
             return
+        if len(mail.recipients) > self.most:
+            mail = _first_of(mail, int(self.most))
         if session.reset_first:
             reply = await session.ask(b"RSET", Phase.RSET)
             if not reply.positive:
@@ -186,9 +213,9 @@ class Transaction:
         accepted = await self._say_envelope(mail)
         if accepted and await self._send_content(mail):
             reply, action = await self._reply(Phase.END)
-            taken = 200 <= reply.code < 300
-            session.reset_first = not taken
-            if taken:
+            self.taken = 200 <= reply.code < 300
+            session.reset_first = not self.taken
+            if self.taken:
                 self._conclude(Verdict.DELIVERED, Phase.END, reply)
             else:
                 self._conclude_by(reply, Phase.END, action)
@@ -207,38 +234,81 @@ class Transaction:
         session.mails += 1
         if pipelining:
             session.say(sender, *recipients, b"DATA")
-
-        def say(line: bytes) -> None:
-            if not pipelining:
-                session.say(line)
+        say = _nothing if pipelining else session.say
 
         say(sender)
         reply, action = await self._reply(Phase.MAIL)
         if action:
+            self.refused = reply.permanent
             self._conclude_by(reply, Phase.MAIL, action)
-            if not pipelining:
-                return False
-        for (position, _), line in zip(mail.recipients, recipients, strict=True):
-            say(line)
-            reply, action = await self._reply(Phase.RCPT)
-            if action:
-                self._settle(position, _verdict(action), Phase.RCPT, reply, action)
-        accepted = len(self._outcomes) < len(self._delivery.recipients)
-        if accepted or pipelining:
+            if pipelining:
+                await self._hear_out(mail)
+            return False
+        if mail.too_many:
+            self._put_off(mail)
+        if await self._ask_recipients(mail, recipients, say):
             say(b"DATA")
             reply, action = await self._reply(Phase.DATA)
-            if accepted and reply.code == 354:
+            if reply.code == 354:
                 return True
-            await self._leave_data(reply, action)
+            self._conclude_by(reply, Phase.DATA, action)
+        elif pipelining:
+            await self._leave_data(await session.reply(Phase.DATA))
         session.reset_first = True
         return False
 
-    async def _leave_data(self, reply: Reply, action: Action | None) -> None:
+    async def _ask_recipients(
+        self, mail: _Mail, commands: list[bytes], say: Callable[[bytes], None]
+    ) -> bool:
+        """Say RCPT for each recipient; True when the server takes somebody."""
+        refused = {}
+        for (position, _), command in zip(mail.recipients, commands, strict=True):
+            say(command)
+            reply = await self._session.reply(Phase.RCPT)
+            if not reply.positive:
+                refused[position] = reply
+        if refused:
+            self._refuse(refused, others=len(refused) < len(mail.recipients))
+        return len(refused) < len(mail.recipients)
+
+    def _refuse(self, refused: dict[int, Reply], *, others: bool) -> None:
+        """Settle recipients that were refused.
+
+        What speaks of the account is about the recipient where the server takes others; what speaks
+        of too many is not where it takes none.
+
+        :param others: the server takes some.
+        :raise SessionBrokenError: it is about the account.
+        """
+        for position, reply in refused.items():
+            action = self._session.account.classify(Phase.RCPT, reply)
+            verdict = _verdict(action)
+            if action.stops_account:
+                if not others:
+                    raise SessionBrokenError(Phase.RCPT, reply, action=action)
+                firm = reply.permanent and action in (Action.REST, Action.ALARM)
+                action = Action.MOVE if firm else Action.DEFER
+                verdict = Verdict.FAILED if firm else Verdict.DEFERRED
+            elif action is Action.SPLIT and not others:
+                action = _without_split(reply)
+                verdict = _verdict(action)
+            self._settle(position, verdict, Phase.RCPT, reply, action)
+
+    async def _hear_out(self, mail: _Mail) -> None:
+        """Hear the replies to RCPT and DATA that left with a MAIL that was refused.
+
+        They follow from that, and say nothing about the account.
+        """
+        for _ in mail.recipients:
+            await self._session.reply(Phase.RCPT)
+        await self._leave_data(await self._session.reply(Phase.DATA))
+        self._session.reset_first = True
+
+    async def _leave_data(self, reply: Reply) -> None:
         """DATA was refused, or went out before it was known that nobody would get the content."""
-        self._conclude_by(reply, Phase.DATA, action)
         if reply.code == 354:
             self._session.say(b".")  # RFC 2920 section 3.1
-            await self._reply(Phase.END)
+            await self._session.reply(Phase.END)
 
     async def _send_content(self, mail: _Mail) -> bool:
         """Send header, body and final dot; False when the server did not wait for the end."""
@@ -269,7 +339,7 @@ class Transaction:
             return reply, None
         action = self._session.account.classify(phase, reply)
         if action.stops_account:
-            raise SessionBrokenError(phase, reply)
+            raise SessionBrokenError(phase, reply, action=action)
         return reply, action
 
     # The outcomes.
@@ -305,11 +375,31 @@ class Transaction:
         :param action: ``None``: a positive reply, where none was due.
         """
         action = action or Action.DEFER
+        if action is Action.SPLIT:
+            action = self._ask_fewer(reply)
         self._conclude(_verdict(action), phase, reply, action)
 
     def _fail_all(self, reply: Reply) -> None:
         """The mail cannot go over this session, for a reason of our own."""
         self._conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
+
+    # Recipients that are too many.
+
+    def _put_off(self, mail: _Mail) -> None:
+        """Those who are not asked in this transaction are for the next one."""
+        reply = Reply(0, "4.5.3", f"no more than {self.most} recipients at a time")
+        for position in mail.too_many:
+            self._settle(position, Verdict.DEFERRED, Phase.RCPT, reply, Action.SPLIT)
+
+    def _ask_fewer(self, reply: Reply) -> Action:
+        """The server has refused the whole mail, for the number of those whom it had taken."""
+        taken = len(self._delivery.recipients) - len(self._outcomes)
+        if taken < 2:
+            return _without_split(reply)
+        found = _NUMBER.search(reply.text)
+        told = int(found[1]) if found else 0
+        self.most = told if 0 < told < taken else taken // 2
+        return Action.SPLIT
 
     def _fail_nobody(self) -> None:
         """The account is at fault: what was refused before is asked again."""
@@ -323,6 +413,20 @@ class Transaction:
 def _verdict(action: Action) -> Verdict:
     """Return what a refusal means for the recipients that it is about."""
     return Verdict.FAILED if action is Action.FAIL else Verdict.DEFERRED
+
+
+def _nothing(line: bytes) -> None:
+    """It has been said."""
+
+
+def _first_of(mail: _Mail, most: int) -> _Mail:
+    """Leave the other recipients to further transactions."""
+    too_many = tuple(position for position, _ in mail.recipients[most:])
+    return attrs.evolve(mail, recipients=mail.recipients[:most], too_many=too_many)
+
+
+def _without_split(reply: Reply) -> Action:
+    return Action.FAIL if reply.permanent else Action.DEFER
 
 
 def _as_ascii(address: str) -> str:

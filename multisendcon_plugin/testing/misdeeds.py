@@ -152,6 +152,16 @@ def fake_tls(octets: bytes) -> Misdeed:
     return misdeed
 
 
+def after(count: int, misdeed: Misdeed) -> Misdeed:
+    """Behave so many times, over all sessions, and do it from then on."""
+    left = [behave] * count
+
+    def do(turn: Turn) -> None:
+        (left.pop() if left else misdeed)(turn)
+
+    return do
+
+
 def times(count: int, misdeed: Misdeed) -> Misdeed:
     """Do it so many times, over all sessions, and behave from then on."""
     left = [misdeed] * count

@@ -19,6 +19,7 @@ from tests.endurance import (
     outage,
     powercut,
     restarts,
+    silent,
     wait,
 )
 
@@ -33,6 +34,7 @@ RUNS = {
     "greylist": greylist,
     "wait": wait,
     "idle": idle,
+    "silent": silent,
     "attacks": attacks,
 }
 

@@ -1,0 +1,72 @@
+"""Whether a refusal that speaks of the account is about one mail after all.
+
+"Relay access denied" is what a server says to all mail of an account that may not send, and what it
+says to one recipient whom it does not serve.  What it does with other mail tells the two apart.
+Pure.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ..attempt import AccountFault, Attempt, Verdict
+from ..failure import TRANSACTION, Action
+from ..message import Delivery
+
+#: Deliveries that are remembered; of more, the oldest are forgotten, and get another chance.
+_REMEMBERED = 1000
+
+
+class Standing:
+    """What the server of one account has taken, and which mails it has refused in between.
+
+    :ivar taken: how many mails it has taken.
+    """
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self._taken_before_fault = 0
+        #: By the number of the delivery: how many mails had been taken when it was refused.
+        self._refused: dict[int, int] = {}
+
+    def review(self, delivery: Delivery, attempt: Attempt) -> Attempt:
+        """Return an attempt that found the account at fault, as it is to be understood.
+
+        The fault stands where the server has taken no mail since the last one, or has refused
+        another mail alike since it took one.  Else another account may take the mail over; where
+        none can, it is tried again, and fails when the server has taken other mail in between.
+        """
+        fault = attempt.fault
+        if fault is None or not _may_be_about_the_mail(fault):
+            return attempt
+        before = self._refused.pop(delivery.number, None)
+        others = any(taken == self.taken for taken in self._refused.values())
+        if others or self.taken == self._taken_before_fault:
+            self._taken_before_fault = self.taken
+            return attempt
+        self._refused[delivery.number] = self.taken
+        if len(self._refused) > _REMEMBERED:
+            del self._refused[next(iter(self._refused))]
+        again = before is not None and before < self.taken
+        verdict = Verdict.FAILED if again and fault.reply.permanent else Verdict.DEFERRED
+        outcomes = tuple(
+            each
+            if each.action is Action.SPLIT  # left to the next transaction: that has not heard it
+            else attrs.evolve(
+                each,
+                verdict=verdict,
+                phase=fault.phase,
+                reply=fault.reply,
+                action=Action.MOVE,
+            )
+            for each in attempt.outcomes
+        )
+        return attrs.evolve(attempt, fault=None, outcomes=outcomes)
+
+
+def _may_be_about_the_mail(fault: AccountFault) -> bool:
+    return (
+        fault.phase in TRANSACTION
+        and fault.action in (Action.REST, Action.ALARM)
+        and fault.reply.code >= 400  # said by the server
+    )
