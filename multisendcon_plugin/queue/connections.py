@@ -30,6 +30,11 @@ class Connections:
         self.most = configured
         self.allowed: int | None = None
 
+    @property
+    def are_fewer(self) -> bool:
+        """There are fewer now than configured."""
+        return self.most < self._configured
+
     def recover(self, now: float) -> None:
         """A mail has met no fault."""
         if self._limit < self._configured:

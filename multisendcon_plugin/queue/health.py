@@ -39,8 +39,7 @@ class Health:
         self.fault = None
         self.rests_until = 0.0
         self._pauses = 0
-        if self._heard_by:
-            self._heard_by = set()
+        self._heard_by.clear()
 
     def fail(self, fault: AccountFault, *, now: float, jitter: float) -> None:
         """The account has a fault.

@@ -113,15 +113,9 @@ class Lane:
             if due is None or max(due, opens_at) > now:
                 self._wake_up(due, opens_at, now)
                 return
-            self._attempt(self._next(now))
-
-    def _next(self, now: float) -> Delivery:
-        """Take the delivery to try now; an account at fault is probed by one tried before.
-
-        A new mail may be greylisted: then nobody would learn that the account works.
-        """
-        again = self._agenda.take_tried(now) if self.pace.fault else None
-        return again or self._agenda.take()
+            # A new mail may be greylisted, and would not show that the account works again.
+            again = self._agenda.take_tried(now) if self.pace.state.fault else None
+            self._attempt(again or self._agenda.take())
 
     def _relieve_first(self) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
@@ -205,7 +199,7 @@ class Lane:
             delivery.number, attempt, now=self._clock.seconds(), jitter=random()
         )
         state = self.pace.state
-        if state != before and not self._stopping:
+        if state is not before and not self._stopping:
             self._tell_of_change(before, state)
         if judged is None:
             self.settled(delivery, delivery)

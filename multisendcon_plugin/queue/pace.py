@@ -31,6 +31,7 @@ class Pace:
     """One account's pace.
 
     :param mail_ended: when its last mail ended, or may have ended at the latest.
+    :ivar state: how the account is now.
     """
 
     def __init__(self, account: Account, mail_ended: float | None = None) -> None:
@@ -38,17 +39,14 @@ class Pace:
         self._free_at = 0.0 if mail_ended is None else mail_ended + account.minimum_wait
         self._connections = Connections(account.connections)
         self._health = Health()
+        #: There is something to recover from: a mail that goes well need not ask.
+        self._troubled = False
+        self.state = State(None, 0.0, None)
 
     @property
     def fault(self) -> AccountFault | None:
         """What is wrong with the account now; ``None`` when nothing is."""
-        return self._health.fault
-
-    @property
-    def state(self) -> State:
-        """How the account is now."""
-        health = self._health
-        return State(health.fault, health.rests_until, self._connections.allowed)
+        return self.state.fault
 
     def opens_at(self) -> float | None:
         """Return when the next attempt may begin; ``None``: when one that is under way has ended.
@@ -58,7 +56,7 @@ class Pace:
         """
         if self._connections.under_way >= self._connections.most:
             return None
-        return max(self._free_at, self._health.rests_until)
+        return max(self._free_at, self.state.rests_until)
 
     def begun(self) -> None:
         """An attempt begins."""
@@ -72,23 +70,41 @@ class Pace:
         :return: the attempt as it is to be judged; ``None``: it was one connection too many, and
             says nothing about the account or the mail, which is due as it was.
         """
-        connections, health = self._connections, self._health
-        connections.under_way -= 1
+        self._connections.under_way -= 1
         if attempt.mail_ended is not None:
             self._free_at = max(self._free_at, attempt.mail_ended + self._minimum_wait)
-        fault = attempt.fault
+        possible = attempt.possible_fault
+        if attempt.fault is None and possible is None and not self._troubled:
+            return attempt
+        self._troubled = True
+        judged = self._judged(number, attempt, possible, now=now, jitter=jitter)
+        health = self._health
+        self.state = State(health.fault, health.rests_until, self._connections.allowed)
+        return judged
+
+    def _judged(
+        self,
+        number: int,
+        attempt: Attempt,
+        possible: AccountFault | None,
+        *,
+        now: float,
+        jitter: float,
+    ) -> Attempt | None:
+        connections, health, fault = self._connections, self._health, attempt.fault
         if fault is not None:
             others_work = connections.under_way and health.fault is None
             if others_work and is_one_too_many(fault.phase, fault.reply):
                 connections.refuse(now)
                 return None
             health.fail(fault, now=now, jitter=jitter)
-        elif possible := attempt.possible_fault:
+        elif possible is not None:
             under_way = connections.under_way
             health.suspect(number, possible, under_way=under_way, now=now, jitter=jitter)
         else:
             health.recover()
             connections.recover(now)
+            self._troubled = connections.are_fewer
             return attempt
         if health.fault is None:
             return attempt
