@@ -126,14 +126,9 @@ class Transaction:
 
     async def _prepare(self) -> _Mail:
         account, message = self._session.account, self._delivery.message
-        wanted = min(message.header_size + len(_EMPTY_LINE), message.size)
-        start = b""
-        while len(start) < wanted:
-            piece = await self._read()
-            if not piece:
-                raise SpoolError("the content is shorter than its header")
-            start += piece
-        header, body = start[: message.header_size], start[message.header_size :]
+        header_size = message.header_size
+        start = await self._read_to(header_size, b"")
+        header = start[:header_size]
         envelope = message.envelope
         reverse_path = envelope.reverse_path
         separator = b""
@@ -150,14 +145,16 @@ class Transaction:
             )
             if reverse_path or account.null_sender is NullSender.REPLACE:
                 reverse_path = fixed
-            if body and not body.startswith(_EMPTY_LINE):
+            body_begun = min(header_size + len(_EMPTY_LINE), message.size)
+            start = await self._read_to(body_begun, start)
+            if body_begun > header_size and not start.startswith(_EMPTY_LINE, header_size):
                 separator = _EMPTY_LINE
                 self._tell_of_separator()
         mail = _Mail(
             reverse_path,
             tuple((n, recipient.address) for n, recipient in enumerate(self._delivery.recipients)),
-            header + separator + body,
-            size=message.size - message.dots + len(header) + len(separator) - message.header_size,
+            header + separator + start[header_size:],
+            size=message.size - message.dots + len(header) + len(separator) - header_size,
             utf8=envelope.utf8 or not reverse_path.isascii(),
             own_sender=reverse_path == envelope.reverse_path,
         )
@@ -217,6 +214,15 @@ class Transaction:
             utf8 = "SMTPUTF8" in offers
             command += rcpt_parameters(notify, recipient.original, utf8=utf8)
         return command.encode()
+
+    async def _read_to(self, octets: int, start: bytes) -> bytes:
+        """Return the start of the content, with so many octets at least."""
+        while len(start) < octets:
+            piece = await self._read()
+            if not piece:
+                raise SpoolError("the content is shorter than its header")
+            start += piece
+        return start
 
     async def _read(self) -> bytes:
         piece = self._content.read()
