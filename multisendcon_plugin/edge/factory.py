@@ -32,6 +32,7 @@ from .peers import counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .submission import submit
 from .tls import ServerTLS
+from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
 from .wire import LAST_WORDS
 
@@ -113,6 +114,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         session.limits = self._limits
         if own:
             session.minimum_tls = own.minimum_tls
+            session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
             desk = attrs.evolve(desk, completes=own.submission_help)
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
         deliveries = MessageDeliveryFactory(desk, session.keyword)

@@ -95,6 +95,8 @@ class ESMTPSession(ESMTPWire):
         super().connectionMade()
         if self.is_stranger:
             self._login_by = self.callLater(LOGIN_WITHIN, self._login_is_late)
+        if self.tolerance:
+            self._helo = self.tolerance.greeting(self.peer)
         self.greet()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -110,6 +112,8 @@ class ESMTPSession(ESMTPWire):
         if self._authentication:
             self._challenge(self._authentication.answer, line)
             return
+        if self.tolerance:
+            line = self.tolerance.command(line)
         verb, *argument = _BLANK.split(line.strip(b" \t"), 1)
         verb = verb.upper()
         if verb in _WEB_COMMANDS:
@@ -231,7 +235,7 @@ class ESMTPSession(ESMTPWire):
         self.say(replies.BEGIN_TLS)
         # Nothing that was said in the clear holds any longer (RFC 3207 section 4.2).
         self.forget_transaction()
-        self._helo = None
+        self._helo = self.tolerance.greeting(self.peer) if self.tolerance else None
         self.start_tls()
 
     def ext_AUTH(self, rest: bytes) -> None:

@@ -37,6 +37,7 @@ from ..reply import Reply, ReplyError
 from . import replies
 from .limits import Limits
 from .tls import fault_of_handshake, has_said_hello
+from .tolerance import Tolerance
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class ESMTPWire(smtp.ESMTP):
 
     :ivar callLater: the clock's, for time-outs.
     :ivar minimum_tls: the oldest version that is spoken with this client; see `ClientsTLS`.
+    :ivar tolerance: corrects what this client sends; ``None``: nothing does.
     :ivar client_address: whose session it is, when the transport does not know, behind a proxy.
     :ivar ended: fires when the connection is gone.
     :ivar more_is_here: octets have come after the line that is being carried out.
@@ -66,6 +68,7 @@ class ESMTPWire(smtp.ESMTP):
     noisy = False
     limits = Limits.of(MasterRelay())
     minimum_tls = MinimumTls.TLS_1_2
+    tolerance: Tolerance | None = None
     client_address: IAddress | None = None
     log = Logger()
 
@@ -266,7 +269,13 @@ class ESMTPWire(smtp.ESMTP):
         if overlong or len(line) > self.limits.command_line:
             self.refuse_overlong(overlong or line)
         elif line[-1:] != b"\r" or b"\r" in line[:-1] or b"\0" in line:
-            self._refuse_odd_line(line)
+            command = None
+            if self.tolerance:
+                command = self.tolerance.line(line, more_is_here=self.more_is_here)
+            if command is None:
+                self._refuse_odd_line(line)
+            else:
+                self._guarded(self.carry_out, command)
         else:
             self._guarded(self.carry_out, line[:-1])
         return True
