@@ -223,6 +223,7 @@ BAD = [
         ['"1.3" is not known; write "1.0", "1.1" or "1.2" (nearest: "1.2")'],
     ),
     ("client", "minimum_tls", "1.0", ['1.0 is not known; write "1.0", "1.1" or "1.2"']),
+    ("client", "tolerant", "1", ["1 is not a boolean; write true or false"]),
     ("client", "starttls", '"no"', ['"no" is not a boolean; write true or false']),
     ("client", "submission_help", '"yes"', ['"yes" is not a boolean; write true or false']),
     (
@@ -557,6 +558,7 @@ GOOD = [
     ("client", "minimum_tls", '"1.0"', MinimumTls.TLS_1_0),
     ("client", "minimum_tls", '"1.1"', MinimumTls.TLS_1_1),
     ("client", "starttls", "false", False),
+    ("client", "tolerant", "true", True),
     ("client", "submission_help", "true", True),
     ("spool", "path", '"spool"', "/base/spool"),
     ("delivery", "retry", '["5m", 7.5]', (300.0, 7.5)),

@@ -101,6 +101,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "bare_lf": kinds.choice(BareLf),
                 "minimum_tls": kinds.choice(MinimumTls),
                 "starttls": quantities.flag,
+                "tolerant": quantities.flag,
                 "submission_help": quantities.flag,
             },
             required=("addresses",),

@@ -84,12 +84,14 @@ class ClientSettings:
     """``[[client]]``: what differs for some clients.
 
     :param starttls: it is offered, where there is a certificate.
+    :param tolerant: commands need not be quite those of the RFCs.
     """
 
     addresses: tuple[Network, ...]
     bare_lf: BareLf = BareLf.REFUSE
     minimum_tls: MinimumTls = MinimumTls.TLS_1_2
     starttls: bool = True
+    tolerant: bool = False
     submission_help: bool = False
 
 
