@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 LAW = (
     # Values and rules; pure.
     ("errors", "dsn", "reply", "phase", "header", "backoff", "password", "secret"),
-    ("numbering", "fullness"),
+    ("numbering", "fullness", "escaping"),
     ("address", "envelope", "failure", "identity", "completion", "hostname"),
     ("masks", "message"),
     ("account", "attempt", "plain"),

@@ -14,6 +14,7 @@ from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, ISpool
 from ..message import Message, Parcel, Recipient, Submission
 from ..ndr import Action, Facts, Report, addressees, report, returned_size
+from .journal import in_lines
 
 _log = Logger()
 
@@ -55,12 +56,14 @@ class ReportDesk:
         recipients = addressees(facts, self._settings)
         if not recipients:
             if facts.action is Action.FAILED:
-                self.log.warn(
-                    "{id}: nobody can be told that mail to {recipients} was not delivered: {reply}",
-                    id=message.id,
-                    recipients=", ".join(f"<{each.recipient.address}>" for each in facts.outcomes),
-                    reply=str(facts.outcomes[0].reply),
-                )
+                for some in in_lines([each.recipient.address for each in facts.outcomes]):
+                    self.log.warn(
+                        "{id}: nobody can be told that mail to {recipients} was not delivered:"
+                        " {reply}",
+                        id=message.id,
+                        recipients=", ".join(f"<{address}>" for address in some),
+                        reply=str(facts.outcomes[0].reply),
+                    )
             return ()
         size = returned_size(facts)
         original = await _read_start(self._spool, message, max(size, message.header_size))
