@@ -83,6 +83,7 @@ class ClientSettings:
     """``[[client]]``: what differs for some clients.
 
     :param starttls: it is offered, where there is a certificate.
+    :param success_reports: what they want to be told of success is obeyed without a login.
     """
 
     addresses: tuple[Network, ...]
@@ -90,6 +91,7 @@ class ClientSettings:
     minimum_tls: MinimumTls = MinimumTls.TLS_1_2
     starttls: bool = True
     submission_help: bool = False
+    success_reports: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -134,6 +136,7 @@ class NdrSettings:
     """``[ndr]``: the reports on mail that could not be delivered.
 
     :param postmaster: ``""``: there is none.
+    :param max_per_hour: reports to one address.
     :param account: the way to the server where reports are handed in; ``None``: they leave
         through the accounts.
     """
@@ -141,6 +144,7 @@ class NdrSettings:
     recipient: ReportTo = ReportTo.SENDER
     postmaster: str = ""
     sender: str = "mailer-daemon@localhost"
+    max_per_hour: int = 50
     account: Account | None = None
 
 

@@ -24,7 +24,7 @@ from ..errors import SpoolBrokenError, SpoolFullError
 from ..failure import Action
 from ..fullness import Fullness
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
-from ..message import FIRST_TURN, Delivery, Message, Parcel, Turn
+from ..message import FIRST_TURN, Delivery, Message, Parcel, Submission, Turn
 from ..settle import Judgement, Settlement
 from . import journal
 from .agenda import Agenda, window
@@ -68,7 +68,13 @@ class QueueService(Service):
         self._clock = clock
         self._patience = Patience(clock)
         self._settler = Settler(
-            configuration, registry, spool, self._patience, clock=clock, wall=wall
+            configuration,
+            registry,
+            spool,
+            self._patience,
+            clock=clock,
+            wall=wall,
+            hand_in=self._hand_in,
         )
         self._longest_pause = longest_pause(configuration.delivery.retry)
         self._held = HeldContent()
@@ -128,7 +134,8 @@ class QueueService(Service):
         self._patience.stop()
         self._take_up()
         stopped = DeferredList([lane.stop(GRACE) for lane in self._lanes.values()])
-        return stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))
+        stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))
+        return stopped.addCallback(lambda _: self._settler.stop())
 
     def _go_on_with(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something run to its end, also while the service stops."""
@@ -232,6 +239,12 @@ class QueueService(Service):
         return committed.addCallbacks(
             self._committed, self._not_committed, callbackArgs=(draft.held,)
         )
+
+    def _hand_in(self, submission: Submission) -> Deferred[None]:
+        """Take over a message of our own."""
+        draft = self.draft()
+        draft.write(submission.content)
+        return self.commit(draft, submission.envelope, submission.header_size, submission.parcels)
 
     @property
     def full(self) -> bool:

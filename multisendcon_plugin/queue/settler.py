@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import random
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
@@ -22,7 +23,7 @@ from ..ndr import Action, Facts, wanted
 from ..settle import Judgement, Settlement, delayed_by, judge, retry_until
 from . import journal
 from .patience import Patience
-from .reports import ReportDesk
+from .reports import HandIn, ReportDesk
 
 
 class Settler:
@@ -30,6 +31,7 @@ class Settler:
 
     :param clock: see `QueueService`.
     :param wall: tells the time that people read.
+    :param hand_in: puts a new message into the spool.
     :ivar started: since when the relay runs; time before that does not count as waited.
     """
 
@@ -42,6 +44,7 @@ class Settler:
         *,
         clock: IReactorTime,
         wall: Callable[[], float],
+        hand_in: HandIn,
     ) -> None:
         self._settings = configuration.delivery
         self._hostname = configuration.master_relay.hostname
@@ -51,8 +54,20 @@ class Settler:
         self._clock = clock
         self._wall = wall
         self.started = clock.seconds()
-        self._reports = ReportDesk(configuration.ndr, registry, spool)
+        self._reports = ReportDesk(
+            configuration.ndr,
+            registry,
+            spool,
+            hostname=self._hostname,
+            clock=clock,
+            wall=wall,
+            hand_in=hand_in,
+        )
         self._reports_account = configuration.ndr.account
+
+    def stop(self) -> Deferred[None]:
+        """Let nothing untold that is told later; nothing more is to be settled."""
+        return self._reports.stop()
 
     def account_in_use(self, name: str) -> Account | None:
         """Return the account of that name, unless it is not enabled; also the one for reports."""
