@@ -13,11 +13,16 @@ import attrs
 
 from .dsn import Notify
 from .envelope import Envelope
+from .phase import Phase
+from .reply import Reply
 
 #: Where a delivery stands in its lane: its due time and its number.
 Turn = tuple[float, int]
 #: Before all deliveries.
 FIRST_TURN: Turn = (0.0, 0)
+
+#: What a sender is told of replies: characters of each, and of how many.
+LONGEST_TOLD, MOST_TOLD_REPLIES = 300, 50
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -50,6 +55,19 @@ class Recipient:
     reason: str
     notify: Notify | None = None
     original: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Untold:
+    """A recipient that is settled, of whom the sender is to be told, but was not yet.
+
+    :param delivered: or else refused.
+    """
+
+    recipient: Recipient
+    delivered: bool
+    phase: Phase
+    reply: Reply
 
 
 @attrs.frozen(kw_only=True)
@@ -95,6 +113,8 @@ class Delivery:
     """The sender was told that the mail is delayed."""
     last_reply: str = ""
     """What was said at the last failed attempt."""
+    untold: tuple[Untold, ...] = ()
+    """What the sender is told when it pauses, or ends: see `telling`."""
 
     @property
     def turn(self) -> Turn:

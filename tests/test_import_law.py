@@ -22,7 +22,7 @@ LAW = (
     ("address", "envelope", "failure", "identity", "completion", "hostname"),
     ("masks", "message"),
     ("account", "attempt", "plain"),
-    ("configuration", "registry", "diagnosis"),
+    ("configuration", "registry", "diagnosis", "telling"),
     ("settle", "ndr"),
     # Where the rooms meet.
     ("interfaces", "outlet", "stamp"),

@@ -6,6 +6,7 @@ with replies of servers that may be theirs: 30 KB must not become 40 MB.
 
 from __future__ import annotations
 
+from ..message import LONGEST_TOLD
 from ..reply import Reply
 from .parts import encoded, quoted_printable
 
@@ -15,12 +16,8 @@ _KIB = 1024
 LARGEST = 256 * _KIB
 #: Octets of the header that it brings back.
 LARGEST_HEADER = 16 * _KIB
-#: Characters of a reply.
-LONGEST_REPLY = 300
-#: Recipients who stand in it with the replies about them; others stand there by address.
-MOST_REPLIES = 50
-
-#: Octets for these recipients, and for the others, in the part for people.
+#: Octets for the recipients who stand there with the replies about them, and for the others, who
+#: stand there by address, in the part for people.
 WORDS_ROOM, WORDS_ROOM_BY_ADDRESS = 40 * _KIB, 24 * _KIB
 #: Octets for these recipients, and for all, in the part for programs.
 STATUS_ROOM, STATUS_ROOM_FOR_ALL = 64 * _KIB, 96 * _KIB
@@ -33,7 +30,7 @@ def said(reply: Reply) -> str:
 
 def shortened(text: str) -> str:
     """Return a text as long as a report shows it among its own words."""
-    return text if len(text) <= LONGEST_REPLY else text[: LONGEST_REPLY - 3] + "..."
+    return text if len(text) <= LONGEST_TOLD else text[: LONGEST_TOLD - 3] + "..."
 
 
 def words_size(text: str) -> int:

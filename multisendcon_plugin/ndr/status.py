@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from ..attempt import Outcome
 from ..dsn import decode, in_ascii, original_recipient
-from ..message import Recipient
-from .bounds import MOST_REPLIES, STATUS_ROOM, STATUS_ROOM_FOR_ALL, said
+from ..message import MOST_TOLD_REPLIES, Recipient
+from .bounds import STATUS_ROOM, STATUS_ROOM_FOR_ALL, said
 from .facts import Action, Facts
 from .parts import safe
 
@@ -29,7 +29,7 @@ def status(facts: Facts, utf8: bool) -> str:
     size = 0
     for n, outcome in enumerate(facts.outcomes):
         group = _group(facts, outcome, utf8)
-        whole = [*group, *_details(facts, outcome)] if n < MOST_REPLIES else group
+        whole = [*group, *_details(facts, outcome)] if n < MOST_TOLD_REPLIES else group
         if size + _size(whole) > STATUS_ROOM:
             whole = group
         size += _size(whole)

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from ..attempt import Outcome
 from ..diagnosis import diagnose
-from ..message import Message
-from .bounds import MOST_REPLIES, WORDS_ROOM, WORDS_ROOM_BY_ADDRESS, said, shortened, words_size
+from ..message import MOST_TOLD_REPLIES, Message
+from .bounds import WORDS_ROOM, WORDS_ROOM_BY_ADDRESS, said, shortened, words_size
 from .facts import Action, Facts
 from .parts import safe
 
@@ -70,7 +70,7 @@ def _recipients(facts: Facts) -> list[str]:
     size = others_size = 0
     for n, outcome in enumerate(facts.outcomes):
         address = f"<{safe(outcome.recipient.address)}>"
-        if n < MOST_REPLIES:
+        if n < MOST_TOLD_REPLIES:
             explanation = _explanation(facts, outcome)
             more = words_size(address)
             if explanation not in alike:

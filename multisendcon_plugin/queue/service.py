@@ -305,7 +305,9 @@ class QueueService(Service):
         return True
 
     async def _move(self, delivery: Delivery, name: str) -> None:
-        self._go_on_from(delivery, await self._settler.move(delivery, name))
+        moved, reports = await self._settler.move(delivery, name)
+        self._go_on_from(delivery, moved)
+        self._announce(reports)
 
     async def _tell_of_delay(self, delivery: Delivery, judgement: Judgement) -> None:
         reports = await self._settler.carry_out(delivery, judgement)

@@ -21,6 +21,7 @@ from ..interfaces import IAccountRegistry, ISpool
 from ..message import Delivery, Submission
 from ..ndr import Action, Facts, wanted
 from ..settle import Judgement, Settlement, delayed_by, judge, retry_until
+from ..telling import tell_all
 from . import journal
 from .patience import Patience
 from .reports import HandIn, ReportDesk
@@ -132,12 +133,12 @@ class Settler:
         """
         remaining = judgement.remaining or delivery
         reports: list[Submission] = []
-        if judgement.failed:
-            reports += await self._report(Action.FAILED, delivery, judgement.failed)
+        if judgement.told.failed:
+            reports += await self._report(Action.FAILED, delivery, judgement.told.failed)
         if judgement.delayed:
             reports += await self._report(Action.DELAYED, remaining, judgement.delayed)
-        if attempt and not attempt.reports_success:
-            reports += await self._report(Action.RELAYED, delivery, judgement.delivered)
+        if judgement.told.delivered:
+            reports += await self._report(Action.RELAYED, delivery, judgement.told.delivered)
         announced = await self.write(
             Settlement(
                 delivery=delivery,
@@ -162,13 +163,17 @@ class Settler:
         else:
             await self.conclude(delivery, attempt)
 
-    async def move(self, delivery: Delivery, name: str) -> Delivery:
-        """Move a delivery to another account; return it as it is there."""
+    async def move(self, delivery: Delivery, name: str) -> tuple[Delivery, tuple[Delivery, ...]]:
+        """Move a delivery to another account.
+
+        :return: it as it is there, and the deliveries of the reports; they are in the spool.
+        """
         tried = (*delivery.tried, delivery.account)
-        moved = attrs.evolve(delivery, account=name, tried=tried)
-        await self.write(Settlement(delivery=delivery, remaining=moved))
+        moved = attrs.evolve(delivery, account=name, tried=tried, untold=())
+        judgement = Judgement(remaining=moved, told=tell_all(delivery))
+        reports = await self.carry_out(delivery, judgement)
         journal.moved(delivery, name)
-        return moved
+        return moved, reports
 
     async def write(self, settlement: Settlement) -> tuple[Delivery, ...]:
         """Make a settlement durable; until the spool has taken it, nothing is sent again."""
