@@ -44,6 +44,14 @@ class Auth(enum.Enum):
         return self.value.upper()
 
 
+class NullSender(enum.Enum):
+    """What an account does with mail that has the null reverse-path."""
+
+    PASS = "pass"  # noqa: S105 -- no password
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
 @attrs.frozen(kw_only=True)
 class Account:
     """One way out: server, login, source address, pace, and whose mail takes it."""
@@ -72,8 +80,19 @@ class Account:
     recipients: Masks = EVERYONE
     fixed_sender: str | None = None
     fixed_sender_unless_private: bool = False
+    fixed_sender_removes: tuple[str, ...] = (
+        "Disposition-Notification-To",
+        "Return-Receipt-To",
+        "Errors-To",
+        "X-Sender",
+        "X-Original-From",
+    )
+    """Names of header fields that are removed beside a fixed sender."""
+    null_sender: NullSender = NullSender.PASS
     max_connections: int = 2
     max_mails_per_connection: int = 100
+    max_recipients: int | None = None
+    """In one transaction; ``None``: any number."""
     fallback: tuple[str, ...] | None = None
     """Names of other accounts; ``None``: later accounts with the same masks."""
     enabled: bool = True
@@ -118,6 +137,11 @@ class Account:
             *(self.tls, self.tls_verify, self.tls_ca, self.tls_name, self.tls_fingerprint),
             *(self.tls_client_certificate, self.tls_client_key, bool(self.username)),
         )
+
+    @property
+    def takes_null_sender(self) -> bool:
+        """Mail with the null reverse-path may leave by this account."""
+        return self.null_sender is not NullSender.SKIP
 
     @property
     def connections(self) -> int:

@@ -98,10 +98,25 @@ class Attempt:
                 return AccountFault(phase=outcome.phase, reply=outcome.reply, action=Action.SLOW)
         return None
 
+    def blamed_on(self, fault: AccountFault) -> Attempt:
+        """Return it as the account's failure, which says nothing final about any recipient."""
+        outcomes = tuple(
+            attrs.evolve(each, verdict=Verdict.DEFERRED, action=None)
+            if each.verdict is Verdict.FAILED
+            else each
+            for each in self.outcomes
+        )
+        return attrs.evolve(self, outcomes=outcomes, fault=fault)
+
     @property
     def moves(self) -> bool:
         """Another account may take the mail over, for all whom it has not reached."""
         if self.fault is not None:
             return self.fault.action is not Action.SLOW
-        left = [each.action for each in self.outcomes if each.action not in (None, Action.FAIL)]
-        return bool(left) and all(action is Action.MOVE for action in left)
+        moves = False
+        for outcome in self.outcomes:
+            if outcome.action is Action.MOVE:
+                moves = True
+            elif outcome.action not in (None, Action.FAIL):
+                return False
+        return moves

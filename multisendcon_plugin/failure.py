@@ -309,3 +309,23 @@ def classify(
             return rule.action
     rules = _rules(phase, reply.code)
     return next(rule.action for rule in rules if rule.reads(reply, login=login))
+
+
+#: What refuses one connection more, if it is said while other sessions of the account work.
+_ONE_TOO_MANY = (
+    Rule(_ANY, "432", "", Action.SLOW),  # Exchange, at any time
+    Rule(_SESSION | _LOGIN, "4..", "", Action.SLOW),
+    Rule(
+        _ANY,
+        "[45]..",
+        "",
+        Action.SLOW,
+        words=r"(?:concurrent|simultaneous|too many|maximum)\b.* (?:connection|session|login)s?"
+        r"|(?:connection|session|thread)s? limit",
+    ),
+)
+
+
+def is_one_too_many(phase: Phase, reply: Reply) -> bool:
+    """Tell whether a reply says that there may be no more connections than those that work."""
+    return any(rule.applies(phase, reply, login=True) for rule in _ONE_TOO_MANY)

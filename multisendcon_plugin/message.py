@@ -23,6 +23,8 @@ FIRST_TURN: Turn = (0.0, 0)
 
 #: What a sender is told of replies: characters of each, and of how many.
 LONGEST_TOLD, MOST_TOLD_REPLIES = 300, 50
+#: A dot that SMTP added (RFC 5321, section 4.5.2), and the line end before it.
+ADDED_DOT = b"\r\n."
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -82,6 +84,8 @@ class Message:
     """Octets of the header block at the start of the content, its last CRLF included."""
     arrived: float
     """Seconds since the epoch."""
+    dots: int = 0
+    """Octets that SMTP added to it, which SIZE does not count (RFC 1870, section 3)."""
 
     @property
     def id(self) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import attrs
 
@@ -110,13 +111,18 @@ class AccountRegistry:
         return avoided
 
     def _null_routes(self, header_from: str, recipient: str) -> Iterator[Route]:
+        for route in chain(self._named_null(recipient), self._routes(header_from, recipient)):
+            if self._accounts[self._positions[route.account]].takes_null_sender:
+                yield route
+
+    def _named_null(self, recipient: str) -> Iterator[Route]:
+        """Iterate over the accounts with the mask of the null reverse-path, topmost first."""
         address = matching_form(recipient)
         for position in self._index.candidates([NULL], lookup_keys(address)):
             account = self._accounts[position]
             mask = account.recipients.match(address)
             if mask is not None:
                 yield Route(account=account.name, sender_mask=NULL, recipient_mask=mask)
-        yield from self._routes(header_from, recipient)
 
     def fallback(
         self, name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
@@ -206,6 +212,8 @@ class _Index:
 
 
 def _admits_sender(account: Account, sender: str, author: str) -> bool:
+    if not sender and not account.takes_null_sender:
+        return False
     if not sender and account.senders.admits_null:
         return True
     return account.senders.match(sender or author) is not None

@@ -16,7 +16,7 @@ from .message import Delivery, Submission
 from .telling import NOTHING, Telling, tell
 
 _FAILURES_BEFORE_EXPIRY = 2
-"""A mail that waited long while its account was held, or we were off, gets a second chance."""
+"""A mail that waited long while its account rested, or we were off, gets a second chance."""
 
 
 @attrs.frozen(kw_only=True)
@@ -89,20 +89,23 @@ def judge(
     :param now: seconds since the epoch.
     :param started: when the relay was started.
     :param jitter: 0 to 1, see `retry_pause`.
-    :param fallback: the account that takes over if this one had a fault: see `Attempt.moves`.
+    :param fallback: the account that takes over: if this one had a fault that `Attempt.moves` the
+        mail, or before the mail would expire by any fault.
     :raise ValueError: the attempt speaks of other recipients than the delivery has.
     """
     if {outcome.recipient for outcome in attempt.outcomes} != set(delivery.recipients):
         raise ValueError("an attempt must have an outcome for each recipient of its delivery")
     delivered = tuple(each for each in attempt.outcomes if each.verdict is Verdict.DELIVERED)
     undelivered = tuple(each for each in attempt.outcomes if each.verdict is not Verdict.DELIVERED)
-    moves = attempt.moves and fallback is not None
-    refused = tuple(each for each in undelivered if _is_refused(each, attempt, moves=moves))
-    waiting = tuple(each for each in undelivered if not _is_refused(each, attempt, moves=moves))
+    refused = tuple(each for each in undelivered if _is_refused(each, attempt, fallback))
+    waiting = tuple(each for each in undelivered if not _is_refused(each, attempt, fallback))
     if not waiting:
         told = tell(delivery, attempt, None, refused, delivered)
         return Judgement(remaining=None, delivered=delivered, failed=refused, told=told)
 
+    # They come first: those who were not asked, since they were too many, do not wait for others.
+    split = tuple(each for each in waiting if each.action is Action.SPLIT)
+    others = tuple(each for each in waiting if each.action is not Action.SPLIT)
     # What may have arrived by one account must not arrive again from another sender address.
     uncertain = delivery.uncertain or any(
         outcome.verdict is Verdict.UNCERTAIN for outcome in waiting
@@ -110,20 +113,22 @@ def judge(
     remaining = attrs.evolve(
         delivery,
         uncertain=uncertain,
-        recipients=tuple(outcome.recipient for outcome in waiting),
+        recipients=tuple(outcome.recipient for outcome in split + others),
         last_reply=_last_reply(attempt, waiting),
         tried_at=now,
         waited=waited(delivery, now=now, started=started),
     )
     failures = delivery.attempts + 1
+    expires = failures >= _FAILURES_BEFORE_EXPIRY and remaining.waited >= settings.give_up_after
+    moves = attempt.moves or (expires and attempt.fault is not None)
 
     if moves and fallback is not None and not uncertain:
         tried = (*delivery.tried, delivery.account)
         remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
-    elif delivered and all(outcome.action is Action.SPLIT for outcome in waiting):
-        # The server takes them, but not in the same transaction.
+    elif split and len(waiting) < len(attempt.outcomes):
+        # The next transaction takes them; this one has brought the mail on, so it will end.
         remaining = attrs.evolve(remaining, due=now)
-    elif failures >= _FAILURES_BEFORE_EXPIRY and remaining.waited >= settings.give_up_after:
+    elif expires:
         told = tell(delivery, attempt, None, undelivered, delivered)
         return Judgement(remaining=None, delivered=delivered, failed=undelivered, told=told)
     else:
@@ -179,11 +184,11 @@ def retry_until(
     return max(now + left, delivery.due)
 
 
-def _is_refused(outcome: Outcome, attempt: Attempt, *, moves: bool) -> bool:
+def _is_refused(outcome: Outcome, attempt: Attempt, fallback: str | None) -> bool:
     if outcome.verdict is not Verdict.FAILED or attempt.fault:
         return False
-    # With others that wait, it cannot move yet.
-    return outcome.action is not Action.MOVE or (attempt.moves and not moves)
+    # Beside others that wait for this account, it cannot move yet.
+    return outcome.action is not Action.MOVE or (attempt.moves and fallback is None)
 
 
 def _last_reply(attempt: Attempt, waiting: tuple[Outcome, ...]) -> str:

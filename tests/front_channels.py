@@ -6,8 +6,8 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
 from multisendcon_plugin.front.channel import Channel, Kind
-from multisendcon_plugin.front.counter import Counter
 from multisendcon_plugin.front.intake import FrontIntake
+from multisendcon_plugin.front.server import IntakeServer
 from multisendcon_plugin.numbering import Numbers
 
 #: Octets that the system holds for the other process, until the test lets it read.
@@ -134,12 +134,12 @@ class FrontWorld:
 
     def __init__(self, intake, clock, last=0):
         self.ready = []
-        self.counter = Counter(intake, lambda: self.ready.append(True), NoClock())
+        self.server = IntakeServer(intake, lambda: self.ready.append(True), NoClock())
         self.channel = Channel(self._receive, self._lost, NoClock())
         self.numbers = Numbers(clock.seconds, last, odd=True)
         self.intake = FrontIntake(self.channel, self.numbers, clock.seconds)
         self.answers = []
-        self.pair = Pair(self.channel, self.counter.channel)
+        self.pair = Pair(self.channel, self.server.channel)
 
     @property
     def here(self):
@@ -148,7 +148,7 @@ class FrontWorld:
 
     @property
     def there(self):
-        """The end at the counter."""
+        """The end at the server."""
         return self.pair.ends[1]
 
     def flush(self, most=None):

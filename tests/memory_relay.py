@@ -16,6 +16,7 @@ hostname = "relay.example"
 [[client]]
 addresses = ["127.0.0.1"]
 bare_lf = "{bare_lf}"
+tolerant = {tolerant}
 
 [[account]]
 name = "Provider"
@@ -29,13 +30,14 @@ class MemoryRelay:
 
     :param offers: of the provider.
     :param bare_lf: what it does with the client's bare line feeds.
+    :param tolerant: the client's commands need not be quite those of the RFCs.
     """
 
-    def __init__(self, *offers, bare_lf="refuse"):
+    def __init__(self, *offers, bare_lf="refuse", tolerant=False):
         self.provider = Server(*offers)
         self._network = Network(self.provider)
         self._service = RelayService(
-            parse(CONFIGURATION.format(bare_lf=bare_lf)),
+            parse(CONFIGURATION.format(bare_lf=bare_lf, tolerant=str(tolerant).lower())),
             self._network,
             spool=MemorySpool(self._network),
             wall=self._network.seconds,

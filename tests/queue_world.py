@@ -11,10 +11,22 @@ from multisendcon_plugin.configuration.values import DeliverySettings, MasterRel
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.masks import Masks
 from multisendcon_plugin.message import Recipient, parcels
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue import QueueService
 from multisendcon_plugin.registry import AccountRegistry
 from multisendcon_plugin.spool import MemoryDisk, MemorySpool
-from tests.queues import CLOSED, LOGIN_REFUSED, LOST, NOW, FakeRelay, SlowSpool, clock_now, run
+from tests.queues import (
+    CLOSED,
+    GREYLISTED,
+    LOGIN_REFUSED,
+    LOST,
+    NOW,
+    FakeRelay,
+    SlowSpool,
+    clock_now,
+    fault,
+    run,
+)
 
 HOUR, DAY = 3600.0, 86400.0
 SENDER, READER = "author@home.example", "reader@far.example"
@@ -183,6 +195,51 @@ class World:
 
 def deferring(now):
     now.end(Verdict.DEFERRED)
+
+
+def greylisting(now):
+    now.end(deferred_by=GREYLISTED)
+
+
+def greylists(greyed, seconds=60.0):
+    """Return a server that defers each of these recipients until so long after its first try."""
+    first = {}
+
+    def serve(now):
+        (recipient,) = (each.address for each in now.delivery.recipients)
+        at = now.relay.clock.seconds()
+        if recipient in greyed and at < first.setdefault(recipient, at) + seconds:
+            greylisting(now)
+            return None
+        return "as usual"
+
+    return serve
+
+
+TOO_MANY = fault(Phase.GREETING, 421, "4.7.0", "Too many concurrent connections")
+
+
+def allows(world, connections, seconds=0.5):
+    """Return a server that refuses each connection beyond so many, and takes its time for mail."""
+    working = set()
+
+    def serve(now):
+        working.intersection_update(now.relay.under_way)
+        if len(working) < connections:
+            working.add(now)
+            world.clock.callLater(seconds, taken, now)
+        else:
+            now.end(fault=TOO_MANY)
+
+    def taken(now):
+        if now in now.relay.under_way:
+            world.deliver(now)
+
+    return serve
+
+
+def draining(now):
+    now.end(fault=fault(Phase.GREETING, 421, "4.3.2", "service not available"))
 
 
 def refusing(now):

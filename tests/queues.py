@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from multisendcon_plugin.attempt import AccountFault, Attempt, Outcome, Verdict
 from multisendcon_plugin.envelope import Envelope
-from multisendcon_plugin.failure import classify
+from multisendcon_plugin.failure import Action, classify
 from multisendcon_plugin.interfaces import IDraft, IRelay, ISpool
 from multisendcon_plugin.message import Delivery, Message, Recipient
 from multisendcon_plugin.phase import Phase
@@ -39,6 +39,10 @@ REPLIES = {
 }
 
 
+#: What a greylisting server says after the final dot.
+GREYLISTED = (Phase.END, Reply(451, "4.7.1", "Try again later"), Action.DEFER_THEN_SLOW)
+
+
 def clock_now(now=NOW):
     clock = Clock()
     clock.advance(now)
@@ -62,14 +66,24 @@ def delivery(number, due=NOW, account="A", recipients=("r@b.example",), **more):
     )
 
 
-def attempt(tried, *verdicts, fault=None, mail_ended=None, **more):
-    """Return an attempt with these verdicts; the last one stands for all further recipients."""
+def attempt(tried, *verdicts, fault=None, mail_ended=None, deferred_by=None, **more):
+    """Return an attempt with these verdicts; the last one stands for all further recipients.
+
+    :param deferred_by: phase, reply and action of the recipients that are deferred.
+    """
+    if deferred_by is not None:
+        verdicts = verdicts or (Verdict.DEFERRED,)
     verdicts = verdicts or (Verdict.DEFERRED if fault else Verdict.DELIVERED,)
     outcomes = []
     for n, recipient in enumerate(tried.recipients):
         verdict = verdicts[min(n, len(verdicts) - 1)]
         phase, reply = REPLIES[verdict]
-        outcomes.append(Outcome(recipient=recipient, verdict=verdict, phase=phase, reply=reply))
+        action = None
+        if deferred_by is not None and verdict is Verdict.DEFERRED:
+            phase, reply, action = deferred_by
+        outcomes.append(
+            Outcome(recipient=recipient, verdict=verdict, phase=phase, reply=reply, action=action)
+        )
     return Attempt(outcomes=tuple(outcomes), fault=fault, mail_ended=mail_ended, **more)
 
 

@@ -20,7 +20,7 @@ from zope.interface import alsoProvides, implementer
 from multisendcon_plugin.account import Account, Tls
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.interfaces import IContent
-from multisendcon_plugin.message import Delivery, Message, Recipient
+from multisendcon_plugin.message import ADDED_DOT, Delivery, Message, Recipient
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
 
 HEADER = b"From: Boss <boss@a.example>\r\nSubject: x\r\n"
@@ -312,10 +312,13 @@ def delivery(
     recipients=("r@b.example",),
     reverse_path="boss@a.example",
     wishes=None,
+    header_size=None,
+    attempts=0,
     **envelope,
 ):
     """Return a delivery of a content in wire form.
 
+    :param header_size: ``None``: the header ends at the first empty line.
     :param wishes: by recipient, the values of NOTIFY and ORCPT.
     """
     wishes = wishes or {}
@@ -326,8 +329,9 @@ def delivery(
             number=1,
             envelope=Envelope(reverse_path=reverse_path, recipients=recipients, **envelope),
             size=len(content),
-            header_size=len(head) + 2,
+            header_size=len(head) + 2 if header_size is None else header_size,
             arrived=0.0,
+            dots=content.count(ADDED_DOT),
         ),
         account="Sales",
         recipients=tuple(
@@ -336,6 +340,7 @@ def delivery(
             for notify, original in [wishes.get(each, (None, ""))]
         ),
         due=0.0,
+        attempts=attempts,
     )
 
 

@@ -423,13 +423,65 @@ class FixedSender(LiveRelayTestCase):
         assert mail.reverse_path == "doerte@home.example"
         assert without_trace(mail.content) == self.HEADER + self.BODY
 
-    async def test_the_null_reverse_path_is_never_replaced(self):
-        provider = self.provider()
-        self.relay(account("Sales", provider, fixed_sender="office@home.example"))
+    NOTICE = b"Disposition-Notification-To: doerte@home.example\r\n"
+
+    async def test_other_fields_that_show_the_sender_are_removed(self):
+        content = b"X-Mailer: x\r\n" + self.NOTICE + self.HEADER + self.BODY
+        mail = await self.delivered(content)
+        assert b"X-Mailer: x\r\nFrom:" in mail.content
+
+    async def test_which_ones_are_removed_can_be_set(self):
+        content = b"X-Mailer: x\r\n" + self.NOTICE + self.HEADER + self.BODY
+        mail = await self.delivered(content, fixed_sender_removes=["x-mailer"])
+        assert self.NOTICE + b"From:" in mail.content
+        assert b"X-Mailer" not in mail.content
+
+    async def test_a_header_that_ends_at_no_field_ends_there_for_everybody(self):
+        mail = await self.delivered(
+            self.HEADER + b": x\r\nFrom: doerte@home.example\r\n" + self.BODY
+        )
+        assert b"Subject: hello\r\n\r\n: x\r\nFrom: doerte@home.example\r\n" in mail.content
+        [warning] = await self.log.wait_for("its header ends at a line that is no field")
+        assert "account Sales" in warning
+
+    async def automatic_reply(self, **settings):
+        """Send one by an account with a fixed sender and these settings, or by the next one."""
+        provider, rest = self.provider("127.0.9.1"), self.provider("127.0.9.2")
+        fixed = {"fixed_sender": "office@home.example"} | settings
+        self.relay(account("Sales", provider, **fixed), account("Rest", rest))
         await self.send("", content=self.HEADER + self.BODY)
-        [mail] = await provider.wait_for(1)
+        taken_by = rest if settings.get("null_sender") == "skip" else provider
+        [mail] = await taken_by.wait_for(1)
+        assert len(provider.mails + rest.mails) == 1
+        return mail
+
+    async def test_the_null_reverse_path_stays_and_the_header_has_the_fixed_sender(self):
+        mail = await self.automatic_reply()
+        assert mail.reverse_path == ""
+        assert b"From: =?utf-8?Q?D=C3=B6rte?= <office@home.example>\r\n" in mail.content
+        assert mail.content.endswith(self.BODY)
+
+    async def test_the_null_reverse_path_can_be_replaced(self):
+        mail = await self.automatic_reply(null_sender="replace")
+        assert mail.reverse_path == "office@home.example"
+        assert b"From: =?utf-8?Q?D=C3=B6rte?= <office@home.example>\r\n" in mail.content
+
+    async def test_the_null_reverse_path_can_skip_the_account(self):
+        mail = await self.automatic_reply(null_sender="skip")
         assert mail.reverse_path == ""
         assert without_trace(mail.content) == self.HEADER + self.BODY
+
+    async def test_a_report_of_ours_has_the_fixed_sender(self):
+        refusing = self.provider(answer=lambda phase, about: Reply(550, "5.7.1", "no"))
+        provider = self.provider()
+        self.relay(
+            account("Sales", refusing, recipients=RECIPIENT),
+            account("Rest", provider, fixed_sender="office@home.example", null_sender="replace"),
+        )
+        await self.send()
+        [report] = await provider.wait_for(1)
+        assert (report.reverse_path, report.recipients) == ("office@home.example", (SENDER,))
+        assert b"From: Mail Delivery System <office@home.example>\r\n" in report.content
 
     async def test_private_mail_keeps_its_sender_where_the_account_says_so(self):
         content = b"sensitivity: PRIVATE\r\n" + self.HEADER + self.BODY
@@ -585,7 +637,7 @@ class Fallback(LiveRelayTestCase):
         assert first.sessions == 0
         [line] = self.log.having("deferred by account Sales")
         assert "cannot be reached" in line
-        assert "goes to account Backup" in line
+        assert "moved to account Backup" in line
 
     async def test_one_after_the_other_takes_over(self):
         provider = self.provider()

@@ -119,6 +119,47 @@ class ClientLogins(LiveRelayTestCase):
         assert await self.talk(implicit, 1) == "TLSv1"
         await self.far.wait_for(2)
 
+    async def test_a_handshake_that_fails_is_logged_with_the_reason(self):
+        self.start(PLAIN, f"ssl:port=0:interface=127.0.0.1:privateKey={self.pem}")
+
+        def plain_text(before, *sent):
+            def conversation(port):
+                with socket.create_connection(("127.0.0.1", port), 20) as connection:
+                    for octets in before:
+                        connection.recv(1000)
+                        connection.sendall(octets)
+                    if before:
+                        connection.recv(1000)
+                    for octets in sent:
+                        connection.sendall(octets)
+                        connection.recv(1000)
+
+            return conversation
+
+        def untrusting(port):
+            with smtplib.SMTP("127.0.0.1", port, "client.example", timeout=20) as client:
+                client.starttls(context=ssl.create_default_context())
+
+        starttls = [b"EHLO x\r\n", b"STARTTLS\r\n"]
+        prefix = "127.0.0.1: session closed: "
+        for number, conversation, why in [
+            (0, plain_text(starttls, b"EHLO x\r\n"), "plain text where TLS begins"),
+            (0, plain_text(starttls), "the client hung up in the TLS handshake"),
+            (0, plain_text([], b"\x16\x03\x01\x02\x00" + bytes(20)), "the client began TLS on a"),
+            (1, plain_text([], b"EHLO client.example\r\n"), "plain text where TLS begins"),
+            (1, plain_text([], b"GET / HTTP/1.1\r\n"), "HTTP where TLS begins"),
+        ]:
+            self.log.lines.clear()
+            await self.talk(conversation, number)
+            [line] = await self.log.wait_for("session closed")
+            assert prefix in line
+            assert why in line
+        self.log.lines.clear()
+        with pytest.raises(ssl.SSLError):
+            await self.talk(untrusting)
+        [line] = await self.log.wait_for("session closed")
+        assert "the client does not trust the certificate" in line
+
     async def test_a_stranger_sends_only_after_its_login(self):
         self.start(allow='["192.0.2.1"]', users_from_anywhere="true")
         with pytest.raises(smtplib.SMTPSenderRefused) as caught:

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from multisendcon_plugin.completion import complete
 from multisendcon_plugin.header import fields, header_end
 
-DATE, ID = b"Date: today\r\n", b"Message-ID: <1@relay.example>\r\n"
+AUTHOR, DATE = b"From: jane@x.example\r\n", b"Date: today\r\n"
+ID = b"Message-ID: <1@relay.example>\r\n"
 HAS_BOTH = b"date : yesterday\r\nMESSAGE-id:x\r\n"
 
 
-def completed(block):
+def completed(block, author=""):
     assert header_end(block) == len(block)
-    return complete(block, date="today", message_id="<1@relay.example>")
+    return complete(block, author=author, date="today", message_id="<1@relay.example>")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,50 @@ def completed(block):
 )
 def test_date_and_message_id_are_added_when_they_are_missing(block, expected):
     assert completed(block) == expected
+    assert completed(b"From: ugly\r\n" + block, "jane@x.example") == b"From: ugly\r\n" + expected
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (b"Date:\r\nA: b\r\n", DATE + b"A: b\r\n" + ID),
+        (b"A: b\r\nmessage-ID : \r\n\t\r\nDate: x\r\n", b"A: b\r\n" + ID + b"Date: x\r\n"),
+        (b"Date: (no (clock))\r\n", DATE + ID),
+        (b"Date:\r\nDate: \r\n" + ID, DATE + ID),
+        (b"Date:\r\nDate: x\r\n" + ID, b"Date:\r\nDate: x\r\n" + ID),
+        (b"DKIM-Signature: h=date; b=x\r\nDate:\r\n", None),
+    ],
+)
+def test_date_and_message_id_are_written_where_they_are_empty(block, expected):
+    assert completed(block) == (block + ID if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("block", "author", "expected"),
+    [
+        (b"A: b\r\n" + HAS_BOTH, "jane@x.example", b"A: b\r\n" + HAS_BOTH + AUTHOR),
+        (b"A: b\r\n", "jane@x.example", b"A: b\r\n" + AUTHOR + DATE + ID),
+        (b"from :\r\n (x)\r\n" + HAS_BOTH, "jane@x.example", AUTHOR + HAS_BOTH),
+        (HAS_BOTH, '"jäne doe"@bücher.example', None),
+        (b"A: b\r\n" + HAS_BOTH, "", b"A: b\r\n" + HAS_BOTH),
+        (b"From:\r\n" + HAS_BOTH, "", b"From:\r\n" + HAS_BOTH),
+        (b"From: root\r\n" + HAS_BOTH, "jane@x.example", b"From: root\r\n" + HAS_BOTH),
+        (
+            b"From a@x today\r\n" + HAS_BOTH,
+            "jane@x.example",
+            b"From a@x today\r\n" + HAS_BOTH + AUTHOR,
+        ),
+        (
+            b"DKIM-Signature: h=from; b=x\r\n" + HAS_BOTH,
+            "jane@x.example",
+            b"DKIM-Signature: h=from; b=x\r\n" + HAS_BOTH,
+        ),
+    ],
+)
+def test_an_author_is_added_when_there_is_none(block, author, expected):
+    if expected is None:
+        expected = block + f"From: {author}\r\n".encode()
+    assert completed(block, author) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +129,14 @@ def test_several_signatures_cover_all_that_one_of_them_names():
 LINES = st.sampled_from(
     [
         *(b"Bcc: x\r\n", b" folded\r\n", b"\t\r\n", b"Date: x\r\n", b"A: b\r\n", b"From x\r\n"),
-        *(b"return-path:<>\r\n", b"Message-ID: <x>\r\n", b"DKIM-Signature: h=bcc:date\r\n"),
+        *(
+            b"Date:\r\n",
+            b"from:\r\n",
+            b"From: x\r\n",
+            b"return-path:<>\r\n",
+            b"Message-ID: <x>\r\n",
+            b"DKIM-Signature: h=bcc:date\r\n",
+        ),
         b"\xff: \xff\r\n",
     ]
 )
@@ -94,10 +146,10 @@ LINES = st.sampled_from(
 def test_it_is_a_header_again_and_complete_for_good(block):
     block = b"A: b\r\n" + block
     block = block[: header_end(block)]
-    result = completed(block)
+    result = completed(block, "jane@x.example")
     assert header_end(result) == len(result)
-    assert completed(result) == result
+    assert completed(result, "jane@x.example") == result
     kept = [block[field.start : field.end] for field in fields(block)]
     for field in fields(result):
         octets = result[field.start : field.end]
-        assert octets in (DATE, ID) or octets in kept
+        assert octets in (AUTHOR, DATE, ID) or octets in kept

@@ -306,3 +306,27 @@ def test_a_certificate_that_has_gone_since_is_told(folder):
     (folder / "relay.pem").unlink()
     [warning] = configuration.warnings(loaded, time.time())
     assert "cannot be read: No such file" in warning
+
+
+@pytest.mark.parametrize("table", ["account", "ndr"])
+def test_certificates_for_servers_are_looked_at_too_and_told_once(folder, table):
+    (folder / "key.pem").chmod(0o644)
+    client = {"tls_client_certificate": '"cert.pem"', "tls_client_key": '"key.pem"'}
+    path = folder / "relay.toml"
+    path.write_text(
+        document(table, **{"server": '"mx.example.com"', **client})
+        + '\n[master_relay]\nhostname = "relay.example.com"'
+        + '\ntls_certificate = "cert.pem"\ntls_key = "key.pem"'
+    )
+    loaded = configuration.load(path)
+    readable, expired = configuration.warnings(loaded, time.time() + 31 * 86_400)
+    assert readable == f"{folder}/key.pem: readable by everyone on this machine; run chmod o= on it"
+    assert expired.startswith(f"{folder}/cert.pem: the certificate expired on 20")
+
+
+def test_the_certificate_of_an_account_that_is_off_is_not_looked_at(folder):
+    (folder / "relay.pem").chmod(0o644)
+    path = folder / "relay.toml"
+    second = document(name='"Off"', enabled="false", tls_client_certificate='"relay.pem"')
+    path.write_text(document() + "\n" + second + '\n[master_relay]\nhostname = "relay.example.com"')
+    assert configuration.warnings(configuration.load(path), time.time() + 31 * 86_400) == []

@@ -215,6 +215,30 @@ hostnme = "x"
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (
+            {"null_sender": '"replace"'},
+            "needs the address that takes its place; write fixed_sender",
+        ),
+        (
+            {"null_sender": '"skip"', "senders": '["*@x.example", "<>"]'},
+            'refuses what the mask "<>" in senders admits; leave one of them out',
+        ),
+        ({"null_sender": '"replace"', "fixed_sender": '"a@x.example"'}, ""),
+        ({"null_sender": '"skip"', "senders": '["*@x.example"]'}, ""),
+        ({"null_sender": '"pass"', "senders": '["<>"]'}, ""),
+    ],
+)
+def test_what_null_sender_asks_of_the_account(settings, reason):
+    expected = f'[[account]] "Sales", null_sender: {settings["null_sender"]} {reason}'
+    found = faults(document(**settings))
+    assert [fault.partition(", line ")[2].partition(", ")[2] for fault in found] == (
+        [expected] if reason else []
+    )
+
+
 def test_a_fallback_may_be_any_other_account():
     text = document(fallback='["Backup"]') + '\n[[account]]\nname = "Backup"\nserver = "b.example"'
     assert read(text).accounts[0].fallback == ("Backup",)

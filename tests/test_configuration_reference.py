@@ -45,6 +45,7 @@ IN_WORDS = {
     ("account", "senders"): "unset, every sender",
     ("account", "recipients"): "unset, every recipient",
     ("account", "fixed_sender"): "unset, the sender is kept",
+    ("account", "max_recipients"): "unset, any number",
     ("account", "fallback"): "unset, later accounts that match the same senders and recipients",
 }
 

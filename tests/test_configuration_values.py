@@ -10,7 +10,7 @@ from configuration_examples import PASSWORD, Paper, document, faults, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.account import Auth, Tls
+from multisendcon_plugin.account import Auth, NullSender, Tls
 from multisendcon_plugin.configuration import BareLf, MinimumTls, ReportTo
 from multisendcon_plugin.configuration.faults import Unfit
 from multisendcon_plugin.configuration.quantities import duration, size
@@ -206,6 +206,7 @@ BAD = [
     ("master_relay", "max_command_line", "0", [f"0 {SIZE}"]),
     ("master_relay", "max_header_size", "0", [f"0 {SIZE}"]),
     ("master_relay", "submission_help", "1", ["1 is not a boolean; write true or false"]),
+    ("master_relay", "smtputf8", '"no"', ['"no" is not a boolean; write true or false']),
     ("client", "addresses", "", ["is missing; every client needs it"]),
     ("client", "addresses", "[]", ["the list is empty; it needs at least one value"]),
     ("client", "addresses", '["scanner"]', [f'"scanner" {NETWORK}']),
@@ -222,6 +223,7 @@ BAD = [
         ['"1.3" is not known; write "1.0", "1.1" or "1.2" (nearest: "1.2")'],
     ),
     ("client", "minimum_tls", "1.0", ['1.0 is not known; write "1.0", "1.1" or "1.2"']),
+    ("client", "tolerant", "1", ["1 is not a boolean; write true or false"]),
     ("client", "starttls", '"no"', ['"no" is not a boolean; write true or false']),
     ("client", "submission_help", '"yes"', ['"yes" is not a boolean; write true or false']),
     (
@@ -400,6 +402,33 @@ BAD = [
         '"yes"',
         ['"yes" is not a boolean; write true or false'],
     ),
+    (
+        "account",
+        "fixed_sender_removes",
+        '["X-Sender:", "X Sender", "Ünal", ""]',
+        [
+            f'"{name}" is not the name of a header field; write for example "X-Sender",'
+            " without a colon"
+            for name in ("X-Sender:", "X Sender", "Ünal")
+        ]
+        + ['"" is empty; write a value or leave the key out'],
+    ),
+    (
+        "account",
+        "fixed_sender_removes",
+        '["REPLY-TO", "Resent-Sender"]',
+        [
+            f'"{name}" is never removed: the fixed sender has its own rule for it, or loops are'
+            " found by it; leave it out"
+            for name in ("REPLY-TO", "Resent-Sender")
+        ],
+    ),
+    (
+        "account",
+        "null_sender",
+        '"drop"',
+        ['"drop" is not known; write "pass", "skip" or "replace"'],
+    ),
     ("account", "tls", '"startls"', [f'"startls" {TLS} (nearest: "starttls")']),
     ("account", "tls", '"STARTTLS"', [f'"STARTTLS" {TLS} (nearest: "starttls")']),
     ("account", "tls", "false", [f"false {TLS}"]),
@@ -521,6 +550,7 @@ GOOD = [
     ("master_relay", "max_header_size", "1", 1),
     ("master_relay", "max_received", "1", 1),
     ("master_relay", "submission_help", "true", True),
+    ("master_relay", "smtputf8", "false", False),
     ("client", "addresses", '["192.0.2.7", "2001:db8::/32"]',
      (ip_network("192.0.2.7"), ip_network("2001:db8::/32"))),
     ("client", "bare_lf", '"fix"', BareLf.FIX),
@@ -528,6 +558,7 @@ GOOD = [
     ("client", "minimum_tls", '"1.0"', MinimumTls.TLS_1_0),
     ("client", "minimum_tls", '"1.1"', MinimumTls.TLS_1_1),
     ("client", "starttls", "false", False),
+    ("client", "tolerant", "true", True),
     ("client", "submission_help", "true", True),
     ("spool", "path", '"spool"', "/base/spool"),
     ("delivery", "retry", '["5m", 7.5]', (300.0, 7.5)),
@@ -552,6 +583,9 @@ GOOD = [
      Masks.parse(["*@a.example", "b@a.example"])),
     ("account", "recipients", '["!a@a.example", "<>"]', Masks.parse(["!a@a.example", "<>"])),
     ("account", "fixed_sender", '"a@a.example"', "a@a.example"),
+    ("account", "fixed_sender_removes", '["X-Mailer", "x"]', ("X-Mailer", "x")),
+    ("account", "fixed_sender_removes", "[]", ()),
+    ("account", "null_sender", '"skip"', NullSender.SKIP),
     ("account", "tls", '"none"', Tls.NONE),
     ("account", "tls_verify", "false", False),
     ("account", "tls_ca", '"known"', "/base/known"),

@@ -20,7 +20,8 @@ REFUSED = ["550 5.6.11 message holds a bare CR, a bare LF or a NUL"]
 SCANNER, OTHER = IPv4Address("TCP", "192.0.2.7", 1), IPv4Address("TCP", "192.0.2.8", 1)
 MAPPED = IPv6Address("TCP", "::ffff:192.0.2.7", 1)
 ADDED = re.compile(
-    rb"Date: (?P<date>[^\r\n]+)\r\nMessage-ID: <(?P<id>\w+)\.[0-9a-f]{16}@relay\.example>\r\n"
+    rb"(?:From: a@x\.example\r\n)?Date: (?P<date>[^\r\n]+)\r\n"
+    rb"Message-ID: <(?P<id>\w+)\.[0-9a-f]{16}@relay\.example>\r\n"
 )
 
 
@@ -124,6 +125,7 @@ def test_who_is_helped(clients, settings, helped):
         (b"hello\r\n", (b"", b"\r\nhello\r\n")),
         (b"\r\nhello\r\n", (b"", b"\r\nhello\r\n")),
         (b"A: b\r\n", (b"A: b\r\n", b"")),
+        (b"From: b@x.example\r\n\r\n", (b"From: b@x.example\r\n", b"\r\n")),
         (b"A: b\r\nno field\r\n", (b"A: b\r\n", b"no field\r\n")),
         (b"Return-Path: <>\r\n\r\n", (b"", b"\r\n")),
         (b"bCC :\r\n\ta@x.example,\r\n b@x.example\r\nA: b\r\n\r\n", (b"A: b\r\n", b"\r\n")),
@@ -139,7 +141,16 @@ def test_help_is_for_the_header_alone(sent, kept, length):
         client.send(stream[start : start + length])
     before, after = kept
     found = ADDED.search(content(relay))
+    assert found[0].startswith(b"From: a@x.example") == (b"From" not in sent)
     assert content(relay) == before + found[0] + after
+
+
+def test_no_author_is_made_up_for_the_null_reverse_path():
+    relay = edge(submission_help=True)
+    relay.client(peer=SCANNER).send_mail(b"Date:\r\nSubject: x\r\n\r\n", sender=b"")
+    (message,) = relay.messages
+    assert b"From:" not in message.header
+    assert b"Date: Tue, 14 Nov 2023" in message.header
 
 
 def test_two_mails_have_two_names():

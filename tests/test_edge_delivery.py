@@ -222,6 +222,28 @@ def test_endless_header_is_dropped_while_it_arrives():
     assert client.ask(b".") == ["552 5.3.4 message header too large"]
 
 
+LIMITED = "552 5.3.4 From:, Sender: and Reply-To: take up to 16 KiB, and 500 addresses each"
+
+
+@pytest.mark.parametrize("name", [b"From", b"SENDER ", b"reply-to", b"Author", b"Resent-From"])
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [
+        (500 * b"a@b,", False),
+        (501 * b"a@b,", True),
+        (62_000 * b"a@b,", True),
+        (160 * (b"x" * 98 + b"\r\n "), False),
+        (170 * (b"x" * 98 + b"\r\n "), True),
+    ],
+)
+def test_addresses_that_are_read_are_limited(name, value, refused):
+    edge = Edge()
+    content = name + b": " + value + b"\r\nTo: " + 1000 * b"a@b," + b"\r\n\r\nbody\r\n"
+    (reply,) = edge.client().send_mail(content)
+    assert reply == LIMITED if refused else reply.startswith("250")
+    assert edge.draft.discarded == refused
+
+
 @pytest.mark.parametrize(("hops", "code"), [(MOST_HOPS - 1, "250 2.0.0"), (MOST_HOPS, "554 5.4.6")])
 @pytest.mark.parametrize("body", [b"", b"\r\nReceived: in the body\r\n"])
 def test_mail_that_goes_round_in_circles(hops, code, body):
@@ -296,6 +318,11 @@ def test_reply_is_a_line_as_others_can_read_it():
         ([SALES, account("Rest")], b"From: joe@sales.example." + b"a." * 200 + b"a", "Rest"),
         ([SALES, account("Rest")], b"From: joe", "Rest"),
         ([SALES, OTHERS], b"From: " + b"j" * 5000 + b"@sales.example", "Sales"),
+        (
+            [SALES, OTHERS],
+            b"From: Doe, Joe <joe@x.example> <j@sales.example>, k@x.example",
+            "Sales",
+        ),
     ],
 )
 def test_null_reverse_path_is_routed_by_the_author(accounts, author, name):
@@ -310,8 +337,7 @@ def test_null_reverse_path_is_routed_by_the_author(accounts, author, name):
         (b"From: joe@z.example", "joe@z.example"),
         (b"Subject: x", ""),
         ("From: jö@z.example".encode(), r"j\xf6@z.example"),
-        (b"From: joe@" + b"a." * 50_000 + b"a", ""),
-        (b"From: " + b"j" * 50_000 + b"@sales.example", ""),
+        (b"From: joe@" + b"a." * 8_000 + b"a", ""),
         ("From: joe@sales\u200b.example".encode(), ""),
     ],
 )

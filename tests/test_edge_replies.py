@@ -156,6 +156,7 @@ SCENES = {
     "NEEDS_UTF8": lambda: ask("MAIL FROM:<ä@x.example>".encode()),
     "TOO_LARGE": lambda: ask(SENDER + b" SIZE=101", max_message_size=100),
     "HEADER_TOO_LARGE": lambda: send(b"a: b\r\n" * 1000, max_header_size=1000),
+    "TOO_MANY_AUTHORS": lambda: send(b"From: " + b"a@b," * 501 + b"\r\n"),
     "BAD_LINE_ENDS": lambda: send(b"a\rb\r\n"),
     "LOOP": lambda: send(b"Received: x\r\n" * 200),
 }

@@ -56,6 +56,24 @@ def test_greeting_and_what_is_offered():
     assert client.ask(b"HELO client.example") == ["250 relay.example"]
 
 
+def test_smtputf8_can_be_switched_off():
+    client = Edge(smtputf8=False).client(hello=None)
+    assert "250-SMTPUTF8" not in client.ask(b"EHLO client.example")
+    assert client.ask(
+        SAYS_MAIL + b" SMTPUTF8",
+        "MAIL FROM:<ä@x.example>".encode(),
+        "MAIL FROM:<ä@x.example> SMTPUTF8".encode(),
+        b"MAIL FROM:<a@x.example> BODY=8BITMIME",
+        "RCPT TO:<ä@y.example>".encode(),
+    ) == [
+        "555 5.5.4 SMTPUTF8 is not known here",
+        "553 5.6.7 an address beyond ASCII needs SMTPUTF8",
+        "555 5.5.4 SMTPUTF8 is not known here",
+        "250 2.1.0 sender ok",
+        "553 5.6.7 an address beyond ASCII needs SMTPUTF8",
+    ]
+
+
 def test_no_more_recipients_are_offered_than_six_digits_can_say():
     client = Edge(max_recipients=10_000_000).client(hello=None)
     assert client.ask(b"EHLO client.example")[-1] == "250 LIMITS RCPTMAX=999999"

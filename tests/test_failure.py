@@ -98,14 +98,13 @@ def test_an_account_that_is_suspended_is_ours_if_we_have_logged_in(login, action
 @pytest.mark.parametrize(
     "text",
     [
-        "not accurate enough",
-        "separate mail, please",
-        "corporate policy",
-        "rated as bulk",
-        "unlimited patience is no help",
-        "correlated with an attack",
-        "the relayed mail is not wanted",
-        "demonstrate your innocence",
+        "beyond the corporate limits",
+        "a separate of each, please",
+        "under moderate control",
+        "rated as bulk; resend limits are ours",
+        "a non_smtp quota",
+        "unblocked using caution",
+        "interrelay denied",
     ],
 )
 @pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT, Phase.END])

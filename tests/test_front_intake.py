@@ -46,7 +46,7 @@ class World(FrontWorld):
         return results
 
     def sent(self):
-        """Return the kinds of the frames that the counter has not read."""
+        """Return the kinds of the frames that the server has not read."""
         octets, kinds = bytes(self.here.written), []
         while octets:
             kinds.append(Kind(octets[4]))
@@ -180,7 +180,7 @@ def test_a_source_waits_while_the_other_process_does_not_read(world):
     assert draft.write(b"more") is None
 
 
-def test_the_counter_does_not_read_while_the_spool_has_no_room(world):
+def test_the_server_does_not_read_while_the_spool_has_no_room(world):
     spool_has_room = world.beyond.room = Deferred()
     draft = world.begin(LONG)
     world.flush()
@@ -196,7 +196,7 @@ def test_the_counter_does_not_read_while_the_spool_has_no_room(world):
     assert world.beyond.drafts[0].written == 2 * LONG
 
 
-def test_the_counter_reads_again_when_the_spool_has_room_for_all(world):
+def test_the_server_reads_again_when_the_spool_has_room_for_all(world):
     rooms = []
     for _ in range(2):
         world.beyond.room = Deferred()

@@ -34,6 +34,7 @@ addresses = ["192.0.2.7"]
 bare_lf = "fix"
 minimum_tls = "1.0"
 starttls = false
+tolerant = true
 
 [ndr]
 sender = "mailer-daemon@relay.example"

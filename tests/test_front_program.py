@@ -25,10 +25,10 @@ from multisendcon_plugin.edge import ProxyFactory, RelayESMTPFactory
 from multisendcon_plugin.front import Port, setup_of
 from multisendcon_plugin.front import program as program_module
 from multisendcon_plugin.front.channel import Kind
-from multisendcon_plugin.front.counter import Counter
 from multisendcon_plugin.front.events import Events
 from multisendcon_plugin.front.process import CHANNEL, FIRST_PORT
 from multisendcon_plugin.front.program import Front, run
+from multisendcon_plugin.front.server import IntakeServer
 from multisendcon_plugin.testing.authority import Authority
 from tests.edge_clients import EXAMPLE_PEER, MAIL, Client, Intake, MemoryTransport
 from tests.front_channels import NoClock, Pair
@@ -82,7 +82,7 @@ class Reactor(MemoryReactorClock):
 
 
 class World:
-    """A front process in memory, and the counter that it hands its messages over to.
+    """A front process in memory, and the server that it hands its messages over to.
 
     :ivar closed: file descriptors.
     """
@@ -93,11 +93,11 @@ class World:
         self.front = Front(self.reactor)
         self.intake = Intake(Clock())
         self.ready = []
-        self.counter = Counter(self.intake, lambda: self.ready.append(True), NoClock())
-        self.pair = Pair(self.front.channel, self.counter.channel)
+        self.server = IntakeServer(self.intake, lambda: self.ready.append(True), NoClock())
+        self.pair = Pair(self.front.channel, self.server.channel)
 
     def say(self, kind, number=0, octets=b""):
-        self.counter.channel.send(kind, number, octets)
+        self.server.channel.send(kind, number, octets)
         self.flush()
 
     def flush(self):
@@ -345,19 +345,19 @@ def test_a_failure_keeps_its_text(world, monkeypatch):
 
 
 class WholeReactor(Reactor):
-    """Joins the channel to a counter, and notes what it was asked for.
+    """Joins the channel to a server, and notes what it was asked for.
 
     :ivar done: in order.
     """
 
-    def __init__(self, counter):
+    def __init__(self, server):
         super().__init__()
-        self.counter = counter
+        self.server = server
         self.done = []
 
     def adoptStreamConnection(self, descriptor, family, factory):
         assert not factory.noisy
-        self.pair = Pair(factory.buildProtocol(None), self.counter.channel)
+        self.pair = Pair(factory.buildProtocol(None), self.server.channel)
         self.done.append(("adopt", descriptor, family))
 
     def run(self, **how):
@@ -366,8 +366,8 @@ class WholeReactor(Reactor):
 
 @pytest.fixture
 def program(monkeypatch):
-    """Run the program over a counter; return its reactor and its log."""
-    reactor = WholeReactor(Counter(Intake(Clock()), lambda: None, NoClock()))
+    """Run the program over a server; return its reactor and its log."""
+    reactor = WholeReactor(IntakeServer(Intake(Clock()), lambda: None, NoClock()))
     publisher = LogPublisher()
     beginner = LogBeginner(
         publisher, io.StringIO(), SimpleNamespace(), SimpleNamespace(showwarning=None)

@@ -126,7 +126,6 @@ class AgendaAndSpool(RuleBasedStateMachine):
     def take(self):
         taken = self.agenda.take()
         assert self.stored.get(taken.number) == taken
-        assert (taken.number, taken.attempts) not in self.handed_out
         assert taken.due <= self.now
         # While the spool is asked, and after it could not answer, nothing in memory waits for it.
         if self.all_read and self.limit is None and not self.written:
@@ -135,6 +134,20 @@ class AgendaAndSpool(RuleBasedStateMachine):
                 for each in self.stored.values()
                 if each.number not in self.in_flight
             )
+        self.hand_out(taken)
+
+    @rule()
+    @precondition(lambda self: not self.agenda.wants_more(self.now))
+    def take_tried(self):
+        taken = self.agenda.take_tried(self.now)
+        if taken is not None:
+            assert self.stored.get(taken.number) == taken
+            assert taken.attempts
+            assert taken.due <= self.now
+            self.hand_out(taken)
+
+    def hand_out(self, taken):
+        assert (taken.number, taken.attempts) not in self.handed_out
         self.handed_out.add((taken.number, taken.attempts))
         self.in_flight[taken.number] = taken
 
@@ -237,6 +250,38 @@ def test_the_latest_of_a_full_window_is_left_in_the_spool():
     assert agenda.add(delivery(5, due=5.0))
     assert agenda.beyond == 20.0
     assert [agenda.take().number for _ in range(2)] == [5, 1]
+
+
+def test_what_was_tried_and_is_due_again_is_handed_out_before_what_is_new():
+    agenda = Agenda()
+    for number, due, attempts in ((1, 5.0, 0), (2, 20.0, 1), (3, 10.0, 2), (4, 40.0, 1)):
+        agenda.add(delivery(number, due=due, attempts=attempts))
+    assert agenda.take_tried(9.0) is None
+    assert [agenda.take_tried(30.0).number for _ in range(2)] == [3, 2]
+    assert agenda.take_tried(30.0) is None
+    assert agenda.take().number == 1
+
+
+def test_what_was_tried_stays_in_memory_behind_what_is_left_in_the_spool():
+    agenda = Agenda(window=100)
+    for number in range(1, 111):
+        agenda.add(delivery(number, due=1.0))
+    for number in range(111, 141):
+        agenda.add(delivery(number, due=50.0, attempts=1))
+    assert len(agenda) == 100
+    assert agenda.beyond == 1.0
+    kept = []
+    while (tried := agenda.take_tried(50.0)) is not None:
+        kept.append(tried.number)
+    assert kept == list(range(111, 131)), "the earliest of them, up to TRIED_KEPT"
+
+
+def test_new_mail_leaves_a_window_that_what_was_tried_has_filled():
+    agenda = Agenda(window=4)
+    for number in range(1, 5):
+        agenda.add(delivery(number, due=float(number), attempts=1))
+    assert agenda.add(delivery(5, due=0.0)), "the first is always in memory"
+    assert agenda.take().number == 5
 
 
 @pytest.mark.parametrize("settled_again", [False, True], ids=["ended", "deferred"])

@@ -19,6 +19,7 @@ from twisted.logger import (
 from twisted.python.log import textFromEventDict
 
 from multisendcon_plugin.attempt import Outcome, Verdict
+from multisendcon_plugin.failure import Action
 from multisendcon_plugin.queue import journal
 from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import Judgement
@@ -69,9 +70,28 @@ def test_what_came_of_each_is_said():
     first, second, third = log.texts(LogLevel.info)
     assert "<r0@b.example> delivered by" in first
     assert "<r1@b.example> failed by" in second
-    assert "again" not in first + second
+    assert "next attempt" not in first + second
     assert "<r2@b.example> deferred by" in third
-    assert third.endswith("; again in 60 s")
+    assert third.endswith("; next attempt in 60 s")
+
+
+def test_those_who_are_left_to_another_transaction_are_counted():
+    ended = attempt(TO_MANY, *[Verdict.DELIVERED] * 100, *[Verdict.DEFERRED] * 950)
+    too_many = Reply(0, "4.5.3", "no more than 100 recipients at a time")
+    ended = attrs.evolve(
+        ended,
+        outcomes=ended.outcomes[:100]
+        + tuple(
+            attrs.evolve(each, reply=too_many, action=Action.SPLIT) for each in ended.outcomes[100:]
+        ),
+    )
+    judgement = Judgement(remaining=attrs.evolve(TO_MANY, due=NOW), delivered=ended.outcomes[:100])
+    (lines,) = told(ended, judgement)
+    assert len(lines) == 3
+    assert lines[-1] == (
+        "1: 950 recipients left to another transaction by account A:"
+        " 4.5.3 no more than 100 recipients at a time; next attempt in 0 s"
+    )
 
 
 def test_very_many_answers_are_told_in_several_turns():

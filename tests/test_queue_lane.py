@@ -1,28 +1,35 @@
 from __future__ import annotations
 
+import time
+
 import attrs
 import pytest
 from twisted.internet.defer import fail, succeed
 from twisted.logger import LogLevel
 
 from multisendcon_plugin.account import Account
-from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.attempt import AccountFault, Verdict
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError
+from multisendcon_plugin.failure import Action
 from multisendcon_plugin.message import Parcel, Recipient
+from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.queue.agenda import Agenda
 from multisendcon_plugin.queue.lane import READ_AGAIN, Lane
 from multisendcon_plugin.queue.pace import Pace
+from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import Settlement
 from multisendcon_plugin.spool import MemorySpool
 from tests.queues import (
     CLOSED,
+    GREYLISTED,
     LOGIN_REFUSED,
     NOW,
     FakeRelay,
     SlowSpool,
     attempt,
     clock_now,
+    fault,
     logged,
 )
 
@@ -50,6 +57,7 @@ class Room:
             agenda=Agenda(window=window, beyond=0.0),
             pace=Pace(self.account, mail_ended),
             clock=self.clock,
+            wall=lambda: self.clock.seconds() + 3600.0,
             open_content=self.spool.content,
             conclude=self.conclude,
             relieve=self.relieve,
@@ -245,17 +253,137 @@ def test_an_account_that_has_rested_is_probed_whatever_else_may_be_done():
     assert len(room.relay.tries) == 3
 
 
-def test_a_fault_and_its_end_are_told_once():
+def at(seconds):
+    """Return the time of day by the clock on the wall, see `Room`."""
+    return time.strftime("%H:%M:%S", time.localtime(NOW + 3600.0 + seconds))
+
+
+@pytest.mark.parametrize(
+    ("met", "said"),
+    [
+        (
+            CLOSED,
+            (
+                "account A cannot be used: connect: 4.4.1 connection refused; paused until {}; "
+                "its mail waits unless a fallback account takes it"
+            ),
+        ),
+        (
+            LOGIN_REFUSED,
+            (
+                "account A cannot be used: login: 535 5.7.8 bad password; paused until {}; its "
+                "mail waits unless a fallback account takes it; check its username and password, "
+                "and whether the provider has blocked it"
+            ),
+        ),
+        (
+            fault(Phase.GREETING, 421, "4.3.2", "draining"),
+            (
+                "account A is throttled: the server asks us to slow down (greeting: 421 4.3.2 "
+                "draining); paused until {}; its mail waits"
+            ),
+        ),
+        (
+            AccountFault(
+                phase=Phase.MAIL, reply=Reply(550, "5.4.5", "Daily limit"), action=Action.QUOTA
+            ),
+            (
+                "account A has used up its quota: mail: 550 5.4.5 Daily limit; paused until {}; "
+                "its mail waits unless a fallback account takes it"
+            ),
+        ),
+    ],
+    ids=lambda each: str(each) if isinstance(each, AccountFault) else "",
+)
+def test_an_account_at_fault_is_told_with_the_time_of_day_until_which_it_is_paused(
+    monkeypatch, met, said
+):
+    monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
     room = Room(max_connections=1, retry=1.0)
     room.mail()
+    first, second = (3600, 7210) if met.action is Action.QUOTA else (30, 100)
     with logged() as log:
-        for fault in (CLOSED, CLOSED, None):
-            room.relay.under_way[0].end(fault=fault)
-            room.clock.advance(70)
+        room.relay.under_way[0].end(fault=met)
+        assert log.texts(LogLevel.error) == [said.format(at(first))]
+        room.clock.advance(first + 10)
+        room.relay.under_way[0].end(fault=met)
+        room.clock.advance(second)
+        room.relay.under_way[0].end()
+    assert log.texts(LogLevel.error) == [said.format(at(first))], "the first pause is an error"
     assert log.texts(LogLevel.info) == [
-        "account A cannot be used: connect: 4.4.1 connection refused; its mail waits",
+        said.format(at(first)),
+        said.format(at(second)),
         "account A works again",
     ]
+
+
+def test_sessions_that_break_together_are_told_once_whatever_each_was_told():
+    room = Room(max_connections=5)
+    room.mail(5)
+    with logged() as log:
+        for number, now in enumerate(room.relay.under_way[:]):
+            now.end(fault=fault(Phase.MAIL, 421, "4.4.2", f"goodbye {number}"))
+    [line] = log.texts(LogLevel.info)
+    assert "goodbye 0" in line
+
+
+def test_an_account_at_fault_is_probed_by_a_mail_whose_time_has_come_again(monkeypatch):
+    monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
+    room = Room(max_connections=1, retry=20.0, window=30)
+    numbers = room.mail(10)
+    for _ in range(5):
+        room.relay.under_way[0].end(deferred_by=GREYLISTED)
+    assert room.relay.numbers == numbers[:5]
+    room.clock.advance(30)
+    assert room.relay.numbers[5:] == numbers[:1]
+    room.relay.under_way[0].end()
+    # With the fault over, the others have their turn.
+    assert room.relay.numbers[6:] == numbers[5:6]
+
+
+def test_a_mail_that_was_tried_is_the_probe_also_when_a_long_queue_lies_before_it(monkeypatch):
+    monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
+    room = Room(max_connections=1, retry=20.0, window=10)
+    numbers = room.store(500)
+    room.lane.go()
+    for _ in range(5):
+        room.relay.under_way[0].end(deferred_by=GREYLISTED)
+    room.clock.advance(30)
+    assert room.relay.numbers == [*numbers[:5], numbers[0]]
+
+
+def test_a_connection_too_many_costs_its_mail_nothing_and_the_log_names_the_key(monkeypatch):
+    monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
+    room = Room(max_connections=10, window=100)
+    numbers = room.mail(40)
+    too_many = fault(Phase.LOGIN, 432, "4.3.2", "Concurrent connections limit exceeded")
+    with logged() as log:
+        for now in room.relay.under_way[3:]:
+            now.end(fault=too_many)
+        for _ in range(40):
+            assert len(room.relay.under_way) <= 3
+            if room.relay.under_way:
+                room.relay.under_way[0].end()
+    assert len(room.relay.tries) == 40 + 7
+    assert {delivery.number for delivery, _ in room.concluded} == set(numbers)
+    assert all(ended.fault is None for _, ended in room.concluded)
+    assert all(now.delivery.attempts == 0 for now in room.relay.tries)
+    assert log.texts(LogLevel.info) == [
+        (
+            "account A: the server allows 3 connections at a time, not 10; set max_connections = 3 "
+            "(one more is tried every 15 minutes)"
+        )
+    ]
+
+
+def test_a_bug_in_the_lane_is_called_one():
+    room = Room()
+    room.mail()
+    room.lane._conclude = None
+    with logged() as log:
+        room.relay.under_way[0].end()
+        assert log.texts() == ["internal error in the lane of A (a bug); traceback follows"]
+        assert log.failures(TypeError) == 1
 
 
 def test_a_relay_that_breaks_its_word_defers_the_mail():

@@ -26,8 +26,12 @@ from tests.queue_world import (
     SENDER,
     World,
     account,
+    allows,
     closed,
     deferring,
+    draining,
+    greylisting,
+    greylists,
     login_refused,
     losing,
     refusing,
@@ -435,6 +439,143 @@ def test_an_account_that_is_asked_for_too_much_keeps_its_mail():
     world.servers.clear()
     world.run(HOUR)
     assert [each.account for each in world.sent] == ["A"]
+
+
+# Greylisting after the final dot.
+
+
+def test_one_greylisted_mail_keeps_nobody_else_waiting():
+    world = World(account("A", max_connections=10), seconds=0.02)
+    world.servers["A"] = greylists({"r150@far.example"})
+    for number in range(300):
+        world.mail(f"r{number}@far.example")
+    with logged() as log:
+        world.run(1)
+        assert len(world.sent) == 299
+        world.run(70)
+    assert len(world.sent) == 300
+    assert log.texts() == []
+
+
+@pytest.mark.parametrize("connections", [1, 2, 10])
+@pytest.mark.parametrize(
+    "greyed",
+    [range(8), range(20, 28), range(10, 18), range(0, 24, 3), range(28)],
+    ids=["first", "last", "in the middle", "spread", "all"],
+)
+def test_greylisted_mails_beside_good_ones_are_all_delivered_in_about_two_minutes(
+    connections, greyed
+):
+    world = World(account("A", max_connections=connections), seconds=0.1)
+    world.servers["A"] = greylists({f"r{number}@far.example" for number in greyed})
+    for number in range(28):
+        world.mail(f"r{number}@far.example")
+    world.run(125 if len(greyed) == 8 else 250)
+    assert len(world.sent) == 28
+    assert world.waiting == []
+
+
+def test_mail_that_a_server_defers_for_long_leaves_by_the_fallback():
+    world = World(account("A"), account("B"))
+    world.servers["A"] = greylisting
+    for _ in range(30):
+        world.mail()
+        world.run(60)
+    by = [each.account for each in world.sent]
+    assert set(by) == {"B"}
+    assert len(by) >= 25
+
+
+# A server that is out of service.
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (Phase.GREETING, 421, "4.3.2", "service not available"),
+        (Phase.EHLO, 421, "4.3.2", "draining"),
+        (Phase.LOGIN, 454, "4.7.0", "temporary authentication failure"),
+        (Phase.MAIL, 451, "4.7.0", "temporary server error"),
+    ],
+    ids=lambda said: f"{said[0].value} {said[1]}",
+)
+def test_a_server_that_is_out_of_service_is_waited_for_and_then_left(said):
+    world = World(account("A"), account("B"))
+    world.servers["A"] = lambda now: now.end(fault=fault(*said))
+    for _ in range(10):
+        world.mail()
+        world.run(19)
+    assert world.sent == [], "three pauses last 210 s at least"
+    for _ in range(15):
+        world.mail()
+        world.run(60)
+    assert len(world.sent) >= 20
+    assert {each.account for each in world.sent} == {"B"}
+    world.servers.clear()
+    world.run(HOUR)
+    world.mail(subject="back again")
+    world.run(10)
+    assert world.sent[-1].account == "A"
+
+
+def test_a_single_mail_leaves_a_server_that_is_out_of_service_as_well():
+    world = World(account("A"), account("B"))
+    world.servers["A"] = draining
+    world.mail()
+    world.run(HOUR)
+    assert [each.account for each in world.sent] == ["B"]
+
+
+@pytest.mark.parametrize("server", [draining, greylisting, closed, login_refused])
+def test_no_mail_expires_while_a_fallback_is_fit(server):
+    world = World(account("A"), account("B"), give_up_after=400.0)
+    world.servers["A"] = server
+    for _ in range(20):
+        world.mail()
+        world.run(30)
+    world.run(DAY)
+    assert len(world.sent) == 20, "no report among them"
+    assert all(each.sender == SENDER for each in world.sent)
+
+
+def test_without_a_fallback_mail_of_an_account_at_fault_expires():
+    world = World(account("A"), ndr={"postmaster": POSTMASTER}, give_up_after=400.0)
+    world.servers["A"] = draining
+    world.mail()
+    world.run(HOUR)
+    assert {each.message.envelope.reverse_path for each in world.waiting} == {""}
+
+
+# Fewer connections than configured.
+
+
+@pytest.mark.parametrize("allowed", [1, 3, 9])
+def test_a_server_with_fewer_connections_costs_no_mail_an_attempt_and_the_log_one_line(allowed):
+    world = World(account("A", max_connections=10), seconds=0.05)
+    world.servers["A"] = allows(world, allowed)
+    for number in range(80):
+        world.mail(f"r{number}@far.example")
+    with logged() as log:
+        world.run(80 / allowed * 0.6 + 3)
+    assert len(world.sent) == 80
+    assert len(world.tries) == 80 + 10 - allowed
+    assert all(now.delivery.attempts == 0 for now in world.tries)
+    assert log.texts() == [
+        (
+            f"account A: the server allows {allowed} connections at a time, not 10; "
+            f"set max_connections = {allowed} (one more is tried every 15 minutes)"
+        )
+    ]
+
+
+def test_content_of_a_mail_that_had_one_connection_too_many_is_not_read_back():
+    world = World(account("A", max_connections=10), seconds=0.05)
+    world.servers["A"] = allows(world, 3)
+    world.memory.content = None
+    for _ in range(10):
+        world.mail()
+    world.run(10)
+    assert len(world.sent) == 10
 
 
 def test_only_accounts_that_admit_the_mail_take_it_over():

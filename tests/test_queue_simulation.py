@@ -13,7 +13,18 @@ from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.queue.agenda import Agenda
-from tests.queue_world import HOUR, World, account, closed, deferring, losing, refusing
+from tests.queue_world import (
+    HOUR,
+    TOO_MANY,
+    World,
+    account,
+    closed,
+    deferring,
+    draining,
+    greylisting,
+    losing,
+    refusing,
+)
 from tests.queues import delivery
 
 
@@ -70,10 +81,31 @@ class Relay(RuleBasedStateMachine):
         )
 
         def serve(now):
-            ends = (delivering, delivering, deferring, refusing, closed, losing, divided)
+            usual = (delivering, delivering, deferring, refusing, closed, losing, divided)
+            ends = (*usual, greylisting, draining, self.one_too_many)
             random.choice(ends)(now)
 
         self.world.servers.update(A=serve, B=serve, C=serve)
+
+    def one_too_many(self, now):
+        """Refuse a connection: beside others, while its account is fit, its mail stays as it is."""
+        lane = self.world.queue._lanes[now.delivery.account]
+        beside_others = len(now.relay.under_way) > 1 and lane.pace.fault is None
+        stored = self.world.disk.deliveries.get(now.delivery.number)
+        now.end(fault=TOO_MANY)
+        if beside_others:
+            assert self.world.disk.deliveries.get(now.delivery.number) == stored
+
+    @rule(
+        end=st.sampled_from([draining, greylisting, closed]),
+        seconds=st.sampled_from([20.0, 300.0, 2000.0]),
+    )
+    def a_server_has_an_outage(self, end, seconds):
+        usual = self.world.servers["A"]
+        self.world.servers["A"] = end
+        self.mail(5, 0.0)
+        self.world.run(seconds)
+        self.world.servers["A"] = usual
 
     @rule(count=st.integers(1, 6), seconds=st.sampled_from([0.0, 0.01, 1.005]))
     def mail(self, count, seconds):

@@ -5,12 +5,9 @@ The real queue and the real relay, in memory, on one clock.
 
 from __future__ import annotations
 
-import attrs
 import pytest
 
-from multisendcon_plugin.account import Tls
 from multisendcon_plugin.phase import Phase
-from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
 from multisendcon_plugin.testing.misdeeds import (
     drip,
     drop,
@@ -26,35 +23,13 @@ from multisendcon_plugin.testing.misdeeds import (
     strip,
     times,
 )
-from tests.evil_network import ADDRESS, EvilNetwork
-from tests.queue_world import DAY, HOUR, SENDER, World, account
-from tests.queues import NOW, logged
-from tests.relays import login
+from tests.evil_network import ADDRESS
+from tests.evil_world import EvilWorld, at, network_now
+from tests.queue_world import DAY, HOUR, SENDER
+from tests.queues import logged
 
 OTHER_ADDRESS = "192.0.2.2"
 MAILS = 5
-
-
-class EvilWorld(World):
-    """A world whose accounts have evil providers, STARTTLS, and a login."""
-
-    def __init__(self, *accounts, network, **more):
-        self.budget, self.trials = ConnectionBudget(50, network), Trials()
-        super().__init__(*accounts, clock=network, **more)
-
-    def make_relay(self, of):
-        return AccountSenderFactory(of, self.clock, self.budget, self.trials)
-
-
-def network_now():
-    network = EvilNetwork()
-    network.advance(NOW)
-    return network
-
-
-def at(name, address, **more):
-    settings = login(tls=Tls.STARTTLS, tls_verify=False, **more)
-    return attrs.evolve(account(name, **settings), server=address)
 
 
 def send_mails(world):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface.verify import verifyClass
 
-from multisendcon_plugin.account import Account
+from multisendcon_plugin.account import Account, NullSender
 from multisendcon_plugin.address import matching_form
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.interfaces import IAccountRegistry
@@ -127,6 +127,54 @@ def test_null_mask_alone_admits_no_other_sender():
     registry = AccountRegistry([account("Null", ["<>"])])
     assert registry.route("a@x", "b@y") is None
     assert registry.route("", "b@y") is None
+
+
+SKIP = NullSender.SKIP
+
+
+@pytest.mark.parametrize(
+    ("header_from", "recipient", "avoid", "expected"),
+    [
+        ("a@x", "b@y", None, "Rest"),
+        ("a@w", "b@y", None, "Rest"),
+        ("a@x", "b@z", None, "Null"),
+        ("", "b@y", None, "Rest"),
+        ("a@x", "b@y", "Rest", "Rest"),
+    ],
+)
+def test_the_null_reverse_path_takes_no_account_that_skips_it(
+    header_from, recipient, avoid, expected
+):
+    registry = AccountRegistry(
+        [
+            account("Named", ["<>"], null_sender=SKIP),
+            account("X", ["*@x"], null_sender=SKIP),
+            account("Everyone", null_sender=SKIP),
+            account("Null", ["<>"], ["*@z"]),
+            account("Rest", null_sender=NullSender.REPLACE),
+        ]
+    )
+    assert name_of(registry.route_null(header_from, recipient, avoid)) == expected
+    assert name_of(registry.route("a@x", "b@z")) == "X"
+
+
+def test_without_an_account_that_takes_it_the_null_reverse_path_has_no_route():
+    registry = AccountRegistry([account("X", ["*@x"], null_sender=SKIP)])
+    assert registry.route_null("a@x", "b@y") is None
+    assert registry.route_null("a@x", "b@y", "X") is None
+
+
+@pytest.mark.parametrize(
+    ("sender", "author", "expected"),
+    [("", "a@x", "C"), ("", "", "C"), ("a@x", "", "B"), ("a@x", "a@x", "B")],
+)
+def test_an_account_that_skips_the_null_reverse_path_is_no_fallback_for_it(
+    sender, author, expected
+):
+    registry = AccountRegistry(
+        [account("A"), account("B", null_sender=SKIP), account("C", null_sender=NullSender.PASS)]
+    )
+    assert registry.fallback("A", (), envelope(sender, author), ["b@y"]) == expected
 
 
 FALLBACKS = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from multisendcon_plugin.account import Tls
+from multisendcon_plugin.account import NullSender, Tls
 from multisendcon_plugin.attempt import Verdict
 from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.errors import SpoolError
@@ -19,7 +20,8 @@ DELIVERED, DEFERRED, FAILED, UNCERTAIN = Verdict
 A, B, C = "a@b.example", "b@b.example", "c@b.example"
 MAIL = b"MAIL FROM:<boss@a.example>"
 RCPT_A, RCPT_B = b"RCPT TO:<a@b.example>", b"RCPT TO:<b@b.example>"
-SIZE = len(CONTENT)
+#: Without the dot that SMTP added (RFC 1870 section 3).
+SIZE = len(CONTENT) - 1
 BOTH_MODES = pytest.mark.parametrize("offers", [("PIPELINING",), ()], ids=["pipelined", "lockstep"])
 
 
@@ -174,6 +176,52 @@ def test_a_mail_without_ascii_form_fails_without_a_word(content, paths):
     assert {outcome.reply.enhanced for outcome in attempt.outcomes} == {"5.6.7"}
     assert attempt.fault is attempt.mail_ended is None
     assert said(server) == []
+
+
+@pytest.mark.parametrize("offered", [True, False])
+@pytest.mark.parametrize("reverse_path", ["boss@a.example", ""])
+@pytest.mark.parametrize("account", [{}, {"fixed_sender": "sales@fixed.example"}])
+def test_a_mail_in_ascii_leaves_also_without_smtputf8(offered, reverse_path, account):
+    server = Server(*["SMTPUTF8"] * offered)
+    way = Way(server, **account)
+    assert verdicts(way.send(reverse_path=reverse_path, utf8=True)) == [DELIVERED]
+    assert said(server)[0].endswith(b" SMTPUTF8") is offered
+
+
+@pytest.mark.parametrize(
+    ("author", "reply_to"),
+    [
+        ("jürg@a.example", b""),
+        ("Jane <jane@bücher.example>", b"Reply-To: Jane <jane@xn--bcher-kva.example>\r\n"),
+        ("jürg@a.example, Jane <jane@x>", b"Reply-To: Jane <jane@x>\r\n"),
+    ],
+)
+@pytest.mark.parametrize("null_sender", [True, False])
+def test_a_reply_to_of_ours_is_no_obstacle(author, reply_to, null_sender):
+    content = f"From: {author}\r\nSubject: x\r\n\r\nhällo\r\n".encode()
+    mail = {"reverse_path": "" if null_sender else "jürg@a.example", "utf8": True}
+    account = {"fixed_sender": "sales@fixed.example"}
+    server, able = Server(), Server("SMTPUTF8")
+    assert verdicts(Way(server, **account).send(content, **mail)) == [DELIVERED]
+    assert b"SMTPUTF8" not in said(server)[0]
+    head, _, rest = server.taken[0].partition(b"Subject: x\r\n")
+    assert head.partition(b"\r\n")[2] == reply_to
+    assert rest == "\r\nhällo\r\n.\r\n".encode()
+    Way(able, **account).send(content, **mail)
+    assert f"Reply-To: {author}\r\n".encode() in able.taken[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "From: jürg@a.example\r\nSubject: größer\r\n\r\n",
+        "From: jürg@a.example\r\nReply-To: ü@a.example\r\n\r\n",
+        "From: Jürg <j@a.example>\r\n\r\n",
+    ],
+)
+def test_what_else_goes_beyond_ascii_is_one(content):
+    way = Way(Server(), fixed_sender="sales@fixed.example")
+    assert verdicts(way.send(content.encode(), utf8=True)) == [FAILED]
 
 
 # Replies.
@@ -648,7 +696,8 @@ def test_a_fixed_sender_is_in_reverse_path_and_header():
         b"From: Boss <sales@fixed.example>\r\nReply-To: Boss <boss@a.example>\r\nSubject: x"
     )
     assert body == CONTENT.partition(b"\r\n\r\n")[2] + b".\r\n"
-    assert said(server)[0] == b"MAIL FROM:<sales@fixed.example> SIZE=%d" % (len(taken) - 3)
+    # Without the final dot, and the one that SMTP added.
+    assert said(server)[0] == b"MAIL FROM:<sales@fixed.example> SIZE=%d" % (len(taken) - 4)
 
 
 PRIVATE = b"Sensitivity: PRIVATE\r\n" + CONTENT
@@ -672,11 +721,143 @@ def test_reverse_path_and_header_change_together_or_not_at_all(account, content,
         assert server.taken == [content + b".\r\n"]
 
 
-def test_the_null_reverse_path_has_no_fixed_sender():
+@pytest.mark.parametrize(
+    ("account", "path"),
+    [
+        (FIXED, b""),
+        ({**FIXED, "null_sender": NullSender.PASS}, b""),
+        # It waited for this account before that took none of its kind.
+        ({**FIXED, "null_sender": NullSender.SKIP}, b""),
+        ({**FIXED, "null_sender": NullSender.REPLACE}, b"sales@fixed.example"),
+    ],
+)
+def test_the_null_reverse_path_has_the_fixed_sender_in_its_header(account, path):
+    server = Server("DSN")
+    attempt = Way(server, **account).send(reverse_path="")
+    assert said(server)[0] == b"MAIL FROM:<" + path + b">"
+    assert server.taken[0].startswith(
+        b"From: Boss <sales@fixed.example>\r\nReply-To: Boss <boss@a.example>\r\nSubject: x\r\n"
+    )
+    assert attempt.reports_success is not bool(path)
+
+
+@pytest.mark.parametrize("null_sender", NullSender)
+def test_the_null_reverse_path_of_a_private_mail_stays_with_its_header(null_sender):
     server = Server()
-    Way(server, **FIXED).send(reverse_path="")
+    account = {**FIXED, "fixed_sender_unless_private": True, "null_sender": null_sender}
+    Way(server, **account).send(PRIVATE, reverse_path="")
+    assert said(server)[0] == b"MAIL FROM:<>"
+    assert server.taken == [PRIVATE + b".\r\n"]
+
+
+@pytest.mark.parametrize("null_sender", NullSender)
+def test_without_a_fixed_sender_the_null_reverse_path_stays(null_sender):
+    server = Server()
+    Way(server, null_sender=null_sender).send(reverse_path="")
     assert said(server)[0] == b"MAIL FROM:<>"
     assert server.taken == [CONTENT + b".\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("removes", "kept"),
+    [
+        ({}, b"X-Mailer: m\r\n"),
+        (
+            {"fixed_sender_removes": ("x-mailer",)},
+            b"Disposition-Notification-To: boss@a.example\r\nx-sender: boss@a.example\r\n",
+        ),
+    ],
+)
+def test_fields_that_show_the_replaced_sender_are_removed_beside_a_fixed_one(removes, kept):
+    more = (
+        b"Return-Path: <boss@a.example>\r\nDisposition-Notification-To: boss@a.example\r\n"
+        b"X-Mailer: m\r\nx-sender: boss@a.example\r\n"
+    )
+    server, other = Server(), Server()
+    Way(server, **FIXED, **removes).send(more + CONTENT)
+    assert server.taken[0].startswith(kept + b"From: Boss <sales@fixed.example>\r\n")
+    Way(other, **removes).send(more + CONTENT)
+    assert other.taken == [more + CONTENT + b".\r\n"]
+
+
+def test_a_name_that_shows_the_replaced_reverse_path_goes():
+    server = Server()
+    content = CONTENT.replace(b"Boss <boss@a.example>", b'"=?utf-8?q?me=40x?=" <boss@a.example>')
+    Way(server, **FIXED).send(content, reverse_path="me@x")
+    assert server.taken[0].startswith(b"From: sales@fixed.example\r\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"* 0.0 FOO rule hit",
+        b"X Spam Report: yes",
+        "Überwachung: ja".encode(),
+        b":",
+        b": x",
+        b">From boss@a.example Mon",
+        b".",
+    ],
+)
+def test_beside_a_fixed_sender_a_header_that_ends_at_no_field_gets_an_empty_line(line):
+    body = line.replace(b".", b"..", 1) if line[:1] == b"." else line
+    content = HEADER + body + b"\r\nFrom: boss@a.example\r\n\r\n..hello\r\n"
+    kept = content[len(HEADER) :]
+    server = Server("SIZE")
+    with capturedLogs() as logged:
+        Way(server, **FIXED).send(content, header_size=len(HEADER))
+    (taken,) = server.taken
+    head, _, rest = taken.partition(b"\r\n\r\n")
+    assert rest == kept + b".\r\n"
+    assert head.count(b"\nFrom:") + head.startswith(b"From:") == 1
+    added = sum(each.startswith(b"..") for each in kept.split(b"\r\n"))
+    assert said(server)[0].endswith(b" SIZE=%d" % (len(taken) - 3 - added))
+    (warning,) = [formatEvent(event) for event in logged if event["log_level"] is LogLevel.warn]
+    assert warning.startswith("1: its header ends at a line that is no field; account Sales has")
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "warned"),
+    [
+        (HEADER + b"x y\r\n", {"attempts": 1}, False),
+        (HEADER + b"x y\r\n", {}, True),
+        (HEADER + b"\r\nx y\r\n", {}, False),
+        (HEADER + b"\r\n", {}, False),
+        (HEADER, {}, False),
+    ],
+)
+def test_the_log_tells_of_such_a_header_once(content, more, warned):
+    pieces = [
+        content[: len(HEADER)],
+        content[len(HEADER) : len(HEADER) + 1],
+        content[len(HEADER) + 1 :],
+    ]
+    pieces = [piece for piece in pieces if piece]
+    with capturedLogs() as logged:
+        attempt = Way(Server(), **FIXED).send(
+            content, pieces=pieces, header_size=len(HEADER), **more
+        )
+    assert verdicts(attempt) == [DELIVERED]
+    assert any(event["log_level"] is LogLevel.warn for event in logged) is warned
+
+
+def test_without_a_fixed_sender_a_header_stays_as_it_is():
+    content = HEADER + b": x\r\nFrom: boss@a.example\r\n\r\nhello\r\n"
+    server = Server()
+    with capturedLogs() as logged:
+        Way(server).send(content, header_size=len(HEADER))
+    assert server.taken == [content + b".\r\n"]
+    assert not [event for event in logged if event["log_level"] is LogLevel.warn]
+
+
+@pytest.mark.parametrize("dots", [1, 3, 1000])
+def test_dots_that_smtp_added_are_no_part_of_the_size(dots):
+    content = HEADER + b"\r\n" + dots * b"..\r\nx..\r\n"
+    size = len(content) - dots
+    server = Server(f"SIZE {size}")
+    assert verdicts(Way(server).send(content)) == [DELIVERED]
+    assert said(server)[0] == MAIL + b" SIZE=%d" % size
+    assert verdicts(Way(Server(f"SIZE {size - 1}")).send(content)) == [FAILED]
 
 
 def test_the_size_limit_is_that_of_the_mail_as_it_is_sent():

@@ -282,8 +282,9 @@ def test_each_setting_of_an_account_is_a_part_of_its_way_or_of_no_concern_to_its
     tls |= {"tls_client_certificate", "tls_client_key"}
     part_of_it = {"server", "port", "local_address", "helo_domain"} | tls
     after_that = {"username", "password", "auth", "fixed_sender", "fixed_sender_unless_private"}
+    after_that |= {"fixed_sender_removes", "null_sender"}
     ours = {"name", "minimum_wait", "senders", "recipients", "fallback", "enabled", "replies"}
-    limits = {"max_connections", "max_mails_per_connection"}
+    limits = {"max_connections", "max_mails_per_connection", "max_recipients"}
     fields = {field.name for field in attrs.fields(Account)}
     assert fields == part_of_it | after_that | ours | limits
     account = Account(name="Sales", server="mx.example")
@@ -373,3 +374,28 @@ def test_one_silent_server_for_many_addresses_of_ours_gives_way_before_a_slow_on
     slow.say("220 at last")
     late.network.flush()
     assert verdicts(results[0]) == [DELIVERED]
+
+
+def test_a_session_that_is_ready_at_last_does_not_give_way_to_those_who_waited_for_it():
+    first = Server(GREETING=SILENT)
+    settings = [{}, {"server": "192.0.2.2"}, {}]
+    ways = accounts(first, *silent_servers(1), Server(), settings=settings, limit=2)
+    one, other, third = [way.begin() for way in ways]
+    ways[0].network.advance(PROMPT)
+    assert (one, other, third) == ([], [], [])
+    first.say("220 at last")
+    ways[0].network.flush()
+    assert verdicts(one[0]) == verdicts(third[0]) == [DELIVERED]
+
+
+def test_a_session_that_gives_way_before_its_login_is_no_bug():
+    first = server_and(GREETING=SILENT)
+    settings = [login(), {"server": "192.0.2.2"}, login()]
+    ways = accounts(first, *silent_servers(1), server_and(), settings=settings, limit=2)
+    one, _, third = [way.begin() for way in ways]
+    ways[0].network.advance(PROMPT)
+    first.say("220 at last")  # now the third one, which has waited for that, needs a connection
+    ways[0].network.flush()
+    assert verdicts(one[0]) == [DEFERRED]
+    assert "max_connections of [delivery]" in str(one[0].fault)
+    assert verdicts(third[0]) == [DELIVERED]

@@ -170,7 +170,7 @@ class Secrets(LiveRelayTestCase):
         self.patch(type(self.service.spool), "content", None)
         self.patch(type(self.service.queue), "_open_content", None)
         await self.send()
-        await self.log.wait_for("the attempt broke off")
+        await self.log.wait_for("internal error during the attempt")
         assert self.flushLoggedErrors()
         self.assert_kept()
 

@@ -433,6 +433,47 @@ def test_if_no_recipient_was_taken_one_too_many_is_a_deferral():
     assert judgement.remaining.attempts == 1
 
 
+def split_off(each):
+    return attrs.evolve(each, action=Action.SPLIT)
+
+
+@pytest.mark.parametrize("taken", [Verdict.DELIVERED, Verdict.FAILED])
+def test_nobody_who_was_too_many_waits_for_others_who_do(taken):
+    later, gone, *rest = outcomes(Verdict.DEFERRED, taken, Verdict.DEFERRED, Verdict.DEFERRED)
+    some = (later, gone, *map(split_off, rest))
+    judgement = judge(
+        delivery_of(some, attempts=3),
+        Attempt(outcomes=some),
+        now=ARRIVED + 5,
+        started=ARRIVED,
+        settings=SETTINGS,
+        jitter=0.0,
+    )
+    # Those who have not been asked come first.
+    assert judgement.remaining.recipients == (*(each.recipient for each in rest), later.recipient)
+    assert (judgement.remaining.due, judgement.remaining.attempts) == (ARRIVED + 5, 3)
+    assert judgement.remaining.last_reply == f"rcpt: {LATER}"
+
+
+@pytest.mark.parametrize(
+    ("first", "fault"),
+    [(Verdict.DEFERRED, None), (Verdict.UNCERTAIN, LOST), (Verdict.DEFERRED, REFUSED_LOGIN)],
+)
+def test_where_nothing_was_settled_all_wait_and_those_who_were_not_asked_come_first(first, fault):
+    one, other = outcomes(first, Verdict.DEFERRED)
+    some = (one, split_off(other))
+    judgement = judge(
+        delivery_of(some),
+        Attempt(outcomes=some, fault=fault),
+        now=ARRIVED,
+        started=ARRIVED,
+        settings=SETTINGS,
+        jitter=0.0,
+    )
+    assert judgement.remaining.recipients == (other.recipient, one.recipient)
+    assert (judgement.remaining.due, judgement.remaining.attempts) == (ARRIVED + 60, 1)
+
+
 def test_what_was_uncertain_once_never_goes_to_another_account():
     before, _, judgement = judged(
         Verdict.DEFERRED, fault=REFUSED_LOGIN, fallback="B", uncertain=True

@@ -14,6 +14,7 @@ import pytest
 from tests.memory_relay import MemoryRelay, without_trace
 
 MODES = pytest.mark.parametrize("bare_lf", ["refuse", "fix"])
+CLIENTS = pytest.mark.parametrize("tolerant", [False, True], ids=["strict", "tolerant"])
 PATHS = b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n"
 ENVELOPE = PATHS + b"DATA\r\n"
 SAID = ENVELOPE.splitlines()
@@ -26,8 +27,8 @@ FIT = re.compile(rb"(?:[^\r\n\0]|\r\n)*")
 class Relay(MemoryRelay):
     """Sees to it that mails arrive as they were meant, or not at all."""
 
-    def __init__(self, bare_lf):
-        super().__init__("PIPELINING", bare_lf=bare_lf)
+    def __init__(self, bare_lf, *, tolerant=False):
+        super().__init__("PIPELINING", bare_lf=bare_lf, tolerant=tolerant)
         self.fixes = bare_lf == "fix"
 
     def check(self, *segments):
@@ -81,22 +82,25 @@ def strings(longest):
         ("fix", HEADER + b"a", 5, 515),
     ],
 )
-def test_all_short_strings_in_a_body(bare_lf, before, longest, arrived):
-    relay = Relay(bare_lf)
+@CLIENTS
+def test_all_short_strings_in_a_body(bare_lf, before, longest, arrived, tolerant):
+    relay = Relay(bare_lf, tolerant=tolerant)
     sent = [relay.check(ENVELOPE + before + text + END) for text in strings(longest)]
     assert len(sent) == {5: 3905, 6: 19_530}[longest]
     assert sum(sent) == arrived
 
 
 @pytest.mark.parametrize(("bare_lf", "arrived"), [("refuse", 118), ("fix", 515)])
-def test_all_short_strings_in_a_chunk(bare_lf, arrived):
-    relay = Relay(bare_lf)
+@CLIENTS
+def test_all_short_strings_in_a_chunk(bare_lf, arrived, tolerant):
+    relay = Relay(bare_lf, tolerant=tolerant)
     assert sum(relay.check_chunks(HEADER + text) for text in strings(5)) == arrived
 
 
 @MODES
-def test_all_very_short_strings_wherever_the_chunks_end(bare_lf):
-    relay = Relay(bare_lf)
+@CLIENTS
+def test_all_very_short_strings_wherever_the_chunks_end(bare_lf, tolerant):
+    relay = Relay(bare_lf, tolerant=tolerant)
     for text in strings(3):
         sent = HEADER + text
         for cut in range(len(HEADER) - 2, len(sent) + 1):
@@ -104,8 +108,9 @@ def test_all_very_short_strings_wherever_the_chunks_end(bare_lf):
 
 
 @MODES
-def test_all_very_short_strings_wherever_the_segments_end(bare_lf):
-    relay = Relay(bare_lf)
+@CLIENTS
+def test_all_very_short_strings_wherever_the_segments_end(bare_lf, tolerant):
+    relay = Relay(bare_lf, tolerant=tolerant)
     for text in strings(3):
         stream = ENVELOPE + HEADER + text + END
         for cut in range(len(ENVELOPE) - 1, len(stream)):
@@ -119,8 +124,9 @@ def test_all_very_short_strings_wherever_the_segments_end(bare_lf):
         ("fix", b"a\n.\n.\r\n\n.b\r\n.\n..\r\n\n.\n"),
     ],
 )
-def test_a_mail_that_comes_in_three_segments_however_it_is_cut(bare_lf, body):
-    relay = Relay(bare_lf)
+@CLIENTS
+def test_a_mail_that_comes_in_three_segments_however_it_is_cut(bare_lf, body, tolerant):
+    relay = Relay(bare_lf, tolerant=tolerant)
     stream = ENVELOPE + HEADER + body + END
     for first, second in combinations(range(len(ENVELOPE), len(stream) + 1), 2):
         assert relay.check(stream[:first], stream[first:second], stream[second:])
@@ -128,9 +134,61 @@ def test_a_mail_that_comes_in_three_segments_however_it_is_cut(bare_lf, body):
 
 
 @MODES
+@CLIENTS
 @pytest.mark.parametrize(
     "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r"]
 )
-def test_no_other_end_lets_a_second_mail_through(bare_lf, end):
-    relay = Relay(bare_lf)
+def test_no_other_end_lets_a_second_mail_through(bare_lf, end, tolerant):
+    relay = Relay(bare_lf, tolerant=tolerant)
     relay.check(ENVELOPE + HEADER + b"a" + end + ENVELOPE + HEADER + b"smuggled" + END)
+
+
+EVIL = b"RCPT TO:<evil@y.example>"
+
+
+@CLIENTS
+@pytest.mark.parametrize(
+    "address",
+    [
+        b"b@y.example>\n" + EVIL,
+        b"b@y.example>\n" + EVIL + b"\nRCPT TO:<c@y.example",
+        b'"b\n' + EVIL + b'\n"@y.example',
+        b'"b\\\n' + EVIL + b'\n"@y.example',
+        b"b@y.example>\r" + EVIL,
+        b"b@y.example>\r\r" + EVIL,
+        b"b@y.example>\0" + EVIL,
+        b"b@y.example>\n\n" + EVIL,
+        b"b@y.example>\nDATA\nSubject: evil\n\n.\n" + EVIL,
+        b"b@y.example>\t" + EVIL,
+        b"<b@y.example>> <" + EVIL,
+    ],
+)
+def test_no_command_comes_out_of_an_address(address, tolerant):
+    """A stranger fills in a form, and the client writes what it has into its command."""
+    relay = Relay("fix", tolerant=tolerant)
+    lines = [b"EHLO c", b"MAIL FROM:<a@x.example>", b"RCPT TO:<%s>" % address, b"DATA"]
+    _, said, taken = relay.send(b"\r\n".join([*lines, b"S: x", b".", b""]))
+    assert said == taken == []
+
+
+@pytest.mark.parametrize("ends", list(product([b"\n", b"\r\n", b"\r\r\n"], repeat=3)))
+def test_of_a_tolerant_client_only_the_line_ends_of_commands_are_its_own(ends):
+    relay = Relay("fix", tolerant=True)
+    lines = [b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>", b"DATA"]
+    commands = [line + end for line, end in zip(lines, ends, strict=True)]
+    replies, said, [mail] = relay.send(*commands, HEADER + b"a\n.\nb" + END)
+    assert [reply[:3] for reply in replies] == ["250", "250", "354", "250"]
+    assert said == SAID
+    assert without_trace(mail) == HEADER + b"a\r\n..\r\nb" + END
+
+
+@CLIENTS
+@pytest.mark.parametrize(
+    "rest", [b"\n", b"\r", b"\0", b".", b"NOOP\n", EVIL + b"\r\n", b"\r\n.\r\n"]
+)
+@pytest.mark.parametrize("command", [b"NOOP\n", b"MAIL FROM:<a@x.example>\n", b"DATA\n", b"\n"])
+def test_what_follows_a_bare_line_feed_ends_the_session(command, rest, tolerant):
+    relay = Relay("fix", tolerant=tolerant)
+    replies, said, taken = relay.send(command + rest)
+    assert replies == ["554 5.5.2 a command ends with CRLF and has no CR, LF or NUL, closing"]
+    assert said == taken == []

@@ -15,6 +15,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
     IHandshakeListener,
     IOpenSSLClientConnectionCreator,
     IPushProducer,
@@ -61,7 +62,7 @@ def hooks(ours):
     ],
 )
 def test_every_hook_of_ours_is_one_of_theirs(ours, theirs):
-    interfaces = [*IPushProducer, *IHandshakeListener]
+    interfaces = [*IPushProducer, *IHandshakeListener, *IHalfCloseableProtocol]
     names = hooks(ours)
     assert names
     assert [name for name in names if not (hasattr(theirs, name) or name in interfaces)] == []

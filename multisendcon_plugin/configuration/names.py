@@ -13,6 +13,7 @@ import idna
 
 from ..address import parse_mailbox
 from ..errors import AddressError, MaskError
+from ..header import ORIGINATORS
 from ..masks import Masks
 from .endpoints import parse_endpoint
 from .faults import Unfit, shown
@@ -25,6 +26,8 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
 #: Resolvers take underscores, and local networks have them.
 _HOST = re.compile(_DOMAIN.pattern.replace("A-Za-z0-9", "A-Za-z0-9_"))
 _LONGEST_DOMAIN = 255
+_FIELD_NAME = re.compile(r"[!-9;-~]+")
+_NOT_REMOVABLE = ORIGINATORS | {"reply-to", "received"}
 
 
 def domain(value: object) -> str:
@@ -114,6 +117,22 @@ def _mask(mask: str) -> str:
     except MaskError as error:
         raise Unfit(str(error)) from None
     return mask
+
+
+def removable_field(value: object) -> str:
+    """Convert the name of a header field that may be removed (RFC 5322, section 2.2)."""
+    name = text(value)
+    if not _FIELD_NAME.fullmatch(name):
+        raise Unfit(
+            f"{shown(name)} is not the name of a header field; write for example"
+            ' "X-Sender", without a colon'
+        )
+    if name.lower() in _NOT_REMOVABLE:
+        raise Unfit(
+            f"{shown(name)} is never removed: the fixed sender has its own rule for it, or loops"
+            " are found by it; leave it out"
+        )
+    return name
 
 
 def endpoint(value: object) -> str:

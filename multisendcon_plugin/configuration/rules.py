@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
-from ..account import Tls
+from ..account import NullSender, Tls
 from .endpoints import Endpoint, parse_endpoint
 from .faults import Fault, nearest, shown
 from .section import Section
@@ -28,6 +28,7 @@ def broken_rules(
         yield from _tls(section)
     yield from _unique_names(accounts)
     yield from _fallbacks(accounts)
+    yield from _null_senders(accounts)
     if accounts and not any(account.value("enabled") for account in accounts):
         yield Fault(reason="every [[account]] has enabled = false; enable at least one")
     yield from _postmaster(ndr)
@@ -79,6 +80,19 @@ def _fallbacks(accounts: Sequence[Section]) -> Iterator[Fault]:
                 guess = nearest(fallback, names)
                 right = f"did you mean {shown(guess)}?" if guess else "name another account"
                 yield account.fault("fallback", f"there is no account {shown(fallback)}; {right}")
+
+
+def _null_senders(accounts: Sequence[Section]) -> Iterator[Fault]:
+    for account in accounts:
+        if not account.sound("null_sender", "fixed_sender", "senders"):
+            continue
+        null_sender = account.value("null_sender")
+        if null_sender is NullSender.REPLACE and not account.value("fixed_sender"):
+            reason = '"replace" needs the address that takes its place; write fixed_sender'
+            yield account.fault("null_sender", reason)
+        if null_sender is NullSender.SKIP and account.value("senders").admits_null:
+            reason = '"skip" refuses what the mask "<>" in senders admits; leave one of them out'
+            yield account.fault("null_sender", reason)
 
 
 def _postmaster(ndr: Section) -> Iterator[Fault]:

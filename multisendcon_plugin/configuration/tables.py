@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from ..account import Account, Auth, Tls
+from ..account import Account, Auth, NullSender, Tls
 from . import kinds, names, quantities
 from .kinds import Kind
 from .replies import replies
@@ -91,6 +91,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "max_header_size": quantities.size,
                 "max_received": quantities.count,
                 "submission_help": quantities.flag,
+                "smtputf8": quantities.flag,
             },
         ),
         "client": Table(
@@ -100,6 +101,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "bare_lf": kinds.choice(BareLf),
                 "minimum_tls": kinds.choice(MinimumTls),
                 "starttls": quantities.flag,
+                "tolerant": quantities.flag,
                 "submission_help": quantities.flag,
                 "success_reports": quantities.flag,
             },
@@ -136,8 +138,11 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "recipients": names.masks,
                 "fixed_sender": names.mailbox,
                 "fixed_sender_unless_private": quantities.flag,
+                "fixed_sender_removes": kinds.listed(names.removable_field, empty=True),
+                "null_sender": kinds.choice(NullSender),
                 "max_connections": quantities.count,
                 "max_mails_per_connection": quantities.count,
+                "max_recipients": quantities.count,
                 "fallback": kinds.listed(kinds.text, empty=True),
                 "enabled": quantities.flag,
                 "replies": replies,

@@ -61,6 +61,7 @@ class MasterRelay:
     max_header_size: int = 256 * KIB
     max_received: int = 50
     submission_help: bool = False
+    smtputf8: bool = True
 
 
 class BareLf(enum.Enum):
@@ -84,12 +85,14 @@ class ClientSettings:
 
     :param starttls: it is offered, where there is a certificate.
     :param success_reports: what they want to be told of success is obeyed without a login.
+    :param tolerant: commands need not be quite those of the RFCs.
     """
 
     addresses: tuple[Network, ...]
     bare_lf: BareLf = BareLf.REFUSE
     minimum_tls: MinimumTls = MinimumTls.TLS_1_2
     starttls: bool = True
+    tolerant: bool = False
     submission_help: bool = False
     success_reports: bool = False
 

@@ -6,14 +6,14 @@ Looks at the files that the configuration names: see ``file``.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import ConfigurationError
 from ..hostname import is_full
 from .faults import shown
 from .file import load_certificate
-from .values import Configuration, MasterRelay
+from .values import Configuration
 
 
 def warnings(configuration: Configuration, now: float) -> list[str]:
@@ -21,12 +21,27 @@ def warnings(configuration: Configuration, now: float) -> list[str]:
 
     :param now: seconds since the epoch.
     """
-    settings = configuration.master_relay
+    certificates = _certificates(configuration)
+    users = configuration.master_relay.users
+    secrets = [key or certificate for certificate, key in certificates]
     return [
         *_short_names(configuration),
-        *_readable_secrets(settings),
-        *_certificate(settings, now),
+        *_readable_secrets([*secrets, users.path] if users else secrets),
+        *_dates(certificates, now),
     ]
+
+
+def _certificates(configuration: Configuration) -> list[tuple[str, str | None]]:
+    """Return the files of each certificate of ours, and of its key."""
+    relay, reports = configuration.master_relay, configuration.ndr.account
+    accounts = [account for account in configuration.accounts if account.enabled]
+    accounts += [reports] if reports else []
+    found = [
+        (relay.tls_certificate, relay.tls_key),
+        *((each.tls_client_certificate, each.tls_client_key) for each in accounts),
+    ]
+    # Accounts may share one, with each other and with the relay.
+    return list(dict.fromkeys((certificate, key) for certificate, key in found if certificate))
 
 
 def _short_names(configuration: Configuration) -> Iterator[str]:
@@ -45,12 +60,9 @@ def _short_names(configuration: Configuration) -> Iterator[str]:
             )
 
 
-def _readable_secrets(settings: MasterRelay) -> Iterator[str]:
-    secrets = [settings.tls_key or settings.tls_certificate]
-    if settings.users:
-        secrets.append(settings.users.path)
-    for path in secrets:
-        if path and _everybody_reads(path):
+def _readable_secrets(secrets: Iterable[str]) -> Iterator[str]:
+    for path in dict.fromkeys(secrets):
+        if _everybody_reads(path):
             yield f"{path}: readable by everyone on this machine; run chmod o= on it"
 
 
@@ -61,13 +73,12 @@ def _everybody_reads(path: str) -> bool:
         return False
 
 
-def _certificate(settings: MasterRelay, now: float) -> Iterator[str]:
-    if not settings.tls_certificate:
-        return
-    try:
-        certificate = load_certificate(settings.tls_certificate, settings.tls_key)
-    except ConfigurationError as error:
-        yield from error.faults
-    else:
-        if warning := certificate.doubt(now):
-            yield f"{settings.tls_certificate}: {warning}"
+def _dates(certificates: Iterable[tuple[str, str | None]], now: float) -> Iterator[str]:
+    for path, key in certificates:
+        try:
+            certificate = load_certificate(path, key)
+        except ConfigurationError as error:
+            yield from error.faults
+        else:
+            if warning := certificate.doubt(now):
+                yield f"{path}: {warning}"

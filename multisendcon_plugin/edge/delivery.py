@@ -202,10 +202,17 @@ class IncomingMessage:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         if header.count_received(block) > self._desk.limits.received:
             raise ReplyError(replies.LOOP)
+        if header.addresses_exceed(block):
+            raise ReplyError(replies.TOO_MANY_AUTHORS)
         if self._desk.completes:
             # Unique beyond the life of a spool; the name is for those who search in logs.
             message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._desk.hostname}>"
-            block = complete(block, date=self._desk.date(), message_id=message_id)
+            block = complete(
+                block,
+                author=self._origin.address,
+                date=self._desk.date(),
+                message_id=message_id,
+            )
         self._header = block
         return self._draft.write(block + start[end:])
 

@@ -32,6 +32,7 @@ from .peers import counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .submission import submit
 from .tls import ServerTLS
+from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
 from .wire import LAST_WORDS
 
@@ -107,11 +108,13 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         session.factory = self
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
-        session.refused = partial(self._refused, host)
+        session.refused = partial(self._refused, session)
+        session.ended_early = partial(self._ended_early, session)
         desk = self._desk
         session.limits = self._limits
         if own:
             session.minimum_tls = own.minimum_tls
+            session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
             desk = attrs.evolve(
                 desk, completes=own.submission_help, success_reports=own.success_reports
             )
@@ -137,8 +140,22 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if not self._counts[place]:
             del self._counts[place]
 
-    def _refused(self, host: str, reply: Reply) -> None:
-        self.log.info("{host} is refused: {reply}", host=host, reply=str(reply))
+    def _refused(self, session: RelayESMTP, reply: Reply) -> None:
+        text = str(reply)
+        self.log.info(
+            "{peer} is refused: {reply}{context}",
+            peer=session.peer,
+            reply=text,
+            context=session.context(text),
+        )
+
+    def _ended_early(self, session: RelayESMTP, why: str) -> None:
+        self.log.info(
+            "{peer}: session closed: {why}{context}",
+            peer=session.peer,
+            why=why,
+            context=session.context(why),
+        )
 
     def allows(self, addr: IAddress | None) -> bool:
         """Tell whether the allow list has an address; a local socket is guarded by its file."""

@@ -20,6 +20,7 @@ class Limits:
     :param header_size: octets.
     :param received: `Received:` fields of a mail that still looks for its way (RFC 5321 section
         6.3), ours among them.
+    :param smtputf8: addresses and header may go beyond ASCII, if the client says so (RFC 6531).
     :param fix_bare_lf: a line of content may end with a bare LF, which becomes CRLF.
     """
 
@@ -32,6 +33,7 @@ class Limits:
     header_size: int
     received: int
     fix_bare_lf: bool = False
+    smtputf8: bool = True
 
     @classmethod
     def of(cls, settings: MasterRelay) -> Limits:
@@ -45,4 +47,5 @@ class Limits:
             transaction=settings.transaction_timeout,
             header_size=settings.max_header_size,
             received=settings.max_received,
+            smtputf8=settings.smtputf8,
         )

@@ -54,11 +54,12 @@ class ForwardPath:
     original: str = ""
 
 
-def read_mail(argument: bytes, *, auth: bool = False) -> ReversePath:
+def read_mail(argument: bytes, *, auth: bool = False, smtputf8: bool = True) -> ReversePath:
     """Read what follows ``MAIL``.
 
     :param auth: clients may log in; then they may also say who has handed the mail in to them
         (RFC 4954 section 5), which we trust none to know.
+    :param smtputf8: is offered.
     :raise ReplyError: with the reply that the client gets.
     """
     address, rest = _path(_FROM, argument, MAIL_SYNTAX, null_allowed=True)
@@ -72,7 +73,7 @@ def read_mail(argument: bytes, *, auth: bool = False) -> ReversePath:
     if body is None or body.upper() not in ("7BIT", "8BITMIME"):
         raise ReplyError(Reply(501, "5.5.4", "BODY takes 7BIT or 8BITMIME"))
     utf8 = "SMTPUTF8" in parameters
-    if parameters.pop("SMTPUTF8", None) is not None:
+    if smtputf8 and parameters.pop("SMTPUTF8", None) is not None:
         raise ReplyError(Reply(501, "5.5.4", "SMTPUTF8 takes no value"))
     returns = parameters.pop("RET", "")
     if returns is None or returns.upper() not in ("", "FULL", "HDRS"):

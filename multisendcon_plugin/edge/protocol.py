@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from ..reply import Reply, ReplyError
 from . import replies
+from .context import context
 from .order import WRONG_ORDER, State
 from .parameters import ReversePath, read_bdat, read_mail, read_rcpt
 from .session import ESMTPSession
@@ -37,7 +38,8 @@ class RelayESMTP(ESMTPSession):
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
         self._from: ReversePath | None = None
-        self._to: list[Callable[[], ChunkedMessage]] = []
+        self._path = ""
+        self._to: list[tuple[str, Callable[[], ChunkedMessage]]] = []
         self._content: Content | None = None
         self._envelope_refused = False
         self._time_limit: IDelayedCall | None = None
@@ -88,7 +90,7 @@ class RelayESMTP(ESMTPSession):
 
     def do_MAIL(self, rest: bytes) -> None:
         self.in_order(b"MAIL")
-        path = read_mail(rest, auth=bool(self.challengers))
+        path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.limits.smtputf8)
         if path.size > self.limits.message_size:
             raise ReplyError(replies.TOO_LARGE)
         self.when(self.validateFrom(self._helo, path), self._sender_accepted)
@@ -106,17 +108,19 @@ class RelayESMTP(ESMTPSession):
     def _time_is_up(self) -> None:
         self._time_limit = None
         if self._from is not None and not self.owes_reply:
-            self.close_with(replies.MAIL_TOO_SLOW)
+            why = f"transaction_timeout ({self.limits.transaction:g} s) reached"
+            self.close_with(replies.MAIL_TOO_SLOW, why)
 
     def do_RCPT(self, rest: bytes) -> None:
         self.in_order(b"RCPT")
         path = read_rcpt(rest, utf8=self._speaks_utf8)
         if len(self._to) >= self.limits.recipients:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
+        self._path = path.address
         self.when(self.validateTo(path), self._recipient_accepted)
 
     def _recipient_accepted(self, make_message: Callable[[], ChunkedMessage]) -> None:
-        self._to.append(make_message)
+        self._to.append((self._path, make_message))
         self.say(replies.RECIPIENT_OK)
 
     def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> Any:
@@ -126,6 +130,20 @@ class RelayESMTP(ESMTPSession):
         if self.delivery is None:
             raise ReplyError(replies.LOGIN_FIRST)
         return self.delivery.validateFrom(helo, origin)
+
+    def unfinished(self) -> str:
+        if self.owes_reply:
+            return "before the reply to a mail, which is taken; it may send it again"
+        return super().unfinished() if self._from is None else "in the middle of a mail"
+
+    def context(self, said: str) -> str:
+        """Return what a line of the log that says this adds: the mail, and the client's text."""
+        return context(
+            said,
+            sender=None if self._from is None else self._from.address,
+            recipients=[address for address, _ in self._to],
+            command=self.command,
+        )
 
     def _refuse(self, reply: Reply) -> None:
         super()._refuse(reply)
@@ -154,6 +172,7 @@ class RelayESMTP(ESMTPSession):
         self._no_argument(rest)
         self.in_order(b"DATA")
         self._content = self._content_for(self._make_message())
+        self._line = b""  # what is refused now is the mail
         self.mode = smtp.DATA
         self.say(replies.SEND_CONTENT)
 
@@ -169,6 +188,7 @@ class RelayESMTP(ESMTPSession):
             self._content.refuse(replies.BDAT_SYNTAX)
         self._content.announce(chunk.size)
         self._chunk_is_last = bool(chunk.last)
+        self._line = b""  # what is refused now is the mail
         self.mode = smtp.DATA
         self.content_left = chunk.size
         if chunk.size == 0:
@@ -189,7 +209,7 @@ class RelayESMTP(ESMTPSession):
         return content
 
     def _make_message(self) -> ChunkedMessage:
-        message = self._to[0]()
+        message = self._to[0][1]()
         message.lineReceived(self.receivedHeader(self._helo, self._from, self._to))
         return message
 

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from ..reply import Reply, ReplyError
 from . import replies
 from .authentication import Authentication
+from .context import command_shown, shown
 from .order import WRONG_ORDER, State
 from .wire import ESMTPWire
 
@@ -68,6 +69,7 @@ class ESMTPSession(ESMTPWire):
         self._helo: tuple[bytes, bytes] | None = None
         self._authentication: Authentication | None = None
         self.esmtp = False
+        self._login_begun = False
         self._wrong_logins = 0
         self._errors_as_stranger = 0
         self._login_by: IDelayedCall | None = None
@@ -93,6 +95,8 @@ class ESMTPSession(ESMTPWire):
         super().connectionMade()
         if self.is_stranger:
             self._login_by = self.callLater(LOGIN_WITHIN, self._login_is_late)
+        if self.tolerance:
+            self._helo = self.tolerance.greeting(self.peer)
         self.greet()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -108,6 +112,8 @@ class ESMTPSession(ESMTPWire):
         if self._authentication:
             self._challenge(self._authentication.answer, line)
             return
+        if self.tolerance:
+            line = self.tolerance.command(line)
         verb, *argument = _BLANK.split(line.strip(b" \t"), 1)
         verb = verb.upper()
         if verb in _WEB_COMMANDS:
@@ -123,6 +129,13 @@ class ESMTPSession(ESMTPWire):
             self.close_with(replies.CHUNK_UNKNOWN)
         else:
             self._refuse(replies.LINE_TOO_LONG)
+
+    @property
+    def command(self) -> str:
+        """What is being carried out, as far as it may be in a log."""
+        if self._authentication:
+            return ""
+        return command_shown(self._line, _COMMANDS, may_be_secret=self._login_begun)
 
     # Greeting and session.
 
@@ -147,7 +160,7 @@ class ESMTPSession(ESMTPWire):
             "PIPELINING",
             f"SIZE {self.limits.message_size}",
             "8BITMIME",
-            "SMTPUTF8",
+            *(["SMTPUTF8"] if self.limits.smtputf8 else []),
             "DSN",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
@@ -196,11 +209,12 @@ class ESMTPSession(ESMTPWire):
         if reply == replies.WRONG_CREDENTIALS:
             self._wrong_logins += 1
             if self._wrong_logins >= MOST_WRONG_LOGINS:
-                self.close_with(replies.TOO_MANY_LOGINS)
+                self.close_with(replies.TOO_MANY_LOGINS, f"{MOST_WRONG_LOGINS} wrong logins")
         elif self.is_stranger:
             self._errors_as_stranger += 1
             if self._errors_as_stranger >= MOST_ERRORS_OF_STRANGERS:
-                self.close_with(replies.TOO_MANY_ERRORS)
+                why = f"{MOST_ERRORS_OF_STRANGERS} errors without a login"
+                self.close_with(replies.TOO_MANY_ERRORS, why)
 
     # TLS and login.
 
@@ -221,10 +235,11 @@ class ESMTPSession(ESMTPWire):
         self.say(replies.BEGIN_TLS)
         # Nothing that was said in the clear holds any longer (RFC 3207 section 4.2).
         self.forget_transaction()
-        self._helo = None
+        self._helo = self.tolerance.greeting(self.peer) if self.tolerance else None
         self.start_tls()
 
     def ext_AUTH(self, rest: bytes) -> None:
+        self._login_begun = True
         if self.authenticated:
             raise ReplyError(replies.AUTHENTICATED_ALREADY)
         if not (self.challengers and self.portal):
@@ -242,6 +257,7 @@ class ESMTPSession(ESMTPWire):
         self._challenge(self._authentication.begin, initial_response.strip())
 
     def _challenge(self, step: Callable[[bytes], bytes | None], response: bytes) -> None:
+        self._line = b""  # never to be logged
         authentication, self._authentication = self._authentication, None
         challenge = step(response)
         if challenge is not None:
@@ -249,7 +265,7 @@ class ESMTPSession(ESMTPWire):
             self.say(Reply(334, "", challenge.decode()))
             return
         assert authentication is not None, "an exchange is under way"  # noqa: S101 -- for the type checker
-        user = _shown(authentication.challenger.username)
+        user = shown(authentication.challenger.username)
         login = self.portal.login(
             authentication.challenger, None, IMessageDeliveryFactory, IMessageDelivery
         )
@@ -267,15 +283,9 @@ class ESMTPSession(ESMTPWire):
             self._login_by.cancel()
 
     def _login_is_late(self) -> None:
-        self.close_with(replies.NO_LOGIN)
+        self.close_with(replies.NO_LOGIN, f"no login within {LOGIN_WITHIN:g} s")
 
     def _login_refused(self, failure: Failure, user: str) -> None:
         failure.trap(UnauthorizedLogin)
         self.log.warn("{peer} could not log in as {user}", peer=self.peer, user=user)
         raise ReplyError(replies.WRONG_CREDENTIALS)
-
-
-def _shown(user: bytes) -> str:
-    """Return a name that a client says as a line of a log shows it."""
-    text = user[:100].decode("utf-8", "backslashreplace")
-    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)

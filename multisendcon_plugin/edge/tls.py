@@ -11,7 +11,7 @@ from typing import Any
 
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, ISystemHandle
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -132,3 +132,42 @@ class ServerTLS:
         except SSL.Error as error:  # for example a key that is too short
             reasons = ", ".join(entry[-1] for entry in error.args[0])
             raise ConfigurationError([f"{self._certificate}: {reasons}"]) from None
+
+
+#: What OpenSSL says of a handshake, and what it means here.
+_FAULTS_OF_HANDSHAKES = {
+    "wrong version number": "plain text where TLS begins",
+    "http request": "HTTP where TLS begins",
+    "https proxy request": "HTTP where TLS begins",
+    "unsupported protocol": "the client does not know TLS {minimum} (minimum_tls of [[client]])",
+    "no shared cipher": "client and server have no cipher in common",
+    **dict.fromkeys(
+        [
+            "tlsv1 alert unknown ca",
+            "sslv3 alert bad certificate",
+            "sslv3 alert certificate unknown",
+            "ssl/tls alert bad certificate",
+            "ssl/tls alert certificate unknown",
+        ],
+        "the client does not trust the certificate",
+    ),
+}
+
+
+def has_said_hello(transport: Any) -> bool:
+    """Tell whether the client has begun its handshake, as far as its transport knows."""
+    handle = transport.getHandle() if ISystemHandle.providedBy(transport) else None
+    return not isinstance(handle, SSL.Connection) or handle.client_random() is not None
+
+
+def fault_of_handshake(error: Any, minimum: MinimumTls) -> str:
+    """Say why a handshake has failed.
+
+    :param error: an `SSL.Error`.
+    :param minimum: the oldest version that is spoken with the client.
+    """
+    entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    reasons = [reason for *_, reason in entries]
+    known = [_FAULTS_OF_HANDSHAKES[each] for each in reasons if each in _FAULTS_OF_HANDSHAKES]
+    why = known[0].format(minimum=minimum.value) if known else ", ".join(reasons) or str(error)
+    return f"the TLS handshake failed: {why}"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeVar
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
@@ -35,6 +36,8 @@ from ..outlet import Outlet
 from ..reply import Reply, ReplyError
 from . import replies
 from .limits import Limits
+from .tls import fault_of_handshake, has_said_hello
+from .tolerance import Tolerance
 
 T = TypeVar("T")
 
@@ -44,6 +47,8 @@ READ_AHEAD = 65_536
 CONTENT_READ = 4 * READ_AHEAD
 #: Seconds that a client may take to read the last reply before it is cut off.
 LAST_WORDS = 10.0
+#: How each handshake begins, of the versions that there are.
+_TLS_RECORD = b"\x16\x03"
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
@@ -52,6 +57,7 @@ class ESMTPWire(smtp.ESMTP):
 
     :ivar callLater: the clock's, for time-outs.
     :ivar minimum_tls: the oldest version that is spoken with this client; see `ClientsTLS`.
+    :ivar tolerance: corrects what this client sends; ``None``: nothing does.
     :ivar client_address: whose session it is, when the transport does not know, behind a proxy.
     :ivar ended: fires when the connection is gone.
     :ivar more_is_here: octets have come after the line that is being carried out.
@@ -62,6 +68,7 @@ class ESMTPWire(smtp.ESMTP):
     noisy = False
     limits = Limits.of(MasterRelay())
     minimum_tls = MinimumTls.TLS_1_2
+    tolerance: Tolerance | None = None
     client_address: IAddress | None = None
     log = Logger()
 
@@ -79,6 +86,7 @@ class ESMTPWire(smtp.ESMTP):
         self._errors = 0
         self._not_reading: set[str] = set()
         self._in_handshake = False
+        self._said_starttls = False
         self._last_words: IDelayedCall | None = None
         self.ended: Deferred[None] = Deferred()
         self.more_is_here = False
@@ -104,6 +112,13 @@ class ESMTPWire(smtp.ESMTP):
     def refused(self, reply: Reply) -> None:
         """A command or a mail is refused for good; nothing need be done."""
 
+    def ended_early(self, why: str) -> None:
+        """The session has failed, or we end it; nothing need be done."""
+
+    def unfinished(self) -> str:
+        """Return what a client that hangs up now leaves unfinished; ``""``: nothing."""
+        return "in the TLS handshake" if self._in_handshake else ""
+
     def answered(self) -> None:
         """A hook that answered later has got its reply; nothing need be done."""
 
@@ -127,7 +142,9 @@ class ESMTPWire(smtp.ESMTP):
         self._outlet = Outlet(self.transport, self)
         self.setTimeout(self.limits.idle)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self._closing:
+            self._client_is_gone(reason)
         self._closing = True
         self.setTimeout(None)
         if self._last_words and self._last_words.active():
@@ -145,15 +162,28 @@ class ESMTPWire(smtp.ESMTP):
         self._nothing_follows = True
         self._read_or_not("nothing follows", True)
         if not self._waiting:
-            self.hang_up()
+            self._end_half_closed()
 
     def writeConnectionLost(self) -> None:
         """We never close the one direction alone."""
 
+    def _end_half_closed(self) -> None:
+        if not self._closing:
+            self._client_is_gone(None)
+            self.hang_up()
+
+    def _client_is_gone(self, reason: Failure | None) -> None:
+        if reason is not None and reason.check(SSL.Error):
+            self.ended_early(fault_of_handshake(reason.value, self.minimum_tls))
+        elif self._in_handshake and not (self._said_starttls or has_said_hello(self.transport)):
+            pass  # a probe of monitoring
+        elif unfinished := self.unfinished():
+            self.ended_early(f"the client hung up {unfinished}")
+
     def start_tls(self) -> None:
         """Go on inside TLS, after the reply that says so."""
         self._flush()
-        self._in_handshake = True
+        self._in_handshake = self._said_starttls = True
         self._outlet.start_tls(self.ctx)
 
     def handshakeCompleted(self) -> None:
@@ -163,12 +193,19 @@ class ESMTPWire(smtp.ESMTP):
         if self._waiting:  # for us, not for the client
             self.setTimeout(self.limits.idle)
         else:
-            self.close_with(replies.IDLE_TOO_LONG)
+            where = " in the TLS handshake" if self._in_handshake else ""
+            why = f"idle_timeout ({self.limits.idle:g} s) reached{where}"
+            self.close_with(replies.IDLE_TOO_LONG, why)
 
-    def close_with(self, reply: Reply) -> None:
-        """Say a last reply and hang up; a client that does not read it is cut off."""
+    def close_with(self, reply: Reply, why: str = "") -> None:
+        """Say a last reply and hang up; a client that does not read it is cut off.
+
+        :param why: for the log, where the reply does not say it all.
+        """
         if self._closing:
             return
+        if not reply.positive:
+            self.ended_early(why or str(reply))
         self.say(reply)
         self.hang_up()
 
@@ -205,34 +242,51 @@ class ESMTPWire(smtp.ESMTP):
                 break
         # Once a segment, not once a line: what comes in small pieces must not cost its square.
         self._input, self._done = self._input[self._done :], 0
+        if not self._waiting:
+            self._line = b""
         self._advancing = False
         self.transport.bufferSize = CONTENT_READ if self.mode == smtp.DATA else READ_AHEAD
         self._flush()
         self._read_or_not("ahead", self._waiting and len(self._input) > READ_AHEAD)
         if self._nothing_follows and not self._waiting:
-            self.hang_up()
+            self._end_half_closed()
 
     def _receive_line(self) -> bool:
         """Carry out the next line; False when it is not here whole."""
         end = self._input.find(b"\n", self._done)
         if end < 0:
-            if len(self._input) - self._done > self.limits.command_line:
+            if self._input.startswith(_TLS_RECORD, self._done):
+                self._refuse_odd_line(_TLS_RECORD)
+            elif len(self._input) - self._done > self.limits.command_line:
                 self._overlong = self._overlong or self._input[self._done : self._done + 64]
                 self._done = len(self._input)
             return False
         line = self._input[self._done : end]
         self._done = end + 1
-        self._line = line
         self.more_is_here = self._done < len(self._input)
         overlong, self._overlong = self._overlong, b""
+        self._line = overlong or line
         if overlong or len(line) > self.limits.command_line:
             self.refuse_overlong(overlong or line)
         elif line[-1:] != b"\r" or b"\r" in line[:-1] or b"\0" in line:
-            # What follows may be part of an address that nobody has looked at.
-            self.close_with(replies.BARE_LINE_END)
+            command = None
+            if self.tolerance:
+                command = self.tolerance.line(line, more_is_here=self.more_is_here)
+            if command is None:
+                self._refuse_odd_line(line)
+            else:
+                self._guarded(self.carry_out, command)
         else:
             self._guarded(self.carry_out, line[:-1])
         return True
+
+    def _refuse_odd_line(self, line: bytes) -> None:
+        why = ""
+        if line.startswith(_TLS_RECORD):
+            why = "the client began TLS on a port that begins in the clear, for STARTTLS"
+            self._line = b""
+        # What follows may be part of an address that nobody has looked at.
+        self.close_with(replies.BARE_LINE_END, why)
 
     def _guarded(self, method: Callable[[bytes], T], argument: bytes) -> T | None:
         try:
@@ -286,7 +340,8 @@ class ESMTPWire(smtp.ESMTP):
         if self.is_error(reply):
             self._errors += 1
             if self._errors >= self.limits.errors:
-                self.close_with(replies.TOO_MANY_ERRORS)
+                why = f"max_errors ({self.limits.errors}) reached"
+                self.close_with(replies.TOO_MANY_ERRORS, why)
 
     def is_error(self, reply: Reply) -> bool:
         """Tell whether a refusal counts for `Limits.errors`."""

@@ -3,7 +3,7 @@
 It listens, speaks with the clients and hands over what they send; spool, queue and relays stay
 with twistd.  Where the edge knows an `IIntake`, there is a socket in between, and nothing else is
 different.  Between them: `channel`, `setup`, `wording`; there: `intake`, `events`,
-`ports`, `program`; here: `counter`, `process`.
+`ports`, `program`; here: `process`, `server`.
 """
 
 from .process import FrontProcess

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from ..interfaces import IIntake
 from ..signals import kept_from_children
 from .channel import Kind
-from .counter import Counter
+from .server import IntakeServer
 from .setup import Setup
 
 #: File descriptors of the front process.
@@ -92,12 +92,12 @@ class FrontProcess(ProcessProtocol):
         with here, there:
             here.setblocking(False)
             there.setblocking(False)
-            self._counter = Counter(self._intake, self._ready, self._reactor)
-            channel = Factory.forProtocol(lambda: self._counter.channel)
+            self._server = IntakeServer(self._intake, self._ready, self._reactor)
+            channel = Factory.forProtocol(lambda: self._server.channel)
             channel.noisy = False
             self._reactor.adoptStreamConnection(here.fileno(), socket.AF_UNIX, channel)
             self._spawn(there.fileno())
-        self._counter.channel.send(Kind.SETUP, octets=pickle.dumps(self._setup()))
+        self._server.channel.send(Kind.SETUP, octets=pickle.dumps(self._setup()))
 
     def _spawn(self, channel: int) -> None:
         descriptors: dict[int, str | int] = {0: "w", 1: "r", 2: "r", CHANNEL: channel}
@@ -151,7 +151,7 @@ class FrontProcess(ProcessProtocol):
         if self._again is not None:
             self._again.cancel()
         if self._running:
-            self._counter.channel.send(Kind.STOP)
+            self._server.channel.send(Kind.STOP)
             self._last_words = self._reactor.callLater(STOPS_WITHIN, self._kill)
         else:
             stopped.callback(None)

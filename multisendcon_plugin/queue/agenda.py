@@ -18,6 +18,9 @@ WINDOW = 1000
 ALL_WINDOWS = 20_000
 #: With less, the spool would be asked for each mail anew.
 LEAST_WINDOW = 50
+#: Deliveries that were tried are not the first to leave the window, up to so many: an account at
+#: fault is probed by one of them.
+TRIED_KEPT = 20
 
 _turn = attrgetter("turn")
 
@@ -63,16 +66,25 @@ class Agenda:
         """
         if delivery.number in self._known:
             return True
-        if self._beyond is not None and delivery.turn >= self._beyond:
+        is_beyond = self._beyond is not None and delivery.turn >= self._beyond
+        if is_beyond and not delivery.attempts:
             return False
         insort(self._entries, delivery, key=_turn)
         self._known.add(delivery.number)
         if len(self._entries) > self._window:
-            last = self._entries.pop()
-            self._known.discard(last.number)
-            self._leave(last.turn)
-            return last.number != delivery.number
+            left = self._entries.pop(self._last_wanted())
+            self._known.discard(left.number)
+            self._leave(left.turn)
+            return left.number != delivery.number
         return True
+
+    def _last_wanted(self) -> int:
+        """Return which delivery to leave to the spool: the last one that was not tried."""
+        last = len(self._entries) - 1
+        for position in range(last, last - min(TRIED_KEPT, self._window // 2) - 1, -1):
+            if not self._entries[position].attempts:
+                return position
+        return last
 
     def _leave(self, turn: Turn) -> None:
         self._beyond = turn if self._beyond is None else min(self._beyond, turn)
@@ -85,6 +97,15 @@ class Agenda:
     def take(self) -> Delivery:
         """Hand out the first delivery; it stays known until `done`."""
         return self._entries.pop(0)
+
+    def take_tried(self, now: float) -> Delivery | None:
+        """Hand out the first delivery whose time has come again; ``None``: there is none."""
+        for position, delivery in enumerate(self._entries):
+            if delivery.due > now:
+                break
+            if delivery.attempts:
+                return self._entries.pop(position)
+        return None
 
     def done(self, delivery: Delivery) -> None:
         """Forget a delivery that was handed out: its settlement is in the spool."""

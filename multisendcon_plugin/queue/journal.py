@@ -7,14 +7,16 @@ for.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from twisted.logger import Logger, LogLevel
 
-from ..attempt import Attempt, Verdict
+from ..attempt import AccountFault, Attempt, Verdict
+from ..failure import Action
 from ..message import Delivery
 from ..reply import Reply
 from ..settle import Judgement
+from .connections import KEPT
 
 _log = Logger()
 
@@ -23,6 +25,19 @@ _log = Logger()
 MOST_IN_A_LINE, MOST_OCTETS = 50, 4_000
 #: Lines that are written without a pause: some milliseconds.
 LINES_AT_ONCE = 100
+_SPLIT = "left to another transaction"
+
+_WAITS = "; paused until {until}; its mail waits"
+_WAITS_OR_MOVES = f"{_WAITS} unless a fallback account takes it"
+_PAUSED = {
+    Action.REST: "account {account} cannot be used: {fault}" + _WAITS_OR_MOVES,
+    Action.SLOW: "account {account} is throttled: the server asks us to slow down ({fault})"
+    + _WAITS,
+    Action.QUOTA: "account {account} has used up its quota: {fault}" + _WAITS_OR_MOVES,
+    Action.ALARM: "account {account} cannot be used: {fault}"
+    + _WAITS_OR_MOVES
+    + "; check its username and password, and whether the provider has blocked it",
+}
 
 
 def accepted(deliveries: tuple[Delivery, ...]) -> None:
@@ -53,7 +68,8 @@ def reported(about: Delivery, report: Delivery) -> None:
 def moved(delivery: Delivery, account: str) -> None:
     """A delivery goes to another account, since its own one rests."""
     _tell(
-        f"{delivery.message.id}: goes to account {account}, since {delivery.account} rests",
+        f"{delivery.message.id}: moved to account {account}, since account {delivery.account} "
+        "is paused",
         id=delivery.message.id,
         account=account,
         rests=delivery.account,
@@ -69,25 +85,31 @@ def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float
     message, account = delivery.message.id, delivery.account
     session = f" ({attempt.session})" if attempt.session else ""
     failed = frozenset(judgement.failed)
-    said: dict[tuple[Verdict, Reply, str], list[str]] = {}
+    said: dict[tuple[str, Reply, str], list[str]] = {}
     for outcome in attempt.outcomes:
-        verdict, following = outcome.verdict, ""
-        if verdict is not Verdict.DELIVERED:
+        verdict, following = outcome.verdict.value, ""
+        if outcome.verdict is not Verdict.DELIVERED:
             if outcome in failed:
-                verdict = Verdict.FAILED
+                verdict = Verdict.FAILED.value
             else:
                 following = _what_next(delivery, judgement, now)
+                if outcome.action is Action.SPLIT:
+                    verdict = _SPLIT
+                elif outcome.action is Action.MOVE:
+                    verdict = Verdict.DEFERRED.value
         same = said.setdefault((verdict, outcome.reply, following), [])
         same.append(outcome.recipient.address)
-    lines = [(what, some) for what, all_of_them in said.items() for some in in_lines(all_of_them)]
+    lines = [(what, some) for what, whose in said.items() for some in _shared(whose, *what)]
     for n, ((verdict, reply, following), recipients) in enumerate(lines, 1):
         who = ", ".join(f"<{recipient}>" for recipient in recipients)
+        if verdict == _SPLIT:
+            who = f"{len(recipients)} recipients"
         answer = str(reply)
         _tell(
-            f"{message}: {who} {verdict.value} by account {account}: {answer}{session}{following}",
+            f"{message}: {who} {verdict} by account {account}: {answer}{session}{following}",
             id=message,
             recipients=recipients,
-            verdict=verdict.value,
+            verdict=verdict,
             account=account,
             reply=answer,
             session=session,
@@ -95,6 +117,11 @@ def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float
         )
         if n % LINES_AT_ONCE == 0:
             yield
+
+
+def _shared(recipients: list[str], verdict: str, *_: object) -> Iterable[list[str]]:
+    # Those of a split mail are counted only: they are in the lines of the transactions to come.
+    return [recipients] if verdict == _SPLIT else in_lines(recipients)
 
 
 def in_lines(pieces: list[str]) -> Iterator[list[str]]:
@@ -135,6 +162,39 @@ def _tell(text: str, **fields: object) -> None:
     )
 
 
+def account_rests(name: str, fault: AccountFault, until: float, *, changed: bool) -> None:
+    """An account at fault begins no mail for a while.
+
+    :param until: by the clock on the wall, in seconds since the epoch.
+    :param changed: it was fit before, or the fault was of another kind.
+    """
+    tell = _log.error if changed else _log.info
+    tell(
+        _PAUSED[fault.action],
+        account=name,
+        fault=str(fault),
+        until=time.strftime("%H:%M:%S", time.localtime(until)),
+        alarm=fault.action is Action.ALARM,
+    )
+
+
+def account_works(name: str) -> None:
+    """An account has recovered."""
+    _log.info("account {account} works again", account=name)
+
+
+def account_narrowed(name: str, allowed: int, configured: int) -> None:
+    """A server refuses more connections than these."""
+    _log.warn(
+        "account {account}: the server allows {allowed} connections at a time, not {configured}; "
+        "set max_connections = {allowed} (one more is tried every {minutes:.0f} minutes)",
+        account=name,
+        allowed=allowed,
+        configured=configured,
+        minutes=KEPT / 60,
+    )
+
+
 class Routes:
     """The accounts of a message's recipients, and why these."""
 
@@ -152,5 +212,5 @@ def _what_next(delivery: Delivery, judgement: Judgement, now: float) -> str:
     if remaining is None:
         return ""
     if remaining.account != delivery.account:
-        return f"; goes to account {remaining.account}"
-    return f"; again in {remaining.due - now:.0f} s"
+        return f"; moved to account {remaining.account}"
+    return f"; next attempt in {remaining.due - now:.0f} s"

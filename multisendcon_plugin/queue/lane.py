@@ -17,13 +17,13 @@ from twisted.python.failure import Failure
 
 from ..account import Account
 from ..attempt import AccountFault, Attempt, all_deferred
-from ..failure import Action
 from ..interfaces import IContent, IRelay, ISpool
 from ..message import Delivery, Message
 from ..phase import Phase
 from ..reply import Reply
+from . import journal
 from .agenda import Agenda
-from .pace import Pace
+from .pace import Pace, State
 
 #: Seconds after which the spool is asked again when it could not be read.
 READ_AGAIN = 30.0
@@ -32,18 +32,11 @@ RELIEVED_AT_ONCE = 20
 _INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log")
 
 
-_COMPLAINTS = {
-    Action.REST: "account {account} cannot be used: {fault}; its mail waits",
-    Action.SLOW: "account {account} is asked for too much: {fault}; its mail waits",
-    Action.QUOTA: "account {account} has used up its quota: {fault}; its mail waits",
-    Action.ALARM: "account {account} cannot be used: {fault}; its mail waits, and somebody has to "
-    "look at its login",
-}
-
-
 class Lane:
     """The lane of one account.
 
+    :param clock: is never set, see `clock`.
+    :param wall: tells the time that people read, in seconds since the epoch.
     :param open_content: begins to read a message.
     :param relieve: does what can be done for a delivery while the account rests, and calls
         `settled`; False: there is nothing.
@@ -61,6 +54,7 @@ class Lane:
         agenda: Agenda,
         pace: Pace,
         clock: IReactorTime,
+        wall: Callable[[], float],
         open_content: Callable[[Message], IContent],
         conclude: Callable[[Delivery, Attempt], None],
         relieve: Callable[[Delivery, AccountFault], bool],
@@ -71,6 +65,7 @@ class Lane:
         self._spool = spool
         self._agenda = agenda
         self._clock = clock
+        self._wall = wall
         self._open_content = open_content
         self._conclude = conclude
         self._relieve = relieve
@@ -118,7 +113,9 @@ class Lane:
             if due is None or max(due, opens_at) > now:
                 self._wake_up(due, opens_at, now)
                 return
-            self._attempt(self._agenda.take())
+            # A new mail may be greylisted, and would not show that the account works again.
+            again = self._agenda.take_tried(now) if self.pace.state.fault else None
+            self._attempt(again or self._agenda.take())
 
     def _relieve_first(self) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
@@ -156,7 +153,10 @@ class Lane:
 
     def _not_fetched(self, failure: Failure) -> None:
         self.log.failure(
-            "the mail of account {name} cannot be read", failure, name=self.account.name
+            "waiting mail of account {name} not read from the spool; retrying in {seconds:.0f} s",
+            failure,
+            name=self.account.name,
+            seconds=READ_AGAIN,
         )
         self._agenda.not_fetched(self._clock.seconds() + READ_AGAIN)
 
@@ -178,25 +178,33 @@ class Lane:
         try:
             self._ended(result, delivery)
         except Exception:
-            self.log.failure("the lane has a fault")
+            self.log.failure(
+                "internal error in the lane of {name} (a bug); traceback follows",
+                name=self.account.name,
+            )
 
     def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
         """A relay never fails; if one does, the mail is tried again later."""
-        self.log.failure("{id}: the attempt broke off", failure, id=delivery.message.id)
+        self.log.failure(
+            "{id}: internal error during the attempt (a bug); traceback follows",
+            failure,
+            id=delivery.message.id,
+        )
         outcomes = all_deferred(delivery.recipients, Phase.CONNECT, _INTERNAL_ERROR)
         return Attempt(outcomes=outcomes, mail_ended=self._clock.seconds())
 
     def _ended(self, attempt: Attempt, delivery: Delivery) -> None:
-        before = self.pace.fault
-        self.pace.ended(
-            now=self._clock.seconds(),
-            mail_ended=attempt.mail_ended,
-            fault=attempt.fault,
-            jitter=random(),
+        before = self.pace.state
+        judged = self.pace.ended(
+            delivery.number, attempt, now=self._clock.seconds(), jitter=random()
         )
-        if not self._stopping:
-            self._tell_of_change(before)
-        self._conclude(delivery, attempt)
+        state = self.pace.state
+        if state is not before and not self._stopping:
+            self._tell_of_change(before, state)
+        if judged is None:
+            self.settled(delivery, delivery)
+            return
+        self._conclude(delivery, judged)
         self.go()
 
     def settled(self, delivery: Delivery, remaining: Delivery | None) -> None:
@@ -213,17 +221,18 @@ class Lane:
         self._unsettled.discard(delivery.number)
         self.go()
 
-    def _tell_of_change(self, before: AccountFault | None) -> None:
-        fault = self.pace.fault
-        if fault is not None and str(fault) != str(before):
-            self.log.error(
-                _COMPLAINTS[fault.action],
-                account=self.account.name,
-                fault=str(fault),
-                alarm=fault.action is Action.ALARM,
-            )
-        elif before is not None and fault is None:
-            self.log.info("account {account} works again", account=self.account.name)
+    def _tell_of_change(self, before: State, state: State) -> None:
+        name, fault = self.account.name, state.fault
+        if state.allowed is not None and state.allowed != before.allowed:
+            journal.account_narrowed(name, state.allowed, self.account.connections)
+        if fault is None:
+            if before.fault is not None:
+                journal.account_works(name)
+            return
+        changed = before.fault is None or fault.action is not before.fault.action
+        if changed or state.rests_until != before.rests_until:
+            until = self._wall() + max(0.0, state.rests_until - self._clock.seconds())
+            journal.account_rests(name, fault, until, changed=changed)
 
     def halt(self) -> None:
         """Begin nothing new; what is under way goes on."""

@@ -5,27 +5,48 @@ Pure: `now` and the jitter are arguments; times are seconds since the epoch.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..account import Account
-from ..attempt import AccountFault
-from ..backoff import LONGEST_REST, rest
-from ..failure import Action
+from ..attempt import AccountFault, Attempt
+from ..failure import is_one_too_many
+from .connections import Connections
+from .health import Health
+
+
+class State(NamedTuple):
+    """How an account is.
+
+    :param fault: what is wrong with it; ``None``: nothing.
+    :param rests_until: it begins no mail before.
+    :param allowed: how many connections its server has allowed, if fewer than configured.
+    """
+
+    fault: AccountFault | None
+    rests_until: float
+    allowed: int | None
 
 
 class Pace:
     """One account's pace.
 
     :param mail_ended: when its last mail ended, or may have ended at the latest.
-    :ivar fault: what is wrong with the account now; ``None`` when nothing is.
+    :ivar state: how the account is now.
     """
 
     def __init__(self, account: Account, mail_ended: float | None = None) -> None:
-        self._account = account
+        self._minimum_wait = account.minimum_wait
         self._free_at = 0.0 if mail_ended is None else mail_ended + account.minimum_wait
-        self._rests_until = 0.0
-        self._faults = 0
-        self._active = 0
-        self._most = account.connections
-        self.fault: AccountFault | None = None
+        self._connections = Connections(account.connections)
+        self._health = Health()
+        #: There is something to recover from: a mail that goes well need not ask.
+        self._troubled = False
+        self.state = State(None, 0.0, None)
+
+    @property
+    def fault(self) -> AccountFault | None:
+        """What is wrong with the account now; ``None`` when nothing is."""
+        return self.state.fault
 
     def opens_at(self) -> float | None:
         """Return when the next attempt may begin; ``None``: when one that is under way has ended.
@@ -33,36 +54,59 @@ class Pace:
         An account at fault is probed by one mail at a time; when that has gone through, by two,
         and so on, until it has its connections back.
         """
-        if self._active >= self._most:
+        if self._connections.under_way >= self._connections.most:
             return None
-        return max(self._free_at, self._rests_until)
+        return max(self._free_at, self.state.rests_until)
 
     def begun(self) -> None:
         """An attempt begins."""
-        self._active += 1
+        self._connections.under_way += 1
 
-    def ended(
-        self, *, now: float, mail_ended: float | None, fault: AccountFault | None, jitter: float
-    ) -> None:
+    def ended(self, number: int, attempt: Attempt, *, now: float, jitter: float) -> Attempt | None:
         """An attempt has ended.
 
-        :param mail_ended: when its mail ended, if it got as far as MAIL FROM.
+        :param number: of its delivery.
         :param jitter: 0 to 1, lengthens the rest after a fault.
+        :return: the attempt as it is to be judged; ``None``: it was one connection too many, and
+            says nothing about the account or the mail, which is due as it was.
         """
-        self._active -= 1
-        if mail_ended is not None:
-            self._free_at = max(self._free_at, mail_ended + self._account.minimum_wait)
-        if fault is None:
-            self._faults = 0
-            self._rests_until = 0.0
-            # One more for each success doubles them with each round, as TCP's slow start does.
-            self._most = min(self._most + 1, self._account.connections)
-            self.fault = None
-            return
-        self.fault = fault
-        self._most = 1
-        if now >= self._rests_until:
-            # Several sessions that break together are one fault.
-            self._faults += 1
-            quota = fault.action is Action.QUOTA
-            self._rests_until = now + (LONGEST_REST if quota else rest(self._faults, jitter))
+        self._connections.under_way -= 1
+        if attempt.mail_ended is not None:
+            self._free_at = max(self._free_at, attempt.mail_ended + self._minimum_wait)
+        possible = attempt.possible_fault
+        if attempt.fault is None and possible is None and not self._troubled:
+            return attempt
+        self._troubled = True
+        judged = self._judged(number, attempt, possible, now=now, jitter=jitter)
+        health = self._health
+        self.state = State(health.fault, health.rests_until, self._connections.allowed)
+        return judged
+
+    def _judged(
+        self,
+        number: int,
+        attempt: Attempt,
+        possible: AccountFault | None,
+        *,
+        now: float,
+        jitter: float,
+    ) -> Attempt | None:
+        connections, health, fault = self._connections, self._health, attempt.fault
+        if fault is not None:
+            others_work = connections.under_way and health.fault is None
+            if others_work and is_one_too_many(fault.phase, fault.reply):
+                connections.refuse(now)
+                return None
+            health.fail(fault, now=now, jitter=jitter)
+        elif possible is not None:
+            under_way = connections.under_way
+            health.suspect(number, possible, under_way=under_way, now=now, jitter=jitter)
+        else:
+            health.recover()
+            connections.recover(now)
+            self._troubled = connections.are_fewer
+            return attempt
+        if health.fault is None:
+            return attempt
+        connections.fail()
+        return attempt.blamed_on(health.fault)

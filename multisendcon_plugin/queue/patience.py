@@ -44,9 +44,14 @@ class Patience:
             except SpoolBrokenError:
                 raise
             except SpoolError:
-                self.log.failure("{complaint}", complaint=complaint)
                 if self._stopping:
+                    self.log.failure("{complaint}; the relay stops", complaint=complaint)
                     raise
+                self.log.failure(
+                    "{complaint}; retrying every {seconds:.0f} s",
+                    complaint=complaint,
+                    seconds=ASK_AGAIN,
+                )
             await self._pause()
 
     async def _pause(self) -> None:

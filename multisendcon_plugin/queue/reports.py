@@ -38,7 +38,7 @@ async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
                 break
             start += octets
     except SpoolError:
-        _log.failure("{id}: it cannot be read", id=message.id)
+        _log.failure("{id}: content not read from the spool", id=message.id)
     finally:
         content.close()
     return start[:size]
@@ -86,8 +86,7 @@ class ReportDesk:
             if facts.action is Action.FAILED:
                 for some in in_lines([each.recipient.address for each in facts.outcomes]):
                     self.log.warn(
-                        "{id}: nobody can be told that mail to {recipients} was not delivered:"
-                        " {reply}",
+                        "{id}: mail to {recipients} not delivered, and nobody can be told: {reply}",
                         id=message.id,
                         recipients=", ".join(f"<{address}>" for address in some),
                         reply=str(facts.outcomes[0].reply),
@@ -168,7 +167,7 @@ class ReportDesk:
         route = self._registry.route_null(self._settings.sender, recipient, avoid)
         if route is None:
             self.log.error(
-                "{id}: the report for <{recipient}> cannot be sent: no account takes mail from "
+                "{id}: report to <{recipient}> not sent: no account takes mail from "
                 "<{sender}>; set ndr.server, or give an account the sender mask <>",
                 id=about,
                 recipient=recipient,

@@ -66,6 +66,7 @@ class QueueService(Service):
         self._spool = spool
         self._make_relay = make_relay
         self._clock = clock
+        self._wall = wall
         self._patience = Patience(clock)
         self._settler = Settler(
             configuration,
@@ -98,7 +99,7 @@ class QueueService(Service):
         now = self._settler.started = self._clock.seconds()
         if self._spool.clean:
             ends = await self._patience.ask(
-                self._spool.mail_ends, "it cannot be read when the last mails ended"
+                self._spool.mail_ends, "the ends of the last mails not read from the spool"
             )
             # One that is still to come was written while the clock was wrong.
             self._mail_ends = {name: min(end, now) for name, end in ends.items()}
@@ -108,10 +109,10 @@ class QueueService(Service):
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._stopping
         waiting = await self._patience.ask(
-            self._spool.lanes, "it cannot be read what waits in the spool"
+            self._spool.lanes, "number of waiting mails not read from the spool"
         )
         for name, count in waiting.items():
-            self.log.info("{count} deliveries wait for account {name}", count=count, name=name)
+            self.log.info("{count} mails wait for account {name}", count=count, name=name)
             await self._bring_forward(name, now + self._longest_pause)
             account = self._settler.account_in_use(name)
             if account is None:
@@ -123,7 +124,7 @@ class QueueService(Service):
         """Let no mail wait for a time that was set by a clock that was wrong."""
         await self._patience.ask(
             lambda: self._spool.bring_forward(name, latest),
-            f"the mail of account {name} cannot be brought forward",
+            f"due times of account {name} not corrected in the spool",
         )
 
     def stopService(self) -> Deferred[Any]:
@@ -150,7 +151,7 @@ class QueueService(Service):
         if result.check(SpoolBrokenError):
             self._halt()
         else:
-            self.log.failure("the queue has a fault", result)
+            self.log.failure("internal error in the queue (a bug); traceback follows", result)
 
     def _halt(self) -> None:
         """Begin nothing new: what came of it could not be written, and it would be sent again."""
@@ -171,6 +172,7 @@ class QueueService(Service):
                 agenda=Agenda(self._window, beyond=0.0),
                 pace=Pace(account, self._mail_ends.get(account.name)),
                 clock=self._clock,
+                wall=self._wall,
                 open_content=self._open_content,
                 relieve=self._relieve,
                 conclude=lambda delivery, attempt: self._go_on_with(
@@ -209,8 +211,8 @@ class QueueService(Service):
             since = waiting[-1].turn_after
         if stuck:
             self.log.error(
-                "{count} deliveries wait for account {name}, which is not in use, and no other "
-                "account takes them: add one that does",
+                "{count} mails wait for account {name}, which is not in use, and no other account "
+                "takes them: enable it, or add one that does",
                 count=stuck,
                 name=name,
             )
@@ -218,7 +220,7 @@ class QueueService(Service):
     async def _waiting(self, name: str, since: Turn) -> tuple[Delivery, ...]:
         return await self._patience.ask(
             lambda: self._spool.waiting(name, MOVED_AT_ONCE, since),
-            f"the mail of account {name} cannot be read",
+            f"waiting mail of account {name} not read from the spool",
         )
 
     # Messages come in.

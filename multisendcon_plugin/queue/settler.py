@@ -107,7 +107,7 @@ class Settler:
             started=self.started,
             settings=self._settings,
             jitter=random(),
-            fallback=self.fallback(delivery) if attempt.moves else None,
+            fallback=self.fallback(delivery) if attempt.fault or attempt.moves else None,
         )
         for _ in journal.ended(delivery, attempt, judgement, now):
             await deferLater(self._clock, 0)
@@ -179,7 +179,7 @@ class Settler:
         """Make a settlement durable; until the spool has taken it, nothing is sent again."""
         return await self._patience.ask(
             lambda: self._spool.settle(settlement),
-            f"{settlement.delivery.message.id}: what came of it cannot be written",
+            f"{settlement.delivery.message.id}: delivery result not recorded in the spool",
         )
 
     def _mail_end(self, delivery: Delivery, attempt: Attempt) -> float | None:

@@ -17,16 +17,24 @@ class SessionBrokenError(Exception):
     :param reply: what the server said, or with code 0 what happened instead.
     :param lost: the connection is gone; the server did not say anything.
     :param action: what follows from the reply, where that is known already.
+    :ivar address: of the server, while the session was not ready for the login.
     """
 
     def __init__(
-        self, phase: Phase, reply: Reply, *, lost: bool = False, action: Action | None = None
+        self,
+        phase: Phase,
+        reply: Reply,
+        *,
+        lost: bool = False,
+        action: Action | None = None,
+        address: str = "",
     ) -> None:
         super().__init__(f"{phase.value}: {reply}")
         self.phase = phase
         self.reply = reply
         self.lost = lost
         self.action = action
+        self.address = address
 
 
 def lost(phase: Phase, text: str) -> SessionBrokenError:

@@ -103,8 +103,8 @@ class ConnectionBudget:
         self.make_room()
 
     def ready(self, place: Place) -> None:
-        """A connection is open, and of use."""
-        del self._opening[place]
+        """A connection is open, and of use; unless it has just given way."""
+        self._opening.pop(place, None)
 
     def idle(self, place: Place) -> None:
         """Remember that a connection is not needed now."""

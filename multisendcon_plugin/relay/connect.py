@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address as TCP4Address
 from twisted.internet.address import IPv6Address as TCP6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
@@ -28,7 +28,6 @@ from twisted.internet.error import (
     TimeoutError,  # noqa: A004
 )
 from twisted.internet.interfaces import (
-    IAddress,
     IHostResolution,
     IProtocol,
     IProtocolFactory,
@@ -39,33 +38,53 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..account import Account
+from .certificate import is_address
 from .tls import ClientTLS
 
 #: Seconds that the TCP handshake with one address of a server may take.
 CONNECT_TIMEOUT = 30.0
 
 
-def endpoint(reactor: Any, account: Account, tls: ClientTLS) -> IStreamClientEndpoint:
+def endpoint(
+    reactor: Any, account: Account, tls: ClientTLS, address: str | None = None
+) -> IStreamClientEndpoint:
     """Return where an account's sessions begin, TLS included where they begin with it.
 
+    :param address: of the server; ``None``: the first one that can be connected.
     :raise ConnectBindError: the server's address cannot be reached from the local address.
     """
-    plain = _plain_endpoint(reactor, account)
+    plain = _plain_endpoint(reactor, account, address or account.server)
     return wrapClientTLS(tls.context, plain) if account.implicit_tls else plain
 
 
-def _plain_endpoint(reactor: Any, account: Account) -> IStreamClientEndpoint:
+def _plain_endpoint(reactor: Any, account: Account, server: str) -> IStreamClientEndpoint:
     bind = (account.local_address, 0) if account.local_address else None
     try:
-        literal = ip_address(account.server)
+        literal = ip_address(server)
     except ValueError:
         if bind:
             return _BoundEndpoint(reactor, account, bind[0])
-        return HostnameEndpoint(reactor, account.server, account.port, CONNECT_TIMEOUT)
+        return HostnameEndpoint(reactor, server, account.port, CONNECT_TIMEOUT)
     if bind and ip_address(bind[0]).version != literal.version:
-        raise ConnectBindError(string=f"{account.server} is an IPv{literal.version} address")
+        raise ConnectBindError(string=f"{server} is an IPv{literal.version} address")
     kind = TCP4ClientEndpoint if literal.version == 4 else TCP6ClientEndpoint
-    return kind(reactor, account.server, account.port, CONNECT_TIMEOUT, bindAddress=bind)
+    return kind(reactor, server, account.port, CONNECT_TIMEOUT, bindAddress=bind)
+
+
+def other_addresses(reactor: Any, account: Account, address: str) -> Deferred[Sequence[str]]:
+    """Return the addresses of an account's server besides one that could be connected.
+
+    Those of its family come first: the other one may lead nowhere from here.
+    """
+    if is_address(account.server):
+        return succeed(())
+    version = ip_address(address).version
+
+    def in_order(found: Sequence[str]) -> Sequence[str]:
+        others = [each for each in dict.fromkeys(found) if each != address]
+        return sorted(others, key=lambda each: ip_address(each).version != version)
+
+    return _resolve(reactor, account).addCallback(in_order)
 
 
 @implementer(IStreamClientEndpoint)
@@ -76,28 +95,18 @@ class _BoundEndpoint:
         self._reactor = reactor
         self._account = account
         self._local_address = local_address
-        self._version = ip_address(local_address).version
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        account = self._account
-        addresses = await self._resolve()
         failure: Exception = DNSLookupError(
-            f"it has no IPv{self._version} address, which the local address "
-            f"{self._local_address} needs"
+            f"it has no IPv{ip_address(self._local_address).version} address, which the local"
+            f" address {self._local_address} needs"
         )
-        kind = TCP4ClientEndpoint if self._version == 4 else TCP6ClientEndpoint
-        for address in addresses:
-            target = kind(
-                self._reactor,
-                address.host,
-                account.port,
-                CONNECT_TIMEOUT,
-                bindAddress=(self._local_address, 0),
-            )
+        for address in await _resolve(self._reactor, self._account):
             try:
+                target = _plain_endpoint(self._reactor, self._account, address)
                 return await target.connect(factory)
             except ConnectBindError:
                 raise
@@ -105,15 +114,16 @@ class _BoundEndpoint:
                 failure = error
         raise failure
 
-    def _resolve(self) -> Deferred[Sequence[TCP4Address | TCP6Address]]:
-        found = _Addresses()
-        self._reactor.nameResolver.resolveHostName(
-            found,
-            self._account.server,
-            self._account.port,
-            [TCP4Address if self._version == 4 else TCP6Address],
-        )
-        return found.complete
+
+def _resolve(reactor: Any, account: Account) -> Deferred[Sequence[str]]:
+    """Look up the server's addresses, those that can be reached from the local address."""
+    kinds: dict[int, type] = {4: TCP4Address, 6: TCP6Address}
+    if account.local_address:
+        version = ip_address(account.local_address).version
+        kinds = {version: kinds[version]}
+    found = _Addresses()
+    reactor.nameResolver.resolveHostName(found, account.server, account.port, list(kinds.values()))
+    return found.complete
 
 
 @implementer(IResolutionReceiver)
@@ -121,14 +131,14 @@ class _Addresses:
     """Collects what the resolver finds."""
 
     def __init__(self) -> None:
-        self._found: list[Any] = []
-        self.complete: Deferred[Sequence[Any]] = Deferred()
+        self._found: list[str] = []
+        self.complete: Deferred[Sequence[str]] = Deferred()
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N802, N803
         """Nothing to do."""
 
-    def addressResolved(self, address: IAddress) -> None:  # noqa: N802
-        self._found.append(address)
+    def addressResolved(self, address: Any) -> None:  # noqa: N802
+        self._found.append(address.host)
 
     def resolutionComplete(self) -> None:  # noqa: N802
         self.complete.callback(self._found)

@@ -7,13 +7,15 @@ an `Attempt`; what follows from it is not decided here.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -28,9 +30,10 @@ from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError
 from .budget import PROMPT, ConnectionBudget, Place
-from .connect import connect_problem, endpoint
+from .connect import connect_problem, endpoint, other_addresses
 from .handshake import shake_hands
 from .login import Login
+from .search import first_ready
 from .sender import AccountSender
 from .standing import Standing
 from .tls import ClientTLS
@@ -58,6 +61,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     :param trials: shared by all accounts.
     """
 
+    log = Logger()
     protocol: Any = AccountSender
     noisy = False
 
@@ -75,6 +79,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._login = Login(account)
         self._standing = Standing()
         self._tls: ClientTLS | None = None
+        self._most_recipients: float = account.max_recipients or math.inf
         self._idle: list[AccountSender] = []
         self._sessions: dict[AccountSender, Place] = {}
         self._steps: set[Deferred[Any]] = set()
@@ -96,9 +101,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 session, kept = await self._session(fresh=fresh)
             except SessionBrokenError as broken:
                 return self._not_begun(delivery, broken, ended)
-            fault = None
+            fault, most = None, self._most_recipients
             try:
-                transaction = Transaction(session, delivery, open_content())
+                transaction = Transaction(session, delivery, open_content(), most)
                 await transaction.run()
             except SessionBrokenError as broken:
                 fault = self._fault(broken)
@@ -110,21 +115,34 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
                 # That may be about the session: it was closed, or it has had its mails.
                 session.quit()
-                if transaction.begun:
-                    await self._keep_distance()
                 fresh = True
-                continue
-            description = session.description
-            self._keep_or_quit(session, keep=fault is None)
-            self._standing.taken += transaction.taken
-            attempt = Attempt(
-                outcomes=transaction.outcomes,
-                fault=fault,
-                mail_ended=ended,
-                session=description,
-                reports_success=transaction.reports_success,
-            )
-            return self._standing.review(delivery, attempt) if fault else attempt
+            elif transaction.most < most:
+                self._learn(transaction.most)
+                self._keep_or_quit(session, keep=fault is None)
+            else:
+                description = session.description
+                self._keep_or_quit(session, keep=fault is None)
+                self._standing.taken += transaction.taken
+                attempt = Attempt(
+                    outcomes=transaction.outcomes,
+                    fault=fault,
+                    mail_ended=ended,
+                    session=description,
+                    reports_success=transaction.reports_success,
+                )
+                return self._standing.review(delivery, attempt) if fault else attempt
+            if transaction.begun:
+                await self._keep_distance()
+
+    def _learn(self, most: float) -> None:
+        """The server takes fewer recipients in one transaction than there were."""
+        self._most_recipients = min(most, self._most_recipients)
+        self.log.info(
+            "account {account}: its server takes {most} recipients in one mail; the others are sent"
+            " it in further ones (max_recipients = {most} says so beforehand)",
+            account=self.account.name,
+            most=most,
+        )
 
     def _not_begun(
         self, delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None
@@ -142,10 +160,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
 
     async def _keep_distance(self) -> None:
-        """Wait as the account demands: the server may have seen the MAIL FROM that was in vain.
-
-        That is never long: with a long wait, no session is kept until the next mail.
-        """
+        """Wait as the account demands: the server has seen a MAIL FROM, or may have."""
         if self.account.minimum_wait and not self._stopping:
             with contextlib.suppress(CancelledError):  # no new session is opened then
                 await self._step(deferLater(self._reactor, self.account.minimum_wait))
@@ -196,30 +211,50 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             except SessionBrokenError:
                 session.quit()
                 raise
+            self._is_ready(session)
+        return session
+
+    def _is_ready(self, session: AccountSender) -> None:
         place = self._sessions[session]
         place.close = session.quit
         self._budget.ready(place)
-        return session
 
     async def _open_session(self) -> AccountSender:
-        """Return a session that is ready for the login."""
-        try:
-            return await self._greeted_session()
-        except SessionBrokenError as broken:
-            if not (self.account.tls_dispensable and broken.phase is Phase.TLS):
-                raise
-            return await self._greeted_session(starttls=False)
+        """Return a session that is ready for the login, or for mail where there is none."""
+        return await first_ready(
+            self._session_at,
+            self._other_addresses,
+            is_final=self._is_final,
+            now=self._reactor.seconds,
+        )
 
-    async def _greeted_session(self, *, starttls: bool = True) -> AccountSender:
-        session = await self._connect()
+    async def _session_at(self, address: str | None, *, starttls: bool = True) -> AccountSender:
+        session = await self._connect(address)
         try:
             await shake_hands(session, starttls=starttls)
-        except SessionBrokenError:
+        except SessionBrokenError as broken:
             session.quit()
+            if starttls and self.account.tls_dispensable and broken.phase is Phase.TLS:
+                return await self._session_at(session.server, starttls=False)
+            broken.address = session.server
             raise
+        if not self.account.username:
+            # Before those who have waited for it look for a connection of their own.
+            self._is_ready(session)
         return session
 
-    async def _connect(self) -> AccountSender:
+    async def _other_addresses(self, address: str) -> Sequence[str]:
+        return await self._step(other_addresses(self._reactor, self.account, address))
+
+    def _is_final(self, broken: SessionBrokenError) -> bool:
+        """Tell whether what an address said holds for all of the server's.
+
+        It may be about the number of sessions that it has with us already.
+        """
+        too_many = broken.reply.code == 421 and any(each.mails for each in self._sessions)
+        return too_many or broken.reply.text == _GAVE_WAY
+
+    async def _connect(self, address: str | None) -> AccountSender:
         if self._stopping:
             raise CancelledError
         try:
@@ -233,7 +268,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._connections.release()
             raise
         try:
-            connecting = endpoint(self._reactor, self.account, self._tls).connect(self)
+            connecting = endpoint(self._reactor, self.account, self._tls, address).connect(self)
             place.close = connecting.cancel
             session = cast("AccountSender", await self._step(connecting))
         except Exception:

@@ -73,6 +73,7 @@ class AccountSender(smtp.ESMTPSender):
     :ivar offers: what EHLO advertised, keyword in capitals to its parameters.
     :ivar reset_first: the last transaction left something behind that RSET has to clear.
     :ivar mails: how many it has carried, or has begun to.
+    :ivar server: its IP address.
     :ivar ended: fires when the connection is gone.
     """
 
@@ -130,7 +131,8 @@ class AccountSender(smtp.ESMTPSender):
             self.transport.setTcpNoDelay(True)
         self._outlet = Outlet(self.transport, self)
         local, server = self.transport.getHost(), self.transport.getPeer()
-        self._ends = f"{local.host} to {server.host} port {server.port}"
+        self.server = server.host
+        self._ends = f"{local.host} to {self.server} port {server.port}"
         self.setTimeout(OPENING_PATIENCE)
 
     def handshakeCompleted(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..attempt import AccountFault, Attempt, Outcome, Verdict
+from ..attempt import AccountFault, Attempt, Verdict
 from ..failure import TRANSACTION, Action
 from ..message import Delivery
 
@@ -50,14 +50,16 @@ class Standing:
         again = before is not None and before < self.taken
         verdict = Verdict.FAILED if again and fault.reply.permanent else Verdict.DEFERRED
         outcomes = tuple(
-            Outcome(
-                recipient=recipient,
+            each
+            if each.action is Action.SPLIT  # left to the next transaction: that has not heard it
+            else attrs.evolve(
+                each,
                 verdict=verdict,
                 phase=fault.phase,
                 reply=fault.reply,
                 action=Action.MOVE,
             )
-            for recipient in delivery.recipients
+            for each in attempt.outcomes
         )
         return attrs.evolve(attempt, fault=None, outcomes=outcomes)
 

@@ -5,15 +5,22 @@ RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME
 sender changes its header block.  Octets beyond ASCII are sent to servers without 8BITMIME as they
 are: turning them into something else would break signatures, and all such servers known to us take
 them.
+
+A mail may have more recipients than the server takes in one transaction: those who are too many are
+split off, and another transaction takes them.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
+from ..account import NullSender
 from ..address import ascii_domain
 from ..attempt import Outcome, Verdict
 from ..dsn import Notify, mail_parameters, rcpt_parameters
@@ -29,6 +36,10 @@ from .broken import SessionBrokenError
 from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
+#: What ends a header for every reader; also for those that go on behind a line that is no field.
+_EMPTY_LINE = b"\r\n"
+#: The number of recipients that a server takes, as it says when there are more.
+_NUMBER = re.compile(r"(?:exceed|max|limit|than|most|up to)\D{0,20}(\d{1,6})\b", re.IGNORECASE)
 _SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
 
 
@@ -38,7 +49,7 @@ class _Mail:
 
     :param recipients: positions in the delivery, and the paths to say.
     :param start: the first octets of the content, the header block at least.
-    :param size: octets of the whole content.
+    :param size: octets of the whole content (RFC 1870 section 3).
     :param utf8: it may hold characters that take SMTPUTF8.
     """
 
@@ -49,22 +60,36 @@ class _Mail:
     utf8: bool
     own_sender: bool
     """The reverse-path is the client's, not a fixed one."""
+    too_many: tuple[int, ...] = ()
+    """Positions of recipients whom another transaction takes."""
 
 
 class Transaction:
     """One delivery over one session.
 
+    :param most: recipients that the server takes in one transaction.
     :ivar begun: MAIL FROM was sent.
     :ivar refused: the server has refused it for good.
     :ivar taken: the server has taken it for some recipient.
+    :ivar most: fewer than before when the server has refused the mail for its many recipients; then
+        it has to be tried again.
     :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
 
-    def __init__(self, session: AccountSender, delivery: Delivery, content: IContent) -> None:
+    log = Logger()
+
+    def __init__(
+        self,
+        session: AccountSender,
+        delivery: Delivery,
+        content: IContent,
+        most: float = math.inf,
+    ) -> None:
         self._session = session
         self._delivery = delivery
         self._content = content
         self._outcomes: dict[int, Outcome] = {}
+        self.most = most
         self.begun = False
         self.refused = False
         self.taken = False
@@ -101,29 +126,50 @@ class Transaction:
 
     async def _prepare(self) -> _Mail:
         account, message = self._session.account, self._delivery.message
-        start = b""
-        while len(start) < message.header_size:
-            piece = await self._read()
-            if not piece:
-                raise SpoolError("the content is shorter than its header")
-            start += piece
-        header, body = start[: message.header_size], start[message.header_size :]
-        reverse_path = message.envelope.reverse_path
-        keeps_own = account.fixed_sender_unless_private and is_private(header)
-        if account.fixed_sender and reverse_path and not keeps_own:
-            reverse_path = _as_ascii(account.fixed_sender)
-            header = replace_sender(header, reverse_path)
+        header_size = message.header_size
+        start = await self._read_to(header_size, b"")
+        header = start[:header_size]
+        envelope = message.envelope
+        reverse_path = envelope.reverse_path
+        separator = b""
+        if account.fixed_sender and not (
+            account.fixed_sender_unless_private and is_private(header)
+        ):
+            fixed = _as_ascii(account.fixed_sender)
+            header = replace_sender(
+                header,
+                fixed,
+                hidden=reverse_path,
+                removes=account.fixed_sender_removes,
+                ascii_only=envelope.utf8 and "SMTPUTF8" not in self._session.offers,
+            )
+            if reverse_path or account.null_sender is NullSender.REPLACE:
+                reverse_path = fixed
+            body_begun = min(header_size + len(_EMPTY_LINE), message.size)
+            start = await self._read_to(body_begun, start)
+            if body_begun > header_size and not start.startswith(_EMPTY_LINE, header_size):
+                separator = _EMPTY_LINE
+                self._tell_of_separator()
         mail = _Mail(
             reverse_path,
             tuple((n, recipient.address) for n, recipient in enumerate(self._delivery.recipients)),
-            header + body,
-            size=message.size + len(header) - message.header_size,
-            utf8=message.envelope.utf8 or not reverse_path.isascii(),
-            own_sender=reverse_path == message.envelope.reverse_path,
+            header + separator + start[header_size:],
+            size=message.size - message.dots + len(header) + len(separator) - header_size,
+            utf8=envelope.utf8 or not reverse_path.isascii(),
+            own_sender=reverse_path == envelope.reverse_path,
         )
         if mail.utf8 and "SMTPUTF8" not in self._session.offers:
             return self._without_utf8(mail, header)
         return mail
+
+    def _tell_of_separator(self) -> None:
+        if not self._delivery.attempts:
+            self.log.warn(
+                "{id}: its header ends at a line that is no field; account {account} has a fixed"
+                " sender, so an empty line goes before that line, and what follows it is body",
+                id=self._delivery.message.id,
+                account=self._session.account.name,
+            )
 
     def _without_utf8(self, mail: _Mail, header: bytes) -> _Mail:
         """Fit the mail to a server without SMTPUTF8, as far as that can be done unchanged."""
@@ -169,6 +215,15 @@ class Transaction:
             command += rcpt_parameters(notify, recipient.original, utf8=utf8)
         return command.encode()
 
+    async def _read_to(self, octets: int, start: bytes) -> bytes:
+        """Return the start of the content, with so many octets at least."""
+        while len(start) < octets:
+            piece = await self._read()
+            if not piece:
+                raise SpoolError("the content is shorter than its header")
+            start += piece
+        return start
+
     async def _read(self) -> bytes:
         piece = self._content.read()
         return await piece if isinstance(piece, Deferred) else piece
@@ -183,6 +238,8 @@ class Transaction:
             self._fail_all(Reply(0, "5.3.4", text))
         if not mail.recipients or len(self._outcomes) == len(self._delivery.recipients):
             return
+        if len(mail.recipients) > self.most:
+            mail = _first_of(mail, int(self.most))
         if session.reset_first:
             reply = await session.ask(b"RSET", Phase.RSET)
             if not reply.positive:
@@ -212,10 +269,7 @@ class Transaction:
         session.mails += 1
         if pipelining:
             session.say(sender, *recipients, b"DATA")
-
-        def say(line: bytes) -> None:
-            if not pipelining:
-                session.say(line)
+        say = _nothing if pipelining else session.say
 
         say(sender)
         reply, action = await self._reply(Phase.MAIL)
@@ -225,6 +279,8 @@ class Transaction:
             if pipelining:
                 await self._hear_out(mail)
             return False
+        if mail.too_many:
+            self._put_off(mail)
         if await self._ask_recipients(mail, recipients, say):
             say(b"DATA")
             reply, action = await self._reply(Phase.DATA)
@@ -268,8 +324,9 @@ class Transaction:
                 firm = reply.permanent and action in (Action.REST, Action.ALARM)
                 action = Action.MOVE if firm else Action.DEFER
                 verdict = Verdict.FAILED if firm else Verdict.DEFERRED
-            elif action is Action.SPLIT and reply.permanent and not others:
-                action, verdict = Action.FAIL, Verdict.FAILED
+            elif action is Action.SPLIT and not others:
+                action = _without_split(reply)
+                verdict = _verdict(action)
             self._settle(position, verdict, Phase.RCPT, reply, action)
 
     async def _hear_out(self, mail: _Mail) -> None:
@@ -353,11 +410,31 @@ class Transaction:
         :param action: ``None``: a positive reply, where none was due.
         """
         action = action or Action.DEFER
+        if action is Action.SPLIT:
+            action = self._ask_fewer(reply)
         self._conclude(_verdict(action), phase, reply, action)
 
     def _fail_all(self, reply: Reply) -> None:
         """The mail cannot go over this session, for a reason of our own."""
         self._conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
+
+    # Recipients that are too many.
+
+    def _put_off(self, mail: _Mail) -> None:
+        """Those who are not asked in this transaction are for the next one."""
+        reply = Reply(0, "4.5.3", f"no more than {self.most} recipients at a time")
+        for position in mail.too_many:
+            self._settle(position, Verdict.DEFERRED, Phase.RCPT, reply, Action.SPLIT)
+
+    def _ask_fewer(self, reply: Reply) -> Action:
+        """The server has refused the whole mail, for the number of those whom it had taken."""
+        taken = len(self._delivery.recipients) - len(self._outcomes)
+        if taken < 2:
+            return _without_split(reply)
+        found = _NUMBER.search(reply.text)
+        told = int(found[1]) if found else 0
+        self.most = told if 0 < told < taken else taken // 2
+        return Action.SPLIT
 
     def _fail_nobody(self) -> None:
         """The account is at fault: what was refused before is asked again."""
@@ -371,6 +448,20 @@ class Transaction:
 def _verdict(action: Action) -> Verdict:
     """Return what a refusal means for the recipients that it is about."""
     return Verdict.FAILED if action is Action.FAIL else Verdict.DEFERRED
+
+
+def _nothing(line: bytes) -> None:
+    """It has been said."""
+
+
+def _first_of(mail: _Mail, most: int) -> _Mail:
+    """Leave the other recipients to further transactions."""
+    too_many = tuple(position for position, _ in mail.recipients[most:])
+    return attrs.evolve(mail, recipients=mail.recipients[:most], too_many=too_many)
+
+
+def _without_split(reply: Reply) -> Action:
+    return Action.FAIL if reply.permanent else Action.DEFER
 
 
 def _as_ascii(address: str) -> str:

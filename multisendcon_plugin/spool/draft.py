@@ -13,7 +13,7 @@ from zope.interface import implementer
 from ..envelope import Envelope
 from ..errors import SpoolError
 from ..interfaces import IDraft
-from ..message import Delivery, Message, Parcel
+from ..message import ADDED_DOT, Delivery, Message, Parcel
 from . import rows
 from .files import Files, NewFile
 from .keys import PIECE, new_deliveries
@@ -36,6 +36,8 @@ class Draft:
         self._seconds = seconds
         self._open = True
         self._size = 0
+        self._dots = 0
+        self._end = b""
         self._chunks: list[bytes] = []
         self._pending = 0
         self._file: NewFile | None = None
@@ -72,15 +74,17 @@ class Draft:
         if not self._open:
             return fail(SpoolError("the draft was committed or discarded before"))
         self._open = False
+        rest = self._join()
+        self._count_dots(rest)
         message = Message(
             number=self.number,
             envelope=envelope,
             size=self._size,
             header_size=header_size,
             arrived=self._seconds(),
+            dots=self._dots,
         )
         deliveries = new_deliveries(message, parcels)
-        rest = self._join()
         if self._file is None:
             job = partial(rows.add, new=(self.number, rest, deliveries))
         else:
@@ -99,11 +103,17 @@ class Draft:
         self._chunks = [data]
         return data
 
+    def _count_dots(self, piece: bytes) -> None:
+        """Count the dots that were added, also one whose line end came with the last piece."""
+        self._dots += piece.count(ADDED_DOT) + (self._end + piece[:2]).count(ADDED_DOT)
+        self._end = (self._end + piece[-2:])[-2:]
+
     def _spill(self) -> None:
         """Give what is in memory to the writer."""
         if self._file is None:
             self._file = self._files.new(self.number)
         write, offset, piece = self._file.write, self._size - self._pending, self._join()
+        self._count_dots(piece)
         self._queued += len(piece)
         done = self._writer.do(lambda _: write(offset, piece), len(piece))
         done.addErrback(self._not_written).addCallback(self._answered, len(piece))

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from ..envelope import Envelope
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
 from ..interfaces import IContent, IDraft, ISpool
-from ..message import FIRST_TURN, Delivery, Message, Parcel, Submission, Turn
+from ..message import ADDED_DOT, FIRST_TURN, Delivery, Message, Parcel, Submission, Turn
 from ..numbering import Numbers
 from ..settle import Settlement
 from .keys import PIECE, new_deliveries
@@ -145,6 +145,7 @@ class MemorySpool:
             size=len(report.content),
             header_size=report.header_size,
             arrived=self._clock.seconds(),
+            dots=report.content.count(ADDED_DOT),
         )
         return report.content, new_deliveries(message, report.parcels)
 
@@ -239,6 +240,7 @@ class MemoryDraft:
             size=len(self._content),
             header_size=header_size,
             arrived=self._clock.seconds(),
+            dots=self._content.count(ADDED_DOT),
         )
         deliveries = new_deliveries(message, parcels)
         self._disk.store(bytes(self._content), deliveries)

@@ -143,7 +143,7 @@ def _add_piece(connection: Connection, key: int, data: bytes) -> None:
 def _add_deliveries(connection: Connection, deliveries: tuple[Delivery, ...]) -> None:
     connection.executemany(
         "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(each.number, *_state(each), *_facts(each.message)) for each in deliveries],
     )
 
@@ -210,6 +210,7 @@ def _facts(message: Message) -> tuple[Any, ...]:
         envelope.envelope_id,
         envelope.author,
         json.dumps(envelope.recipients),
+        message.dots,
     )
 
 
@@ -236,7 +237,7 @@ def _delivery(row: Sequence[Any]) -> Delivery:
 
 def _message(number: int, facts: Sequence[Any]) -> Message:
     size, header_size, arrived, reverse_path, eight_bit, utf8, returns, *more = facts
-    envelope_id, author, recipients = more
+    envelope_id, author, recipients, dots = more
     return Message(
         number=number,
         envelope=Envelope(
@@ -251,4 +252,5 @@ def _message(number: int, facts: Sequence[Any]) -> Message:
         size=size,
         header_size=header_size,
         arrived=arrived,
+        dots=dots,
     )

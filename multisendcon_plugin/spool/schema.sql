@@ -44,7 +44,8 @@ CREATE TABLE delivery (
     returns TEXT,                   -- the wishes of the sender, RFC 3461: RET
     envelope_id TEXT NOT NULL,      -- ENVID
     author TEXT NOT NULL,           -- the address in From:, if reverse_path is the null one
-    envelope TEXT NOT NULL          -- all forward-paths, a JSON list
+    envelope TEXT NOT NULL,         -- all forward-paths, a JSON list
+    dots INTEGER NOT NULL           -- octets of size that SMTP added (RFC 5321, 4.5.2)
 );
 
 -- The order of a lane; the id follows by itself.

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..interfaces import IContent, IDraft, ISpool
-from ..message import FIRST_TURN, Delivery, Message, Turn
+from ..message import ADDED_DOT, FIRST_TURN, Delivery, Message, Turn
 from ..numbering import Numbers
 from ..settle import Settlement
 from . import rows
@@ -109,6 +109,7 @@ class SqliteSpool:
                 size=len(report.content),
                 header_size=report.header_size,
                 arrived=now,
+                dots=report.content.count(ADDED_DOT),
             )
             deliveries = new_deliveries(message, report.parcels)
             reports.append((message.number, report.content, deliveries))

@@ -62,4 +62,7 @@ UPGRADES = {
         );
         DROP TABLE draft;
     """,
+    4: """
+        ALTER TABLE delivery ADD COLUMN dots INTEGER NOT NULL DEFAULT 0;
+    """,
 }

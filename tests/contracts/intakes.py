@@ -40,7 +40,7 @@ class QueueIntake:
 
 
 class FrontIntakeOverQueue(QueueIntake):
-    """The intake of a front process, and the counter where its messages are handed over.
+    """The intake of a front process, and the server where its messages are handed over.
 
     :ivar at_once: octets that each of them reads at once.
     """

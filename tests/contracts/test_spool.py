@@ -84,6 +84,30 @@ def test_content_comes_back_byte_for_byte(store, size):
     assert store.read(delivery.message) == octets(size)
 
 
+@pytest.mark.parametrize("lines", [1, 20, 50_000])
+@pytest.mark.parametrize("piece", [7, 1000, 128 * KIB + 1])
+def test_dots_that_smtp_added_are_counted(store, lines, piece):
+    piece = max(piece, lines * 12 // 100)
+    content = b"A: .\r\n" + lines * b"..x.\r\nx..\r\n"
+    draft = store.spool.draft()
+    for start in range(0, len(content), piece):
+        draft.write(content[start : start + piece])
+    (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    assert delivery.message.dots == lines
+    (again,) = store.waiting(delivery.account)
+    assert (again.message.dots, again.message.size) == (lines, len(content))
+
+
+def test_dots_of_a_report_are_counted(store):
+    (delivery,) = commit(store)
+    report = Submission(
+        envelope=ENVELOPE, content=b"A: b\r\n\r\n..\r\n..x\r\n", header_size=6, parcels=PARCELS
+    )
+    (made,) = store.settle(ended(delivery, reports=(report,)))
+    assert made.message.dots == 2
+    assert store.waiting(made.account) == (made,)
+
+
 @pytest.mark.parametrize("kind", [MemoryStore, HastySqliteStore])
 @settings(max_examples=30, deadline=None)
 @given(sizes=st.lists(st.integers(0, 10) | st.integers(0, 300 * KIB), max_size=12))

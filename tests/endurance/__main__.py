@@ -10,7 +10,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.endurance import accounts, attacks, idle, kills, outage, powercut, restarts, silent, wait
+from tests.endurance import (
+    accounts,
+    attacks,
+    greylist,
+    idle,
+    kills,
+    outage,
+    powercut,
+    restarts,
+    silent,
+    wait,
+)
 
 #: Modules with `add_options(parser)` and `run(folder, options)`, which prints figures and yields
 #: what went wrong.
@@ -20,6 +31,7 @@ RUNS = {
     "powercut": powercut,
     "accounts": accounts,
     "outage": outage,
+    "greylist": greylist,
     "wait": wait,
     "idle": idle,
     "silent": silent,

@@ -36,6 +36,14 @@ LINES = (
     *(_base64(USERNAME), _base64(PASSWORD), b"AUTH PLAIN " + _base64(b"\0joe\0no"), b"EXPN x"),
     *(b"BDAT 0", b"BDAT 0 LAST", b"bdat 5", b"BDAT 20 LAST", b"BDAT 3 LAST x", b"BDAT x", b"BDAT"),
     *(b"BDAT\t7\tLAST", b"BDAT 99999", b"BDAT " + b"9" * 30, b"BDAT -1"),
+    *(
+        b"MAIL FROM:<<a@x.example>>",
+        b"MAIL FROM:< a@x.example. >",
+        b"MAIL FROM:<a>",
+        b"RCPT TO:<b>",
+    ),
+    *(b"RCPT\tTO:\t<b@y.example>\tNOTIFY=?", b"RCPT TO:b@y.example. ORCPT", b"EHLO x\r", b"DATA\r"),
+    *(b"MAIL FROM:<> ENVID= RET=x", b"RCPT TO:<<b@y.example> X=>", b'RCPT TO: < "a\tb"@y >', b"\r"),
     *(b"X" * 600, b"NOOP " + b"x" * 12_290, b"\0", b"NOOP\r", b"NOOP\nRSET"),
 )
 PIECES = (
@@ -45,6 +53,13 @@ PIECES = (
     *(b"Subject: y\r\n\r\nbody\r\n", b"x" * 400, b"x" * 1500 + b"\r\n", b"X: y\r\n" * 50),
     *(b"\r\n.\r\nMAIL FROM:<evil@x.example>\r\n", b"\n.\r\nRCPT TO:<evil@y.example>\r\nDATA\r\n"),
     *(b">From", b"\xe4", b"a\r\n b"),
+    *(
+        b"EHLO x\n",
+        b"MAIL FROM:<a@x.example>\n",
+        b"RCPT TO:<b@y.example>\n",
+        b"DATA\n",
+        b"BDAT 3\n",
+    ),
 )
 #: Octets between two cuts, when a client sends in fragments; 0: what each step says is a segment.
 _FRAGMENTS = (0, 0, 0, 0, 1, 2, 5, 100)
@@ -54,7 +69,8 @@ class _Player:
     def __init__(self, octets):
         self._octets = iter(octets)
         choices = self._next()
-        self._session = Session(SETTINGS[choices & 1], secured=bool(choices & 2))
+        settings = SETTINGS[choices & 1 | choices >> 5 & 2]
+        self._session = Session(settings, secured=bool(choices & 2))
         self._fragment = _FRAGMENTS[choices >> 2 & 7]
         self._held_back = b""
         self._holds_back = bool(choices & 32)

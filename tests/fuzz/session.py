@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import LogLevel, eventAsText, globalLogPublisher
 from twisted.mail.imap4 import LOGINCredentials, PLAINCredentials
 from twisted.mail.interfaces import IMessageDeliveryFactory
 
+from multisendcon_plugin.configuration import ClientSettings
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from tests.edge_clients import Edge, account
 from tests.fuzz.dialogue import Dialogue
 
+TOLERANT = ClientSettings(addresses=(ip_network("127.0.0.1"),), tolerant=True)
 #: What the edge may be set to.
 SETTINGS = (
     {},
     {"max_recipients": 2, "max_message_size": 300},
+    {"clients": [TOLERANT]},
+    {"clients": [TOLERANT], "max_recipients": 2, "max_message_size": 300},
 )
 FAULTS = (None, SpoolError, SpoolFullError)
 USERNAME, PASSWORD = b"joe", b"secret"
@@ -52,7 +58,7 @@ class Session:
             self._protocol.ctx = object()
             self._protocol.portal = _Portal(self._protocol.deliveryFactory)
             self._protocol.challengers = {b"PLAIN": PLAINCredentials, b"LOGIN": LOGINCredentials}
-        self._dialogue = Dialogue(self.edge.messages)
+        self._dialogue = Dialogue(self.edge.messages, tolerant="clients" in settings)
         self._dialogue.hear(b"".join(line.encode() + b"\r\n" for line in client.greeting))
         self._in_system = b""
         self._connected = True

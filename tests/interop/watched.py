@@ -19,6 +19,7 @@ from multisendcon_plugin.testing import Provider
 from tests.interop.provider import ProviderProcess, main, say
 
 _BUSY = Reply(421, "4.3.2", "come back later")
+_GREYLISTED = Reply(451, "4.7.1", "Try again later")
 _REFUSED = Reply(550, "5.1.1", "nobody of that name")
 
 #: How it may behave: as usual; 421 instead of a greeting; no greeting at all; 550 to each
@@ -121,11 +122,19 @@ class _Session(RelayESMTP):
 
 
 class _Watched(Provider):
+    """A watched provider.
+
+    :param greylists: seconds from the first final dot of a mail whose subject begins with "grey"
+        until it is taken; 0: at once.
+    """
+
     protocol = _Session
 
-    def __init__(self, reactor, **settings):
+    def __init__(self, reactor, *, greylists=0.0, **settings):
         super().__init__(reactor, answer=self._decide, **settings)
         self.how = SERVE
+        self._greylists = greylists
+        self._greylisted = {}
         threading.Thread(target=self._listen_to_test, daemon=True).start()
 
     def _listen_to_test(self):
@@ -135,7 +144,15 @@ class _Watched(Provider):
     def _decide(self, phase, about):
         if phase == "login":
             say(at=time.monotonic(), session=self.sessions, what="login", about=about)
+        if phase == "end" and self._greylists and self._is_greylisted(about):
+            return _GREYLISTED
         return _REFUSED if phase == "rcpt" and self.how == REFUSE else None
+
+    def _is_greylisted(self, content):
+        subject = content.partition("Subject: ")[2].partition("\r\n")[0]
+        now = time.monotonic()
+        until = self._greylisted.setdefault(subject, now + self._greylists)
+        return subject.startswith("grey") and now < until
 
     def record(self, mail):
         for recipient in mail.recipients:

@@ -1,4 +1,4 @@
-"""Where the front process hands its messages over: takes them to the intake, and answers.
+"""The other end of `FrontIntake`: hands the messages of the front process to the intake.
 
 The front process is ours, and believed: that what it hands over makes sense is its business.  But a
 frame that cannot be read ends the channel, and a message that is not whole is not stored.
@@ -17,7 +17,7 @@ from .channel import Channel, Kind
 from .wording import error_octets, read_commit
 
 
-class Counter:
+class IntakeServer:
     """The end of the channel that is not in the front process.
 
     :param ready: is called when clients are served there.
