@@ -18,12 +18,12 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 LAW = (
     # Values and rules; pure.
     ("errors", "dsn", "reply", "phase", "tokens", "backoff", "password", "secret", "numbering"),
-    ("address", "envelope", "failure", "hostname", "fullness"),
+    ("address", "envelope", "failure", "hostname", "fullness", "escaping"),
     ("masks", "message", "display_name"),
     ("account", "attempt", "plain", "mailboxes"),
     ("header",),
     ("identity", "completion"),
-    ("configuration", "registry", "diagnosis"),
+    ("configuration", "registry", "diagnosis", "telling"),
     ("settle", "ndr"),
     # Where the rooms meet.
     ("interfaces", "outlet", "stamp"),

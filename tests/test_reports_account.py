@@ -13,7 +13,7 @@ from multisendcon_plugin.testing import Authority
 from tests.live_relay import LiveRelayTestCase, account
 
 TABLES = tables(Paper())
-OWN = {"recipient", "postmaster", "sender"}
+OWN = {"recipient", "postmaster", "sender", "max_per_hour"}
 CONNECTION = {
     *("server", "port", "username", "password", "auth", "local_address", "helo_domain"),
     *("tls", "tls_verify", "tls_ca", "tls_name", "tls_fingerprint"),

@@ -84,6 +84,7 @@ class ClientSettings:
     """``[[client]]``: what differs for some clients.
 
     :param starttls: it is offered, where there is a certificate.
+    :param success_reports: what they want to be told of success is obeyed without a login.
     :param tolerant: commands need not be quite those of the RFCs.
     """
 
@@ -93,6 +94,7 @@ class ClientSettings:
     starttls: bool = True
     tolerant: bool = False
     submission_help: bool = False
+    success_reports: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -137,6 +139,7 @@ class NdrSettings:
     """``[ndr]``: the reports on mail that could not be delivered.
 
     :param postmaster: ``""``: there is none.
+    :param max_per_hour: reports to one address.
     :param account: the way to the server where reports are handed in; ``None``: they leave
         through the accounts.
     """
@@ -144,6 +147,7 @@ class NdrSettings:
     recipient: ReportTo = ReportTo.SENDER
     postmaster: str = ""
     sender: str = "mailer-daemon@localhost"
+    max_per_hour: int = 50
     account: Account | None = None
 
 

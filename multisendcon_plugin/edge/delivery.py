@@ -23,6 +23,7 @@ from zope.interface import implementer
 from .. import header
 from ..address import parse_mailbox
 from ..completion import complete
+from ..dsn import Notify
 from ..envelope import Envelope
 from ..errors import AddressError
 from ..interfaces import IAccountRegistry, IIntake
@@ -46,6 +47,7 @@ class Desk:
     :param hostname: our name, for trace fields.
     :param wall: the clock; seconds since the epoch.
     :param completes: header fields that a mail lacks are added, and blind copies hidden.
+    :param success_reports: whoever hands mail in may have success reported to the sender.
     """
 
     registry: IAccountRegistry
@@ -54,6 +56,7 @@ class Desk:
     wall: Callable[[], float]
     limits: Limits
     completes: bool = False
+    success_reports: bool = False
 
     def date(self) -> str:
         """Return what time it is, for a header."""
@@ -240,7 +243,7 @@ class IncomingMessage:
             self._draft,
             envelope,
             len(self._header or b""),
-            parcels((route.account, _recipient(path, route)) for path, route in routed),
+            parcels((route.account, self._recipient(path, route)) for path, route in routed),
         )
         return committed.addCallback(lambda _: self.name)
 
@@ -267,15 +270,18 @@ class IncomingMessage:
             routed.append((path, route))
         return routed
 
+    def _recipient(self, path: ForwardPath, route: Route) -> Recipient:
+        notify = path.notify
+        if notify is not None and not self._desk.success_reports:
+            # Nobody knows whether the sender is who is to be told.
+            notify &= ~Notify.SUCCESS
+        return Recipient(
+            address=path.address, reason=route.reason, notify=notify, original=path.original
+        )
+
     def connectionLost(self) -> None:
         """Forget the message: its end never came, or it was refused."""
         self._draft.discard()
-
-
-def _recipient(path: ForwardPath, route: Route) -> Recipient:
-    return Recipient(
-        address=path.address, reason=route.reason, notify=path.notify, original=path.original
-    )
 
 
 def _no_account(sender: str, recipient: str) -> Reply:

@@ -115,13 +115,15 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
-            desk = attrs.evolve(desk, completes=own.submission_help)
+            desk = attrs.evolve(
+                desk, completes=own.submission_help, success_reports=own.success_reports
+            )
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
-        deliveries = MessageDeliveryFactory(desk, session.keyword)
         if allowed:
-            session.deliveryFactory = deliveries
+            session.deliveryFactory = MessageDeliveryFactory(desk, session.keyword)
         if self._checker:
-            session.portal = portal(self._checker, deliveries)
+            users = attrs.evolve(desk, success_reports=True)
+            session.portal = portal(self._checker, MessageDeliveryFactory(users, session.keyword))
         self._begun(session, host)
         return cast("Protocol", session)
 

@@ -16,7 +16,9 @@ from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
 from multisendcon_plugin.interfaces import IContent, IDraft, ISpool
-from multisendcon_plugin.message import Parcel, Recipient, Submission
+from multisendcon_plugin.message import Parcel, Recipient, Submission, Untold
+from multisendcon_plugin.phase import Phase
+from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
@@ -259,6 +261,14 @@ def test_what_remains_is_as_the_settlement_says(store):
         uncertain=True,
         warned=True,
         last_reply="451 4.3.0 später\nnoch eins",
+        untold=(
+            Untold(
+                recipient=delivery.recipients[1],
+                delivered=False,
+                phase=Phase.RCPT,
+                reply=Reply(550, "5.1.1", "unbekannt\n\ud800 ü"),
+            ),
+        ),
     )
     store.settle(Settlement(delivery=delivery, remaining=remaining))
     assert store.waiting("A") == (remaining,)
