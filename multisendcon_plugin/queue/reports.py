@@ -12,7 +12,7 @@ from ..account import REPORTS_ACCOUNT
 from ..configuration import NdrSettings
 from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, ISpool
-from ..message import Message, Parcel, Recipient, Submission
+from ..message import Message, NewMessage, Parcel, Recipient
 from ..ndr import Action, Facts, Report, addressees, report, returned_size
 
 _log = Logger()
@@ -36,7 +36,7 @@ async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
     return start[:size]
 
 
-class ReportDesk:
+class ReportWriter:
     """Makes the reports of one relay."""
 
     log = Logger()
@@ -46,7 +46,7 @@ class ReportDesk:
         self._registry = registry
         self._spool = spool
 
-    async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[Submission, ...]:
+    async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[NewMessage, ...]:
         """Return the reports on what happened, ready for the spool.
 
         :param avoid: an account at fault, behind which they would wait.
@@ -69,7 +69,7 @@ class ReportDesk:
             for recipient in recipients
         ]
         return tuple(
-            Submission(
+            NewMessage(
                 envelope=each.envelope,
                 content=each.content,
                 header_size=each.header_size,

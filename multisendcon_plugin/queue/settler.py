@@ -17,12 +17,12 @@ from ..account import REPORTS_ACCOUNT, Account
 from ..attempt import AccountFault, Attempt, Outcome, Verdict
 from ..configuration import Configuration
 from ..interfaces import IAccountRegistry, ISpool
-from ..message import Delivery, Submission
+from ..message import Delivery, NewMessage
 from ..ndr import Action, Facts, wanted
 from ..settle import Judgement, Settlement, delayed_by, judge, retry_until
 from . import journal
 from .patience import Patience
-from .reports import ReportDesk
+from .reports import ReportWriter
 
 
 class Settler:
@@ -51,7 +51,7 @@ class Settler:
         self._clock = clock
         self._wall = wall
         self.started = clock.seconds()
-        self._reports = ReportDesk(configuration.ndr, registry, spool)
+        self._reports = ReportWriter(configuration.ndr, registry, spool)
         self._reports_account = configuration.ndr.account
 
     def account_in_use(self, name: str) -> Account | None:
@@ -116,7 +116,7 @@ class Settler:
         :return: the deliveries of the reports; they are in the spool.
         """
         remaining = judgement.remaining or delivery
-        reports: list[Submission] = []
+        reports: list[NewMessage] = []
         if judgement.failed:
             reports += await self._report(Action.FAILED, delivery, judgement.failed)
         if judgement.delayed:
@@ -169,7 +169,7 @@ class Settler:
 
     async def _report(
         self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]
-    ) -> tuple[Submission, ...]:
+    ) -> tuple[NewMessage, ...]:
         outcomes = wanted(action, outcomes)
         if not outcomes:
             return ()
