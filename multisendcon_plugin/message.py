@@ -140,7 +140,7 @@ class Parcel:
 
 
 @attrs.frozen(kw_only=True)
-class Submission:
+class NewMessage:
     """A whole new message of our own making: content, envelope and parcels.
 
     :param content: wire form, header block first.

@@ -12,7 +12,7 @@ from .attempt import AccountFault, Attempt, Outcome, Verdict, all_deferred
 from .backoff import retry_pause
 from .configuration.values import DeliverySettings
 from .failure import Action
-from .message import Delivery, Submission
+from .message import Delivery, NewMessage
 from .telling import NOTHING, Telling, tell
 
 _FAILURES_BEFORE_EXPIRY = 2
@@ -32,7 +32,7 @@ class Settlement:
 
     delivery: Delivery
     remaining: Delivery | None
-    reports: tuple[Submission, ...] = ()
+    reports: tuple[NewMessage, ...] = ()
     mail_ended: float | None = None
 
 

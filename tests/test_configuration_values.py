@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from multisendcon_plugin.account import Auth, NullSender, Tls
 from multisendcon_plugin.configuration import BareLf, MinimumTls, ReportTo
-from multisendcon_plugin.configuration.faults import Unfit
+from multisendcon_plugin.configuration.faults import InvalidValueError
 from multisendcon_plugin.configuration.quantities import duration, size
 from multisendcon_plugin.failure import Meaning, own_rule
 from multisendcon_plugin.masks import Masks
@@ -657,5 +657,5 @@ def test_sizes_with_a_unit_are_that_many_bytes(number, unit, space):
 @given(st.text() | st.from_regex(r"\d* ?[a-zA-Z\u212a]{0,3}") | st.integers() | st.floats())
 def test_any_duration_or_size_is_a_finite_number_or_unfit(value):
     for convert, lowest in ((duration, 0), (size, 1)):
-        with contextlib.suppress(Unfit):
+        with contextlib.suppress(InvalidValueError):
             assert lowest <= convert(value) <= 2**40

@@ -16,7 +16,7 @@ from multisendcon_plugin.dsn import Notify
 from multisendcon_plugin.envelope import Envelope
 from tests.edge_clients import MAIL, Edge
 
-REFUSED = ["550 5.6.11 message holds a bare CR, a bare LF or a NUL"]
+REFUSED = ["550 5.6.11 message contains a bare CR, a bare LF or a NUL"]
 SCANNER, OTHER = IPv4Address("TCP", "192.0.2.7", 1), IPv4Address("TCP", "192.0.2.8", 1)
 MAPPED = IPv6Address("TCP", "::ffff:192.0.2.7", 1)
 ADDED = re.compile(

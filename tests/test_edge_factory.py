@@ -111,7 +111,7 @@ ENDINGS = {
     "vanishes in its content": lambda edge, client: client.begin(),
     "vanishes before its reply": lambda edge, client: client.send_mail(),
     "does not read": cut_off_after_last_words,
-    "is sent away": lambda edge, client: client.session.stop(),
+    "rejected": lambda edge, client: client.session.stop(),
 }
 
 
@@ -134,9 +134,9 @@ def test_connections_are_given_back_however_a_session_ends(end):
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"allow": []}, "may not connect"),
-        ({"max_connections": 0}, "too many connections"),
-        ({"max_connections_per_address": 0}, "too many connections from there"),
+        ({"allow": []}, "rejected: not in [master_relay] allow"),
+        ({"max_connections": 0}, "max_connections (0) reached"),
+        ({"max_connections_per_address": 0}, "max_connections_per_address (0) reached"),
     ],
 )
 def test_admin_can_read_who_was_refused(settings, why):

@@ -14,7 +14,7 @@ from twisted.internet.address import IPv4Address, UNIXAddress
 
 from multisendcon_plugin.configuration import ClientSettings, MinimumTls
 from multisendcon_plugin.configuration.endpoints import parse_endpoint
-from multisendcon_plugin.configuration.faults import Unfit
+from multisendcon_plugin.configuration.faults import InvalidValueError
 from multisendcon_plugin.edge import ServerTLS
 from multisendcon_plugin.testing import Authority
 from tests.edge_clients import Edge
@@ -154,11 +154,11 @@ def test_a_method_of_openssl_with_which_no_client_can_connect_is_a_fault(method)
     if works:
         assert parse_endpoint(text).parameters["sslmethod"] == method
         return
-    with pytest.raises(Unfit, match=f"with sslmethod={method} no client can connect"):
+    with pytest.raises(InvalidValueError, match=f"with sslmethod={method} no client can connect"):
         parse_endpoint(text)
 
 
 @pytest.mark.parametrize("method", ["SSLv2_METHOD", "SSLv3_METHOD", "TLSv1", "tls_method", ""])
 def test_a_method_that_openssl_has_not_is_a_fault(method):
-    with pytest.raises(Unfit, match="no client can connect; leave it out"):
+    with pytest.raises(InvalidValueError, match="no client can connect; leave it out"):
         parse_endpoint(f"ssl:465:relay.pem:relay.pem:{method}")

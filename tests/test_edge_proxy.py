@@ -225,7 +225,7 @@ def test_a_connection_without_a_header_is_cut_off_and_logged(edge, octets):
     assert connection.transport.disconnected
     assert connection.says() == ""
     [line] = map(formatEvent, events)
-    assert line.startswith("no header of a proxy from 10.0.0.1: ")
+    assert line.startswith("connection from 10.0.0.1 closed: PROXY header ")
 
 
 def test_a_header_that_does_not_come(edge):

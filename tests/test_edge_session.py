@@ -420,7 +420,7 @@ def test_a_registry_that_fails_puts_the_mail_off(monkeypatch):
     def broken(*args):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(edge.factory._desk.registry, "route_null", broken)
+    monkeypatch.setattr(edge.factory._policy.registry, "route_null", broken)
     client.begin(sender=b"")
     with capturedLogs() as events:
         assert codes(client.ask(MAIL + b".", b"NOOP")) == ["451 4.3.0", "250 2.0.0"]

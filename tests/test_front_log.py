@@ -65,10 +65,10 @@ def test_a_log_that_is_read_is_whole(logged):
 
 
 def test_what_strangers_say_is_harmless_when_it_is_written(logged):
-    logged.log.info("{host} is refused: {reply}", host="a\x1b[2J", reply="\ud800\u202e\nb")
+    logged.log.info("{host} rejected: {reply}", host="a\x1b[2J", reply="\ud800\u202e\nb")
     [event] = logged.events()
     assert line(eventFromJSON(json.dumps(event))).endswith(
-        " [front#info] a\\x1b[2J is refused: \\ud800\\u202e\\nb\n"
+        " [front#info] a\\x1b[2J rejected: \\ud800\\u202e\\nb\n"
     )
 
 

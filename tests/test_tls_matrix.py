@@ -86,13 +86,13 @@ WITHOUT_LOGIN = (
 WORDS = (
     (EXPIRED, "the certificate has expired"),
     (WRONG_NAME, f"the certificate is not for {NAME} but for {OTHER_NAME}"),
-    (UNKNOWN, "the certificate's authority is not known (tls_ca can name it)"),
-    (SELF_SIGNED, "the certificate is self-signed (tls_ca can name it)"),
-    (TLS_1_0, "TLS failed: the server offers nothing newer than TLS 1.1"),
-    (STRIPPED, "the server does not offer STARTTLS (the login is not sent in the clear)"),
-    (REFUSED, "TLS not available (the login is not sent in the clear)"),
+    (UNKNOWN, "the certificate was issued by an unknown authority (set tls_ca to trust it)"),
+    (SELF_SIGNED, "the certificate is self-signed (set tls_ca to trust it)"),
+    (TLS_1_0, "TLS failed: the server supports nothing newer than TLS 1.1"),
+    (STRIPPED, "the server does not offer STARTTLS (the login is never sent in clear text)"),
+    (REFUSED, "TLS not available (the login is never sent in clear text)"),
     (GARBAGE, "TLS failed: the server does not answer with TLS; is the port right?"),
-    (INJECTED, "octets came between the reply to STARTTLS and TLS"),
+    (INJECTED, "data arrived between the reply to STARTTLS and the TLS handshake"),
 )
 
 SCRIPTS = {

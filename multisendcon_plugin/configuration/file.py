@@ -15,7 +15,7 @@ from ..errors import ConfigurationError
 from ..hostname import own_hostname
 from . import reading
 from .certificate import ServerCertificate, parse_certificate
-from .faults import Unfit, shown
+from .faults import InvalidValueError, shown
 from .surroundings import Surroundings
 from .values import Configuration
 
@@ -76,7 +76,7 @@ class ThisMachine(Surroundings):
         """Return the absolute path of a folder that need not exist, but is no link."""
         absolute = self.path(path)
         if Path(absolute).is_symlink():
-            raise Unfit(
+            raise InvalidValueError(
                 f"{shown(path)} is a link, which somebody may turn elsewhere; write the real path:"
                 f" {shown(os.path.realpath(absolute))}"
             )
@@ -109,18 +109,20 @@ class ThisMachine(Surroundings):
         try:
             return os.environ[name]
         except KeyError:
-            raise Unfit(f"the environment variable {shown(name)} is not set") from None
+            raise InvalidValueError(f"the environment variable {shown(name)} is not set") from None
 
     def secret_credential(self, name: str) -> str:
         """Return a credential of systemd.exec(5), from ``$CREDENTIALS_DIRECTORY``."""
         folder = os.environ.get("CREDENTIALS_DIRECTORY")
         if not folder:
-            raise Unfit(
+            raise InvalidValueError(
                 f"there is no credential {shown(name)}: $CREDENTIALS_DIRECTORY is not set, because"
                 " systemd sets it only for a service with LoadCredential="
             )
         if name != Path(name).name:
-            raise Unfit(f"{shown(name)} is not the name of a credential; write it without a path")
+            raise InvalidValueError(
+                f"{shown(name)} is not the name of a credential; write it without a path"
+            )
         return self._first_line_of_text(f"{folder}/{name}", f"the credential {shown(name)}")
 
     def _first_line_of_text(self, path: str, what: str) -> str:
@@ -131,7 +133,7 @@ class ThisMachine(Surroundings):
             with Path(self.path(path)).open("rb") as file:
                 return file.readline().rstrip(b"\r\n")
         except (OSError, ValueError) as error:
-            raise Unfit(f"{what} cannot be read: {_reason(error)}") from None
+            raise InvalidValueError(f"{what} cannot be read: {_reason(error)}") from None
 
 
 def load_certificate(certificate: str, key: str | None) -> ServerCertificate:
@@ -141,8 +143,8 @@ def load_certificate(certificate: str, key: str | None) -> ServerCertificate:
     """
     try:
         return _read_certificate(certificate, key)
-    except Unfit as unfit:
-        raise ConfigurationError([f"{certificate}: {reason}" for reason in unfit.args]) from None
+    except InvalidValueError as invalid:
+        raise ConfigurationError([f"{certificate}: {reason}" for reason in invalid.args]) from None
 
 
 def _read_certificate(certificate: str, key: str | None) -> ServerCertificate:
@@ -155,14 +157,14 @@ def _content(path: str, what: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        raise Unfit(f"{what} cannot be read: {_reason(error)}") from None
+        raise InvalidValueError(f"{what} cannot be read: {_reason(error)}") from None
 
 
 def _text(octets: bytes, what: str) -> str:
     try:
         return octets.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Unfit(f"{what} is not UTF-8; save it in this encoding") from None
+        raise InvalidValueError(f"{what} is not UTF-8; save it in this encoding") from None
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -14,7 +14,7 @@ import attrs
 from ..account import REPORTS_ACCOUNT, Account, Tls
 from ..errors import ConfigurationError
 from . import names
-from .faults import Fault, Unfit, sentence, sentences, shown, shown_key
+from .faults import Fault, InvalidValueError, sentence, sentences, shown, shown_key
 from .rules import broken_rules
 from .section import Section, read_section, unknown
 from .surroundings import Surroundings
@@ -120,7 +120,7 @@ def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> lis
     hostname = surroundings.hostname()
     try:
         master_relay.values["hostname"] = names.domain(hostname)
-    except Unfit:
+    except InvalidValueError:
         reason = (
             f"is missing, and the name of this machine, {shown(hostname)}, is not a domain;"
             ' write for example "relay.example.com"'
@@ -137,8 +137,8 @@ def _certificate(
         return []
     try:
         surroundings.check_certificate(section.value(certificate), section.value(key))
-    except Unfit as unfit:
-        return [section.fault(certificate, reason) for reason in unfit.args]
+    except InvalidValueError as invalid:
+        return [section.fault(certificate, reason) for reason in invalid.args]
     return []
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Surroundings(Protocol):
-    """Answers the questions of the reader; each may raise `Unfit` instead."""
+    """Answers the questions of the reader; each may raise `InvalidValueError` instead."""
 
     def hostname(self) -> str:
         """Return the name of this machine; nobody else is asked for it."""

@@ -80,5 +80,5 @@ def _dates(certificates: Iterable[tuple[str, str | None]], now: float) -> Iterat
         except ConfigurationError as error:
             yield from error.faults
         else:
-            if warning := certificate.doubt(now):
+            if warning := certificate.warning(now):
                 yield f"{path}: {warning}"

@@ -41,7 +41,7 @@ _NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 
 
 @attrs.frozen
-class Desk:
+class TransactionPolicy:
     """What all transactions share, those of the same clients at least.
 
     :param hostname: our name, for trace fields.
@@ -76,20 +76,20 @@ class MessageDeliveryFactory:
     :param protocol: tells how the session speaks now, as a keyword of RFC 3848.
     """
 
-    desk: Desk
+    policy: TransactionPolicy
     protocol: Callable[[], str]
 
     def getMessageDelivery(self) -> MessageDelivery:
         """Return the hook for the next transaction."""
-        return MessageDelivery(self.desk, self.protocol)
+        return MessageDelivery(self.policy, self.protocol)
 
 
 @implementer(IMessageDelivery)
 class MessageDelivery:
     """One transaction: its sender, and its recipients with their accounts."""
 
-    def __init__(self, desk: Desk, protocol: Callable[[], str]) -> None:
-        self._desk = desk
+    def __init__(self, policy: TransactionPolicy, protocol: Callable[[], str]) -> None:
+        self._policy = policy
         self._protocol = protocol
         self._origin = ReversePath(address="")
         self._routes: dict[str, _Way] = {}
@@ -100,7 +100,7 @@ class MessageDelivery:
 
         :raise ReplyError: the spool is full; a client need not send all its content first.
         """
-        if helo is not None and self._desk.intake.full:
+        if helo is not None and self._policy.intake.full:
             raise ReplyError(replies.SPOOL_FULL)
         self._origin = origin
         return origin
@@ -113,7 +113,7 @@ class MessageDelivery:
         :raise ReplyError: no account takes mail from this sender to this recipient.
         """
         sender, recipient = self._origin.address, user.address
-        route = self._desk.registry.route(sender, recipient) if sender else None
+        route = self._policy.registry.route(sender, recipient) if sender else None
         if sender and route is None:
             raise ReplyError(_no_account(sender, recipient))
         self._routes[recipient] = (user, route)
@@ -121,7 +121,7 @@ class MessageDelivery:
 
     def _the_message(self) -> IncomingMessage:
         if self._message is None:
-            self._message = IncomingMessage(self._desk, self._origin, self._routes)
+            self._message = IncomingMessage(self._policy, self._origin, self._routes)
         return self._message
 
     def receivedHeader(
@@ -142,10 +142,10 @@ class MessageDelivery:
         protocol = self._protocol()
         return b"Received: %sby %s%s id %s;\r\n\t%s" % (
             way,
-            self._desk.hostname.encode(),
+            self._policy.hostname.encode(),
             b" with " + protocol.encode() if protocol else b"",
             self._the_message().name.encode(),
-            self._desk.date().encode(),
+            self._policy.date().encode(),
         )
 
 
@@ -153,11 +153,13 @@ class MessageDelivery:
 class IncomingMessage:
     """The content of a transaction on its way into a draft, our trace field on top."""
 
-    def __init__(self, desk: Desk, origin: ReversePath, routes: dict[str, _Way]) -> None:
-        self._desk = desk
+    def __init__(
+        self, policy: TransactionPolicy, origin: ReversePath, routes: dict[str, _Way]
+    ) -> None:
+        self._policy = policy
         self._origin = origin
         self._routes = routes
-        self._draft = desk.intake.draft()
+        self._draft = policy.intake.draft()
         self._trace = b""
         self._start = bytearray()
         self._look_again_at = 0
@@ -184,7 +186,7 @@ class IncomingMessage:
             return None
         if header.header_complete(self._start):
             return self._write_start()
-        if len(self._start) > self._desk.limits.header_size:
+        if len(self._start) > self._policy.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         # Not at each chunk: a header that comes octet by octet must not cost its square.
         self._look_again_at = 2 * len(self._start)
@@ -198,19 +200,19 @@ class IncomingMessage:
         start = start[:top] + self._trace + separator + start[top:]
         end = header.header_end(start)
         block = start[:end]
-        if end > self._desk.limits.header_size:
+        if end > self._policy.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
-        if header.count_received(block) > self._desk.limits.received:
+        if header.count_received(block) > self._policy.limits.received:
             raise ReplyError(replies.LOOP)
         if header.addresses_exceed(block):
             raise ReplyError(replies.TOO_MANY_AUTHORS)
-        if self._desk.completes:
+        if self._policy.completes:
             # Unique beyond the life of a spool; the name is for those who search in logs.
-            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._desk.hostname}>"
+            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._policy.hostname}>"
             block = complete(
                 block,
                 author=self._origin.address,
-                date=self._desk.date(),
+                date=self._policy.date(),
                 message_id=message_id,
             )
         self._header = block
@@ -239,7 +241,7 @@ class IncomingMessage:
             returns=origin.returns,
             envelope_id=origin.envelope_id,
         )
-        committed = self._desk.intake.commit(
+        committed = self._policy.intake.commit(
             self._draft,
             envelope,
             len(self._header or b""),
@@ -253,7 +255,7 @@ class IncomingMessage:
         The registry is to see no address that is longer than an envelope's.
         """
         address = header.first_address(self._header or b"")
-        if len(address) > self._desk.limits.command_line:
+        if len(address) > self._policy.limits.command_line:
             return ""
         try:
             return parse_mailbox(address)
@@ -264,7 +266,7 @@ class IncomingMessage:
         """Return each recipient's route; the null reverse-path is routed by ``From:``."""
         routed = []
         for path, known in self._routes.values():
-            route = known or self._desk.registry.route_null(author, path.address)
+            route = known or self._policy.registry.route_null(author, path.address)
             if route is None:
                 raise ReplyError(_no_account(author, path.address))
             routed.append((path, route))
@@ -272,7 +274,7 @@ class IncomingMessage:
 
     def _recipient(self, path: ForwardPath, route: Route) -> Recipient:
         notify = path.notify
-        if notify is not None and not self._desk.success_reports:
+        if notify is not None and not self._policy.success_reports:
             # Nobody knows whether the sender is who is to be told.
             notify &= ~Notify.SUCCESS
         return Recipient(

@@ -26,7 +26,7 @@ from ..interfaces import IAccountRegistry, IIntake
 from ..reply import Reply
 from . import replies
 from .authentication import MECHANISMS
-from .delivery import Desk, MessageDeliveryFactory
+from .delivery import MessageDeliveryFactory, TransactionPolicy
 from .limits import Limits
 from .peers import counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
@@ -66,7 +66,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._settings = settings
         self._clients = clients
         self._limits = Limits.of(settings)
-        self._desk = Desk(
+        self._policy = TransactionPolicy(
             registry, intake, settings.hostname, wall, self._limits, settings.submission_help
         )
         self._clock = clock
@@ -93,11 +93,19 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if self._stopping:
             return Refusal(replies.SHUTTING_DOWN, self._clock)
         if len(self._sessions) >= self._settings.max_connections:
-            self.log.warn("{host} is sent away: too many connections", host=host)
+            self.log.warn(
+                "{host} rejected: max_connections ({most}) reached",
+                host=host,
+                most=self._settings.max_connections,
+            )
             return Refusal(replies.TOO_MANY_CONNECTIONS, self._clock)
         most = self._settings.max_connections_per_address
         if host and self._counts[counted_as(host)] >= most:
-            self.log.warn("{host} is sent away: too many connections from there", host=host)
+            self.log.warn(
+                "{host} rejected: max_connections_per_address ({most}) reached",
+                host=host,
+                most=most,
+            )
             return Refusal(replies.TOO_MANY_FROM_THERE, self._clock)
         own = settings_for(host, self._clients) if host else None
         tls = self._tls if own is None or own.starttls else None
@@ -110,19 +118,19 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         session.callLater = self._clock.callLater
         session.refused = partial(self._refused, session)
         session.ended_early = partial(self._ended_early, session)
-        desk = self._desk
+        policy = self._policy
         session.limits = self._limits
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
-            desk = attrs.evolve(
-                desk, completes=own.submission_help, success_reports=own.success_reports
+            policy = attrs.evolve(
+                policy, completes=own.submission_help, success_reports=own.success_reports
             )
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
         if allowed:
-            session.deliveryFactory = MessageDeliveryFactory(desk, session.keyword)
+            session.deliveryFactory = MessageDeliveryFactory(policy, session.keyword)
         if self._checker:
-            users = attrs.evolve(desk, success_reports=True)
+            users = attrs.evolve(policy, success_reports=True)
             session.portal = portal(self._checker, MessageDeliveryFactory(users, session.keyword))
         self._begun(session, host)
         return cast("Protocol", session)
@@ -143,7 +151,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def _refused(self, session: RelayESMTP, reply: Reply) -> None:
         text = str(reply)
         self.log.info(
-            "{peer} is refused: {reply}{context}",
+            "{peer} rejected: {reply}{context}",
             peer=session.peer,
             reply=text,
             context=session.context(text),
@@ -165,12 +173,12 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def not_allowed(self, addr: IAddress | None) -> Protocol:
         """Return a protocol that says that the allow list has not the address."""
         host = _host(addr)
-        self.log.info("{host} may not connect: it is not in master_relay.allow", host=host)
+        self.log.info("{host} rejected: not in [master_relay] allow", host=host)
         return Refusal(replies.NOT_ALLOWED, self._clock)
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP: see `submission.submit`."""
-        return Deferred.fromCoroutine(submit(self._desk, self._limits, envelope, content))
+        return Deferred.fromCoroutine(submit(self._policy, self._limits, envelope, content))
 
     def stop(self) -> Deferred[Any]:
         """End all sessions; those that are owed the reply to a message get it first.

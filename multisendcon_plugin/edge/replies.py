@@ -68,5 +68,5 @@ HEADER_TOO_LARGE = Reply(552, "5.3.4", "message header too large")
 TOO_MANY_AUTHORS = Reply(
     552, "5.3.4", "From:, Sender: and Reply-To: take up to 16 KiB, and 500 addresses each"
 )
-BAD_LINE_ENDS = Reply(550, "5.6.11", "message holds a bare CR, a bare LF or a NUL")
+BAD_LINE_ENDS = Reply(550, "5.6.11", "message contains a bare CR, a bare LF or a NUL")
 LOOP = Reply(554, "5.4.6", "too many Received fields: the mail goes round in circles")

@@ -273,7 +273,7 @@ class ESMTPSession(ESMTPWire):
         self.when(login, lambda _: self._logged_in(user))
 
     def _logged_in(self, user: str) -> None:
-        self.log.info("{peer} has logged in as {user}", peer=self.peer, user=user)
+        self.log.info("{peer} logged in as {user}", peer=self.peer, user=user)
         self._no_stranger_now()
         self.say(replies.AUTHENTICATED)
 

@@ -84,14 +84,14 @@ class ServerTLS:
         self._certificate = certificate
         self._key = key
         self._wall = wall
-        self._doubt = ""
+        self._warning = ""
         self._stamp = self._look()
         self._current, self._clients = self._load()
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """Return the server's side of a new session."""
         self._renew()
-        self._tell_doubt()
+        self._tell_warning()
         return self._clients.serverConnectionForTLS(protocol)
 
     def _renew(self) -> None:
@@ -103,17 +103,17 @@ class ServerTLS:
             self._current, self._clients = self._load()
         except ConfigurationError as error:
             self.log.error(
-                "the certificate stays as it was, since the new one cannot be used: {error}",
+                "the new certificate cannot be used, the old one stays in use: {error}",
                 error=str(error),
             )
         else:
-            self.log.info("{path} has been read again", path=self._certificate)
+            self.log.info("certificate {path} reloaded", path=self._certificate)
 
-    def _tell_doubt(self) -> None:
-        doubt = self._current.doubt(self._wall())
-        if doubt and doubt != self._doubt:
-            self.log.warn("{path}: {doubt}", path=self._certificate, doubt=doubt)
-        self._doubt = doubt
+    def _tell_warning(self) -> None:
+        warning = self._current.warning(self._wall())
+        if warning and warning != self._warning:
+            self.log.warn("{path}: {warning}", path=self._certificate, warning=warning)
+        self._warning = warning
 
     def _look(self) -> Stamp:
         return stamp(path for path in (self._certificate, self._key) if path)

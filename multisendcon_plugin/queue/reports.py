@@ -15,13 +15,13 @@ from ..account import REPORTS_ACCOUNT
 from ..configuration import NdrSettings
 from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, ISpool
-from ..message import Message, Parcel, Recipient, Submission
+from ..message import Message, NewMessage, Parcel, Recipient
 from ..ndr import Action, Facts, Report, addressees, report, returned_size, summary
 from .allowance import HOUR, Allowance
 from .journal import in_lines
 
 #: Puts a new message into the spool.
-HandIn = Callable[[Submission], Deferred[None]]
+HandIn = Callable[[NewMessage], Deferred[None]]
 
 _log = Logger()
 
@@ -44,7 +44,7 @@ async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
     return start[:size]
 
 
-class ReportDesk:
+class ReportWriter:
     """Makes the reports of one relay.
 
     :param clock: is never set; what it tells is compared only.
@@ -75,7 +75,7 @@ class ReportDesk:
         self._allowance = Allowance(settings.max_per_hour)
         self._sum_up_later: IDelayedCall | None = None
 
-    async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[Submission, ...]:
+    async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[NewMessage, ...]:
         """Return the reports on what happened, ready for the spool.
 
         :param avoid: an account at fault, behind which they would wait.
@@ -146,11 +146,11 @@ class ReportDesk:
             lambda failure: self.log.failure("the postmaster is not told of it", failure)
         )
 
-    def _submission(self, made: Report, about: str, avoid: str | None) -> Submission | None:
+    def _submission(self, made: Report, about: str, avoid: str | None) -> NewMessage | None:
         parcel = self._parcel(made, about, avoid)
         if parcel is None:
             return None
-        return Submission(
+        return NewMessage(
             envelope=made.envelope,
             content=made.content,
             header_size=made.header_size,

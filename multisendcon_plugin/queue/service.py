@@ -24,7 +24,7 @@ from ..errors import SpoolBrokenError, SpoolFullError
 from ..failure import Action
 from ..fullness import Fullness
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
-from ..message import FIRST_TURN, Delivery, Message, Parcel, Submission, Turn
+from ..message import FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
 from ..settle import Judgement, Settlement
 from . import journal
 from .agenda import Agenda, window
@@ -242,7 +242,7 @@ class QueueService(Service):
             self._committed, self._not_committed, callbackArgs=(draft.held,)
         )
 
-    def _hand_in(self, submission: Submission) -> Deferred[None]:
+    def _hand_in(self, submission: NewMessage) -> Deferred[None]:
         """Take over a message of our own."""
         draft = self.draft()
         draft.write(submission.content)

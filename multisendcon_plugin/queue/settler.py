@@ -18,13 +18,13 @@ from ..account import REPORTS_ACCOUNT, Account
 from ..attempt import AccountFault, Attempt, Outcome, Verdict
 from ..configuration import Configuration
 from ..interfaces import IAccountRegistry, ISpool
-from ..message import Delivery, Submission
+from ..message import Delivery, NewMessage
 from ..ndr import Action, Facts, wanted
 from ..settle import Judgement, Settlement, delayed_by, judge, retry_until
 from ..telling import tell_all
 from . import journal
 from .patience import Patience
-from .reports import HandIn, ReportDesk
+from .reports import HandIn, ReportWriter
 
 
 class Settler:
@@ -55,7 +55,7 @@ class Settler:
         self._clock = clock
         self._wall = wall
         self.started = clock.seconds()
-        self._reports = ReportDesk(
+        self._reports = ReportWriter(
             configuration.ndr,
             registry,
             spool,
@@ -132,7 +132,7 @@ class Settler:
         :return: the deliveries of the reports; they are in the spool.
         """
         remaining = judgement.remaining or delivery
-        reports: list[Submission] = []
+        reports: list[NewMessage] = []
         if judgement.told.failed:
             reports += await self._report(Action.FAILED, delivery, judgement.told.failed)
         if judgement.delayed:
@@ -189,7 +189,7 @@ class Settler:
 
     async def _report(
         self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]
-    ) -> tuple[Submission, ...]:
+    ) -> tuple[NewMessage, ...]:
         outcomes = wanted(action, outcomes)
         if not outcomes:
             return ()

@@ -31,18 +31,18 @@ from .certificate import ExpectedFingerprint, ExpectedName, is_address
 _VERIFY_ERRORS = {
     9: "the certificate is not valid yet (is this machine's clock right?)",
     10: "the certificate has expired",
-    18: "the certificate is self-signed (tls_ca can name it)",
-    19: "the certificate's authority is not trusted (tls_ca can name it)",
-    20: "the certificate's authority is not known (tls_ca can name it)",
-    21: "the certificate's authority is not known (tls_ca can name it)",
+    18: "the certificate is self-signed (set tls_ca to trust it)",
+    19: "the authority of the certificate is not trusted (set tls_ca to trust it)",
+    20: "the certificate was issued by an unknown authority (set tls_ca to trust it)",
+    21: "the certificate was issued by an unknown authority (set tls_ca to trust it)",
     23: "the certificate was revoked",
 }
 #: What OpenSSL's reasons for a failed handshake mean.
 _HANDSHAKE_ERRORS = {
     "wrong version number": "the server does not answer with TLS; is the port right?",
     "packet length too long": "the server does not answer with TLS; is the port right?",
-    "unsupported protocol": "the server offers nothing newer than TLS 1.1",
-    "tlsv1 alert protocol version": "the server offers nothing newer than TLS 1.1",
+    "unsupported protocol": "the server supports nothing newer than TLS 1.1",
+    "tlsv1 alert protocol version": "the server supports nothing newer than TLS 1.1",
     "tlsv13 alert certificate required": (
         "the server wants a certificate of ours (tls_client_certificate)"
     ),
@@ -259,5 +259,5 @@ def tls_problem(reason: Failure) -> str:
         errors = error.args[0] if error.args else []
         texts = [entry[-1] for entry in errors if entry[-1]] if isinstance(errors, list) else []
         known = [_HANDSHAKE_ERRORS[text] for text in texts if text in _HANDSHAKE_ERRORS]
-        return "TLS failed: " + (", ".join(known or texts) or "the connection broke off")
+        return "TLS failed: " + (", ".join(known or texts) or "the connection was lost")
     return ""

@@ -16,7 +16,7 @@ from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
 from multisendcon_plugin.interfaces import IContent, IDraft, ISpool
-from multisendcon_plugin.message import Parcel, Recipient, Submission, Untold
+from multisendcon_plugin.message import NewMessage, Parcel, Recipient, Untold
 from multisendcon_plugin.phase import Phase
 from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import Settlement
@@ -47,7 +47,7 @@ def parcel(account, *addresses):
 
 ENVELOPE = Envelope(reverse_path="boss@example.com", recipients=("a@x.example",))
 PARCELS = (parcel("Sales", "a@x.example"),)
-REPORT = Submission(
+REPORT = NewMessage(
     envelope=Envelope(reverse_path="", recipients=("boss@example.com",)),
     content=b"Subject: undelivered\r\n\r\n" + octets(300 * KIB),
     header_size=22,
@@ -100,7 +100,7 @@ def test_dots_that_smtp_added_are_counted(store, lines, piece):
 
 def test_dots_of_a_report_are_counted(store):
     (delivery,) = commit(store)
-    report = Submission(
+    report = NewMessage(
         envelope=ENVELOPE, content=b"A: b\r\n\r\n..\r\n..x\r\n", header_size=6, parcels=PARCELS
     )
     (made,) = store.settle(ended(delivery, reports=(report,)))
