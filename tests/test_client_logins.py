@@ -71,7 +71,7 @@ class ClientLogins(LiveRelayTestCase):
         assert version in ("TLSv1.2", "TLSv1.3")
         assert b" with ESMTPSA id " in await self.trace()
         [line] = self.log.having("logged in as joe")
-        assert "127.0.0.1 has" in line
+        assert "127.0.0.1 logged" in line
 
     async def test_starttls_without_a_login(self):
         self.start()

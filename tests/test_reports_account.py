@@ -152,7 +152,7 @@ class Live(LiveRelayTestCase):
         login = ('username = "reports"', 'password = "secret"')
         await self.bounce(*login)
         [line] = await self.log.wait_for("account [ndr]")
-        assert "tls_ca can name it" in line
+        assert "set tls_ca to trust it" in line
         assert server.mails == []
         await self.service.stopService()
         await self.bounce(*login, f'tls_ca = "{self.own}"')
