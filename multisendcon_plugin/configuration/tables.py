@@ -75,6 +75,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "listen": kinds.listed(names.endpoint),
                 "own_process": quantities.flag,
                 "allow": kinds.listed(names.network),
+                "proxies": kinds.listed(names.network, empty=True),
                 "hostname": names.domain,
                 "tls_certificate": kinds.readable_file(surroundings),
                 "tls_key": kinds.readable_file(surroundings),

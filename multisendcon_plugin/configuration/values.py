@@ -28,6 +28,7 @@ class MasterRelay:
     """``[master_relay]``: the listening server.
 
     :param own_process: twistd serves the clients in a process of their own.
+    :param proxies: who may say in a PROXY header whose connection it is.
     :param hostname: stands in the banner and in ``Received:``.
     :param tls_certificate: a file; ``None``: no STARTTLS.
     :param tls_key: a file; ``None``: the key is in the certificate's file.
@@ -45,6 +46,7 @@ class MasterRelay:
         ip_network("127.0.0.1"),
         ip_network("::1"),
     )
+    proxies: tuple[Network, ...] = ()
     hostname: str = "localhost"
     tls_certificate: str | None = None
     tls_key: str | None = None

@@ -58,11 +58,13 @@ class ESMTPSession(ESMTPWire):
     :ivar esmtp: the client has said EHLO, not HELO.
     :ivar login_in_clear: a login is possible without TLS.
     :ivar is_stranger: the client may do nothing but log in, soon and with few errors.
+    :ivar no_rights: what is said to its mails until then.
     """
 
     portal: Any = None
     login_in_clear = False
     is_stranger = False
+    no_rights = replies.LOGIN_FIRST
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
