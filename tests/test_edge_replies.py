@@ -15,7 +15,7 @@ from twisted.logger import capturedLogs
 from multisendcon_plugin import edge as room
 from multisendcon_plugin.configuration import Users
 from multisendcon_plugin.edge import replies
-from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_WRONG_LOGINS
+from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_OTHER_COMMANDS, MOST_WRONG_LOGINS
 from multisendcon_plugin.edge.users import MOST_WAITING, UserChecker
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.password import PasswordHash
@@ -123,6 +123,7 @@ SCENES = {
     "IDLE_TOO_LONG": lambda: wait(1, idle_timeout=1),
     "MAIL_TOO_SLOW": lambda: wait(1, SENDER, transaction_timeout=1),
     "TOO_MANY_ERRORS": lambda: ask(b"FOO", max_errors=1),
+    "TOO_MANY_COMMANDS": lambda: ask(*[b"NOOP"] * (MOST_OTHER_COMMANDS + 1)),
     "NOT_THE_WEB": lambda: ask(b"GET / HTTP/1.1"),
     "TOO_MANY_CONNECTIONS": lambda: connect_twice(max_connections=1),
     "TOO_MANY_FROM_THERE": lambda: connect_twice(max_connections_per_address=1),
