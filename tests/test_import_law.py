@@ -38,7 +38,12 @@ LAW = (
 )
 PURE = {room for line in LAW[:8] for room in line}
 #: Read files, for the rest of their room.
-IMPURE_MODULES = {"configuration.file", "configuration.warnings", "hostname"}
+IMPURE_MODULES = {
+    "configuration.file",
+    "configuration.permissions",
+    "configuration.warnings",
+    "hostname",
+}
 #: What knows the time, the machine or the network, or is not the same twice.
 WORLD = {
     *("OpenSSL", "asyncio", "datetime", "fcntl", "os", "pathlib", "random", "secrets", "select"),

@@ -16,6 +16,7 @@ from ..hostname import own_hostname
 from . import reading
 from .certificate import ServerCertificate, parse_certificate
 from .faults import Unfit, shown
+from .permissions import check_closed
 from .surroundings import Surroundings
 from .values import Configuration
 
@@ -29,7 +30,10 @@ def load(path: str | os.PathLike[str]) -> Configuration:
     """
     origin = os.fspath(path)
     try:
+        check_closed(origin, "it")
         data = Path(path).read_bytes()
+    except Unfit as unfit:
+        raise ConfigurationError([f"{origin}: {reason}" for reason in unfit.args]) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError([f"{origin}: cannot be read: {_reason(error)}"]) from None
     try:
@@ -39,7 +43,9 @@ def load(path: str | os.PathLike[str]) -> Configuration:
         line = data.count(b"\n", 0, error.start) + 1
         fault = f"{origin}, line {line}: is not UTF-8; save the file in this encoding"
         raise ConfigurationError([fault]) from None
-    return reading.parse(text, origin, ThisMachine(Path(path).absolute().parent))
+    absolute = Path(path).absolute()
+    configuration = reading.parse(text, origin, ThisMachine(absolute.parent))
+    return attrs.evolve(configuration, path=str(absolute))
 
 
 def parse(
@@ -82,6 +88,10 @@ class ThisMachine(Surroundings):
             )
         return absolute
 
+    def check_folder(self, path: str) -> None:
+        """Look at a folder that need not exist."""
+        check_closed(self.path(path), f"the folder {shown(path)}")
+
     def readable(self, path: str) -> str:
         """Return the absolute path of a file that can be read."""
         self._first_line(path, f"the file {shown(path)}")
@@ -90,7 +100,9 @@ class ThisMachine(Surroundings):
     def text(self, path: str) -> str:
         """Return the text of a file."""
         what = f"the file {shown(path)}"
-        return _text(_content(self.path(path), what), what)
+        content = _content(self.path(path), what)
+        check_closed(self.path(path), what)
+        return _text(content, what)
 
     def is_file(self, path: str) -> bool:
         """Tell whether a path is that of a regular file."""
@@ -129,9 +141,11 @@ class ThisMachine(Surroundings):
     def _first_line(self, path: str, what: str) -> bytes:
         try:
             with Path(self.path(path)).open("rb") as file:
-                return file.readline().rstrip(b"\r\n")
+                line = file.readline().rstrip(b"\r\n")
         except (OSError, ValueError) as error:
             raise Unfit(f"{what} cannot be read: {_reason(error)}") from None
+        check_closed(self.path(path), what)
+        return line
 
 
 def load_certificate(certificate: str, key: str | None) -> ServerCertificate:

@@ -150,7 +150,8 @@ def secret(surroundings: Surroundings) -> Callable[[object], Secret]:
             # The environment stays as it is, and a pipe would never end a second time.
             if source == "env" or (source == "file" and not surroundings.is_file(place)):
                 return password
-            return StoredSecret(password, partial(read_again, source, place))
+            path = surroundings.path(place) if source == "file" else None
+            return StoredSecret(password, partial(read_again, source, place), path)
         raise Unfit(
             'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
             ' { credential = "NAME" }'
