@@ -17,7 +17,18 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 #: From top to bottom.  Rooms of one line do not know each other.
 LAW = (
     # Values and rules; pure.
-    ("errors", "dsn", "reply", "phase", "tokens", "backoff", "password", "secret", "numbering"),
+    (
+        "ciphers",
+        "errors",
+        "dsn",
+        "reply",
+        "phase",
+        "tokens",
+        "backoff",
+        "password",
+        "secret",
+        "numbering",
+    ),
     ("address", "envelope", "failure", "hostname", "fullness"),
     ("masks", "message", "display_name"),
     ("account", "attempt", "plain", "mailboxes"),

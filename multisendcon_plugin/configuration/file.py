@@ -10,7 +10,9 @@ import os
 from pathlib import Path
 
 import attrs
+from OpenSSL import SSL
 
+from ..ciphers import with_certificates
 from ..errors import ConfigurationError
 from ..hostname import own_hostname
 from . import reading
@@ -111,6 +113,16 @@ class ThisMachine(Surroundings):
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files."""
         _read_certificate(certificate, key)
+
+    def check_ciphers(self, words: str) -> None:
+        """Look whether OpenSSL takes a list of ciphers, and finds one that we use."""
+        try:
+            SSL.Context(SSL.TLS_CLIENT_METHOD).set_cipher_list(with_certificates(words))
+        except (SSL.Error, UnicodeEncodeError):
+            raise Unfit(
+                f"{shown(words)} is not a list of ciphers, or has none with certificates; see"
+                ' "openssl ciphers -v", and write for example "ECDHE+AES"'
+            ) from None
 
     def secret_file(self, path: str) -> str:
         """Return the first line of a file."""

@@ -107,6 +107,17 @@ def fingerprint(value: object) -> str:
     )
 
 
+def ciphers(surroundings: Surroundings) -> Callable[[object], str]:
+    """Return a converter for a list of ciphers, as OpenSSL takes it."""
+
+    def convert(value: object) -> str:
+        words = text(value)
+        surroundings.check_ciphers(words)
+        return words
+
+    return convert
+
+
 def users(surroundings: Surroundings) -> Callable[[object], Users]:
     """Return a converter for the path of a file of users."""
 

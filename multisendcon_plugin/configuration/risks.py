@@ -93,7 +93,13 @@ def _open_talk(where: str, account: Account) -> Iterator[str]:
                 f'{where}, tls: "none" sends the password in the clear, for everyone on the way to'
                 ' read; write "starttls", or "implicit" for port 465'
             )
-    elif not account.tls_verify and not account.tls_dispensable:
+        return
+    if account.tls_ciphers:
+        yield (
+            f"{where}, tls_ciphers: may allow ciphers that are no longer sound; leave it out as"
+            " soon as the server knows TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM"
+        )
+    if not account.tls_verify and not account.tls_dispensable:
         yield (
             f"{where}, tls_verify: is false, so anyone on the way can pass for the server and get"
             " mail and password; name the server's authority in tls_ca, its own name in tls_name,"

@@ -38,6 +38,9 @@ class Surroundings(Protocol):
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files; without a key, it is in the first."""
 
+    def check_ciphers(self, words: str) -> None:
+        """Look whether OpenSSL takes a list of ciphers."""
+
     def secret_file(self, path: str) -> str:
         """Return the first line of a file, without its line end."""
 
