@@ -179,7 +179,7 @@ def test_nobody_but_a_proxy_may_name_a_client(anywhere, peer):
         assert each.says() == NOT_ALLOWED
         assert each.transport.disconnecting
     assert [formatEvent(event) for event in events] == [
-        f"{peer} may not connect: it is not in master_relay.proxies"
+        f"{peer} rejected: not in [master_relay] proxies"
     ]
 
 

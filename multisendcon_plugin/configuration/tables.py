@@ -65,6 +65,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
         "tls_ca": kinds.readable_file(surroundings),
         "tls_name": names.host,
         "tls_fingerprint": kinds.fingerprint,
+        "tls_ciphers": kinds.ciphers(surroundings),
         "tls_client_certificate": kinds.readable_file(surroundings),
         "tls_client_key": kinds.readable_file(surroundings),
     }

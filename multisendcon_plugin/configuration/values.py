@@ -159,6 +159,8 @@ class Configuration:
 
     :param clients: the first that lists an address applies to it.
     :param accounts: in order of priority, topmost first.
+    :param path: the file that it was read from; ``None``: it was no file.
+    :param has_secrets: passwords are written in it.
     """
 
     master_relay: MasterRelay = MasterRelay()
@@ -167,3 +169,5 @@ class Configuration:
     delivery: DeliverySettings = DeliverySettings()
     ndr: NdrSettings = NdrSettings()
     accounts: tuple[Account, ...] = ()
+    path: str | None = None
+    has_secrets: bool = False
