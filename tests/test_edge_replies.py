@@ -96,9 +96,9 @@ def log_in_together():
     users = Users("", {"joe": PasswordHash(salt=b"", digest=b"")})
     hashing = Deferred()  # one for all, and held, so that nobody's login is collected
     checker = UserChecker(users, Clock(), lambda *_: hashing)
-    for _ in range(MOST_WAITING):
-        checker.requestAvatarId(UsernamePassword(b"joe", b"secret"))
-    return ask_secured(LOGIN, checker=checker)
+    for n in range(MOST_WAITING):
+        checker.at(n).requestAvatarId(UsernamePassword(b"joe", b"secret"))
+    return ask_secured(LOGIN, checker=checker.at("elsewhere"))
 
 
 #: By the name of each constant: what a client hears.

@@ -90,13 +90,14 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if not (allowed or self._settings.users_from_anywhere):
             return self.not_allowed(client)
         host = _host(client)
+        place = counted_as(host) if host else None
         if self._stopping:
             return Refusal(replies.SHUTTING_DOWN, self._clock)
         if len(self._sessions) >= self._settings.max_connections:
             self.log.warn("{host} is sent away: too many connections", host=host)
             return Refusal(replies.TOO_MANY_CONNECTIONS, self._clock)
         most = self._settings.max_connections_per_address
-        if host and self._counts[counted_as(host)] >= most:
+        if place and self._counts[place] >= most:
             self.log.warn("{host} is sent away: too many connections from there", host=host)
             return Refusal(replies.TOO_MANY_FROM_THERE, self._clock)
         own = settings_for(host, self._clients) if host else None
@@ -121,15 +122,14 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if allowed:
             session.deliveryFactory = deliveries
         if self._checker:
-            session.portal = portal(self._checker, deliveries)
-        self._begun(session, host)
+            session.portal = portal(self._checker.at(place), deliveries)
+        self._begun(session, place)
         return cast("Protocol", session)
 
-    def _begun(self, session: RelayESMTP, host: str) -> None:
+    def _begun(self, session: RelayESMTP, place: IPv4Address | IPv6Network | None) -> None:
         self._sessions.add(session)
         session.ended.addCallback(lambda _: self._sessions.discard(session))
-        if host:
-            place = counted_as(host)
+        if place:
             self._counts[place] += 1
             session.ended.addCallback(lambda _: self._gone_from(place))
 
