@@ -15,10 +15,9 @@ from typing import Any, cast
 import attrs
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.mail import smtp
-from twisted.python.failure import Failure
 
 from ..configuration import BareLf, ClientSettings, MasterRelay
 from ..envelope import Envelope
@@ -30,11 +29,14 @@ from .delivery import Desk, MessageDeliveryFactory
 from .limits import Limits
 from .peers import counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
+from .refusal import Refusals
 from .submission import submit
 from .tls import ServerTLS
 from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
-from .wire import LAST_WORDS
+
+#: Of all connections, the part that is kept for clients in the allow list.
+RESERVED = 1 / 5
 
 
 class RelayESMTPFactory(smtp.SMTPFactory):
@@ -76,7 +78,10 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._checker: UserChecker | None = None
         if settings.users:
             self._checker = UserChecker(settings.users, clock, in_thread)
+        self._refusals = Refusals(clock)
+        self._most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self._sessions: set[RelayESMTP] = set()
+        self._strangers = 0
         self._counts: Counter[IPv4Address | IPv6Network] = Counter()
         self._stopping = False
 
@@ -92,14 +97,18 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         host = _host(client)
         place = counted_as(host) if host else None
         if self._stopping:
-            return Refusal(replies.SHUTTING_DOWN, self._clock)
+            return self._refusals.saying(replies.SHUTTING_DOWN)
         if len(self._sessions) >= self._settings.max_connections:
             self.log.warn("{host} is sent away: too many connections", host=host)
-            return Refusal(replies.TOO_MANY_CONNECTIONS, self._clock)
+            return self._refusals.saying(replies.TOO_MANY_CONNECTIONS)
+        if not allowed and self._strangers >= self._most_of_strangers:
+            why = "too many connections of clients that are not in master_relay.allow"
+            self.log.warn("{host} is sent away: {why}", host=host, why=why)
+            return self._refusals.saying(replies.TOO_MANY_CONNECTIONS)
         most = self._settings.max_connections_per_address
         if place and self._counts[place] >= most:
             self.log.warn("{host} is sent away: too many connections from there", host=host)
-            return Refusal(replies.TOO_MANY_FROM_THERE, self._clock)
+            return self._refusals.saying(replies.TOO_MANY_FROM_THERE)
         own = settings_for(host, self._clients) if host else None
         tls = self._tls if own is None or own.starttls else None
         session: Any = self.protocol(MECHANISMS if self._checker else {}, tls)
@@ -123,6 +132,9 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             session.deliveryFactory = deliveries
         if self._checker:
             session.portal = portal(self._checker.at(place), deliveries)
+        if not allowed:
+            self._strangers += 1
+            session.ended.addCallback(self._stranger_gone)
         self._begun(session, place)
         return cast("Protocol", session)
 
@@ -132,6 +144,9 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if place:
             self._counts[place] += 1
             session.ended.addCallback(lambda _: self._gone_from(place))
+
+    def _stranger_gone(self, _: None) -> None:
+        self._strangers -= 1
 
     def _gone_from(self, place: IPv4Address | IPv6Network) -> None:
         self._counts[place] -= 1
@@ -164,7 +179,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         """Return a protocol that says that the allow list has not the address."""
         host = _host(addr)
         self.log.info("{host} may not connect: it is not in master_relay.allow", host=host)
-        return Refusal(replies.NOT_ALLOWED, self._clock)
+        return self._refusals.saying(replies.NOT_ALLOWED)
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP: see `submission.submit`."""
@@ -190,25 +205,3 @@ def _host(addr: IAddress | None) -> str:
 def _is_local(addr: IAddress | None) -> bool:
     host = _host(addr)
     return not host or peer_address(host).is_loopback
-
-
-class Refusal(Protocol):
-    """A connection that gets one reply and is closed.
-
-    :param clock: for a client that does not take the reply, nor shakes hands for TLS.
-    """
-
-    transport: Any
-
-    def __init__(self, reply: Reply, clock: IReactorTime) -> None:
-        self._reply = reply
-        self._clock = clock
-
-    def connectionMade(self) -> None:
-        self._last_words = self._clock.callLater(LAST_WORDS, self.transport.abortConnection)
-        self.transport.write(self._reply.wire())
-        self.transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
-        if self._last_words.active():
-            self._last_words.cancel()
