@@ -296,8 +296,8 @@ class Edge:
         self.clock.advance(1_700_000_000)
         self.intake = Intake(self.clock)
         settings.setdefault("hostname", "relay.example")
-        if "allow" in settings:
-            settings["allow"] = tuple(map(ip_network, settings["allow"]))
+        for key in settings.keys() & {"allow", "proxies"}:
+            settings[key] = tuple(map(ip_network, settings[key]))
         self.factory = RelayESMTPFactory(
             MasterRelay(**settings),
             AccountRegistry(accounts or [account()]),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from multisendcon_plugin.account import Auth, NullSender, Tls
 from multisendcon_plugin.configuration import BareLf, MinimumTls, ReportTo
-from multisendcon_plugin.configuration.faults import Unfit
+from multisendcon_plugin.configuration.faults import InvalidValueError
 from multisendcon_plugin.configuration.quantities import duration, size
 from multisendcon_plugin.failure import Meaning, own_rule
 from multisendcon_plugin.masks import Masks
@@ -527,8 +527,8 @@ def test_a_bad_value_is_told_with_its_place_and_what_would_be_right(table, key, 
 
 
 GOOD = [
-    ("master_relay", "listen", r"['haproxy:tcp:2500:127.0.0.1', 'tcp6:25:interface=\:\:1']",
-     ("haproxy:tcp:2500:127.0.0.1", r"tcp6:25:interface=\:\:1")),
+    ("master_relay", "listen", r"['haproxy:unix:/run/x', 'tcp6:25:interface=\:\:1']",
+     ("haproxy:unix:/run/x", r"tcp6:25:interface=\:\:1")),
     ("master_relay", "listen", "['tcp:port=0', 'tcp:65535', 'unix:/run/x', 'tls:/etc/certs']",
      ("tcp:port=0", "tcp:65535", "unix:/run/x", "tls:/etc/certs")),
     ("master_relay", "listen", "['systemd:domain=INET:name=smtp']",
@@ -536,6 +536,8 @@ GOOD = [
     ("master_relay", "listen", "['ssl:465:privateKey=a=b.pem']", ("ssl:465:privateKey=a=b.pem",)),
     ("master_relay", "allow", '["10.0.0.0/8", "2001:db8::7"]',
      (ip_network("10.0.0.0/8"), ip_network("2001:db8::7"))),
+    ("master_relay", "proxies", "[]", ()),
+    ("master_relay", "proxies", '["10.0.0.1"]', (ip_network("10.0.0.1"),)),
     ("master_relay", "hostname", '"Relay-1.example.com"', "Relay-1.example.com"),
     ("master_relay", "hostname", '"localhost"', "localhost"),
     ("master_relay", "max_message_size", "1024", 1024),
@@ -657,5 +659,5 @@ def test_sizes_with_a_unit_are_that_many_bytes(number, unit, space):
 @given(st.text() | st.from_regex(r"\d* ?[a-zA-Z\u212a]{0,3}") | st.integers() | st.floats())
 def test_any_duration_or_size_is_a_finite_number_or_unfit(value):
     for convert, lowest in ((duration, 0), (size, 1)):
-        with contextlib.suppress(Unfit):
+        with contextlib.suppress(InvalidValueError):
             assert lowest <= convert(value) <= 2**40

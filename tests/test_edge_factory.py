@@ -144,7 +144,7 @@ def test_the_admin_can_read_why_a_stranger_is_sent_away():
         for _ in range(5):
             edge.client(peer=peer("198.51.100.1"))
     (event,) = events
-    assert formatEvent(event).endswith("of clients that are not in master_relay.allow")
+    assert formatEvent(event).endswith("(4) for clients that are not in allow is used up")
 
 
 # Who is refused takes no room.
@@ -212,7 +212,7 @@ ENDINGS = {
     "vanishes in its content": lambda edge, client: client.begin(),
     "vanishes before its reply": lambda edge, client: client.send_mail(),
     "does not read": cut_off_after_last_words,
-    "is sent away": lambda edge, client: client.session.stop(),
+    "rejected": lambda edge, client: client.session.stop(),
 }
 
 
@@ -235,9 +235,9 @@ def test_connections_are_given_back_however_a_session_ends(end):
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"allow": []}, "may not connect"),
-        ({"max_connections": 0}, "too many connections"),
-        ({"max_connections_per_address": 0}, "too many connections from there"),
+        ({"allow": []}, "rejected: not in [master_relay] allow"),
+        ({"max_connections": 0}, "max_connections (0) reached"),
+        ({"max_connections_per_address": 0}, "max_connections_per_address (0) reached"),
     ],
 )
 def test_admin_can_read_who_was_refused(settings, why):

@@ -153,7 +153,7 @@ def test_bare_line_end_in_content_refuses_the_mail(bare):
     assert client.ask(b"Subject: x\r\n\r\na" + bare + b"more") == []
     assert edge.draft.discarded
     assert client.ask(b".", b"NOOP") == [
-        "550 5.6.11 message holds a bare CR, a bare LF or a NUL",
+        "550 5.6.11 message contains a bare CR, a bare LF or a NUL",
         "250 2.0.0 still here",
     ]
     assert not edge.messages
@@ -817,7 +817,7 @@ def test_who_is_refused_what_is_logged():
         client.ask(b"EHLO c.example", b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>")
     [line] = [formatEvent(event) for event in events]
     assert line == (
-        "127.0.0.1 is refused: 550 5.7.1 no account is configured for mail from <a@x.example> "
+        "127.0.0.1 rejected: 550 5.7.1 no account is configured for mail from <a@x.example> "
         "to <b@y.example>"
     )
 

@@ -301,8 +301,8 @@ def test_logins_are_logged_without_their_passwords(edge):
     lines = logged(events)
     assert lines == [
         "192.0.2.1 could not log in as j\\u000a\\u001be",
-        "192.0.2.1 is refused: 535 5.7.8 username or password not accepted",
-        "192.0.2.1 has logged in as joe",
+        "192.0.2.1 rejected: 535 5.7.8 username or password not accepted",
+        "192.0.2.1 logged in as joe",
     ]
 
 
@@ -546,7 +546,7 @@ def test_a_renewed_certificate_that_is_bad_is_not_used_and_told_once(pem, conten
     with capturedLogs() as events:
         assert shown(tls) == shown(tls) == "CN=relay.example"
     [line] = logged(events)
-    assert "stays as it was" in line
+    assert "the old one stays in use" in line
     assert str(pem) in line
     write(pem, "good.example")
     assert shown(tls) == "CN=good.example"

@@ -20,7 +20,7 @@ from multisendcon_plugin.edge.users import MOST_WAITING, UserChecker
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.password import PasswordHash
 from multisendcon_plugin.reply import Reply
-from tests.edge_clients import MAIL, Edge, account, chunk, offer_security
+from tests.edge_clients import MAIL, Client, Edge, account, chunk, offer_security
 
 SENDER = b"MAIL FROM:<a@x.example>"
 RECIPIENT = b"RCPT TO:<b@y.example>"
@@ -83,6 +83,12 @@ def ask_for_login():
     client = Edge().client()
     client.session.deliveryFactory = None
     return client.ask(SENDER)
+
+
+def ask_unnamed():
+    factory = Edge().factory
+    factory.buildProtocol = lambda peer: factory.session_behind(peer, None)
+    return Client(factory).ask(SENDER)
 
 
 def ask_for_tls():
@@ -154,6 +160,7 @@ SCENES = {
     "WRONG_CREDENTIALS": lambda: ask_secured(WRONG_LOGIN),
     "TLS_FIRST": ask_for_tls,
     "NOT_ALLOWED": lambda: Edge(allow=["192.0.2.0/24"]).client().greeting,
+    "NO_CLIENT": ask_unnamed,
     "NEEDS_UTF8": lambda: ask("MAIL FROM:<ä@x.example>".encode()),
     "TOO_LARGE": lambda: ask(SENDER + b" SIZE=101", max_message_size=100),
     "HEADER_TOO_LARGE": lambda: send(b"a: b\r\n" * 1000, max_header_size=1000),

@@ -213,7 +213,7 @@ def test_mail_and_login_are_said_in_the_clear_only_where_they_may(tls, with_logi
         (
             ("AUTH PLAIN",),
             login(tls=Tls.AUTO),
-            "tls: 4.7.0 the server does not offer STARTTLS (the login is not sent in the clear)",
+            "tls: 4.7.0 the server does not offer STARTTLS (the login is never sent in clear text)",
         ),
         (
             (),
@@ -228,7 +228,7 @@ def test_mail_and_login_are_said_in_the_clear_only_where_they_may(tls, with_logi
         (
             ("STARTTLS",),
             {},
-            'tls: 454 4.7.0 not now (no mail is sent in the clear, unless tls is "opportunistic")',
+            'tls: 454 4.7.0 not now (no mail is sent in clear text unless tls is "opportunistic")',
         ),
     ],
 )
@@ -276,7 +276,7 @@ def test_replies_that_come_in_the_clear_with_that_to_starttls_are_refused(inject
     way = Way(server, **login(tls=Tls.AUTO))
     attempt = way.send()
     assert attempt.fault.phase is Phase.TLS
-    assert "came between the reply to STARTTLS and TLS" in str(attempt.fault)
+    assert "between the reply to STARTTLS and the TLS handshake" in str(attempt.fault)
     assert not ISSLTransport.providedBy(way.wire)
     assert server.lines == [EHLO, b"STARTTLS", b"QUIT"]
 
@@ -323,7 +323,7 @@ def test_other_tls_that_fails_is_a_fault_of_the_account(account):
     server = Server("STARTTLS", HANDSHAKE="never", EHLO=[ehlo("STARTTLS"), BREAK_OFF])
     second = Server("STARTTLS")
     way = Way(server, second, **account)
-    assert str(way.send().fault) == "tls: 4.4.2 the connection broke off"
+    assert str(way.send().fault) == "tls: 4.4.2 the connection was lost"
     assert second.lines == []
 
 
@@ -425,7 +425,11 @@ def test_the_fault_of_a_login_says_whether_it_is_the_password(reply, refused, me
     [
         ((), Tls.NONE, "the server offers no login (it may do so with TLS)"),
         (("STARTTLS",), Tls.STARTTLS, "the server offers no login"),
-        (("AUTH GSSAPI NTLM",), Tls.NONE, "no login that we know, only GSSAPI, NTLM"),
+        (
+            ("AUTH GSSAPI NTLM",),
+            Tls.NONE,
+            "no login mechanism that the relay supports, only GSSAPI, NTLM",
+        ),
     ],
 )
 def test_without_a_login_on_offer_the_fault_says_so(names, tls, expected):
@@ -451,7 +455,7 @@ def test_without_a_login_on_offer_the_fault_says_so(names, tls, expected):
 def test_a_server_that_challenges_without_sense_or_end_is_left(mechanism, answers, responses):
     server = Server(f"AUTH {mechanism}", **{"RESPONSE": "501 5.7.0 cancelled", **answers})
     fault = fault_of(server, **login())
-    assert str(fault) == f"login: 4.7.0 the server does not keep to the rules of AUTH {mechanism}"
+    assert str(fault) == f"login: 4.7.0 the server breaks the protocol of AUTH {mechanism}"
     assert fault.action is not Action.ALARM
     assert len(server.lines) == 2 + responses + 2
     assert server.lines[-2:] == [b"*", b"QUIT"]

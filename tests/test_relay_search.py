@@ -272,7 +272,7 @@ def test_addresses_that_take_no_connection_end_the_search_in_time_too():
         (
             CLOSE,
             BREAK_OFF,
-            f"greeting: 4.4.2 the connection broke off (from {V4[1]}",
+            f"greeting: 4.4.2 the connection was lost (from {V4[1]}",
         ),
     ],
 )

@@ -20,7 +20,7 @@ ENVELOPE = PATHS + b"DATA\r\n"
 SAID = ENVELOPE.splitlines()
 HEADER = b"S: x\r\n\r\n"
 END = b"\r\n.\r\n"
-REFUSED = "550 5.6.11 message holds a bare CR, a bare LF or a NUL"
+REFUSED = "550 5.6.11 message contains a bare CR, a bare LF or a NUL"
 FIT = re.compile(rb"(?:[^\r\n\0]|\r\n)*")
 
 

@@ -25,7 +25,7 @@ from multisendcon_plugin.errors import (
     SpoolFullError,
     SpoolLockedError,
 )
-from multisendcon_plugin.message import Parcel, Recipient, Submission
+from multisendcon_plugin.message import NewMessage, Parcel, Recipient
 from multisendcon_plugin.settle import Settlement
 from multisendcon_plugin.spool import SqliteSpool, rows
 from multisendcon_plugin.spool.keys import place, span
@@ -453,7 +453,7 @@ def test_a_message_of_which_a_piece_fails_together_with_the_commit_is_refused(st
 def test_a_settlement_is_stored_whole_or_not_at_all(store):
     delivery = commit(store)
     good, bad = (
-        Submission(
+        NewMessage(
             envelope=Envelope(reverse_path=path, recipients=("a@x",)),
             content=b"report",
             header_size=0,

@@ -1,7 +1,7 @@
 """The kinds of values that count and measure: numbers, durations, sizes, true and false.
 
-A converter takes a value as ``tomllib`` gives it, and returns ours or raises `Unfit`.  Numbers
-that are not finite never pass.  Pure.
+A converter takes a value as ``tomllib`` gives it, and returns ours or raises
+`InvalidValueError`.  Numbers that are not finite never pass.  Pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .faults import Unfit, shown
+from .faults import InvalidValueError, shown
 from .values import DAY, HOUR, KIB, MIB, MINUTE
 
 _SECONDS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
@@ -35,7 +35,7 @@ _SHORTEST_LINE = 2 * KIB
 def flag(value: object) -> bool:
     """Convert a boolean."""
     if not isinstance(value, bool):
-        raise Unfit(f"{shown(value)} is not a boolean; write true or false")
+        raise InvalidValueError(f"{shown(value)} is not a boolean; write true or false")
     return value
 
 
@@ -44,7 +44,9 @@ def _whole(what: str, highest: int) -> Callable[[object], int]:
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= highest:
             return value
         quotes = ", without quotes" if isinstance(value, str) else ""
-        raise Unfit(f"{shown(value)} is not {what}; write a number from 1 to {highest}{quotes}")
+        raise InvalidValueError(
+            f"{shown(value)} is not {what}; write a number from 1 to {highest}{quotes}"
+        )
 
     return convert
 
@@ -61,10 +63,10 @@ def duration(value: object) -> float:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         seconds = value
     if seconds > _LONGEST_DURATION:
-        raise Unfit(f'{shown(value)} is too long; write at most "3650d"')
+        raise InvalidValueError(f'{shown(value)} is too long; write at most "3650d"')
     # A value that is not a number is not greater than 0 either.
     if not seconds >= 0:
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(value)} is not a duration; write a number of seconds, or for example"
             ' "90s", "5m", "4h" or "3d"'
         )
@@ -75,7 +77,9 @@ def positive_duration(value: object) -> float:
     """Convert a duration that is longer than 0 to seconds."""
     seconds = duration(value)
     if not seconds:
-        raise Unfit(f"{shown(value)} is too short; write a duration of more than 0 seconds")
+        raise InvalidValueError(
+            f"{shown(value)} is too short; write a duration of more than 0 seconds"
+        )
     return seconds
 
 
@@ -87,9 +91,9 @@ def size(value: object) -> int:
     elif isinstance(value, int) and not isinstance(value, bool):
         octets = value
     if octets > _LARGEST_SIZE:
-        raise Unfit(f'{shown(value)} is too large; write at most "1024 GiB"')
+        raise InvalidValueError(f'{shown(value)} is too large; write at most "1024 GiB"')
     if octets < 1:
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(value)} is not a size; write a number of bytes, or for example"
             ' "512 KiB", "50 MiB" or "1 GiB"'
         )
@@ -100,5 +104,7 @@ def command_line(value: object) -> int:
     """Convert the size of a line that has to hold every command."""
     octets = size(value)
     if octets < _SHORTEST_LINE:
-        raise Unfit(f'{shown(value)} is too short for some commands; write at least "2 KiB"')
+        raise InvalidValueError(
+            f'{shown(value)} is too short for some commands; write at least "2 KiB"'
+        )
     return octets

@@ -23,6 +23,7 @@ from zope.interface import implementer
 from .. import header
 from ..address import parse_mailbox
 from ..completion import complete
+from ..dsn import Notify
 from ..envelope import Envelope
 from ..errors import AddressError
 from ..interfaces import IAccountRegistry, IIntake
@@ -40,12 +41,13 @@ _NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 
 
 @attrs.frozen
-class Desk:
+class TransactionPolicy:
     """What all transactions share, those of the same clients at least.
 
     :param hostname: our name, for trace fields.
     :param wall: the clock; seconds since the epoch.
     :param completes: header fields that a mail lacks are added, and blind copies hidden.
+    :param success_reports: whoever hands mail in may have success reported to the sender.
     """
 
     registry: IAccountRegistry
@@ -54,6 +56,7 @@ class Desk:
     wall: Callable[[], float]
     limits: Limits
     completes: bool = False
+    success_reports: bool = False
 
     def date(self) -> str:
         """Return what time it is, for a header."""
@@ -73,20 +76,20 @@ class MessageDeliveryFactory:
     :param protocol: tells how the session speaks now, as a keyword of RFC 3848.
     """
 
-    desk: Desk
+    policy: TransactionPolicy
     protocol: Callable[[], str]
 
     def getMessageDelivery(self) -> MessageDelivery:
         """Return the hook for the next transaction."""
-        return MessageDelivery(self.desk, self.protocol)
+        return MessageDelivery(self.policy, self.protocol)
 
 
 @implementer(IMessageDelivery)
 class MessageDelivery:
     """One transaction: its sender, and its recipients with their accounts."""
 
-    def __init__(self, desk: Desk, protocol: Callable[[], str]) -> None:
-        self._desk = desk
+    def __init__(self, policy: TransactionPolicy, protocol: Callable[[], str]) -> None:
+        self._policy = policy
         self._protocol = protocol
         self._origin = ReversePath(address="")
         self._routes: dict[str, _Way] = {}
@@ -97,7 +100,7 @@ class MessageDelivery:
 
         :raise ReplyError: the spool is full; a client need not send all its content first.
         """
-        if helo is not None and self._desk.intake.full:
+        if helo is not None and self._policy.intake.full:
             raise ReplyError(replies.SPOOL_FULL)
         self._origin = origin
         return origin
@@ -110,7 +113,7 @@ class MessageDelivery:
         :raise ReplyError: no account takes mail from this sender to this recipient.
         """
         sender, recipient = self._origin.address, user.address
-        route = self._desk.registry.route(sender, recipient) if sender else None
+        route = self._policy.registry.route(sender, recipient) if sender else None
         if sender and route is None:
             raise ReplyError(_no_account(sender, recipient))
         self._routes[recipient] = (user, route)
@@ -118,7 +121,7 @@ class MessageDelivery:
 
     def _the_message(self) -> IncomingMessage:
         if self._message is None:
-            self._message = IncomingMessage(self._desk, self._origin, self._routes)
+            self._message = IncomingMessage(self._policy, self._origin, self._routes)
         return self._message
 
     def receivedHeader(
@@ -139,10 +142,10 @@ class MessageDelivery:
         protocol = self._protocol()
         return b"Received: %sby %s%s id %s;\r\n\t%s" % (
             way,
-            self._desk.hostname.encode(),
+            self._policy.hostname.encode(),
             b" with " + protocol.encode() if protocol else b"",
             self._the_message().name.encode(),
-            self._desk.date().encode(),
+            self._policy.date().encode(),
         )
 
 
@@ -150,11 +153,13 @@ class MessageDelivery:
 class IncomingMessage:
     """The content of a transaction on its way into a draft, our trace field on top."""
 
-    def __init__(self, desk: Desk, origin: ReversePath, routes: dict[str, _Way]) -> None:
-        self._desk = desk
+    def __init__(
+        self, policy: TransactionPolicy, origin: ReversePath, routes: dict[str, _Way]
+    ) -> None:
+        self._policy = policy
         self._origin = origin
         self._routes = routes
-        self._draft = desk.intake.draft()
+        self._draft = policy.intake.draft()
         self._trace = b""
         self._start = bytearray()
         self._look_again_at = 0
@@ -181,7 +186,7 @@ class IncomingMessage:
             return None
         if header.header_complete(self._start):
             return self._write_start()
-        if len(self._start) > self._desk.limits.header_size:
+        if len(self._start) > self._policy.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         # Not at each chunk: a header that comes octet by octet must not cost its square.
         self._look_again_at = 2 * len(self._start)
@@ -195,19 +200,19 @@ class IncomingMessage:
         start = start[:top] + self._trace + separator + start[top:]
         end = header.header_end(start)
         block = start[:end]
-        if end > self._desk.limits.header_size:
+        if end > self._policy.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
-        if header.count_received(block) > self._desk.limits.received:
+        if header.count_received(block) > self._policy.limits.received:
             raise ReplyError(replies.LOOP)
         if header.addresses_exceed(block):
             raise ReplyError(replies.TOO_MANY_AUTHORS)
-        if self._desk.completes:
+        if self._policy.completes:
             # Unique beyond the life of a spool; the name is for those who search in logs.
-            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._desk.hostname}>"
+            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._policy.hostname}>"
             block = complete(
                 block,
                 author=self._origin.address,
-                date=self._desk.date(),
+                date=self._policy.date(),
                 message_id=message_id,
             )
         self._header = block
@@ -236,11 +241,11 @@ class IncomingMessage:
             returns=origin.returns,
             envelope_id=origin.envelope_id,
         )
-        committed = self._desk.intake.commit(
+        committed = self._policy.intake.commit(
             self._draft,
             envelope,
             len(self._header or b""),
-            parcels((route.account, _recipient(path, route)) for path, route in routed),
+            parcels((route.account, self._recipient(path, route)) for path, route in routed),
         )
         return committed.addCallback(lambda _: self.name)
 
@@ -250,7 +255,7 @@ class IncomingMessage:
         The registry is to see no address that is longer than an envelope's.
         """
         address = header.first_address(self._header or b"")
-        if len(address) > self._desk.limits.command_line:
+        if len(address) > self._policy.limits.command_line:
             return ""
         try:
             return parse_mailbox(address)
@@ -261,21 +266,24 @@ class IncomingMessage:
         """Return each recipient's route; the null reverse-path is routed by ``From:``."""
         routed = []
         for path, known in self._routes.values():
-            route = known or self._desk.registry.route_null(author, path.address)
+            route = known or self._policy.registry.route_null(author, path.address)
             if route is None:
                 raise ReplyError(_no_account(author, path.address))
             routed.append((path, route))
         return routed
 
+    def _recipient(self, path: ForwardPath, route: Route) -> Recipient:
+        notify = path.notify
+        if notify is not None and not self._policy.success_reports:
+            # Nobody knows whether the sender is who is to be told.
+            notify &= ~Notify.SUCCESS
+        return Recipient(
+            address=path.address, reason=route.reason, notify=notify, original=path.original
+        )
+
     def connectionLost(self) -> None:
         """Forget the message: its end never came, or it was refused."""
         self._draft.discard()
-
-
-def _recipient(path: ForwardPath, route: Route) -> Recipient:
-    return Recipient(
-        address=path.address, reason=route.reason, notify=path.notify, original=path.original
-    )
 
 
 def _no_account(sender: str, recipient: str) -> Reply:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from ipaddress import IPv4Address, IPv6Network
 from typing import Any, cast
 
 import attrs
@@ -25,9 +24,9 @@ from ..interfaces import IAccountRegistry, IIntake
 from ..reply import Reply
 from . import replies
 from .authentication import MECHANISMS
-from .delivery import Desk, MessageDeliveryFactory
+from .delivery import MessageDeliveryFactory, TransactionPolicy
 from .limits import Limits
-from .peers import counted_as, listed, peer_address, settings_for
+from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .refusal import Refusals
 from .submission import submit
@@ -68,7 +67,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._settings = settings
         self._clients = clients
         self._limits = Limits.of(settings)
-        self._desk = Desk(
+        self._policy = TransactionPolicy(
             registry, intake, settings.hostname, wall, self._limits, settings.submission_help
         )
         self._clock = clock
@@ -82,63 +81,92 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self._sessions: set[RelayESMTP] = set()
         self._strangers = 0
-        self._counts: Counter[IPv4Address | IPv6Network] = Counter()
+        self._counts: Counter[Place] = Counter()
         self._stopping = False
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """Return a session, or a protocol that says why there is none."""
-        return self.session_for(addr, addr)
+        return self._session_for(addr, addr)
 
-    def session_for(self, client: IAddress | None, connection: IAddress | None) -> Protocol:
-        """Return the same for a client whose connection may come from another address."""
-        allowed = self.allows(client)
-        if not (allowed or self._settings.users_from_anywhere):
-            return self.not_allowed(client)
+    def session_behind(self, proxy: IAddress | None, client: IAddress | None) -> Protocol:
+        """Return the same for the client that a proxy names; ``None``: it names none."""
+        return self._session_for(client or proxy, proxy, named=client is not None)
+
+    def _session_for(
+        self, client: IAddress | None, connection: IAddress | None, *, named: bool = True
+    ) -> Protocol:
+        allowed = named and self._allows(client)
+        if named and not (allowed or self._settings.users_from_anywhere):
+            return self.not_allowed(client, "allow")
         host = _host(client)
         place = counted_as(host) if host else None
-        if self._stopping:
-            return self._refusals.saying(replies.SHUTTING_DOWN)
-        if len(self._sessions) >= self._settings.max_connections:
-            self.log.warn("{host} is sent away: too many connections", host=host)
-            return self._refusals.saying(replies.TOO_MANY_CONNECTIONS)
-        if not allowed and self._strangers >= self._most_of_strangers:
-            why = "too many connections of clients that are not in master_relay.allow"
-            self.log.warn("{host} is sent away: {why}", host=host, why=why)
-            return self._refusals.saying(replies.TOO_MANY_CONNECTIONS)
-        most = self._settings.max_connections_per_address
-        if place and self._counts[place] >= most:
-            self.log.warn("{host} is sent away: too many connections from there", host=host)
-            return self._refusals.saying(replies.TOO_MANY_FROM_THERE)
+        if refusal := self._no_room(host, place, allowed=allowed):
+            return self._refusals.saying(refusal)
         own = settings_for(host, self._clients) if host else None
         tls = self._tls if own is None or own.starttls else None
-        session: Any = self.protocol(MECHANISMS if self._checker else {}, tls)
+        checker = self._checker if named else None
+        session: Any = self.protocol(MECHANISMS if checker else {}, tls)
         session.client_address = client
         session.login_in_clear = _is_local(client) and _is_local(connection)
         session.is_stranger = not allowed
+        if not named:
+            session.no_rights = replies.NO_CLIENT
         session.factory = self
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
         session.refused = partial(self._refused, session)
         session.ended_early = partial(self._ended_early, session)
-        desk = self._desk
+        policy = self._policy
         session.limits = self._limits
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
-            desk = attrs.evolve(desk, completes=own.submission_help)
+            policy = attrs.evolve(
+                policy, completes=own.submission_help, success_reports=own.success_reports
+            )
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
-        deliveries = MessageDeliveryFactory(desk, session.keyword)
         if allowed:
-            session.deliveryFactory = deliveries
-        if self._checker:
-            session.portal = portal(self._checker.at(place), deliveries)
+            session.deliveryFactory = MessageDeliveryFactory(policy, session.keyword)
+        if checker:
+            users = attrs.evolve(policy, success_reports=True)
+            deliveries = MessageDeliveryFactory(users, session.keyword)
+            session.portal = portal(checker.at(place), deliveries)
         if not allowed:
             self._strangers += 1
             session.ended.addCallback(self._stranger_gone)
         self._begun(session, place)
         return cast("Protocol", session)
 
-    def _begun(self, session: RelayESMTP, place: IPv4Address | IPv6Network | None) -> None:
+    def _no_room(self, host: str, place: Place | None, *, allowed: bool) -> Reply | None:
+        """Say why there is no room for a client; ``None``: there is."""
+        settings = self._settings
+        if self._stopping:
+            return replies.SHUTTING_DOWN
+        if len(self._sessions) >= settings.max_connections:
+            self.log.warn(
+                "{host} rejected: max_connections ({most}) reached",
+                host=host,
+                most=settings.max_connections,
+            )
+            return replies.TOO_MANY_CONNECTIONS
+        if not allowed and self._strangers >= self._most_of_strangers:
+            self.log.warn(
+                "{host} rejected: the part of max_connections ({most}) for clients that are not in"
+                " allow is used up",
+                host=host,
+                most=self._most_of_strangers,
+            )
+            return replies.TOO_MANY_CONNECTIONS
+        if place and self._counts[place] >= settings.max_connections_per_address:
+            self.log.warn(
+                "{host} rejected: max_connections_per_address ({most}) reached",
+                host=host,
+                most=settings.max_connections_per_address,
+            )
+            return replies.TOO_MANY_FROM_THERE
+        return None
+
+    def _begun(self, session: RelayESMTP, place: Place | None) -> None:
         self._sessions.add(session)
         session.ended.addCallback(lambda _: self._sessions.discard(session))
         if place:
@@ -148,7 +176,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def _stranger_gone(self, _: None) -> None:
         self._strangers -= 1
 
-    def _gone_from(self, place: IPv4Address | IPv6Network) -> None:
+    def _gone_from(self, place: Place) -> None:
         self._counts[place] -= 1
         if not self._counts[place]:
             del self._counts[place]
@@ -156,7 +184,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def _refused(self, session: RelayESMTP, reply: Reply) -> None:
         text = str(reply)
         self.log.info(
-            "{peer} is refused: {reply}{context}",
+            "{peer} rejected: {reply}{context}",
             peer=session.peer,
             reply=text,
             context=session.context(text),
@@ -170,20 +198,29 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             context=session.context(why),
         )
 
-    def allows(self, addr: IAddress | None) -> bool:
-        """Tell whether the allow list has an address; a local socket is guarded by its file."""
+    # Who may write to a local socket is for its file to say.
+
+    def _allows(self, addr: IAddress | None) -> bool:
         host = _host(addr)
         return not host or listed(host, self._settings.allow)
 
-    def not_allowed(self, addr: IAddress | None) -> Protocol:
-        """Return a protocol that says that the allow list has not the address."""
+    def is_proxy(self, addr: IAddress | None) -> bool:
+        """Tell whether an address may speak for others."""
         host = _host(addr)
-        self.log.info("{host} may not connect: it is not in master_relay.allow", host=host)
+        return not host or listed(host, self._settings.proxies)
+
+    def not_allowed(self, addr: IAddress | None, key: str) -> Protocol:
+        """Return a protocol that says that an address may not connect.
+
+        :param key: the list that lacks it.
+        """
+        host = _host(addr)
+        self.log.info("{host} rejected: not in [master_relay] {key}", host=host, key=key)
         return self._refusals.saying(replies.NOT_ALLOWED)
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP: see `submission.submit`."""
-        return Deferred.fromCoroutine(submit(self._desk, self._limits, envelope, content))
+        return Deferred.fromCoroutine(submit(self._policy, self._limits, envelope, content))
 
     def stop(self) -> Deferred[Any]:
         """End all sessions; those that are owed the reply to a message get it first.

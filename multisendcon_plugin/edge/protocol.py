@@ -128,7 +128,7 @@ class RelayESMTP(ESMTPSession):
         if self.deliveryFactory is not None:
             self.delivery = self.deliveryFactory.getMessageDelivery()
         if self.delivery is None:
-            raise ReplyError(replies.LOGIN_FIRST)
+            raise ReplyError(self.no_rights)
         return self.delivery.validateFrom(helo, origin)
 
     def unfinished(self) -> str:

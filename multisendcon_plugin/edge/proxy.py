@@ -1,13 +1,14 @@
 """Connections that come through a proxy, which says in a header whose they are.
 
 The PROXY protocol of HAProxy, versions 1 and 2.  With Twisted's own wrapper the session begins
-before the header is here; here it is built for the client that the header names.  Whoever connects
-has to be in the allow list himself, since he can name any client.
+before the header is here; here it is built for the client that the header names.  Only proxies may
+connect, since they can name any client; when they name none, the session can do nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, cast
 
@@ -38,11 +39,9 @@ class ProxyFactory(protocol.Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Return the reader of the header, or a protocol that says why there is none."""
-        if not self._sessions.allows(addr):
-            return self._sessions.not_allowed(addr)
-        return _HeaderReader(
-            lambda client: self._sessions.session_for(client or addr, addr), self._clock
-        )
+        if not self._sessions.is_proxy(addr):
+            return self._sessions.not_allowed(addr, "proxies")
+        return _HeaderReader(partial(self._sessions.session_behind, addr), self._clock)
 
 
 class _HeaderReader(protocol.Protocol):
@@ -59,7 +58,9 @@ class _HeaderReader(protocol.Protocol):
         self._input = b""
 
     def connectionMade(self) -> None:
-        self._too_late = self._clock.callLater(HEADER_WITHIN, self._hang_up, "it does not come")
+        self._too_late = self._clock.callLater(
+            HEADER_WITHIN, self._hang_up, f"not received within {HEADER_WITHIN:.0f} s"
+        )
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         if self._too_late.active():
@@ -83,7 +84,7 @@ class _HeaderReader(protocol.Protocol):
 
     def _hang_up(self, why: str) -> None:
         peer = str(getattr(self.transport.getPeer(), "host", "local"))
-        self.log.warn("no header of a proxy from {peer}: {why}", peer=peer, why=why)
+        self.log.warn("connection from {peer} closed: PROXY header {why}", peer=peer, why=why)
         self.transport.abortConnection()
 
 
@@ -91,7 +92,7 @@ def read_header(octets: bytes) -> tuple[IAddress | None, int] | None:
     """Read a header at the start of a connection.
 
     :return: the client and the size of the header, or ``None`` when more octets are needed.  The
-        client is ``None`` when the proxy speaks for itself.
+        client is ``None`` when the proxy names none.
     :raise ValueError: it is none, or cannot be read.
     """
     if octets.startswith(_SIGNATURE):
@@ -100,14 +101,14 @@ def read_header(octets: bytes) -> tuple[IAddress | None, int] | None:
         return _read_v1(octets)
     if _SIGNATURE.startswith(octets) or b"PROXY ".startswith(octets):
         return None
-    raise ValueError("it begins with something else")
+    raise ValueError("missing: the connection begins with something else")
 
 
 def _read_v1(octets: bytes) -> tuple[IAddress | None, int] | None:
     line, end, _ = octets[:_LONGEST_V1].partition(b"\r\n")
     if not end:
         if len(octets) >= _LONGEST_V1:
-            raise ValueError("it is too long")
+            raise ValueError("too long")
         return None
     size = len(line) + len(end)
     match line.decode("ascii").split(" "):
@@ -117,7 +118,7 @@ def _read_v1(octets: bytes) -> tuple[IAddress | None, int] | None:
             client = ip_address(source)
             if client.version == int(family[-1]) and "%" not in source:
                 return _address(client, int(port)), size
-    raise ValueError("it cannot be read")
+    raise ValueError("cannot be read")
 
 
 def _read_v2(octets: bytes) -> tuple[IAddress | None, int] | None:
@@ -126,15 +127,15 @@ def _read_v2(octets: bytes) -> tuple[IAddress | None, int] | None:
     command, family = octets[12:14]
     size = 16 + int.from_bytes(octets[14:16])
     if command not in (0x20, 0x21):
-        raise ValueError("its version or command is not known")
+        raise ValueError("has an unknown version or command")
     if len(octets) < size:
         return None
     width = _V2_ADDRESSES.get(family)
     if command == 0x20 or width is None:
-        # LOCAL, or no address of TCP: the connection is what it is.
+        # LOCAL, or no address of TCP: a health check, or nobody knows whose it is.
         return None, size
     if size < 16 + 2 * width + 4:
-        raise ValueError("it is too short")
+        raise ValueError("too short")
     client = ip_address(octets[16 : 16 + width])
     port = int.from_bytes(octets[16 + 2 * width : 18 + 2 * width])
     return _address(client, port), size

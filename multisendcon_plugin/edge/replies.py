@@ -63,11 +63,12 @@ WRONG_CREDENTIALS = Reply(535, "5.7.8", "username or password not accepted")
 TLS_FIRST = Reply(538, "5.7.11", "no login without TLS, say STARTTLS first")
 
 NOT_ALLOWED = Reply(554, "5.7.1", "this relay does not serve your address")
+NO_CLIENT = Reply(554, "5.7.1", "your proxy has not said whose connection this is")
 NEEDS_UTF8 = Reply(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8")
 TOO_LARGE = Reply(552, "5.3.4", "message too large")
 HEADER_TOO_LARGE = Reply(552, "5.3.4", "message header too large")
 TOO_MANY_AUTHORS = Reply(
     552, "5.3.4", "From:, Sender: and Reply-To: take up to 16 KiB, and 500 addresses each"
 )
-BAD_LINE_ENDS = Reply(550, "5.6.11", "message holds a bare CR, a bare LF or a NUL")
+BAD_LINE_ENDS = Reply(550, "5.6.11", "message contains a bare CR, a bare LF or a NUL")
 LOOP = Reply(554, "5.4.6", "too many Received fields: the mail goes round in circles")

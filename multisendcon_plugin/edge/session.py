@@ -63,11 +63,13 @@ class ESMTPSession(ESMTPWire):
     :ivar esmtp: the client has said EHLO, not HELO.
     :ivar login_in_clear: a login is possible without TLS.
     :ivar is_stranger: the client may do nothing but log in, soon and with few errors.
+    :ivar no_rights: what is said to its mails until then.
     """
 
     portal: Any = None
     login_in_clear = False
     is_stranger = False
+    no_rights = replies.LOGIN_FIRST
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
@@ -286,7 +288,7 @@ class ESMTPSession(ESMTPWire):
         self.when(login, lambda _: self._logged_in(user))
 
     def _logged_in(self, user: str) -> None:
-        self.log.info("{peer} has logged in as {user}", peer=self.peer, user=user)
+        self.log.info("{peer} logged in as {user}", peer=self.peer, user=user)
         self._no_stranger_now()
         self.say(replies.AUTHENTICATED)
 

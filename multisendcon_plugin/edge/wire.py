@@ -394,10 +394,20 @@ class ESMTPWire(smtp.ESMTP):
             text = error.resp if isinstance(error.resp, bytes) else str(error.resp).encode()
             return Reply.parse(error.code, text.splitlines())
         if isinstance(error, SpoolError):
-            self.log.error("a mail of {peer} is put off: {error}", peer=self.peer, error=error)
             full = isinstance(error, SpoolFullError)
-            return replies.SPOOL_FULL if full else replies.LOCAL_ERROR
-        self.log.failure("a command of {peer} could not be carried out", failure, peer=self.peer)
+            reply = replies.SPOOL_FULL if full else replies.LOCAL_ERROR
+            self.log.error(
+                "mail from {peer} temporarily rejected ({code}): {error}",
+                peer=self.peer,
+                code=reply.code,
+                error=error,
+            )
+            return reply
+        self.log.failure(
+            "internal error in a command of {peer} (a bug); traceback follows",
+            failure,
+            peer=self.peer,
+        )
         return replies.LOCAL_ERROR
 
     # Back-pressure: several reasons can stop the reading, all must be gone for it to go on.

@@ -95,7 +95,7 @@ class Login:
             text = "the server offers no login"
             return text if session.secure else f"{text} (it may do so with TLS)"
         if self._account.auth is Auth.AUTO:
-            return f"the server offers no login that we know, only {offered}"
+            return f"the server offers no login mechanism that the relay supports, only {offered}"
         return (
             f"the server does not offer {self._account.auth.mechanism} (see auth), only {offered}"
         )
@@ -139,7 +139,7 @@ async def _authenticate(session: AccountSender, mechanism: Auth) -> Reply:
     if reply.code != 334:
         return reply
     await session.ask(b"*", Phase.LOGIN)
-    return Reply(0, "4.7.0", f"the server does not keep to the rules of AUTH {mechanism.mechanism}")
+    return Reply(0, "4.7.0", f"the server breaks the protocol of AUTH {mechanism.mechanism}")
 
 
 #: Gives the response to a challenge; ``None``: the challenge makes no sense.

@@ -198,7 +198,10 @@ class AccountSender(smtp.ESMTPSender):
         """
         if self._replies or self._lines or self._buffer:
             raise SessionBrokenError(
-                Phase.TLS, Reply(0, "4.7.0", "octets came between the reply to STARTTLS and TLS")
+                Phase.TLS,
+                Reply(
+                    0, "4.7.0", "data arrived between the reply to STARTTLS and the TLS handshake"
+                ),
             )
         self.phase = Phase.TLS
         self._outlet.start_tls(self.context)
@@ -212,7 +215,7 @@ class AccountSender(smtp.ESMTPSender):
     def quit(self) -> None:
         """Say good-bye; a server that does not answer is hung up on."""
         if self.phase is Phase.CONTENT:
-            self.abort("the mail broke off")  # QUIT would be a part of it
+            self.abort("the transfer of the mail was cut off")  # QUIT would be a part of it
         elif self._lost is None and self.phase is not Phase.QUIT:
             self.say(b"QUIT")
             self._outlet.let_go()
@@ -268,7 +271,7 @@ class AccountSender(smtp.ESMTPSender):
         self._lines.append(text)
         if goes_on:
             if len(self._lines) > MOST_LINES:
-                self._not_smtp(b"a reply without end")
+                self._not_smtp(b"a reply that never ends")
             return
         lines, self._lines = self._lines, []
         # What the server offers is kept whole, as it gets into no log or report.
@@ -287,7 +290,7 @@ class AccountSender(smtp.ESMTPSender):
         said = self._masked(line) if self.phase is Phase.LOGIN else line
         seen = Reply.parse(0, [said[:80]]).text
         self._hand_on()  # what came before it in the segment holds
-        self.abort(f"this is no reply of an SMTP server: {seen or '(an empty line)'}")
+        self.abort(f"not a reply of an SMTP server: {seen or '(an empty line)'}")
 
     def _masked(self, line: bytes) -> bytes:
         """A server that repeats what it was told must not bring a secret into logs and reports."""
@@ -395,5 +398,5 @@ def _text(reason: Failure) -> str:
     if reason.check(ConnectionDone):
         return "the server closed the connection"
     if reason.check(ConnectionLost):
-        return "the connection broke off"
-    return f"the connection broke off: {reason.getErrorMessage()}"
+        return "the connection was lost"
+    return f"the connection was lost: {reason.getErrorMessage()}"

@@ -214,8 +214,8 @@ def test_its_log_is_the_relays(tmp_path, start, sink):
 
     namespace = re.escape("[multisendcon_plugin.edge.factory.RelayESMTPFactory#")
     for line in (
-        rf"{namespace}warn\] 127\.\S+ is sent away: too many connections from there",
-        rf"{namespace}info\] 127\.\S+ is refused: 550 ",
+        rf"{namespace}warn\] 127\.\S+ rejected: max_connections_per_address \(\d+\) reached",
+        rf"{namespace}info\] 127\.\S+ rejected: 550 ",
     ):
         until(lambda line=line: re.search(line, relay.said()), "it is logged", timeout=10)
 
@@ -291,7 +291,8 @@ class Everywhere(FrontRelay):
             "systemd:domain=INET:name=smtp",
             *([rf"tcp6:port={self.six}:interface=\:\:1"] if self.six else []),
         ]
-        super().__init__(folder, configuration, listen=listen)
+        settings = 'proxies = ["127.0.0.1"]'
+        super().__init__(folder, configuration, listen=listen, settings=settings)
 
     def command(self):
         wrapper = [sys.executable, "-c", HAND_OVER, self.address, str(self.activated)]
