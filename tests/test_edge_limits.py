@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.mail.interfaces import IMessageDeliveryFactory
 
 from multisendcon_plugin.configuration import MasterRelay, Users
-from multisendcon_plugin.edge import session
+from multisendcon_plugin.edge import session, wire
 from multisendcon_plugin.edge.session import (
     MOST_OTHER_COMMANDS,
     MOST_OTHER_COMMANDS_OF_STRANGERS,
@@ -18,7 +18,10 @@ from multisendcon_plugin.edge.wire import (
     COMMANDS_AT_A_TIME,
     CONTENT_READ,
     LAST_WORDS,
+    MOST_REFUSALS,
     READ_AHEAD,
+    REFUSED_AT_ONCE,
+    WAIT_OF_REFUSALS,
 )
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.password import PasswordHash
@@ -36,6 +39,7 @@ IDLE_TOO_LONG = ["421 4.4.2 nothing heard for too long, closing"]
 def chatty(monkeypatch):
     """Let clients say as much as they like, where something else is tested."""
     monkeypatch.setattr(session, "MOST_OTHER_COMMANDS", 10**6)
+    monkeypatch.setattr(wire, "REFUSED_AT_ONCE", 10**6)
 
 
 # Size.
@@ -199,6 +203,7 @@ REST_OF_A_MAIL = [
 ]
 
 
+@pytest.mark.usefixtures("chatty")
 @pytest.mark.parametrize("rest", REST_OF_A_MAIL)
 @pytest.mark.parametrize(
     "envelope",
@@ -305,6 +310,103 @@ def test_quit_is_heard_whatever_was_said_before():
     assert client.ask(b"QUIT") == ["221 2.0.0 good-bye"]
 
 
+# Refusals.
+
+SENDER, REFUSED = b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@no.example>"
+TOO_MANY_REFUSALS = "421 4.7.0 too many refusals and no mail, closing"
+FRUITLESS = {
+    "refused recipients": ([SENDER], [REFUSED]),
+    "recipients that cannot be read": ([SENDER], [b"RCPT TO:<b@@y.example>"]),
+    "too many recipients": ([SENDER, b"RCPT TO:<b@y.example>"], [b"RCPT TO:<c@y.example>"]),
+    "refused senders": ([], [SENDER + b" SIZE=99999999999"]),
+    "what follows a refused sender": ([SENDER + b" SIZE=99999999999"], [b"DATA"]),
+    "refused content": ([], [SENDER, b"RCPT TO:<b@y.example>", b"DATA", b"\0", b"."]),
+}
+
+
+def refusals_of(client, seconds):
+    """Return how many refusals are said in so long."""
+    said = sum(reply[0] in "45" for reply in client.replies())
+    for _ in range(round(seconds / WAIT_OF_REFUSALS)):
+        client.session.callLater.__self__.advance(WAIT_OF_REFUSALS)
+        client.catch_up()
+        said += sum(reply[0] in "45" for reply in client.replies())
+    return said
+
+
+@pytest.mark.parametrize(("before", "over_and_over"), FRUITLESS.values(), ids=FRUITLESS)
+def test_many_refusals_and_no_mail_become_slow_and_end_the_session(before, over_and_over):
+    """Once, such sessions had 17,000 refusals in a second, and their lines in the log."""
+    edge = Edge(account(recipients=["!*@no.example"]), max_recipients=1)
+    client = edge.client()
+    client.ask(*before)
+    client.send(b"".join(line + b"\r\n" for line in over_and_over * (MOST_REFUSALS + 10)))
+    at_once = refusals_of(client, 0)
+    assert REFUSED_AT_ONCE / 2 - COMMANDS_AT_A_TIME <= at_once <= REFUSED_AT_ONCE
+    assert refusals_of(client, 10) <= 10 / WAIT_OF_REFUSALS + COMMANDS_AT_A_TIME
+    assert not client.closed
+    at_last = refusals_of(client, MOST_REFUSALS * WAIT_OF_REFUSALS)
+    assert at_last <= MOST_REFUSALS - REFUSED_AT_ONCE - 10 / WAIT_OF_REFUSALS + 2
+    assert client.closed
+
+
+def test_the_last_word_is_that_there_were_too_many():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    client.session._refusals = MOST_REFUSALS - 2
+    client.ask(SENDER, *[REFUSED] * 5)
+    edge.clock.advance(WAIT_OF_REFUSALS)
+    assert client.replies()[-1] == TOO_MANY_REFUSALS
+    assert client.closed
+
+
+def test_a_mail_that_is_taken_forgives_refusals():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    for _ in range(20):
+        recipients = [*[b"b@no.example"] * (REFUSED_AT_ONCE - 10), b"b@y.example"]
+        assert client.send_mail(recipients=recipients)[0].startswith("250 2.0.0 queued")
+
+
+@pytest.mark.parametrize("give_up", [b"RSET", b"EHLO a", b"HELO a"])
+def test_recipients_that_are_given_up_count(give_up):
+    edge = Edge()
+    client = edge.client()
+    client.session._refusals = MOST_REFUSALS - 3
+    client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
+    assert not client.closed
+    replies = client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
+    assert replies[-1] == TOO_MANY_REFUSALS
+    assert client.closed
+
+
+def test_tls_is_not_begun_when_its_command_was_the_last():
+    client = Edge().client()
+    offer_security(client)
+    client.session._refusals = MOST_REFUSALS - 1
+    replies = client.ask(SENDER, b"RCPT TO:<b@y.example>", b"STARTTLS")
+    assert replies[-1] == TOO_MANY_REFUSALS
+    assert client.transport.tls is None
+
+
+def test_a_client_that_goes_while_its_refusal_waits_leaves_no_timer():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    client.session._refusals = REFUSED_AT_ONCE
+    assert client.ask(SENDER, REFUSED) == []
+    client.hang_up()
+    assert edge.clock.getDelayedCalls() == []
+
+
+def test_a_refusal_that_waits_is_said_before_the_session_is_ended():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    client.session._refusals = REFUSED_AT_ONCE
+    client.ask(SENDER, REFUSED)
+    client.session.stop()
+    assert [reply[:3] for reply in client.replies()] == ["250", "550", "421"]
+
+
 # Turns.
 
 
@@ -329,6 +431,7 @@ def test_in_one_turn_few_commands_are_carried_out(lines):
     turns = [len(done)]
     while len(done) < len(lines):
         edge.clock.advance(1)
+        assert len(client.replies()) >= turns[-1]
         turns.append(len(done) - sum(turns))
     assert turns == [COMMANDS_AT_A_TIME] * len(turns)
 

@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 
 from multisendcon_plugin.configuration import Users
 from multisendcon_plugin.edge.context import command_shown, context, shown
+from multisendcon_plugin.edge.guesses import PAUSE
 from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_WRONG_LOGINS
-from multisendcon_plugin.edge.users import PAUSE
 from multisendcon_plugin.password import PasswordHash
 from multisendcon_plugin.testing import Authority
 from tests.edge_clients import EXAMPLE_PEER, MAIL, Edge, MemoryTransport, account

@@ -47,6 +47,11 @@ READ_AHEAD = 65_536
 CONTENT_READ = 4 * READ_AHEAD
 #: Commands of one session in one turn of the reactor; then it is the turn of others.
 COMMANDS_AT_A_TIME = 50
+#: Refusals that are no errors, and recipients of mails that were given up, until a mail is taken:
+#: after so many, each refusal waits for so many seconds, and in the end the session is closed.
+REFUSED_AT_ONCE = 1_000
+MOST_REFUSALS = 10_000
+WAIT_OF_REFUSALS = 0.1
 #: Seconds that a client may take to read the last reply before it is cut off.
 LAST_WORDS = 10.0
 #: How each handshake begins, of the versions that there are.
@@ -86,6 +91,7 @@ class ESMTPWire(smtp.ESMTP):
         self._closing = False
         self._nothing_follows = False
         self._errors = 0
+        self._refusals = 0
         self._not_reading: set[str] = set()
         self._in_handshake = False
         self._said_starttls = False
@@ -186,6 +192,8 @@ class ESMTPWire(smtp.ESMTP):
 
     def start_tls(self) -> None:
         """Go on inside TLS, after the reply that says so."""
+        if self._closing:
+            return
         self._flush()
         self._in_handshake = self._said_starttls = True
         self._outlet.start_tls(self.ctx)
@@ -331,6 +339,7 @@ class ESMTPWire(smtp.ESMTP):
 
     def _pause_is_over(self) -> None:
         self._pause = None
+        self._flush()
         self._go_on(None)
 
     def _end_pause(self) -> None:
@@ -357,7 +366,7 @@ class ESMTPWire(smtp.ESMTP):
         self.say(Reply.parse(code, message.splitlines()))
 
     def _flush(self) -> None:
-        if self._output and not self._pause:
+        if self._output and not (self._pause or self._closing):
             octets = b"".join(self._output)
             self._output.clear()
             self._outlet.write(octets)
@@ -371,6 +380,17 @@ class ESMTPWire(smtp.ESMTP):
             if self._errors >= self.limits.errors:
                 why = f"max_errors ({self.limits.errors}) reached"
                 self.close_with(replies.TOO_MANY_ERRORS, why)
+            return
+        self.in_vain(1)
+        if self._refusals > REFUSED_AT_ONCE:
+            self.pause(WAIT_OF_REFUSALS)
+
+    def in_vain(self, number: int) -> None:
+        """Count what was done for mails that are not taken."""
+        self._refusals += number
+        if self._refusals >= MOST_REFUSALS:
+            why = f"{MOST_REFUSALS} refused recipients and no mail that was taken"
+            self.close_with(replies.TOO_MANY_REFUSALS, why)
 
     def is_error(self, reply: Reply) -> bool:
         """Tell whether a refusal counts for `Limits.errors`."""
