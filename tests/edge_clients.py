@@ -98,6 +98,13 @@ class Client:
 
     def send(self, octets):
         self.session.dataReceived(octets)
+        self.catch_up()
+
+    def catch_up(self):
+        """Let the turns of the reactor pass that the session takes for what it has got."""
+        session = self.session
+        while (pause := getattr(session, "_pause", None)) and pause.getTime() <= pause.seconds():
+            session.callLater.__self__.advance(0)
 
     def replies(self):
         """Return the lines of all replies that came since the last time."""
@@ -289,8 +296,8 @@ class Edge:
         self.clock.advance(1_700_000_000)
         self.intake = Intake(self.clock)
         settings.setdefault("hostname", "relay.example")
-        if "allow" in settings:
-            settings["allow"] = tuple(map(ip_network, settings["allow"]))
+        for key in settings.keys() & {"allow", "proxies"}:
+            settings[key] = tuple(map(ip_network, settings[key]))
         self.factory = RelayESMTPFactory(
             MasterRelay(**settings),
             AccountRegistry(accounts or [account()]),

@@ -220,7 +220,7 @@ class ClientLogins(LiveRelayTestCase):
 
     async def test_behind_a_proxy(self):
         listen = "haproxy:tcp:port=0:interface=127.0.0.1"
-        self.start(listen, allow='["127.0.0.1", "192.0.2.1"]')
+        self.start(listen, allow='["192.0.2.1"]', proxies='["127.0.0.1"]')
 
         def conversation(port):
             with _Proxied("PROXY TCP4 192.0.2.1 127.0.0.1 4711 25\r\n", port) as client:
@@ -236,11 +236,46 @@ class ClientLogins(LiveRelayTestCase):
         assert b" with ESMTPSA id " in await self.trace()
 
     async def test_a_client_that_a_proxy_names_has_to_be_allowed(self):
-        self.start("haproxy:tcp:port=0:interface=127.0.0.1")
+        self.start("haproxy:tcp:port=0:interface=127.0.0.1", proxies='["127.0.0.1"]')
 
         def conversation(port):
             with pytest.raises(smtplib.SMTPConnectError) as caught:
                 _Proxied("PROXY TCP4 192.0.2.1 127.0.0.1 4711 25\r\n", port)
+            return caught.value.smtp_code
+
+        assert await self.talk(conversation) == 554
+
+    async def test_a_proxy_that_names_no_client_relays_nothing(self):
+        """Before, its own address counted: 6 of 6 mails left without a login."""
+        self.start("haproxy:tcp:port=0:interface=127.0.0.1", proxies='["127.0.0.1"]')
+        signature = "\r\n\r\n\0\r\nQUIT\n"
+        headers = (
+            "PROXY UNKNOWN\r\n",
+            "PROXY UNKNOWN 192.0.2.1 127.0.0.1 4711 25\r\n",
+            signature + "\x20\0\0\0",
+            signature + "\x21\0\0\0",
+            signature + "\x21\x31\0\xd8" + 216 * "\0",
+        )
+
+        def conversation(port):
+            for header in headers:
+                with _Proxied(header, port) as client:
+                    with pytest.raises(smtplib.SMTPSenderRefused) as caught:
+                        client.sendmail(SENDER, [RECIPIENT], CONTENT)
+                    assert caught.value.smtp_code == 554
+                    client.starttls(context=self.context())
+                    client.ehlo()
+                    assert not client.has_extn("AUTH")
+
+        await self.talk(conversation)
+
+    async def test_a_client_that_is_no_proxy_speaks_for_itself_alone(self):
+        """Before, any client in allow could name any address."""
+        self.start("haproxy:tcp:port=0:interface=127.0.0.1", proxies='["192.0.2.1"]')
+
+        def conversation(port):
+            with pytest.raises(smtplib.SMTPConnectError) as caught:
+                _Proxied("PROXY TCP4 127.0.0.1 127.0.0.1 4711 25\r\n", port)
             return caught.value.smtp_code
 
         assert await self.talk(conversation) == 554
@@ -255,7 +290,7 @@ class _Proxied(smtplib.SMTP):
     """A client whose connection begins with the header of a proxy."""
 
     def __init__(self, header, port):
-        self._header = header.encode()
+        self._header = header.encode("latin-1")
         super().__init__("127.0.0.1", port, "client.example", timeout=20)
 
     def _get_socket(self, host, port, timeout):

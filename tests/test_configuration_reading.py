@@ -271,7 +271,7 @@ LOOP = " is this relay itself, so mail would loop; name the server that comes ne
     ],
 )
 def test_a_server_that_is_this_relay_is_a_loop(listen, server, port):
-    endpoint = f"\n[master_relay]\nlisten = ['{listen}', 'unix:/run/x']"
+    endpoint = f"\n[master_relay]\nlisten = ['{listen}', 'unix:/run/x']\nproxies = ['192.0.2.9']"
     account = document(server=f'"{server}"', port=str(port), local_address='"192.0.2.10"')
     assert faults(account + endpoint) == [
         f'multisendcon.toml, line 3, [[account]] "Sales", server: "{server}" with port {port}{LOOP}'
@@ -280,6 +280,29 @@ def test_a_server_that_is_this_relay_is_a_loop(listen, server, port):
     if server != "192.0.2.10":
         assert faults(report) == [
             f'multisendcon.toml, line 5, [ndr], server: "{server}" with port {port}{LOOP}'
+        ]
+
+
+@pytest.mark.parametrize(
+    ("listen", "faulty"),
+    [
+        ("haproxy:tcp:25", True),
+        (r"haproxy:tcp6:port=25:interface=\:\:1", True),
+        ("haproxy:systemd:domain=INET:name=smtp", True),
+        ("tcp:25", False),
+        ("ssl:465", False),
+        # Who may write to a local socket is for its file to say.
+        ("haproxy:unix:/run/x", False),
+        ("haproxy:systemd:domain=UNIX:name=smtp", False),
+    ],
+)
+def test_a_port_for_proxies_has_to_know_them(listen, faulty):
+    for proxies, found in [("", faulty), ("proxies = []", faulty), ("proxies = ['::1']", False)]:
+        relay = f"\n[master_relay]\n{proxies}\nlisten = ['{listen}']"
+        assert faults(document() + relay) == [
+            f'multisendcon.toml, line 6, [master_relay], listen: "{shown}" needs the addresses of'
+            " the proxies; set proxies"
+            for shown in [listen.replace("\\", "\\\\")] * found
         ]
 
 

@@ -38,6 +38,7 @@ IN_WORDS = {
             "tls_ca": "unset, those of the system",
             "tls_name": 'unset, the name of "server"',
             "tls_fingerprint": "unset, any certificate that can be verified",
+            "tls_ciphers": "unset, those of TLS 1.3, and ECDHE with AES-GCM or ChaCha20",
             "tls_client_certificate": "unset, none is shown",
             "tls_client_key": "unset, it is in the file of the certificate",
         }.items()

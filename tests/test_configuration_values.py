@@ -527,8 +527,8 @@ def test_a_bad_value_is_told_with_its_place_and_what_would_be_right(table, key, 
 
 
 GOOD = [
-    ("master_relay", "listen", r"['haproxy:tcp:2500:127.0.0.1', 'tcp6:25:interface=\:\:1']",
-     ("haproxy:tcp:2500:127.0.0.1", r"tcp6:25:interface=\:\:1")),
+    ("master_relay", "listen", r"['haproxy:unix:/run/x', 'tcp6:25:interface=\:\:1']",
+     ("haproxy:unix:/run/x", r"tcp6:25:interface=\:\:1")),
     ("master_relay", "listen", "['tcp:port=0', 'tcp:65535', 'unix:/run/x', 'tls:/etc/certs']",
      ("tcp:port=0", "tcp:65535", "unix:/run/x", "tls:/etc/certs")),
     ("master_relay", "listen", "['systemd:domain=INET:name=smtp']",
@@ -536,6 +536,8 @@ GOOD = [
     ("master_relay", "listen", "['ssl:465:privateKey=a=b.pem']", ("ssl:465:privateKey=a=b.pem",)),
     ("master_relay", "allow", '["10.0.0.0/8", "2001:db8::7"]',
      (ip_network("10.0.0.0/8"), ip_network("2001:db8::7"))),
+    ("master_relay", "proxies", "[]", ()),
+    ("master_relay", "proxies", '["10.0.0.1"]', (ip_network("10.0.0.1"),)),
     ("master_relay", "hostname", '"Relay-1.example.com"', "Relay-1.example.com"),
     ("master_relay", "hostname", '"localhost"', "localhost"),
     ("master_relay", "max_message_size", "1024", 1024),

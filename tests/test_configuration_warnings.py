@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from configuration_examples import Paper, document, read
+from configuration_examples import Paper, bound, document, read
 
 from multisendcon_plugin import configuration
 
@@ -17,7 +17,7 @@ SALES = '[[account]] "Sales", helo_domain'
 
 
 def warnings(text, machine="relay.example.com"):
-    return configuration.warnings(read(text, Paper(name=machine)), now=0)
+    return configuration.warnings(read(bound(text), Paper(name=machine)), now=0)
 
 
 @pytest.mark.parametrize("name", ["relay", "localhost", "localhost.localdomain", "RELAY.localhost"])

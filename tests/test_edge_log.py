@@ -431,7 +431,8 @@ UNKNOWN_CA = bytes.fromhex("15030300020230")
         ),
         (
             lambda: hello(SSL.TLS1_2_VERSION, b"ECDHE-RSA-AES128-GCM-SHA256"),
-            FAILED + "client and server have no cipher in common",
+            FAILED + "client and server have no cipher in common (minimum_tls of [[client]]"
+            " allows older ones)",
         ),
         (
             lambda: hello(SSL.TLS1_2_VERSION) + UNKNOWN_CA,

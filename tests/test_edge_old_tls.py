@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.address import IPv4Address, UNIXAddress
 
@@ -37,12 +37,12 @@ class Wrapper:
         self.wrappedProtocol = session
 
 
-def spoken(server, version):
+def spoken(server, version, ciphers=b"ALL"):
     """Shake hands with a client that knows one version; return it, or `None`."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(VERSIONS[version])
     context.set_max_proto_version(VERSIONS[version])
-    context.set_cipher_list(b"ALL:@SECLEVEL=0")
+    context.set_cipher_list(ciphers + b":@SECLEVEL=0")
     client = SSL.Connection(context, None)
     client.set_connect_state()
     server.set_accept_state()
@@ -106,6 +106,31 @@ def test_old_versions_are_for_the_clients_that_are_listed(edge, host, versions):
     client.ask(b"STARTTLS")
     tls = client.transport.tls
     assert all_spoken(lambda: tls.serverConnectionForTLS(Wrapper(client.session))) == versions
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "sound"),
+    [
+        (b"ECDHE+AESGCM", True),
+        (b"ECDHE+CHACHA20", True),
+        (b"ECDHE+AES:!AESGCM:!AESCCM", False),  # CBC
+        (b"DHE+AESGCM", False),
+        (b"kRSA+AESGCM", False),  # no forward secrecy
+        (b"aNULL", False),
+    ],
+)
+def test_old_ciphers_are_for_the_clients_that_are_listed(edge, ciphers, sound):
+    client = edge.client(peer=OTHER)
+    client.ask(b"EHLO x")
+    client.ask(b"STARTTLS")
+    server = client.transport.tls.serverConnectionForTLS(Wrapper(client.session))
+    assert bool(spoken(server, "TLSv1.2", ciphers)) is sound
+    client.session.minimum_tls = MinimumTls.TLS_1_1
+    server = client.transport.tls.serverConnectionForTLS(Wrapper(client.session))
+    # Anonymous ciphers are for nobody; without ECDHE, the key has to be of RSA.
+    is_rsa = server.get_certificate().get_pubkey().type() == crypto.TYPE_RSA
+    expected = ciphers != b"aNULL" and (b"ECDHE" in ciphers or is_rsa)
+    assert bool(spoken(server, "TLSv1.2", ciphers)) is expected
 
 
 def test_a_renewed_certificate_is_for_old_versions_too(tmp_path):

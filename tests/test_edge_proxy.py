@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_edge_logins import USERS
 from test_edge_security import AUTHENTICATED, TLSContext, plain
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import ISSLTransport
 from twisted.logger import capturedLogs, formatEvent
 
@@ -22,6 +22,13 @@ PROXY = IPv4Address("TCP", "10.0.0.1", 1)
 HERE = IPv4Address("TCP", "127.0.0.1", 1)
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 NOT_ALLOWED = "554 5.7.1 this relay does not serve your address\r\n"
+
+
+NO_CLIENT = "554 5.7.1 your proxy has not said whose connection this is\r\n"
+
+
+def address(host):
+    return (IPv6Address if ":" in host else IPv4Address)("TCP", host, 1)
 
 
 def v1(client="192.0.2.1", family="TCP4", to="10.0.0.2"):
@@ -123,7 +130,8 @@ class Connection:
 
 
 def edge_with(**settings):
-    edge = Edge(**({"users": USERS, "allow": ["10.0.0.1", "192.0.2.1"]} | settings))
+    defaults = {"users": USERS, "allow": ["192.0.2.1"], "proxies": ["10.0.0.1", "127.0.0.1"]}
+    edge = Edge(**(defaults | settings))
     edge.factory._tls = TLSContext()
     return edge
 
@@ -162,11 +170,77 @@ def test_the_allow_list_is_about_the_client(edge):
 
 
 @pytest.mark.parametrize("anywhere", [True, False])
-def test_nobody_who_is_not_in_the_allow_list_may_name_a_client(anywhere):
-    edge = edge_with(users_from_anywhere=anywhere)
-    connection = Connection(edge, IPv4Address("TCP", "198.51.100.1", 1))
-    assert connection.says() == NOT_ALLOWED
-    assert connection.transport.disconnecting
+@pytest.mark.parametrize("peer", ["192.0.2.1", "198.51.100.1", "10.0.0.2", "::ffff:192.0.2.1"])
+def test_nobody_but_a_proxy_may_name_a_client(anywhere, peer):
+    connection = Connection(edge_with(users_from_anywhere=anywhere), address(peer))
+    with capturedLogs() as events:
+        again = Connection(edge_with(users_from_anywhere=anywhere), address(peer))
+    for each in (connection, again):
+        assert each.says() == NOT_ALLOWED
+        assert each.transport.disconnecting
+    assert [formatEvent(event) for event in events] == [
+        f"{peer} rejected: not in [master_relay] proxies"
+    ]
+
+
+def test_without_proxies_nobody_speaks_for_others():
+    for peer in ("127.0.0.1", "192.0.2.1"):
+        edge = edge_with(proxies=[], allow=["127.0.0.1", "192.0.2.1"])
+        assert Connection(edge, address(peer)).says() == NOT_ALLOWED
+
+
+@pytest.mark.parametrize("peer", ["10.9.9.9", "::ffff:10.9.9.9", "2001:db8::9"])
+def test_proxies_may_be_a_network(peer):
+    edge = edge_with(proxies=["10.0.0.0/8", "2001:db8::/64"])
+    connection = Connection(edge, address(peer))
+    connection.send(v1())
+    assert connection.says().startswith("220")
+
+
+def test_who_may_write_to_a_local_socket_is_for_its_file_to_say():
+    connection = Connection(edge_with(proxies=[]), UNIXAddress(None))
+    connection.send(v1() + b"EHLO x\r\nMAIL FROM:<a@x.example>\r\n")
+    assert connection.says().endswith("250 2.1.0 sender ok\r\n")
+    unnamed = Connection(edge_with(proxies=[]), UNIXAddress(None))
+    unnamed.send(b"PROXY UNKNOWN\r\nEHLO x\r\nMAIL FROM:<a@x.example>\r\n")
+    assert unnamed.says().endswith(NO_CLIENT)
+
+
+@pytest.mark.parametrize("header", [header for header, client in HEADERS if client is None])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"allow": ["10.0.0.1"]}, {"users_from_anywhere": True}, {"allow": ["0.0.0.0/0", "::/0"]}],
+)
+@pytest.mark.parametrize("peer", [PROXY, HERE])
+def test_a_connection_that_the_proxy_does_not_name_is_greeted_and_may_do_nothing(
+    header, settings, peer
+):
+    edge = edge_with(**settings)
+    connection = Connection(edge, peer)
+    connection.send(header + b"EHLO x\r\n")
+    greeting = connection.says()
+    assert greeting.startswith("220 relay.example ESMTP ready\r\n250-")
+    assert "AUTH" not in greeting
+    connection.send(plain("joe", "secret") + b"\r\n")
+    assert connection.says().startswith("502 ")
+    connection.send(b"MAIL FROM:<a@x.example>\r\n")
+    assert connection.says() == NO_CLIENT
+    connection.send(b"STARTTLS\r\n")
+    assert ISSLTransport.providedBy(connection.transport)
+    connection.says()
+    connection.send(b"EHLO x\r\n")
+    assert "AUTH" not in connection.says()
+    connection.send(b"MAIL FROM:<>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n")
+    assert connection.says().startswith(NO_CLIENT + "503 ")
+    assert edge.messages == []
+
+
+def test_a_proxy_has_rights_of_its_own_where_it_connects_as_a_client():
+    edge = edge_with(allow=["10.0.0.1"])
+    connection = Connection(edge)
+    connection.send(v1("10.0.0.1") + b"EHLO x\r\nMAIL FROM:<a@x.example>\r\n")
+    assert connection.says().endswith("250 2.1.0 sender ok\r\n")
+    assert edge.client(peer=PROXY).send_mail()[0].startswith("250")
 
 
 def test_a_stranger_behind_a_proxy_is_a_stranger():
@@ -176,7 +250,7 @@ def test_a_stranger_behind_a_proxy_is_a_stranger():
 
 
 def test_connections_are_counted_by_client():
-    edge = edge_with(max_connections_per_address=1)
+    edge = edge_with(max_connections_per_address=1, allow=["10.0.0.1", "192.0.2.1"])
     for client in ("10.0.0.1", "192.0.2.1"):
         connection = Connection(edge)
         connection.send(v1(client))

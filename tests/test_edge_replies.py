@@ -16,12 +16,12 @@ from multisendcon_plugin import edge as room
 from multisendcon_plugin.configuration import Users
 from multisendcon_plugin.edge import replies
 from multisendcon_plugin.edge.delivery import MOST_PASSES
-from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_WRONG_LOGINS
+from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_OTHER_COMMANDS, MOST_WRONG_LOGINS
 from multisendcon_plugin.edge.users import MOST_WAITING, UserChecker
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.password import PasswordHash
 from multisendcon_plugin.reply import Reply
-from tests.edge_clients import MAIL, Edge, account, chunk, offer_security
+from tests.edge_clients import MAIL, Client, Edge, account, chunk, offer_security
 
 SENDER = b"MAIL FROM:<a@x.example>"
 RECIPIENT = b"RCPT TO:<b@y.example>"
@@ -86,6 +86,12 @@ def ask_for_login():
     return client.ask(SENDER)
 
 
+def ask_unnamed():
+    factory = Edge().factory
+    factory.buildProtocol = lambda peer: factory.session_behind(peer, None)
+    return Client(factory).ask(SENDER)
+
+
 def ask_for_tls():
     client = Edge().client()
     offer_security(client)
@@ -118,6 +124,7 @@ SCENES = {
     "IDLE_TOO_LONG": lambda: wait(1, idle_timeout=1),
     "MAIL_TOO_SLOW": lambda: wait(1, SENDER, transaction_timeout=1),
     "TOO_MANY_ERRORS": lambda: ask(b"FOO", max_errors=1),
+    "TOO_MANY_COMMANDS": lambda: ask(*[b"NOOP"] * (MOST_OTHER_COMMANDS + 1)),
     "NOT_THE_WEB": lambda: ask(b"GET / HTTP/1.1"),
     "TOO_MANY_CONNECTIONS": lambda: connect_twice(max_connections=1),
     "TOO_MANY_FROM_THERE": lambda: connect_twice(max_connections_per_address=1),
@@ -154,6 +161,7 @@ SCENES = {
     "WRONG_CREDENTIALS": lambda: ask_secured(WRONG_LOGIN),
     "TLS_FIRST": ask_for_tls,
     "NOT_ALLOWED": lambda: Edge(allow=["192.0.2.0/24"]).client().greeting,
+    "NO_CLIENT": ask_unnamed,
     "NEEDS_UTF8": lambda: ask("MAIL FROM:<ä@x.example>".encode()),
     "TOO_LARGE": lambda: ask(SENDER + b" SIZE=101", max_message_size=100),
     "HEADER_TOO_LARGE": lambda: send(b"a: b\r\n" * 1000, max_header_size=1000),

@@ -19,7 +19,7 @@ SESSION = b"EHLO client.example\r\n" + 2 * MAIL
 class HalfClose(LiveRelayTestCase):
     def start(self, listen):
         self.far = self.provider()
-        self.relay(account("All", self.far), listen=(listen,))
+        self.relay(account("All", self.far), listen=(listen,), settings='proxies = ["127.0.0.1"]')
 
     async def talk(self, family, address, before=b""):
         """Return all replies; the server has closed the connection."""

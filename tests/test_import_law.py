@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 LAW = (
     # Values and rules; pure.
     ("errors", "dsn", "reply", "phase", "tokens", "backoff", "password", "secret", "numbering"),
-    ("address", "envelope", "failure", "hostname", "fullness", "escaping"),
+    ("address", "envelope", "failure", "hostname", "fullness", "escaping", "ciphers"),
     ("masks", "message", "display_name"),
     ("account", "attempt", "plain", "mailboxes"),
     ("header",),
@@ -38,7 +38,12 @@ LAW = (
 )
 PURE = {room for line in LAW[:8] for room in line}
 #: Read files, for the rest of their room.
-IMPURE_MODULES = {"configuration.file", "configuration.warnings", "hostname"}
+IMPURE_MODULES = {
+    "configuration.file",
+    "configuration.permissions",
+    "configuration.warnings",
+    "hostname",
+}
 #: What knows the time, the machine or the network, or is not the same twice.
 WORLD = {
     *("OpenSSL", "asyncio", "datetime", "fcntl", "os", "pathlib", "random", "secrets", "select"),

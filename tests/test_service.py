@@ -84,8 +84,11 @@ class Listening(ServiceTestCase):
         with logged() as log:
             relay.privilegedStartService()
         self.addCleanup(relay.stopService)
-        [warning] = log.texts(LogLevel.warn)
-        assert warning.startswith('[master_relay], hostname: "relay" is not a fully qualified name')
+        hostname, senders = log.texts(LogLevel.warn)
+        assert senders.startswith('[[account]] "All", senders: is not set')
+        assert hostname.startswith(
+            '[master_relay], hostname: "relay" is not a fully qualified name'
+        )
 
     def test_it_listens_where_it_says(self):
         relay = self.listening_on(
@@ -100,7 +103,7 @@ class Listening(ServiceTestCase):
     def test_as_many_clients_may_wait_as_the_string_says_else_as_the_system_allows(self):
         reactor = MemoryReactorClock()
         text = 'listen = ["tcp:2500:127.0.0.1", "tcp:2501:127.0.0.1:7", "haproxy:tcp6:2502"]'
-        text = f"[master_relay]\n{text}\n" + account("All", server="127.0.0.9")
+        text = f'[master_relay]\n{text}\nproxies = ["::1"]\n' + account("All", server="127.0.0.9")
         RelayService(parse(text), reactor).privilegedStartService()
         assert [(port, backlog) for port, _, backlog, _ in reactor.tcpServers] == [
             (2500, BACKLOG),

@@ -49,6 +49,7 @@ def twistd(folder, *arguments):
 
 def write(folder, listen="tcp:port=0:interface=127.0.0.1", *accounts, name="relay.toml"):
     text = f'[master_relay]\nlisten = ["{listen}"]\nhostname = "relay.example"\n'
+    text += 'proxies = ["127.0.0.1"]\n'
     text += '[spool]\npath = "spool"\n'
     (folder / name).write_text(text + "".join(accounts or [account("A", server="127.0.0.9")]))
 

@@ -69,6 +69,11 @@ class Endpoint:
         return self.prefix in _SECURE
 
     @property
+    def local(self) -> bool:
+        """Its connections come by a file of this machine, and have no address."""
+        return self.prefix == "unix" or self.parameters.get("domain") == "UNIX"
+
+    @property
     def port(self) -> int | None:
         """The TCP port; ``None`` when the string names none."""
         return int(self.parameters["port"]) if "port" in self.parameters else None

@@ -10,12 +10,15 @@ import os
 from pathlib import Path
 
 import attrs
+from OpenSSL import SSL
 
+from ..ciphers import with_certificates
 from ..errors import ConfigurationError
 from ..hostname import own_hostname
 from . import reading
 from .certificate import ServerCertificate, parse_certificate
 from .faults import InvalidValueError, shown
+from .permissions import check_closed
 from .surroundings import Surroundings
 from .values import Configuration
 
@@ -29,7 +32,10 @@ def load(path: str | os.PathLike[str]) -> Configuration:
     """
     origin = os.fspath(path)
     try:
+        check_closed(origin, "it")
         data = Path(path).read_bytes()
+    except InvalidValueError as invalid:
+        raise ConfigurationError([f"{origin}: {reason}" for reason in invalid.args]) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError([f"{origin}: cannot be read: {_reason(error)}"]) from None
     try:
@@ -39,7 +45,9 @@ def load(path: str | os.PathLike[str]) -> Configuration:
         line = data.count(b"\n", 0, error.start) + 1
         fault = f"{origin}, line {line}: is not UTF-8; save the file in this encoding"
         raise ConfigurationError([fault]) from None
-    return reading.parse(text, origin, ThisMachine(Path(path).absolute().parent))
+    absolute = Path(path).absolute()
+    configuration = reading.parse(text, origin, ThisMachine(absolute.parent))
+    return attrs.evolve(configuration, path=str(absolute))
 
 
 def parse(
@@ -82,6 +90,10 @@ class ThisMachine(Surroundings):
             )
         return absolute
 
+    def check_folder(self, path: str) -> None:
+        """Look at a folder that need not exist."""
+        check_closed(self.path(path), f"the folder {shown(path)}")
+
     def readable(self, path: str) -> str:
         """Return the absolute path of a file that can be read."""
         self._first_line(path, f"the file {shown(path)}")
@@ -90,7 +102,9 @@ class ThisMachine(Surroundings):
     def text(self, path: str) -> str:
         """Return the text of a file."""
         what = f"the file {shown(path)}"
-        return _text(_content(self.path(path), what), what)
+        content = _content(self.path(path), what)
+        check_closed(self.path(path), what)
+        return _text(content, what)
 
     def is_file(self, path: str) -> bool:
         """Tell whether a path is that of a regular file."""
@@ -99,6 +113,16 @@ class ThisMachine(Surroundings):
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files."""
         _read_certificate(certificate, key)
+
+    def check_ciphers(self, words: str) -> None:
+        """Look whether OpenSSL takes a list of ciphers, and finds one that we use."""
+        try:
+            SSL.Context(SSL.TLS_CLIENT_METHOD).set_cipher_list(with_certificates(words))
+        except (SSL.Error, UnicodeEncodeError):
+            raise InvalidValueError(
+                f"{shown(words)} is not a list of ciphers, or has none with certificates; see"
+                ' "openssl ciphers -v", and write for example "ECDHE+AES"'
+            ) from None
 
     def secret_file(self, path: str) -> str:
         """Return the first line of a file."""
@@ -131,9 +155,11 @@ class ThisMachine(Surroundings):
     def _first_line(self, path: str, what: str) -> bytes:
         try:
             with Path(self.path(path)).open("rb") as file:
-                return file.readline().rstrip(b"\r\n")
+                line = file.readline().rstrip(b"\r\n")
         except (OSError, ValueError) as error:
             raise InvalidValueError(f"{what} cannot be read: {_reason(error)}") from None
+        check_closed(self.path(path), what)
+        return line
 
 
 def load_certificate(certificate: str, key: str | None) -> ServerCertificate:

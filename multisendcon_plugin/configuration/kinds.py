@@ -111,6 +111,17 @@ def fingerprint(value: object) -> str:
     )
 
 
+def ciphers(surroundings: Surroundings) -> Callable[[object], str]:
+    """Return a converter for a list of ciphers, as OpenSSL takes it."""
+
+    def convert(value: object) -> str:
+        words = text(value)
+        surroundings.check_ciphers(words)
+        return words
+
+    return convert
+
+
 def users(surroundings: Surroundings) -> Callable[[object], Users]:
     """Return a converter for the path of a file of users."""
 
@@ -154,7 +165,8 @@ def secret(surroundings: Surroundings) -> Callable[[object], Secret]:
             # The environment stays as it is, and a pipe would never end a second time.
             if source == "env" or (source == "file" and not surroundings.is_file(place)):
                 return password
-            return StoredSecret(password, partial(read_again, source, place))
+            path = surroundings.path(place) if source == "file" else None
+            return StoredSecret(password, partial(read_again, source, place), path)
         raise InvalidValueError(
             'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
             ' { credential = "NAME" }'

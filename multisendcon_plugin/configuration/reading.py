@@ -71,16 +71,20 @@ def read(
     clients, accounts = arrays["client"], arrays["account"]
     faults += _name_this_machine(master_relay, surroundings)
     faults += _certificate(master_relay, "tls_certificate", "tls_key", surroundings)
+    faults += _spool_folders(singles["spool"], surroundings)
     for section in (*accounts, ndr):
         faults += _certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
     faults += broken_rules(master_relay, ndr, accounts)
     if faults:
         raise ConfigurationError(sentences(faults, origin, text))
+    # An environment variable or a file is a table; and "" is no password.
+    passwords = [section.given.get("password") for section in (*accounts, ndr)]
     _complete(master_relay, clients, ndr, accounts)
     return Configuration(
         **{name: section.build() for name, section in singles.items()},
         clients=tuple(client.build() for client in clients),
         accounts=tuple(account.build() for account in accounts),
+        has_secrets=any(isinstance(each, str) and each for each in passwords),
     )
 
 
@@ -139,6 +143,19 @@ def _certificate(
         surroundings.check_certificate(section.value(certificate), section.value(key))
     except InvalidValueError as invalid:
         return [section.fault(certificate, reason) for reason in invalid.args]
+    return []
+
+
+def _spool_folders(spool: Section, surroundings: Surroundings) -> list[Fault]:
+    """Look at the folders in which mail waits, also where the file leaves them as they are."""
+    if not spool.sound("path"):
+        return []
+    path = spool.value("path")
+    try:
+        for folder in (path, f"{path}/content"):
+            surroundings.check_folder(folder)
+    except InvalidValueError as invalid:
+        return [spool.fault("path", reason) for reason in invalid.args]
     return []
 
 

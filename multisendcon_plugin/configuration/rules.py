@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from ..account import NullSender, Tls
-from .endpoints import Endpoint, parse_endpoint
+from .endpoints import PROXY, Endpoint, parse_endpoint
 from .faults import Fault, nearest, shown
 from .section import Section
 from .values import ReportTo
@@ -33,6 +33,7 @@ def broken_rules(
         yield Fault(reason="every [[account]] has enabled = false; enable at least one")
     yield from _postmaster(ndr)
     yield from _logins(master_relay)
+    yield from _proxies(master_relay)
     yield from _loops(master_relay, ndr, accounts)
 
 
@@ -122,6 +123,15 @@ def _logins(master_relay: Section) -> Iterator[Fault]:
             "users_from_anywhere",
             "needs TLS, because logins are not accepted in clear text; set tls_certificate",
         )
+
+
+def _proxies(master_relay: Section) -> Iterator[Fault]:
+    if not master_relay.sound("listen", "proxies") or master_relay.value("proxies"):
+        return
+    for text in master_relay.value("listen"):
+        if text.startswith(PROXY) and not parse_endpoint(text).local:
+            reason = f"{shown(text)} needs the addresses of the proxies; set proxies"
+            yield master_relay.fault("listen", reason)
 
 
 def _loops(master_relay: Section, ndr: Section, accounts: Sequence[Section]) -> Iterator[Fault]:

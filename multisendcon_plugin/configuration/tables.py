@@ -65,6 +65,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
         "tls_ca": kinds.readable_file(surroundings),
         "tls_name": names.host,
         "tls_fingerprint": kinds.fingerprint,
+        "tls_ciphers": kinds.ciphers(surroundings),
         "tls_client_certificate": kinds.readable_file(surroundings),
         "tls_client_key": kinds.readable_file(surroundings),
     }
@@ -75,6 +76,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "listen": kinds.listed(names.endpoint),
                 "own_process": quantities.flag,
                 "allow": kinds.listed(names.network),
+                "proxies": kinds.listed(names.network, empty=True),
                 "hostname": names.domain,
                 "tls_certificate": kinds.readable_file(surroundings),
                 "tls_key": kinds.readable_file(surroundings),

@@ -28,6 +28,7 @@ class MasterRelay:
     """``[master_relay]``: the listening server.
 
     :param own_process: twistd serves the clients in a process of their own.
+    :param proxies: who may say in a PROXY header whose connection it is.
     :param hostname: stands in the banner and in ``Received:``.
     :param tls_certificate: a file; ``None``: no STARTTLS.
     :param tls_key: a file; ``None``: the key is in the certificate's file.
@@ -45,6 +46,7 @@ class MasterRelay:
         ip_network("127.0.0.1"),
         ip_network("::1"),
     )
+    proxies: tuple[Network, ...] = ()
     hostname: str = "localhost"
     tls_certificate: str | None = None
     tls_key: str | None = None
@@ -157,6 +159,8 @@ class Configuration:
 
     :param clients: the first that lists an address applies to it.
     :param accounts: in order of priority, topmost first.
+    :param path: the file that it was read from; ``None``: it was no file.
+    :param has_secrets: passwords are written in it.
     """
 
     master_relay: MasterRelay = MasterRelay()
@@ -165,3 +169,5 @@ class Configuration:
     delivery: DeliverySettings = DeliverySettings()
     ndr: NdrSettings = NdrSettings()
     accounts: tuple[Account, ...] = ()
+    path: str | None = None
+    has_secrets: bool = False

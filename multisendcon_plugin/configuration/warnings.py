@@ -5,14 +5,16 @@ Looks at the files that the configuration names: see ``file``.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
+from ..account import Account
 from ..errors import ConfigurationError
 from ..hostname import is_full
+from ..secret import StoredSecret
 from .faults import shown
 from .file import load_certificate
+from .permissions import lax
+from .risks import risks
 from .values import Configuration
 
 
@@ -22,23 +24,27 @@ def warnings(configuration: Configuration, now: float) -> list[str]:
     :param now: seconds since the epoch.
     """
     certificates = _certificates(configuration)
-    users = configuration.master_relay.users
-    secrets = [key or certificate for certificate, key in certificates]
     return [
         *_short_names(configuration),
-        *_readable_secrets([*secrets, users.path] if users else secrets),
+        *risks(configuration),
+        *_lax_files(configuration),
         *_dates(certificates, now),
     ]
 
 
+def _accounts(configuration: Configuration) -> list[Account]:
+    """Return the accounts that are used."""
+    reports = configuration.ndr.account
+    accounts = [account for account in configuration.accounts if account.enabled]
+    return [*accounts, reports] if reports else accounts
+
+
 def _certificates(configuration: Configuration) -> list[tuple[str, str | None]]:
     """Return the files of each certificate of ours, and of its key."""
-    relay, reports = configuration.master_relay, configuration.ndr.account
-    accounts = [account for account in configuration.accounts if account.enabled]
-    accounts += [reports] if reports else []
+    relay = configuration.master_relay
     found = [
         (relay.tls_certificate, relay.tls_key),
-        *((each.tls_client_certificate, each.tls_client_key) for each in accounts),
+        *((each.tls_client_certificate, each.tls_client_key) for each in _accounts(configuration)),
     ]
     # Accounts may share one, with each other and with the relay.
     return list(dict.fromkeys((certificate, key) for certificate, key in found if certificate))
@@ -60,17 +66,29 @@ def _short_names(configuration: Configuration) -> Iterator[str]:
             )
 
 
-def _readable_secrets(secrets: Iterable[str]) -> Iterator[str]:
-    for path in dict.fromkeys(secrets):
-        if _everybody_reads(path):
-            yield f"{path}: readable by everyone on this machine; run chmod o= on it"
-
-
-def _everybody_reads(path: str) -> bool:
-    try:
-        return bool(Path(path).stat().st_mode & stat.S_IROTH)
-    except OSError:
-        return False
+def _lax_files(configuration: Configuration) -> Iterator[str]:
+    """Look at who else may change or read the files."""
+    users = configuration.master_relay.users
+    spool = configuration.spool.path
+    passwords = [account.password for account in _accounts(configuration)]
+    secrets = [
+        configuration.path if configuration.has_secrets else None,
+        *(key or certificate for certificate, key in _certificates(configuration)),
+        users.path if users else None,
+        *(each.path for each in passwords if isinstance(each, StoredSecret)),
+    ]
+    others = [
+        configuration.path,
+        *(certificate for certificate, _ in _certificates(configuration)),
+        *(account.tls_ca for account in _accounts(configuration)),
+        *(spool, f"{spool}/content"),
+    ]
+    told = [
+        *(each for path in dict.fromkeys(secrets) if path for each in lax(path, secret=True)),
+        *(each for path in dict.fromkeys(others) if path for each in lax(path, secret=False)),
+    ]
+    # A folder may be around many of them.
+    yield from dict.fromkeys(told)
 
 
 def _dates(certificates: Iterable[tuple[str, str | None]], now: float) -> Iterator[str]:

@@ -82,13 +82,18 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """Return a session, or a protocol that says why there is none."""
-        return self.session_for(addr, addr)
+        return self._session_for(addr, addr)
 
-    def session_for(self, client: IAddress | None, connection: IAddress | None) -> Protocol:
-        """Return the same for a client whose connection may come from another address."""
-        allowed = self.allows(client)
-        if not (allowed or self._settings.users_from_anywhere):
-            return self.not_allowed(client)
+    def session_behind(self, proxy: IAddress | None, client: IAddress | None) -> Protocol:
+        """Return the same for the client that a proxy names; ``None``: it names none."""
+        return self._session_for(client or proxy, proxy, named=client is not None)
+
+    def _session_for(
+        self, client: IAddress | None, connection: IAddress | None, *, named: bool = True
+    ) -> Protocol:
+        allowed = named and self._allows(client)
+        if named and not (allowed or self._settings.users_from_anywhere):
+            return self.not_allowed(client, "allow")
         host = _host(client)
         if self._stopping:
             return Refusal(replies.SHUTTING_DOWN, self._clock)
@@ -109,10 +114,13 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             return Refusal(replies.TOO_MANY_FROM_THERE, self._clock)
         own = settings_for(host, self._clients) if host else None
         tls = self._tls if own is None or own.starttls else None
-        session: Any = self.protocol(MECHANISMS if self._checker else {}, tls)
+        checker = self._checker if named else None
+        session: Any = self.protocol(MECHANISMS if checker else {}, tls)
         session.client_address = client
         session.login_in_clear = _is_local(client) and _is_local(connection)
         session.is_stranger = not allowed
+        if not named:
+            session.no_rights = replies.NO_CLIENT
         session.factory = self
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
@@ -129,9 +137,9 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
         if allowed:
             session.deliveryFactory = MessageDeliveryFactory(policy, session.keyword)
-        if self._checker:
+        if checker:
             users = attrs.evolve(policy, success_reports=True)
-            session.portal = portal(self._checker, MessageDeliveryFactory(users, session.keyword))
+            session.portal = portal(checker, MessageDeliveryFactory(users, session.keyword))
         self._begun(session, host)
         return cast("Protocol", session)
 
@@ -165,15 +173,24 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             context=session.context(why),
         )
 
-    def allows(self, addr: IAddress | None) -> bool:
-        """Tell whether the allow list has an address; a local socket is guarded by its file."""
+    # Who may write to a local socket is for its file to say.
+
+    def _allows(self, addr: IAddress | None) -> bool:
         host = _host(addr)
         return not host or listed(host, self._settings.allow)
 
-    def not_allowed(self, addr: IAddress | None) -> Protocol:
-        """Return a protocol that says that the allow list has not the address."""
+    def is_proxy(self, addr: IAddress | None) -> bool:
+        """Tell whether an address may speak for others."""
         host = _host(addr)
-        self.log.info("{host} rejected: not in [master_relay] allow", host=host)
+        return not host or listed(host, self._settings.proxies)
+
+    def not_allowed(self, addr: IAddress | None, key: str) -> Protocol:
+        """Return a protocol that says that an address may not connect.
+
+        :param key: the list that lacks it.
+        """
+        host = _host(addr)
+        self.log.info("{host} rejected: not in [master_relay] {key}", host=host, key=key)
         return Refusal(replies.NOT_ALLOWED, self._clock)
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:

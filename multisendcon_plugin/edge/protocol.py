@@ -128,7 +128,7 @@ class RelayESMTP(ESMTPSession):
         if self.deliveryFactory is not None:
             self.delivery = self.deliveryFactory.getMessageDelivery()
         if self.delivery is None:
-            raise ReplyError(replies.LOGIN_FIRST)
+            raise ReplyError(self.no_rights)
         return self.delivery.validateFrom(helo, origin)
 
     def unfinished(self) -> str:
@@ -259,7 +259,7 @@ class RelayESMTP(ESMTPSession):
             self.when(content.end(), self._queued)
 
     def _queued(self, name: str) -> None:
-        self._errors = 0
+        self._errors = self._other_commands = 0
         self.say(Reply(250, "2.0.0", f"queued as {name}"))
 
     def answered(self) -> None:

@@ -1,13 +1,14 @@
 """Connections that come through a proxy, which says in a header whose they are.
 
 The PROXY protocol of HAProxy, versions 1 and 2.  With Twisted's own wrapper the session begins
-before the header is here; here it is built for the client that the header names.  Whoever connects
-has to be in the allow list himself, since he can name any client.
+before the header is here; here it is built for the client that the header names.  Only proxies may
+connect, since they can name any client; when they name none, the session can do nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, cast
 
@@ -38,11 +39,9 @@ class ProxyFactory(protocol.Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Return the reader of the header, or a protocol that says why there is none."""
-        if not self._sessions.allows(addr):
-            return self._sessions.not_allowed(addr)
-        return _HeaderReader(
-            lambda client: self._sessions.session_for(client or addr, addr), self._clock
-        )
+        if not self._sessions.is_proxy(addr):
+            return self._sessions.not_allowed(addr, "proxies")
+        return _HeaderReader(partial(self._sessions.session_behind, addr), self._clock)
 
 
 class _HeaderReader(protocol.Protocol):
@@ -93,7 +92,7 @@ def read_header(octets: bytes) -> tuple[IAddress | None, int] | None:
     """Read a header at the start of a connection.
 
     :return: the client and the size of the header, or ``None`` when more octets are needed.  The
-        client is ``None`` when the proxy speaks for itself.
+        client is ``None`` when the proxy names none.
     :raise ValueError: it is none, or cannot be read.
     """
     if octets.startswith(_SIGNATURE):
@@ -133,7 +132,7 @@ def _read_v2(octets: bytes) -> tuple[IAddress | None, int] | None:
         return None
     width = _V2_ADDRESSES.get(family)
     if command == 0x20 or width is None:
-        # LOCAL, or no address of TCP: the connection is what it is.
+        # LOCAL, or no address of TCP: a health check, or nobody knows whose it is.
         return None, size
     if size < 16 + 2 * width + 4:
         raise ValueError("too short")

@@ -39,6 +39,11 @@ _COMMANDS = {
     b"STARTTLS": "ext_STARTTLS",
     b"AUTH": "ext_AUTH",
 }
+#: What brings a mail on, or the session to its end; all others are limited.
+_OF_MAILS = frozenset([b"MAIL", b"RCPT", b"DATA", b"BDAT", b"QUIT"])
+#: Other commands that a client may say until a mail of it is taken; a stranger, until its login.
+MOST_OTHER_COMMANDS = 100
+MOST_OTHER_COMMANDS_OF_STRANGERS = 10
 #: RFC 9422 section 4.2 allows no more digits.
 _MOST_IN_LIMITS = 999_999
 _BLANK = re.compile(rb"[ \t]")
@@ -58,11 +63,13 @@ class ESMTPSession(ESMTPWire):
     :ivar esmtp: the client has said EHLO, not HELO.
     :ivar login_in_clear: a login is possible without TLS.
     :ivar is_stranger: the client may do nothing but log in, soon and with few errors.
+    :ivar no_rights: what is said to its mails until then.
     """
 
     portal: Any = None
     login_in_clear = False
     is_stranger = False
+    no_rights = replies.LOGIN_FIRST
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
@@ -72,6 +79,7 @@ class ESMTPSession(ESMTPWire):
         self._login_begun = False
         self._wrong_logins = 0
         self._errors_as_stranger = 0
+        self._other_commands = 0
         self._login_by: IDelayedCall | None = None
 
     # What the mail transactions have to offer to the session.
@@ -122,6 +130,13 @@ class ESMTPSession(ESMTPWire):
         method = _COMMANDS.get(verb)
         if method is None:
             raise ReplyError(replies.UNKNOWN_COMMAND)
+        if verb not in _OF_MAILS:
+            self._other_commands += 1
+            most = MOST_OTHER_COMMANDS_OF_STRANGERS if self.is_stranger else MOST_OTHER_COMMANDS
+            if self._other_commands > most:
+                why = f"{most} commands that are not about mail"
+                self.close_with(replies.TOO_MANY_COMMANDS, why)
+                return
         getattr(self, method)(b"".join(argument).strip(b" \t"))
 
     def refuse_overlong(self, beginning: bytes) -> None:

@@ -1,7 +1,6 @@
 """TLS towards clients: the certificate that they are shown, read again when it has been renewed.
 
-TLS 1.2 or newer, and the ciphers that Twisted takes for sound; with clients whose `[[client]]` says
-so, older versions too.
+TLS 1.2 or newer, with sound ciphers; with clients whose `[[client]]` says so, older ones of both.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, ISystem
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from ..ciphers import SOUND
 from ..configuration import MinimumTls, ServerCertificate, load_certificate
 from ..errors import ConfigurationError
 from ..stamp import Stamp, stamp
@@ -40,7 +40,9 @@ class ClientsTLS:
 
     def __init__(self, options: ssl.CertificateOptions) -> None:
         self._options = options
-        self._contexts = {MinimumTls.TLS_1_2: options.getContext()}
+        context = options.getContext()
+        context.set_cipher_list(SOUND.encode("ascii"))
+        self._contexts = {MinimumTls.TLS_1_2: context}
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """Return the server's side of a new session.
@@ -140,7 +142,9 @@ _FAULTS_OF_HANDSHAKES = {
     "http request": "HTTP where TLS begins",
     "https proxy request": "HTTP where TLS begins",
     "unsupported protocol": "the client does not know TLS {minimum} (minimum_tls of [[client]])",
-    "no shared cipher": "client and server have no cipher in common",
+    "no shared cipher": (
+        "client and server have no cipher in common (minimum_tls of [[client]] allows older ones)"
+    ),
     **dict.fromkeys(
         [
             "tlsv1 alert unknown ca",
@@ -148,6 +152,8 @@ _FAULTS_OF_HANDSHAKES = {
             "sslv3 alert certificate unknown",
             "ssl/tls alert bad certificate",
             "ssl/tls alert certificate unknown",
+            "tls alert bad certificate",
+            "tls alert certificate unknown",
         ],
         "the client does not trust the certificate",
     ),

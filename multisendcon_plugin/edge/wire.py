@@ -45,6 +45,8 @@ T = TypeVar("T")
 READ_AHEAD = 65_536
 #: Octets of content that are read at a time; of commands, `READ_AHEAD`.
 CONTENT_READ = 4 * READ_AHEAD
+#: Commands of one session in one turn of the reactor; then it is the turn of others.
+COMMANDS_AT_A_TIME = 50
 #: Seconds that a client may take to read the last reply before it is cut off.
 LAST_WORDS = 10.0
 #: How each handshake begins, of the versions that there are.
@@ -88,6 +90,7 @@ class ESMTPWire(smtp.ESMTP):
         self._in_handshake = False
         self._said_starttls = False
         self._last_words: IDelayedCall | None = None
+        self._pause: IDelayedCall | None = None
         self.ended: Deferred[None] = Deferred()
         self.more_is_here = False
         self.content_left: int | None = None
@@ -147,6 +150,7 @@ class ESMTPWire(smtp.ESMTP):
             self._client_is_gone(reason)
         self._closing = True
         self.setTimeout(None)
+        self._end_pause()
         if self._last_words and self._last_words.active():
             self._last_words.cancel()
         if self._onLogout:
@@ -213,6 +217,7 @@ class ESMTPWire(smtp.ESMTP):
         """End the session; there is nothing more to say."""
         if self._closing:
             return
+        self._end_pause()
         self._flush()
         self._closing = True
         self._input = b""
@@ -232,13 +237,18 @@ class ESMTPWire(smtp.ESMTP):
 
     def _advance(self) -> None:
         self._advancing = True
+        commands = 0
         while self._done < len(self._input) and not (self._waiting or self._closing):
             if self.mode == smtp.DATA:
                 left = self.content_left
                 octets = self._input[self._done : None if left is None else self._done + left]
                 rest = self._guarded(self.receive_content, octets) or b""
                 self._done += len(octets) - len(rest)
-            elif not self._receive_line():
+            elif commands == COMMANDS_AT_A_TIME:
+                self.pause(0.0)
+            elif self._receive_line():
+                commands += 1
+            else:
                 break
         # Once a segment, not once a line: what comes in small pieces must not cost its square.
         self._input, self._done = self._input[self._done :], 0
@@ -311,7 +321,26 @@ class ESMTPWire(smtp.ESMTP):
         if not self._closing:
             then(answer)
 
+    def pause(self, seconds: float) -> None:
+        """Look at no further command for so long; the replies that are not said yet wait too."""
+        if self._closing:
+            return
+        self._waiting = True
+        self._end_pause()
+        self._pause = self.callLater(seconds, self._pause_is_over)
+
+    def _pause_is_over(self) -> None:
+        self._pause = None
+        self._go_on(None)
+
+    def _end_pause(self) -> None:
+        if self._pause:
+            self._pause.cancel()
+            self._pause = None
+
     def _go_on(self, _: None) -> None:
+        if self._pause:
+            return  # a refusal that waits
         self._waiting = False
         self.resetTimeout()
         self.answered()
@@ -328,7 +357,7 @@ class ESMTPWire(smtp.ESMTP):
         self.say(Reply.parse(code, message.splitlines()))
 
     def _flush(self) -> None:
-        if self._output:
+        if self._output and not self._pause:
             octets = b"".join(self._output)
             self._output.clear()
             self._outlet.write(octets)

@@ -291,7 +291,8 @@ class Everywhere(FrontRelay):
             "systemd:domain=INET:name=smtp",
             *([rf"tcp6:port={self.six}:interface=\:\:1"] if self.six else []),
         ]
-        super().__init__(folder, configuration, listen=listen)
+        settings = 'proxies = ["127.0.0.1"]'
+        super().__init__(folder, configuration, listen=listen, settings=settings)
 
     def command(self):
         wrapper = [sys.executable, "-c", HAND_OVER, self.address, str(self.activated)]
