@@ -32,6 +32,7 @@ from ..reply import Reply, ReplyError
 from . import replies
 from .limits import Limits
 from .parameters import ForwardPath, ReversePath
+from .rights import Rate, Rights
 
 #: A recipient, and the account that takes it, as far as that is known before the header.
 _Way = tuple[ForwardPath, Route | None]
@@ -46,6 +47,7 @@ class Desk:
     :param hostname: our name, for trace fields.
     :param wall: the clock; seconds since the epoch.
     :param completes: header fields that a mail lacks are added, and blind copies hidden.
+    :param rights: of the client or user; ``None``: all.
     """
 
     registry: IAccountRegistry
@@ -54,6 +56,7 @@ class Desk:
     wall: Callable[[], float]
     limits: Limits
     completes: bool = False
+    rights: Rights | None = None
 
     def date(self) -> str:
         """Return what time it is, for a header."""
@@ -76,6 +79,10 @@ class MessageDeliveryFactory:
     desk: Desk
     protocol: Callable[[], str]
 
+    def with_rights(self, rights: Rights | None) -> MessageDeliveryFactory:
+        """Return the same for somebody who may do something else."""
+        return attrs.evolve(self, desk=attrs.evolve(self.desk, rights=rights))
+
     def getMessageDelivery(self) -> MessageDelivery:
         """Return the hook for the next transaction."""
         return MessageDelivery(self.desk, self.protocol)
@@ -95,10 +102,17 @@ class MessageDelivery:
     def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> ReversePath:
         """Take the sender; whether an account takes its mail depends on the recipient too.
 
-        :raise ReplyError: the spool is full; a client need not send all its content first.
+        :raise ReplyError: the client may not use it, or has sent too many mails; or the spool is
+            full: a client need not send all its content first.
         """
         if helo is not None and self._desk.intake.full:
             raise ReplyError(replies.SPOOL_FULL)
+        rights = self._desk.rights
+        if rights is not None:
+            if not rights.admits(origin.address):
+                raise ReplyError(_not_permitted(550, rights, f"<{_shown(origin.address)}>"))
+            if (rate := rights.count_mail()) is not None:
+                raise ReplyError(_too_many(rate))
         self._origin = origin
         return origin
 
@@ -172,7 +186,8 @@ class IncomingMessage:
     def chunkReceived(self, chunk: bytes) -> Deferred[None] | None:
         """Take content in wire form; the header block is kept together.
 
-        :raise ReplyError: the header is too large, or the mail has come round in a loop.
+        :raise ReplyError: the header is too large, the mail has come round in a loop, or the client
+            may not be its author.
         """
         if self._header is not None:
             return self._draft.write(chunk)
@@ -201,6 +216,13 @@ class IncomingMessage:
             raise ReplyError(replies.LOOP)
         if header.addresses_exceed(block):
             raise ReplyError(replies.TOO_MANY_AUTHORS)
+        rights = self._desk.rights
+        rest = start[end:]
+        if rights is not None and rights.bind_authors:
+            _check_authors(block, rights)
+            if rest and not rest.startswith(b"\r\n"):
+                # Some readers go on behind a line that is no field, to another "From:".
+                rest = b"\r\n" + rest
         if self._desk.completes:
             # Unique beyond the life of a spool; the name is for those who search in logs.
             message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._desk.hostname}>"
@@ -211,7 +233,7 @@ class IncomingMessage:
                 message_id=message_id,
             )
         self._header = block
-        return self._draft.write(block + start[end:])
+        return self._draft.write(block + rest)
 
     def eomReceived(self) -> Deferred[str]:
         """Commit the message; the answer is its name.
@@ -281,6 +303,22 @@ def _recipient(path: ForwardPath, route: Route) -> Recipient:
 def _no_account(sender: str, recipient: str) -> Reply:
     who = f"from <{_shown(sender)}> to <{_shown(recipient)}>"
     return Reply(550, "5.7.1", f"no account is configured for mail {who}")
+
+
+def _check_authors(block: bytes, rights: Rights) -> None:
+    for author in header.authors(block):
+        if not author:
+            raise ReplyError(_not_permitted(554, rights, "what From: has beside its addresses"))
+        if not rights.admits(author):
+            raise ReplyError(_not_permitted(554, rights, f"From: <{_shown(author)}>"))
+
+
+def _not_permitted(code: int, rights: Rights, what: str) -> Reply:
+    return Reply(code, "5.7.1", f"{_shown(rights.who)} may not send as {what}")
+
+
+def _too_many(rate: Rate) -> Reply:
+    return Reply(451, "4.7.1", f"{rate.key} ({rate.most}) reached, try again in a minute")
 
 
 def _shown(address: str) -> str:

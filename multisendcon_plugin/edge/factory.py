@@ -30,6 +30,7 @@ from .delivery import Desk, MessageDeliveryFactory
 from .limits import Limits
 from .peers import counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
+from .rights import RightsOffice
 from .submission import submit
 from .tls import ServerTLS
 from .tolerance import Tolerance
@@ -69,6 +70,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._desk = Desk(
             registry, intake, settings.hostname, wall, self._limits, settings.submission_help
         )
+        self._rights = RightsOffice(settings, clients, clock.seconds)
         self._clock = clock
         self._tls: ServerTLS | None = None
         if settings.tls_certificate:
@@ -123,13 +125,17 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
-            desk = attrs.evolve(desk, completes=own.submission_help)
+            rights = self._rights.of_client(host, own)
+            desk = attrs.evolve(desk, completes=own.submission_help, rights=rights)
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
         deliveries = MessageDeliveryFactory(desk, session.keyword)
         if allowed:
             session.deliveryFactory = deliveries
         if checker:
-            session.portal = portal(checker, deliveries)
+            session.portal = portal(
+                checker,
+                lambda user: deliveries.with_rights(self._rights.of_user(user, desk.rights)),
+            )
         self._begun(session, host)
         return cast("Protocol", session)
 
