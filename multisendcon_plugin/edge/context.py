@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 _LONGEST_SHOWN = 200
 _MOST_RECIPIENTS = 3
 
+_NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 _MECHANISM = re.compile(rb"(?:[A-Z0-9_-]{1,20}|[a-z0-9_-]{1,20})(?![^ ])")
 
 
@@ -20,6 +21,11 @@ def shown(octets: bytes) -> str:
     text = octets[:_LONGEST_SHOWN].decode("utf-8", "backslashreplace")
     text = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
     return text + "..." if len(octets) > _LONGEST_SHOWN else text
+
+
+def name_shown(helo: bytes) -> bytes:
+    """Return what a client calls itself, with nothing in it that no name has."""
+    return _NOT_IN_A_NAME.sub(b"?", helo[:255])
 
 
 def command_shown(line: bytes, known: Collection[bytes], *, may_be_secret: bool) -> str:

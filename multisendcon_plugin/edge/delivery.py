@@ -8,7 +8,6 @@ RFC 5321 section 4.4 (trace information) and 6.3 (loops), RFC 3848 (its keywords
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from email.utils import formatdate
@@ -23,21 +22,20 @@ from zope.interface import implementer
 from .. import header
 from ..address import parse_mailbox
 from ..completion import complete
-from ..envelope import Envelope
+from ..envelope import Client, Envelope
 from ..errors import AddressError
 from ..interfaces import IAccountRegistry, IIntake
 from ..message import Recipient, parcels, queue_id
 from ..registry import Route
 from ..reply import Reply, ReplyError
 from . import replies
+from .context import name_shown
 from .limits import Limits
 from .parameters import ForwardPath, ReversePath
 from .rights import Rate, Rights
 
 #: A recipient, and the account that takes it, as far as that is known before the header.
 _Way = tuple[ForwardPath, Route | None]
-
-_NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 
 
 @attrs.frozen
@@ -74,10 +72,12 @@ class MessageDeliveryFactory:
     """Makes the delivery hooks of one session.
 
     :param protocol: tells how the session speaks now, as a keyword of RFC 3848.
+    :param client: tells who it is with.
     """
 
     desk: Desk
     protocol: Callable[[], str]
+    client: Callable[[], Client]
 
     def with_rights(self, rights: Rights | None) -> MessageDeliveryFactory:
         """Return the same for somebody who may do something else."""
@@ -85,16 +85,19 @@ class MessageDeliveryFactory:
 
     def getMessageDelivery(self) -> MessageDelivery:
         """Return the hook for the next transaction."""
-        return MessageDelivery(self.desk, self.protocol)
+        return MessageDelivery(self.desk, self.protocol, self.client)
 
 
 @implementer(IMessageDelivery)
 class MessageDelivery:
     """One transaction: its sender, and its recipients with their accounts."""
 
-    def __init__(self, desk: Desk, protocol: Callable[[], str]) -> None:
+    def __init__(
+        self, desk: Desk, protocol: Callable[[], str], client: Callable[[], Client | None]
+    ) -> None:
         self._desk = desk
         self._protocol = protocol
+        self._client = client
         self._origin = ReversePath(address="")
         self._routes: dict[str, _Way] = {}
         self._message: IncomingMessage | None = None
@@ -132,7 +135,7 @@ class MessageDelivery:
 
     def _the_message(self) -> IncomingMessage:
         if self._message is None:
-            self._message = IncomingMessage(self._desk, self._origin, self._routes)
+            self._message = IncomingMessage(self._desk, self._origin, self._routes, self._client())
         return self._message
 
     def receivedHeader(
@@ -149,7 +152,7 @@ class MessageDelivery:
         if helo is not None:
             name, peer = helo
             literal = b"IPv6:" + peer if b":" in peer else peer
-            way = b"from %s ([%s])\r\n\t" % (_NOT_IN_A_NAME.sub(b"?", name[:255]), literal)
+            way = b"from %s ([%s])\r\n\t" % (name_shown(name), literal)
         protocol = self._protocol()
         return b"Received: %sby %s%s id %s;\r\n\t%s" % (
             way,
@@ -164,8 +167,15 @@ class MessageDelivery:
 class IncomingMessage:
     """The content of a transaction on its way into a draft, our trace field on top."""
 
-    def __init__(self, desk: Desk, origin: ReversePath, routes: dict[str, _Way]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        origin: ReversePath,
+        routes: dict[str, _Way],
+        client: Client | None,
+    ) -> None:
         self._desk = desk
+        self._client = client
         self._origin = origin
         self._routes = routes
         self._draft = desk.intake.draft()
@@ -257,6 +267,7 @@ class IncomingMessage:
             author=author,
             returns=origin.returns,
             envelope_id=origin.envelope_id,
+            client=self._client,
         )
         committed = self._desk.intake.commit(
             self._draft,

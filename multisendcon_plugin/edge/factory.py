@@ -128,7 +128,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             rights = self._rights.of_client(host, own)
             desk = attrs.evolve(desk, completes=own.submission_help, rights=rights)
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
-        deliveries = MessageDeliveryFactory(desk, session.keyword)
+        deliveries = MessageDeliveryFactory(desk, session.keyword, session.client)
         if allowed:
             session.deliveryFactory = deliveries
         if checker:

@@ -37,7 +37,7 @@ async def submit(desk: Desk, limits: Limits, envelope: Envelope, content: bytes)
     envelope_id = dsn.envelope_id(envelope.envelope_id) if envelope.envelope_id else ""
     if envelope_id is None:
         raise AddressError("an envelope id is xtext (RFC 3461)")
-    transaction = MessageDelivery(desk, lambda: "")
+    transaction = MessageDelivery(desk, lambda: "", lambda: None)
     origin = ReversePath(
         address=_checked(envelope.reverse_path, null_allowed=True),
         eight_bit=envelope.eight_bit or not octets.isascii(),

@@ -43,10 +43,13 @@ def accepted(deliveries: tuple[Delivery, ...]) -> None:
     """A message is ours."""
     message = deliveries[0].message
     sender, routes = message.envelope.reverse_path, Routes(deliveries)
+    client = message.envelope.client
+    by = f" ({client})" if client else ""
     _tell(
-        f"{message.id}: accepted from <{sender}>, {message.size} bytes, for {routes}",
+        f"{message.id}: accepted from <{sender}>{by}, {message.size} bytes, for {routes}",
         id=message.id,
         sender=sender,
+        client=client._asdict() if client else None,
         size=message.size,
         routes=routes,
     )
