@@ -25,6 +25,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
             " (users_from_anywhere)"
         )
     yield from _idle_networks("[master_relay], allow", relay.allow)
+    yield from _idle_networks("[master_relay], proxies", relay.proxies)
     earlier: list[Network] = []
     for number, client in enumerate(configuration.clients, 1):
         where = f"[[client]] number {number}, addresses"
