@@ -21,6 +21,7 @@ from .configuration import load
 from .errors import MultisendconError
 from .log import observer
 from .preflight import preflight
+from .resolver import install_resolver
 from .service import RelayService
 from .signals import handle_hangup, handle_in_turn
 
@@ -156,6 +157,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415 -- it is chosen when twistd has started
 
     make_steady(reactor)
+    install_resolver(reactor)
     handle_hangup(reactor, ends=bool(options["demo"]))
     reactor.callWhenRunning(handle_in_turn, reactor)
     if options["demo"]:

@@ -300,7 +300,7 @@ def test_logins_are_logged_without_their_passwords(edge):
         client.ask(RIGHT)
     lines = logged(events)
     assert lines == [
-        "192.0.2.1 could not log in as j\\u000a\\u001be",
+        "192.0.2.1 could not log in as j\\n\\x1be",
         "192.0.2.1 rejected: 535 5.7.8 username or password not accepted",
         "192.0.2.1 logged in as joe",
     ]

@@ -114,7 +114,6 @@ def test_old_versions_are_for_the_clients_that_are_listed(edge, host, versions):
         (b"ECDHE+AESGCM", True),
         (b"ECDHE+CHACHA20", True),
         (b"ECDHE+AES:!AESGCM:!AESCCM", False),  # CBC
-        (b"DHE+AESGCM", False),
         (b"kRSA+AESGCM", False),  # no forward secrecy
         (b"aNULL", False),
     ],

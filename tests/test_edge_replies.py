@@ -15,6 +15,7 @@ from twisted.logger import capturedLogs
 from multisendcon_plugin import edge as room
 from multisendcon_plugin.configuration import Users
 from multisendcon_plugin.edge import replies
+from multisendcon_plugin.edge.delivery import MOST_PASSES
 from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_OTHER_COMMANDS, MOST_WRONG_LOGINS
 from multisendcon_plugin.edge.users import MOST_WAITING, UserChecker
 from multisendcon_plugin.edge.wire import MOST_REFUSALS
@@ -175,6 +176,7 @@ SCENES = {
     "TOO_MANY_AUTHORS": lambda: send(b"From: " + b"a@b," * 501 + b"\r\n"),
     "BAD_LINE_ENDS": lambda: send(b"a\rb\r\n"),
     "LOOP": lambda: send(b"Received: x\r\n" * 200),
+    "LOOP_HERE": lambda: send(b"Received: by relay.example\r\n" * MOST_PASSES),
 }
 
 #: Replies whose text is not the same each time, and who hears them.

@@ -29,7 +29,7 @@ LAW = (
     ("interfaces", "outlet", "stamp"),
     ("edge", "spool", "queue", "relay"),
     # Those who introduce them to each other, or run them.
-    ("clock", "descriptors", "listening", "log", "signals", "twisted_mail"),
+    ("clock", "descriptors", "listening", "log", "resolver", "signals", "twisted_mail"),
     ("front",),
     ("service", "preflight", "testing"),
     ("",),  # the package itself: the names for embedding

@@ -299,6 +299,14 @@ def test_and_at_the_next_one_it_is_tried_again():
     assert ISSLTransport.providedBy(way.wire)
 
 
+@LOCAL
+def test_nor_is_the_next_one_hidden_when_it_takes_no_second_connection(local):
+    failing = Server("STARTTLS", HANDSHAKE="never", EHLO=[ehlo("STARTTLS"), BREAK_OFF])
+    way = way_to(failing, REFUSED, Server(), tls=Tls.OPPORTUNISTIC, local_address=local)
+    assert verdicts(way.send()) == [Verdict.DELIVERED]
+    assert tried(way) == [V4[0], V4[0], V4[1]]
+
+
 def test_one_connection_at_a_time_is_enough():
     servers = [Server(GREETING="554 no", QUIT=SILENT) for _ in range(2)]
     way = way_to(*servers, Server(), max_connections=1)

@@ -16,7 +16,7 @@ TABLES = tables(Paper())
 OWN = {"recipient", "postmaster", "sender", "max_per_hour"}
 CONNECTION = {
     *("server", "port", "username", "password", "auth", "local_address", "helo_domain"),
-    *("tls", "tls_verify", "tls_ca", "tls_name", "tls_fingerprint"),
+    *("tls", "tls_verify", "tls_ca", "tls_name", "tls_fingerprint", "tls_ciphers"),
     *("tls_client_certificate", "tls_client_key"),
 }
 

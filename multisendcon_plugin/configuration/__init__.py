@@ -16,6 +16,7 @@ from .values import (
     NdrSettings,
     Network,
     ReportTo,
+    Room,
     SpoolSettings,
 )
 from .warnings import warnings
@@ -30,6 +31,7 @@ __all__ = [
     "NdrSettings",
     "Network",
     "ReportTo",
+    "Room",
     "ServerCertificate",
     "SpoolSettings",
     "Users",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from .faults import InvalidValueError, shown
-from .values import DAY, HOUR, KIB, MIB, MINUTE
+from .values import DAY, HOUR, KIB, MIB, MINUTE, Room
 
 _SECONDS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) *([smhd])")
@@ -27,6 +27,7 @@ _BYTES = {
     "GIB": 1024 * MIB,
 }
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) *((?:[KMG]i?)?B)", re.ASCII | re.IGNORECASE)
+_SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) *%")
 _LARGEST_SIZE = 1024 * 1024 * MIB
 #: RFC 5321 section 4.5.3.1.4, and what the parameters of RCPT add to it (RFC 3461 section 4).
 _SHORTEST_LINE = 2 * KIB
@@ -98,6 +99,24 @@ def size(value: object) -> int:
             ' "512 KiB", "50 MiB" or "1 GiB"'
         )
     return int(octets)
+
+
+def room(value: object) -> Room:
+    """Convert a size, or a share of a disk; 0 is one."""
+    if isinstance(value, str) and (found := _SHARE.fullmatch(value.strip())):
+        share = float(found[1]) / 100
+        if share < 1:
+            return Room(share=share)
+    elif value == 0 and not isinstance(value, bool):
+        return Room()
+    else:
+        try:
+            return Room(octets=size(value))
+        except InvalidValueError:
+            pass
+    raise InvalidValueError(
+        f'{shown(value)} is no part of a disk; write for example "5%" or "10 GiB", or 0 for none'
+    )
 
 
 def command_line(value: object) -> int:

@@ -110,7 +110,9 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
             required=("addresses",),
             repeated=True,
         ),
-        "spool": Table(SpoolSettings, {"path": kinds.folder(surroundings)}),
+        "spool": Table(
+            SpoolSettings, {"path": kinds.folder(surroundings), "min_free": quantities.room}
+        ),
         "delivery": Table(
             DeliverySettings,
             {

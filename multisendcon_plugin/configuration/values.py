@@ -100,10 +100,26 @@ class ClientSettings:
 
 
 @attrs.frozen(kw_only=True)
+class Room:
+    """Room on a disk: a number of octets, or a share of the whole disk."""
+
+    octets: int = 0
+    share: float = 0.0
+
+    def on(self, disk: int) -> int:
+        """Return the octets on a disk of so many."""
+        return self.octets + int(self.share * disk)
+
+
+@attrs.frozen(kw_only=True)
 class SpoolSettings:
-    """``[spool]``: where messages wait."""
+    """``[spool]``: where messages wait.
+
+    :param min_free: what new mail leaves of the disk to others.
+    """
 
     path: str = "/var/spool/multisendcon"
+    min_free: Room = Room(share=0.05)
 
 
 @attrs.frozen(kw_only=True)

@@ -37,6 +37,10 @@ from .parameters import ForwardPath, ReversePath
 #: A recipient, and the account that takes it, as far as that is known before the header.
 _Way = tuple[ForwardPath, Route | None]
 
+#: How often a mail may come by here.  Twice is no loop: lists and forwarders send mail back to
+#: where it came from; nor is a few times, since relays behind each other may have one hostname.
+MOST_PASSES = 5
+
 _NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 
 
@@ -202,8 +206,11 @@ class IncomingMessage:
         block = start[:end]
         if end > self._policy.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
-        if header.count_received(block) > self._policy.limits.received:
+        hops = header.count_received(block)
+        if hops > self._policy.limits.received:
             raise ReplyError(replies.LOOP)
+        if hops > MOST_PASSES < header.count_passes(block, self._policy.hostname.encode()):
+            raise ReplyError(replies.LOOP_HERE)
         if header.addresses_exceed(block):
             raise ReplyError(replies.TOO_MANY_AUTHORS)
         if self._policy.completes:

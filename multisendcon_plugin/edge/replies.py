@@ -73,3 +73,4 @@ TOO_MANY_AUTHORS = Reply(
 )
 BAD_LINE_ENDS = Reply(550, "5.6.11", "message contains a bare CR, a bare LF or a NUL")
 LOOP = Reply(554, "5.4.6", "too many Received fields: the mail goes round in circles")
+LOOP_HERE = Reply(554, "5.4.6", "the mail has been here several times: it goes round in circles")

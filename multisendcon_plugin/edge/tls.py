@@ -139,6 +139,7 @@ class ServerTLS:
 #: What OpenSSL says of a handshake, and what it means here.
 _FAULTS_OF_HANDSHAKES = {
     "wrong version number": "plain text where TLS begins",
+    "packet length too long": "plain text where TLS begins",
     "http request": "HTTP where TLS begins",
     "https proxy request": "HTTP where TLS begins",
     "unsupported protocol": "the client does not know TLS {minimum} (minimum_tls of [[client]])",

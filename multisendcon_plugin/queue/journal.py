@@ -103,7 +103,7 @@ def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float
     for n, ((verdict, reply, following), recipients) in enumerate(lines, 1):
         who = ", ".join(f"<{recipient}>" for recipient in recipients)
         if verdict == _SPLIT:
-            who = f"{len(recipients)} recipients"
+            who = f"{len(recipients)} recipient{'s' * (len(recipients) > 1)}"
         answer = str(reply)
         _tell(
             f"{message}: {who} {verdict} by account {account}: {answer}{session}{following}",

@@ -20,6 +20,7 @@ class Mail:
 
     :param recipients: positions in the delivery, and the paths to say.
     :param start: the first octets of the content, the header block at least.
+    :param header_size: octets of the header block.
     :param size: octets of the whole content (RFC 1870 section 3).
     :param utf8: it may hold characters that take SMTPUTF8.
     """
@@ -27,6 +28,7 @@ class Mail:
     reverse_path: str
     recipients: tuple[tuple[int, str], ...]
     start: bytes
+    header_size: int
     size: int
     utf8: bool
     own_sender: bool

@@ -107,6 +107,7 @@ class AccountSender(smtp.ESMTPSender):
         self._idle_limit: IDelayedCall | None = None
         self._ends = ""
         self._tls_version = ""
+        self._secrets: set[bytes] = set()
 
     # The connection.
 
@@ -266,7 +267,8 @@ class AccountSender(smtp.ESMTPSender):
             self._not_smtp(line)
             return
         code, goes_on, text = parts
-        if self.phase is Phase.LOGIN and code != 334:
+        # A refusal may repeat a login long after it; a challenge is not told to anybody.
+        if code >= 400 or (self.phase is Phase.LOGIN and code != 334):
             text = self._masked(text)
         self._lines.append(text)
         if goes_on:
@@ -287,18 +289,24 @@ class AccountSender(smtp.ESMTPSender):
                 self._go_on_writing()
 
     def _not_smtp(self, line: bytes) -> None:
-        said = self._masked(line) if self.phase is Phase.LOGIN else line
-        seen = Reply.parse(0, [said[:80]]).text
+        seen = Reply.parse(0, [self._masked(line)[:80]]).text
         self._hand_on()  # what came before it in the segment holds
         self.abort(f"not a reply of an SMTP server: {seen or '(an empty line)'}")
 
+    def hide(self, *secrets: bytes) -> None:
+        """Keep secrets out of logs and reports, should the server repeat them.
+
+        That is as they are, and in base64, as they are said; in upper or lower case, since some
+        servers repeat a command in capitals.
+        """
+        for secret in filter(None, secrets):
+            self._secrets |= {secret, base64.b64encode(secret).rstrip(b"=")}
+        # The longest first: one may be a part of another.
+        longest_first = sorted(self._secrets, key=len, reverse=True)
+        self._hidden = re.compile(b"|".join(map(re.escape, longest_first)), re.IGNORECASE)
+
     def _masked(self, line: bytes) -> bytes:
-        """A server that repeats what it was told must not bring a secret into logs and reports."""
-        if self.secret:
-            plain = b"\0" + self.username + b"\0" + self.secret
-            for secret in (self.secret, base64.b64encode(self.secret), base64.b64encode(plain)):
-                line = line.replace(secret, b"***")
-        return line
+        return self._hidden.sub(b"***", line) if self._secrets else line
 
     async def reply(self, phase: Phase) -> Reply:
         """Wait for the next reply.

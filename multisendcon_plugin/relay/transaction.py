@@ -1,9 +1,8 @@
 """One mail over a session: MAIL, RCPT, DATA, the content, and an outcome for each recipient.
 
-RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 6531 (SMTPUTF8).  The content leaves as it lies in
-the spool, in wire form; only a fixed sender changes its header block.  Octets beyond ASCII are sent
-to servers without 8BITMIME as they are: turning them into something else would break signatures,
-and all such servers known to us take them.
+RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 6531 (SMTPUTF8).  Octets beyond ASCII are sent to
+servers without 8BITMIME as they are: turning them into something else would break signatures, and
+all such servers known to us take them.
 
 A mail may have more recipients than the server takes in one transaction: those who are too many are
 split off, and another transaction takes them.
@@ -16,27 +15,21 @@ import re
 from collections.abc import Callable
 
 import attrs
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
-from ..account import NullSender
 from ..address import ascii_domain
 from ..attempt import Outcome, Verdict
 from ..errors import AddressError, SpoolError
 from ..failure import Action
-from ..header import is_private
-from ..identity import replace_sender
 from ..interfaces import IContent
 from ..message import Delivery
 from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError
 from .mail import Mail
+from .preparation import next_piece, prepare
 from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
-#: What ends a header for every reader; also for those that go on behind a line that is no field.
-_EMPTY_LINE = b"\r\n"
 #: The number of recipients that a server takes, as it says when there are more.
 _NUMBER = re.compile(r"(?:exceed|max|limit|than|most|up to)\D{0,20}(\d{1,6})\b", re.IGNORECASE)
 _SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
@@ -53,8 +46,6 @@ class Transaction:
         it has to be tried again.
     :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
-
-    log = Logger()
 
     def __init__(
         self,
@@ -85,7 +76,15 @@ class Transaction:
             recipient.
         """
         try:
-            await self._carry(await self._prepare())
+            mail = await prepare(
+                self._session.account,
+                self._delivery,
+                self._content,
+                smtputf8="SMTPUTF8" in self._session.offers,
+            )
+            if mail.utf8 and "SMTPUTF8" not in self._session.offers:
+                mail = self._without_utf8(mail)
+            await self._carry(mail)
         except SpoolError:
             if self.begun:
                 # The server waits for the rest, and must not take what it has for the whole.
@@ -100,60 +99,11 @@ class Transaction:
         finally:
             self._content.close()
 
-    # What will be said.
-
-    async def _prepare(self) -> Mail:
-        account, message = self._session.account, self._delivery.message
-        header_size = message.header_size
-        start = await self._read_to(header_size, b"")
-        header = start[:header_size]
-        envelope = message.envelope
-        reverse_path = envelope.reverse_path
-        separator = b""
-        if account.fixed_sender and not (
-            account.fixed_sender_unless_private and is_private(header)
-        ):
-            fixed = _as_ascii(account.fixed_sender)
-            header = replace_sender(
-                header,
-                fixed,
-                hidden=reverse_path,
-                removes=account.fixed_sender_removes,
-                ascii_only=envelope.utf8 and "SMTPUTF8" not in self._session.offers,
-            )
-            if reverse_path or account.null_sender is NullSender.REPLACE:
-                reverse_path = fixed
-            body_begun = min(header_size + len(_EMPTY_LINE), message.size)
-            start = await self._read_to(body_begun, start)
-            if body_begun > header_size and not start.startswith(_EMPTY_LINE, header_size):
-                separator = _EMPTY_LINE
-                self._tell_of_separator()
-        mail = Mail(
-            reverse_path,
-            tuple((n, recipient.address) for n, recipient in enumerate(self._delivery.recipients)),
-            header + separator + start[header_size:],
-            size=message.size - message.dots + len(header) + len(separator) - header_size,
-            utf8=envelope.utf8 or not reverse_path.isascii(),
-            own_sender=reverse_path == envelope.reverse_path,
-        )
-        if mail.utf8 and "SMTPUTF8" not in self._session.offers:
-            return self._without_utf8(mail, header)
-        return mail
-
-    def _tell_of_separator(self) -> None:
-        if not self._delivery.attempts:
-            self.log.warn(
-                "{id}: its header ends at a line that is no field; account {account} has a fixed"
-                " sender, so an empty line goes before that line, and what follows it is body",
-                id=self._delivery.message.id,
-                account=self._session.account.name,
-            )
-
-    def _without_utf8(self, mail: Mail, header: bytes) -> Mail:
+    def _without_utf8(self, mail: Mail) -> Mail:
         """Fit the mail to a server without SMTPUTF8, as far as that can be done unchanged."""
         paths = []
         try:
-            if not header.isascii():
+            if not mail.start[: mail.header_size].isascii():
                 raise AddressError("the header goes beyond ASCII")
             reverse_path = ascii_domain(mail.reverse_path)
         except AddressError:
@@ -165,19 +115,6 @@ class Transaction:
             except AddressError:
                 self._settle(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL)
         return attrs.evolve(mail, reverse_path=reverse_path, recipients=tuple(paths))
-
-    async def _read_to(self, octets: int, start: bytes) -> bytes:
-        """Return the start of the content, with so many octets at least."""
-        while len(start) < octets:
-            piece = await self._read()
-            if not piece:
-                raise SpoolError("the content is shorter than its header")
-            start += piece
-        return start
-
-    async def _read(self) -> bytes:
-        piece = self._content.read()
-        return await piece if isinstance(piece, Deferred) else piece
 
     # The dialogue.
 
@@ -306,7 +243,7 @@ class Transaction:
         session.phase = Phase.CONTENT
         octets = mail.start
         while True:
-            following = await self._read()
+            following = await next_piece(self._content)
             if session.answered_early:
                 reply, action = await self._reply(Phase.CONTENT)
                 self._conclude_by(reply, Phase.CONTENT, action)
@@ -411,10 +348,3 @@ def _nothing(line: bytes) -> None:
 
 def _without_split(reply: Reply) -> Action:
     return Action.FAIL if reply.permanent else Action.DEFER
-
-
-def _as_ascii(address: str) -> str:
-    try:
-        return ascii_domain(address)
-    except AddressError:
-        return address
