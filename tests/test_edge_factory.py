@@ -144,7 +144,7 @@ def test_the_admin_can_read_why_a_stranger_is_sent_away():
         for _ in range(5):
             edge.client(peer=peer("198.51.100.1"))
     (event,) = events
-    assert formatEvent(event).endswith("(4) for clients that are not in allow is used up")
+    assert formatEvent(event).endswith("(4) for clients not in allow is used up")
 
 
 # Who is refused takes no room.
@@ -163,6 +163,7 @@ def test_few_refused_clients_are_waited_for():
     assert all(client.cut_off and not client.greeting for client in beyond)
     for client in (*waiting, *beyond):
         client.hang_up()
+    edge.factory.stop()
     assert edge.clock.getDelayedCalls() == []
     assert refused(edge, 1)[0].greeting == NOT_ALLOWED
 

@@ -16,8 +16,9 @@ from twisted.python.failure import Failure
 
 from multisendcon_plugin.configuration import Users
 from multisendcon_plugin.edge.context import command_shown, context, shown
-from multisendcon_plugin.edge.guesses import PAUSE
+from multisendcon_plugin.edge.guesses import LONGEST_PAUSE, PAUSE
 from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_WRONG_LOGINS
+from multisendcon_plugin.edge.summary import IN_FULL, MINUTE
 from multisendcon_plugin.password import PasswordHash
 from multisendcon_plugin.testing import Authority
 from tests.edge_clients import EXAMPLE_PEER, MAIL, Edge, MemoryTransport, account
@@ -285,6 +286,124 @@ def test_strangers_are_told_of_too():
         "127.0.0.1: session closed: 5 errors without a login; command: MAIL FROM:<a@x.example>",
         "127.0.0.1: session closed: no login within 60 s",
     ]
+
+
+# Lines that repeat each other.
+
+
+def lines_of_an_attack(edge, client, *lines, sessions=3):
+    """Return what is logged while several sessions of one address repeat lines as they can."""
+    others = [edge.client() for _ in range(sessions - 1)]
+    with capturedLogs() as events:
+        for each in (client, *others):
+            each.ask(*lines)
+        edge.clock.advance(MINUTE)
+    return [formatEvent(event) for event in events]
+
+
+ATTACKS = {
+    "refused recipients": (
+        [MAIL_FROM, *[b"RCPT TO:<%d@no.example>" % n for n in range(1000)]],
+        "127.0.0.1 rejected: 550 5.7.1 ... and 2,950 more",
+    ),
+    "recipients that cannot be read": (
+        [MAIL_FROM, *[b"RCPT TO:<%d@@y.example>" % n for n in range(1000)]],
+        "127.0.0.1 rejected: 501 5.1.3 ... and 2,950 more",
+    ),
+    "refused senders": (
+        [b"MAIL FROM:<%d@x.example> SIZE=99999999999" % n for n in range(1000)],
+        "127.0.0.1 rejected: 552 5.3.4 ... and 2,950 more",
+    ),
+    "refused content": (
+        [MAIL_FROM, RCPT_TO, b"DATA", b"\0", b"."] * 400,
+        "127.0.0.1 rejected: 550 5.6.11 ... and 1,150 more",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "last"), ATTACKS.values(), ids=ATTACKS)
+def test_lines_that_repeat_each_other_are_summed_up(lines, last):
+    """Once, three sessions wrote 17,000 lines in a second."""
+    edge = Edge(account(recipients=["!*@no.example"]))
+    said = lines_of_an_attack(edge, edge.client(), *lines)
+    assert len(said) == IN_FULL + 1
+    assert said[-1] == last
+
+
+def test_sessions_that_end_over_and_over_are_summed_up():
+    edge = Edge()
+    with capturedLogs() as events:
+        for _ in range(1000):
+            client = edge.client(hello=None)
+            client.ask(b"GET / HTTP/1.1")
+            client.hang_up()
+        edge.clock.advance(MINUTE)
+    said = [formatEvent(event) for event in events]
+    assert len(said) == IN_FULL + 1
+    assert said[-1] == "127.0.0.1 session closed: ... and 950 more"
+
+
+@pytest.mark.parametrize(
+    ("settings", "last"),
+    [
+        ({"allow": []}, "127.0.0.1 rejected: not in [master_relay] allow ... and 950 more"),
+        (
+            {"max_connections": 0},
+            "127.0.0.1 rejected: max_connections (0) reached ... and 950 more",
+        ),
+    ],
+)
+def test_clients_that_are_sent_away_over_and_over_are_summed_up(settings, last):
+    edge = Edge(**settings)
+    with capturedLogs() as events:
+        for _ in range(1000):
+            edge.client().hang_up()
+        edge.clock.advance(MINUTE)
+    said = [formatEvent(event) for event in events]
+    assert len(said) == IN_FULL + 1
+    assert said[-1] == last
+
+
+def test_each_minute_has_its_lines():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    lines = [MAIL_FROM, *[b"RCPT TO:<b@no.example>"] * 300]
+    for _ in range(3):
+        assert len(lines_of_an_attack(edge, client, *lines, b"RSET", sessions=1)) == IN_FULL + 1
+
+
+def test_the_lines_of_others_are_written_meanwhile():
+    edge = Edge(account(recipients=["!*@no.example"]), allow=["127.0.0.1", "192.0.2.1"])
+    edge.client().ask(MAIL_FROM, *[b"RCPT TO:<b@no.example>"] * 900)
+    with capturedLogs() as events:
+        edge.client(peer=IPv4Address("TCP", "192.0.2.1", 1)).ask(
+            MAIL_FROM, b"RCPT TO:<b@no.example>"
+        )
+    assert formatEvent(events[0]).startswith("192.0.2.1 rejected: 550 5.7.1 ")
+
+
+def test_five_wrong_logins_are_written_whatever_else_is():
+    """Once, none of them reached the log."""
+    edge = Edge(account(recipients=["!*@no.example"]), users=USERS)
+    edge.client().ask(MAIL_FROM, *[b"RCPT TO:<b@no.example>"] * 900)
+    with capturedLogs() as events:
+        for _ in range(5):
+            edge.client().ask(b"AUTH PLAIN " + SECRET)
+            edge.clock.advance(LONGEST_PAUSE)
+    logins = [event for event in events if "could not log in" in formatEvent(event)]
+    assert len(logins) == 5
+    assert all(event["security"] for event in logins)
+
+
+def test_the_sum_is_written_when_the_relay_stops():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    client.ask(MAIL_FROM, *[b"RCPT TO:<b@no.example>"] * 60)
+    with capturedLogs() as events:
+        edge.factory.stop()
+        client.hang_up()
+    assert formatEvent(events[-1]) == "127.0.0.1 rejected: 550 5.7.1 ... and 10 more"
+    assert edge.clock.getDelayedCalls() == []
 
 
 # Secrets.

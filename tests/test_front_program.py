@@ -305,7 +305,7 @@ def heard(world, speak):
 
 
 def test_an_event_is_logged_by_the_other_process(world):
-    log = Logger(namespace="edge.test", observer=Events(world.front.channel))
+    log = Logger(namespace="edge.test", observer=Events(world.front.channel, Clock()))
     host = IPv4Address("TCP", "192.0.2.1", 25)
     event = heard(
         world, lambda: log.warn("{host.host} is sent away: {n} + {text}", host=host, n=3, text="ü")
@@ -323,14 +323,16 @@ def test_an_event_is_logged_by_the_other_process(world):
 @pytest.mark.parametrize("level", list(LogLevel.iterconstants()))
 def test_an_event_keeps_its_level_and_its_time(world, level):
     said = []
-    log = Logger(namespace="edge", observer=LogPublisher(said.append, Events(world.front.channel)))
+    log = Logger(
+        namespace="edge", observer=LogPublisher(said.append, Events(world.front.channel, Clock()))
+    )
     event = heard(world, lambda: log.emit(level, "x"))
     assert event["log_level"] is level
     assert event["log_time"] == said[0]["log_time"]
 
 
 def test_a_failure_keeps_its_text(world, monkeypatch):
-    observer = Events(world.front.channel)
+    observer = Events(world.front.channel, Clock())
     monkeypatch.setattr(Speaker, "log", Logger(namespace="edge", observer=observer))
     event = heard(world, Speaker().fail)
     assert formatEvent(event) == "the speaker has a fault"

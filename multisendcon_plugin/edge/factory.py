@@ -15,7 +15,6 @@ import attrs
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol
-from twisted.logger import Logger
 from twisted.mail import smtp
 
 from ..configuration import BareLf, ClientSettings, MasterRelay
@@ -25,6 +24,7 @@ from ..reply import Reply
 from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
+from .journal import Journal
 from .limits import Limits
 from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
@@ -51,7 +51,6 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     protocol = RelayESMTP
     noisy = False
-    log = Logger()
 
     def __init__(
         self,
@@ -80,6 +79,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if settings.users:
             self._checker = UserChecker(settings.users, clock, in_thread)
         self._refusals = Refusals(clock)
+        self._journal = Journal(clock)
         self._most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self._sessions: set[RelayESMTP] = set()
         self._strangers = 0
@@ -116,8 +116,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         session.factory = self
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
-        session.refused = partial(self._refused, session)
-        session.ended_early = partial(self._ended_early, session)
+        session.refused = partial(self._journal.refused, session, place)
+        session.ended_early = partial(self._journal.ended_early, session, place)
         policy = self._policy
         session.limits = self._limits
         if own:
@@ -150,26 +150,16 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if self._stopping:
             return replies.SHUTTING_DOWN
         if len(self._sessions) >= settings.max_connections:
-            self.log.warn(
-                "{host} rejected: max_connections ({most}) reached",
-                host=host,
-                most=settings.max_connections,
-            )
+            why = "max_connections ({most}) reached"
+            self._journal.no_room(host, place, why, most=settings.max_connections)
             return replies.TOO_MANY_CONNECTIONS
         if not allowed and self._strangers >= self._most_of_strangers:
-            self.log.warn(
-                "{host} rejected: the part of max_connections ({most}) for clients that are not in"
-                " allow is used up",
-                host=host,
-                most=self._most_of_strangers,
-            )
+            why = "the part of max_connections ({most}) for clients not in allow is used up"
+            self._journal.no_room(host, place, why, most=self._most_of_strangers)
             return replies.TOO_MANY_CONNECTIONS
         if place and self._counts[place] >= settings.max_connections_per_address:
-            self.log.warn(
-                "{host} rejected: max_connections_per_address ({most}) reached",
-                host=host,
-                most=settings.max_connections_per_address,
-            )
+            why = "max_connections_per_address ({most}) reached"
+            self._journal.no_room(host, place, why, most=settings.max_connections_per_address)
             return replies.TOO_MANY_FROM_THERE
         return None
 
@@ -188,23 +178,6 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if not self._counts[place]:
             del self._counts[place]
 
-    def _refused(self, session: RelayESMTP, reply: Reply) -> None:
-        text = str(reply)
-        self.log.info(
-            "{peer} rejected: {reply}{context}",
-            peer=session.peer,
-            reply=text,
-            context=session.context(text),
-        )
-
-    def _ended_early(self, session: RelayESMTP, why: str) -> None:
-        self.log.info(
-            "{peer}: session closed: {why}{context}",
-            peer=session.peer,
-            why=why,
-            context=session.context(why),
-        )
-
     # Who may write to a local socket is for its file to say.
 
     def _allows(self, addr: IAddress | None) -> bool:
@@ -222,7 +195,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         :param key: the list that lacks it.
         """
         host = _host(addr)
-        self.log.info("{host} rejected: not in [master_relay] {key}", host=host, key=key)
+        self._journal.not_listed(host, counted_as(host), key)
         return self._refusals.saying(replies.NOT_ALLOWED)
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
@@ -238,7 +211,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         sessions = tuple(self._sessions)
         for session in sessions:
             session.stop()
-        return DeferredList([session.ended for session in sessions])
+        stopped = DeferredList([session.ended for session in sessions])
+        return stopped.addCallback(lambda _: self._journal.sum_up())
 
 
 def _host(addr: IAddress | None) -> str:

@@ -306,7 +306,7 @@ class ESMTPSession(ESMTPWire):
         self.when(login, lambda _: self._logged_in(user))
 
     def _logged_in(self, user: str) -> None:
-        self.log.info("{peer} logged in as {user}", peer=self.peer, user=user)
+        self.log.info("{peer} logged in as {user}", peer=self.peer, user=user, security=True)
         self._no_stranger_now()
         self._user = user
         self._client = None
@@ -322,5 +322,5 @@ class ESMTPSession(ESMTPWire):
 
     def _login_refused(self, failure: Failure, user: str) -> None:
         failure.trap(UnauthorizedLogin)
-        self.log.warn("{peer} could not log in as {user}", peer=self.peer, user=user)
+        self.log.warn("{peer} could not log in as {user}", peer=self.peer, user=user, security=True)
         raise ReplyError(replies.WRONG_CREDENTIALS)

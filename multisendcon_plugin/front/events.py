@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON
 from twisted.python.reflect import safe_str
 from zope.interface import implementer
@@ -14,35 +15,53 @@ from .channel import Channel, Kind
 MOST_UNREAD = 16 * 1024 * 1024
 
 
+#: Seconds until a gap in the log is told that has no other end.
+GAP_TOLD_AFTER = 60.0
+
+
 @implementer(ILogObserver)
 class Events:
     """Hands events over.
 
     When the other process does not read, the log has a gap: clients cause events, and nothing
-    makes them wait for it.
+    makes them wait for it.  Events of ``security`` are never left out; logins are few, since each
+    costs a hash.
+
+    :param clock: tells when a gap has lasted for long.
     """
 
     log = Logger()
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, clock: IReactorTime) -> None:
         self._channel = channel
+        self._clock = clock
         self._unread = 0
         self._missing = 0
+        self._gap: IDelayedCall | None = None
 
     def __call__(self, event: LogEvent) -> None:
         """Have an event logged."""
         octets = eventAsJSON(_told(event)).encode()
         self._unread = self._unread + len(octets) if self._channel.full else 0
-        if self._unread > MOST_UNREAD:
+        too_many = self._unread > MOST_UNREAD
+        if too_many and not event.get("security"):
             self._missing += 1
+            if self._gap is None:
+                self._gap = self._clock.callLater(GAP_TOLD_AFTER, self._tell_gap)
             return
-        missing, self._missing = self._missing, 0
         self._channel.send(Kind.LOG, octets=octets)
-        if missing:
-            self.log.error(
-                "{count} log events of the front process were dropped",
-                count=missing,
-            )
+        if self._gap and not too_many:
+            self._gap.cancel()
+            self._tell_gap()
+
+    def _tell_gap(self) -> None:
+        self._gap = None
+        missing, self._missing = self._missing, 0
+        self.log.error(
+            "{count} log events of the front process were dropped",
+            count=missing,
+            security=True,
+        )
 
 
 def _told(event: LogEvent) -> LogEvent:

@@ -40,7 +40,7 @@ def run(reactor: Any) -> None:
     reactor.adoptStreamConnection(CHANNEL, AF_UNIX, channel)
     os.close(CHANNEL)
     # With what was said before.
-    globalLogBeginner.beginLoggingTo([Events(front.channel)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([Events(front.channel, reactor)], redirectStandardIO=False)
     reactor.run(installSignalHandlers=False)
 
 
