@@ -18,6 +18,7 @@ from .errors import (
     SpoolLockedError,
 )
 from .reply import Reply, ReplyError
+from .resolver import install_resolver
 from .service import RelayService
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ __all__ = [
     "SpoolFullError",
     "SpoolLockedError",
     "__version__",
+    "install_resolver",
     "load",
     "make_steady",
     "parse",

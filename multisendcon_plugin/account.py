@@ -71,6 +71,8 @@ class Account:
     """The name that the server's certificate has to bear; ``None``: that of the server."""
     tls_fingerprint: str | None = None
     """SHA-256 of the server's certificate or public key (SPKI), in lower-case hex digits."""
+    tls_ciphers: str | None = None
+    """A list as OpenSSL takes it; ``None``: the sound ones (`ciphers`)."""
     tls_client_certificate: str | None = None
     tls_client_key: str | None = None
     """``None``: the key is in the file of the certificate."""
@@ -135,7 +137,12 @@ class Account:
         return (
             *(self.server, self.port, self.local_address, self.helo_domain),
             *(self.tls, self.tls_verify, self.tls_ca, self.tls_name, self.tls_fingerprint),
-            *(self.tls_client_certificate, self.tls_client_key, bool(self.username)),
+            *(
+                self.tls_ciphers,
+                self.tls_client_certificate,
+                self.tls_client_key,
+                bool(self.username),
+            ),
         )
 
     @property

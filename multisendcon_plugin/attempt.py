@@ -113,10 +113,8 @@ class Attempt:
         """Another account may take the mail over, for all whom it has not reached."""
         if self.fault is not None:
             return self.fault.action is not Action.SLOW
-        moves = False
-        for outcome in self.outcomes:
-            if outcome.action is Action.MOVE:
-                moves = True
-            elif outcome.action not in (None, Action.FAIL):
-                return False
-        return moves
+        actions = {outcome.action for outcome in self.outcomes}
+        if not any(each.verdict is Verdict.DELIVERED for each in self.outcomes):
+            # Whom the next transaction would take goes with those who were refused in this one.
+            actions.discard(Action.SPLIT)
+        return Action.MOVE in actions and actions <= {Action.MOVE, Action.FAIL, None}

@@ -63,6 +63,8 @@ def _whole_words(words: str | re.Pattern[str]) -> re.Pattern[str]:
 #: Characters of a text that are looked through: what it means stands at its beginning, and a
 #: hostile one is to cost no more than a millisecond.
 _READ = 600
+#: Whatever could be an address, if there is an ``@`` in it.
+_PERHAPS_ADDRESS = re.compile(r"<[^<>]*>|[^\s<>:,;]+")
 
 
 @attrs.frozen
@@ -290,6 +292,14 @@ def own_rule(*, means: Meaning, code: str = "[45]..", text: str = "") -> Rule:
     )
 
 
+def without_addresses(text: str) -> str:
+    """Return what a server says, without the addresses that it repeats.
+
+    Their words are not the server's: ``<daily.limit@example.com>`` is no limit of the account.
+    """
+    return _PERHAPS_ADDRESS.sub(lambda found: "" if "@" in found[0] else found[0], text)
+
+
 @lru_cache(maxsize=256)
 def _rules(phase: Phase, code: int) -> tuple[Rule, ...]:
     """Return the rows for replies with a code: the others need not be looked at each time."""
@@ -308,6 +318,7 @@ def classify(
         if rule.applies(phase, reply, login=login):
             return rule.action
     rules = _rules(phase, reply.code)
+    reply = attrs.evolve(reply, text=without_addresses(reply.text[:_READ]))
     return next(rule.action for rule in rules if rule.reads(reply, login=login))
 
 

@@ -87,6 +87,18 @@ def count_received(block: bytes) -> int:
     return len(_RECEIVED.findall(b"\n" + block))
 
 
+def count_passes(block: bytes, hostname: bytes) -> int:
+    """Count the trace fields that a host of this name has put on (``by``: RFC 5321, section 4.4).
+
+    Hosts in between may have folded them otherwise.
+    """
+    by = re.compile(rb"(?i)(?<![^:\s])by\s+" + re.escape(hostname) + rb"(?![^\s;(])")
+    return sum(
+        field.name == "received" and by.search(block, field.value_start, field.end) is not None
+        for field in fields(block)
+    )
+
+
 @attrs.frozen(kw_only=True)
 class Field:
     """One field of a header block, as offsets into the block.

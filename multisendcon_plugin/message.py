@@ -13,12 +13,16 @@ import attrs
 
 from .dsn import Notify
 from .envelope import Envelope
+from .phase import Phase
+from .reply import Reply
 
 #: Where a delivery stands in its lane: its due time and its number.
 Turn = tuple[float, int]
 #: Before all deliveries.
 FIRST_TURN: Turn = (0.0, 0)
 
+#: What a sender is told of replies: characters of each, and of how many.
+LONGEST_TOLD, MOST_TOLD_REPLIES = 300, 50
 #: A dot that SMTP added (RFC 5321, section 4.5.2), and the line end before it.
 ADDED_DOT = b"\r\n."
 
@@ -53,6 +57,19 @@ class Recipient:
     reason: str
     notify: Notify | None = None
     original: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Untold:
+    """A recipient that is settled, of whom the sender is to be told, but was not yet.
+
+    :param delivered: or else refused.
+    """
+
+    recipient: Recipient
+    delivered: bool
+    phase: Phase
+    reply: Reply
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +117,8 @@ class Delivery:
     """The sender was told that the mail is delayed."""
     last_reply: str = ""
     """What was said at the last failed attempt."""
+    untold: tuple[Untold, ...] = ()
+    """What the sender is told when it pauses, or ends: see `telling`."""
 
     @property
     def turn(self) -> Turn:
@@ -121,7 +140,7 @@ class Parcel:
 
 
 @attrs.frozen(kw_only=True)
-class Submission:
+class NewMessage:
     """A whole new message of our own making: content, envelope and parcels.
 
     :param content: wire form, header block first.

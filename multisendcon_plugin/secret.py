@@ -13,10 +13,12 @@ class StoredSecret:
 
     :param value: as it was when the configuration was read.
     :param read: reads it as it is now; raises `ConfigurationError`, which tells nothing of it.
+    :param path: the file that it is in; ``None``: it is in none.
     """
 
     value: str = attrs.field(repr=False)
     read: Callable[[], str] = attrs.field(repr=False, eq=False)
+    path: str | None = None
 
 
 Secret = str | StoredSecret

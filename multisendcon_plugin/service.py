@@ -55,7 +55,9 @@ class RelayService(Service):
         self.setName("multisendcon")
         self.configuration = configuration
         self.registry = AccountRegistry(configuration.accounts)
-        self.spool = spool or SqliteSpool(configuration.spool.path, reactor)
+        self.spool = spool or SqliteSpool(
+            configuration.spool.path, reactor, min_free=configuration.spool.min_free
+        )
         budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
         trials = Trials()
         self.queue = QueueService(

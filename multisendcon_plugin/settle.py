@@ -12,7 +12,8 @@ from .attempt import AccountFault, Attempt, Outcome, Verdict, all_deferred
 from .backoff import retry_pause
 from .configuration.values import DeliverySettings
 from .failure import Action
-from .message import Delivery, Submission
+from .message import Delivery, NewMessage
+from .telling import NOTHING, Telling, tell
 
 _FAILURES_BEFORE_EXPIRY = 2
 """A mail that waited long while its account rested, or we were off, gets a second chance."""
@@ -31,7 +32,7 @@ class Settlement:
 
     delivery: Delivery
     remaining: Delivery | None
-    reports: tuple[Submission, ...] = ()
+    reports: tuple[NewMessage, ...] = ()
     mail_ended: float | None = None
 
 
@@ -42,14 +43,16 @@ class Judgement:
     Every recipient is in exactly one of `remaining`, `delivered` and `failed`.
 
     :param remaining: the delivery as it goes on; ``None`` when it has ended.
-    :param failed: final and to be reported: refused (verdict FAILED), or expired (any other).
+    :param failed: final: refused (verdict FAILED), or expired (any other).
     :param delayed: recipients in `remaining` of whose delay the sender is to be told now.
+    :param told: of what else they are to be told now.
     """
 
     remaining: Delivery | None
     delivered: tuple[Outcome, ...] = ()
     failed: tuple[Outcome, ...] = ()
     delayed: tuple[Outcome, ...] = ()
+    told: Telling = NOTHING
 
 
 def waited(delivery: Delivery, *, now: float, started: float) -> float:
@@ -97,7 +100,8 @@ def judge(
     refused = tuple(each for each in undelivered if _is_refused(each, attempt, fallback))
     waiting = tuple(each for each in undelivered if not _is_refused(each, attempt, fallback))
     if not waiting:
-        return Judgement(remaining=None, delivered=delivered, failed=refused)
+        told = tell(delivery, attempt, None, refused, delivered)
+        return Judgement(remaining=None, delivered=delivered, failed=refused, told=told)
 
     # They come first: those who were not asked, since they were too many, do not wait for others.
     split = tuple(each for each in waiting if each.action is Action.SPLIT)
@@ -125,7 +129,8 @@ def judge(
         # The next transaction takes them; this one has brought the mail on, so it will end.
         remaining = attrs.evolve(remaining, due=now)
     elif expires:
-        return Judgement(remaining=None, delivered=delivered, failed=undelivered)
+        told = tell(delivery, attempt, None, undelivered, delivered)
+        return Judgement(remaining=None, delivered=delivered, failed=undelivered, told=told)
     else:
         pause = retry_pause(settings.retry, failures, jitter)
         remaining = attrs.evolve(remaining, attempts=failures, due=now + pause)
@@ -137,7 +142,14 @@ def judge(
     if not delivery.warned and 0 < settings.warn_after <= remaining.waited:
         remaining = attrs.evolve(remaining, warned=True)
         delayed = waiting
-    return Judgement(remaining=remaining, delivered=delivered, failed=refused, delayed=delayed)
+    told = tell(delivery, attempt, remaining, refused, delivered)
+    return Judgement(
+        remaining=attrs.evolve(remaining, untold=told.later),
+        delivered=delivered,
+        failed=refused,
+        delayed=delayed,
+        told=told,
+    )
 
 
 def delayed_by(

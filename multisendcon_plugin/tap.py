@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
@@ -19,8 +19,9 @@ from . import descriptors
 from .clock import make_steady
 from .configuration import load
 from .errors import MultisendconError
-from .log import standard_output
+from .log import observer
 from .preflight import preflight
+from .resolver import install_resolver
 from .service import RelayService
 from .signals import handle_hangup, handle_in_turn
 
@@ -58,14 +59,6 @@ class Options(usage.Options):
         wanted: bool = self.configuration.master_relay.own_process
         return wanted and not self.changes_user and _processors() > 1
 
-    @property
-    def logs_to_standard_output(self) -> bool:
-        """The log goes to where twistd writes it in the foreground."""
-        twistd = self.parent
-        if twistd is None or self.daemonizes:
-            return False
-        return twistd["logfile"] in {None, "", "-"} and not twistd["syslog"]
-
     def postOptions(self) -> None:
         """Read the configuration, and look whether the relay could start.
 
@@ -98,18 +91,21 @@ class DaemonService(RelayService):
     """The relay as a program: what keeps it from starting ends it with a clear text.
 
     :ivar in_background: nobody reads what it says but twistd, which waits for its start.
-    :ivar logs_to_standard_output: of the whole program.
+    :ivar log_options: of twistd, which say where the log of the whole program goes.
     """
 
     in_background = False
-    logs_to_standard_output = False
+    log_options: Mapping[str, Any] | None = None
 
     def setServiceParent(self, parent: Any) -> None:
-        """Have twistd's log written by ours, when it goes to standard output."""
+        """Have twistd's log written by ours."""
         super().setServiceParent(parent)
-        if self.logs_to_standard_output and isinstance(parent, Componentized):
-            # A logger that twistd is told of comes first.
-            parent.setComponent(ILogObserver, standard_output(self._reactor))
+        if self.log_options is None or not isinstance(parent, Componentized):
+            return
+        # A logger that twistd is told of comes first.
+        log = observer(self.log_options, self._reactor)
+        if log is not None:
+            parent.setComponent(ILogObserver, log)
 
     def privilegedStartService(self) -> None:
         """Listen, or exit."""
@@ -161,6 +157,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415 -- it is chosen when twistd has started
 
     make_steady(reactor)
+    install_resolver(reactor)
     handle_hangup(reactor, ends=bool(options["demo"]))
     reactor.callWhenRunning(handle_in_turn, reactor)
     if options["demo"]:
@@ -170,6 +167,6 @@ def makeService(options: Options) -> IService:
         return demo
     relay = DaemonService(options.configuration, reactor, front_process=options.has_front_process)
     relay.in_background = options.daemonizes
-    relay.logs_to_standard_output = options.logs_to_standard_output
+    relay.log_options = options.parent
     service: IService = relay
     return service

@@ -98,6 +98,13 @@ class Client:
 
     def send(self, octets):
         self.session.dataReceived(octets)
+        self.catch_up()
+
+    def catch_up(self):
+        """Let the turns of the reactor pass that the session takes for what it has got."""
+        session = self.session
+        while (pause := getattr(session, "_pause", None)) and pause.getTime() <= pause.seconds():
+            session.callLater.__self__.advance(0)
 
     def replies(self):
         """Return the lines of all replies that came since the last time."""

@@ -106,28 +106,34 @@ class LiveRelayTestCase(unittest.TestCase):
         self.ca = authority.write(self.folder / "authority.pem")
         return authority.server(*(names or ("127.0.0.1",)))
 
-    def relay(self, *accounts, listen=("tcp:port=0:interface=127.0.0.1",), settings="", more=""):
-        """Start the relay; what it is configured by is text.
+    def relay(
+        self,
+        *accounts,
+        listen=("tcp:port=0:interface=127.0.0.1",),
+        hostname="relay.example",
+        spool="spool",
+        settings="",
+        more="",
+    ):
+        """Start a relay, to which mail is sent from then on; what it is configured by is text.
 
+        :param spool: the name of its folder.
         :param settings: further keys of `[master_relay]`.
         :param more: further tables.
         """
         text = f"""
             [master_relay]
             listen = {json.dumps(listen)}
-            hostname = "relay.example"
+            hostname = "{hostname}"
             {settings}
             [spool]
-            path = "{self.folder}/spool"
+            path = "{self.folder}/{spool}"
             {more}
         """
         self.service = RelayService(parse(text + "".join(accounts)), self.reactor)
-        self.addCleanup(self._stop)
+        self.addCleanup(_stop, self.service)
         self.service.privilegedStartService()
         self.service.startService()
-
-    def _stop(self):
-        return self.service.stopService() if self.service.running else None
 
     # Mail.
 
@@ -152,6 +158,10 @@ class LiveRelayTestCase(unittest.TestCase):
         assert "account Sales " in line
         assert reason in line
         assert await self.waiting() == {"Sales": 1}
+
+
+def _stop(service):
+    return service.stopService() if service.running else None
 
 
 def _send(port, sender, recipients, content):

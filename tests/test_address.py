@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
+import idna
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -344,3 +346,34 @@ def test_ascii_domain(address, written):
 def test_address_without_ascii_domain(address, fault):
     with pytest.raises(AddressError, match=fault):
         ascii_domain(address)
+
+
+# What international domains cost.
+
+
+@pytest.fixture
+def converted(monkeypatch):
+    """Return the labels that are converted, as they are."""
+    labels = []
+    convert = idna.alabel
+    monkeypatch.setattr(idna, "alabel", lambda label: labels.append(label) or convert(label))
+    module._punycode.cache_clear()
+    yield labels
+    module._punycode.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("domain", "labels"),
+    [
+        (".".join(["ä" * 20] * 6), ["ä" * 20]),
+        ("Äpfel.bücher.äpfel.example", ["äpfel", "bücher", "äpfel"]),
+        ("ascii.example", []),
+        ("ä" * 64, []),  # too long to be a label
+        ("ö" * 127, []),
+    ],
+)
+def test_a_label_is_converted_once_for_all_recipients(converted, domain, labels):
+    for number in range(900):
+        with suppress(AddressError):
+            parse_path(f"<user{number}@{domain}>".encode(), null_allowed=False)
+    assert converted == labels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from configuration_examples import HASH, document
+from configuration_examples import HASH, bound, document
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -44,7 +44,7 @@ def folder(tmp_path):
 
 def load(folder, **keys):
     path = folder / "relay.toml"
-    path.write_text(document("master_relay", hostname='"relay.example.com"', **keys))
+    path.write_text(bound(document("master_relay", hostname='"relay.example.com"', **keys)))
     return configuration.load(path)
 
 
@@ -320,8 +320,8 @@ def test_users_that_may_use_every_sender(folder, free, shown):
     (folder / "users").write_text("\n".join(lines))
     [warning] = warnings(folder, users='"users"')
     assert warning == (
-        f"{folder}/users: {shown} may use every sender; add the masks of theirs as a third field,"
-        " NAME:HASH:MASK, MASK, or :*, <> if they are to"
+        f"{folder}/users: {shown} may use every sender; list theirs in a third field,"
+        " NAME:HASH:MASK, MASK, or write *, <> there if it is meant so"
     )
 
 
@@ -363,7 +363,7 @@ def test_certificates_for_servers_are_looked_at_too_and_told_once(folder, table)
     client = {"tls_client_certificate": '"cert.pem"', "tls_client_key": '"key.pem"'}
     path = folder / "relay.toml"
     path.write_text(
-        document(table, **{"server": '"mx.example.com"', **client})
+        bound(document(table, **{"server": '"mx.example.com"', **client}))
         + '\n[master_relay]\nhostname = "relay.example.com"'
         + '\ntls_certificate = "cert.pem"\ntls_key = "key.pem"'
     )
@@ -377,5 +377,7 @@ def test_the_certificate_of_an_account_that_is_off_is_not_looked_at(folder):
     (folder / "relay.pem").chmod(0o644)
     path = folder / "relay.toml"
     second = document(name='"Off"', enabled="false", tls_client_certificate='"relay.pem"')
-    path.write_text(document() + "\n" + second + '\n[master_relay]\nhostname = "relay.example.com"')
+    path.write_text(
+        bound(document()) + "\n" + second + '\n[master_relay]\nhostname = "relay.example.com"'
+    )
     assert configuration.warnings(configuration.load(path), time.time() + 31 * 86_400) == []

@@ -130,7 +130,7 @@ submission_help = false
         ),
         (
             document("spool", **{'"a\\nb"': "5"}),
-            r', line 4, [spool], "a\u000ab": unknown key; known here: path',
+            r', line 4, [spool], "a\u000ab": unknown key; known here: path, min_free',
         ),
         ("# one\na =\n# three", ", line 2: is not TOML: Invalid value"),
         ("# one\na =", ", line 2: is not TOML: Invalid value"),

@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.account import Auth, NullSender, Tls
-from multisendcon_plugin.configuration import BareLf, HeaderFrom, MinimumTls, ReportTo
-from multisendcon_plugin.configuration.faults import Unfit
+from multisendcon_plugin.configuration import BareLf, HeaderFrom, MinimumTls, ReportTo, Room
+from multisendcon_plugin.configuration.faults import InvalidValueError
 from multisendcon_plugin.configuration.quantities import duration, size
 from multisendcon_plugin.failure import Meaning, own_rule
 from multisendcon_plugin.masks import Masks
 
 MIB = 1024 * 1024
 CONTROL = "contains a control character; write plain text on one line"
+NO_ROOM = 'is no part of a disk; write for example "5%" or "10 GiB", or 0 for none'
 DURATION = 'is not a duration; write a number of seconds, or for example "90s", "5m", "4h" or "3d"'
 SIZE = 'is not a size; write a number of bytes, or for example "512 KiB", "50 MiB" or "1 GiB"'
 HOST = 'is not a host name or IP address; write for example "smtp.example.com"'
@@ -248,6 +249,20 @@ BAD = [
     ),
     ("spool", "path", '""', ['"" is empty; write a value or leave the key out']),
     ("spool", "path", r'"a\u0000"', [rf'"a\u0000" {CONTROL}']),
+    *(
+        ("spool", "min_free", value, [f"{value} {NO_ROOM}"])
+        for value in (
+            '"100%"',
+            '"-1%"',
+            '"5"',
+            '"five"',
+            "-1",
+            "0.05",
+            "false",
+            '"2000 GiB"',
+            '"%"',
+        )
+    ),
     ("spool", "path", "2024-01-02", ["2024-01-02 is not text; put it in quotes"]),
     (
         "delivery",
@@ -582,6 +597,12 @@ GOOD = [
     ("client", "tolerant", "true", True),
     ("client", "submission_help", "true", True),
     ("spool", "path", '"spool"', "/base/spool"),
+    ("spool", "min_free", '"5%"', Room(share=0.05)),
+    ("spool", "min_free", '" 12.5 % "', Room(share=0.125)),
+    ("spool", "min_free", '"0%"', Room()),
+    ("spool", "min_free", '"10 GiB"', Room(octets=10 * 1024**3)),
+    ("spool", "min_free", "1000", Room(octets=1000)),
+    ("spool", "min_free", "0", Room()),
     ("delivery", "retry", '["5m", 7.5]', (300.0, 7.5)),
     ("delivery", "give_up_after", '"3650d"', 3650 * 86400.0),
     ("delivery", "warn_after", "0", 0.0),
@@ -678,5 +699,5 @@ def test_sizes_with_a_unit_are_that_many_bytes(number, unit, space):
 @given(st.text() | st.from_regex(r"\d* ?[a-zA-Z\u212a]{0,3}") | st.integers() | st.floats())
 def test_any_duration_or_size_is_a_finite_number_or_unfit(value):
     for convert, lowest in ((duration, 0), (size, 1)):
-        with contextlib.suppress(Unfit):
+        with contextlib.suppress(InvalidValueError):
             assert lowest <= convert(value) <= 2**40

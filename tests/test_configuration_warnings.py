@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from configuration_examples import Paper, document, read
+from configuration_examples import Paper, bound, document, read
 
 from multisendcon_plugin import configuration
 
@@ -17,7 +17,7 @@ SALES = '[[account]] "Sales", helo_domain'
 
 
 def warnings(text, machine="relay.example.com"):
-    return configuration.warnings(read(text, Paper(name=machine)), now=0)
+    return configuration.warnings(read(bound(text), Paper(name=machine)), now=0)
 
 
 @pytest.mark.parametrize("name", ["relay", "localhost", "localhost.localdomain", "RELAY.localhost"])
@@ -63,8 +63,8 @@ def test_clients_that_may_use_every_sender(senders, expected):
     text += '\n[[client]]\naddresses = ["192.0.2.8"]'
     text += f"\nsenders = {senders}" if senders else ""
     warning = (
-        "[[client]] number 2, senders: not set, so these clients may use every sender; write"
-        ' the masks of theirs, or ["*", "<>"] if they are to'
+        "[[client]] number 2, senders: is not set, so these clients may use every sender; list"
+        ' theirs, or write ["*", "<>"] if it is meant so'
     )
     assert warnings(text) == [warning] * expected
 

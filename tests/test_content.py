@@ -101,10 +101,10 @@ class Content(LiveRelayTestCase):
         await self.assert_unchanged(self.submit, mails)
 
     async def test_what_smtp_cannot_carry_is_refused_at_both_doors(self):
-        unfit = [wire(data) for data in files_of_cpython().values() if not is_clean(wire(data))]
-        unfit += [b"bare\rreturn\r\n", b"bare\nline feed\r\n", b"N\0L\r\n", b"\r\r\n"]
-        assert len(unfit) > 4
-        for content in unfit:
+        invalid = [wire(data) for data in files_of_cpython().values() if not is_clean(wire(data))]
+        invalid += [b"bare\rreturn\r\n", b"bare\nline feed\r\n", b"N\0L\r\n", b"\r\r\n"]
+        assert len(invalid) > 4
+        for content in invalid:
             refusal = await self.assertFailure(self.send(content=content), smtplib.SMTPDataError)
             assert refusal.smtp_code == 550
             assert refusal.smtp_error.startswith(b"5.6.11 "), refusal

@@ -17,7 +17,7 @@ from tests.live_relay import without_trace
 
 TAKEN = "250 2.0.0 chunk taken"
 ALIVE = "250 2.0.0 still here"
-UNCLEAN = "550 5.6.11 message holds a bare CR, a bare LF or a NUL"
+UNCLEAN = "550 5.6.11 message contains a bare CR, a bare LF or a NUL"
 TOO_LARGE = "552 5.3.4 message too large"
 SYNTAX = "501 5.5.4 say BDAT and a number of octets, and LAST with the last ones"
 HEADER = b"Subject: x\r\n\r\n"

@@ -7,13 +7,16 @@ from email.utils import parsedate_to_datetime
 from ipaddress import ip_network
 
 import pytest
+from test_edge_logins import FAR, RIGHT, edge_with, inside_tls
+from test_edge_security import AUTHENTICATED
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
 from multisendcon_plugin.configuration import BareLf, ClientSettings
+from multisendcon_plugin.dsn import Notify
 from multisendcon_plugin.envelope import Envelope
 from tests.edge_clients import MAIL, Edge
 
-REFUSED = ["550 5.6.11 message holds a bare CR, a bare LF or a NUL"]
+REFUSED = ["550 5.6.11 message contains a bare CR, a bare LF or a NUL"]
 SCANNER, OTHER = IPv4Address("TCP", "192.0.2.7", 1), IPv4Address("TCP", "192.0.2.8", 1)
 MAPPED = IPv6Address("TCP", "::ffff:192.0.2.7", 1)
 ADDED = re.compile(
@@ -168,3 +171,65 @@ def test_mail_of_an_application_is_helped_as_the_master_relay_says():
         (message,) = relay.messages
         assert bool(ADDED.search(message.header)) == helped
         assert (b"Bcc" in message.content) != helped
+
+
+# Reports of success.
+
+ASKS = {
+    b"NOTIFY=SUCCESS": Notify.SUCCESS,
+    b"NOTIFY=SUCCESS,FAILURE": Notify.SUCCESS | Notify.FAILURE,
+    b"NOTIFY=DELAY,FAILURE,SUCCESS": Notify.SUCCESS | Notify.FAILURE | Notify.DELAY,
+    b"NOTIFY=DELAY": Notify.DELAY,
+    b"NOTIFY=NEVER": Notify.NEVER,
+    b"": None,
+}
+TRUSTED = table("192.0.2.7", success_reports=True)
+
+
+def wishes(client, relay):
+    """Return what is stored of what is asked for each recipient."""
+    client.ask(b"MAIL FROM:<victim@x.example>")
+    for n, asks in enumerate(ASKS):
+        assert client.ask(b"RCPT TO:<%d@y.example> %s" % (n, asks)) == ["250 2.1.5 recipient ok"]
+    client.ask(b"DATA", MAIL + b".")
+    (*_, message) = relay.messages
+    return [recipient.notify for recipient in message.recipients]
+
+
+def without_success(notify):
+    return notify if notify is None else notify & ~Notify.SUCCESS
+
+
+@pytest.mark.parametrize("peer", [SCANNER, MAPPED])
+def test_success_is_reported_for_the_clients_that_are_listed(peer):
+    relay = edge(TRUSTED)
+    assert wishes(relay.client(peer=peer), relay) == list(ASKS.values())
+
+
+@pytest.mark.parametrize(
+    ("clients", "peer"),
+    [
+        ([], SCANNER),
+        ([TRUSTED], OTHER),
+        ([TRUSTED], UNIXAddress(None)),
+        ([table("192.0.2.0/24"), TRUSTED], SCANNER),
+    ],
+)
+def test_for_all_others_nobody_is_told_of_success_whom_they_name(clients, peer):
+    """Of 3 recipients of whom it was asked for, success was reported for all before, now of none.
+
+    The wish goes to no server either, which would report in our place.
+    """
+    relay = edge(*clients)
+    client = relay.client(peer=peer)
+    assert any("DSN" in line for line in client.ask(b"EHLO c"))
+    assert wishes(client, relay) == [without_success(each) for each in ASKS.values()]
+
+
+def test_success_is_reported_for_a_user_once_they_have_logged_in():
+    relay = edge_with()
+    before = relay.client(peer=FAR)
+    assert wishes(before, relay)[0] is Notify.NEVER
+    client = inside_tls(relay)
+    assert client.ask(RIGHT) == AUTHENTICATED
+    assert wishes(client, relay) == list(ASKS.values())

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from multisendcon_plugin import header
 from multisendcon_plugin.configuration import MasterRelay
+from multisendcon_plugin.edge.delivery import MOST_PASSES
 from multisendcon_plugin.envelope import Client, Envelope
 from tests.edge_clients import MAIL, Edge, account, offer_security
 
@@ -300,6 +301,29 @@ def test_addresses_that_are_read_are_limited(name, value, refused):
 def test_mail_that_goes_round_in_circles(hops, code, body):
     edge = Edge()
     (reply,) = edge.client().send_mail(b"received : x\r\n\ty\r\n" * hops + body)
+    assert reply.startswith(code)
+    assert edge.draft.discarded == (code[0] == "5")
+
+
+OURS = b"Received: from x ([192.0.2.1])\r\n\tby relay.example with ESMTP id GA; now\r\n"
+OTHERS = b"Received: from relay.example ([192.0.2.2]) by mx.example with ESMTP; now\r\n"
+
+
+@pytest.mark.parametrize(
+    ("passed", "code"),
+    [
+        (OURS, "250 2.0.0"),  # a mailing list sends it back to where it came from
+        (OURS * (MOST_PASSES - 1) + OTHERS * 10, "250 2.0.0"),
+        (OURS * MOST_PASSES, "554 5.4.6"),
+        ((OURS + OTHERS) * MOST_PASSES, "554 5.4.6"),
+        (OURS.replace(b"\r\n\t", b" ").upper() * MOST_PASSES, "554 5.4.6"),
+        (OTHERS * MOST_PASSES * 2, "250 2.0.0"),
+        (b"Subject: x\r\n\r\n" + OURS * 10, "250 2.0.0"),
+    ],
+)
+def test_mail_that_has_passed_here_before(passed, code):
+    edge = Edge()
+    (reply,) = edge.client().send_mail(passed)
     assert reply.startswith(code)
     assert edge.draft.discarded == (code[0] == "5")
 

@@ -2,10 +2,17 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import ISSLTransport
 from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
+from zope.interface import alsoProvides
 
+from multisendcon_plugin.configuration import Users
+from multisendcon_plugin.edge.refusal import MOST_REFUSED
 from multisendcon_plugin.edge.wire import LAST_WORDS
-from tests.edge_clients import MAIL, Edge
+from multisendcon_plugin.password import PasswordHash
+from tests.edge_clients import EXAMPLE_PEER, MAIL, Edge, MemoryTransport
 
 SHUTTING_DOWN = ["421 4.3.2 shutting down, try again later"]
 NOT_ALLOWED = ["554 5.7.1 this relay does not serve your address"]
@@ -89,6 +96,100 @@ def test_most_connections_per_address(host, same, other):
     assert edge.client(peer=peer(same)).greeting == TOO_MANY_FROM_THERE
 
 
+# A part of all connections is kept for the allow list.
+
+USERS = Users("users", {"joe": PasswordHash(salt=b"", digest=b"")})
+FROM_ANYWHERE = {"allow": ["127.0.0.1"], "users": USERS, "users_from_anywhere": True}
+
+
+@pytest.mark.parametrize("most", [5, 10, 500])
+def test_silent_strangers_leave_room_for_allowed_clients(most):
+    """Once, 500 of them from 5 addresses took all of 500 connections."""
+    edge = Edge(max_connections=most, **FROM_ANYWHERE)
+    strangers = [edge.client(peer=peer(f"198.51.100.{n % 5}")) for n in range(most)]
+    reserved = most // 5
+    refused = [client for client in strangers if client.closed or client.cut_off]
+    assert len(refused) == reserved
+    for client in refused:
+        client.hang_up()
+    allowed = [edge.client() for _ in range(reserved)]
+    assert allowed[-1].send_mail()[0].startswith("250 2.0.0 queued")
+    assert edge.client().greeting == TOO_MANY
+    for client in strangers:
+        if client not in refused:
+            client.hang_up()
+    assert edge.client(peer=peer("198.51.100.1")).greeting[0].startswith("220")
+
+
+def test_what_is_kept_is_not_taken_from_allowed_clients():
+    edge = Edge(max_connections=10, **FROM_ANYWHERE)
+    for _ in range(10):
+        assert edge.client().greeting[0].startswith("220")
+    assert edge.client().greeting == TOO_MANY
+
+
+def test_a_stranger_s_own_room_does_not_grow_by_allowed_clients_that_go():
+    edge = Edge(max_connections=10, **FROM_ANYWHERE)
+    allowed = [edge.client() for _ in range(5)]
+    strangers = [edge.client(peer=peer("198.51.100.1")) for _ in range(5)]
+    for client in allowed:
+        client.hang_up()
+    strangers += [edge.client(peer=peer("198.51.100.1")) for _ in range(5)]
+    assert [client.greeting for client in strangers].count(TOO_MANY) == 2
+
+
+def test_the_admin_can_read_why_a_stranger_is_sent_away():
+    edge = Edge(max_connections=5, **FROM_ANYWHERE)
+    with capturedLogs() as events:
+        for _ in range(5):
+            edge.client(peer=peer("198.51.100.1"))
+    (event,) = events
+    assert formatEvent(event).endswith("(4) for clients that are not in allow is used up")
+
+
+# Who is refused takes no room.
+
+
+def refused(edge, number):
+    return [edge.client() for _ in range(number)]
+
+
+def test_few_refused_clients_are_waited_for():
+    edge = Edge(allow=[])
+    waiting = refused(edge, MOST_REFUSED)
+    assert all(client.greeting == NOT_ALLOWED for client in waiting)
+    assert not any(client.cut_off for client in waiting)
+    beyond = refused(edge, 1000)
+    assert all(client.cut_off and not client.greeting for client in beyond)
+    for client in (*waiting, *beyond):
+        client.hang_up()
+    assert edge.clock.getDelayedCalls() == []
+    assert refused(edge, 1)[0].greeting == NOT_ALLOWED
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"allow": []},
+        {"max_connections": 0},
+        {"max_connections_per_address": 0},
+        {"max_connections": 0, **FROM_ANYWHERE},
+    ],
+)
+def test_inside_tls_nobody_is_refused_by_way_of_a_handshake(settings):
+    """Once, each that sent no ClientHello kept a descriptor for ten seconds."""
+    edge = Edge(**settings)
+    session = edge.factory.buildProtocol(EXAMPLE_PEER)
+    transport = MemoryTransport(peerAddress=EXAMPLE_PEER)
+    alsoProvides(transport, ISSLTransport)
+    session.makeConnection(transport)
+    assert transport.disconnected
+    assert not transport.value()
+    session.connectionLost(Failure(ConnectionLost()))
+    assert edge.clock.getDelayedCalls() == []
+    assert edge.factory._refusals.there == 0
+
+
 def test_local_sockets_have_no_address_to_be_counted_by():
     edge = Edge(max_connections_per_address=1)
     for _ in range(5):
@@ -111,7 +212,7 @@ ENDINGS = {
     "vanishes in its content": lambda edge, client: client.begin(),
     "vanishes before its reply": lambda edge, client: client.send_mail(),
     "does not read": cut_off_after_last_words,
-    "is sent away": lambda edge, client: client.session.stop(),
+    "rejected": lambda edge, client: client.session.stop(),
 }
 
 
@@ -134,9 +235,9 @@ def test_connections_are_given_back_however_a_session_ends(end):
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"allow": []}, "may not connect"),
-        ({"max_connections": 0}, "too many connections"),
-        ({"max_connections_per_address": 0}, "too many connections from there"),
+        ({"allow": []}, "rejected: not in [master_relay] allow"),
+        ({"max_connections": 0}, "max_connections (0) reached"),
+        ({"max_connections_per_address": 0}, "max_connections_per_address (0) reached"),
     ],
 )
 def test_admin_can_read_who_was_refused(settings, why):

@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.mail.interfaces import IMessageDeliveryFactory
 
-from multisendcon_plugin.configuration import MasterRelay
-from multisendcon_plugin.edge.wire import CONTENT_READ, LAST_WORDS, READ_AHEAD
+from multisendcon_plugin.configuration import MasterRelay, Users
+from multisendcon_plugin.edge import session, wire
+from multisendcon_plugin.edge.session import (
+    MOST_OTHER_COMMANDS,
+    MOST_OTHER_COMMANDS_OF_STRANGERS,
+)
+from multisendcon_plugin.edge.wire import (
+    COMMANDS_AT_A_TIME,
+    CONTENT_READ,
+    LAST_WORDS,
+    MOST_REFUSALS,
+    READ_AHEAD,
+    REFUSED_AT_ONCE,
+    WAIT_OF_REFUSALS,
+)
 from multisendcon_plugin.errors import SpoolError
+from multisendcon_plugin.password import PasswordHash
 from tests.edge_clients import MAIL, Edge, account, offer_security
 
 LIMITS = MasterRelay()
 LONGEST_LINE = LIMITS.max_command_line
 MOST_ERRORS = LIMITS.max_errors
 IDLE = LIMITS.idle_timeout
+USERS = Users("users", {"joe": PasswordHash(salt=b"", digest=b"")})
 IDLE_TOO_LONG = ["421 4.4.2 nothing heard for too long, closing"]
+
+
+@pytest.fixture
+def chatty(monkeypatch):
+    """Let clients say as much as they like, where something else is tested."""
+    monkeypatch.setattr(session, "MOST_OTHER_COMMANDS", 10**6)
+    monkeypatch.setattr(wire, "REFUSED_AT_ONCE", 10**6)
 
 
 # Size.
@@ -134,7 +157,7 @@ def test_bare_line_end_in_content_refuses_the_mail(bare):
     assert client.ask(b"Subject: x\r\n\r\na" + bare + b"more") == []
     assert edge.draft.discarded
     assert client.ask(b".", b"NOOP") == [
-        "550 5.6.11 message holds a bare CR, a bare LF or a NUL",
+        "550 5.6.11 message contains a bare CR, a bare LF or a NUL",
         "250 2.0.0 still here",
     ]
     assert not edge.messages
@@ -180,6 +203,7 @@ REST_OF_A_MAIL = [
 ]
 
 
+@pytest.mark.usefixtures("chatty")
 @pytest.mark.parametrize("rest", REST_OF_A_MAIL)
 @pytest.mark.parametrize(
     "envelope",
@@ -243,6 +267,214 @@ def test_a_web_browser_is_hung_up_on_before_its_form_is_read(method):
     assert replies == ["421 4.7.0 this is SMTP, not HTTP, closing"]
     assert client.closed
     assert not edge.messages
+
+
+# Commands that bring no mail on.
+
+TOO_MANY_COMMANDS = "421 4.7.0 too many commands and no mail, closing"
+IDLE_COMMANDS = [b"NOOP", b"RSET", b"EHLO a", b"HELO a", b"VRFY a", b"HELP"]
+
+
+@pytest.mark.parametrize("command", IDLE_COMMANDS)
+def test_commands_that_bring_no_mail_on_are_limited(command):
+    client = Edge().client(hello=None)
+    replies = client.ask(*[command] * 8000)
+    assert sum(reply[3] == " " for reply in replies) == MOST_OTHER_COMMANDS + 1
+    assert replies[-1] == TOO_MANY_COMMANDS
+    assert client.closed
+
+
+def test_an_exchange_of_a_login_that_is_begun_over_and_over_is_limited():
+    client = Edge().client(hello=None)
+    offer_security(client)
+    client.session.login_in_clear = True
+    replies = client.ask(b"EHLO a", *[b"AUTH PLAIN", b"*"] * 8000)
+    assert replies.count("501 5.7.0 authentication aborted") == MOST_OTHER_COMMANDS - 1
+    assert replies[-1] == TOO_MANY_COMMANDS
+
+
+def test_commands_of_a_mail_are_not_limited_and_its_end_forgives_others():
+    edge = Edge(account(recipients=["!*@no.example"]), max_recipients=5000)
+    client = edge.client()
+    recipients = [b"%d@y.example" % n for n in range(3000)]
+    refused = [b"%d@no.example" % n for n in range(900)]
+    for _ in range(3):
+        client.ask(*[b"NOOP"] * (MOST_OTHER_COMMANDS - 1))
+        assert client.send_mail(recipients=recipients + refused)[0].startswith("250 2.0.0 queued")
+    assert not client.closed
+
+
+def test_quit_is_heard_whatever_was_said_before():
+    client = Edge().client(hello=None)
+    client.ask(*[b"NOOP"] * MOST_OTHER_COMMANDS)
+    assert client.ask(b"QUIT") == ["221 2.0.0 good-bye"]
+
+
+# Refusals.
+
+SENDER, REFUSED = b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@no.example>"
+TOO_MANY_REFUSALS = "421 4.7.0 too many refusals and no mail, closing"
+FRUITLESS = {
+    "refused recipients": ([SENDER], [REFUSED]),
+    "recipients that cannot be read": ([SENDER], [b"RCPT TO:<b@@y.example>"]),
+    "too many recipients": ([SENDER, b"RCPT TO:<b@y.example>"], [b"RCPT TO:<c@y.example>"]),
+    "refused senders": ([], [SENDER + b" SIZE=99999999999"]),
+    "what follows a refused sender": ([SENDER + b" SIZE=99999999999"], [b"DATA"]),
+    "refused content": ([], [SENDER, b"RCPT TO:<b@y.example>", b"DATA", b"\0", b"."]),
+}
+
+
+def refusals_of(client, seconds):
+    """Return how many refusals are said in so long."""
+    said = sum(reply[0] in "45" for reply in client.replies())
+    for _ in range(round(seconds / WAIT_OF_REFUSALS)):
+        client.session.callLater.__self__.advance(WAIT_OF_REFUSALS)
+        client.catch_up()
+        said += sum(reply[0] in "45" for reply in client.replies())
+    return said
+
+
+@pytest.mark.parametrize(("before", "over_and_over"), FRUITLESS.values(), ids=FRUITLESS)
+def test_many_refusals_and_no_mail_become_slow_and_end_the_session(before, over_and_over):
+    """Once, such sessions had 17,000 refusals in a second, and their lines in the log."""
+    edge = Edge(account(recipients=["!*@no.example"]), max_recipients=1)
+    client = edge.client()
+    client.ask(*before)
+    client.send(b"".join(line + b"\r\n" for line in over_and_over * (MOST_REFUSALS + 10)))
+    at_once = refusals_of(client, 0)
+    assert REFUSED_AT_ONCE / 2 - COMMANDS_AT_A_TIME <= at_once <= REFUSED_AT_ONCE
+    assert refusals_of(client, 10) <= 10 / WAIT_OF_REFUSALS + COMMANDS_AT_A_TIME
+    assert not client.closed
+    at_last = refusals_of(client, MOST_REFUSALS * WAIT_OF_REFUSALS)
+    assert at_last <= MOST_REFUSALS - REFUSED_AT_ONCE - 10 / WAIT_OF_REFUSALS + 2
+    assert client.closed
+
+
+def test_the_last_word_is_that_there_were_too_many():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    client.session._refusals = MOST_REFUSALS - 2
+    client.ask(SENDER, *[REFUSED] * 5)
+    edge.clock.advance(WAIT_OF_REFUSALS)
+    assert client.replies()[-1] == TOO_MANY_REFUSALS
+    assert client.closed
+
+
+def test_a_mail_that_is_taken_forgives_refusals():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    for _ in range(20):
+        recipients = [*[b"b@no.example"] * (REFUSED_AT_ONCE - 10), b"b@y.example"]
+        assert client.send_mail(recipients=recipients)[0].startswith("250 2.0.0 queued")
+
+
+@pytest.mark.parametrize("give_up", [b"RSET", b"EHLO a", b"HELO a"])
+def test_recipients_that_are_given_up_count(give_up):
+    edge = Edge()
+    client = edge.client()
+    client.session._refusals = MOST_REFUSALS - 3
+    client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
+    assert not client.closed
+    replies = client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
+    assert replies[-1] == TOO_MANY_REFUSALS
+    assert client.closed
+
+
+def test_tls_is_not_begun_when_its_command_was_the_last():
+    client = Edge().client()
+    offer_security(client)
+    client.session._refusals = MOST_REFUSALS - 1
+    replies = client.ask(SENDER, b"RCPT TO:<b@y.example>", b"STARTTLS")
+    assert replies[-1] == TOO_MANY_REFUSALS
+    assert client.transport.tls is None
+
+
+def test_a_client_that_goes_while_its_refusal_waits_leaves_no_timer():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    client.session._refusals = REFUSED_AT_ONCE
+    assert client.ask(SENDER, REFUSED) == []
+    client.hang_up()
+    assert edge.clock.getDelayedCalls() == []
+
+
+def test_a_refusal_that_waits_is_said_before_the_session_is_ended():
+    edge = Edge(account(recipients=["!*@no.example"]))
+    client = edge.client()
+    client.session._refusals = REFUSED_AT_ONCE
+    client.ask(SENDER, REFUSED)
+    client.session.stop()
+    assert [reply[:3] for reply in client.replies()] == ["250", "550", "421"]
+
+
+# Turns.
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"FOO"] * 500,
+        [b"RCPT TO:<b@no.example>"] * 500,
+        [b"MAIL FROM:<a@x.example> SIZE=999999999999"] * 500,
+        [b"MAIL FROM:<a@x.example>", *[b"RCPT TO:<b@y.example>"] * 499],
+    ],
+)
+def test_in_one_turn_few_commands_are_carried_out(lines):
+    edge = Edge(account(recipients=["!*@no.example"]), max_errors=1000)
+    client = edge.client()
+    done = []
+    carry_out = client.session.carry_out
+    client.session.carry_out = lambda line: (done.append(line), carry_out(line))
+    # In memory, a second stands for a turn: what is due at once is done in the same advance.
+    client.session.callLater = lambda delay, call: edge.clock.callLater(delay or 1, call)
+    client.session.dataReceived(b"".join(line + b"\r\n" for line in lines))
+    turns = [len(done)]
+    while len(done) < len(lines):
+        edge.clock.advance(1)
+        assert len(client.replies()) >= turns[-1]
+        turns.append(len(done) - sum(turns))
+    assert turns == [COMMANDS_AT_A_TIME] * len(turns)
+
+
+def test_what_comes_between_two_turns_waits_for_the_next():
+    edge = Edge(max_errors=1000)
+    client = edge.client()
+    client.session.dataReceived(b"FOO\r\n" * (COMMANDS_AT_A_TIME + 1))
+    client.session.dataReceived(b"QUIT\r\n")
+    assert client.replies() == []
+    client.session.readConnectionLost()
+    assert not client.closed
+    edge.clock.advance(0)
+    assert [reply[:3] for reply in client.replies()] == ["500"] * (COMMANDS_AT_A_TIME + 1) + ["221"]
+
+
+@pytest.mark.parametrize("end", [lambda client: client.session.stop(), lambda client: None])
+def test_a_session_that_ends_between_two_turns_says_what_it_owes(end):
+    edge = Edge(max_errors=1000)
+    client = edge.client()
+    client.session.dataReceived(b"FOO\r\n" * (COMMANDS_AT_A_TIME + 1))
+    end(client)
+    client.replies()
+    client.hang_up()
+    assert edge.clock.getDelayedCalls() == []
+
+
+def test_nobody_waits_for_strangers_who_greet_without_end():
+    """63 KB of EHLO from each of a hundred: once seconds of work in one turn."""
+    edge = Edge(allow=["127.0.0.1"], users=USERS, users_from_anywhere=True)
+    greetings = b"EHLO a\r\n" * 8000
+    strangers = [
+        edge.client(peer=IPv4Address("TCP", f"198.51.100.{n}", 1), hello=None) for n in range(100)
+    ]
+    for stranger in strangers:
+        stranger.session.dataReceived(greetings)
+    # In the turn in which they come, all of them have what they get.
+    assert all(stranger.closed for stranger in strangers)
+    greeted = sum(
+        reply.startswith("250-PIPELINING") for stranger in strangers for reply in stranger.replies()
+    )
+    assert greeted == 100 * MOST_OTHER_COMMANDS_OF_STRANGERS  # of 800,000
+    assert edge.client().send_mail()[0].startswith("250 2.0.0 queued")
 
 
 # Time.
@@ -351,6 +583,7 @@ def test_time_runs_from_mail_on():
     assert client.replies() == TOO_SLOW
 
 
+@pytest.mark.usefixtures("chatty")
 @pytest.mark.parametrize(
     "end",
     [
@@ -438,6 +671,7 @@ def test_limits_are_those_of_the_configuration():
 # Back-pressure.
 
 
+@pytest.mark.usefixtures("chatty")
 def test_client_that_never_reads_its_replies_is_idle_in_the_end():
     edge = Edge()
     client = edge.client()
@@ -470,6 +704,7 @@ def test_registered_as_the_producer_of_its_replies():
     assert client.transport.producer is None
 
 
+@pytest.mark.usefixtures("chatty")
 def test_client_that_sends_ahead_is_not_read():
     edge = Edge()
     edge.intake.waits = True
@@ -481,6 +716,7 @@ def test_client_that_sends_ahead_is_not_read():
     client.send(b"NOOP\r\n")
     assert client.paused
     edge.intake.go_on()
+    client.catch_up()
     assert not client.paused
     assert client.replies()[1:] == ["250 2.0.0 still here"] * (commands + 1)
 
@@ -495,6 +731,7 @@ def test_more_is_read_at_a_time_of_content_than_of_commands():
     assert client.transport.bufferSize == READ_AHEAD
 
 
+@pytest.mark.usefixtures("chatty")
 def test_reading_goes_on_when_no_reason_is_left():
     edge = Edge()
     edge.intake.waits = True
@@ -503,6 +740,7 @@ def test_reading_goes_on_when_no_reason_is_left():
     client.session.pauseProducing()
     client.send(b"NOOP\r\n" * READ_AHEAD)
     edge.intake.go_on()
+    client.catch_up()
     assert client.paused
     client.session.resumeProducing()
     assert not client.paused
@@ -682,7 +920,7 @@ def test_who_is_refused_what_is_logged():
         client.ask(b"EHLO c.example", b"MAIL FROM:<a@x.example>", b"RCPT TO:<b@y.example>")
     [line] = [formatEvent(event) for event in events]
     assert line == (
-        "127.0.0.1 is refused: 550 5.7.1 no account is configured for mail from <a@x.example> "
+        "127.0.0.1 rejected: 550 5.7.1 no account is configured for mail from <a@x.example> "
         "to <b@y.example>"
     )
 

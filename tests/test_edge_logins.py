@@ -14,8 +14,14 @@ from twisted.logger import capturedLogs, formatEvent
 
 from multisendcon_plugin.configuration import Users
 from multisendcon_plugin.edge import ServerTLS
+from multisendcon_plugin.edge.guesses import LONGEST_PAUSE, PAUSE
 from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_ERRORS_OF_STRANGERS
-from multisendcon_plugin.edge.users import AT_A_TIME, MOST_WAITING, PAUSE
+from multisendcon_plugin.edge.users import (
+    AT_A_TIME,
+    AT_A_TIME_FROM_ONE_ADDRESS,
+    MOST_WAITING,
+    MOST_WAITING_FROM_ONE_ADDRESS,
+)
 from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.password import PasswordHash
 from multisendcon_plugin.testing import Authority
@@ -58,6 +64,10 @@ def edge_with(**settings):
     # In memory nothing is encrypted; the transport only remembers that it was to be.
     edge.factory._tls = TLSContext()
     return edge
+
+
+def far(number):
+    return IPv4Address("TCP", f"192.0.2.{number}", 4711)
 
 
 def inside_tls(edge, peer=FAR):
@@ -290,9 +300,9 @@ def test_logins_are_logged_without_their_passwords(edge):
         client.ask(RIGHT)
     lines = logged(events)
     assert lines == [
-        "192.0.2.1 could not log in as j\\u000a\\u001be",
-        "192.0.2.1 is refused: 535 5.7.8 username or password not accepted",
-        "192.0.2.1 has logged in as joe",
+        "192.0.2.1 could not log in as j\\n\\x1be",
+        "192.0.2.1 rejected: 535 5.7.8 username or password not accepted",
+        "192.0.2.1 logged in as joe",
     ]
 
 
@@ -305,13 +315,13 @@ def test_a_client_that_goes_before_its_reply_leaves_nothing_behind(edge):
 
 
 def test_few_passwords_are_hashed_at_a_time_and_too_many_are_put_off():
-    edge = edge_with(max_connections=1000, max_connections_per_address=1000)
+    edge = edge_with(allow=["192.0.2.0/24"])
     threads = edge.factory._checker._in_thread = Threads()
-    clients = [inside_tls(edge) for _ in range(MOST_WAITING)]
+    clients = [inside_tls(edge, far(n)) for n in range(MOST_WAITING)]
     for client in clients:
         assert client.ask(RIGHT) == []
     assert threads.begun == AT_A_TIME
-    late = inside_tls(edge)
+    late = inside_tls(edge, far(200))
     assert late.ask(RIGHT) == ["454 4.7.0 too many logins now, try again later"]
     threads.go_on()
     assert threads.begun == AT_A_TIME + 1
@@ -321,6 +331,107 @@ def test_few_passwords_are_hashed_at_a_time_and_too_many_are_put_off():
     assert [client.replies() for client in (*clients, late)] == [AUTHENTICATED] * len(
         [*clients, late]
     )
+
+
+# Guessing passwords.
+
+
+def guesses_in(edge, minutes, peers):
+    """Guess from many connections for so long; return the number of answers of each minute."""
+    clients = [inside_tls(edge, each) for each in peers]
+    idle = list(clients)
+    counts = []
+    for _ in range(minutes):
+        answers = 0
+        for _ in range(60):
+            for client in idle:
+                client.ask(plain("joe", "wrong"))
+            edge.clock.advance(1)
+            idle = []
+            for n, client in enumerate(clients):
+                replies = client.replies()
+                answers += replies.count(WRONG[0])
+                if client.closed:
+                    client.hang_up()
+                    clients[n] = inside_tls(edge, peers[n])
+                if replies:
+                    idle.append(clients[n])
+        counts.append(answers)
+    return counts
+
+
+SAME = {
+    "one address": [FAR] * 100,
+    "one network": [IPv6Address("TCP", f"2001:db8::{n:x}", 1) for n in range(1, 101)],
+    "one address in two forms": [FAR, IPv6Address("TCP", "::ffff:192.0.2.1", 1)] * 50,
+    "a proxy's word for it": [IPv6Address("TCP", "::ffff:192.0.2.1", 1)] * 100,
+}
+
+
+@pytest.mark.parametrize("peers", SAME.values(), ids=SAME)
+def test_a_hundred_connections_of_one_address_guess_no_faster_than_two(peers):
+    """Without it, a hundred connections had 2,000 answers in a minute."""
+    edge = edge_with(allow=["192.0.2.0/24", "2001:db8::/64"])
+    first, *others = guesses_in(edge, 10, peers)
+    assert first <= 40
+    assert sorted(others, reverse=True) == others
+    assert others[-1] <= 2 * 60 / LONGEST_PAUSE
+
+
+def test_guesses_of_one_address_keep_nobody_else_from_a_login():
+    """Without it, 22 of 22 were put off."""
+    edge = edge_with(allow=["192.0.2.0/24"])
+    threads = edge.factory._checker._in_thread = Threads()
+    replies = [inside_tls(edge).ask(plain("joe", "wrong")) for _ in range(100)]
+    too_many = ["454 4.7.0 too many logins now, try again later"]
+    assert replies.count(too_many) == 100 - MOST_WAITING_FROM_ONE_ADDRESS
+    assert threads.begun == AT_A_TIME_FROM_ONE_ADDRESS
+    others = [inside_tls(edge, far(100 + n)) for n in range(22)]
+    for client in others:
+        assert client.ask(RIGHT) == []
+    while threads.waiting:
+        threads.go_on()
+    assert [client.replies() for client in others] == [AUTHENTICATED] * 22
+
+
+def test_many_right_logins_from_one_address_wait_for_each_other():
+    edge = edge_with()
+    threads = edge.factory._checker._in_thread = Threads()
+    clients = [inside_tls(edge) for _ in range(MOST_WAITING_FROM_ONE_ADDRESS)]
+    for client in clients:
+        client.ask(RIGHT)
+    while threads.waiting:
+        assert len(threads.waiting) <= AT_A_TIME_FROM_ONE_ADDRESS
+        threads.go_on()
+    assert [client.replies() for client in clients] == [AUTHENTICATED] * len(clients)
+    assert not edge.factory._checker._lines
+
+
+def test_hanging_up_does_not_shorten_the_pause():
+    edge = edge_with()
+    for _ in range(AT_A_TIME_FROM_ONE_ADDRESS):
+        client = inside_tls(edge)
+        client.ask(plain("joe", "wrong"))
+        client.hang_up()
+    edge.clock.advance(PAUSE - 0.1)
+    client = inside_tls(edge)
+    assert client.ask(RIGHT) == []
+    edge.clock.advance(0.1)
+    assert client.replies() == AUTHENTICATED
+
+
+def test_a_right_login_between_wrong_ones_does_not_shorten_their_pause():
+    edge = edge_with()
+    for _ in range(4):
+        client = inside_tls(edge)
+        client.ask(plain("joe", "wrong"))
+        edge.clock.advance(LONGEST_PAUSE)
+        assert client.replies() == WRONG
+        assert client.ask(RIGHT) == AUTHENTICATED
+    client = inside_tls(edge)
+    client.ask(plain("joe", "wrong"))
+    edge.clock.advance(PAUSE)
+    assert client.replies() == []
 
 
 # From anywhere.
@@ -435,7 +546,7 @@ def test_a_renewed_certificate_that_is_bad_is_not_used_and_told_once(pem, conten
     with capturedLogs() as events:
         assert shown(tls) == shown(tls) == "CN=relay.example"
     [line] = logged(events)
-    assert "stays as it was" in line
+    assert "the old one stays in use" in line
     assert str(pem) in line
     write(pem, "good.example")
     assert shown(tls) == "CN=good.example"

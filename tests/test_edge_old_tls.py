@@ -8,13 +8,13 @@ from ipaddress import ip_network
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.address import IPv4Address, UNIXAddress
 
 from multisendcon_plugin.configuration import ClientSettings, MinimumTls
 from multisendcon_plugin.configuration.endpoints import parse_endpoint
-from multisendcon_plugin.configuration.faults import Unfit
+from multisendcon_plugin.configuration.faults import InvalidValueError
 from multisendcon_plugin.edge import ServerTLS
 from multisendcon_plugin.testing import Authority
 from tests.edge_clients import Edge
@@ -37,12 +37,12 @@ class Wrapper:
         self.wrappedProtocol = session
 
 
-def spoken(server, version):
+def spoken(server, version, ciphers=b"ALL"):
     """Shake hands with a client that knows one version; return it, or `None`."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(VERSIONS[version])
     context.set_max_proto_version(VERSIONS[version])
-    context.set_cipher_list(b"ALL:@SECLEVEL=0")
+    context.set_cipher_list(ciphers + b":@SECLEVEL=0")
     client = SSL.Connection(context, None)
     client.set_connect_state()
     server.set_accept_state()
@@ -108,6 +108,30 @@ def test_old_versions_are_for_the_clients_that_are_listed(edge, host, versions):
     assert all_spoken(lambda: tls.serverConnectionForTLS(Wrapper(client.session))) == versions
 
 
+@pytest.mark.parametrize(
+    ("ciphers", "sound"),
+    [
+        (b"ECDHE+AESGCM", True),
+        (b"ECDHE+CHACHA20", True),
+        (b"ECDHE+AES:!AESGCM:!AESCCM", False),  # CBC
+        (b"kRSA+AESGCM", False),  # no forward secrecy
+        (b"aNULL", False),
+    ],
+)
+def test_old_ciphers_are_for_the_clients_that_are_listed(edge, ciphers, sound):
+    client = edge.client(peer=OTHER)
+    client.ask(b"EHLO x")
+    client.ask(b"STARTTLS")
+    server = client.transport.tls.serverConnectionForTLS(Wrapper(client.session))
+    assert bool(spoken(server, "TLSv1.2", ciphers)) is sound
+    client.session.minimum_tls = MinimumTls.TLS_1_1
+    server = client.transport.tls.serverConnectionForTLS(Wrapper(client.session))
+    # Anonymous ciphers are for nobody; without ECDHE, the key has to be of RSA.
+    is_rsa = server.get_certificate().get_pubkey().type() == crypto.TYPE_RSA
+    expected = ciphers != b"aNULL" and (b"ECDHE" in ciphers or is_rsa)
+    assert bool(spoken(server, "TLSv1.2", ciphers)) is expected
+
+
 def test_a_renewed_certificate_is_for_old_versions_too(tmp_path):
     pem = tmp_path / "relay.pem"
     session = Edge().client().session
@@ -154,11 +178,11 @@ def test_a_method_of_openssl_with_which_no_client_can_connect_is_a_fault(method)
     if works:
         assert parse_endpoint(text).parameters["sslmethod"] == method
         return
-    with pytest.raises(Unfit, match=f"with sslmethod={method} no client can connect"):
+    with pytest.raises(InvalidValueError, match=f"with sslmethod={method} no client can connect"):
         parse_endpoint(text)
 
 
 @pytest.mark.parametrize("method", ["SSLv2_METHOD", "SSLv3_METHOD", "TLSv1", "tls_method", ""])
 def test_a_method_that_openssl_has_not_is_a_fault(method):
-    with pytest.raises(Unfit, match="no client can connect; leave it out"):
+    with pytest.raises(InvalidValueError, match="no client can connect; leave it out"):
         parse_endpoint(f"ssl:465:relay.pem:relay.pem:{method}")

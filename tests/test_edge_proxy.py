@@ -179,7 +179,7 @@ def test_nobody_but_a_proxy_may_name_a_client(anywhere, peer):
         assert each.says() == NOT_ALLOWED
         assert each.transport.disconnecting
     assert [formatEvent(event) for event in events] == [
-        f"{peer} may not connect: it is not in master_relay.proxies"
+        f"{peer} rejected: not in [master_relay] proxies"
     ]
 
 
@@ -299,7 +299,7 @@ def test_a_connection_without_a_header_is_cut_off_and_logged(edge, octets):
     assert connection.transport.disconnected
     assert connection.says() == ""
     [line] = map(formatEvent, events)
-    assert line.startswith("no header of a proxy from 10.0.0.1: ")
+    assert line.startswith("connection from 10.0.0.1 closed: PROXY header ")
 
 
 def test_a_header_that_does_not_come(edge):

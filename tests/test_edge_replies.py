@@ -16,8 +16,10 @@ from twisted.logger import capturedLogs
 from multisendcon_plugin import edge as room
 from multisendcon_plugin.configuration import ClientSettings, Users
 from multisendcon_plugin.edge import replies
-from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_WRONG_LOGINS
+from multisendcon_plugin.edge.delivery import MOST_PASSES
+from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_OTHER_COMMANDS, MOST_WRONG_LOGINS
 from multisendcon_plugin.edge.users import MOST_WAITING, UserChecker
+from multisendcon_plugin.edge.wire import MOST_REFUSALS
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.password import PasswordHash
 from multisendcon_plugin.reply import Reply
@@ -104,13 +106,19 @@ def ask_for_tls():
     return client.ask(LOGIN)
 
 
+def refuse_often():
+    client = Edge().client()
+    client.session._refusals = MOST_REFUSALS - 1
+    return client.ask(b"MAIL FROM:<a")
+
+
 def log_in_together():
     users = Users("", {"joe": PasswordHash(salt=b"", digest=b"")})
     hashing = Deferred()  # one for all, and held, so that nobody's login is collected
     checker = UserChecker(users, Clock(), lambda *_: hashing)
-    for _ in range(MOST_WAITING):
-        checker.requestAvatarId(UsernamePassword(b"joe", b"secret"))
-    return ask_secured(LOGIN, checker=checker)
+    for n in range(MOST_WAITING):
+        checker.at(n).requestAvatarId(UsernamePassword(b"joe", b"secret"))
+    return ask_secured(LOGIN, checker=checker.at("elsewhere"))
 
 
 #: By the name of each constant: what a client hears.
@@ -129,6 +137,8 @@ SCENES = {
     "IDLE_TOO_LONG": lambda: wait(1, idle_timeout=1),
     "MAIL_TOO_SLOW": lambda: wait(1, SENDER, transaction_timeout=1),
     "TOO_MANY_ERRORS": lambda: ask(b"FOO", max_errors=1),
+    "TOO_MANY_COMMANDS": lambda: ask(*[b"NOOP"] * (MOST_OTHER_COMMANDS + 1)),
+    "TOO_MANY_REFUSALS": refuse_often,
     "NOT_THE_WEB": lambda: ask(b"GET / HTTP/1.1"),
     "TOO_MANY_CONNECTIONS": lambda: connect_twice(max_connections=1),
     "TOO_MANY_FROM_THERE": lambda: connect_twice(max_connections_per_address=1),
@@ -172,6 +182,7 @@ SCENES = {
     "TOO_MANY_AUTHORS": lambda: send(b"From: " + b"a@b," * 501 + b"\r\n"),
     "BAD_LINE_ENDS": lambda: send(b"a\rb\r\n"),
     "LOOP": lambda: send(b"Received: x\r\n" * 200),
+    "LOOP_HERE": lambda: send(b"Received: by relay.example\r\n" * MOST_PASSES),
 }
 
 #: Replies whose text is not the same each time, and who hears them.

@@ -153,7 +153,7 @@ def test_a_refused_sender_is_in_the_log_and_relays_nothing():
         )
     assert [reply[:3] for reply in replies] == ["550", "503", "503", "250"]
     assert formatEvent(events[0]).startswith(
-        "127.0.0.1 is refused: 550 5.7.1 127.0.0.1 may not send as <ceo@x.example>"
+        "127.0.0.1 rejected: 550 5.7.1 127.0.0.1 may not send as <ceo@x.example>"
     )
     assert edge.messages == []
 
@@ -323,7 +323,7 @@ def test_a_client_that_sends_too_many_mails_is_put_off():
     assert said_to(second, "") == OK
     with capturedLogs() as events:
         assert said_to(first, "a@x.example") == said_to(second, "a@x.example") == CLIENT_REACHED
-    assert formatEvent(events[0]).startswith(f"192.0.2.7 is refused: {CLIENT_REACHED}")
+    assert formatEvent(events[0]).startswith(f"192.0.2.7 rejected: {CLIENT_REACHED}")
     assert said_to(other, "a@x.example") == OK
     assert said_to(edge.client(peer=HERE), "a@x.example") == OK
     edge.clock.advance(29)
@@ -404,5 +404,5 @@ def test_a_rate_forgets_everybody_after_a_minute():
 
 def test_a_client_without_any_of_it_has_no_rights_to_be_asked_for():
     edge = edge_with(table("127.0.0.1"), users=users(joe=None))
-    assert edge.client(peer=HERE).session.deliveryFactory.desk.rights is None
-    assert client_of(edge, user="joe").session.deliveryFactory.desk.rights is None
+    assert edge.client(peer=HERE).session.deliveryFactory.policy.rights is None
+    assert client_of(edge, user="joe").session.deliveryFactory.policy.rights is None

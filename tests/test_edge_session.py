@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.mail.smtp import SMTPBadRcpt, SMTPServerError
 
+from multisendcon_plugin.configuration import ClientSettings
 from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.edge.parameters import ReversePath
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
@@ -190,7 +193,8 @@ def test_envelope_says_what_the_client_declared():
 
 
 def test_what_the_sender_wants_to_be_told_is_kept_for_each_recipient():
-    edge = Edge()
+    trusted = ClientSettings(addresses=(ip_network("127.0.0.1"),), success_reports=True)
+    edge = Edge(clients=[trusted])
     client = edge.client()
     client.ask(
         SAYS_MAIL + b" RET=HDRS ENVID=QQ314159",
@@ -416,7 +420,7 @@ def test_a_registry_that_fails_puts_the_mail_off(monkeypatch):
     def broken(*args):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(edge.factory._desk.registry, "route_null", broken)
+    monkeypatch.setattr(edge.factory._policy.registry, "route_null", broken)
     client.begin(sender=b"")
     with capturedLogs() as events:
         assert codes(client.ask(MAIL + b".", b"NOOP")) == ["451 4.3.0", "250 2.0.0"]

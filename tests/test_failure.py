@@ -112,6 +112,38 @@ def test_words_count_as_a_whole(phase, text):
     assert classify(phase, Reply(550, "5.7.1", text), login=True) is Action.FAIL
 
 
+# A stranger who may choose an address must not stop an account.
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<daily.limit@b.example>: Recipient address rejected: User unknown",
+        '<"relay access denied"@b.example>... no such user',
+        "no such user: rate-limit@b.example",
+        "no such user, your.quota@slow-down.example, here",
+        "<r@daily.limit.example> is not known",
+        "MAIL FROM:<hourly+limit=exceeded@bounce.example> refused",
+    ],
+)
+@pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT, Phase.END])
+def test_words_of_an_address_do_not_count(phase, text):
+    for words in (text, text.upper()):
+        assert classify(phase, Reply(550, "5.1.1", words), login=True) is Action.FAIL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<r@b.example>: Relay access denied",
+        "<r@b.example>... Relaying denied",
+        "r@b.example: relay access denied",
+        "<localhost>: Helo command rejected",
+        "<r@b.example Relay access denied",
+    ],
+)
+def test_words_beside_an_address_count(text):
+    assert classify(Phase.RCPT, Reply(554, "5.7.1", text)) is Action.ALARM
+
+
 def test_every_row_has_a_case():
     unused = list(RULES)
     replies = [(phase, Reply(code, enhanced, "some text")) for phase, code, enhanced, _ in CASES]

@@ -6,11 +6,12 @@ import json
 
 import pytest
 from twisted.internet.testing import StringTransport
-from twisted.logger import Logger
+from twisted.logger import Logger, eventFromJSON
 from twisted.python.failure import Failure
 
 from multisendcon_plugin.front import events
 from multisendcon_plugin.front.channel import Kind
+from multisendcon_plugin.log import line
 from tests.front_channels import frames
 
 
@@ -61,6 +62,14 @@ def test_a_log_that_is_read_is_whole(logged):
         logged.channel.resumeProducing()
         logged.log.info("a client")
     assert logged.texts() == ["a client"] * 200
+
+
+def test_what_strangers_say_is_harmless_when_it_is_written(logged):
+    logged.log.info("{host} rejected: {reply}", host="a\x1b[2J", reply="\ud800\u202e\nb")
+    [event] = logged.events()
+    assert line(eventFromJSON(json.dumps(event))).endswith(
+        " [front#info] a\\x1b[2J rejected: \\ud800\\u202e\\nb\n"
+    )
 
 
 def test_an_exception_goes_with_its_text(logged):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from multisendcon_plugin.header import (
     Field,
     addresses_exceed,
+    count_passes,
     count_received,
     fields,
     first_address,
@@ -209,6 +210,31 @@ def test_fields_cover_the_block(content):
 )
 def test_count_received(block, count):
     assert count_received(block) == count
+
+
+HERE = b"Received: from [192.0.2.1] by relay.example with ESMTP id GA; Mon, 1 Jan 2024 00:00:00\r\n"
+
+
+@pytest.mark.parametrize(
+    ("block", "count"),
+    [
+        (b"", 0),
+        (HERE, 1),
+        (HERE * 7, 7),
+        (b"received :by\r\n\trelay.EXAMPLE;x\r\n", 1),
+        (b"Received: BY relay.example(192.0.2.1)\r\n", 1),
+        (b"Received: by relay.example\r\n", 1),
+        # by another host, which is no part of ours, nor ours of it
+        (b"Received: from relay.example (relay.example [192.0.2.1]) by mx.example; x\r\n", 0),
+        (b"Received: by mx.relay.example; x\r\nReceived: by relay.example.com; x\r\n", 0),
+        (b"Received: by relayXexample; x\r\nReceived: from by by mx.example; x\r\n", 0),
+        (b"Received: standby relay.example; x\r\n", 0),
+        # not in a trace field
+        (b"X-Received: by relay.example\r\nSubject: Received: by relay.example\r\n", 0),
+    ],
+)
+def test_count_passes(block, count):
+    assert count_passes(block, b"relay.example") == count
 
 
 @pytest.mark.parametrize(

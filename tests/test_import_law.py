@@ -18,18 +18,18 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 LAW = (
     # Values and rules; pure.
     ("errors", "dsn", "reply", "phase", "tokens", "backoff", "password", "secret", "numbering"),
-    ("address", "envelope", "failure", "hostname", "fullness"),
+    ("address", "envelope", "failure", "hostname", "fullness", "escaping", "ciphers"),
     ("masks", "message", "display_name"),
     ("account", "attempt", "plain", "mailboxes"),
     ("header",),
     ("identity", "completion"),
-    ("configuration", "registry", "diagnosis"),
+    ("configuration", "registry", "diagnosis", "telling"),
     ("settle", "ndr"),
     # Where the rooms meet.
     ("interfaces", "outlet", "stamp"),
     ("edge", "spool", "queue", "relay"),
     # Those who introduce them to each other, or run them.
-    ("clock", "descriptors", "listening", "log", "signals", "twisted_mail"),
+    ("clock", "descriptors", "listening", "log", "resolver", "signals", "twisted_mail"),
     ("front",),
     ("service", "preflight", "testing"),
     ("",),  # the package itself: the names for embedding
@@ -38,7 +38,12 @@ LAW = (
 )
 PURE = {room for line in LAW[:8] for room in line}
 #: Read files, for the rest of their room.
-IMPURE_MODULES = {"configuration.file", "configuration.warnings", "hostname"}
+IMPURE_MODULES = {
+    "configuration.file",
+    "configuration.permissions",
+    "configuration.warnings",
+    "hostname",
+}
 #: What knows the time, the machine or the network, or is not the same twice.
 WORLD = {
     *("OpenSSL", "asyncio", "datetime", "fcntl", "os", "pathlib", "random", "secrets", "select"),

@@ -435,14 +435,114 @@ def test_our_own_finding_is_not_put_in_the_servers_mouth():
 
 
 def test_a_long_reply_is_folded():
-    reply = Reply(550, "5.7.1", "\n".join(["because " * 40] * 4 + ["x" * 1200]))
+    reply = Reply(550, "5.7.1", "because " * 25 + "x" * 60)
     made = reported(facts(outcome(reply=reply)))
     (fields,) = recipient_fields(made)
     said = " ".join(fields["Diagnostic-Code"].split())
     assert said.startswith("smtp; 550 5.7.1 because because")
-    assert said.replace(" ", "").endswith("x" * 1200)
+    assert said.replace(" ", "").endswith("x" * 60)
     assert max(map(len, made.content.split(b"\r\n"))) <= 78
-    assert "x" * 1200 in words(made)
+    assert "x" * 60 in words(made)
+
+
+# How large a report may get.
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x" * 290, "550 5.7.1 " + "x" * 290),
+        ("x" * 291, "550 5.7.1 " + "x" * 287 + "..."),
+        ("x" * 2000, "550 5.7.1 " + "x" * 287 + "..."),
+        ("\n".join("x" * 100), "550 5.7.1 " + " ".join("x" * 100)),
+    ],
+)
+def test_a_reply_has_at_most_300_characters(text, shown):
+    made = reported(facts(outcome(reply=Reply(550, "5.7.1", text))))
+    (fields,) = recipient_fields(made)
+    in_fields = " ".join(fields["Diagnostic-Code"].split()).removeprefix("smtp; ")
+    assert in_fields.replace(" ", "") == shown.replace(" ", "")
+    assert shown.replace(" ", "") in "".join(words(made).split())
+
+
+def test_fifty_recipients_stand_there_with_their_replies_the_others_by_address():
+    many = [outcome(f"r{n}@b.example", reply=Reply(550, "5.1.1", f"no {n}")) for n in range(1000)]
+    made = reported(facts(*many))
+    text = words(made).replace("\r\n", "\n")
+    assert len(re.findall(r"550 5.1.1 no \d+\n", text)) == 50
+    assert re.findall(r"<(r\d+@b\.example)>", text) == [f"r{n}@b.example" for n in range(1000)]
+    assert "And 950 more recipients, without what was said of each. The log of" in text
+    fields = recipient_fields(made)
+    assert [len(each) for each in fields] == [6] * 50 + [3] * 950
+    assert all(each["Status"] == "5.1.1" for each in fields)
+
+
+LONG = 250 * "x"
+ATTACKS = {
+    "30 KB": (1000, "a@{n}.example", "x"),
+    "long addresses": (1000, f"{{n}}{LONG}@b.example", "x"),
+    "international": (1000, "{n}" + 60 * "😀" + "@b.example", "😀"),
+    "to be encoded": (1000, "{n}" + 250 * "=" + "@b.example", "="),
+    "endless local parts": (1000, "{n}" + 5000 * "é" + "@b.example", "é"),
+    "very many": (4_000, "{n}@b.example", "."),
+}
+
+
+@pytest.mark.parametrize(("count", "address", "character"), ATTACKS.values(), ids=ATTACKS.keys())
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize(
+    "recipient", ["boss@example.com", "ä" * 64 + "@example.com"], ids=["ascii", "utf8"]
+)
+def test_no_report_is_larger_than_256_kib(count, address, character, action, recipient):
+    """From 30 KB of commands a report of 40.9 MB was made."""
+    many = [
+        asked(
+            Notify.SUCCESS | Notify.FAILURE | Notify.DELAY,
+            original="rfc822;" + "+3D" * 160,
+            address=address.format(n=n),
+            reply=Reply(550, "5.1.1", f"{n} {character * 1990}"),
+        )
+        for n in range(count)
+    ]
+    header = b"From: a@b\r\n" + b"X: " + b"\xff" * 250_000 + b"\r\n"
+    made = reported(facts(*many, action=action, sender="s" * 5000 + "@x"), header, recipient)
+    assert len(made.content) <= 256 * 1024
+    text = " ".join(words(made).split())
+    assert count - 50 <= int(re.search(r"And (\d+) more recipients, ", text)[1]) < count
+    assert b"\r\nFinal-Recipient: " in made.content
+    assert not parsed(made).defects
+
+
+@pytest.mark.parametrize(
+    ("header", "returned", "what"),
+    [
+        (HEADER + b"X: " + b"x" * 16_000 + b"\r\n", None, "the header of the message"),
+        (HEADER + b"X: " + b"x" * 17_000 + b"\r\n", HEADER, "the beginning of its header"),
+        (b"X: " + b"x" * 17_000 + b"\r\n", b"X: " + b"x" * 16_379 + b"\r\n", "the beginning of"),
+        (b"X: 1\r\n" * 100_000, b"X: 1\r\n" * 2730, "the beginning of its header"),
+    ],
+)
+def test_a_header_comes_back_up_to_16_kib_of_whole_lines(header, returned, what):
+    made = reported(facts(), header)
+    part = parsed(made, email.policy.compat32).get_payload(2)
+    assert part.get_payload(decode=True) == (returned or header)
+    assert f"and {what}" in " ".join(words(made).split())
+
+
+def test_a_message_for_which_there_is_no_room_comes_back_as_its_header():
+    content = HEADER + b"\r\n" + b"..\r\n" * 49_000
+    message = attrs.evolve(facts().message, header_size=len(HEADER), size=len(content))
+    many = [outcome(f"{n}@{LONG}.example", reply=Reply(550, "", f"{n}")) for n in range(1000)]
+    few = reported_whole(message, many[:1], content)
+    assert b"message/rfc822\r\n" in few.content
+    made = reported_whole(message, many, content)
+    assert b"text/rfc822-headers" in made.content
+    assert len(made.content) <= 256 * 1024
+
+
+def reported_whole(message, outcomes, content):
+    about = attrs.evolve(facts(*outcomes), message=message)
+    return report(about, content, settings=SETTINGS, recipient="boss@example.com")
 
 
 def test_control_characters_make_no_new_lines():
@@ -645,8 +745,8 @@ def in_envelope(about, size=1000, **envelope):
         (Action.FAILED, None, 64 * 1024, True),
         (Action.FAILED, None, 64 * 1024 + 1, False),
         (Action.FAILED, Return.HEADER, 1000, False),
-        (Action.FAILED, Return.FULL, 1024 * 1024, True),
-        (Action.FAILED, Return.FULL, 1024 * 1024 + 1, False),
+        (Action.FAILED, Return.FULL, 192 * 1024, True),
+        (Action.FAILED, Return.FULL, 192 * 1024 + 1, False),
         (Action.DELAYED, Return.FULL, 1000, False),
         (Action.RELAYED, Return.FULL, 1000, False),
     ],

@@ -16,3 +16,12 @@ def test_every_package_is_installed():
         for path in ROOT.glob("multisendcon_plugin/**/__init__.py")
     }
     assert set(setup["options"]["packages"].split()) == packages | {"twisted.plugins"}
+
+
+def test_every_dependency_has_a_lower_bound():
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lists = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
+    needed = [line for each in lists for line in each.split("\n") if line and line[0] != "#"]
+    assert len(needed) > 10
+    assert [line for line in needed if ">=" not in line] == []

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.dsn import Notify
-from multisendcon_plugin.message import Recipient
-from multisendcon_plugin.plain import plain, recipient_of
+from multisendcon_plugin.message import Recipient, Untold
+from multisendcon_plugin.phase import Phase
+from multisendcon_plugin.plain import LENGTH, plain, plain_untold, recipient_of, untold_of
+from multisendcon_plugin.reply import Reply
 
 wishes = st.none() | st.integers(0, 7).map(Notify)
 recipients = st.builds(
@@ -30,6 +32,22 @@ def test_never_is_not_the_same_as_not_said():
         None,
         "",
     )
+
+
+untold = st.builds(
+    Untold,
+    recipient=recipients,
+    delivered=st.booleans(),
+    phase=st.sampled_from(Phase),
+    reply=st.builds(Reply, st.integers(0, 999), st.text(), st.text()),
+)
+
+
+@given(untold)
+def test_what_became_of_a_recipient_comes_back(untold):
+    listed = json.loads(json.dumps(plain_untold(untold)))
+    assert len(listed) > LENGTH == len(plain(untold.recipient))
+    assert untold_of(*listed) == untold
 
 
 def test_a_wish_that_nobody_can_have_is_refused():

@@ -258,6 +258,38 @@ def test_who_was_not_asked_yet_does_not_fail_with_the_one_who_is_not_served():
     assert report.content.count(b"Final-Recipient") == 1
 
 
+def not_relaying(recipient):
+    """Return the script of a server that, in the end, takes no mail with one recipient."""
+
+    def misdeed(turn):
+        (NO_RELAY if recipient in turn.session._recipients else behave)(turn)
+
+    return {Phase.END: misdeed}
+
+
+@pytest.mark.parametrize("most", [1, 2, 4, 5])
+def test_a_mail_that_is_not_relayed_goes_by_the_fallback_however_many_it_is_for(most):
+    relay = Relay(not_relaying("r0@b.example"), first=f"max_recipients = {most}")
+    relay.mail()
+    relay.mail(*(f"r{n}@b.example" for n in range(5)))
+    assert (sent(relay.first), sent(relay.second)) == (1, 5)
+
+
+@pytest.mark.parametrize("most", [1, 2, 4, 5])
+@pytest.mark.parametrize("phase", [Phase.MAIL, Phase.DATA, Phase.END])
+def test_a_mail_that_is_never_relayed_fails_in_one_report_however_many_it_is_for(most, phase):
+    relay = Relay({}, first=f"fallback = []\nmax_recipients = {most}")
+    relay.mail()
+    relay.first.script[phase] = NO_RELAY
+    relay.mail(*(f"r{n}@b.example" for n in range(5)))
+    relay.first.script.clear()
+    relay.mail()
+    relay.first.script[phase] = NO_RELAY
+    relay.run(2 * MINUTE)
+    (report,) = relay.own.mails
+    assert report.content.count(b"Final-Recipient") == 5
+
+
 def test_a_plain_552_is_about_the_mailbox_where_nobody_is_taken():
     relay = Relay({Phase.RCPT: refuse(552, "Requested action aborted")})
     relay.mail()

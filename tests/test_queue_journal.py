@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 
 import attrs
@@ -157,3 +158,29 @@ def test_an_event_is_one_that_a_logger_would_publish():
     assert ours.keys() == usual.keys()
     same = ours.keys() - {"log_logger", "log_time", "log_source"}
     assert {key: ours[key] for key in same} == {key: usual[key] for key in same}
+
+
+LONG = tuple(f"{n:064}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.example" for n in range(1000))
+
+
+def test_a_mail_for_very_many_is_accepted_in_lines_that_name_all_of_them():
+    """One line of 347 KB before, of which the log would now keep 8."""
+    many = delivery(1, recipients=LONG)
+    with logged() as log:
+        journal.accepted((many,))
+    lines = log.texts(LogLevel.info)
+    assert max(map(len, lines)) < 5_000
+    assert all(" accepted from <" in line and " bytes, for <" in line for line in lines)
+    assert [each for line in lines for each in re.findall("<([^>]*?)> by A", line)] == list(LONG)
+
+
+@pytest.mark.parametrize(("recipients", "lines"), [(LONG, 1000 / 12), (MANY[:1000], 1000 / 50)])
+def test_lines_of_long_addresses_have_fewer_of_them(recipients, lines):
+    ended = attempt(delivery(1, recipients=recipients))
+    with logged() as log:
+        judged = Judgement(remaining=None, delivered=ended.outcomes)
+        list(journal.ended(delivery(1, recipients=recipients), ended, judged, NOW))
+    texts = log.texts(LogLevel.info)
+    assert len(texts) == math.ceil(lines)
+    assert max(map(len, texts)) < 5_000
+    assert [each for text in texts for each in re.findall("<(.*?)>", text)] == list(recipients)

@@ -99,7 +99,7 @@ def test_a_common_name_does_not_count_and_the_fault_says_so(server):
 
 
 def test_a_certificate_for_nobody():
-    assert problem(NAME, common=None) == f"the certificate is not for {NAME} but for nobody"
+    assert problem(NAME, common=None) == f"the certificate is not for {NAME} but for no one"
 
 
 def test_a_common_name_beside_other_names_is_not_mentioned():

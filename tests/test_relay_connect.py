@@ -107,12 +107,12 @@ def test_a_name_is_looked_up_again_for_each_connection():
         (
             {"server": V4, "local_address": "192.0.2.7"},
             [ConnectBindError(99, "Cannot assign requested address")],
-            "the local address 192.0.2.7 cannot be used: it is not an address of this machine",
+            "local_address 192.0.2.7 cannot be used: it is not an address of this machine",
         ),
         (
             {"server": V6, "local_address": "192.0.2.7"},
             [Server()],
-            f"the local address 192.0.2.7 cannot be used: {V6} is an IPv6 address",
+            f"local_address 192.0.2.7 cannot be used: {V6} is an IPv6 address",
         ),
         (
             {"server": V4},
@@ -122,7 +122,7 @@ def test_a_name_is_looked_up_again_for_each_connection():
         (
             {"local_address": "192.0.2.7"},
             [ConnectBindError(99, "Cannot assign requested address"), Server()],
-            "the local address 192.0.2.7 cannot be used: it is not an address of this machine",
+            "local_address 192.0.2.7 cannot be used: it is not an address of this machine",
         ),
         (
             {"local_address": "192.0.2.7"},
@@ -133,14 +133,14 @@ def test_a_name_is_looked_up_again_for_each_connection():
             {"local_address": "192.0.2.7", "addresses": {"mx.example": (V6,)}},
             [],
             (
-                "the address of mx.example cannot be found: it has no IPv4 address, "
+                "mx.example cannot be resolved: it has no IPv4 address, "
                 "which the local address 192.0.2.7 needs"
             ),
         ),
         (
             {"addresses": {}},
             [],
-            "the address of mx.example cannot be found: no results for hostname lookup: mx.example",
+            "mx.example cannot be resolved: no results for hostname lookup: mx.example",
         ),
     ],
 )
@@ -161,7 +161,7 @@ def test_an_unknown_problem_is_told_as_it_is():
     account = Account(name="A", server="mx.example")
     assert connect_problem(Failure(OSError("odd")), account).endswith("cannot be reached: odd")
     assert connect_problem(Failure(DNSLookupError()), account).startswith(
-        "the address of mx.example cannot be found: "
+        "mx.example cannot be resolved: "
     )
 
 
@@ -226,7 +226,7 @@ class RealConnections(TestCase):
                 self, self.reactor, server=server, port=self.port, local_address="192.0.2.1"
             )
             assert str(attempt.fault) == (
-                "connect: 4.4.1 the local address 192.0.2.1 cannot be used: "
+                "connect: 4.4.1 local_address 192.0.2.1 cannot be used: "
                 "it is not an address of this machine"
             )
         assert self.provider.sessions == 0
@@ -236,7 +236,7 @@ class RealConnections(TestCase):
             self, self.reactor, server="127.0.0.1", port=self.port, local_address="::1"
         )
         assert str(attempt.fault) == (
-            "connect: 4.4.1 the local address ::1 cannot be used: 127.0.0.1 is an IPv4 address"
+            "connect: 4.4.1 local_address ::1 cannot be used: 127.0.0.1 is an IPv4 address"
         )
         assert self.provider.sessions == 0
 

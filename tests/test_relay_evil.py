@@ -67,12 +67,12 @@ WORDS = {
     "421": "421 not today",
     "hang": NO_ANSWER,
     "drop": "the server closed the connection",
-    "reset": "the connection broke off",
+    "reset": "the connection was lost",
     "half": "the server closed the connection",
     "late": NO_ANSWER,
     "slow": NO_ANSWER,
-    "more": "a reply without end",
-    "http": "this is no reply of an SMTP server: HTTP/1.1 400 Bad Request",
+    "more": "a reply that never ends",
+    "http": "not a reply of an SMTP server: HTTP/1.1 400 Bad Request",
     "deaf": NO_ANSWER,
 }
 
@@ -214,14 +214,14 @@ def test_a_fault_after_a_recipient_was_refused_fails_nobody():
     [
         (
             {Phase.EHLO: strip("STARTTLS")},
-            "tls: 4.7.0 the server does not offer STARTTLS (the login is not sent in the clear)",
+            "tls: 4.7.0 the server does not offer STARTTLS (the login is never sent in clear text)",
         ),
         (
             {Phase.TLS: inject(b"250-mx\r\n250 AUTH PLAIN\r\n")},
-            "tls: 4.7.0 octets came between the reply to STARTTLS and TLS",
+            "tls: 4.7.0 data arrived between the reply to STARTTLS and the TLS handshake",
         ),
         ({Phase.TLS: fake_tls(b"")}, "tls: 4.4.2 the server was not ready within 60 s"),
-        ({Phase.TLS: speak(HTTP)}, "tls: 4.4.2 this is no reply of an SMTP server: HTTP/1.1 400"),
+        ({Phase.TLS: speak(HTTP)}, "tls: 4.4.2 not a reply of an SMTP server: HTTP/1.1 400"),
     ],
     ids=["stripped", "injected", "no handshake", "not SMTP"],
 )

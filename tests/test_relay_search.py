@@ -272,7 +272,7 @@ def test_addresses_that_take_no_connection_end_the_search_in_time_too():
         (
             CLOSE,
             BREAK_OFF,
-            f"greeting: 4.4.2 the connection broke off (from {V4[1]}",
+            f"greeting: 4.4.2 the connection was lost (from {V4[1]}",
         ),
     ],
 )
@@ -297,6 +297,14 @@ def test_and_at_the_next_one_it_is_tried_again():
     assert verdicts(way.send()) == [Verdict.DELIVERED]
     assert tried(way) == [V4[0], V4[0], V4[1]]
     assert ISSLTransport.providedBy(way.wire)
+
+
+@LOCAL
+def test_nor_is_the_next_one_hidden_when_it_takes_no_second_connection(local):
+    failing = Server("STARTTLS", HANDSHAKE="never", EHLO=[ehlo("STARTTLS"), BREAK_OFF])
+    way = way_to(failing, REFUSED, Server(), tls=Tls.OPPORTUNISTIC, local_address=local)
+    assert verdicts(way.send()) == [Verdict.DELIVERED]
+    assert tried(way) == [V4[0], V4[0], V4[1]]
 
 
 def test_one_connection_at_a_time_is_enough():

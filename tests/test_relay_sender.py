@@ -14,7 +14,7 @@ from multisendcon_plugin.relay.broken import SessionBrokenError
 from multisendcon_plugin.reply import LONGEST_TEXT
 from tests.relays import BREAK_OFF, CLOSE, CONTENT, SILENT, Server, Way, ehlo, login, verdicts
 
-NOT_SMTP = "4.4.2 this is no reply of an SMTP server: "
+NOT_SMTP = "4.4.2 not a reply of an SMTP server: "
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ NOT_SMTP = "4.4.2 this is no reply of an SMTP server: "
         (b"x" * 5000, "x" * 80),
         (b"220 " + b"x" * 5000, "220 " + "x" * 76),
         (b"220 " + b"x" * 5000 + b"\r\n", "220 " + "x" * 76),
-        (b"220-more\r\n" * 101, "a reply without end"),
+        (b"220-more\r\n" * 101, "a reply that never ends"),
         (b"220-more\r\nand more\r\n", "and more"),
     ],
 )
@@ -116,7 +116,9 @@ def test_tls_does_not_begin_while_a_reply_is_there_that_nobody_asked_for():
     session.wake()
     way.wire.server.say("250 what")
     way.network.flush()
-    with pytest.raises(SessionBrokenError, match="between the reply to STARTTLS and TLS"):
+    with pytest.raises(
+        SessionBrokenError, match="between the reply to STARTTLS and the TLS handshake"
+    ):
         session.start_tls()
 
 

@@ -41,8 +41,8 @@ from tests.relays import (
 )
 
 NAME, OTHER_NAME, IP = "mx.provider.example", "other.example", "127.0.0.1"
-UNKNOWN_AUTHORITY = "the certificate's authority is not known (tls_ca can name it)"
-SELF_SIGNED = "the certificate is self-signed (tls_ca can name it)"
+UNKNOWN_AUTHORITY = "the certificate was issued by an unknown authority (set tls_ca to trust it)"
+SELF_SIGNED = "the certificate is self-signed (set tls_ca to trust it)"
 
 
 # The file of `tls_ca`.
@@ -116,10 +116,10 @@ def test_an_account_with_authorities_of_its_own_shares_them_with_nobody(tmp_path
             SSL.Error([("SSL routines", "", "wrong version number")]),
             "TLS failed: the server does not answer with TLS; is the port right?",
         ),
-        (SSL.Error([]), "TLS failed: the connection broke off"),
-        (SSL.Error([("SSL routines", "", "")]), "TLS failed: the connection broke off"),
-        (SSL.ZeroReturnError(), "TLS failed: the connection broke off"),
-        (SSL.SysCallError(104, "ECONNRESET"), "TLS failed: the connection broke off"),
+        (SSL.Error([]), "TLS failed: the connection was lost"),
+        (SSL.Error([("SSL routines", "", "")]), "TLS failed: the connection was lost"),
+        (SSL.ZeroReturnError(), "TLS failed: the connection was lost"),
+        (SSL.SysCallError(104, "ECONNRESET"), "TLS failed: the connection was lost"),
         (OSError("another reason"), ""),
     ],
 )
@@ -448,7 +448,7 @@ class RealTLS(TestCase):
     async def test_a_server_with_nothing_newer_than_tls_1_1_is_refused(self):
         await self.refuse(
             self.tls_1_1(),
-            "TLS failed: the server offers nothing newer than TLS 1.1",
+            "TLS failed: the server supports nothing newer than TLS 1.1",
             tls_verify=False,
         )
 

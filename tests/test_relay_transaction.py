@@ -368,7 +368,7 @@ def test_under_a_fault_nobody_is_failed(offers):
 @pytest.mark.parametrize("command", PHASES)
 @pytest.mark.parametrize(
     ("end", "text"),
-    [(CLOSE, "the server closed the connection"), (BREAK_OFF, "the connection broke off")],
+    [(CLOSE, "the server closed the connection"), (BREAK_OFF, "the connection was lost")],
 )
 def test_a_lost_connection_is_uncertain_only_after_the_final_dot(offers, command, end, text):
     way = Way(Server(*offers, **{command: end}))

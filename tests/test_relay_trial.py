@@ -265,6 +265,7 @@ def test_beside_a_session_of_another_account_nobody_waits():
         {"helo_domain": "other.example.com"},
         {"tls": Tls.STARTTLS},
         {"tls_verify": True, "tls_ca": "/nowhere"},
+        {"tls_ciphers": "ECDHE+AES"},
         {"username": "", "password": ""},
     ],
 )
@@ -279,7 +280,7 @@ def test_who_reaches_a_server_in_another_way_does_not_wait(other):
 def test_each_setting_of_an_account_is_a_part_of_its_way_or_of_no_concern_to_its_server():
     """A new setting has to be put on one of the two sides."""
     tls = {"tls", "tls_verify", "tls_ca", "tls_name", "tls_fingerprint"}
-    tls |= {"tls_client_certificate", "tls_client_key"}
+    tls |= {"tls_ciphers", "tls_client_certificate", "tls_client_key"}
     part_of_it = {"server", "port", "local_address", "helo_domain"} | tls
     after_that = {"username", "password", "auth", "fixed_sender", "fixed_sender_unless_private"}
     after_that |= {"fixed_sender_removes", "null_sender"}

@@ -13,10 +13,10 @@ from multisendcon_plugin.testing import Authority
 from tests.live_relay import LiveRelayTestCase, account
 
 TABLES = tables(Paper())
-OWN = {"recipient", "postmaster", "sender"}
+OWN = {"recipient", "postmaster", "sender", "max_per_hour"}
 CONNECTION = {
     *("server", "port", "username", "password", "auth", "local_address", "helo_domain"),
-    *("tls", "tls_verify", "tls_ca", "tls_name", "tls_fingerprint"),
+    *("tls", "tls_verify", "tls_ca", "tls_name", "tls_fingerprint", "tls_ciphers"),
     *("tls_client_certificate", "tls_client_key"),
 }
 
@@ -152,7 +152,7 @@ class Live(LiveRelayTestCase):
         login = ('username = "reports"', 'password = "secret"')
         await self.bounce(*login)
         [line] = await self.log.wait_for("account [ndr]")
-        assert "tls_ca can name it" in line
+        assert "set tls_ca to trust it" in line
         assert server.mails == []
         await self.service.stopService()
         await self.bounce(*login, f'tls_ca = "{self.own}"')

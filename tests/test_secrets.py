@@ -103,7 +103,7 @@ class Secrets(LiveRelayTestCase):
         provider = self.provider(users={USERNAME: PASSWORD})
         self.relay(account("Sales", provider, **LOGIN))
         await self.send()
-        await self.assert_waits("the login is not sent in the clear")
+        await self.assert_waits("the login is never sent in clear text")
         self.assert_kept()
 
     async def test_a_refused_mail_and_its_report(self):
@@ -153,7 +153,7 @@ class Secrets(LiveRelayTestCase):
 
     async def test_a_client_that_logs_in(self):
         assert await self.logging_in((USERNAME, PASSWORD)) == [235]
-        assert self.log.having("has logged in as c4nary-user")
+        assert self.log.having("logged in as c4nary-user")
 
     async def test_a_client_with_a_wrong_name(self):
         assert await self.logging_in(("nobody", PASSWORD), ("x", REPORTS_PASSWORD)) == [535, 535]

@@ -84,8 +84,11 @@ class Listening(ServiceTestCase):
         with logged() as log:
             relay.privilegedStartService()
         self.addCleanup(relay.stopService)
-        [warning] = log.texts(LogLevel.warn)
-        assert warning.startswith('[master_relay], hostname: "relay" is not a fully qualified name')
+        hostname, senders = log.texts(LogLevel.warn)
+        assert senders.startswith('[[account]] "All", senders: is not set')
+        assert hostname.startswith(
+            '[master_relay], hostname: "relay" is not a fully qualified name'
+        )
 
     def test_it_listens_where_it_says(self):
         relay = self.listening_on(

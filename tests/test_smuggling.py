@@ -11,6 +11,7 @@ from itertools import combinations, product
 
 import pytest
 
+from multisendcon_plugin.edge import wire
 from tests.memory_relay import MemoryRelay, without_trace
 
 MODES = pytest.mark.parametrize("bare_lf", ["refuse", "fix"])
@@ -20,8 +21,15 @@ ENVELOPE = PATHS + b"DATA\r\n"
 SAID = ENVELOPE.splitlines()
 HEADER = b"S: x\r\n\r\n"
 END = b"\r\n.\r\n"
-REFUSED = "550 5.6.11 message holds a bare CR, a bare LF or a NUL"
+REFUSED = "550 5.6.11 message contains a bare CR, a bare LF or a NUL"
 FIT = re.compile(rb"(?:[^\r\n\0]|\r\n)*")
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Let one session have as many refused mails as there are strings."""
+    monkeypatch.setattr(wire, "REFUSED_AT_ONCE", 10**9)
+    monkeypatch.setattr(wire, "MOST_REFUSALS", 10**9)
 
 
 class Relay(MemoryRelay):

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from multisendcon_plugin.configuration import Room
 from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.errors import (
@@ -25,7 +26,7 @@ from multisendcon_plugin.errors import (
     SpoolFullError,
     SpoolLockedError,
 )
-from multisendcon_plugin.message import Parcel, Recipient, Submission
+from multisendcon_plugin.message import NewMessage, Parcel, Recipient
 from multisendcon_plugin.settle import Settlement
 from multisendcon_plugin.spool import SqliteSpool, rows
 from multisendcon_plugin.spool.keys import place, span
@@ -454,7 +455,7 @@ def test_a_message_of_which_a_piece_fails_together_with_the_commit_is_refused(st
 def test_a_settlement_is_stored_whole_or_not_at_all(store):
     delivery = commit(store)
     good, bad = (
-        Submission(
+        NewMessage(
             envelope=Envelope(reverse_path=path, recipients=("a@x",)),
             content=b"report",
             header_size=0,
@@ -615,7 +616,7 @@ def test_closing_finishes_what_was_asked_for(store):
 @pytest.fixture
 def disk(monkeypatch):
     """Give the disk so many free octets."""
-    disk = SimpleNamespace(f_bavail=0, f_frsize=1)
+    disk = SimpleNamespace(f_bavail=0, f_blocks=1024 * MIB, f_frsize=1)
     monkeypatch.setattr("multisendcon_plugin.spool.writer.os.statvfs", lambda _: disk)
     return disk
 
@@ -642,6 +643,44 @@ def test_new_mail_leaves_the_reserve_alone(store, disk, free, size, taken):
     else:
         with pytest.raises(SpoolFullError):
             store.wait(done)
+
+
+@pytest.mark.parametrize(
+    ("min_free", "free", "taken"),
+    [
+        (Room(), 9 * MIB, True),
+        (Room(octets=20 * MIB), 21 * MIB, True),
+        (Room(octets=20 * MIB), 20 * MIB, False),
+        (Room(octets=20 * MIB), 9 * MIB, False),
+        (Room(octets=1 * MIB), 8 * MIB, False),  # the reserve is more
+        (Room(share=0.25), 257 * MIB, True),
+        (Room(share=0.25), 256 * MIB, False),
+        (Room(share=0.25), 100 * MIB, False),
+    ],
+)
+def test_new_mail_leaves_to_others_what_they_are_to_have(store, disk, min_free, free, taken):
+    store.spool._writer._min_free = min_free
+    disk.f_bavail = 500 * MIB
+    kept = commit(store)
+    disk.f_bavail = free
+    if taken:
+        assert commit(store, bytes(100 * KIB))
+    else:
+        with pytest.raises(SpoolFullError, match=r"too little room on the disk \(see min_free\)"):
+            commit(store, bytes(100 * KIB))
+    store.settle(Settlement(delivery=kept, remaining=None))  # what is there is settled
+
+
+def test_free_pages_of_the_database_are_no_room_below_what_others_are_to_have(store, disk):
+    disk.f_bavail = 100 * MIB
+    for delivery in [commit(store, bytes(100 * KIB)) for _ in range(10)]:
+        store.settle(Settlement(delivery=delivery, remaining=None))
+    store.spool._writer._min_free = Room(octets=20 * MIB)
+    disk.f_bavail = 20 * MIB
+    assert commit(store, bytes(100 * KIB))
+    disk.f_bavail -= 1
+    with pytest.raises(SpoolFullError):
+        commit(store, bytes(100 * KIB))
 
 
 @pytest.mark.parametrize(("free", "taken"), [(5 * MIB, True), (3 * MIB, False)])

@@ -37,6 +37,7 @@ WRONG_NAME = "certificate for another name"
 UNKNOWN = "authority not known to the system"
 SELF_SIGNED = "certificate self-signed"
 TLS_1_0 = "nothing newer than TLS 1.0"
+OLD_CIPHERS = "TLS 1.2 with old ciphers only (CBC)"
 STRIPPED = "STARTTLS not offered, or taken out on the way"
 REFUSED = "STARTTLS offered, and refused"
 GARBAGE = "answers the handshake with something else"
@@ -57,6 +58,8 @@ WITH_LOGIN = (
     (SELF_SIGNED, "starttls", NOTHING, MAIL, MAIL),
     (TLS_1_0, "implicit", NOTHING, NOTHING, NOTHING),
     (TLS_1_0, "starttls", NOTHING, NOTHING, NOTHING),
+    (OLD_CIPHERS, "implicit", NOTHING, NOTHING, NOTHING),
+    (OLD_CIPHERS, "starttls", NOTHING, NOTHING, NOTHING),
     (STRIPPED, "implicit", NONE, NONE, NONE),
     (STRIPPED, "starttls", NOTHING, NOTHING, NOTHING),
     (REFUSED, "implicit", NONE, NONE, NONE),
@@ -76,6 +79,7 @@ WITHOUT_LOGIN = (
     (UNKNOWN, NOTHING, NOTHING, MAIL),
     (SELF_SIGNED, NOTHING, NOTHING, MAIL),
     (TLS_1_0, NOTHING, NOTHING, CLEAR),
+    (OLD_CIPHERS, NOTHING, NOTHING, CLEAR),
     (STRIPPED, NOTHING, CLEAR, CLEAR),
     (REFUSED, NOTHING, NOTHING, CLEAR),
     (GARBAGE, NOTHING, NOTHING, CLEAR),
@@ -86,13 +90,17 @@ WITHOUT_LOGIN = (
 WORDS = (
     (EXPIRED, "the certificate has expired"),
     (WRONG_NAME, f"the certificate is not for {NAME} but for {OTHER_NAME}"),
-    (UNKNOWN, "the certificate's authority is not known (tls_ca can name it)"),
-    (SELF_SIGNED, "the certificate is self-signed (tls_ca can name it)"),
-    (TLS_1_0, "TLS failed: the server offers nothing newer than TLS 1.1"),
-    (STRIPPED, "the server does not offer STARTTLS (the login is not sent in the clear)"),
-    (REFUSED, "TLS not available (the login is not sent in the clear)"),
+    (UNKNOWN, "the certificate was issued by an unknown authority (set tls_ca to trust it)"),
+    (SELF_SIGNED, "the certificate is self-signed (set tls_ca to trust it)"),
+    (TLS_1_0, "TLS failed: the server supports nothing newer than TLS 1.1"),
+    (
+        OLD_CIPHERS,
+        "TLS failed: the server refuses the handshake; has it only old ciphers (tls_ciphers)?",
+    ),
+    (STRIPPED, "the server does not offer STARTTLS (the login is never sent in clear text)"),
+    (REFUSED, "TLS not available (the login is never sent in clear text)"),
     (GARBAGE, "TLS failed: the server does not answer with TLS; is the port right?"),
-    (INJECTED, "octets came between the reply to STARTTLS and TLS"),
+    (INJECTED, "data arrived between the reply to STARTTLS and the TLS handshake"),
 )
 
 SCRIPTS = {
@@ -131,6 +139,9 @@ class Matrix(TestCase):
             UNKNOWN: unknown.server(NAME),
             SELF_SIGNED: itself.self_signed(NAME),
             TLS_1_0: known.outdated(NAME),
+            OLD_CIPHERS: known.outdated(
+                NAME, newest=ssl.TLSVersion.TLSv1_2, ciphers="ECDHE+AES:!AESGCM:!AESCCM"
+            ),
         }
         self.good = known.server(NAME)
         own = ssl.Certificate(self.certificates[SELF_SIGNED].certificate).dumpPEM()
@@ -202,6 +213,16 @@ class Matrix(TestCase):
             for tls in (Tls.IMPLICIT,) if name == "implicit" else kinds:
                 row = await self.row_with_login(server, tls)
                 assert (server, tls, *row) == (server, tls, *expected)
+
+    async def test_the_old_ciphers_that_an_account_names(self):
+        for ciphers, sent in [
+            ("ECDHE+AES", MAIL),
+            ("ECDHE+AESGCM", NOTHING),
+            ("AES128-SHA", NOTHING),
+        ]:
+            for tls in (Tls.IMPLICIT, Tls.STARTTLS):
+                cell = await self.attempt(OLD_CIPHERS, tls, tls_ciphers=ciphers)
+                assert (ciphers, cell.sent) == (ciphers, sent)
 
     async def test_without_a_login(self):
         for server, *expected in WITHOUT_LOGIN:

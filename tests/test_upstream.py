@@ -18,6 +18,7 @@ from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
     IOpenSSLClientConnectionCreator,
+    IOpenSSLServerConnectionCreator,
     IPushProducer,
     ISSLTransport,
     ITCPTransport,
@@ -305,6 +306,28 @@ def test_tls_transports_say_so(server_options):
     assert ITCPTransport.providedBy(client.transport)
     pipe.pump()
     assert client.transport.getHandle().get_protocol_version_name().startswith("TLSv1.")
+
+
+def test_a_server_s_side_of_tls_is_made_when_the_session_in_it_is_known(server_options):
+    known = []
+
+    @implementer(IOpenSSLServerConnectionCreator)
+    class Creator:
+        def serverConnectionForTLS(self, protocol):
+            known.append(protocol.wrappedProtocol)
+            return SSL.Connection(server_options.getContext(), None)
+
+    server = Recorder()
+    pipe = Pipe(server, Recorder(), Creator(), ssl.CertificateOptions())
+    assert known == [server]
+    assert server.transport.getHandle().client_random() is None
+    pipe.pump()
+    assert server.transport.getHandle().client_random()
+
+
+def test_options_of_tls_tell_what_they_were_made_of(server_options):
+    names = ("privateKey", "certificate", "extraCertChain", "dhParameters")
+    assert all(hasattr(server_options, name) for name in names)
 
 
 def test_tls_pauses_who_writes_before_the_handshake(server_options):

@@ -17,6 +17,7 @@ from .values import (
     NdrSettings,
     Network,
     ReportTo,
+    Room,
     SpoolSettings,
 )
 from .warnings import warnings
@@ -32,6 +33,7 @@ __all__ = [
     "NdrSettings",
     "Network",
     "ReportTo",
+    "Room",
     "ServerCertificate",
     "SpoolSettings",
     "Users",

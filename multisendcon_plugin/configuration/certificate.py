@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from .faults import Unfit
+from .faults import InvalidValueError
 
 #: Days before its end by which a certificate should have been renewed.
 RENEWED_BEFORE = 7
@@ -29,7 +29,7 @@ class ServerCertificate:
     chain: tuple[x509.Certificate, ...]
     key: PrivateKeyTypes = attrs.field(repr=False)
 
-    def doubt(self, now: float) -> str:
+    def warning(self, now: float) -> str:
         """Say what is wrong with its dates; ``""`` when nothing is.
 
         :param now: seconds since the epoch.
@@ -48,23 +48,25 @@ class ServerCertificate:
 def parse_certificate(certificate: bytes, key: bytes) -> ServerCertificate:
     """Read a certificate and its key, each the content of a file.
 
-    :raise Unfit: TLS cannot be spoken with them; nothing of the key is told.
+    :raise InvalidValueError: TLS cannot be spoken with them; nothing of the key is told.
     """
     try:
         chain = tuple(x509.load_pem_x509_certificates(certificate))
     except ValueError:
-        raise Unfit("contains no readable PEM certificate") from None
+        raise InvalidValueError("contains no readable PEM certificate") from None
     found = _KEY.search(key)
     if not found:
-        raise Unfit(
+        raise InvalidValueError(
             "there is no private key (PEM) for it; add it to the file, or name the file that has it"
         )
     try:
         private = load_pem_private_key(found[0], None)
     except TypeError:
-        raise Unfit("its private key is encrypted; store it without a passphrase") from None
+        raise InvalidValueError(
+            "its private key is encrypted; store it without a passphrase"
+        ) from None
     except Exception:  # whatever is wrong, nothing of it is to be told
-        raise Unfit("its private key cannot be read") from None
+        raise InvalidValueError("its private key cannot be read") from None
     if private.public_key() != chain[0].public_key():
-        raise Unfit("its private key does not match the first certificate in the file")
+        raise InvalidValueError("its private key does not match the first certificate in the file")
     return ServerCertificate(chain, private)

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 import attrs
 
-from .faults import Unfit, nearest, shown, shown_key
+from .faults import InvalidValueError, nearest, shown, shown_key
 
 #: The parameters of each kind of endpoint, in the order in which they may stand without names.
 _PARAMETERS = {
@@ -87,7 +87,7 @@ class Endpoint:
 def parse_endpoint(text: str) -> Endpoint:
     """Take a server endpoint string apart.
 
-    :raise Unfit: Twisted could not listen on it.
+    :raise InvalidValueError: Twisted could not listen on it.
     """
     prefix, *rest = _arguments(text.removeprefix(PROXY))
     kind = prefix[1]
@@ -95,7 +95,7 @@ def parse_endpoint(text: str) -> Endpoint:
         guess = nearest(kind, _PARAMETERS)
         hint = f" (nearest: {guess})" if guess else ""
         known = ", ".join([*_PARAMETERS, "haproxy"])
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(text)} is not an endpoint; begin it with one of {known}{hint}, for"
             ' example "tcp:port=2500:interface=127.0.0.1"'
         )
@@ -117,7 +117,7 @@ def _arguments(text: str) -> list[tuple[str, str]]:
     """Split at the colons; each piece is a pair of name, ``""`` when it has none, and value."""
     pieces = list(_ARGUMENT.finditer(text + ":"))
     if "".join(piece[0] for piece in pieces) != text + ":":
-        raise Unfit(f"{shown(text)} ends with a backslash; remove it")
+        raise InvalidValueError(f"{shown(text)} ends with a backslash; remove it")
     return [
         ("", _unescape(piece[1]))
         if piece[2] is None
@@ -136,7 +136,7 @@ def _named(text: str, kind: str, arguments: list[tuple[str, str]]) -> dict[str, 
     named: dict[str, str] = {}
     for position, (name, value) in enumerate(arguments):
         if not name and position >= len(free):
-            raise Unfit(
+            raise InvalidValueError(
                 f"{shown(text)} has too many parts; colons in an IPv6 address need"
                 r" backslashes, for example 'tcp6:port=2500:interface=\:\:1'"
             )
@@ -145,7 +145,7 @@ def _named(text: str, kind: str, arguments: list[tuple[str, str]]) -> dict[str, 
             guess = nearest(name, free)
             hint = f" (nearest: {guess})" if guess else ""
             known = ", ".join(free)
-            raise Unfit(
+            raise InvalidValueError(
                 f"{shown(text)} has an unknown parameter {shown_key(name)}; {kind} takes"
                 f" {known}{hint}"
             )
@@ -156,33 +156,35 @@ def _named(text: str, kind: str, arguments: list[tuple[str, str]]) -> dict[str, 
 def _check(text: str, endpoint: Endpoint) -> None:
     if text.startswith(PROXY) and endpoint.secure:
         # Twisted would look for it inside of TLS, but proxies send it before.
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(text)}: implicit TLS is not supported behind a proxy, only STARTTLS; write"
             " haproxy:tcp:port=..."
         )
     required = _REQUIRED.get(endpoint.prefix, "port")
     if not endpoint.parameters.get(required):
-        raise Unfit(f"{shown(text)} has no {required}; write {endpoint.prefix}:{required}=...")
+        raise InvalidValueError(
+            f"{shown(text)} has no {required}; write {endpoint.prefix}:{required}=..."
+        )
     method = endpoint.parameters.get("sslmethod")
     if method is not None and method not in _SSL_METHODS:
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(text)}: with sslmethod={shown_key(method)} no client can connect; leave it"
             " out, and for old devices write minimum_tls in a [[client]]"
         )
     port = endpoint.parameters.get("port")
     if port is not None and not (_NUMBER.fullmatch(port) and int(port) <= 65535):
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(text)} has the port {shown(port)}; write a number from 1 to 65535, or 0"
             " to let the system choose"
         )
     mode = endpoint.parameters.get("mode", _SOCKET_MODE)
     if not _MODE.fullmatch(mode):
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(text)} has the mode {shown(mode)}; write three octal digits, for example"
             f" {_SOCKET_MODE}"
         )
     if endpoint.interface and not _is_address(endpoint.interface):
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(text)} has the interface {shown(endpoint.interface)}; write an address of"
             r" this machine, the colons of an IPv6 address with backslashes: '\:\:1'"
         )

@@ -18,7 +18,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _LONGEST_SHOWN = 200
 
 
-class Unfit(Exception):  # noqa: N818 - never leaves the room
+class InvalidValueError(Exception):
     """A value is not what its key needs.
 
     Each argument is one reason, with what would be right.

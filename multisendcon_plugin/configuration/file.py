@@ -10,12 +10,15 @@ import os
 from pathlib import Path
 
 import attrs
+from OpenSSL import SSL
 
+from ..ciphers import with_certificates
 from ..errors import ConfigurationError
 from ..hostname import own_hostname
 from . import reading
 from .certificate import ServerCertificate, parse_certificate
-from .faults import Unfit, shown
+from .faults import InvalidValueError, shown
+from .permissions import check_closed
 from .surroundings import Surroundings
 from .values import Configuration
 
@@ -29,7 +32,10 @@ def load(path: str | os.PathLike[str]) -> Configuration:
     """
     origin = os.fspath(path)
     try:
+        check_closed(origin, "it")
         data = Path(path).read_bytes()
+    except InvalidValueError as invalid:
+        raise ConfigurationError([f"{origin}: {reason}" for reason in invalid.args]) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError([f"{origin}: cannot be read: {_reason(error)}"]) from None
     try:
@@ -39,7 +45,9 @@ def load(path: str | os.PathLike[str]) -> Configuration:
         line = data.count(b"\n", 0, error.start) + 1
         fault = f"{origin}, line {line}: is not UTF-8; save the file in this encoding"
         raise ConfigurationError([fault]) from None
-    return reading.parse(text, origin, ThisMachine(Path(path).absolute().parent))
+    absolute = Path(path).absolute()
+    configuration = reading.parse(text, origin, ThisMachine(absolute.parent))
+    return attrs.evolve(configuration, path=str(absolute))
 
 
 def parse(
@@ -76,11 +84,15 @@ class ThisMachine(Surroundings):
         """Return the absolute path of a folder that need not exist, but is no link."""
         absolute = self.path(path)
         if Path(absolute).is_symlink():
-            raise Unfit(
+            raise InvalidValueError(
                 f"{shown(path)} is a link, which somebody may turn elsewhere; write the real path:"
                 f" {shown(os.path.realpath(absolute))}"
             )
         return absolute
+
+    def check_folder(self, path: str) -> None:
+        """Look at a folder that need not exist."""
+        check_closed(self.path(path), f"the folder {shown(path)}")
 
     def readable(self, path: str) -> str:
         """Return the absolute path of a file that can be read."""
@@ -90,7 +102,9 @@ class ThisMachine(Surroundings):
     def text(self, path: str) -> str:
         """Return the text of a file."""
         what = f"the file {shown(path)}"
-        return _text(_content(self.path(path), what), what)
+        content = _content(self.path(path), what)
+        check_closed(self.path(path), what)
+        return _text(content, what)
 
     def is_file(self, path: str) -> bool:
         """Tell whether a path is that of a regular file."""
@@ -99,6 +113,16 @@ class ThisMachine(Surroundings):
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files."""
         _read_certificate(certificate, key)
+
+    def check_ciphers(self, words: str) -> None:
+        """Look whether OpenSSL takes a list of ciphers, and finds one that we use."""
+        try:
+            SSL.Context(SSL.TLS_CLIENT_METHOD).set_cipher_list(with_certificates(words))
+        except (SSL.Error, UnicodeEncodeError):
+            raise InvalidValueError(
+                f"{shown(words)} is not a list of ciphers, or has none with certificates; see"
+                ' "openssl ciphers -v", and write for example "ECDHE+AES"'
+            ) from None
 
     def secret_file(self, path: str) -> str:
         """Return the first line of a file."""
@@ -109,18 +133,20 @@ class ThisMachine(Surroundings):
         try:
             return os.environ[name]
         except KeyError:
-            raise Unfit(f"the environment variable {shown(name)} is not set") from None
+            raise InvalidValueError(f"the environment variable {shown(name)} is not set") from None
 
     def secret_credential(self, name: str) -> str:
         """Return a credential of systemd.exec(5), from ``$CREDENTIALS_DIRECTORY``."""
         folder = os.environ.get("CREDENTIALS_DIRECTORY")
         if not folder:
-            raise Unfit(
+            raise InvalidValueError(
                 f"there is no credential {shown(name)}: $CREDENTIALS_DIRECTORY is not set, because"
                 " systemd sets it only for a service with LoadCredential="
             )
         if name != Path(name).name:
-            raise Unfit(f"{shown(name)} is not the name of a credential; write it without a path")
+            raise InvalidValueError(
+                f"{shown(name)} is not the name of a credential; write it without a path"
+            )
         return self._first_line_of_text(f"{folder}/{name}", f"the credential {shown(name)}")
 
     def _first_line_of_text(self, path: str, what: str) -> str:
@@ -129,9 +155,11 @@ class ThisMachine(Surroundings):
     def _first_line(self, path: str, what: str) -> bytes:
         try:
             with Path(self.path(path)).open("rb") as file:
-                return file.readline().rstrip(b"\r\n")
+                line = file.readline().rstrip(b"\r\n")
         except (OSError, ValueError) as error:
-            raise Unfit(f"{what} cannot be read: {_reason(error)}") from None
+            raise InvalidValueError(f"{what} cannot be read: {_reason(error)}") from None
+        check_closed(self.path(path), what)
+        return line
 
 
 def load_certificate(certificate: str, key: str | None) -> ServerCertificate:
@@ -141,8 +169,8 @@ def load_certificate(certificate: str, key: str | None) -> ServerCertificate:
     """
     try:
         return _read_certificate(certificate, key)
-    except Unfit as unfit:
-        raise ConfigurationError([f"{certificate}: {reason}" for reason in unfit.args]) from None
+    except InvalidValueError as invalid:
+        raise ConfigurationError([f"{certificate}: {reason}" for reason in invalid.args]) from None
 
 
 def _read_certificate(certificate: str, key: str | None) -> ServerCertificate:
@@ -155,14 +183,14 @@ def _content(path: str, what: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        raise Unfit(f"{what} cannot be read: {_reason(error)}") from None
+        raise InvalidValueError(f"{what} cannot be read: {_reason(error)}") from None
 
 
 def _text(octets: bytes, what: str) -> str:
     try:
         return octets.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Unfit(f"{what} is not UTF-8; save it in this encoding") from None
+        raise InvalidValueError(f"{what} is not UTF-8; save it in this encoding") from None
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -1,7 +1,7 @@
 """The kinds of values of any subject: text, lists, choices, files, secrets.
 
-A converter takes a value as ``tomllib`` gives it, and returns ours or raises `Unfit`.  No text
-may hold a control character, so none reaches SMTP or a header.  Pure.
+A converter takes a value as ``tomllib`` gives it, and returns ours or raises
+`InvalidValueError`.  No text may hold a control character, so none reaches SMTP or a header.  Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
 from ..secret import Secret, StoredSecret
-from .faults import Unfit, nearest, shown
+from .faults import InvalidValueError, nearest, shown
 from .surroundings import Surroundings
 from .users import Users, parse_users
 
@@ -33,11 +33,13 @@ _FINGERPRINT = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.ASCII
 def text(value: object) -> str:
     """Convert text of one line that is not empty."""
     if not isinstance(value, str):
-        raise Unfit(f"{shown(value)} is not text; put it in quotes")
+        raise InvalidValueError(f"{shown(value)} is not text; put it in quotes")
     if not value.strip():
-        raise Unfit(f"{shown(value)} is empty; write a value or leave the key out")
+        raise InvalidValueError(f"{shown(value)} is empty; write a value or leave the key out")
     if _has_control(value):
-        raise Unfit(f"{shown(value)} contains a control character; write plain text on one line")
+        raise InvalidValueError(
+            f"{shown(value)} contains a control character; write plain text on one line"
+        )
     return value
 
 
@@ -54,18 +56,18 @@ def listed(
     def convert(value: object) -> tuple[Each, ...]:
         if not isinstance(value, list):
             example = f"; write [{shown(value)}]" if isinstance(value, str) else ""
-            raise Unfit(f"{shown(value)} is not a list{example or '; put it in [ ]'}")
+            raise InvalidValueError(f"{shown(value)} is not a list{example or '; put it in [ ]'}")
         if not value and not empty:
-            raise Unfit("the list is empty; it needs at least one value")
+            raise InvalidValueError("the list is empty; it needs at least one value")
         converted = []
         reasons: list[str] = []
         for each in value:
             try:
                 converted.append(kind(each))
-            except Unfit as unfit:
-                reasons.extend(unfit.args)
+            except InvalidValueError as invalid:
+                reasons.extend(invalid.args)
         if reasons:
-            raise Unfit(*reasons)
+            raise InvalidValueError(*reasons)
         return tuple(converted)
 
     return convert
@@ -81,7 +83,9 @@ def choice(options: type[Choice]) -> Callable[[object], Choice]:
         *most, last = map(shown, known)
         guess = nearest(value, known) if isinstance(value, str) else None
         hint = f" (nearest: {shown(guess)})" if guess else ""
-        raise Unfit(f"{shown(value)} is not known; write {', '.join(most)} or {last}{hint}")
+        raise InvalidValueError(
+            f"{shown(value)} is not known; write {', '.join(most)} or {last}{hint}"
+        )
 
     return convert
 
@@ -101,10 +105,21 @@ def fingerprint(value: object) -> str:
     name = text(value)
     if found := _FINGERPRINT.fullmatch(name):
         return found[1].replace(":", "").lower()
-    raise Unfit(
+    raise InvalidValueError(
         f'{shown(name)} is not a fingerprint; write "sha256:" and the 64 hexadecimal digits that'
         ' "openssl x509 -noout -fingerprint -sha256" shows'
     )
+
+
+def ciphers(surroundings: Surroundings) -> Callable[[object], str]:
+    """Return a converter for a list of ciphers, as OpenSSL takes it."""
+
+    def convert(value: object) -> str:
+        words = text(value)
+        surroundings.check_ciphers(words)
+        return words
+
+    return convert
 
 
 def users(surroundings: Surroundings) -> Callable[[object], Users]:
@@ -131,14 +146,14 @@ def secret(surroundings: Surroundings) -> Callable[[object], Secret]:
     def read(source: str, place: str) -> str:
         password = sources[source](place)
         if not password:
-            raise Unfit(f"the {source} {shown(place)} contains no password")
+            raise InvalidValueError(f"the {source} {shown(place)} contains no password")
         return _password(password)
 
     def read_again(source: str, place: str) -> str:
         try:
             return read(source, place)
-        except Unfit as unfit:
-            raise ConfigurationError(list(unfit.args)) from None
+        except InvalidValueError as invalid:
+            raise ConfigurationError(list(invalid.args)) from None
 
     def convert(value: object) -> Secret:
         if isinstance(value, str):
@@ -150,8 +165,9 @@ def secret(surroundings: Surroundings) -> Callable[[object], Secret]:
             # The environment stays as it is, and a pipe would never end a second time.
             if source == "env" or (source == "file" and not surroundings.is_file(place)):
                 return password
-            return StoredSecret(password, partial(read_again, source, place))
-        raise Unfit(
+            path = surroundings.path(place) if source == "file" else None
+            return StoredSecret(password, partial(read_again, source, place), path)
+        raise InvalidValueError(
             'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
             ' { credential = "NAME" }'
         )
@@ -161,7 +177,9 @@ def secret(surroundings: Surroundings) -> Callable[[object], Secret]:
 
 def _password(value: str) -> str:
     if _has_control(value):
-        raise Unfit("the password contains a control character; write plain text on one line")
+        raise InvalidValueError(
+            "the password contains a control character; write plain text on one line"
+        )
     return value
 
 

@@ -1,7 +1,8 @@
 """The kinds of values that name a place in the network or in mail.
 
-A converter takes a value as ``tomllib`` gives it, and returns ours or raises `Unfit`.  The
-grammar of mail addresses and masks is that of ``address`` and ``masks``.  Pure.
+A converter takes a value as ``tomllib`` gives it, and returns ours or raises
+`InvalidValueError`.  The grammar of mail addresses and masks is that of
+``address`` and ``masks``.  Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..errors import AddressError, MaskError
 from ..header import ORIGINATORS
 from ..masks import Masks
 from .endpoints import parse_endpoint
-from .faults import Unfit, shown
+from .faults import InvalidValueError, shown
 from .kinds import listed, text
 from .values import Network
 
@@ -50,9 +51,9 @@ def helo_domain(value: object) -> str:
         if isinstance(_address(found[2] or found[3]), version):
             return name
     elif isinstance(address := _address(name), IPv4Address):
-        raise Unfit(f'{shown(name)} is a bare address; write "[{address}]"')
+        raise InvalidValueError(f'{shown(name)} is a bare address; write "[{address}]"')
     elif address:
-        raise Unfit(f'{shown(name)} is a bare address; write "[IPv6:{address}]"')
+        raise InvalidValueError(f'{shown(name)} is a bare address; write "[IPv6:{address}]"')
     return _name(
         value,
         _DOMAIN,
@@ -65,7 +66,7 @@ def local_address(value: object) -> str:
     """Convert an IPv4 or IPv6 address of this machine."""
     address = _address(text(value))
     if not address:
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(value)} is not an IP address; write one of this machine, for example"
             ' "192.0.2.10" or "2001:db8::10"'
         )
@@ -78,13 +79,13 @@ def network(value: object) -> Network:
     try:
         wide = ip_network(name, strict=False)
     except ValueError:
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(name)} is not an address or network; write for example"
             ' "192.0.2.7" or "192.0.2.0/24"'
         ) from None
     inside = name.partition("/")[0]
     if _address(inside) != wide.network_address:
-        raise Unfit(
+        raise InvalidValueError(
             f'{shown(name)} has host bits set; write "{wide}" for the network or "{inside}"'
             " for the one address"
         )
@@ -97,7 +98,7 @@ def mailbox(value: object) -> str:
     try:
         return parse_mailbox(address)
     except AddressError as error:
-        raise Unfit(f"{shown(address)} is not a mail address: {error}") from None
+        raise InvalidValueError(f"{shown(address)} is not a mail address: {error}") from None
 
 
 def masks(value: object) -> Masks:
@@ -106,7 +107,9 @@ def masks(value: object) -> Masks:
     if isinstance(value, str):
         pieces = [piece.strip() for piece in text(value).split(",") if piece.strip()]
     if pieces == []:
-        raise Unfit("there is no mask; write at least one, or leave the key out to match everyone")
+        raise InvalidValueError(
+            "there is no mask; write at least one, or leave the key out to match everyone"
+        )
     # One by one first, so that every mask with a fault is told.
     return Masks.parse(listed(lambda piece: _mask(text(piece)))(pieces))
 
@@ -115,7 +118,7 @@ def _mask(mask: str) -> str:
     try:
         Masks.parse([mask])
     except MaskError as error:
-        raise Unfit(str(error)) from None
+        raise InvalidValueError(str(error)) from None
     return mask
 
 
@@ -123,12 +126,12 @@ def removable_field(value: object) -> str:
     """Convert the name of a header field that may be removed (RFC 5322, section 2.2)."""
     name = text(value)
     if not _FIELD_NAME.fullmatch(name):
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(name)} is not the name of a header field; write for example"
             ' "X-Sender", without a colon'
         )
     if name.lower() in _NOT_REMOVABLE:
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(name)} is never removed: the fixed sender has its own rule for it, or loops"
             " are found by it; leave it out"
         )
@@ -152,14 +155,14 @@ def _address(value: str) -> IPv4Address | IPv6Address | None:
 def _name(value: object, form: re.Pattern[str], what: str) -> str:
     name = text(value)
     if len(name) > _LONGEST_DOMAIN:
-        raise Unfit(
+        raise InvalidValueError(
             f"{shown(name)} is longer than {_LONGEST_DOMAIN} characters; write a shorter one"
         )
     if form.fullmatch(name):
         return name
     if not name.isascii() and (ascii_name := _ascii(name)):
-        raise Unfit(f'{shown(name)} is not ASCII; write "{ascii_name}"')
-    raise Unfit(f"{shown(name)} is not {what}")
+        raise InvalidValueError(f'{shown(name)} is not ASCII; write "{ascii_name}"')
+    raise InvalidValueError(f"{shown(name)} is not {what}")
 
 
 def _ascii(name: str) -> str:

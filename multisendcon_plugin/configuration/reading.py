@@ -14,7 +14,7 @@ import attrs
 from ..account import REPORTS_ACCOUNT, Account, Tls
 from ..errors import ConfigurationError
 from . import names
-from .faults import Fault, Unfit, sentence, sentences, shown, shown_key
+from .faults import Fault, InvalidValueError, sentence, sentences, shown, shown_key
 from .rules import broken_rules
 from .section import Section, read_section, unknown
 from .surroundings import Surroundings
@@ -71,16 +71,20 @@ def read(
     clients, accounts = arrays["client"], arrays["account"]
     faults += _name_this_machine(master_relay, surroundings)
     faults += _certificate(master_relay, "tls_certificate", "tls_key", surroundings)
+    faults += _spool_folders(singles["spool"], surroundings)
     for section in (*accounts, ndr):
         faults += _certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
     faults += broken_rules(master_relay, ndr, accounts)
     if faults:
         raise ConfigurationError(sentences(faults, origin, text))
+    # An environment variable or a file is a table; and "" is no password.
+    passwords = [section.given.get("password") for section in (*accounts, ndr)]
     _complete(master_relay, clients, ndr, accounts)
     return Configuration(
         **{name: section.build() for name, section in singles.items()},
         clients=tuple(client.build() for client in clients),
         accounts=tuple(account.build() for account in accounts),
+        has_secrets=any(isinstance(each, str) and each for each in passwords),
     )
 
 
@@ -120,7 +124,7 @@ def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> lis
     hostname = surroundings.hostname()
     try:
         master_relay.values["hostname"] = names.domain(hostname)
-    except Unfit:
+    except InvalidValueError:
         reason = (
             f"is missing, and the name of this machine, {shown(hostname)}, is not a domain;"
             ' write for example "relay.example.com"'
@@ -137,8 +141,21 @@ def _certificate(
         return []
     try:
         surroundings.check_certificate(section.value(certificate), section.value(key))
-    except Unfit as unfit:
-        return [section.fault(certificate, reason) for reason in unfit.args]
+    except InvalidValueError as invalid:
+        return [section.fault(certificate, reason) for reason in invalid.args]
+    return []
+
+
+def _spool_folders(spool: Section, surroundings: Surroundings) -> list[Fault]:
+    """Look at the folders in which mail waits, also where the file leaves them as they are."""
+    if not spool.sound("path"):
+        return []
+    path = spool.value("path")
+    try:
+        for folder in (path, f"{path}/content"):
+            surroundings.check_folder(folder)
+    except InvalidValueError as invalid:
+        return [spool.fault("path", reason) for reason in invalid.args]
     return []
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ..failure import Meaning, Rule, own_rule
-from .faults import Unfit, nearest, shown
+from .faults import InvalidValueError, nearest, shown
 from .kinds import choice, listed, text
 
 #: A code that refuses; a dot stands for any digit.
@@ -24,7 +24,7 @@ def replies(value: object) -> tuple[Rule, ...]:
 
 def _row(value: object) -> Rule:
     if not isinstance(value, dict):
-        raise Unfit(f"{shown(value)} is not a row; write for example {_EXAMPLE}")
+        raise InvalidValueError(f"{shown(value)} is not a row; write for example {_EXAMPLE}")
     reasons = [_unknown(key) for key in value if key not in _KEYS]
     if not value.keys() & {"code", "text"}:
         reasons.append("a row needs code, text or both, to say which replies it is for")
@@ -35,17 +35,17 @@ def _row(value: object) -> Rule:
         try:
             if key in value:
                 converted[key] = kind(value[key])
-        except Unfit as unfit:
-            reasons += (f"{key}: {reason}" for reason in unfit.args)
+        except InvalidValueError as invalid:
+            reasons += (f"{key}: {reason}" for reason in invalid.args)
     if reasons:
-        raise Unfit(*reasons)
+        raise InvalidValueError(*reasons)
     return own_rule(**converted)
 
 
 def _code(value: object) -> str:
     if isinstance(value, str) and _CODE.fullmatch(value):
         return value
-    raise Unfit(
+    raise InvalidValueError(
         f"{shown(value)} is not the code of a refusal; write three digits from 400 to 599, with a"
         ' dot for any digit, for example "550" or "55."'
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from .faults import Fault, Unfit, nearest, shown_key
+from .faults import Fault, InvalidValueError, nearest, shown_key
 from .lines import Path
 from .tables import Table
 
@@ -64,8 +64,8 @@ def read_section(
             continue
         try:
             section.values[key] = kind(value)
-        except Unfit as unfit:
-            faults.extend(section.fault(key, reason) for reason in unfit.args)
+        except InvalidValueError as invalid:
+            faults.extend(section.fault(key, reason) for reason in invalid.args)
     return section, faults
 
 

@@ -9,7 +9,10 @@ from typing import Protocol
 
 
 class Surroundings(Protocol):
-    """Answers the questions of the reader; each may raise `Unfit` instead."""
+    """Answers the questions of the reader; each may raise `InvalidValueError` instead.
+
+    No file or folder is good that everyone on the machine can change.
+    """
 
     def hostname(self) -> str:
         """Return the name of this machine; nobody else is asked for it."""
@@ -19,6 +22,9 @@ class Surroundings(Protocol):
 
     def real_folder(self, path: str) -> str:
         """Return the same for a folder that need not exist, but is no link."""
+
+    def check_folder(self, path: str) -> None:
+        """Look at a folder that need not exist."""
 
     def readable(self, path: str) -> str:
         """Return the same for a file that can be read now."""
@@ -31,6 +37,9 @@ class Surroundings(Protocol):
 
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files; without a key, it is in the first."""
+
+    def check_ciphers(self, words: str) -> None:
+        """Look whether OpenSSL takes a list of ciphers."""
 
     def secret_file(self, path: str) -> str:
         """Return the first line of a file, without its line end."""

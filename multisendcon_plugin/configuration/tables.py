@@ -66,6 +66,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
         "tls_ca": kinds.readable_file(surroundings),
         "tls_name": names.host,
         "tls_fingerprint": kinds.fingerprint,
+        "tls_ciphers": kinds.ciphers(surroundings),
         "tls_client_certificate": kinds.readable_file(surroundings),
         "tls_client_key": kinds.readable_file(surroundings),
     }
@@ -109,11 +110,14 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "starttls": quantities.flag,
                 "tolerant": quantities.flag,
                 "submission_help": quantities.flag,
+                "success_reports": quantities.flag,
             },
             required=("addresses",),
             repeated=True,
         ),
-        "spool": Table(SpoolSettings, {"path": kinds.folder(surroundings)}),
+        "spool": Table(
+            SpoolSettings, {"path": kinds.folder(surroundings), "min_free": quantities.room}
+        ),
         "delivery": Table(
             DeliverySettings,
             {
@@ -129,6 +133,7 @@ def tables(surroundings: Surroundings) -> dict[str, Table]:
                 "recipient": kinds.choice(ReportTo),
                 "postmaster": kinds.unless_empty(names.mailbox),
                 "sender": names.mailbox,
+                "max_per_hour": quantities.count,
                 **connection,
             },
         ),

@@ -15,7 +15,7 @@ import attrs
 from ..errors import MaskError
 from ..masks import Masks
 from ..password import PasswordHash
-from .faults import Unfit, shown
+from .faults import InvalidValueError, shown
 
 _MAKE_IT = "make the line with: multisendcon user NAME"
 
@@ -36,7 +36,7 @@ class Users:
 def parse_users(path: str, text: str) -> Users:
     """Read the lines of the file.
 
-    :raise Unfit: with all faults of the file, by line.
+    :raise InvalidValueError: with all faults of the file, by line.
     """
     hashes: dict[str, PasswordHash] = {}
     senders: dict[str, Masks] = {}
@@ -57,9 +57,9 @@ def parse_users(path: str, text: str) -> Users:
         except ValueError as error:
             reasons.append(f"the file {shown(path)}, line {number}: {error}")
     if reasons:
-        raise Unfit(*reasons)
+        raise InvalidValueError(*reasons)
     if not hashes:
-        raise Unfit(f"the file {shown(path)} contains no user; {_MAKE_IT}")
+        raise InvalidValueError(f"the file {shown(path)} contains no user; {_MAKE_IT}")
     return Users(path, hashes, senders)
 
 

@@ -100,6 +100,7 @@ class ClientSettings:
     :param senders: the ones that they may use; ``None``: every sender.
     :param max_mails_per_minute: from one address; 0: no limit.
     :param starttls: it is offered, where there is a certificate.
+    :param success_reports: what they want to be told of success is obeyed without a login.
     :param tolerant: commands need not be quite those of the RFCs.
     """
 
@@ -111,13 +112,30 @@ class ClientSettings:
     starttls: bool = True
     tolerant: bool = False
     submission_help: bool = False
+    success_reports: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Room:
+    """Room on a disk: a number of octets, or a share of the whole disk."""
+
+    octets: int = 0
+    share: float = 0.0
+
+    def on(self, disk: int) -> int:
+        """Return the octets on a disk of so many."""
+        return self.octets + int(self.share * disk)
 
 
 @attrs.frozen(kw_only=True)
 class SpoolSettings:
-    """``[spool]``: where messages wait."""
+    """``[spool]``: where messages wait.
+
+    :param min_free: what new mail leaves of the disk to others.
+    """
 
     path: str = "/var/spool/multisendcon"
+    min_free: Room = Room(share=0.05)
 
 
 @attrs.frozen(kw_only=True)
@@ -155,6 +173,7 @@ class NdrSettings:
     """``[ndr]``: the reports on mail that could not be delivered.
 
     :param postmaster: ``""``: there is none.
+    :param max_per_hour: reports to one address.
     :param account: the way to the server where reports are handed in; ``None``: they leave
         through the accounts.
     """
@@ -162,6 +181,7 @@ class NdrSettings:
     recipient: ReportTo = ReportTo.SENDER
     postmaster: str = ""
     sender: str = "mailer-daemon@localhost"
+    max_per_hour: int = 50
     account: Account | None = None
 
 
@@ -171,6 +191,8 @@ class Configuration:
 
     :param clients: the first that lists an address applies to it.
     :param accounts: in order of priority, topmost first.
+    :param path: the file that it was read from; ``None``: it was no file.
+    :param has_secrets: passwords are written in it.
     """
 
     master_relay: MasterRelay = MasterRelay()
@@ -179,3 +201,5 @@ class Configuration:
     delivery: DeliverySettings = DeliverySettings()
     ndr: NdrSettings = NdrSettings()
     accounts: tuple[Account, ...] = ()
+    path: str | None = None
+    has_secrets: bool = False

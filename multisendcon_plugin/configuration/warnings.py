@@ -5,18 +5,17 @@ Looks at the files that the configuration names: see ``file``.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
+from ..account import Account
 from ..errors import ConfigurationError
 from ..hostname import is_full
+from ..secret import StoredSecret
 from .faults import shown
 from .file import load_certificate
+from .permissions import lax
+from .risks import risks
 from .values import Configuration
-
-#: Users that one warning names.
-_MOST_NAMES = 5
 
 
 def warnings(configuration: Configuration, now: float) -> list[str]:
@@ -25,24 +24,27 @@ def warnings(configuration: Configuration, now: float) -> list[str]:
     :param now: seconds since the epoch.
     """
     certificates = _certificates(configuration)
-    users = configuration.master_relay.users
-    secrets = [key or certificate for certificate, key in certificates]
     return [
         *_short_names(configuration),
-        *_unbound(configuration),
-        *_readable_secrets([*secrets, users.path] if users else secrets),
+        *risks(configuration),
+        *_lax_files(configuration),
         *_dates(certificates, now),
     ]
 
 
+def _accounts(configuration: Configuration) -> list[Account]:
+    """Return the accounts that are used."""
+    reports = configuration.ndr.account
+    accounts = [account for account in configuration.accounts if account.enabled]
+    return [*accounts, reports] if reports else accounts
+
+
 def _certificates(configuration: Configuration) -> list[tuple[str, str | None]]:
     """Return the files of each certificate of ours, and of its key."""
-    relay, reports = configuration.master_relay, configuration.ndr.account
-    accounts = [account for account in configuration.accounts if account.enabled]
-    accounts += [reports] if reports else []
+    relay = configuration.master_relay
     found = [
         (relay.tls_certificate, relay.tls_key),
-        *((each.tls_client_certificate, each.tls_client_key) for each in accounts),
+        *((each.tls_client_certificate, each.tls_client_key) for each in _accounts(configuration)),
     ]
     # Accounts may share one, with each other and with the relay.
     return list(dict.fromkeys((certificate, key) for certificate, key in found if certificate))
@@ -64,37 +66,29 @@ def _short_names(configuration: Configuration) -> Iterator[str]:
             )
 
 
-def _unbound(configuration: Configuration) -> Iterator[str]:
-    """Find who may send as anybody."""
-    for number, client in enumerate(configuration.clients, 1):
-        if client.senders is None:
-            yield (
-                f"[[client]] number {number}, senders: not set, so these clients may use every"
-                ' sender; write the masks of theirs, or ["*", "<>"] if they are to'
-            )
+def _lax_files(configuration: Configuration) -> Iterator[str]:
+    """Look at who else may change or read the files."""
     users = configuration.master_relay.users
-    free = [name for name in users.hashes if name not in users.senders] if users else []
-    if users and free:
-        more = len(free) - _MOST_NAMES
-        names = ", ".join(map(shown, free[:_MOST_NAMES]))
-        names += f" and {more} more" if more > 0 else ""
-        yield (
-            f"{users.path}: {names} may use every sender; add the masks of theirs as a third"
-            " field, NAME:HASH:MASK, MASK, or :*, <> if they are to"
-        )
-
-
-def _readable_secrets(secrets: Iterable[str]) -> Iterator[str]:
-    for path in dict.fromkeys(secrets):
-        if _everybody_reads(path):
-            yield f"{path}: readable by everyone on this machine; run chmod o= on it"
-
-
-def _everybody_reads(path: str) -> bool:
-    try:
-        return bool(Path(path).stat().st_mode & stat.S_IROTH)
-    except OSError:
-        return False
+    spool = configuration.spool.path
+    passwords = [account.password for account in _accounts(configuration)]
+    secrets = [
+        configuration.path if configuration.has_secrets else None,
+        *(key or certificate for certificate, key in _certificates(configuration)),
+        users.path if users else None,
+        *(each.path for each in passwords if isinstance(each, StoredSecret)),
+    ]
+    others = [
+        configuration.path,
+        *(certificate for certificate, _ in _certificates(configuration)),
+        *(account.tls_ca for account in _accounts(configuration)),
+        *(spool, f"{spool}/content"),
+    ]
+    told = [
+        *(each for path in dict.fromkeys(secrets) if path for each in lax(path, secret=True)),
+        *(each for path in dict.fromkeys(others) if path for each in lax(path, secret=False)),
+    ]
+    # A folder may be around many of them.
+    yield from dict.fromkeys(told)
 
 
 def _dates(certificates: Iterable[tuple[str, str | None]], now: float) -> Iterator[str]:
@@ -104,5 +98,5 @@ def _dates(certificates: Iterable[tuple[str, str | None]], now: float) -> Iterat
         except ConfigurationError as error:
             yield from error.faults
         else:
-            if warning := certificate.doubt(now):
+            if warning := certificate.warning(now):
                 yield f"{path}: {warning}"

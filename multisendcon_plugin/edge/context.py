@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from ..escaping import escaped
+
 #: Characters of a client's text, and recipients, that a line of the log shows.
 _LONGEST_SHOWN = 200
 _MOST_RECIPIENTS = 3
@@ -18,8 +20,7 @@ _MECHANISM = re.compile(rb"(?:[A-Z0-9_-]{1,20}|[a-z0-9_-]{1,20})(?![^ ])")
 
 def shown(octets: bytes) -> str:
     """Return what a client says as a line of the log shows it."""
-    text = octets[:_LONGEST_SHOWN].decode("utf-8", "backslashreplace")
-    text = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
+    text = escaped(octets[:_LONGEST_SHOWN].decode("utf-8", "backslashreplace"))
     return text + "..." if len(octets) > _LONGEST_SHOWN else text
 
 

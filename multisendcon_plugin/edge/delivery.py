@@ -22,6 +22,7 @@ from zope.interface import implementer
 from .. import header
 from ..address import parse_mailbox
 from ..completion import complete
+from ..dsn import Notify
 from ..envelope import Client, Envelope
 from ..errors import AddressError
 from ..interfaces import IAccountRegistry, IIntake
@@ -37,14 +38,19 @@ from .rights import Rate, Rights
 #: A recipient, and the account that takes it, as far as that is known before the header.
 _Way = tuple[ForwardPath, Route | None]
 
+#: How often a mail may come by here.  Twice is no loop: lists and forwarders send mail back to
+#: where it came from; nor is a few times, since relays behind each other may have one hostname.
+MOST_PASSES = 5
+
 
 @attrs.frozen
-class Desk:
+class TransactionPolicy:
     """What all transactions share, those of the same clients at least.
 
     :param hostname: our name, for trace fields.
     :param wall: the clock; seconds since the epoch.
     :param completes: header fields that a mail lacks are added, and blind copies hidden.
+    :param success_reports: whoever hands mail in may have success reported to the sender.
     :param rights: of the client or user; ``None``: all.
     """
 
@@ -54,6 +60,7 @@ class Desk:
     wall: Callable[[], float]
     limits: Limits
     completes: bool = False
+    success_reports: bool = False
     rights: Rights | None = None
 
     def date(self) -> str:
@@ -75,17 +82,17 @@ class MessageDeliveryFactory:
     :param client: tells who it is with.
     """
 
-    desk: Desk
+    policy: TransactionPolicy
     protocol: Callable[[], str]
     client: Callable[[], Client]
 
     def with_rights(self, rights: Rights | None) -> MessageDeliveryFactory:
         """Return the same for somebody who may do something else."""
-        return attrs.evolve(self, desk=attrs.evolve(self.desk, rights=rights))
+        return attrs.evolve(self, policy=attrs.evolve(self.policy, rights=rights))
 
     def getMessageDelivery(self) -> MessageDelivery:
         """Return the hook for the next transaction."""
-        return MessageDelivery(self.desk, self.protocol, self.client)
+        return MessageDelivery(self.policy, self.protocol, self.client)
 
 
 @implementer(IMessageDelivery)
@@ -93,9 +100,12 @@ class MessageDelivery:
     """One transaction: its sender, and its recipients with their accounts."""
 
     def __init__(
-        self, desk: Desk, protocol: Callable[[], str], client: Callable[[], Client | None]
+        self,
+        policy: TransactionPolicy,
+        protocol: Callable[[], str],
+        client: Callable[[], Client | None],
     ) -> None:
-        self._desk = desk
+        self._policy = policy
         self._protocol = protocol
         self._client = client
         self._origin = ReversePath(address="")
@@ -108,9 +118,9 @@ class MessageDelivery:
         :raise ReplyError: the client may not use it, or has sent too many mails; or the spool is
             full: a client need not send all its content first.
         """
-        if helo is not None and self._desk.intake.full:
+        if helo is not None and self._policy.intake.full:
             raise ReplyError(replies.SPOOL_FULL)
-        rights = self._desk.rights
+        rights = self._policy.rights
         if rights is not None:
             if not rights.admits(origin.address):
                 raise ReplyError(_not_permitted(550, rights, f"<{_shown(origin.address)}>"))
@@ -127,7 +137,7 @@ class MessageDelivery:
         :raise ReplyError: no account takes mail from this sender to this recipient.
         """
         sender, recipient = self._origin.address, user.address
-        route = self._desk.registry.route(sender, recipient) if sender else None
+        route = self._policy.registry.route(sender, recipient) if sender else None
         if sender and route is None:
             raise ReplyError(_no_account(sender, recipient))
         self._routes[recipient] = (user, route)
@@ -135,7 +145,9 @@ class MessageDelivery:
 
     def _the_message(self) -> IncomingMessage:
         if self._message is None:
-            self._message = IncomingMessage(self._desk, self._origin, self._routes, self._client())
+            self._message = IncomingMessage(
+                self._policy, self._origin, self._routes, self._client()
+            )
         return self._message
 
     def receivedHeader(
@@ -156,10 +168,10 @@ class MessageDelivery:
         protocol = self._protocol()
         return b"Received: %sby %s%s id %s;\r\n\t%s" % (
             way,
-            self._desk.hostname.encode(),
+            self._policy.hostname.encode(),
             b" with " + protocol.encode() if protocol else b"",
             self._the_message().name.encode(),
-            self._desk.date().encode(),
+            self._policy.date().encode(),
         )
 
 
@@ -169,16 +181,16 @@ class IncomingMessage:
 
     def __init__(
         self,
-        desk: Desk,
+        policy: TransactionPolicy,
         origin: ReversePath,
         routes: dict[str, _Way],
         client: Client | None,
     ) -> None:
-        self._desk = desk
+        self._policy = policy
         self._client = client
         self._origin = origin
         self._routes = routes
-        self._draft = desk.intake.draft()
+        self._draft = policy.intake.draft()
         self._trace = b""
         self._start = bytearray()
         self._look_again_at = 0
@@ -206,7 +218,7 @@ class IncomingMessage:
             return None
         if header.header_complete(self._start):
             return self._write_start()
-        if len(self._start) > self._desk.limits.header_size:
+        if len(self._start) > self._policy.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         # Not at each chunk: a header that comes octet by octet must not cost its square.
         self._look_again_at = 2 * len(self._start)
@@ -220,26 +232,29 @@ class IncomingMessage:
         start = start[:top] + self._trace + separator + start[top:]
         end = header.header_end(start)
         block = start[:end]
-        if end > self._desk.limits.header_size:
+        if end > self._policy.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
-        if header.count_received(block) > self._desk.limits.received:
+        hops = header.count_received(block)
+        if hops > self._policy.limits.received:
             raise ReplyError(replies.LOOP)
+        if hops > MOST_PASSES < header.count_passes(block, self._policy.hostname.encode()):
+            raise ReplyError(replies.LOOP_HERE)
         if header.addresses_exceed(block):
             raise ReplyError(replies.TOO_MANY_AUTHORS)
-        rights = self._desk.rights
+        rights = self._policy.rights
         rest = start[end:]
         if rights is not None and rights.bind_authors:
             _check_authors(block, rights)
             if rest and not rest.startswith(b"\r\n"):
                 # Some readers go on behind a line that is no field, to another "From:".
                 rest = b"\r\n" + rest
-        if self._desk.completes:
+        if self._policy.completes:
             # Unique beyond the life of a spool; the name is for those who search in logs.
-            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._desk.hostname}>"
+            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._policy.hostname}>"
             block = complete(
                 block,
                 author=self._origin.address,
-                date=self._desk.date(),
+                date=self._policy.date(),
                 message_id=message_id,
             )
         self._header = block
@@ -269,11 +284,11 @@ class IncomingMessage:
             envelope_id=origin.envelope_id,
             client=self._client,
         )
-        committed = self._desk.intake.commit(
+        committed = self._policy.intake.commit(
             self._draft,
             envelope,
             len(self._header or b""),
-            parcels((route.account, _recipient(path, route)) for path, route in routed),
+            parcels((route.account, self._recipient(path, route)) for path, route in routed),
         )
         return committed.addCallback(lambda _: self.name)
 
@@ -283,7 +298,7 @@ class IncomingMessage:
         The registry is to see no address that is longer than an envelope's.
         """
         address = header.first_address(self._header or b"")
-        if len(address) > self._desk.limits.command_line:
+        if len(address) > self._policy.limits.command_line:
             return ""
         try:
             return parse_mailbox(address)
@@ -294,21 +309,24 @@ class IncomingMessage:
         """Return each recipient's route; the null reverse-path is routed by ``From:``."""
         routed = []
         for path, known in self._routes.values():
-            route = known or self._desk.registry.route_null(author, path.address)
+            route = known or self._policy.registry.route_null(author, path.address)
             if route is None:
                 raise ReplyError(_no_account(author, path.address))
             routed.append((path, route))
         return routed
 
+    def _recipient(self, path: ForwardPath, route: Route) -> Recipient:
+        notify = path.notify
+        if notify is not None and not self._policy.success_reports:
+            # Nobody knows whether the sender is who is to be told.
+            notify &= ~Notify.SUCCESS
+        return Recipient(
+            address=path.address, reason=route.reason, notify=notify, original=path.original
+        )
+
     def connectionLost(self) -> None:
         """Forget the message: its end never came, or it was refused."""
         self._draft.discard()
-
-
-def _recipient(path: ForwardPath, route: Route) -> Recipient:
-    return Recipient(
-        address=path.address, reason=route.reason, notify=path.notify, original=path.original
-    )
 
 
 def _no_account(sender: str, recipient: str) -> Reply:

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from ipaddress import IPv4Address, IPv6Network
 from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.mail import smtp
-from twisted.python.failure import Failure
 
 from ..configuration import BareLf, ClientSettings, MasterRelay
 from ..envelope import Envelope
@@ -26,16 +24,19 @@ from ..interfaces import IAccountRegistry, IIntake
 from ..reply import Reply
 from . import replies
 from .authentication import MECHANISMS
-from .delivery import Desk, MessageDeliveryFactory
+from .delivery import MessageDeliveryFactory, TransactionPolicy
 from .limits import Limits
-from .peers import counted_as, listed, peer_address, settings_for
+from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
+from .refusal import Refusals
 from .rights import RightsOffice
 from .submission import submit
 from .tls import ServerTLS
 from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
-from .wire import LAST_WORDS
+
+#: Of all connections, the part that is kept for clients in the allow list.
+RESERVED = 1 / 5
 
 
 class RelayESMTPFactory(smtp.SMTPFactory):
@@ -67,7 +68,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._settings = settings
         self._clients = clients
         self._limits = Limits.of(settings)
-        self._desk = Desk(
+        self._policy = TransactionPolicy(
             registry, intake, settings.hostname, wall, self._limits, settings.submission_help
         )
         self._rights = RightsOffice(settings, clients, clock.seconds)
@@ -78,8 +79,11 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._checker: UserChecker | None = None
         if settings.users:
             self._checker = UserChecker(settings.users, clock, in_thread)
+        self._refusals = Refusals(clock)
+        self._most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self._sessions: set[RelayESMTP] = set()
-        self._counts: Counter[IPv4Address | IPv6Network] = Counter()
+        self._strangers = 0
+        self._counts: Counter[Place] = Counter()
         self._stopping = False
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
@@ -97,15 +101,9 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if named and not (allowed or self._settings.users_from_anywhere):
             return self.not_allowed(client, "allow")
         host = _host(client)
-        if self._stopping:
-            return Refusal(replies.SHUTTING_DOWN, self._clock)
-        if len(self._sessions) >= self._settings.max_connections:
-            self.log.warn("{host} is sent away: too many connections", host=host)
-            return Refusal(replies.TOO_MANY_CONNECTIONS, self._clock)
-        most = self._settings.max_connections_per_address
-        if host and self._counts[counted_as(host)] >= most:
-            self.log.warn("{host} is sent away: too many connections from there", host=host)
-            return Refusal(replies.TOO_MANY_FROM_THERE, self._clock)
+        place = counted_as(host) if host else None
+        if refusal := self._no_room(host, place, allowed=allowed):
+            return self._refusals.saying(refusal)
         own = settings_for(host, self._clients) if host else None
         tls = self._tls if own is None or own.starttls else None
         checker = self._checker if named else None
@@ -120,34 +118,75 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         session.callLater = self._clock.callLater
         session.refused = partial(self._refused, session)
         session.ended_early = partial(self._ended_early, session)
-        desk = self._desk
+        policy = self._policy
         session.limits = self._limits
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
-            rights = self._rights.of_client(host, own)
-            desk = attrs.evolve(desk, completes=own.submission_help, rights=rights)
-            session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
-        deliveries = MessageDeliveryFactory(desk, session.keyword, session.client)
-        if allowed:
-            session.deliveryFactory = deliveries
-        if checker:
-            session.portal = portal(
-                checker,
-                lambda user: deliveries.with_rights(self._rights.of_user(user, desk.rights)),
+            policy = attrs.evolve(
+                policy,
+                completes=own.submission_help,
+                success_reports=own.success_reports,
+                rights=self._rights.of_client(host, own),
             )
-        self._begun(session, host)
+            session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
+        if allowed:
+            session.deliveryFactory = MessageDeliveryFactory(
+                policy, session.keyword, session.client
+            )
+        if checker:
+            users = attrs.evolve(policy, success_reports=True)
+            deliveries = MessageDeliveryFactory(users, session.keyword, session.client)
+            session.portal = portal(
+                checker.at(place),
+                lambda user: deliveries.with_rights(self._rights.of_user(user, policy.rights)),
+            )
+        if not allowed:
+            self._strangers += 1
+            session.ended.addCallback(self._stranger_gone)
+        self._begun(session, place)
         return cast("Protocol", session)
 
-    def _begun(self, session: RelayESMTP, host: str) -> None:
+    def _no_room(self, host: str, place: Place | None, *, allowed: bool) -> Reply | None:
+        """Say why there is no room for a client; ``None``: there is."""
+        settings = self._settings
+        if self._stopping:
+            return replies.SHUTTING_DOWN
+        if len(self._sessions) >= settings.max_connections:
+            self.log.warn(
+                "{host} rejected: max_connections ({most}) reached",
+                host=host,
+                most=settings.max_connections,
+            )
+            return replies.TOO_MANY_CONNECTIONS
+        if not allowed and self._strangers >= self._most_of_strangers:
+            self.log.warn(
+                "{host} rejected: the part of max_connections ({most}) for clients that are not in"
+                " allow is used up",
+                host=host,
+                most=self._most_of_strangers,
+            )
+            return replies.TOO_MANY_CONNECTIONS
+        if place and self._counts[place] >= settings.max_connections_per_address:
+            self.log.warn(
+                "{host} rejected: max_connections_per_address ({most}) reached",
+                host=host,
+                most=settings.max_connections_per_address,
+            )
+            return replies.TOO_MANY_FROM_THERE
+        return None
+
+    def _begun(self, session: RelayESMTP, place: Place | None) -> None:
         self._sessions.add(session)
         session.ended.addCallback(lambda _: self._sessions.discard(session))
-        if host:
-            place = counted_as(host)
+        if place:
             self._counts[place] += 1
             session.ended.addCallback(lambda _: self._gone_from(place))
 
-    def _gone_from(self, place: IPv4Address | IPv6Network) -> None:
+    def _stranger_gone(self, _: None) -> None:
+        self._strangers -= 1
+
+    def _gone_from(self, place: Place) -> None:
         self._counts[place] -= 1
         if not self._counts[place]:
             del self._counts[place]
@@ -155,7 +194,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def _refused(self, session: RelayESMTP, reply: Reply) -> None:
         text = str(reply)
         self.log.info(
-            "{peer} is refused: {reply}{context}",
+            "{peer} rejected: {reply}{context}",
             peer=session.peer,
             reply=text,
             context=session.context(text),
@@ -186,12 +225,12 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         :param key: the list that lacks it.
         """
         host = _host(addr)
-        self.log.info("{host} may not connect: it is not in master_relay.{key}", host=host, key=key)
-        return Refusal(replies.NOT_ALLOWED, self._clock)
+        self.log.info("{host} rejected: not in [master_relay] {key}", host=host, key=key)
+        return self._refusals.saying(replies.NOT_ALLOWED)
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP: see `submission.submit`."""
-        return Deferred.fromCoroutine(submit(self._desk, self._limits, envelope, content))
+        return Deferred.fromCoroutine(submit(self._policy, self._limits, envelope, content))
 
     def stop(self) -> Deferred[Any]:
         """End all sessions; those that are owed the reply to a message get it first.
@@ -213,25 +252,3 @@ def _host(addr: IAddress | None) -> str:
 def _is_local(addr: IAddress | None) -> bool:
     host = _host(addr)
     return not host or peer_address(host).is_loopback
-
-
-class Refusal(Protocol):
-    """A connection that gets one reply and is closed.
-
-    :param clock: for a client that does not take the reply, nor shakes hands for TLS.
-    """
-
-    transport: Any
-
-    def __init__(self, reply: Reply, clock: IReactorTime) -> None:
-        self._reply = reply
-        self._clock = clock
-
-    def connectionMade(self) -> None:
-        self._last_words = self._clock.callLater(LAST_WORDS, self.transport.abortConnection)
-        self.transport.write(self._reply.wire())
-        self.transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
-        if self._last_words.active():
-            self._last_words.cancel()

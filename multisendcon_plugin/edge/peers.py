@@ -7,6 +7,9 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from ..configuration import ClientSettings, Network
 
+#: What a client is counted by.
+Place = IPv4Address | IPv6Network
+
 #: One customer has at least so many bits of IPv6 for its machines (RFC 6177).
 _ONE_SITE = 64
 
@@ -25,7 +28,7 @@ def listed(host: str, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
-def counted_as(host: str) -> IPv4Address | IPv6Network:
+def counted_as(host: str) -> Place:
     """Return what the connections of a client are counted by.
 
     Whoever has one address of IPv6 has billions of them.

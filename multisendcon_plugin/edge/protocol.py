@@ -161,6 +161,10 @@ class RelayESMTP(ESMTPSession):
         self.say(replies.RESET)
 
     def forget_transaction(self) -> None:
+        self.in_vain(len(self._to))
+        self._end_transaction()
+
+    def _end_transaction(self) -> None:
         self._from = None
         self._to = []
         self._envelope_refused = False
@@ -259,13 +263,13 @@ class RelayESMTP(ESMTPSession):
             self.when(content.end(), self._queued)
 
     def _queued(self, name: str) -> None:
-        self._errors = 0
+        self._errors = self._refusals = self._other_commands = 0
         self.say(Reply(250, "2.0.0", f"queued as {name}"))
 
     def answered(self) -> None:
         if self.owes_reply:
             self.owes_reply = False
-            self.forget_transaction()
+            self._end_transaction()
         if self._stopping:
             self.close_with(replies.SHUTTING_DOWN)
 

@@ -58,7 +58,9 @@ class _HeaderReader(protocol.Protocol):
         self._input = b""
 
     def connectionMade(self) -> None:
-        self._too_late = self._clock.callLater(HEADER_WITHIN, self._hang_up, "it does not come")
+        self._too_late = self._clock.callLater(
+            HEADER_WITHIN, self._hang_up, f"not received within {HEADER_WITHIN:.0f} s"
+        )
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         if self._too_late.active():
@@ -82,7 +84,7 @@ class _HeaderReader(protocol.Protocol):
 
     def _hang_up(self, why: str) -> None:
         peer = str(getattr(self.transport.getPeer(), "host", "local"))
-        self.log.warn("no header of a proxy from {peer}: {why}", peer=peer, why=why)
+        self.log.warn("connection from {peer} closed: PROXY header {why}", peer=peer, why=why)
         self.transport.abortConnection()
 
 
@@ -99,14 +101,14 @@ def read_header(octets: bytes) -> tuple[IAddress | None, int] | None:
         return _read_v1(octets)
     if _SIGNATURE.startswith(octets) or b"PROXY ".startswith(octets):
         return None
-    raise ValueError("it begins with something else")
+    raise ValueError("missing: the connection begins with something else")
 
 
 def _read_v1(octets: bytes) -> tuple[IAddress | None, int] | None:
     line, end, _ = octets[:_LONGEST_V1].partition(b"\r\n")
     if not end:
         if len(octets) >= _LONGEST_V1:
-            raise ValueError("it is too long")
+            raise ValueError("too long")
         return None
     size = len(line) + len(end)
     match line.decode("ascii").split(" "):
@@ -116,7 +118,7 @@ def _read_v1(octets: bytes) -> tuple[IAddress | None, int] | None:
             client = ip_address(source)
             if client.version == int(family[-1]) and "%" not in source:
                 return _address(client, int(port)), size
-    raise ValueError("it cannot be read")
+    raise ValueError("cannot be read")
 
 
 def _read_v2(octets: bytes) -> tuple[IAddress | None, int] | None:
@@ -125,7 +127,7 @@ def _read_v2(octets: bytes) -> tuple[IAddress | None, int] | None:
     command, family = octets[12:14]
     size = 16 + int.from_bytes(octets[14:16])
     if command not in (0x20, 0x21):
-        raise ValueError("its version or command is not known")
+        raise ValueError("has an unknown version or command")
     if len(octets) < size:
         return None
     width = _V2_ADDRESSES.get(family)
@@ -133,7 +135,7 @@ def _read_v2(octets: bytes) -> tuple[IAddress | None, int] | None:
         # LOCAL, or no address of TCP: a health check, or nobody knows whose it is.
         return None, size
     if size < 16 + 2 * width + 4:
-        raise ValueError("it is too short")
+        raise ValueError("too short")
     client = ip_address(octets[16 : 16 + width])
     port = int.from_bytes(octets[16 + 2 * width : 18 + 2 * width])
     return _address(client, port), size

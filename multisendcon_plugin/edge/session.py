@@ -41,6 +41,11 @@ _COMMANDS = {
     b"STARTTLS": "ext_STARTTLS",
     b"AUTH": "ext_AUTH",
 }
+#: What brings a mail on, or the session to its end; all others are limited.
+_OF_MAILS = frozenset([b"MAIL", b"RCPT", b"DATA", b"BDAT", b"QUIT"])
+#: Other commands that a client may say until a mail of it is taken; a stranger, until its login.
+MOST_OTHER_COMMANDS = 100
+MOST_OTHER_COMMANDS_OF_STRANGERS = 10
 #: RFC 9422 section 4.2 allows no more digits.
 _MOST_IN_LIMITS = 999_999
 _BLANK = re.compile(rb"[ \t]")
@@ -78,6 +83,7 @@ class ESMTPSession(ESMTPWire):
         self._login_begun = False
         self._wrong_logins = 0
         self._errors_as_stranger = 0
+        self._other_commands = 0
         self._login_by: IDelayedCall | None = None
 
     # What the mail transactions have to offer to the session.
@@ -128,6 +134,13 @@ class ESMTPSession(ESMTPWire):
         method = _COMMANDS.get(verb)
         if method is None:
             raise ReplyError(replies.UNKNOWN_COMMAND)
+        if verb not in _OF_MAILS:
+            self._other_commands += 1
+            most = MOST_OTHER_COMMANDS_OF_STRANGERS if self.is_stranger else MOST_OTHER_COMMANDS
+            if self._other_commands > most:
+                why = f"{most} commands that are not about mail"
+                self.close_with(replies.TOO_MANY_COMMANDS, why)
+                return
         getattr(self, method)(b"".join(argument).strip(b" \t"))
 
     def refuse_overlong(self, beginning: bytes) -> None:
@@ -293,7 +306,7 @@ class ESMTPSession(ESMTPWire):
         self.when(login, lambda _: self._logged_in(user))
 
     def _logged_in(self, user: str) -> None:
-        self.log.info("{peer} has logged in as {user}", peer=self.peer, user=user)
+        self.log.info("{peer} logged in as {user}", peer=self.peer, user=user)
         self._no_stranger_now()
         self._user = user
         self._client = None

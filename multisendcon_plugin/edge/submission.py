@@ -14,12 +14,14 @@ from ..envelope import Envelope
 from ..errors import AddressError, ContentError
 from ..reply import ReplyError
 from . import replies
-from .delivery import Desk, MessageDelivery
+from .delivery import MessageDelivery, TransactionPolicy
 from .limits import Limits
 from .parameters import ForwardPath, ReversePath
 
 
-async def submit(desk: Desk, limits: Limits, envelope: Envelope, content: bytes) -> str:
+async def submit(
+    policy: TransactionPolicy, limits: Limits, envelope: Envelope, content: bytes
+) -> str:
     """Take over a mail.
 
     :param content: a message (RFC 5322) with CRLF or LF line ends, not dot-stuffed.
@@ -37,7 +39,7 @@ async def submit(desk: Desk, limits: Limits, envelope: Envelope, content: bytes)
     envelope_id = dsn.envelope_id(envelope.envelope_id) if envelope.envelope_id else ""
     if envelope_id is None:
         raise AddressError("an envelope id is xtext (RFC 3461)")
-    transaction = MessageDelivery(desk, lambda: "", lambda: None)
+    transaction = MessageDelivery(policy, lambda: "", lambda: None)
     origin = ReversePath(
         address=_checked(envelope.reverse_path, null_allowed=True),
         eight_bit=envelope.eight_bit or not octets.isascii(),

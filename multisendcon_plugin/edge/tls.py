@@ -1,7 +1,6 @@
 """TLS towards clients: the certificate that they are shown, read again when it has been renewed.
 
-TLS 1.2 or newer, and the ciphers that Twisted takes for sound; with clients whose `[[client]]` says
-so, older versions too.
+TLS 1.2 or newer, with sound ciphers; with clients whose `[[client]]` says so, older ones of both.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, ISystem
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from ..ciphers import SOUND
 from ..configuration import MinimumTls, ServerCertificate, load_certificate
 from ..errors import ConfigurationError
 from ..stamp import Stamp, stamp
@@ -40,7 +40,9 @@ class ClientsTLS:
 
     def __init__(self, options: ssl.CertificateOptions) -> None:
         self._options = options
-        self._contexts = {MinimumTls.TLS_1_2: options.getContext()}
+        context = options.getContext()
+        context.set_cipher_list(SOUND.encode("ascii"))
+        self._contexts = {MinimumTls.TLS_1_2: context}
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """Return the server's side of a new session.
@@ -84,14 +86,14 @@ class ServerTLS:
         self._certificate = certificate
         self._key = key
         self._wall = wall
-        self._doubt = ""
+        self._warning = ""
         self._stamp = self._look()
         self._current, self._clients = self._load()
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """Return the server's side of a new session."""
         self._renew()
-        self._tell_doubt()
+        self._tell_warning()
         return self._clients.serverConnectionForTLS(protocol)
 
     def _renew(self) -> None:
@@ -103,17 +105,17 @@ class ServerTLS:
             self._current, self._clients = self._load()
         except ConfigurationError as error:
             self.log.error(
-                "the certificate stays as it was, since the new one cannot be used: {error}",
+                "the new certificate cannot be used, the old one stays in use: {error}",
                 error=str(error),
             )
         else:
-            self.log.info("{path} has been read again", path=self._certificate)
+            self.log.info("certificate {path} reloaded", path=self._certificate)
 
-    def _tell_doubt(self) -> None:
-        doubt = self._current.doubt(self._wall())
-        if doubt and doubt != self._doubt:
-            self.log.warn("{path}: {doubt}", path=self._certificate, doubt=doubt)
-        self._doubt = doubt
+    def _tell_warning(self) -> None:
+        warning = self._current.warning(self._wall())
+        if warning and warning != self._warning:
+            self.log.warn("{path}: {warning}", path=self._certificate, warning=warning)
+        self._warning = warning
 
     def _look(self) -> Stamp:
         return stamp(path for path in (self._certificate, self._key) if path)
@@ -137,10 +139,13 @@ class ServerTLS:
 #: What OpenSSL says of a handshake, and what it means here.
 _FAULTS_OF_HANDSHAKES = {
     "wrong version number": "plain text where TLS begins",
+    "packet length too long": "plain text where TLS begins",
     "http request": "HTTP where TLS begins",
     "https proxy request": "HTTP where TLS begins",
     "unsupported protocol": "the client does not know TLS {minimum} (minimum_tls of [[client]])",
-    "no shared cipher": "client and server have no cipher in common",
+    "no shared cipher": (
+        "client and server have no cipher in common (minimum_tls of [[client]] allows older ones)"
+    ),
     **dict.fromkeys(
         [
             "tlsv1 alert unknown ca",
@@ -148,6 +153,8 @@ _FAULTS_OF_HANDSHAKES = {
             "sslv3 alert certificate unknown",
             "ssl/tls alert bad certificate",
             "ssl/tls alert certificate unknown",
+            "tls alert bad certificate",
+            "tls alert certificate unknown",
         ],
         "the client does not trust the certificate",
     ),

@@ -50,8 +50,8 @@ class Tolerance:
         r"""Return a command whose line ends with a bare LF, or with ``\r\r\n``.
 
         Behind a bare LF the client has to wait for the reply: where more has come already, the LF
-        may stand in an address that a stranger has made, and what follows be his command.  BDAT is
-        read strictly, since what follows it is content.
+        may stand in an address that a stranger has made up, with a command behind it.  BDAT is read
+        strictly, since what follows it is content.
 
         :param line: without its LF.
         :return: ``None``: it cannot be tolerated.

@@ -105,7 +105,10 @@ class Content:
         except ReplyError as error:
             self.refuse(error.reply)
         except Exception:
-            self.log.failure("content could not be taken from {peer}", peer=self._peer)
+            self.log.failure(
+                "internal error while content was received from {peer} (a bug); traceback follows",
+                peer=self._peer,
+            )
             self.refuse(replies.LOCAL_ERROR)
         else:
             if pause:

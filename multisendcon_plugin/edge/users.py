@@ -1,12 +1,14 @@
 """The logins of clients: which passwords are right, and what a session needs to ask for them.
 
 To hash a password takes a tenth of a second: it is done in threads, few at a time.  A wrong login
-costs the same, and is answered at the same time, whether there is such a user or not.
+costs the same, and is answered at the same time, whether there is such a user or not.  Logins from
+one address wait for each other, so that nobody's guesses keep others from theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
 
 import attrs
@@ -24,26 +26,27 @@ from ..configuration import Users, user_key
 from ..password import SALT_SIZE, PasswordHash
 from ..reply import ReplyError
 from . import replies
+from .guesses import Guesses
 
 #: Runs a function in another thread.
 InThread = Callable[..., Deferred[Any]]
 
 #: Passwords that are hashed at the same time.
 AT_A_TIME = 2
-#: Logins that are under way or wait for it; more are put off.
+#: Passwords that are hashed or wait for it; more are put off.
 MOST_WAITING = 50
-#: Seconds from a wrong login to its reply.
-PAUSE = 3.0
+#: Logins of one address that are under way, from their password to their reply: others of it wait.
+#: With the pause of three seconds that is an answer to forty guesses in a minute.
+AT_A_TIME_FROM_ONE_ADDRESS = 2
+#: Logins of one address that are under way or wait for it; more are put off.
+MOST_WAITING_FROM_ONE_ADDRESS = 20
 
 
-@implementer(ICredentialsChecker)
 class UserChecker:
     """Compares passwords with the hashes of the users.
 
     :param clock: for the pause after a wrong login.
     """
-
-    credentialInterfaces = (IUsernamePassword,)
 
     def __init__(self, users: Users, clock: IReactorTime, in_thread: InThread) -> None:
         self._hashes = {user_key(name): each for name, each in users.hashes.items()}
@@ -54,18 +57,34 @@ class UserChecker:
         self._in_thread = in_thread
         self._turns = DeferredSemaphore(AT_A_TIME)
         self._waiting = 0
+        self._guesses = Guesses()
+        self._lines: defaultdict[Hashable, _Line] = defaultdict(_Line)
 
-    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
+    def at(self, place: Hashable) -> ICredentialsChecker:
+        """Return what checks the logins of sessions from one place."""
+        return _CheckerAt(self, place)
+
+    async def check(self, name: bytes, password: bytes, place: Hashable) -> bytes:
         """Return the name of the user who is now logged in.
 
-        Fails with `UnauthorizedLogin`, or with `ReplyError` when there are too many logins.
+        :param place: whence the login comes.
+        :raise UnauthorizedLogin: there is no such user, or the password is another one.
+        :raise ReplyError: there are too many logins.
         """
-        coroutine: Coroutine[Any, Any, bytes] = self._check(
-            credentials.username, credentials.password
-        )
-        return Deferred.fromCoroutine(coroutine)
+        line = self._lines[place]
+        if line.logins >= MOST_WAITING_FROM_ONE_ADDRESS:
+            raise ReplyError(replies.TOO_MANY_LOGINS_AT_ONCE)
+        line.logins += 1
+        await line.turns.acquire()
+        try:
+            return await self._check_in_turn(name, password, place)
+        finally:
+            line.turns.release()
+            line.logins -= 1
+            if not line.logins:
+                del self._lines[place]
 
-    async def _check(self, name: bytes, password: bytes) -> bytes:
+    async def _check_in_turn(self, name: bytes, password: bytes, place: Hashable) -> bytes:
         if self._waiting >= MOST_WAITING:
             raise ReplyError(replies.TOO_MANY_LOGINS_AT_ONCE)
         begun = self._clock.seconds()
@@ -79,7 +98,9 @@ class UserChecker:
             self._waiting -= 1
         if known and right:
             return name
-        left = begun + PAUSE - self._clock.seconds()
+        now = self._clock.seconds()
+        # A client that hangs up meanwhile gains nothing: its address's turn lasts as long.
+        left = begun + self._guesses.wrong(place, now) - now
         await deferLater(self._clock, max(0.0, left))
         raise UnauthorizedLogin
 
@@ -92,12 +113,40 @@ def _work(password: PasswordHash) -> int:
     return password.parallelism * password.block_size << password.cost
 
 
-def portal(checker: UserChecker, deliveries: Callable[[str], IMessageDeliveryFactory]) -> Portal:
+@attrs.define
+class _Line:
+    """The logins of one address."""
+
+    logins: int = 0
+    turns: DeferredSemaphore = attrs.field(
+        factory=lambda: DeferredSemaphore(AT_A_TIME_FROM_ONE_ADDRESS)
+    )
+
+
+def portal(
+    checker: ICredentialsChecker, deliveries: Callable[[str], IMessageDeliveryFactory]
+) -> Portal:
     """Return what a session asks for a login.
 
     :param deliveries: returns the delivery hook that a user gets then.
     """
     return Portal(_Realm(deliveries), [checker])
+
+
+@implementer(ICredentialsChecker)
+@attrs.frozen
+class _CheckerAt:
+    """The checker, for sessions from one place."""
+
+    checker: UserChecker
+    place: Hashable
+    credentialInterfaces = (IUsernamePassword,)
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
+        coroutine: Coroutine[Any, Any, bytes] = self.checker.check(
+            credentials.username, credentials.password, self.place
+        )
+        return Deferred.fromCoroutine(coroutine)
 
 
 @implementer(IRealm)

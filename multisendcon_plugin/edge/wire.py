@@ -45,6 +45,13 @@ T = TypeVar("T")
 READ_AHEAD = 65_536
 #: Octets of content that are read at a time; of commands, `READ_AHEAD`.
 CONTENT_READ = 4 * READ_AHEAD
+#: Commands of one session in one turn of the reactor; then it is the turn of others.
+COMMANDS_AT_A_TIME = 50
+#: Refusals that are no errors, and recipients of mails that were given up, until a mail is taken:
+#: after so many, each refusal waits for so many seconds, and in the end the session is closed.
+REFUSED_AT_ONCE = 1_000
+MOST_REFUSALS = 10_000
+WAIT_OF_REFUSALS = 0.1
 #: Seconds that a client may take to read the last reply before it is cut off.
 LAST_WORDS = 10.0
 #: How each handshake begins, of the versions that there are.
@@ -84,10 +91,12 @@ class ESMTPWire(smtp.ESMTP):
         self._closing = False
         self._nothing_follows = False
         self._errors = 0
+        self._refusals = 0
         self._not_reading: set[str] = set()
         self._in_handshake = False
         self._said_starttls = False
         self._last_words: IDelayedCall | None = None
+        self._pause: IDelayedCall | None = None
         self.ended: Deferred[None] = Deferred()
         self.more_is_here = False
         self.content_left: int | None = None
@@ -147,6 +156,7 @@ class ESMTPWire(smtp.ESMTP):
             self._client_is_gone(reason)
         self._closing = True
         self.setTimeout(None)
+        self._end_pause()
         if self._last_words and self._last_words.active():
             self._last_words.cancel()
         if self._onLogout:
@@ -182,6 +192,8 @@ class ESMTPWire(smtp.ESMTP):
 
     def start_tls(self) -> None:
         """Go on inside TLS, after the reply that says so."""
+        if self._closing:
+            return
         self._flush()
         self._in_handshake = self._said_starttls = True
         self._outlet.start_tls(self.ctx)
@@ -213,6 +225,7 @@ class ESMTPWire(smtp.ESMTP):
         """End the session; there is nothing more to say."""
         if self._closing:
             return
+        self._end_pause()
         self._flush()
         self._closing = True
         self._input = b""
@@ -232,13 +245,18 @@ class ESMTPWire(smtp.ESMTP):
 
     def _advance(self) -> None:
         self._advancing = True
+        commands = 0
         while self._done < len(self._input) and not (self._waiting or self._closing):
             if self.mode == smtp.DATA:
                 left = self.content_left
                 octets = self._input[self._done : None if left is None else self._done + left]
                 rest = self._guarded(self.receive_content, octets) or b""
                 self._done += len(octets) - len(rest)
-            elif not self._receive_line():
+            elif commands == COMMANDS_AT_A_TIME:
+                self.pause(0.0)
+            elif self._receive_line():
+                commands += 1
+            else:
                 break
         # Once a segment, not once a line: what comes in small pieces must not cost its square.
         self._input, self._done = self._input[self._done :], 0
@@ -311,7 +329,27 @@ class ESMTPWire(smtp.ESMTP):
         if not self._closing:
             then(answer)
 
+    def pause(self, seconds: float) -> None:
+        """Look at no further command for so long; the replies that are not said yet wait too."""
+        if self._closing:
+            return
+        self._waiting = True
+        self._end_pause()
+        self._pause = self.callLater(seconds, self._pause_is_over)
+
+    def _pause_is_over(self) -> None:
+        self._pause = None
+        self._flush()
+        self._go_on(None)
+
+    def _end_pause(self) -> None:
+        if self._pause:
+            self._pause.cancel()
+            self._pause = None
+
     def _go_on(self, _: None) -> None:
+        if self._pause:
+            return  # a refusal that waits
         self._waiting = False
         self.resetTimeout()
         self.answered()
@@ -328,7 +366,7 @@ class ESMTPWire(smtp.ESMTP):
         self.say(Reply.parse(code, message.splitlines()))
 
     def _flush(self) -> None:
-        if self._output:
+        if self._output and not (self._pause or self._closing):
             octets = b"".join(self._output)
             self._output.clear()
             self._outlet.write(octets)
@@ -342,6 +380,17 @@ class ESMTPWire(smtp.ESMTP):
             if self._errors >= self.limits.errors:
                 why = f"max_errors ({self.limits.errors}) reached"
                 self.close_with(replies.TOO_MANY_ERRORS, why)
+            return
+        self.in_vain(1)
+        if self._refusals > REFUSED_AT_ONCE:
+            self.pause(WAIT_OF_REFUSALS)
+
+    def in_vain(self, number: int) -> None:
+        """Count what was done for mails that are not taken."""
+        self._refusals += number
+        if self._refusals >= MOST_REFUSALS:
+            why = f"{MOST_REFUSALS} refused recipients and no mail that was taken"
+            self.close_with(replies.TOO_MANY_REFUSALS, why)
 
     def is_error(self, reply: Reply) -> bool:
         """Tell whether a refusal counts for `Limits.errors`."""
@@ -365,10 +414,20 @@ class ESMTPWire(smtp.ESMTP):
             text = error.resp if isinstance(error.resp, bytes) else str(error.resp).encode()
             return Reply.parse(error.code, text.splitlines())
         if isinstance(error, SpoolError):
-            self.log.error("a mail of {peer} is put off: {error}", peer=self.peer, error=error)
             full = isinstance(error, SpoolFullError)
-            return replies.SPOOL_FULL if full else replies.LOCAL_ERROR
-        self.log.failure("a command of {peer} could not be carried out", failure, peer=self.peer)
+            reply = replies.SPOOL_FULL if full else replies.LOCAL_ERROR
+            self.log.error(
+                "mail from {peer} temporarily rejected ({code}): {error}",
+                peer=self.peer,
+                code=reply.code,
+                error=error,
+            )
+            return reply
+        self.log.failure(
+            "internal error in a command of {peer} (a bug); traceback follows",
+            failure,
+            peer=self.peer,
+        )
         return replies.LOCAL_ERROR
 
     # Back-pressure: several reasons can stop the reading, all must be gone for it to go on.

@@ -120,7 +120,8 @@ class FrontProcess(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: ARG002
         """What it says there, it says because it has no log yet."""
-        self.log.error("front process: {text}", text=data.decode(errors="replace").rstrip())
+        for line in data.decode(errors="replace").splitlines():
+            self.log.error("front process: {text}", text=line)
 
     def processEnded(self, reason: Failure) -> None:
         self._running = False

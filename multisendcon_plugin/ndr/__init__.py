@@ -6,5 +6,15 @@ wire form, and says who gets it.  Never sends it, never touches the original mes
 
 from .facts import Action, Facts, addressees, returned_size, wanted
 from .report import Report, report
+from .summary import summary
 
-__all__ = ["Action", "Facts", "Report", "addressees", "report", "returned_size", "wanted"]
+__all__ = [
+    "Action",
+    "Facts",
+    "Report",
+    "addressees",
+    "report",
+    "returned_size",
+    "summary",
+    "wanted",
+]

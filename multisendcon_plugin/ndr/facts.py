@@ -32,8 +32,9 @@ _WISHES = {
 #: What is told to a sender who does not say what he wants.
 _UNSAID = frozenset(action for action, wish in _WISHES.items() if wish in UNSAID)
 #: Octets up to which a message comes back as a whole: when nothing was said of it, and when the
-#: sender wants to have it back (RFC 3461 section 4.3).
-_SMALL, _LARGE = 64 * 1024, 1024 * 1024
+#: sender wants to have it back (RFC 3461 section 4.3).  If the report would be too large with it,
+#: its header comes back: see `bounds`.
+_SMALL, _LARGE = 64 * 1024, 192 * 1024
 
 
 @attrs.frozen(kw_only=True)

@@ -17,7 +17,7 @@ def text_part(content_type: str, data: bytes) -> bytes:
     """Return a part with a text, quoted-printable unless it is 7-bit."""
     if _SEVEN_BIT.fullmatch(data):
         return _part(content_type, "7bit", data)
-    return _part(content_type, "quoted-printable", _quoted_printable(data))
+    return _part(content_type, "quoted-printable", quoted_printable(data))
 
 
 def status_part(status: str, utf8: bool) -> bytes:
@@ -62,7 +62,7 @@ def unstuffed(content: bytes) -> bytes:
     return content.removeprefix(b".").replace(b"\r\n.", b"\r\n")
 
 
-def _quoted_printable(data: bytes) -> bytes:
+def quoted_printable(data: bytes) -> bytes:
     """Encode by RFC 2045, section 6.7, so that every octet comes back, a bare CR or LF too."""
     lines = data.split(b"\r\n")
     return b"\r\n".join(b2a_qp(line, istext=False).replace(b"\n", b"\r\n") for line in lines)

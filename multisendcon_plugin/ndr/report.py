@@ -15,6 +15,7 @@ import attrs
 
 from ..configuration.values import NdrSettings
 from ..envelope import Envelope
+from .bounds import LARGEST, beginning
 from .facts import Action, Facts
 from .parts import encoded, header_part, message_part, safe, status_part, text_part, unstuffed
 from .status import status
@@ -54,16 +55,30 @@ def report(facts: Facts, original: bytes, *, settings: NdrSettings, recipient: s
     :param original: the message in wire form: its header block, or all of it.
     :param recipient: who gets the report, see `addressees`.
     """
-    utf8 = not (recipient + settings.sender).isascii()
-    original_header = unstuffed(original[: facts.message.header_size])
+    header = unstuffed(original[: facts.message.header_size])
     whole = None
-    if len(original) == facts.message.size > len(original_header):
-        whole = message_part(unstuffed(original), original_header)
-    returned = "the message" if whole else "the header of the message"
+    if len(original) == facts.message.size > len(header):
+        whole = message_part(unstuffed(original), header)
+    made = _report(facts, header, whole, settings, recipient)
+    if len(made.content) > LARGEST:
+        made = _report(facts, header, None, settings, recipient)
+    return made
+
+
+def _report(
+    facts: Facts, header: bytes, whole: bytes | None, settings: NdrSettings, recipient: str
+) -> Report:
+    """Build a report with a part that holds the whole message, or with the header of it."""
+    utf8 = not (recipient + settings.sender).isascii()
+    start = beginning(header)
+    returned = "the header of the message" if start == header else "the beginning of its header"
     parts = (
-        text_part("text/plain; charset=utf-8", encoded(words(facts, recipient, returned))),
+        text_part(
+            "text/plain; charset=utf-8",
+            encoded(words(facts, recipient, "the message" if whole else returned)),
+        ),
         status_part(status(facts, utf8), utf8),
-        whole or header_part(original_header, utf8),
+        whole or header_part(start, utf8),
     )
     eight_bit = utf8 or not all(part.isascii() for part in parts)
 
@@ -77,7 +92,7 @@ def report(facts: Facts, original: bytes, *, settings: NdrSettings, recipient: s
         f"To: <{safe(recipient)}>",
         f"Subject: {_SUBJECTS[facts.action]}",
         f"Message-ID: <{digest}@{safe(facts.hostname)}>",
-        *_thread_fields(original_header),
+        *_thread_fields(header),
         "Auto-Submitted: auto-replied",
         "MIME-Version: 1.0",
         f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
@@ -99,9 +114,9 @@ def report(facts: Facts, original: bytes, *, settings: NdrSettings, recipient: s
     )
 
 
-def _thread_fields(original_header: bytes) -> list[str]:
+def _thread_fields(header: bytes) -> list[str]:
     """Let the report appear next to the message it is about (RFC 3834, section 3.1.5)."""
-    found = _MESSAGE_ID.search(original_header)
+    found = _MESSAGE_ID.search(header)
     if not found:
         return []
     message_id = found[1].decode("ascii")

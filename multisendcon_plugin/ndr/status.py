@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from ..attempt import Outcome
 from ..dsn import decode, in_ascii, original_recipient
-from ..message import Recipient
+from ..message import MOST_TOLD_REPLIES, Recipient
+from .bounds import STATUS_ROOM, STATUS_ROOM_FOR_ALL, said
 from .facts import Action, Facts
 from .parts import safe
 
@@ -25,24 +26,45 @@ def status(facts: Facts, utf8: bool) -> str:
     if envelope_id := decode(facts.message.envelope.envelope_id):
         about_message[:0] = _whole(f"Original-Envelope-Id: {safe(envelope_id)}")
     groups = [about_message]
-    for outcome in facts.outcomes:
-        recipient = outcome.recipient
-        group = [
-            *_original_recipient(recipient, utf8),
-            f"Final-Recipient: {_typed_address(safe(recipient.address), utf8)}",
-            f"Action: {facts.action.value}",
-            f"Status: {_status_code(facts, outcome)}",
-        ]
-        if outcome.reply.code:
-            group.append(f"Remote-MTA: dns; {safe(facts.server)}")
-            group.append(_folded(f"Diagnostic-Code: smtp; {outcome.reply}"))
-        else:
-            group.append(_folded(f"Diagnostic-Code: X-Multisendcon; {outcome.reply}"))
-        group.append(f"Last-Attempt-Date: {formatdate(facts.now)}")
-        if facts.action is Action.DELAYED:
-            group.append(f"Will-Retry-Until: {formatdate(facts.retry_until)}")
-        groups.append(group)
+    size = 0
+    for n, outcome in enumerate(facts.outcomes):
+        group = _group(facts, outcome, utf8)
+        whole = [*group, *_details(facts, outcome)] if n < MOST_TOLD_REPLIES else group
+        if size + _size(whole) > STATUS_ROOM:
+            whole = group
+        size += _size(whole)
+        if size > STATUS_ROOM_FOR_ALL and n:  # there has to be one
+            break
+        groups.append(whole)
     return "\r\n\r\n".join("\r\n".join(group) for group in groups) + "\r\n"
+
+
+def _group(facts: Facts, outcome: Outcome, utf8: bool) -> list[str]:
+    """Return what has to be said of a recipient (RFC 3464 section 2.3)."""
+    recipient = outcome.recipient
+    return [
+        *_original_recipient(recipient, utf8),
+        f"Final-Recipient: {_typed_address(safe(recipient.address), utf8)}",
+        f"Action: {facts.action.value}",
+        f"Status: {_status_code(facts, outcome)}",
+    ]
+
+
+def _details(facts: Facts, outcome: Outcome) -> list[str]:
+    """Return what else there is to be said."""
+    reply = said(outcome.reply)
+    details = [f"Last-Attempt-Date: {formatdate(facts.now)}"]
+    if facts.action is Action.DELAYED:
+        details.append(f"Will-Retry-Until: {formatdate(facts.retry_until)}")
+    if not outcome.reply.code:
+        return [_folded(f"Diagnostic-Code: X-Multisendcon; {reply}"), *details]
+    remote = f"Remote-MTA: dns; {safe(facts.server)}"
+    return [remote, _folded(f"Diagnostic-Code: smtp; {reply}"), *details]
+
+
+def _size(group: list[str]) -> int:
+    """Return how many octets a group takes, at most."""
+    return sum(len(field.encode("ascii", "backslashreplace")) + 2 for field in group) + 2
 
 
 def _original_recipient(recipient: Recipient, utf8: bool) -> list[str]:

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from ..attempt import Outcome
 from ..diagnosis import diagnose
-from ..message import Message
+from ..message import MOST_TOLD_REPLIES, Message
+from .bounds import WORDS_ROOM, WORDS_ROOM_BY_ADDRESS, said, shortened, words_size
 from .facts import Action, Facts
 from .parts import safe
 
@@ -49,14 +50,7 @@ def words(facts: Facts, recipient: str, returned: str) -> str:
             _wrapped("You do not have to do anything. Please do not send the message again."),
         ]
 
-    # One refusal of the whole message is told once, however many recipients it has.
-    alike: dict[str, list[str]] = {}
-    for outcome in facts.outcomes:
-        alike.setdefault(_explanation(facts, outcome), []).append(outcome.recipient.address)
-    for explanation, addresses in alike.items():
-        blocks.append("\r\n".join(f"<{safe(address)}>" for address in addresses))
-        blocks.append(explanation)
-
+    blocks += _recipients(facts)
     blocks.append(
         "-- \r\n"
         + _wrapped(
@@ -68,16 +62,57 @@ def words(facts: Facts, recipient: str, returned: str) -> str:
     return "\r\n\r\n".join(blocks) + "\r\n"
 
 
+def _recipients(facts: Facts) -> list[str]:
+    """Return the recipients, and why: as many as there is room for."""
+    # One refusal of the whole message is told once, however many recipients it has.
+    alike: dict[str, list[str]] = {}
+    others: list[str] = []
+    size = others_size = 0
+    for n, outcome in enumerate(facts.outcomes):
+        address = f"<{safe(outcome.recipient.address)}>"
+        if n < MOST_TOLD_REPLIES:
+            explanation = _explanation(facts, outcome)
+            more = words_size(address)
+            if explanation not in alike:
+                more += words_size(f"{explanation}\r\n\r\n")
+            if size + more <= WORDS_ROOM:
+                size += more
+                alike.setdefault(explanation, []).append(address)
+                continue
+        others_size += words_size(address)
+        if others_size <= WORDS_ROOM_BY_ADDRESS:
+            others.append(address)
+    blocks = []
+    for explanation, addresses in alike.items():
+        blocks += ["\r\n".join(addresses), explanation]
+    shown = sum(map(len, alike.values()))
+    if more := len(facts.outcomes) - shown:
+        not_named = f", of whom {more - len(others)} are not named" if more > len(others) else ""
+        blocks.append(
+            _wrapped(
+                f"And {more} more recipients, without what was said of each{not_named}. The log of"
+                " the mail server has it all."
+            )
+        )
+        if others:
+            blocks.append("\r\n".join(others))
+    return blocks
+
+
 def _whose(message: Message, recipient: str) -> str:
     sender = message.envelope.reverse_path
     if not sender:
         return "A message without a sender address"
-    return "Your message" if sender.lower() == recipient.lower() else f"A message from <{sender}>"
+    return (
+        "Your message"
+        if sender.lower() == recipient.lower()
+        else f"A message from <{shortened(sender)}>"
+    )
 
 
 def _explanation(facts: Facts, outcome: Outcome) -> str:
     source = f"The mail server {facts.server} said:" if outcome.reply.code else "Details:"
-    lines = [_wrapped(source, "    "), _wrapped(str(outcome.reply), "    ")]
+    lines = [_wrapped(source, "    "), _wrapped(said(outcome.reply), "    ")]
     if facts.action is not Action.RELAYED:
         diagnosis = diagnose(outcome)
         sentences = [diagnosis.cause]

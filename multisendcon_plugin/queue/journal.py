@@ -7,7 +7,7 @@ for.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from twisted.logger import Logger, LogLevel
 
@@ -20,8 +20,9 @@ from .connections import KEPT
 
 _log = Logger()
 
-#: Recipients of whom the same is said in one line.
-MOST_IN_A_LINE = 50
+#: Recipients of whom the same is said in one line, and octets that they may take there: what is
+#: said of them has to find room, too (see `log`).
+MOST_IN_A_LINE, MOST_OCTETS = 50, 4_000
 #: Lines that are written without a pause: some milliseconds.
 LINES_AT_ONCE = 100
 _SPLIT = "left to another transaction"
@@ -45,21 +46,23 @@ def accepted(deliveries: tuple[Delivery, ...]) -> None:
     sender, routes = message.envelope.reverse_path, Routes(deliveries)
     client = message.envelope.client
     by = f" ({client})" if client else ""
-    _tell(
-        f"{message.id}: accepted from <{sender}>{by}, {message.size} bytes, for {routes}",
-        id=message.id,
-        sender=sender,
-        client=client._asdict() if client else None,
-        size=message.size,
-        routes=routes,
-    )
+    for some in in_lines(list(routes)):
+        _tell(
+            f"{message.id}: accepted from <{sender}>{by}, {message.size} bytes,"
+            f" for {', '.join(some)}",
+            id=message.id,
+            sender=sender,
+            client=client._asdict() if client else None,
+            size=message.size,
+            routes=routes,
+        )
 
 
 def reported(about: Delivery, report: Delivery) -> None:
     """A report on a message waits to be delivered."""
     routes = Routes((report,))
     _tell(
-        f"{report.message.id}: report on {about.message.id}, for {routes}",
+        f"{report.message.id}: report on {about.message.id}, for {', '.join(routes)}",
         id=report.message.id,
         about=about.message.id,
         routes=routes,
@@ -100,11 +103,11 @@ def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float
                     verdict = Verdict.DEFERRED.value
         same = said.setdefault((verdict, outcome.reply, following), [])
         same.append(outcome.recipient.address)
-    lines = [(what, line) for what, whose in said.items() for line in _in_lines(whose, *what)]
+    lines = [(what, some) for what, whose in said.items() for some in _shared(whose, *what)]
     for n, ((verdict, reply, following), recipients) in enumerate(lines, 1):
         who = ", ".join(f"<{recipient}>" for recipient in recipients)
         if verdict == _SPLIT:
-            who = f"{len(recipients)} recipients"
+            who = f"{len(recipients)} recipient{'s' * (len(recipients) > 1)}"
         answer = str(reply)
         _tell(
             f"{message}: {who} {verdict} by account {account}: {answer}{session}{following}",
@@ -120,11 +123,27 @@ def ended(delivery: Delivery, attempt: Attempt, judgement: Judgement, now: float
             yield
 
 
-def _in_lines(recipients: list[str], verdict: str, *_: object) -> Iterator[list[str]]:
+def _shared(recipients: list[str], verdict: str, *_: object) -> Iterable[list[str]]:
     # Those of a split mail are counted only: they are in the lines of the transactions to come.
-    most = len(recipients) if verdict == _SPLIT else MOST_IN_A_LINE
-    for start in range(0, len(recipients), most):
-        yield recipients[start : start + most]
+    return [recipients] if verdict == _SPLIT else in_lines(recipients)
+
+
+def in_lines(pieces: list[str]) -> Iterator[list[str]]:
+    """Share out what is said of each recipient, as many as fit into each line."""
+    if len(pieces) == 1:  # nearly all
+        yield pieces
+        return
+    some: list[str] = []
+    octets = 0
+    for piece in pieces:
+        size = len(piece.encode("utf-8", "backslashreplace"))
+        if some and (len(some) == MOST_IN_A_LINE or octets + size > MOST_OCTETS):
+            yield some
+            some, octets = [], 0
+        some.append(piece)
+        octets += size
+    if some:
+        yield some
 
 
 def _tell(text: str, **fields: object) -> None:
@@ -186,12 +205,10 @@ class Routes:
     def __init__(self, deliveries: tuple[Delivery, ...]) -> None:
         self.deliveries = deliveries
 
-    def __str__(self) -> str:
-        return ", ".join(
-            f"<{recipient.address}> by {delivery.account} ({recipient.reason})"
-            for delivery in self.deliveries
-            for recipient in delivery.recipients
-        )
+    def __iter__(self) -> Iterator[str]:
+        for delivery in self.deliveries:
+            for recipient in delivery.recipients:
+                yield f"<{recipient.address}> by {delivery.account} ({recipient.reason})"
 
 
 def _what_next(delivery: Delivery, judgement: Judgement, now: float) -> str:

@@ -5,15 +5,23 @@ Builds nothing itself (`ndr` does) and sends nothing: a report is one more messa
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ..account import REPORTS_ACCOUNT
 from ..configuration import NdrSettings
 from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, ISpool
-from ..message import Message, Parcel, Recipient, Submission
-from ..ndr import Action, Facts, Report, addressees, report, returned_size
+from ..message import Message, NewMessage, Parcel, Recipient
+from ..ndr import Action, Facts, Report, addressees, report, returned_size, summary
+from .allowance import HOUR, Allowance
+from .journal import in_lines
+
+#: Puts a new message into the spool.
+HandIn = Callable[[NewMessage], Deferred[None]]
 
 _log = Logger()
 
@@ -36,17 +44,38 @@ async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
     return start[:size]
 
 
-class ReportDesk:
-    """Makes the reports of one relay."""
+class ReportWriter:
+    """Makes the reports of one relay.
+
+    :param clock: is never set; what it tells is compared only.
+    :param wall: tells the time that people read.
+    :param hand_in: for what reports on no delivery.
+    """
 
     log = Logger()
 
-    def __init__(self, settings: NdrSettings, registry: IAccountRegistry, spool: ISpool) -> None:
+    def __init__(
+        self,
+        settings: NdrSettings,
+        registry: IAccountRegistry,
+        spool: ISpool,
+        *,
+        hostname: str,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        hand_in: HandIn,
+    ) -> None:
         self._settings = settings
         self._registry = registry
         self._spool = spool
+        self._hostname = hostname
+        self._clock = clock
+        self._wall = wall
+        self._hand_in = hand_in
+        self._allowance = Allowance(settings.max_per_hour)
+        self._sum_up_later: IDelayedCall | None = None
 
-    async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[Submission, ...]:
+    async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[NewMessage, ...]:
         """Return the reports on what happened, ready for the spool.
 
         :param avoid: an account at fault, behind which they would wait.
@@ -55,31 +84,80 @@ class ReportDesk:
         recipients = addressees(facts, self._settings)
         if not recipients:
             if facts.action is Action.FAILED:
-                self.log.warn(
-                    "{id}: mail to {recipients} not delivered, and nobody can be told: {reply}",
-                    id=message.id,
-                    recipients=", ".join(f"<{each.recipient.address}>" for each in facts.outcomes),
-                    reply=str(facts.outcomes[0].reply),
-                )
+                for some in in_lines([each.recipient.address for each in facts.outcomes]):
+                    self.log.warn(
+                        "{id}: mail to {recipients} not delivered, and nobody can be told: {reply}",
+                        id=message.id,
+                        recipients=", ".join(f"<{address}>" for address in some),
+                        reply=str(facts.outcomes[0].reply),
+                    )
+            return ()
+        recipients = tuple(each for each in recipients if self._may_get_one(each, message))
+        if not recipients:
             return ()
         size = returned_size(facts)
         original = await _read_start(self._spool, message, max(size, message.header_size))
-        made = [
+        made = (
             report(facts, original, settings=self._settings, recipient=recipient)
             for recipient in recipients
-        ]
-        return tuple(
-            Submission(
-                envelope=each.envelope,
-                content=each.content,
-                header_size=each.header_size,
-                parcels=(parcel,),
-            )
-            for each in made
-            if (parcel := self._parcel(each, message, avoid))
+        )
+        submissions = (self._submission(each, message.id, avoid) for each in made)
+        return tuple(each for each in submissions if each)
+
+    def _may_get_one(self, recipient: str, message: Message) -> bool:
+        if self._allowance.take(recipient, self._clock.seconds()):
+            return True
+        self.log.warn(
+            "{id}: no report to <{recipient}>, who has had {most} in the last hour: see"
+            " ndr.max_per_hour",
+            id=message.id,
+            recipient=recipient,
+            most=self._allowance.per_hour,
+        )
+        if self._sum_up_later is None:
+            self._sum_up_later = self._clock.callLater(HOUR, self._sum_up)
+        return False
+
+    def stop(self) -> Deferred[None]:
+        """Tell the postmaster now what they would be told within the hour.
+
+        :return: fires when that is in the spool.
+        """
+        if self._sum_up_later is None:
+            return succeed(None)
+        self._sum_up_later.cancel()
+        return self._sum_up()
+
+    def _sum_up(self) -> Deferred[None]:
+        self._sum_up_later = None
+        left_out = self._allowance.sum_up()
+        self.log.warn(
+            "{count} reports were not sent since the last of these lines: see ndr.max_per_hour",
+            count=left_out.total(),
+        )
+        if not self._settings.postmaster:
+            return succeed(None)
+        made = summary(left_out, settings=self._settings, hostname=self._hostname, now=self._wall())
+        submission = self._submission(made, "the sum of reports that were not sent", None)
+        if submission is None:
+            return succeed(None)
+        handed_in = self._hand_in(submission)
+        return handed_in.addErrback(
+            lambda failure: self.log.failure("the postmaster is not told of it", failure)
         )
 
-    def _parcel(self, made: Report, message: Message, avoid: str | None) -> Parcel | None:
+    def _submission(self, made: Report, about: str, avoid: str | None) -> NewMessage | None:
+        parcel = self._parcel(made, about, avoid)
+        if parcel is None:
+            return None
+        return NewMessage(
+            envelope=made.envelope,
+            content=made.content,
+            header_size=made.header_size,
+            parcels=(parcel,),
+        )
+
+    def _parcel(self, made: Report, about: str, avoid: str | None) -> Parcel | None:
         recipient = made.envelope.recipients[0]
         if self._settings.account:
             return Parcel(
@@ -91,7 +169,7 @@ class ReportDesk:
             self.log.error(
                 "{id}: report to <{recipient}> not sent: no account takes mail from "
                 "<{sender}>; set ndr.server, or give an account the sender mask <>",
-                id=message.id,
+                id=about,
                 recipient=recipient,
                 sender=self._settings.sender,
             )

@@ -24,7 +24,7 @@ from ..errors import SpoolBrokenError, SpoolFullError
 from ..failure import Action
 from ..fullness import Fullness
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
-from ..message import FIRST_TURN, Delivery, Message, Parcel, Turn
+from ..message import FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
 from ..settle import Judgement, Settlement
 from . import journal
 from .agenda import Agenda, window
@@ -69,7 +69,13 @@ class QueueService(Service):
         self._wall = wall
         self._patience = Patience(clock)
         self._settler = Settler(
-            configuration, registry, spool, self._patience, clock=clock, wall=wall
+            configuration,
+            registry,
+            spool,
+            self._patience,
+            clock=clock,
+            wall=wall,
+            hand_in=self._hand_in,
         )
         self._longest_pause = longest_pause(configuration.delivery.retry)
         self._held = HeldContent()
@@ -129,7 +135,8 @@ class QueueService(Service):
         self._patience.stop()
         self._take_up()
         stopped = DeferredList([lane.stop(GRACE) for lane in self._lanes.values()])
-        return stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))
+        stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))
+        return stopped.addCallback(lambda _: self._settler.stop())
 
     def _go_on_with(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something run to its end, also while the service stops."""
@@ -235,6 +242,12 @@ class QueueService(Service):
             self._committed, self._not_committed, callbackArgs=(draft.held,)
         )
 
+    def _hand_in(self, submission: NewMessage) -> Deferred[None]:
+        """Take over a message of our own."""
+        draft = self.draft()
+        draft.write(submission.content)
+        return self.commit(draft, submission.envelope, submission.header_size, submission.parcels)
+
     @property
     def full(self) -> bool:
         """There was no room for the last message: see `IIntake`."""
@@ -294,7 +307,9 @@ class QueueService(Service):
         return True
 
     async def _move(self, delivery: Delivery, name: str) -> None:
-        self._go_on_from(delivery, await self._settler.move(delivery, name))
+        moved, reports = await self._settler.move(delivery, name)
+        self._go_on_from(delivery, moved)
+        self._announce(reports)
 
     async def _tell_of_delay(self, delivery: Delivery, judgement: Judgement) -> None:
         reports = await self._settler.carry_out(delivery, judgement)

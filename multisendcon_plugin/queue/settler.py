@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import random
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
@@ -17,12 +18,13 @@ from ..account import REPORTS_ACCOUNT, Account
 from ..attempt import AccountFault, Attempt, Outcome, Verdict
 from ..configuration import Configuration
 from ..interfaces import IAccountRegistry, ISpool
-from ..message import Delivery, Submission
+from ..message import Delivery, NewMessage
 from ..ndr import Action, Facts, wanted
 from ..settle import Judgement, Settlement, delayed_by, judge, retry_until
+from ..telling import tell_all
 from . import journal
 from .patience import Patience
-from .reports import ReportDesk
+from .reports import HandIn, ReportWriter
 
 
 class Settler:
@@ -30,6 +32,7 @@ class Settler:
 
     :param clock: see `QueueService`.
     :param wall: tells the time that people read.
+    :param hand_in: puts a new message into the spool.
     :ivar started: since when the relay runs; time before that does not count as waited.
     """
 
@@ -42,6 +45,7 @@ class Settler:
         *,
         clock: IReactorTime,
         wall: Callable[[], float],
+        hand_in: HandIn,
     ) -> None:
         self._settings = configuration.delivery
         self._hostname = configuration.master_relay.hostname
@@ -51,8 +55,20 @@ class Settler:
         self._clock = clock
         self._wall = wall
         self.started = clock.seconds()
-        self._reports = ReportDesk(configuration.ndr, registry, spool)
+        self._reports = ReportWriter(
+            configuration.ndr,
+            registry,
+            spool,
+            hostname=self._hostname,
+            clock=clock,
+            wall=wall,
+            hand_in=hand_in,
+        )
         self._reports_account = configuration.ndr.account
+
+    def stop(self) -> Deferred[None]:
+        """Let nothing untold that is told later; nothing more is to be settled."""
+        return self._reports.stop()
 
     def account_in_use(self, name: str) -> Account | None:
         """Return the account of that name, unless it is not enabled; also the one for reports."""
@@ -116,13 +132,13 @@ class Settler:
         :return: the deliveries of the reports; they are in the spool.
         """
         remaining = judgement.remaining or delivery
-        reports: list[Submission] = []
-        if judgement.failed:
-            reports += await self._report(Action.FAILED, delivery, judgement.failed)
+        reports: list[NewMessage] = []
+        if judgement.told.failed:
+            reports += await self._report(Action.FAILED, delivery, judgement.told.failed)
         if judgement.delayed:
             reports += await self._report(Action.DELAYED, remaining, judgement.delayed)
-        if attempt and not attempt.reports_success:
-            reports += await self._report(Action.RELAYED, delivery, judgement.delivered)
+        if judgement.told.delivered:
+            reports += await self._report(Action.RELAYED, delivery, judgement.told.delivered)
         announced = await self.write(
             Settlement(
                 delivery=delivery,
@@ -147,13 +163,17 @@ class Settler:
         else:
             await self.conclude(delivery, attempt)
 
-    async def move(self, delivery: Delivery, name: str) -> Delivery:
-        """Move a delivery to another account; return it as it is there."""
+    async def move(self, delivery: Delivery, name: str) -> tuple[Delivery, tuple[Delivery, ...]]:
+        """Move a delivery to another account.
+
+        :return: it as it is there, and the deliveries of the reports; they are in the spool.
+        """
         tried = (*delivery.tried, delivery.account)
-        moved = attrs.evolve(delivery, account=name, tried=tried)
-        await self.write(Settlement(delivery=delivery, remaining=moved))
+        moved = attrs.evolve(delivery, account=name, tried=tried, untold=())
+        judgement = Judgement(remaining=moved, told=tell_all(delivery))
+        reports = await self.carry_out(delivery, judgement)
         journal.moved(delivery, name)
-        return moved
+        return moved, reports
 
     async def write(self, settlement: Settlement) -> tuple[Delivery, ...]:
         """Make a settlement durable; until the spool has taken it, nothing is sent again."""
@@ -169,7 +189,7 @@ class Settler:
 
     async def _report(
         self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]
-    ) -> tuple[Submission, ...]:
+    ) -> tuple[NewMessage, ...]:
         outcomes = wanted(action, outcomes)
         if not outcomes:
             return ()

@@ -48,7 +48,7 @@ class ExpectedName:
                 " not count (RFC 9525); it needs a subjectAltName"
             )
         shown = ", ".join(_shown(name) for name in names[:MOST_NAMES])
-        return f"the certificate is not for {self._server} but for {shown or 'nobody'}"
+        return f"the certificate is not for {self._server} but for {shown or 'no one'}"
 
     def _matches(self, name: x509.DNSName | x509.IPAddress) -> bool:
         if isinstance(name, x509.IPAddress):

@@ -152,9 +152,9 @@ def connect_problem(failure: Failure, account: Account) -> str:
     if failure.check(ConnectBindError) and account.local_address:
         if error.osError == errno.EADDRNOTAVAIL:
             text = "it is not an address of this machine"
-        return f"the local address {account.local_address} cannot be used: {text}"
+        return f"local_address {account.local_address} cannot be used: {text}"
     if failure.check(DNSLookupError):
-        return f"the address of {account.server} cannot be found: {text}"
+        return f"{account.server} cannot be resolved: {text}"
     if failure.check(TimeoutError):
         text = f"no answer for {CONNECT_TIMEOUT:.0f} s"
     return f"{account.server} port {account.port} cannot be reached: {text}"

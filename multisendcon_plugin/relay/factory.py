@@ -234,10 +234,15 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             await shake_hands(session, starttls=starttls)
         except SessionBrokenError as broken:
             session.quit()
-            if starttls and self.account.tls_dispensable and broken.phase is Phase.TLS:
-                return await self._session_at(session.server, starttls=False)
             broken.address = session.server
-            raise
+            if not (starttls and self.account.tls_dispensable and broken.phase is Phase.TLS):
+                raise
+            try:
+                return await self._session_at(session.server, starttls=False)
+            except SessionBrokenError as in_the_clear:
+                # It has answered before, whether it can be connected again or not.
+                in_the_clear.address = session.server
+                raise
         if not self.account.username:
             # Before those who have waited for it look for a connection of their own.
             self._is_ready(session)

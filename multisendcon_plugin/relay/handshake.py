@@ -65,12 +65,12 @@ async def _starttls(session: AccountSender) -> None:
     else:
         reply = Reply(0, "4.7.0", "the server does not offer STARTTLS")
     if account.username:
-        reason = "the login is not sent in the clear"
+        reason = "the login is never sent in clear text"
     elif account.tls_required:
         reason = "TLS is required"
     elif offered and not account.tls_dispensable:
         # A server that could do it yesterday, or somebody between the two, is no reason to.
-        reason = 'no mail is sent in the clear, unless tls is "opportunistic"'
+        reason = 'no mail is sent in clear text unless tls is "opportunistic"'
     else:
         return
     raise SessionBrokenError(

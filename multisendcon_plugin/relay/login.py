@@ -53,6 +53,7 @@ class Login:
         """
         password = self._password_now()
         session.secret = password.encode()
+        session.hide(session.secret)
         mechanisms = self._mechanisms(session)
         if not mechanisms:
             raise SessionBrokenError(Phase.LOGIN, Reply(0, "4.7.0", self._not_offered(session)))
@@ -95,7 +96,7 @@ class Login:
             text = "the server offers no login"
             return text if session.secure else f"{text} (it may do so with TLS)"
         if self._account.auth is Auth.AUTO:
-            return f"the server offers no login that we know, only {offered}"
+            return f"the server offers no login mechanism that the relay supports, only {offered}"
         return (
             f"the server does not offer {self._account.auth.mechanism} (see auth), only {offered}"
         )
@@ -139,7 +140,7 @@ async def _authenticate(session: AccountSender, mechanism: Auth) -> Reply:
     if reply.code != 334:
         return reply
     await session.ask(b"*", Phase.LOGIN)
-    return Reply(0, "4.7.0", f"the server does not keep to the rules of AUTH {mechanism.mechanism}")
+    return Reply(0, "4.7.0", f"the server breaks the protocol of AUTH {mechanism.mechanism}")
 
 
 #: Gives the response to a challenge; ``None``: the challenge makes no sense.
@@ -149,6 +150,7 @@ _Respond = Callable[[str], bytes | None]
 def _plain(session: AccountSender) -> tuple[list[bytes], _Respond]:
     # Without authorization identity: the login acts for itself (RFC 4616 section 2).
     response = b"\0" + session.username + b"\0" + session.secret
+    session.hide(response)
     # A server that asks has not looked at what came with the command.
     return [base64.b64encode(response)], lambda prompt: None if _decoded(prompt) else response
 
@@ -165,6 +167,8 @@ def _cram_md5(session: AccountSender) -> tuple[list[bytes], _Respond]:
         if octets is None:
             return None
         response: bytes = authenticator.challengeResponse(session.secret, octets)
+        # By the digest, passwords can be guessed without asking the server.
+        session.hide(response, response.rpartition(b" ")[2])
         return response
 
     authenticator = smtp.CramMD5ClientAuthenticator(session.username)

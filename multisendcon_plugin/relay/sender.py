@@ -107,6 +107,7 @@ class AccountSender(smtp.ESMTPSender):
         self._idle_limit: IDelayedCall | None = None
         self._ends = ""
         self._tls_version = ""
+        self._secrets: set[bytes] = set()
 
     # The connection.
 
@@ -198,7 +199,10 @@ class AccountSender(smtp.ESMTPSender):
         """
         if self._replies or self._lines or self._buffer:
             raise SessionBrokenError(
-                Phase.TLS, Reply(0, "4.7.0", "octets came between the reply to STARTTLS and TLS")
+                Phase.TLS,
+                Reply(
+                    0, "4.7.0", "data arrived between the reply to STARTTLS and the TLS handshake"
+                ),
             )
         self.phase = Phase.TLS
         self._outlet.start_tls(self.context)
@@ -212,7 +216,7 @@ class AccountSender(smtp.ESMTPSender):
     def quit(self) -> None:
         """Say good-bye; a server that does not answer is hung up on."""
         if self.phase is Phase.CONTENT:
-            self.abort("the mail broke off")  # QUIT would be a part of it
+            self.abort("the transfer of the mail was cut off")  # QUIT would be a part of it
         elif self._lost is None and self.phase is not Phase.QUIT:
             self.say(b"QUIT")
             self._outlet.let_go()
@@ -263,12 +267,13 @@ class AccountSender(smtp.ESMTPSender):
             self._not_smtp(line)
             return
         code, goes_on, text = parts
-        if self.phase is Phase.LOGIN and code != 334:
+        # A refusal may repeat a login long after it; a challenge is not told to anybody.
+        if code >= 400 or (self.phase is Phase.LOGIN and code != 334):
             text = self._masked(text)
         self._lines.append(text)
         if goes_on:
             if len(self._lines) > MOST_LINES:
-                self._not_smtp(b"a reply without end")
+                self._not_smtp(b"a reply that never ends")
             return
         lines, self._lines = self._lines, []
         # What the server offers is kept whole, as it gets into no log or report.
@@ -284,18 +289,24 @@ class AccountSender(smtp.ESMTPSender):
                 self._go_on_writing()
 
     def _not_smtp(self, line: bytes) -> None:
-        said = self._masked(line) if self.phase is Phase.LOGIN else line
-        seen = Reply.parse(0, [said[:80]]).text
+        seen = Reply.parse(0, [self._masked(line)[:80]]).text
         self._hand_on()  # what came before it in the segment holds
-        self.abort(f"this is no reply of an SMTP server: {seen or '(an empty line)'}")
+        self.abort(f"not a reply of an SMTP server: {seen or '(an empty line)'}")
+
+    def hide(self, *secrets: bytes) -> None:
+        """Keep secrets out of logs and reports, should the server repeat them.
+
+        That is as they are, and in base64, as they are said; in upper or lower case, since some
+        servers repeat a command in capitals.
+        """
+        for secret in filter(None, secrets):
+            self._secrets |= {secret, base64.b64encode(secret).rstrip(b"=")}
+        # The longest first: one may be a part of another.
+        longest_first = sorted(self._secrets, key=len, reverse=True)
+        self._hidden = re.compile(b"|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
     def _masked(self, line: bytes) -> bytes:
-        """A server that repeats what it was told must not bring a secret into logs and reports."""
-        if self.secret:
-            plain = b"\0" + self.username + b"\0" + self.secret
-            for secret in (self.secret, base64.b64encode(self.secret), base64.b64encode(plain)):
-                line = line.replace(secret, b"***")
-        return line
+        return self._hidden.sub(b"***", line) if self._secrets else line
 
     async def reply(self, phase: Phase) -> Reply:
         """Wait for the next reply.
@@ -395,5 +406,5 @@ def _text(reason: Failure) -> str:
     if reason.check(ConnectionDone):
         return "the server closed the connection"
     if reason.check(ConnectionLost):
-        return "the connection broke off"
-    return f"the connection broke off: {reason.getErrorMessage()}"
+        return "the connection was lost"
+    return f"the connection was lost: {reason.getErrorMessage()}"

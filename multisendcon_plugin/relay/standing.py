@@ -26,7 +26,7 @@ class Standing:
     def __init__(self) -> None:
         self.taken = 0
         self._taken_before_fault = 0
-        #: By the number of the delivery: how many mails had been taken when it was refused.
+        #: By the number of the delivery: how many mails had been taken when it was first refused.
         self._refused: dict[int, int] = {}
 
     def review(self, delivery: Delivery, attempt: Attempt) -> Attempt:
@@ -39,15 +39,16 @@ class Standing:
         fault = attempt.fault
         if fault is None or not _may_be_about_the_mail(fault):
             return attempt
-        before = self._refused.pop(delivery.number, None)
+        taken_then = self._refused.pop(delivery.number, self.taken)
         others = any(taken == self.taken for taken in self._refused.values())
         if others or self.taken == self._taken_before_fault:
             self._taken_before_fault = self.taken
             return attempt
-        self._refused[delivery.number] = self.taken
+        # Also for what is left of a mail that fails, which need not wait for others once more.
+        self._refused[delivery.number] = taken_then
         if len(self._refused) > _REMEMBERED:
             del self._refused[next(iter(self._refused))]
-        again = before is not None and before < self.taken
+        again = taken_then < self.taken
         verdict = Verdict.FAILED if again and fault.reply.permanent else Verdict.DEFERRED
         outcomes = tuple(
             each

@@ -1,7 +1,8 @@
 """TLS towards an account's server: whom to trust, which name to expect, what went wrong.
 
 Certificates and names are verified (RFC 7817, RFC 9525) unless the account says otherwise; SNI is
-sent for host names (RFC 6066 section 3); TLS 1.2 or newer.  The authorities of the system are read
+sent for host names (RFC 6066 section 3); TLS 1.2 or newer, with sound ciphers or those that the
+account names.  The authorities of the system are read
 once for all accounts together, since that costs milliseconds and a megabyte; an account's own files
 again when they have changed.  No TLS session is kept for another connection.
 """
@@ -22,6 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..account import Account
+from ..ciphers import SOUND, with_certificates
 from ..configuration import load_certificate
 from ..errors import ConfigurationError
 from ..stamp import Stamp, stamp
@@ -31,18 +33,24 @@ from .certificate import ExpectedFingerprint, ExpectedName, is_address
 _VERIFY_ERRORS = {
     9: "the certificate is not valid yet (is this machine's clock right?)",
     10: "the certificate has expired",
-    18: "the certificate is self-signed (tls_ca can name it)",
-    19: "the certificate's authority is not trusted (tls_ca can name it)",
-    20: "the certificate's authority is not known (tls_ca can name it)",
-    21: "the certificate's authority is not known (tls_ca can name it)",
+    18: "the certificate is self-signed (set tls_ca to trust it)",
+    19: "the authority of the certificate is not trusted (set tls_ca to trust it)",
+    20: "the certificate was issued by an unknown authority (set tls_ca to trust it)",
+    21: "the certificate was issued by an unknown authority (set tls_ca to trust it)",
     23: "the certificate was revoked",
 }
+#: How OpenSSL calls the alerts that are as old as SSL 3: up to 3.1, from 3.2 on, from 4.0 on.
+_ALERTS = ("sslv3", "ssl/tls", "tls")
 #: What OpenSSL's reasons for a failed handshake mean.
 _HANDSHAKE_ERRORS = {
     "wrong version number": "the server does not answer with TLS; is the port right?",
     "packet length too long": "the server does not answer with TLS; is the port right?",
-    "unsupported protocol": "the server offers nothing newer than TLS 1.1",
-    "tlsv1 alert protocol version": "the server offers nothing newer than TLS 1.1",
+    "unsupported protocol": "the server supports nothing newer than TLS 1.1",
+    "tlsv1 alert protocol version": "the server supports nothing newer than TLS 1.1",
+    **dict.fromkeys(
+        (f"{version} alert handshake failure" for version in _ALERTS),
+        "the server refuses the handshake; has it only old ciphers (tls_ciphers)?",
+    ),
     "tlsv13 alert certificate required": (
         "the server wants a certificate of ours (tls_client_certificate)"
     ),
@@ -51,7 +59,7 @@ _HANDSHAKE_ERRORS = {
             "tlsv1 alert unknown ca",
             *(
                 f"{version} alert {what}"
-                for version in ("sslv3", "ssl/tls")  # up to OpenSSL 3.1, and from 3.2 on
+                for version in _ALERTS
                 for what in (
                     "bad certificate",
                     "unsupported certificate",
@@ -149,7 +157,7 @@ class ClientTLS:
         verify = bool(expected and expected.vouched_for)
         if account.tls_client_certificate or (verify and account.tls_ca):
             return cls(_Connections(_OwnContext(account, verify=verify).current, name, expected))
-        common = common_context(verify=verify)
+        common = common_context(verify=verify, ciphers=account.tls_ciphers)
         return cls(_Connections(lambda: common, name, expected))
 
 
@@ -199,7 +207,7 @@ class _OwnContext:
         if account.tls_client_certificate:
             own = _client(account.tls_client_certificate, account.tls_client_key)
         try:
-            return _context(trust, **own)
+            return _context(trust, account.tls_ciphers, **own)
         except SSL.Error as error:  # for example a key that is too short
             reasons = ", ".join(entry[-1] for entry in error.args[0])
             raise ConfigurationError(
@@ -219,16 +227,17 @@ def _client(certificate: str, key: str | None) -> dict[str, Any]:
 
 
 @cache
-def common_context(*, verify: bool) -> SSL.Context:
+def common_context(*, verify: bool, ciphers: str | None) -> SSL.Context:
     """Trust the system's authorities, or nobody; for all accounts, as it takes a megabyte."""
-    return _context(ssl.platformTrust() if verify else None)
+    return _context(ssl.platformTrust() if verify else None, ciphers)
 
 
-def _context(trust: Any, **own: Any) -> SSL.Context:
+def _context(trust: Any, ciphers: str | None, **own: Any) -> SSL.Context:
     version = ssl.TLSVersion.TLSv1_2
     context: SSL.Context = ssl.CertificateOptions(
         trustRoot=trust, raiseMinimumTo=version, **own
     ).getContext()
+    context.set_cipher_list(with_certificates(ciphers or SOUND))
     return context
 
 
@@ -259,5 +268,5 @@ def tls_problem(reason: Failure) -> str:
         errors = error.args[0] if error.args else []
         texts = [entry[-1] for entry in errors if entry[-1]] if isinstance(errors, list) else []
         known = [_HANDSHAKE_ERRORS[text] for text in texts if text in _HANDSHAKE_ERRORS]
-        return "TLS failed: " + (", ".join(known or texts) or "the connection broke off")
+        return "TLS failed: " + (", ".join(known or texts) or "the connection was lost")
     return ""

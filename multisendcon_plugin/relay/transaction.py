@@ -1,10 +1,8 @@
 """One mail over a session: MAIL, RCPT, DATA, the content, and an outcome for each recipient.
 
-RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531
-(SMTPUTF8), RFC 3461 (DSN).  The content leaves as it lies in the spool, in wire form; only a fixed
-sender changes its header block.  Octets beyond ASCII are sent to servers without 8BITMIME as they
-are: turning them into something else would break signatures, and all such servers known to us take
-them.
+RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 6531 (SMTPUTF8).  Octets beyond ASCII are sent to
+servers without 8BITMIME as they are: turning them into something else would break signatures, and
+all such servers known to us take them.
 
 A mail may have more recipients than the server takes in one transaction: those who are too many are
 split off, and another transaction takes them.
@@ -17,51 +15,24 @@ import re
 from collections.abc import Callable
 
 import attrs
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
-from ..account import NullSender
 from ..address import ascii_domain
 from ..attempt import Outcome, Verdict
-from ..dsn import Notify, mail_parameters, rcpt_parameters
 from ..errors import AddressError, SpoolError
 from ..failure import Action
-from ..header import is_private
-from ..identity import replace_sender
 from ..interfaces import IContent
 from ..message import Delivery
 from ..phase import Phase
 from ..reply import Reply
 from .broken import SessionBrokenError
+from .mail import Mail
+from .preparation import next_piece, prepare
 from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
-#: What ends a header for every reader; also for those that go on behind a line that is no field.
-_EMPTY_LINE = b"\r\n"
 #: The number of recipients that a server takes, as it says when there are more.
 _NUMBER = re.compile(r"(?:exceed|max|limit|than|most|up to)\D{0,20}(\d{1,6})\b", re.IGNORECASE)
 _SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
-
-
-@attrs.frozen
-class _Mail:
-    """A mail as this session sends it.
-
-    :param recipients: positions in the delivery, and the paths to say.
-    :param start: the first octets of the content, the header block at least.
-    :param size: octets of the whole content (RFC 1870 section 3).
-    :param utf8: it may hold characters that take SMTPUTF8.
-    """
-
-    reverse_path: str
-    recipients: tuple[tuple[int, str], ...]
-    start: bytes
-    size: int
-    utf8: bool
-    own_sender: bool
-    """The reverse-path is the client's, not a fixed one."""
-    too_many: tuple[int, ...] = ()
-    """Positions of recipients whom another transaction takes."""
 
 
 class Transaction:
@@ -75,8 +46,6 @@ class Transaction:
         it has to be tried again.
     :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
-
-    log = Logger()
 
     def __init__(
         self,
@@ -107,7 +76,15 @@ class Transaction:
             recipient.
         """
         try:
-            await self._carry(await self._prepare())
+            mail = await prepare(
+                self._session.account,
+                self._delivery,
+                self._content,
+                smtputf8="SMTPUTF8" in self._session.offers,
+            )
+            if mail.utf8 and "SMTPUTF8" not in self._session.offers:
+                mail = self._without_utf8(mail)
+            await self._carry(mail)
         except SpoolError:
             if self.begun:
                 # The server waits for the rest, and must not take what it has for the whole.
@@ -122,60 +99,11 @@ class Transaction:
         finally:
             self._content.close()
 
-    # What will be said.
-
-    async def _prepare(self) -> _Mail:
-        account, message = self._session.account, self._delivery.message
-        header_size = message.header_size
-        start = await self._read_to(header_size, b"")
-        header = start[:header_size]
-        envelope = message.envelope
-        reverse_path = envelope.reverse_path
-        separator = b""
-        if account.fixed_sender and not (
-            account.fixed_sender_unless_private and is_private(header)
-        ):
-            fixed = _as_ascii(account.fixed_sender)
-            header = replace_sender(
-                header,
-                fixed,
-                hidden=reverse_path,
-                removes=account.fixed_sender_removes,
-                ascii_only=envelope.utf8 and "SMTPUTF8" not in self._session.offers,
-            )
-            if reverse_path or account.null_sender is NullSender.REPLACE:
-                reverse_path = fixed
-            body_begun = min(header_size + len(_EMPTY_LINE), message.size)
-            start = await self._read_to(body_begun, start)
-            if body_begun > header_size and not start.startswith(_EMPTY_LINE, header_size):
-                separator = _EMPTY_LINE
-                self._tell_of_separator()
-        mail = _Mail(
-            reverse_path,
-            tuple((n, recipient.address) for n, recipient in enumerate(self._delivery.recipients)),
-            header + separator + start[header_size:],
-            size=message.size - message.dots + len(header) + len(separator) - header_size,
-            utf8=envelope.utf8 or not reverse_path.isascii(),
-            own_sender=reverse_path == envelope.reverse_path,
-        )
-        if mail.utf8 and "SMTPUTF8" not in self._session.offers:
-            return self._without_utf8(mail, header)
-        return mail
-
-    def _tell_of_separator(self) -> None:
-        if not self._delivery.attempts:
-            self.log.warn(
-                "{id}: its header ends at a line that is no field; account {account} has a fixed"
-                " sender, so an empty line goes before that line, and what follows it is body",
-                id=self._delivery.message.id,
-                account=self._session.account.name,
-            )
-
-    def _without_utf8(self, mail: _Mail, header: bytes) -> _Mail:
+    def _without_utf8(self, mail: Mail) -> Mail:
         """Fit the mail to a server without SMTPUTF8, as far as that can be done unchanged."""
         paths = []
         try:
-            if not header.isascii():
+            if not mail.start[: mail.header_size].isascii():
                 raise AddressError("the header goes beyond ASCII")
             reverse_path = ascii_domain(mail.reverse_path)
         except AddressError:
@@ -188,49 +116,9 @@ class Transaction:
                 self._settle(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL)
         return attrs.evolve(mail, reverse_path=reverse_path, recipients=tuple(paths))
 
-    def _mail_command(self, mail: _Mail) -> bytes:
-        offers = self._session.offers
-        command = f"MAIL FROM:<{mail.reverse_path}>"
-        if "SIZE" in offers:
-            command += f" SIZE={mail.size}"
-        if self._delivery.message.envelope.eight_bit and "8BITMIME" in offers:
-            command += " BODY=8BITMIME"
-        if mail.utf8 and "SMTPUTF8" in offers:
-            command += " SMTPUTF8"
-        if "DSN" in offers:
-            envelope = self._delivery.message.envelope
-            command += mail_parameters(envelope.returns, envelope.envelope_id)
-        return command.encode()
-
-    def _rcpt_command(self, mail: _Mail, position: int, path: str) -> bytes:
-        offers = self._session.offers
-        command = f"RCPT TO:<{path}>"
-        if "DSN" in offers:
-            recipient = self._delivery.recipients[position]
-            notify = recipient.notify
-            if notify is not None and not mail.own_sender:
-                # The report on success would go to the fixed sender; ours goes to the sender.
-                notify &= ~Notify.SUCCESS
-            utf8 = "SMTPUTF8" in offers
-            command += rcpt_parameters(notify, recipient.original, utf8=utf8)
-        return command.encode()
-
-    async def _read_to(self, octets: int, start: bytes) -> bytes:
-        """Return the start of the content, with so many octets at least."""
-        while len(start) < octets:
-            piece = await self._read()
-            if not piece:
-                raise SpoolError("the content is shorter than its header")
-            start += piece
-        return start
-
-    async def _read(self) -> bytes:
-        piece = self._content.read()
-        return await piece if isinstance(piece, Deferred) else piece
-
     # The dialogue.
 
-    async def _carry(self, mail: _Mail) -> None:
+    async def _carry(self, mail: Mail) -> None:
         session = self._session
         limit = session.offers.get("SIZE", "")
         if limit.isdecimal() and 0 < int(limit) < mail.size:
@@ -239,7 +127,7 @@ class Transaction:
         if not mail.recipients or len(self._outcomes) == len(self._delivery.recipients):
             return
         if len(mail.recipients) > self.most:
-            mail = _first_of(mail, int(self.most))
+            mail = mail.to_first(int(self.most))
         if session.reset_first:
             reply = await session.ask(b"RSET", Phase.RSET)
             if not reply.positive:
@@ -255,17 +143,21 @@ class Transaction:
             else:
                 self._conclude_by(reply, Phase.END, action)
 
-    async def _say_envelope(self, mail: _Mail) -> bool:
+    async def _say_envelope(self, mail: Mail) -> bool:
         """Say MAIL, RCPT and DATA; True when the server waits for the content.
 
         With PIPELINING all of it leaves at once, and all replies have to be heard to the end.
         """
         session = self._session
-        sender = self._mail_command(mail)
-        recipients = [self._rcpt_command(mail, *recipient) for recipient in mail.recipients]
-        pipelining = "PIPELINING" in session.offers
+        offers = session.offers
+        sender = mail.mail_command(self._delivery.message.envelope, offers)
+        recipients = [
+            mail.rcpt_command(self._delivery.recipients[position], path, offers)
+            for position, path in mail.recipients
+        ]
+        pipelining = "PIPELINING" in offers
         self.begun = True
-        self.reports_success = "DSN" in session.offers and mail.own_sender
+        self.reports_success = "DSN" in offers and mail.own_sender
         session.mails += 1
         if pipelining:
             session.say(sender, *recipients, b"DATA")
@@ -293,7 +185,7 @@ class Transaction:
         return False
 
     async def _ask_recipients(
-        self, mail: _Mail, commands: list[bytes], say: Callable[[bytes], None]
+        self, mail: Mail, commands: list[bytes], say: Callable[[bytes], None]
     ) -> bool:
         """Say RCPT for each recipient; True when the server takes somebody."""
         refused = {}
@@ -329,7 +221,7 @@ class Transaction:
                 verdict = _verdict(action)
             self._settle(position, verdict, Phase.RCPT, reply, action)
 
-    async def _hear_out(self, mail: _Mail) -> None:
+    async def _hear_out(self, mail: Mail) -> None:
         """Hear the replies to RCPT and DATA that left with a MAIL that was refused.
 
         They follow from that, and say nothing about the account.
@@ -345,13 +237,13 @@ class Transaction:
             self._session.say(b".")  # RFC 2920 section 3.1
             await self._session.reply(Phase.END)
 
-    async def _send_content(self, mail: _Mail) -> bool:
+    async def _send_content(self, mail: Mail) -> bool:
         """Send header, body and final dot; False when the server did not wait for the end."""
         session = self._session
         session.phase = Phase.CONTENT
         octets = mail.start
         while True:
-            following = await self._read()
+            following = await next_piece(self._content)
             if session.answered_early:
                 reply, action = await self._reply(Phase.CONTENT)
                 self._conclude_by(reply, Phase.CONTENT, action)
@@ -420,7 +312,7 @@ class Transaction:
 
     # Recipients that are too many.
 
-    def _put_off(self, mail: _Mail) -> None:
+    def _put_off(self, mail: Mail) -> None:
         """Those who are not asked in this transaction are for the next one."""
         reply = Reply(0, "4.5.3", f"no more than {self.most} recipients at a time")
         for position in mail.too_many:
@@ -454,18 +346,5 @@ def _nothing(line: bytes) -> None:
     """It has been said."""
 
 
-def _first_of(mail: _Mail, most: int) -> _Mail:
-    """Leave the other recipients to further transactions."""
-    too_many = tuple(position for position, _ in mail.recipients[most:])
-    return attrs.evolve(mail, recipients=mail.recipients[:most], too_many=too_many)
-
-
 def _without_split(reply: Reply) -> Action:
     return Action.FAIL if reply.permanent else Action.DEFER
-
-
-def _as_ascii(address: str) -> str:
-    try:
-        return ascii_domain(address)
-    except AddressError:
-        return address

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from ..envelope import Envelope
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
 from ..interfaces import IContent, IDraft, ISpool
-from ..message import ADDED_DOT, FIRST_TURN, Delivery, Message, Parcel, Submission, Turn
+from ..message import ADDED_DOT, FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
 from ..numbering import Numbers
 from ..settle import Settlement
 from .keys import PIECE, new_deliveries
@@ -138,7 +138,7 @@ class MemorySpool:
             self.disk.store(content, deliveries)
         return tuple(delivery for _, deliveries in reports for delivery in deliveries)
 
-    def _report(self, report: Submission) -> tuple[bytes, tuple[Delivery, ...]]:
+    def _report(self, report: NewMessage) -> tuple[bytes, tuple[Delivery, ...]]:
         message = Message(
             number=self._numbers.next(),
             envelope=report.envelope,

@@ -14,7 +14,7 @@ from typing import Any
 from ..dsn import Return
 from ..envelope import Client, Envelope
 from ..message import FIRST_TURN, Delivery, Message, Turn
-from ..plain import plain, recipient_of
+from ..plain import LENGTH, plain, plain_untold, recipient_of, untold_of
 from ..settle import Settlement
 from .keys import message_of, pieces, place, span
 
@@ -187,7 +187,12 @@ def _state(delivery: Delivery) -> tuple[Any, ...]:
         delivery.uncertain,
         delivery.warned,
         delivery.last_reply,
-        json.dumps([plain(each) for each in delivery.recipients]),
+        json.dumps(
+            [
+                *(plain(each) for each in delivery.recipients),
+                *(plain_untold(each) for each in delivery.untold),
+            ]
+        ),
     )
 
 
@@ -212,12 +217,14 @@ def _facts(message: Message) -> tuple[Any, ...]:
 
 def _delivery(row: Sequence[Any]) -> Delivery:
     number, account, due, attempts, tried_at, waited, tried, *more = row
-    uncertain, warned, last_reply, recipients, *facts = more
+    uncertain, warned, last_reply, listed, *facts = more
+    recipients = json.loads(listed)
     return Delivery(
         number=number,
         message=_message(message_of(number), facts),
         account=account,
-        recipients=tuple(recipient_of(*each) for each in json.loads(recipients)),
+        recipients=tuple(recipient_of(*each) for each in recipients if len(each) == LENGTH),
+        untold=tuple(untold_of(*each) for each in recipients if len(each) > LENGTH),
         due=due,
         attempts=attempts,
         tried_at=tried_at,

@@ -30,6 +30,8 @@ CREATE TABLE delivery (
     last_reply TEXT NOT NULL,
     -- Forward-paths that are not settled, a JSON list of [address, reason, notify, original];
     -- notify is NOTIFY: 1 success, 2 failure, 4 delay; null: not said; original is ORCPT.
+    -- Behind them those that are settled, but not told of: [..., delivered, phase, code, enhanced
+    -- code, text of the reply].
     recipients TEXT NOT NULL,
 
     -- The message, the same in each of its deliveries.

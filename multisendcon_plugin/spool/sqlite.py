@@ -11,6 +11,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from ..configuration import Room
 from ..interfaces import IContent, IDraft, ISpool
 from ..message import ADDED_DOT, FIRST_TURN, Delivery, Message, Turn
 from ..numbering import Numbers
@@ -27,6 +28,7 @@ from .worker import Reactor
 from .writer import Writer
 
 _MIB = 1024 * 1024
+_NOTHING = Room()
 
 
 @implementer(ISpool)
@@ -38,14 +40,23 @@ class SqliteSpool:
     :param path: the folder; made, for its owner alone, when it is missing.
     :param reactor: `IReactorFromThreads`, and a clock in seconds since the epoch.
     :param reserve: octets of the disk that new mail leaves free for settling the old.
+    :param min_free: what new mail leaves free of the disk for others.
     """
 
     clean = False
 
-    def __init__(self, path: str, reactor: Reactor, *, reserve: int = 8 * _MIB) -> None:
+    def __init__(
+        self,
+        path: str,
+        reactor: Reactor,
+        *,
+        reserve: int = 8 * _MIB,
+        min_free: Room = _NOTHING,
+    ) -> None:
         self._folder = Path(path)
         self._reactor = reactor
         self._reserve = reserve
+        self._min_free = min_free
         self._files = Files(self._folder / FILES)
 
     def open(self) -> None:
@@ -73,7 +84,14 @@ class SqliteSpool:
             raise not_opened(file, error) from error
         self._numbers = Numbers(self._reactor.seconds, last)
         trust = Trust(file, self._reactor)
-        self._writer = Writer(connection, self._reactor, self._folder, self._reserve, trust)
+        self._writer = Writer(
+            connection,
+            self._reactor,
+            self._folder,
+            trust,
+            reserve=self._reserve,
+            min_free=self._min_free,
+        )
         self._reader = Reader(reading, self._reactor, trust)
 
     def close(self, *, clean: bool = True) -> Deferred[None]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from ..configuration import Room
 from ..errors import SpoolFullError
 from .database import is_full
 from .spare import Spare
@@ -31,6 +32,7 @@ class Writer:
     """Runs jobs in the order in which they come, many in one transaction.
 
     :param reserve: octets of the disk that are kept for settling what is there.
+    :param min_free: what is left to others of the disk.
     """
 
     def __init__(
@@ -38,12 +40,15 @@ class Writer:
         connection: sqlite3.Connection,
         reactor: Reactor,
         folder: Path,
-        reserve: int,
         trust: Trust,
+        *,
+        reserve: int,
+        min_free: Room,
     ) -> None:
         self.batches = 0
         self.jobs = 0
         self.reserve = reserve
+        self._min_free = min_free
         self._connection = connection
         self._folder = folder
         self._trust = trust
@@ -107,7 +112,9 @@ class Writer:
                     continue
                 room -= _need(job)
                 if room < 0:
-                    job.error = SpoolFullError(f"{self._folder}: too little room on the disk")
+                    job.error = SpoolFullError(
+                        f"{self._folder}: too little room on the disk (see min_free)"
+                    )
                     continue
             admitted.append(job)
         return admitted
@@ -116,13 +123,15 @@ class Writer:
         """Return how many octets new mail may take; when it is enough, no more is looked for.
 
         It may fill the disk up to the reserve, then only the pages that are free inside the
-        database, and when half of the reserve is gone as well, nothing.
+        database, and when half of the reserve is gone as well, nothing; nor when there is less free
+        than others are to have.
         """
         disk = os.statvfs(self._folder)
         free = disk.f_bavail * disk.f_frsize
-        if free < self.reserve // 2:
+        others = self._min_free.on(disk.f_blocks * disk.f_frsize)
+        if free < max(self.reserve // 2, others):
             return 0
-        room = max(0, free - self.reserve)
+        room = max(0, free - max(self.reserve, others))
         if room >= need:
             self._spare.keep()
             return room

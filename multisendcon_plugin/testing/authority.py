@@ -89,16 +89,22 @@ class Authority:
         return _options(self._key, self._sign(self._name, self._key, names))
 
     def outdated(
-        self, *names: str, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_0
+        self,
+        *names: str,
+        newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_0,
+        ciphers: str = "ALL",
     ) -> ssl.CertificateOptions:
-        """Return the TLS settings of a server that has nothing newer than `newest`."""
+        """Return the TLS settings of a server that has nothing newer than `newest`.
+
+        :param ciphers: a list as OpenSSL takes it.
+        """
         options = self.server(
             *names,
             insecurelyLowerMinimumTo=ssl.TLSVersion.TLSv1_0,
             lowerMaximumSecurityTo=newest,
         )
         # Today's OpenSSL has these versions at its lowest level only.
-        options.getContext().set_cipher_list(b"ALL:@SECLEVEL=0")
+        options.getContext().set_cipher_list(f"{ciphers}:@SECLEVEL=0".encode("ascii"))
         return options
 
     def _sign(

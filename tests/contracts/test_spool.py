@@ -16,7 +16,9 @@ from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Client, Envelope
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
 from multisendcon_plugin.interfaces import IContent, IDraft, ISpool
-from multisendcon_plugin.message import Parcel, Recipient, Submission
+from multisendcon_plugin.message import NewMessage, Parcel, Recipient, Untold
+from multisendcon_plugin.phase import Phase
+from multisendcon_plugin.reply import Reply
 from multisendcon_plugin.settle import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
@@ -45,7 +47,7 @@ def parcel(account, *addresses):
 
 ENVELOPE = Envelope(reverse_path="boss@example.com", recipients=("a@x.example",))
 PARCELS = (parcel("Sales", "a@x.example"),)
-REPORT = Submission(
+REPORT = NewMessage(
     envelope=Envelope(reverse_path="", recipients=("boss@example.com",)),
     content=b"Subject: undelivered\r\n\r\n" + octets(300 * KIB),
     header_size=22,
@@ -98,7 +100,7 @@ def test_dots_that_smtp_added_are_counted(store, lines, piece):
 
 def test_dots_of_a_report_are_counted(store):
     (delivery,) = commit(store)
-    report = Submission(
+    report = NewMessage(
         envelope=ENVELOPE, content=b"A: b\r\n\r\n..\r\n..x\r\n", header_size=6, parcels=PARCELS
     )
     (made,) = store.settle(ended(delivery, reports=(report,)))
@@ -260,6 +262,14 @@ def test_what_remains_is_as_the_settlement_says(store):
         uncertain=True,
         warned=True,
         last_reply="451 4.3.0 später\nnoch eins",
+        untold=(
+            Untold(
+                recipient=delivery.recipients[1],
+                delivered=False,
+                phase=Phase.RCPT,
+                reply=Reply(550, "5.1.1", "unbekannt\n\ud800 ü"),
+            ),
+        ),
     )
     store.settle(Settlement(delivery=delivery, remaining=remaining))
     assert store.waiting("A") == (remaining,)

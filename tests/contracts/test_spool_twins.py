@@ -19,7 +19,7 @@ from twisted.internet.defer import maybeDeferred
 from multisendcon_plugin.dsn import Notify, Return
 from multisendcon_plugin.envelope import Client, Envelope
 from multisendcon_plugin.errors import SpoolError
-from multisendcon_plugin.message import FIRST_TURN, Parcel, Recipient, Submission
+from multisendcon_plugin.message import FIRST_TURN, NewMessage, Parcel, Recipient
 from multisendcon_plugin.settle import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore
 
@@ -63,7 +63,7 @@ contents = st.builds(
 )
 reports = st.lists(
     st.builds(
-        Submission, envelope=envelopes, content=contents, header_size=st.just(0), parcels=parcels
+        NewMessage, envelope=envelopes, content=contents, header_size=st.just(0), parcels=parcels
     ),
     max_size=2,
 ).map(tuple)

@@ -91,6 +91,7 @@ class _Round:
             for n, (*way, more) in enumerate(ways)
         ]
         reports = f'[ndr]\nserver = "{self.reports.address}"\nport = {self.reports.port}\n'
+        reports += f"max_per_hour = {options.mails}\n"
         relay = Relay(folder, reports + "\n".join(accounts))
         self.relay = running.enter_context(relay)
 

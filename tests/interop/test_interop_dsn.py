@@ -22,9 +22,11 @@ def test_the_last_one_that_can_tell_of_success_does_so_once(tmp_path, start, fix
     folders = [tmp_path / name for name in ("first", "second")]
     for folder in folders:
         folder.mkdir()
-    second = start(Relay(folders[1], account("Sink", sink.address, sink.port)))
+    trusted = '[[client]]\naddresses = ["127.0.0.0/8"]\nsuccess_reports = true\n'
+    second = start(Relay(folders[1], trusted + account("Sink", sink.address, sink.port)))
     settings = {"fixed_sender": '"sales@sales.example"'} if fixed_sender else {}
-    first = start(Relay(folders[0], account("Second", second.address, second.port, **settings)))
+    way = account("Second", second.address, second.port, **settings)
+    first = start(Relay(folders[0], trusted + way))
 
     with smtplib.SMTP(first.address, first.port) as client:
         client.sendmail(

@@ -214,8 +214,8 @@ def test_its_log_is_the_relays(tmp_path, start, sink):
 
     namespace = re.escape("[multisendcon_plugin.edge.factory.RelayESMTPFactory#")
     for line in (
-        rf"{namespace}warn\] 127\.\S+ is sent away: too many connections from there",
-        rf"{namespace}info\] 127\.\S+ is refused: 550 ",
+        rf"{namespace}warn\] 127\.\S+ rejected: max_connections_per_address \(\d+\) reached",
+        rf"{namespace}info\] 127\.\S+ rejected: 550 ",
     ):
         until(lambda line=line: re.search(line, relay.said()), "it is logged", timeout=10)
 
