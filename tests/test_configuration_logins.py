@@ -320,8 +320,8 @@ def test_users_that_may_use_every_sender(folder, free, shown):
     (folder / "users").write_text("\n".join(lines))
     [warning] = warnings(folder, users='"users"')
     assert warning == (
-        f"{folder}/users: {shown} may use every sender; add the masks of theirs as a third field,"
-        " NAME:HASH:MASK, MASK, or :*, <> if they are to"
+        f"{folder}/users: {shown} may use every sender; list theirs in a third field,"
+        " NAME:HASH:MASK, MASK, or write *, <> there if it is meant so"
     )
 
 

@@ -63,8 +63,8 @@ def test_clients_that_may_use_every_sender(senders, expected):
     text += '\n[[client]]\naddresses = ["192.0.2.8"]'
     text += f"\nsenders = {senders}" if senders else ""
     warning = (
-        "[[client]] number 2, senders: not set, so these clients may use every sender; write"
-        ' the masks of theirs, or ["*", "<>"] if they are to'
+        "[[client]] number 2, senders: is not set, so these clients may use every sender; list"
+        ' theirs, or write ["*", "<>"] if it is meant so'
     )
     assert warnings(text) == [warning] * expected
 

@@ -17,9 +17,6 @@ from .permissions import lax
 from .risks import risks
 from .values import Configuration
 
-#: Users that one warning names.
-_MOST_NAMES = 5
-
 
 def warnings(configuration: Configuration, now: float) -> list[str]:
     """Return a sentence for each.
@@ -30,7 +27,6 @@ def warnings(configuration: Configuration, now: float) -> list[str]:
     return [
         *_short_names(configuration),
         *risks(configuration),
-        *_unbound(configuration),
         *_lax_files(configuration),
         *_dates(certificates, now),
     ]
@@ -68,26 +64,6 @@ def _short_names(configuration: Configuration) -> Iterator[str]:
                 " mail from a client that uses such a name in EHLO (504); write the name that this"
                 ' machine has in the DNS, for example "relay.example.com"'
             )
-
-
-def _unbound(configuration: Configuration) -> Iterator[str]:
-    """Find who may send as anybody."""
-    for number, client in enumerate(configuration.clients, 1):
-        if client.senders is None:
-            yield (
-                f"[[client]] number {number}, senders: not set, so these clients may use every"
-                ' sender; write the masks of theirs, or ["*", "<>"] if they are to'
-            )
-    users = configuration.master_relay.users
-    free = [name for name in users.hashes if name not in users.senders] if users else []
-    if users and free:
-        more = len(free) - _MOST_NAMES
-        names = ", ".join(map(shown, free[:_MOST_NAMES]))
-        names += f" and {more} more" if more > 0 else ""
-        yield (
-            f"{users.path}: {names} may use every sender; add the masks of theirs as a third"
-            " field, NAME:HASH:MASK, MASK, or :*, <> if they are to"
-        )
 
 
 def _lax_files(configuration: Configuration) -> Iterator[str]:

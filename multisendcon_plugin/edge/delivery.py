@@ -8,7 +8,6 @@ RFC 5321 section 4.4 (trace information) and 6.3 (loops), RFC 3848 (its keywords
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from email.utils import formatdate
@@ -42,8 +41,6 @@ _Way = tuple[ForwardPath, Route | None]
 #: How often a mail may come by here.  Twice is no loop: lists and forwarders send mail back to
 #: where it came from; nor is a few times, since relays behind each other may have one hostname.
 MOST_PASSES = 5
-
-_NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 
 
 @attrs.frozen
