@@ -77,3 +77,10 @@ def test_the_command_lines_of_twistd_are_right(name):
     for arguments in found:
         with pytest.raises(SystemExit, match="cannot be read: No such file"):
             ServerOptions().parseOptions(arguments.split())
+
+
+def test_the_tests_that_keep_the_promises_are_there():
+    text = (ROOT / "docs/security.rst").read_text("utf-8")
+    named = set(re.findall(r"``(test_\w+\.py)``", text))
+    assert len(named) > 30
+    assert {name for name in named if not (ROOT / "tests" / name).is_file()} == set()
