@@ -6,9 +6,30 @@ values.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import attrs
 
 from .dsn import Return
+
+
+class Client(NamedTuple):
+    """Who handed a message in: for the log, and for whoever looks into abuse.
+
+    :param address: of IP; ``"local"``: it came by a local socket.
+    :param user: who had logged in; ``""``: nobody.
+    :param helo: what the client called itself.
+    :param tls: version and cipher; ``""``: in clear text.
+    """
+
+    address: str
+    user: str
+    helo: str
+    tls: str
+
+    def __str__(self) -> str:
+        user = f", user {self.user}" if self.user else ""
+        return f"client {self.address}{user}, {self.tls or 'no TLS'}, HELO {self.helo}"
 
 
 @attrs.frozen(kw_only=True)
@@ -31,3 +52,5 @@ class Envelope:
     """How much of the mail a report on its failure is to bring back (``RET``)."""
     envelope_id: str = ""
     """The client's own name for this mail (``ENVID``), in xtext as it was written."""
+    client: Client | None = None
+    """``None``: an application has handed it in, or we have."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -177,6 +177,26 @@ def first_address(block: bytes) -> str:
             first = next(mailboxes(block, field.value_start, field.end), None)
             return first.address if first else ""
     return ""
+
+
+def authors(block: bytes) -> Iterator[str]:
+    """Iterate over the addresses in every ``From:``.
+
+    ``""`` stands for what some reader may show as one although it is none of these: a second
+    address beside the one that counts (``<a@x> <b@x>``), a route, text without an address.
+    """
+    for field in fields(block):
+        if field.name != "from":
+            continue
+        found = [box.address for box in mailboxes(block, field.value_start, field.end)]
+        yield from found
+        signs = sum(
+            block.count(b"@", token.start, token.end)
+            for token in tokens(block, field.value_start, field.end)
+            if token.kind in {"@", "<"}
+        )
+        if signs != len(found) or not (found or block[field.value_start : field.end].isspace()):
+            yield ""
 
 
 def is_private(block: bytes) -> bool:

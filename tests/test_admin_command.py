@@ -97,9 +97,10 @@ def test_check_warns_of_what_should_not_stay_so(tmp_path, capsys):
         "relay.pem: readable by everyone on this machine",
         "users: readable by everyone on this machine",
         "relay.pem: the certificate expired on",
+        'users: "joe" may use every sender',
     ):
         assert f"{tmp_path}/{warning}" in captured.err
-    assert captured.err.count("warning: ") == 3
+    assert captured.err.count("warning: ") == 4
 
 
 def test_check_warns_of_a_name_that_servers_do_not_take(config, tmp_path, capsys):

@@ -209,10 +209,14 @@ class ClientLogins(LiveRelayTestCase):
                 assert client.docmd("STARTTLS")[0] == 503
                 client.login("joe", "secret")
                 client.sendmail(SENDER, [RECIPIENT], CONTENT)
-                return client.sock.version()
+                return client.sock.version(), client.sock.cipher()[0]
 
-        assert await self.talk(conversation) in ("TLSv1.2", "TLSv1.3")
+        version, cipher = await self.talk(conversation)
+        assert version in ("TLSv1.2", "TLSv1.3")
         assert b" with ESMTPSA id " in await self.trace()
+        [accepted] = self.log.having(": accepted from")
+        client = f"client 127.0.0.1, user joe, {version} {cipher}, HELO client.example"
+        assert f": accepted from <{SENDER}> ({client}), " in accepted
 
     async def test_implicit_tls_without_its_files_is_told(self):
         with pytest.raises(ListenError, match=r"cannot listen on ssl:.*No such file"):

@@ -36,7 +36,7 @@ def folder(tmp_path):
     (tmp_path / "relay.pem").write_bytes(CERTIFICATE + KEY)
     (tmp_path / "cert.pem").write_bytes(CERTIFICATE)
     (tmp_path / "key.pem").write_bytes(KEY)
-    (tmp_path / "users").write_text(f"joe:{HASH}\n")
+    (tmp_path / "users").write_text(f"joe:{HASH}:joe@x.example\n")
     for path in tmp_path.iterdir():
         path.chmod(0o640)
     return tmp_path
@@ -186,6 +186,37 @@ def test_users_are_read_by_name(folder):
     assert HASH not in repr(users)
 
 
+def test_users_may_be_bound_to_senders(folder):
+    (folder / "users").write_text(
+        f"joe:{HASH}\nAnn:{HASH}:ann@x.example, *@sales.x.example ,<>\nbob: {HASH} : *\n"
+    )
+    users = load(folder, users='"users"').master_relay.users
+    assert list(users.hashes) == ["joe", "Ann", "bob"]
+    assert {name: masks.texts for name, masks in users.senders.items()} == {
+        "Ann": ("ann@x.example", "*@sales.x.example", "<>"),
+        "bob": ("*",),
+    }
+    assert users.senders["Ann"].admits_null
+    assert not users.senders["bob"].admits_null
+
+
+@pytest.mark.parametrize(
+    ("masks", "why"),
+    [
+        ("", 'there is no mask after the last ":"; write at least one, or leave it out'),
+        (" , ", 'there is no mask after the last ":"; write at least one, or leave it out'),
+        ("joe@x.example, x.example", '"x.example" is not a mask: write "*@x.example" for'),
+        ("joe@x.example:", '"joe@x.example:" is not a mask: '),
+        ("!<>", '"<>" is not a mask: it cannot be excluded'),
+    ],
+)
+def test_masks_of_a_user_that_cannot_be_read_are_a_fault(folder, masks, why):
+    (folder / "users").write_text(f"ann:{HASH}:*\njoe:{HASH}:{masks}\n")
+    [fault] = faults(folder, users='"users"')
+    assert fault.startswith(f'users: the file "{folder}/users", line 2: {why}')
+    assert HASH not in fault
+
+
 def test_all_faults_of_the_users_are_told_by_line_without_what_may_be_a_password(folder):
     lines = [
         f"joe:{HASH}",
@@ -274,6 +305,24 @@ def warnings(folder, now=None, **keys):
 def test_nothing_to_warn_of(folder):
     assert warnings(folder) == []
     assert warnings(folder, tls_certificate='"relay.pem"', users='"users"') == []
+
+
+@pytest.mark.parametrize(
+    ("free", "shown"),
+    [
+        (["joe"], '"joe"'),
+        (["joe", "ann"], '"joe", "ann"'),
+        ([f"u{n}" for n in range(7)], '"u0", "u1", "u2", "u3", "u4" and 2 more'),
+    ],
+)
+def test_users_that_may_use_every_sender(folder, free, shown):
+    lines = [f"{name}:{HASH}" for name in free] + [f"bound:{HASH}:*"]
+    (folder / "users").write_text("\n".join(lines))
+    [warning] = warnings(folder, users='"users"')
+    assert warning == (
+        f"{folder}/users: {shown} may use every sender; list theirs in a third field,"
+        " NAME:HASH:MASK, MASK, or write *, <> there if it is meant so"
+    )
 
 
 @pytest.mark.parametrize("name", ["key.pem", "users"])

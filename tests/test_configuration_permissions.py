@@ -31,7 +31,7 @@ def folder(tmp_path):
         "relay.toml": b"",
         "cert.pem": CERTIFICATE,
         "key.pem": KEY,
-        "users": f"joe:{HASH}\n".encode(),
+        "users": f"joe:{HASH}:*, <>\n".encode(),
         "ca.pem": AUTHORITY.pem,
         "sales.password": PASSWORD.encode(),
     }

@@ -20,6 +20,7 @@ IN_WORDS = {
     ("master_relay", "hostname"): (
         "the name of this machine, by its settings and /etc/hosts; the DNS is not asked"
     ),
+    ("client", "senders"): "unset, every sender",
     ("client", "submission_help"): "as in [master_relay]",
     ("master_relay", "tls_certificate"): "unset, no STARTTLS",
     ("master_relay", "tls_key"): "unset, the key is in the file of the certificate",

@@ -82,8 +82,8 @@ def test_who_may_connect(allow, expected):
     ],
 )
 def test_clients_to_whom_no_table_applies(first, second, expected):
-    text = document("client", addresses=f'["{first}"]')
-    text += f'\n[[client]]\naddresses = ["{second}"]'
+    text = document("client", addresses=f'["{first}"]', senders='"*"')
+    text += f'\n[[client]]\naddresses = ["{second}"]\nsenders = "*"'
     assert warnings(bound(text)) == expected
 
 

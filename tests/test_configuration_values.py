@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.account import Auth, NullSender, Tls
-from multisendcon_plugin.configuration import BareLf, MinimumTls, ReportTo, Room
+from multisendcon_plugin.configuration import BareLf, HeaderFrom, MinimumTls, ReportTo, Room
 from multisendcon_plugin.configuration.faults import InvalidValueError
 from multisendcon_plugin.configuration.quantities import duration, size
 from multisendcon_plugin.failure import Meaning, own_rule
@@ -59,6 +59,20 @@ CODE = (
 )
 
 BAD = [
+    (
+        "client",
+        "max_mails_per_minute",
+        "-1",
+        ["-1 is not a count; write a number from 0 to 1000000"],
+    ),
+    (
+        "client",
+        "senders",
+        "[]",
+        ["there is no mask; write at least one, or leave the key out to match everyone"],
+    ),
+    ("master_relay", "header_from", '"sender"', ['"sender" is not known; write "any" or "match"']),
+    ("master_relay", "proxies", '"::1"', ['"::1" is not a list; write ["::1"]']),
     ("master_relay", "listen", "'tcp:2500'", ['"tcp:2500" is not a list; write ["tcp:2500"]']),
     ("master_relay", "listen", "25", ["25 is not a list; put it in [ ]"]),
     ("master_relay", "listen", "[]", ["the list is empty; it needs at least one value"]),
@@ -570,6 +584,11 @@ GOOD = [
     ("master_relay", "smtputf8", "false", False),
     ("client", "addresses", '["192.0.2.7", "2001:db8::/32"]',
      (ip_network("192.0.2.7"), ip_network("2001:db8::/32"))),
+    ("client", "senders", '["a@x.example", "<>"]', Masks.parse(["a@x.example", "<>"])),
+    ("client", "max_mails_per_minute", "0", 0),
+    ("client", "max_mails_per_minute", "30", 30),
+    ("master_relay", "max_mails_per_minute_per_user", "0", 0),
+    ("master_relay", "header_from", '"match"', HeaderFrom.MATCH),
     ("client", "bare_lf", '"fix"', BareLf.FIX),
     ("client", "bare_lf", '"refuse"', BareLf.REFUSE),
     ("client", "minimum_tls", '"1.0"', MinimumTls.TLS_1_0),

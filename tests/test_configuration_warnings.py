@@ -55,6 +55,20 @@ def test_an_account_with_a_full_name_does_not_make_up_for_the_hostname():
     ]
 
 
+@pytest.mark.parametrize(
+    ("senders", "expected"), [("", True), ('["*", "<>"]', False), ('"a@x.example"', False)]
+)
+def test_clients_that_may_use_every_sender(senders, expected):
+    text = document("client", addresses='["192.0.2.7"]', senders='"*"')
+    text += '\n[[client]]\naddresses = ["192.0.2.8"]'
+    text += f"\nsenders = {senders}" if senders else ""
+    warning = (
+        "[[client]] number 2, senders: is not set, so these clients may use every sender; list"
+        ' theirs, or write ["*", "<>"] if it is meant so'
+    )
+    assert warnings(text) == [warning] * expected
+
+
 def test_an_account_that_is_not_enabled_introduces_itself_to_nobody():
     text = document(helo_domain='"mail"', enabled="false")
     text += '\n[[account]]\nname = "B"\nserver = "b.example"\n'

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.mail.smtp import IMessage
 from zope.interface.verify import verifyObject
@@ -14,7 +14,8 @@ from zope.interface.verify import verifyObject
 from multisendcon_plugin import header
 from multisendcon_plugin.configuration import MasterRelay
 from multisendcon_plugin.edge.delivery import MOST_PASSES
-from tests.edge_clients import MAIL, Edge, account
+from multisendcon_plugin.envelope import Client, Envelope
+from tests.edge_clients import MAIL, Edge, account, offer_security
 
 LONGEST_HEADER = MasterRelay().max_header_size
 MOST_HOPS = MasterRelay().max_received
@@ -115,6 +116,56 @@ def test_trace_field_tells_the_client_s_address(peer, literal):
     edge = Edge(allow=["0.0.0.0/0", "::/0"])
     edge.client(peer=peer).send_mail()
     assert trace(edge.messages[0])["peer"] == literal
+
+
+# Who has handed it in.
+
+
+@pytest.mark.parametrize(
+    ("hello", "name"),
+    [
+        (b"EHLO client.example", "client.example"),
+        (b"HELO [192.0.2.7]", "[192.0.2.7]"),
+        # Nothing that could be taken for another part of a line.
+        (b"EHLO x, user ceo\t<a@x>\x1b[2J", "x??user?ceo??a?x??[2J"),
+        (b"EHLO " + b"a" * 300, "a" * 255),
+    ],
+)
+def test_a_message_knows_who_has_handed_it_in(hello, name):
+    edge = Edge()
+    edge.client(hello=hello).send_mail()
+    (message,) = edge.messages
+    assert message.envelope.client == Client("127.0.0.1", "", name, "")
+    assert str(message.envelope.client) == f"client 127.0.0.1, no TLS, HELO {name}"
+
+
+def test_it_knows_what_the_client_has_become_since():
+    edge = Edge(allow=["::/0"])
+    client = edge.client(peer=IPv6Address("TCP", "2001:db8::1", 1))
+    client.send_mail()
+    client.ask(b"EHLO other.example")
+    client.send_mail()
+    offer_security(client)
+    client.session.login_in_clear = True
+    client.ask(b"AUTH PLAIN AGpvZQBzZWNyZXQ=")
+    client.send_mail()
+    assert [message.envelope.client for message in edge.messages] == [
+        Client("2001:db8::1", "", "client.example", ""),
+        Client("2001:db8::1", "", "other.example", ""),
+        Client("2001:db8::1", "joe", "other.example", ""),
+    ]
+
+
+def test_a_client_of_a_local_socket_has_no_address():
+    edge = Edge()
+    edge.client(peer=UNIXAddress(None)).send_mail()
+    assert edge.messages[0].envelope.client == Client("local", "", "client.example", "")
+
+
+def test_an_application_is_no_client():
+    edge = Edge()
+    edge.factory.submit(Envelope(reverse_path="a@x.example", recipients=("b@y.example",)), MAIL)
+    assert edge.messages[0].envelope.client is None
 
 
 # Content as clients send it.

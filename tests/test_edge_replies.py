@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from multisendcon_plugin import edge as room
-from multisendcon_plugin.configuration import Users
+from multisendcon_plugin.configuration import ClientSettings, Users
 from multisendcon_plugin.edge import replies
 from multisendcon_plugin.edge.delivery import MOST_PASSES
 from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_OTHER_COMMANDS, MOST_WRONG_LOGINS
@@ -85,6 +86,11 @@ def ask_for_login():
     client = Edge().client()
     client.session.deliveryFactory = None
     return client.ask(SENDER)
+
+
+def ask_too_often():
+    own = ClientSettings(addresses=(ip_network("127.0.0.1"),), max_mails_per_minute=1)
+    return ask(SENDER, b"RSET", SENDER, clients=[own])
 
 
 def ask_unnamed():
@@ -186,6 +192,7 @@ OTHERS = [
     ("250 2.0.0", lambda: send(MAIL)),
     ("250 2.0.0", lambda: ask(*ENVELOPE, chunk(MAIL, last=True) + b"NOOP")),
     ("334", lambda: ask_secured(b"AUTH PLAIN")),
+    ("451 4.7.1", ask_too_often),
     ("501 5.1.3", lambda: ask(SENDER, b"RCPT TO:<>")),
     ("501 5.1.7", lambda: ask(b"MAIL FROM:<a")),
     ("501 5.5.4", lambda: ask(SENDER + b" SIZE=x")),

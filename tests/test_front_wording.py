@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.dsn import Notify, Return
-from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.envelope import Client, Envelope
 from multisendcon_plugin.errors import (
     ContentError,
     SpoolBrokenError,
@@ -37,6 +37,7 @@ envelopes = st.builds(
     author=st.text(),
     returns=st.none() | st.sampled_from(Return),
     envelope_id=st.text(),
+    client=st.none() | st.builds(Client, *[st.text()] * 4),
 )
 parcels = st.lists(
     st.builds(Parcel, account=st.text(), recipients=st.lists(recipients, max_size=4).map(tuple)),
@@ -88,11 +89,13 @@ values = st.recursive(
 )
 
 
-@given(values | st.lists(values, min_size=9, max_size=9))
-@example(["", [], False, False, "", "SOME", "", 0, []])
-@example(["", [], False, False, "", None, "", 0, [["Sales", [["a@x.example", "", 8, ""]]]]])
-@example(["", [], False, False, "", {}, "", 0, [[]]])
-@example(["", 5, False, False, "", None, "", 0, []])
+@given(values | st.lists(values, min_size=10, max_size=10))
+@example(["", [], False, False, "", "SOME", "", None, 0, []])
+@example(["", [], False, False, "", None, "", None, 0, [["Sales", [["a@x.example", "", 8, ""]]]]])
+@example(["", [], False, False, "", {}, "", None, 0, [[]]])
+@example(["", 5, False, False, "", None, "", None, 0, []])
+@example(["", [], False, False, "", None, "", ["192.0.2.1"], 0, []])
+@example(["", [], False, False, "", None, "", 5, 0, []])
 def test_json_that_says_something_else_raises_nothing_else(said):
     octets = json.dumps(said).encode()
     try:
@@ -100,7 +103,7 @@ def test_json_that_says_something_else_raises_nothing_else(said):
     except UNREADABLE:
         return
     assert isinstance(said, list)
-    assert len(said) == 9
+    assert len(said) == 10
 
 
 @given(st.sampled_from([SpoolError, SpoolFullError, SpoolBrokenError]), st.text())

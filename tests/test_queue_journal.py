@@ -19,6 +19,7 @@ from twisted.logger import (
 from twisted.python.log import textFromEventDict
 
 from multisendcon_plugin.attempt import Outcome, Verdict
+from multisendcon_plugin.envelope import Client
 from multisendcon_plugin.failure import Action
 from multisendcon_plugin.queue import journal
 from multisendcon_plugin.reply import Reply
@@ -55,6 +56,28 @@ def test_recipients_of_whom_the_same_is_said_share_a_line():
     assert len(lines) == 1050 / 50
     assert [each for line in lines for each in re.findall("<(.*?)>", line)] == list(MANY)
     assert all("> delivered by account A: 250 " in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("client", "shown"),
+    [
+        (None, ""),
+        (Client("local", "", "x", ""), " (client local, no TLS, HELO x)"),
+        (
+            Client("192.0.2.7", "joe", "scanner", "TLSv1.3 X"),
+            " (client 192.0.2.7, user joe, TLSv1.3 X, HELO scanner)",
+        ),
+    ],
+)
+def test_who_has_handed_a_message_in_is_told(client, shown):
+    made = delivery(1)
+    envelope = attrs.evolve(made.message.envelope, client=client)
+    made = attrs.evolve(made, message=attrs.evolve(made.message, envelope=envelope))
+    with capturedLogs() as events:
+        journal.accepted((made,))
+    (event,) = events
+    assert f": accepted from <{envelope.reverse_path}>{shown}, " in event["text"]
+    assert event["client"] == (client and client._asdict())
 
 
 def test_what_came_of_each_is_said():

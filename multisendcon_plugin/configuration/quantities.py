@@ -40,13 +40,13 @@ def flag(value: object) -> bool:
     return value
 
 
-def _whole(what: str, highest: int) -> Callable[[object], int]:
+def _whole(what: str, highest: int, lowest: int = 1) -> Callable[[object], int]:
     def convert(value: object) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= highest:
+        if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
             return value
         quotes = ", without quotes" if isinstance(value, str) else ""
         raise InvalidValueError(
-            f"{shown(value)} is not {what}; write a number from 1 to {highest}{quotes}"
+            f"{shown(value)} is not {what}; write a number from {lowest} to {highest}{quotes}"
         )
 
     return convert
@@ -54,6 +54,8 @@ def _whole(what: str, highest: int) -> Callable[[object], int]:
 
 port = _whole("a port", 65535)
 count = _whole("a count", 1_000_000)
+#: 0 has a meaning of its own.
+count_or_zero = _whole("a count", 1_000_000, lowest=0)
 
 
 def duration(value: object) -> float:

@@ -10,8 +10,11 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from ..account import Account, Tls
 from .faults import shown
+from .users import Users
 from .values import Configuration, Network
 
+#: Users that one warning names.
+_MOST_NAMES = 5
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -25,12 +28,20 @@ def risks(configuration: Configuration) -> Iterator[str]:
             " (users_from_anywhere)"
         )
     yield from _idle_networks("[master_relay], allow", relay.allow)
+    yield from _idle_networks("[master_relay], proxies", relay.proxies)
     earlier: list[Network] = []
     for number, client in enumerate(configuration.clients, 1):
         where = f"[[client]] number {number}, addresses"
         yield from _idle_networks(where, client.addresses)
         yield from _taken_networks(where, client.addresses, earlier)
         earlier += client.addresses
+        if client.senders is None:
+            yield (
+                f"[[client]] number {number}, senders: is not set, so these clients may use every"
+                ' sender; list theirs, or write ["*", "<>"] if it is meant so'
+            )
+    if relay.users:
+        yield from _unbound(relay.users)
     for account in configuration.accounts:
         if account.enabled:
             where = f"[[account]] {shown(account.name)}"
@@ -43,6 +54,19 @@ def risks(configuration: Configuration) -> Iterator[str]:
                 )
     if configuration.ndr.account:
         yield from _open_talk("[ndr]", configuration.ndr.account)
+
+
+def _unbound(users: Users) -> Iterator[str]:
+    """Find the users who may send as anybody."""
+    free = [name for name in users.hashes if name not in users.senders]
+    if free:
+        more = len(free) - _MOST_NAMES
+        names = ", ".join(map(shown, free[:_MOST_NAMES]))
+        names += f" and {more} more" if more > 0 else ""
+        yield (
+            f"{users.path}: {names} may use every sender; list theirs in a third field,"
+            " NAME:HASH:MASK, MASK, or write *, <> there if it is meant so"
+        )
 
 
 def _everyone(networks: Iterable[Network]) -> bool:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 import attrs
 
 from ..account import Account
+from ..masks import Masks
 from .users import Users
 
 MINUTE = 60.0
@@ -21,6 +22,13 @@ MIB = 1024 * KIB
 
 #: An address or a network, of IPv4 or IPv6.
 Network = IPv4Network | IPv6Network
+
+
+class HeaderFrom(enum.Enum):
+    """Whose addresses may be in ``From:``, where senders are bound."""
+
+    ANY = "any"
+    MATCH = "match"
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +42,8 @@ class MasterRelay:
     :param tls_key: a file; ``None``: the key is in the certificate's file.
     :param users: who may log in; ``None``: nobody.
     :param users_from_anywhere: who logs in need not be in `allow`.
+    :param header_from: for clients and users that may use certain senders only.
+    :param max_mails_per_minute_per_user: 0: no limit.
     :param max_errors: of one session.
     :param max_command_line: octets.
     :param transaction_timeout: from MAIL to the end of the content.
@@ -52,6 +62,8 @@ class MasterRelay:
     tls_key: str | None = None
     users: Users | None = None
     users_from_anywhere: bool = False
+    header_from: HeaderFrom = HeaderFrom.ANY
+    max_mails_per_minute_per_user: int = 0
     max_message_size: int = 50 * MIB
     max_recipients: int = 1000
     max_connections: int = 500
@@ -85,12 +97,16 @@ class MinimumTls(enum.Enum):
 class ClientSettings:
     """``[[client]]``: what differs for some clients.
 
+    :param senders: the ones that they may use; ``None``: every sender.
+    :param max_mails_per_minute: from one address; 0: no limit.
     :param starttls: it is offered, where there is a certificate.
     :param success_reports: what they want to be told of success is obeyed without a login.
     :param tolerant: commands need not be quite those of the RFCs.
     """
 
     addresses: tuple[Network, ...]
+    senders: Masks | None = None
+    max_mails_per_minute: int = 0
     bare_lf: BareLf = BareLf.REFUSE
     minimum_tls: MinimumTls = MinimumTls.TLS_1_2
     starttls: bool = True

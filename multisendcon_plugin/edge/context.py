@@ -14,6 +14,7 @@ from ..escaping import escaped
 _LONGEST_SHOWN = 200
 _MOST_RECIPIENTS = 3
 
+_NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 _MECHANISM = re.compile(rb"(?:[A-Z0-9_-]{1,20}|[a-z0-9_-]{1,20})(?![^ ])")
 
 
@@ -21,6 +22,11 @@ def shown(octets: bytes) -> str:
     """Return what a client says as a line of the log shows it."""
     text = escaped(octets[:_LONGEST_SHOWN].decode("utf-8", "backslashreplace"))
     return text + "..." if len(octets) > _LONGEST_SHOWN else text
+
+
+def name_shown(helo: bytes) -> bytes:
+    """Return what a client calls itself, with nothing in it that no name has."""
+    return _NOT_IN_A_NAME.sub(b"?", helo[:255])
 
 
 def command_shown(line: bytes, known: Collection[bytes], *, may_be_secret: bool) -> str:

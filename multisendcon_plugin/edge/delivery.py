@@ -8,7 +8,6 @@ RFC 5321 section 4.4 (trace information) and 6.3 (loops), RFC 3848 (its keywords
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from email.utils import formatdate
@@ -24,15 +23,17 @@ from .. import header
 from ..address import parse_mailbox
 from ..completion import complete
 from ..dsn import Notify
-from ..envelope import Envelope
+from ..envelope import Client, Envelope
 from ..errors import AddressError
 from ..interfaces import IAccountRegistry, IIntake
 from ..message import Recipient, parcels, queue_id
 from ..registry import Route
 from ..reply import Reply, ReplyError
 from . import replies
+from .context import name_shown
 from .limits import Limits
 from .parameters import ForwardPath, ReversePath
+from .rights import Rate, Rights
 
 #: A recipient, and the account that takes it, as far as that is known before the header.
 _Way = tuple[ForwardPath, Route | None]
@@ -40,8 +41,6 @@ _Way = tuple[ForwardPath, Route | None]
 #: How often a mail may come by here.  Twice is no loop: lists and forwarders send mail back to
 #: where it came from; nor is a few times, since relays behind each other may have one hostname.
 MOST_PASSES = 5
-
-_NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 
 
 @attrs.frozen
@@ -52,6 +51,7 @@ class TransactionPolicy:
     :param wall: the clock; seconds since the epoch.
     :param completes: header fields that a mail lacks are added, and blind copies hidden.
     :param success_reports: whoever hands mail in may have success reported to the sender.
+    :param rights: of the client or user; ``None``: all.
     """
 
     registry: IAccountRegistry
@@ -61,6 +61,7 @@ class TransactionPolicy:
     limits: Limits
     completes: bool = False
     success_reports: bool = False
+    rights: Rights | None = None
 
     def date(self) -> str:
         """Return what time it is, for a header."""
@@ -78,23 +79,36 @@ class MessageDeliveryFactory:
     """Makes the delivery hooks of one session.
 
     :param protocol: tells how the session speaks now, as a keyword of RFC 3848.
+    :param client: tells who it is with.
     """
 
     policy: TransactionPolicy
     protocol: Callable[[], str]
+    client: Callable[[], Client]
+
+    def for_user(self, rights: Rights | None) -> MessageDeliveryFactory:
+        """Return the same for a user who has logged in."""
+        policy = attrs.evolve(self.policy, rights=rights, success_reports=True)
+        return attrs.evolve(self, policy=policy)
 
     def getMessageDelivery(self) -> MessageDelivery:
         """Return the hook for the next transaction."""
-        return MessageDelivery(self.policy, self.protocol)
+        return MessageDelivery(self.policy, self.protocol, self.client)
 
 
 @implementer(IMessageDelivery)
 class MessageDelivery:
     """One transaction: its sender, and its recipients with their accounts."""
 
-    def __init__(self, policy: TransactionPolicy, protocol: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        policy: TransactionPolicy,
+        protocol: Callable[[], str],
+        client: Callable[[], Client | None],
+    ) -> None:
         self._policy = policy
         self._protocol = protocol
+        self._client = client
         self._origin = ReversePath(address="")
         self._routes: dict[str, _Way] = {}
         self._message: IncomingMessage | None = None
@@ -102,10 +116,17 @@ class MessageDelivery:
     def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> ReversePath:
         """Take the sender; whether an account takes its mail depends on the recipient too.
 
-        :raise ReplyError: the spool is full; a client need not send all its content first.
+        :raise ReplyError: the client may not use it, or has sent too many mails; or the spool is
+            full: a client need not send all its content first.
         """
         if helo is not None and self._policy.intake.full:
             raise ReplyError(replies.SPOOL_FULL)
+        rights = self._policy.rights
+        if rights is not None:
+            if not rights.admits(origin.address):
+                raise ReplyError(_not_permitted(550, rights, f"<{_shown(origin.address)}>"))
+            if (rate := rights.count_mail()) is not None:
+                raise ReplyError(_too_many(rate))
         self._origin = origin
         return origin
 
@@ -125,7 +146,9 @@ class MessageDelivery:
 
     def _the_message(self) -> IncomingMessage:
         if self._message is None:
-            self._message = IncomingMessage(self._policy, self._origin, self._routes)
+            self._message = IncomingMessage(
+                self._policy, self._origin, self._routes, self._client()
+            )
         return self._message
 
     def receivedHeader(
@@ -142,7 +165,7 @@ class MessageDelivery:
         if helo is not None:
             name, peer = helo
             literal = b"IPv6:" + peer if b":" in peer else peer
-            way = b"from %s ([%s])\r\n\t" % (_NOT_IN_A_NAME.sub(b"?", name[:255]), literal)
+            way = b"from %s ([%s])\r\n\t" % (name_shown(name), literal)
         protocol = self._protocol()
         return b"Received: %sby %s%s id %s;\r\n\t%s" % (
             way,
@@ -158,9 +181,14 @@ class IncomingMessage:
     """The content of a transaction on its way into a draft, our trace field on top."""
 
     def __init__(
-        self, policy: TransactionPolicy, origin: ReversePath, routes: dict[str, _Way]
+        self,
+        policy: TransactionPolicy,
+        origin: ReversePath,
+        routes: dict[str, _Way],
+        client: Client | None,
     ) -> None:
         self._policy = policy
+        self._client = client
         self._origin = origin
         self._routes = routes
         self._draft = policy.intake.draft()
@@ -181,7 +209,8 @@ class IncomingMessage:
     def chunkReceived(self, chunk: bytes) -> Deferred[None] | None:
         """Take content in wire form; the header block is kept together.
 
-        :raise ReplyError: the header is too large, or the mail has come round in a loop.
+        :raise ReplyError: the header is too large, the mail has come round in a loop, or the client
+            may not be its author.
         """
         if self._header is not None:
             return self._draft.write(chunk)
@@ -213,6 +242,13 @@ class IncomingMessage:
             raise ReplyError(replies.LOOP_HERE)
         if header.addresses_exceed(block):
             raise ReplyError(replies.TOO_MANY_AUTHORS)
+        rights = self._policy.rights
+        rest = start[end:]
+        if rights is not None and rights.bind_authors:
+            _check_authors(block, rights)
+            if rest and not rest.startswith(b"\r\n"):
+                # Some readers go on behind a line that is no field, to another "From:".
+                rest = b"\r\n" + rest
         if self._policy.completes:
             # Unique beyond the life of a spool; the name is for those who search in logs.
             message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._policy.hostname}>"
@@ -223,7 +259,7 @@ class IncomingMessage:
                 message_id=message_id,
             )
         self._header = block
-        return self._draft.write(block + start[end:])
+        return self._draft.write(block + rest)
 
     def eomReceived(self) -> Deferred[str]:
         """Commit the message; the answer is its name.
@@ -247,6 +283,7 @@ class IncomingMessage:
             author=author,
             returns=origin.returns,
             envelope_id=origin.envelope_id,
+            client=self._client,
         )
         committed = self._policy.intake.commit(
             self._draft,
@@ -296,6 +333,22 @@ class IncomingMessage:
 def _no_account(sender: str, recipient: str) -> Reply:
     who = f"from <{_shown(sender)}> to <{_shown(recipient)}>"
     return Reply(550, "5.7.1", f"no account is configured for mail {who}")
+
+
+def _check_authors(block: bytes, rights: Rights) -> None:
+    for author in header.authors(block):
+        if not author:
+            raise ReplyError(_not_permitted(554, rights, "what From: has beside its addresses"))
+        if not rights.admits(author):
+            raise ReplyError(_not_permitted(554, rights, f"From: <{_shown(author)}>"))
+
+
+def _not_permitted(code: int, rights: Rights, what: str) -> Reply:
+    return Reply(code, "5.7.1", f"{_shown(rights.who)} may not send as {what}")
+
+
+def _too_many(rate: Rate) -> Reply:
+    return Reply(451, "4.7.1", f"{rate.key} ({rate.most}) reached, try again in a minute")
 
 
 def _shown(address: str) -> str:

@@ -29,6 +29,7 @@ from .limits import Limits
 from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .refusal import Refusals
+from .rights import RightsRegistry
 from .submission import submit
 from .tls import ServerTLS
 from .tolerance import Tolerance
@@ -69,6 +70,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._policy = TransactionPolicy(
             registry, intake, settings.hostname, wall, self._limits, settings.submission_help
         )
+        self._rights = RightsRegistry(settings, clients, clock.seconds)
         self._clock = clock
         self._tls: ServerTLS | None = None
         if settings.tls_certificate:
@@ -122,15 +124,20 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
             policy = attrs.evolve(
-                policy, completes=own.submission_help, success_reports=own.success_reports
+                policy,
+                completes=own.submission_help,
+                success_reports=own.success_reports,
+                rights=self._rights.of_client(host, own),
             )
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
+        deliveries = MessageDeliveryFactory(policy, session.keyword, session.client)
         if allowed:
-            session.deliveryFactory = MessageDeliveryFactory(policy, session.keyword)
+            session.deliveryFactory = deliveries
         if checker:
-            users = attrs.evolve(policy, success_reports=True)
-            deliveries = MessageDeliveryFactory(users, session.keyword)
-            session.portal = portal(checker.at(place), deliveries)
+            session.portal = portal(
+                checker.at(place),
+                lambda user: deliveries.for_user(self._rights.of_user(user, policy.rights)),
+            )
         if not allowed:
             self._strangers += 1
             session.ended.addCallback(self._stranger_gone)

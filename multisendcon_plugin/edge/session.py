@@ -16,11 +16,13 @@ from twisted.internet.protocol import connectionDone
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.python.failure import Failure
 
+from ..envelope import Client
 from ..reply import Reply, ReplyError
 from . import replies
 from .authentication import Authentication
-from .context import command_shown, shown
+from .context import command_shown, name_shown, shown
 from .order import WRONG_ORDER, State
+from .tls import spoken
 from .wire import ESMTPWire
 
 _COMMANDS = {
@@ -74,6 +76,8 @@ class ESMTPSession(ESMTPWire):
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
         self._helo: tuple[bytes, bytes] | None = None
+        self._user = ""
+        self._client: Client | None = None
         self._authentication: Authentication | None = None
         self.esmtp = False
         self._login_begun = False
@@ -167,7 +171,20 @@ class ESMTPSession(ESMTPWire):
             raise ReplyError(replies.ARGUMENT_MISSING)
         self.forget_transaction()
         self._helo = (name, self.peer.encode())
+        self._client = None
         self.esmtp = esmtp
+
+    def client(self) -> Client:
+        """Return who the session is with now."""
+        if self._client is None:
+            name = self._helo[0] if self._helo else b""
+            self._client = Client(
+                address=self.peer,
+                user=self._user,
+                helo=name_shown(name).decode(),
+                tls=spoken(self.transport),
+            )
+        return self._client
 
     def extension_lines(self) -> list[str]:
         """Return what EHLO advertises, in the words of its reply."""
@@ -251,6 +268,7 @@ class ESMTPSession(ESMTPWire):
         # Nothing that was said in the clear holds any longer (RFC 3207 section 4.2).
         self.forget_transaction()
         self._helo = self.tolerance.greeting(self.peer) if self.tolerance else None
+        self._client = None
         self.start_tls()
 
     def ext_AUTH(self, rest: bytes) -> None:
@@ -290,6 +308,8 @@ class ESMTPSession(ESMTPWire):
     def _logged_in(self, user: str) -> None:
         self.log.info("{peer} logged in as {user}", peer=self.peer, user=user, security=True)
         self._no_stranger_now()
+        self._user = user
+        self._client = None
         self.say(replies.AUTHENTICATED)
 
     def _no_stranger_now(self) -> None:

@@ -167,6 +167,14 @@ def has_said_hello(transport: Any) -> bool:
     return not isinstance(handle, SSL.Connection) or handle.client_random() is not None
 
 
+def spoken(transport: Any) -> str:
+    """Return version and cipher of the TLS that is spoken; ``""``: none."""
+    handle = transport.getHandle() if ISystemHandle.providedBy(transport) else None
+    if not isinstance(handle, SSL.Connection):
+        return ""
+    return f"{handle.get_protocol_version_name()} {handle.get_cipher_name()}"
+
+
 def fault_of_handshake(error: Any, minimum: MinimumTls) -> str:
     """Say why a handshake has failed.
 

@@ -93,7 +93,7 @@ class UserChecker:
         if self._waiting >= MOST_WAITING:
             raise ReplyError(replies.TOO_MANY_LOGINS_AT_ONCE)
         begun = self._clock.seconds()
-        known = self._hashes.get(user_key(name.decode("utf-8", "replace")))
+        known = self._hashes.get(user_key(_decoded(name)))
         self._waiting += 1
         try:
             right = await self._turns.run(
@@ -110,6 +110,10 @@ class UserChecker:
         raise UnauthorizedLogin
 
 
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
 def _work(password: PasswordHash) -> int:
     return password.parallelism * password.block_size << password.cost
 
@@ -124,10 +128,12 @@ class _Line:
     )
 
 
-def portal(checker: ICredentialsChecker, deliveries: IMessageDeliveryFactory) -> Portal:
+def portal(
+    checker: ICredentialsChecker, deliveries: Callable[[str], IMessageDeliveryFactory]
+) -> Portal:
     """Return what a session asks for a login.
 
-    :param deliveries: the delivery hook that it gets then.
+    :param deliveries: returns the delivery hook that a user gets then.
     """
     return Portal(_Realm(deliveries), [checker])
 
@@ -151,9 +157,10 @@ class _CheckerAt:
 @implementer(IRealm)
 @attrs.frozen
 class _Realm:
-    """Every user may do the same."""
+    """Gives each user the delivery hook with their rights."""
 
-    deliveries: IMessageDeliveryFactory
+    deliveries: Callable[[str], IMessageDeliveryFactory]
 
     def requestAvatar(self, avatarId: Any, mind: object, *interfaces: object) -> Any:  # noqa: ARG002
-        return IMessageDeliveryFactory, self.deliveries, lambda: None
+        deliveries = self.deliveries(_decoded(avatarId))
+        return IMessageDeliveryFactory, deliveries, lambda: None

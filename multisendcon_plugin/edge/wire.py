@@ -119,7 +119,7 @@ class ESMTPWire(smtp.ESMTP):
         raise NotImplementedError
 
     def refused(self, reply: Reply) -> None:
-        """A command or a mail is refused for good; nothing need be done."""
+        """A command or a mail is refused for good, or by a limit; nothing need be done."""
 
     def ended_early(self, why: str) -> None:
         """The session has failed, or we end it; nothing need be done."""
@@ -373,7 +373,7 @@ class ESMTPWire(smtp.ESMTP):
 
     def _refuse(self, reply: Reply) -> None:
         self.say(reply)
-        if reply.permanent:
+        if reply.permanent or reply.enhanced == "4.7.1":
             self.refused(reply)
         if self.is_error(reply):
             self._errors += 1

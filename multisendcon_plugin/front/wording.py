@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from ..dsn import Return
-from ..envelope import Envelope
+from ..envelope import Client, Envelope
 from ..errors import SpoolBrokenError, SpoolError, SpoolFullError
 from ..message import Parcel
 from ..plain import plain, recipient_of
@@ -33,6 +33,7 @@ def commit_octets(
             envelope.author,
             envelope.returns and envelope.returns.value,
             envelope.envelope_id,
+            envelope.client,
             header_size,
             [(parcel.account, [plain(each) for each in parcel.recipients]) for parcel in parcels],
         )
@@ -49,7 +50,7 @@ def read_commit(octets: bytes) -> tuple[Envelope, int, tuple[Parcel, ...], bytes
     reverse_path, recipients, eight_bit, utf8, author, returns, envelope_id, *more = json.loads(
         octets[_SIZE:end]
     )
-    header_size, parcels = more
+    client, header_size, parcels = more
     envelope = Envelope(
         reverse_path=reverse_path,
         recipients=tuple(recipients),
@@ -58,6 +59,7 @@ def read_commit(octets: bytes) -> tuple[Envelope, int, tuple[Parcel, ...], bytes
         author=author,
         returns=None if returns is None else Return(returns),
         envelope_id=envelope_id,
+        client=client and Client(*client),
     )
     return envelope, header_size, tuple(_parcel(*each) for each in parcels), octets[end:]
 

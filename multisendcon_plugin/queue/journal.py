@@ -44,11 +44,15 @@ def accepted(deliveries: tuple[Delivery, ...]) -> None:
     """A message is ours."""
     message = deliveries[0].message
     sender, routes = message.envelope.reverse_path, Routes(deliveries)
+    client = message.envelope.client
+    by = f" ({client})" if client else ""
     for some in in_lines(list(routes)):
         _tell(
-            f"{message.id}: accepted from <{sender}>, {message.size} bytes, for {', '.join(some)}",
+            f"{message.id}: accepted from <{sender}>{by}, {message.size} bytes, for"
+            f" {', '.join(some)}",
             id=message.id,
             sender=sender,
+            client=client._asdict() if client else None,
             size=message.size,
             routes=routes,
         )

@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from ..dsn import Return
-from ..envelope import Envelope
+from ..envelope import Client, Envelope
 from ..message import FIRST_TURN, Delivery, Message, Turn
 from ..plain import LENGTH, plain, plain_untold, recipient_of, untold_of
 from ..settle import Settlement
@@ -143,7 +143,7 @@ def _add_piece(connection: Connection, key: int, data: bytes) -> None:
 def _add_deliveries(connection: Connection, deliveries: tuple[Delivery, ...]) -> None:
     connection.executemany(
         "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(each.number, *_state(each), *_facts(each.message)) for each in deliveries],
     )
 
@@ -211,6 +211,7 @@ def _facts(message: Message) -> tuple[Any, ...]:
         envelope.author,
         json.dumps(envelope.recipients),
         message.dots,
+        envelope.client and json.dumps(envelope.client),
     )
 
 
@@ -237,7 +238,7 @@ def _delivery(row: Sequence[Any]) -> Delivery:
 
 def _message(number: int, facts: Sequence[Any]) -> Message:
     size, header_size, arrived, reverse_path, eight_bit, utf8, returns, *more = facts
-    envelope_id, author, recipients, dots = more
+    envelope_id, author, recipients, dots, client = more
     return Message(
         number=number,
         envelope=Envelope(
@@ -248,6 +249,7 @@ def _message(number: int, facts: Sequence[Any]) -> Message:
             returns=None if returns is None else Return(returns),
             envelope_id=envelope_id,
             author=author,
+            client=client and Client(*json.loads(client)),
         ),
         size=size,
         header_size=header_size,

@@ -45,7 +45,8 @@ CREATE TABLE delivery (
     envelope_id TEXT NOT NULL,      -- ENVID
     author TEXT NOT NULL,           -- the address in From:, if reverse_path is the null one
     envelope TEXT NOT NULL,         -- all forward-paths, a JSON list
-    dots INTEGER NOT NULL           -- octets of size that SMTP added (RFC 5321, 4.5.2)
+    dots INTEGER NOT NULL,          -- octets of size that SMTP added (RFC 5321, 4.5.2)
+    client TEXT                     -- who handed it in: a JSON list of [address, user, helo, tls]
 );
 
 -- The order of a lane; the id follows by itself.

@@ -65,4 +65,7 @@ UPGRADES = {
     4: """
         ALTER TABLE delivery ADD COLUMN dots INTEGER NOT NULL DEFAULT 0;
     """,
+    5: """
+        ALTER TABLE delivery ADD COLUMN client TEXT;
+    """,
 }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin.dsn import Notify, Return
-from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.envelope import Client, Envelope
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError, SpoolFullError
 from multisendcon_plugin.fullness import FULL_FOR
 from multisendcon_plugin.interfaces import IDraft, IIntake
@@ -40,6 +40,7 @@ ENVELOPE = Envelope(
     author="Büro@example.com",
     returns=Return.HEADER,
     envelope_id="QQ+3D1",
+    client=Client("192.0.2.7", "Jörg", "client.example", "TLSv1.3 X"),
 )
 PARCELS = (
     Parcel(

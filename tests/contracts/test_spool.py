@@ -13,7 +13,7 @@ from twisted.internet.defer import maybeDeferred
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin.dsn import Notify, Return
-from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.envelope import Client, Envelope
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
 from multisendcon_plugin.interfaces import IContent, IDraft, ISpool
 from multisendcon_plugin.message import NewMessage, Parcel, Recipient, Untold
@@ -132,6 +132,7 @@ def test_everything_that_is_known_of_a_message_comes_back(store):
         returns=Return.HEADER,
         envelope_id="QQ+3D1",
         author="Büro@example.com",
+        client=Client("192.0.2.7", "Jörg, of x", "client.example", "TLSv1.3 X"),
     )
     asking = Recipient(
         address="c@x.example", reason="test", notify=Notify.NEVER, original="utf-8;Ü@x.example"

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from twisted.internet.defer import maybeDeferred
 
 from multisendcon_plugin.dsn import Notify, Return
-from multisendcon_plugin.envelope import Envelope
+from multisendcon_plugin.envelope import Client, Envelope
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.message import FIRST_TURN, NewMessage, Parcel, Recipient
 from multisendcon_plugin.settle import Settlement
@@ -54,6 +54,7 @@ envelopes = st.builds(
     returns=st.sampled_from([None, *Return]),
     envelope_id=st.sampled_from(["", "Q+2B"]),
     author=st.sampled_from(["", "a@x"]),
+    client=st.sampled_from([None, Client("::1", "ü", "", "")]),
 )
 contents = st.builds(
     lambda size, octet: bytes([octet]) * size,
