@@ -8,15 +8,15 @@ one address wait for each other, so that nobody's guesses keep others from their
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Hashable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import attrs
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredSemaphore, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.mail.interfaces import IMessageDeliveryFactory
@@ -27,6 +27,8 @@ from ..password import SALT_SIZE, PasswordHash
 from ..reply import ReplyError
 from . import replies
 from .guesses import Guesses
+
+T = TypeVar("T")
 
 #: Runs a function in another thread.
 InThread = Callable[..., Deferred[Any]]
@@ -64,25 +66,28 @@ class UserChecker:
         """Return what checks the logins of sessions from one place."""
         return _CheckerAt(self, place)
 
-    async def check(self, name: bytes, password: bytes, place: Hashable) -> bytes:
+    def check(self, name: bytes, password: bytes, place: Hashable) -> Deferred[bytes]:
         """Return the name of the user who is now logged in.
 
+        Fails with `UnauthorizedLogin`, or with `ReplyError` when there are too many logins.
+
         :param place: whence the login comes.
-        :raise UnauthorizedLogin: there is no such user, or the password is another one.
-        :raise ReplyError: there are too many logins.
         """
         line = self._lines[place]
         if line.logins >= MOST_WAITING_FROM_ONE_ADDRESS:
-            raise ReplyError(replies.TOO_MANY_LOGINS_AT_ONCE)
+            return fail(ReplyError(replies.TOO_MANY_LOGINS_AT_ONCE))
         line.logins += 1
-        await line.turns.acquire()
-        try:
-            return await self._check_in_turn(name, password, place)
-        finally:
-            line.turns.release()
-            line.logins -= 1
-            if not line.logins:
-                del self._lines[place]
+        # Not awaited: a login that is collected with its relay must not wake up the next one.
+        checked = line.turns.run(
+            lambda: Deferred.fromCoroutine(self._check_in_turn(name, password, place))
+        )
+        return checked.addBoth(self._ended, place)
+
+    def _ended(self, result: T, place: Hashable) -> T:
+        self._lines[place].logins -= 1
+        if not self._lines[place].logins:
+            del self._lines[place]
+        return result
 
     async def _check_in_turn(self, name: bytes, password: bytes, place: Hashable) -> bytes:
         if self._waiting >= MOST_WAITING:
@@ -143,10 +148,10 @@ class _CheckerAt:
     credentialInterfaces = (IUsernamePassword,)
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
-        coroutine: Coroutine[Any, Any, bytes] = self.checker.check(
+        login: Deferred[Any] = self.checker.check(
             credentials.username, credentials.password, self.place
         )
-        return Deferred.fromCoroutine(coroutine)
+        return login
 
 
 @implementer(IRealm)
