@@ -293,6 +293,15 @@ def test_an_exchange_of_a_login_that_is_begun_over_and_over_is_limited():
     assert replies[-1] == TOO_MANY_COMMANDS
 
 
+def test_a_client_may_reset_what_was_put_off_and_try_again():
+    """As smtplib does, with a spool that is full."""
+    client = Edge().client()
+    client.ask(*[b"MAIL FROM:<a@x.example>", b"RSET"] * (2 * MOST_OTHER_COMMANDS))
+    assert client.send_mail()[0].startswith("250 2.0.0 queued")
+    client.ask(b"MAIL FROM:<a@x.example>", *[b"RSET"] * (MOST_OTHER_COMMANDS + 2))
+    assert client.closed
+
+
 def test_commands_of_a_mail_are_not_limited_and_its_end_forgives_others():
     edge = Edge(account(recipients=["!*@no.example"]), max_recipients=5000)
     client = edge.client()

@@ -84,6 +84,7 @@ class ESMTPSession(ESMTPWire):
         self._wrong_logins = 0
         self._errors_as_stranger = 0
         self._other_commands = 0
+        self._mail_tried = False
         self._login_by: IDelayedCall | None = None
 
     # What the mail transactions have to offer to the session.
@@ -134,7 +135,12 @@ class ESMTPSession(ESMTPWire):
         method = _COMMANDS.get(verb)
         if method is None:
             raise ReplyError(replies.UNKNOWN_COMMAND)
-        if verb not in _OF_MAILS:
+        if verb in _OF_MAILS:
+            self._mail_tried = True
+        elif verb == b"RSET" and self._mail_tried:
+            # Clients say it after a mail that was put off: each of these is limited as a refusal.
+            self._mail_tried = False
+        else:
             self._other_commands += 1
             most = MOST_OTHER_COMMANDS_OF_STRANGERS if self.is_stranger else MOST_OTHER_COMMANDS
             if self._other_commands > most:
