@@ -22,7 +22,9 @@ def pace_of(mail_ended=None, **settings):
 
 
 def ended(pace, now, *verdicts, number=1, jitter=0.0, **more):
-    return pace.ended(number, attempt(delivery(number), *verdicts, **more), now=now, jitter=jitter)
+    working = pace._connections.under_way - 1
+    result = attempt(delivery(number), *verdicts, **more)
+    return pace.ended(number, result, working=working, now=now, jitter=jitter)
 
 
 def may_begin(pace, now):
@@ -300,7 +302,7 @@ def test_an_attempt_that_the_account_is_blamed_for_fails_no_recipient():
     pace = pace_of()
     hear(pace, NOW, 2, 3, 4, 5)
     pace.begun()
-    judged = pace.ended(1, two, now=NOW, jitter=0.0)
+    judged = pace.ended(1, two, working=0, now=NOW, jitter=0.0)
     assert [each.verdict for each in judged.outcomes] == [Verdict.DEFERRED, Verdict.DEFERRED]
 
 
@@ -495,3 +497,16 @@ def test_a_fault_later_on_does_not_make_the_number_forgotten():
     ended(server.pace, server.now, fault=CLOSED)
     server.now += 30
     assert [server.round() for _ in range(6)] == [0] * 6
+
+
+def test_a_session_between_two_mails_is_one_that_works():
+    pace = pace_of(max_connections=10)
+    for _ in range(3):
+        pace.begun()
+    assert ended(pace, NOW) is not None  # its outcome is not recorded yet, its session is kept
+    refused = attempt(delivery(3), fault=TOO_MANY)
+    assert pace.ended(3, refused, working=2, now=NOW, jitter=0.0) is None
+    for n in range(2):
+        pace.begun()
+        ended(pace, NOW + n)
+    assert pace.state.allowed == 2

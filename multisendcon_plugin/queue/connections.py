@@ -61,7 +61,7 @@ class Connections:
             self._unproven = 0
             self._limit = self.allowed or self._configured
 
-    def refuse(self, now: float) -> None:
-        """The server wants no further connection beside those that are under way."""
-        self.most = self._limit = self._unproven = self.under_way
+    def refuse(self, working: int, now: float) -> None:
+        """The server wants no further connection beside those that work."""
+        self.most = self._limit = self._unproven = working
         self._one_more_at = now + KEPT

@@ -196,7 +196,11 @@ class Lane:
     def _ended(self, attempt: Attempt, delivery: Delivery) -> None:
         before = self.pace.state
         judged = self.pace.ended(
-            delivery.number, attempt, now=self._clock.seconds(), jitter=random()
+            delivery.number,
+            attempt,
+            working=len(self._unsettled) - 1,
+            now=self._clock.seconds(),
+            jitter=random(),
         )
         state = self.pace.state
         if state is not before and not self._stopping:

@@ -62,10 +62,14 @@ class Pace:
         """An attempt begins."""
         self._connections.under_way += 1
 
-    def ended(self, number: int, attempt: Attempt, *, now: float, jitter: float) -> Attempt | None:
+    def ended(
+        self, number: int, attempt: Attempt, *, working: int, now: float, jitter: float
+    ) -> Attempt | None:
         """An attempt has ended.
 
         :param number: of its delivery.
+        :param working: others that are under way, or have ended and are being recorded: their
+            sessions are kept, and count for the server.
         :param jitter: 0 to 1, lengthens the rest after a fault.
         :return: the attempt as it is to be judged; ``None``: it was one connection too many, and
             says nothing about the account or the mail, which is due as it was.
@@ -77,7 +81,7 @@ class Pace:
         if attempt.fault is None and possible is None and not self._troubled:
             return attempt
         self._troubled = True
-        judged = self._judged(number, attempt, possible, now=now, jitter=jitter)
+        judged = self._judged(number, attempt, possible, working=working, now=now, jitter=jitter)
         health = self._health
         self.state = State(health.fault, health.rests_until, self._connections.allowed)
         return judged
@@ -88,14 +92,15 @@ class Pace:
         attempt: Attempt,
         possible: AccountFault | None,
         *,
+        working: int,
         now: float,
         jitter: float,
     ) -> Attempt | None:
         connections, health, fault = self._connections, self._health, attempt.fault
         if fault is not None:
-            others_work = connections.under_way and health.fault is None
+            others_work = working and health.fault is None
             if others_work and is_one_too_many(fault.phase, fault.reply):
-                connections.refuse(now)
+                connections.refuse(working, now)
                 return None
             health.fail(fault, now=now, jitter=jitter)
         elif possible is not None:
