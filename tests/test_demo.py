@@ -47,5 +47,6 @@ def test_the_demonstration_shows_all_mails_and_leaves_nothing_behind(tmp_path):
     assert "greylisted" in output
     assert "account  Newsletter, 1." in output
     assert "Traceback" not in output + rest
+    assert "senders: is not set" not in output  # nothing in it is to be warned of
     assert not list(work.iterdir())
     assert not list(temporary.iterdir())

@@ -126,7 +126,8 @@ def _gap(last: float | None, now: float) -> str:
 def _account_lines(account: Account) -> list[str]:
     tls = "TLS" if account.implicit_tls else "STARTTLS if offered"
     login = f", login {account.username}" if account.username else ""
-    senders = ", ".join(account.senders.texts) or "any sender"
+    everyone = account.senders.texts == ("*",)
+    senders = "any sender" if everyone else ", ".join(account.senders.texts)
     recipients = ", ".join(account.recipients.texts) or "any recipient"
     lines = [
         f"from {senders} to {recipients}",

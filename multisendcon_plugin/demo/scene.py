@@ -125,6 +125,7 @@ port = {bulk}
 tls_ca = "{ca}"
 local_address = "127.0.0.12"
 helo_domain = "partner.example.com"
+senders = "*"
 recipients = "*@partner.example"
 
 [[account]]
@@ -157,4 +158,5 @@ server = "127.0.1.3"
 port = {slow}
 local_address = "127.0.0.14"
 helo_domain = "mail.example.com"
+senders = "*"
 """
