@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from multisendcon_plugin import edge as room
 from multisendcon_plugin.configuration import ClientSettings, Users
 from multisendcon_plugin.edge import replies
 from multisendcon_plugin.edge.delivery import MOST_PASSES
+from multisendcon_plugin.edge.memory import MOST_OCTETS_OF_ONE
 from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_OTHER_COMMANDS, MOST_WRONG_LOGINS
 from multisendcon_plugin.edge.users import MOST_WAITING, UserChecker
 from multisendcon_plugin.edge.wire import MOST_REFUSALS
@@ -67,6 +68,11 @@ def connect_twice(**settings):
     edge = Edge(**settings)
     edge.client()
     return edge.client().greeting
+
+
+def use_all_memory(edge):
+    for number in range(4):
+        edge.factory.memory.take(ip_address(number), MOST_OCTETS_OF_ONE)
 
 
 def stop():
@@ -148,6 +154,7 @@ SCENES = {
     "LOCAL_ERROR": lambda: failing(SpoolError("the disk is broken")),
     "SPOOL_FULL": lambda: failing(SpoolFullError("the disk is full")),
     "TOO_MANY_LOGINS_AT_ONCE": log_in_together,
+    "MEMORY_FULL": lambda: send(b"a: b\r\n" * 20_000, before=use_all_memory),
     "TOO_MANY_RECIPIENTS": lambda: ask(*ENVELOPE, RECIPIENT, max_recipients=1),
     "LINE_TOO_LONG": lambda: ask(b"x" * 2000, max_command_line=1000),
     "BARE_LINE_END": lambda: ask(b"NOOP\nNOOP"),

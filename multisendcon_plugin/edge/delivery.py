@@ -9,6 +9,7 @@ RFC 5321 section 4.4 (trace information) and 6.3 (loops), RFC 3848 (its keywords
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import lru_cache
@@ -41,6 +42,9 @@ _Way = tuple[ForwardPath, Route | None]
 #: How often a mail may come by here.  Twice is no loop: lists and forwarders send mail back to
 #: where it came from; nor is a few times, since relays behind each other may have one hostname.
 MOST_PASSES = 5
+
+#: Octets that a recipient takes beside its text.
+_OBJECTS_OF_RECIPIENT = 320
 
 
 @attrs.frozen
@@ -80,11 +84,13 @@ class MessageDeliveryFactory:
 
     :param protocol: tells how the session speaks now, as a keyword of RFC 3848.
     :param client: tells who it is with.
+    :param hold: takes memory for the mail, in octets; raises `ReplyError` when there is none.
     """
 
     policy: TransactionPolicy
     protocol: Callable[[], str]
     client: Callable[[], Client]
+    hold: Callable[[int], None]
 
     def for_user(self, rights: Rights | None) -> MessageDeliveryFactory:
         """Return the same for a user who has logged in."""
@@ -93,7 +99,7 @@ class MessageDeliveryFactory:
 
     def getMessageDelivery(self) -> MessageDelivery:
         """Return the hook for the next transaction."""
-        return MessageDelivery(self.policy, self.protocol, self.client)
+        return MessageDelivery(self.policy, self.protocol, self.client, self.hold)
 
 
 @implementer(IMessageDelivery)
@@ -105,10 +111,12 @@ class MessageDelivery:
         policy: TransactionPolicy,
         protocol: Callable[[], str],
         client: Callable[[], Client | None],
+        hold: Callable[[int], None],
     ) -> None:
         self._policy = policy
         self._protocol = protocol
         self._client = client
+        self._hold = hold
         self._origin = ReversePath(address="")
         self._routes: dict[str, _Way] = {}
         self._message: IncomingMessage | None = None
@@ -135,19 +143,23 @@ class MessageDelivery:
 
         The null reverse-path is routed when the header is here, see `IncomingMessage`.
 
-        :raise ReplyError: no account takes mail from this sender to this recipient.
+        :raise ReplyError: no account takes mail from this sender to this recipient, or there is no
+            memory for it.
         """
         sender, recipient = self._origin.address, user.address
         route = self._policy.registry.route(sender, recipient) if sender else None
         if sender and route is None:
             raise ReplyError(_no_account(sender, recipient))
+        # Not their lengths: one character can make all others of a text take four octets.
+        text = sys.getsizeof(recipient) + sys.getsizeof(user.original)
+        self._hold(_OBJECTS_OF_RECIPIENT + text)
         self._routes[recipient] = (user, route)
         return self._the_message
 
     def _the_message(self) -> IncomingMessage:
         if self._message is None:
             self._message = IncomingMessage(
-                self._policy, self._origin, self._routes, self._client()
+                self._policy, self._origin, self._routes, self._client(), self._hold
             )
         return self._message
 
@@ -186,9 +198,11 @@ class IncomingMessage:
         origin: ReversePath,
         routes: dict[str, _Way],
         client: Client | None,
+        hold: Callable[[int], None],
     ) -> None:
         self._policy = policy
         self._client = client
+        self._hold = hold
         self._origin = origin
         self._routes = routes
         self._draft = policy.intake.draft()
@@ -209,8 +223,8 @@ class IncomingMessage:
     def chunkReceived(self, chunk: bytes) -> Deferred[None] | None:
         """Take content in wire form; the header block is kept together.
 
-        :raise ReplyError: the header is too large, the mail has come round in a loop, or the client
-            may not be its author.
+        :raise ReplyError: the header is too large or there is no memory for it, the mail has come
+            round in a loop, or the client may not be its author.
         """
         if self._header is not None:
             return self._draft.write(chunk)
@@ -222,8 +236,14 @@ class IncomingMessage:
         if len(self._start) > self._policy.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         # Not at each chunk: a header that comes octet by octet must not cost its square.
-        self._look_again_at = 2 * len(self._start)
+        self._make_room(2 * len(self._start))
         return None
+
+    def _make_room(self, size: int) -> None:
+        """Hold memory for the header, of which as much as this is here or may soon be."""
+        if size > self._look_again_at:
+            self._hold(size - self._look_again_at)
+            self._look_again_at = size
 
     def _write_start(self) -> Deferred[None] | None:
         start = bytes(self._start)
@@ -235,6 +255,7 @@ class IncomingMessage:
         block = start[:end]
         if end > self._policy.limits.header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
+        self._make_room(end)
         hops = header.count_received(block)
         if hops > self._policy.limits.received:
             raise ReplyError(replies.LOOP)

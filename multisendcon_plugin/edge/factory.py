@@ -26,6 +26,7 @@ from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
 from .journal import Journal
 from .limits import Limits
+from .memory import MailMemory, Memory
 from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .refusal import Refusals
@@ -46,6 +47,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     :param wall: tells the time for trace fields, in seconds since the epoch.
     :param in_thread: does what takes long.
     :param clients: what differs for some of them.
+    :ivar memory: what the mails under way take.
     :raise ConfigurationError: the certificate cannot be used.
     """
 
@@ -80,6 +82,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             self._checker = UserChecker(settings.users, clock, in_thread)
         self._refusals = Refusals(clock)
         self._journal = Journal(clock)
+        self.memory = Memory()
         self._most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self._sessions: set[RelayESMTP] = set()
         self._strangers = 0
@@ -130,7 +133,10 @@ class RelayESMTPFactory(smtp.SMTPFactory):
                 rights=self._rights.of_client(host, own),
             )
             session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
-        deliveries = MessageDeliveryFactory(policy, session.keyword, session.client)
+        no_memory = partial(self._journal.no_room, host or "local", place)
+        memory = MailMemory(self.memory, place, no_memory)
+        session.mail_forgotten = memory.release
+        deliveries = MessageDeliveryFactory(policy, session.keyword, session.client, memory.hold)
         if allowed:
             session.deliveryFactory = deliveries
         if checker:

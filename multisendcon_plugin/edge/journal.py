@@ -40,7 +40,7 @@ class Journal:
             self.log.info("{host} rejected: not in [master_relay] {key}", host=host, key=key)
 
     def no_room(self, host: str, place: Place | None, why: str, **values: Any) -> None:
-        """A client is sent away, since there are too many.
+        """A client is sent away, or a mail of it, since there are too many.
 
         :param why: with the names of values in braces.
         """

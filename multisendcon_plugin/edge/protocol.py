@@ -60,11 +60,18 @@ class RelayESMTP(ESMTPSession):
         if self._time_limit:
             self._time_limit.cancel()
             self._time_limit = None
-        self._forget_content()
+        self._no_more_mail()
 
     def hang_up(self) -> None:
         super().hang_up()
-        self._forget_content()
+        self._no_more_mail()
+
+    def _no_more_mail(self) -> None:
+        if not self.owes_reply:  # or the mail is still on its way into the spool
+            self._end_transaction()
+
+    def mail_forgotten(self) -> None:
+        """Nothing of a transaction is kept any longer; nothing need be done."""
 
     def stop(self) -> None:
         """End the session, but say the reply first that takes over a message."""
@@ -169,6 +176,9 @@ class RelayESMTP(ESMTPSession):
         self._to = []
         self._envelope_refused = False
         self._forget_content()
+        if self.deliveryFactory is not None:
+            self.delivery = None  # it has the recipients, and the header
+        self.mail_forgotten()
 
     # The content.
 

@@ -35,6 +35,7 @@ SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, try again later")
 LOCAL_ERROR = Reply(451, "4.3.0", "local error, try again later")
 TOO_MANY_LOGINS_AT_ONCE = Reply(454, "4.7.0", "too many logins now, try again later")
 SPOOL_FULL = Reply(452, "4.3.1", "no room for more mail now, try again later")
+MEMORY_FULL = Reply(452, "4.3.1", "too much mail is under way, try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients, send the rest separately")
 
 LINE_TOO_LONG = Reply(500, "5.5.2", "line too long")

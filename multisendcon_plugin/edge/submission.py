@@ -39,7 +39,7 @@ async def submit(
     envelope_id = dsn.envelope_id(envelope.envelope_id) if envelope.envelope_id else ""
     if envelope_id is None:
         raise AddressError("an envelope id is xtext (RFC 3461)")
-    transaction = MessageDelivery(policy, lambda: "", lambda: None)
+    transaction = MessageDelivery(policy, lambda: "", lambda: None, lambda _: None)
     origin = ReversePath(
         address=_checked(envelope.reverse_path, null_allowed=True),
         eight_bit=envelope.eight_bit or not octets.isascii(),
