@@ -9,13 +9,17 @@ from tests.interop.relay import Relay
 USERNAME, PASSWORD = "joe", "pass wörd"
 
 
-def offer_logins(folder):
-    """Return the settings of `[master_relay]`, and the file of the certificate's authority."""
+def offer_logins(folder, masks=""):
+    """Return the settings of `[master_relay]`, and the file of the certificate's authority.
+
+    :param masks: the senders of the user, with commas; none: every sender.
+    """
     authority = Authority()
     certificate, key = authority.server_pem(Relay.address)
     pem, users = folder / "relay.pem", folder / "users"
     pem.write_bytes(certificate + key)
-    users.write_text(f"{USERNAME}:{PasswordHash.of(PASSWORD.encode(), b'salt' * 4).text()}\n")
+    fields = [USERNAME, PasswordHash.of(PASSWORD.encode(), b"salt" * 4).text()]
+    users.write_text(":".join([*fields, masks][: 2 + bool(masks)]) + "\n")
     for file in (pem, users):
         file.chmod(0o600)
     ca = authority.write(folder / "authority.pem")
