@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
+import time
 
 
 class Caller:
@@ -51,15 +53,13 @@ class Caller:
             reply = self.reply()
         return reply
 
-    def pipeline(self, commands):
-        """Send commands at once; return their replies, as far as there are any."""
+    def pipeline(self, commands, end=math.inf):
+        """Send commands at once; return their replies, as far as there are any until then."""
         commands = list(commands)
         self.send(b"".join(command.encode() + b"\r\n" for command in commands))
         replies = []
-        for _ in commands:
-            replies.append(self.reply())
-            if not replies[-1]:
-                break
+        while len(replies) < len(commands) and time.monotonic() < end and (reply := self.reply()):
+            replies.append(reply)
         return replies
 
     def mail(self, sender, recipients, content):

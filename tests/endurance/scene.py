@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 
 import attrs
@@ -36,6 +37,21 @@ class Scene:
     def call(self, source="127.1.0.1", *, address=None, **settings):
         """Connect from an address; return the `Caller`, the greeting read."""
         return Caller(address or self.address, source, **settings)
+
+    def log(self):
+        """Return what the relay's log says so far."""
+        return (self.folder / "relay.log").read_bytes().decode()
+
+
+@contextlib.contextmanager
+def threads(jobs):
+    """Let functions run beside a block, which ends when they have."""
+    running = [threading.Thread(target=job) for job in jobs]
+    for each in running:
+        each.start()
+    yield
+    for each in running:
+        each.join()
 
 
 @contextlib.contextmanager

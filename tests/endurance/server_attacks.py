@@ -37,9 +37,7 @@ def replies_for_terminals(scene):
         caller.ask(f"EHLO {_CONTROLS}", "EHLO evil.example")
         caller.mail("", ["x@hostile.example"], b"Subject: x\r\n\r\nhello")
         caller.ask(f"MAIL FROM:<{_SENDER}> {_CONTROLS}", f"FOO{_CONTROLS}")
-    log = scene.folder / "relay.log"
-    until(lambda: "550 5.1.1" in log.read_text(errors="replace"), "the refusal is in the log")
-    text = log.read_bytes().decode()
+    text = until(lambda: "550 5.1.1" in scene.log() and scene.log(), "the refusal is in the log")
     found = {each for each in _CONTROLS if not each.isprintable() and each in text}
     if found:
         yield f"the log holds {found}"

@@ -6,10 +6,9 @@ import base64
 import contextlib
 import itertools
 import socket
-import threading
 import time
 
-from tests.endurance.scene import STRANGERS, Attack
+from tests.endurance.scene import STRANGERS, Attack, threads
 from tests.interop.programs import free_port
 
 _PROXY = "127.0.0.9"
@@ -17,7 +16,7 @@ _PROXY_PORT = free_port(_PROXY)
 _TLS_PORT = free_port("127.0.2.1")
 _ANYWHERE = "users_from_anywhere = true"
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-#: Headers in which a proxy names no client: RFC-less, see HAProxy's proxy-protocol.txt.
+#: Headers in which a proxy names no client (HAProxy's proxy-protocol.txt).
 _NOBODY = {
     "UNKNOWN": b"PROXY UNKNOWN\r\n",
     "UNKNOWN with addresses": b"PROXY UNKNOWN 127.0.0.1 127.0.0.1 1 2\r\n",
@@ -60,7 +59,7 @@ def flood_of_hellos(scene):
     """6.3 MB of EHLO from 100 strangers, each of whom reads the replies."""
     octets = b"EHLO a\r\n" * 8000
     callers = [scene.call(stranger(n)) for n in range(100)]
-    with _threads([lambda each=each: _pour(each, octets) for each in callers]):
+    with threads([lambda each=each: _pour(each, octets) for each in callers]):
         pass
     yield from ()
 
@@ -86,7 +85,7 @@ def guessing_passwords(scene):
             ):
                 answered[number % 20] += _guesses(it, end)
 
-    with _threads([lambda n=n: guess(n) for n in range(100)]):
+    with threads([lambda n=n: guess(n) for n in range(100)]):
         pass
     most = max(answered.values())
     print(f"    {sum(answered.values())} guesses were answered, {most} of one address")
@@ -148,16 +147,6 @@ def _crowd(address, count, source):
                 connection = socket.create_connection(address, 10, (source(n), 0))
                 crowd.append(opened.enter_context(connection))
         yield crowd
-
-
-@contextlib.contextmanager
-def _threads(jobs):
-    threads = [threading.Thread(target=job) for job in jobs]
-    for thread in threads:
-        thread.start()
-    yield
-    for thread in threads:
-        thread.join()
 
 
 ATTACKS = (
