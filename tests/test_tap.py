@@ -219,18 +219,18 @@ def test_a_second_start_fails_before_it_becomes_a_daemon(tmp_path, daemon, pid_f
     [
         (["-n"], ""),
         (["-n", "--pidfile="], ""),
-        (["-n", "--pidfile=relay.pid"], "/work/relay.pid"),
+        (["-n", "--pidfile=relay.pid"], "/srv/relay/relay.pid"),
         (["-n", "--pidfile=/run/twistd.pid"], "/run/twistd.pid"),
         (["--nodaemon", "--logfile=-"], ""),
-        ([], "/work/twistd.pid"),
-        (["--pidfile=relay.pid"], "/work/relay.pid"),
+        ([], "/srv/relay/twistd.pid"),
+        (["--pidfile=relay.pid"], "/srv/relay/relay.pid"),
         (["--pidfile="], ""),
     ],
 )
 def test_in_the_foreground_there_is_a_pid_file_only_if_it_is_named(
     monkeypatch, arguments, pid_file
 ):
-    monkeypatch.setattr(os.path, "abspath", lambda path: os.path.join("/work", path))  # noqa: PTH118
+    monkeypatch.setattr(os.path, "abspath", lambda path: os.path.join("/srv/relay", path))  # noqa: PTH118
     options = ServerOptions()
     options.parseOptions([*arguments, "multisendcon", "--demo"])
     assert options["pidfile"] == pid_file
