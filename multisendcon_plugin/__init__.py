@@ -4,9 +4,9 @@ The public names, for other Twisted applications; see ``docs/embedding.rst``.
 """
 
 from . import twisted_mail  # noqa: F401 -- before all that imports Twisted's mail package
-from .clock import make_steady
+from .daemon.clock import make_steady
 from .configuration import Configuration, load, parse
-from .envelope import Envelope
+from .mail.envelope import Envelope
 from .errors import (
     AddressError,
     ConfigurationError,
@@ -17,8 +17,8 @@ from .errors import (
     SpoolFullError,
     SpoolLockedError,
 )
-from .reply import Reply, ReplyError
-from .resolver import install_resolver
+from .mail.reply import Reply, ReplyError
+from .daemon.resolver import install_resolver
 from .service import RelayService
 
 __version__ = "0.1.0"

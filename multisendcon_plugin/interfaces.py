@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from .account import Account
-from .attempt import Attempt
-from .envelope import Envelope
-from .message import FIRST_TURN, Delivery, Message, Parcel, Turn
-from .registry import Route
-from .settle import Settlement
+from .mail.envelope import Envelope
+from .mail.message import FIRST_TURN, Delivery, Message, Parcel, Turn
+from .outcome.attempt import Attempt
+from .outcome.settle import Settlement
+from .routing.account import Account
+from .routing.registry import Route
 
 
 class IAccountRegistry(Interface):

@@ -16,14 +16,14 @@ from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 
 from .configuration import Configuration, warnings
-from .envelope import Envelope
+from .edge.listening import listen, master_relay
 from .errors import SpoolError
 from .front import FrontProcess, Port, Setup, setup_of
 from .interfaces import ISpool
-from .listening import listen, master_relay
+from .mail.envelope import Envelope
 from .queue import QueueService
-from .registry import AccountRegistry
 from .relay import AccountSenderFactory, ConnectionBudget, Trials
+from .routing.registry import AccountRegistry
 from .spool import SqliteSpool
 
 #: Seconds by which the wall clock differs from the reactor's if somebody has set it.
@@ -54,14 +54,16 @@ class RelayService(Service):
     ) -> None:
         self.setName("multisendcon")
         self.configuration = configuration
-        self.registry = AccountRegistry(configuration.accounts)
+        self.registry = AccountRegistry(configuration.accounts, configuration.reports_account)
         self.spool = spool or SqliteSpool(
             configuration.spool.path, reactor, min_free=configuration.spool.min_free
         )
         budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
         trials = Trials()
         self.queue = QueueService(
-            configuration,
+            delivery=configuration.delivery,
+            ndr=configuration.ndr,
+            hostname=configuration.master_relay.hostname,
             registry=self.registry,
             spool=self.spool,
             make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),

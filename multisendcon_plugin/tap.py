@@ -15,15 +15,15 @@ from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from . import descriptors
-from .clock import make_steady
 from .configuration import load
+from .daemon import descriptors
+from .daemon.clock import make_steady
+from .daemon.log import observer
+from .daemon.preflight import preflight
+from .daemon.resolver import install_resolver
+from .daemon.signals import handle_hangup, handle_in_turn
 from .errors import MultisendconError
-from .log import observer
-from .preflight import preflight
-from .resolver import install_resolver
 from .service import RelayService
-from .signals import handle_hangup, handle_in_turn
 
 
 class Options(usage.Options):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 
-from .hostname import own_hostname
+from .settings.hostname import own_hostname
 
 
 def _ascii_hostname() -> str:

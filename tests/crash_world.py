@@ -16,7 +16,7 @@ from email import message_from_string
 import attrs
 from twisted.internet.defer import Deferred, succeed
 
-from multisendcon_plugin.attempt import Verdict
+from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.queue.held import HeldContent
 from tests.queue_world import World, account, closed
 from tests.queues import LOST, NOW, SlowSpool, clock_now

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from multisendcon_plugin import RelayService, parse
-from multisendcon_plugin.spool import MemorySpool
-from tests.edge_clients import Client
+from multisendcon_plugin.testing.memory_spool import MemorySpool
+from tests.edge.clients import Client
 from tests.relays import Network, Server
 
 CONFIGURATION = """

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import attrs
 
-from multisendcon_plugin.account import Account
-from multisendcon_plugin.attempt import Verdict
-from multisendcon_plugin.configuration import Configuration
-from multisendcon_plugin.configuration.values import DeliverySettings, MasterRelay, NdrSettings
-from multisendcon_plugin.envelope import Envelope
-from multisendcon_plugin.masks import Masks
-from multisendcon_plugin.message import Recipient, parcels
-from multisendcon_plugin.phase import Phase
+from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.masks import Masks
+from multisendcon_plugin.mail.message import Recipient, parcels
+from multisendcon_plugin.mail.phase import Phase
+from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.queue import QueueService
-from multisendcon_plugin.registry import AccountRegistry
-from multisendcon_plugin.spool import MemoryDisk, MemorySpool
+from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.routing.registry import AccountRegistry
+from multisendcon_plugin.settings.values import DeliverySettings, NdrSettings
+from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
 from tests.queues import (
     CLOSED,
     GREYLISTED,
@@ -62,11 +61,14 @@ class World:
     :ivar servers: by account, how its server ends an attempt; by default all is delivered.
     """
 
-    def __init__(self, *accounts, clock=None, slow=True, seconds=1.0, ndr=None, **delivery):
+    def __init__(
+        self, *accounts, clock=None, slow=True, seconds=1.0, ndr=None, reports=None, **delivery
+    ):
         self.clock = clock or clock_now()
         self.disk = MemoryDisk()
         self.accounts = accounts or (account("A"),)
         self.ndr = NdrSettings(sender="mailer-daemon@home.example", **(ndr or {}))
+        self.reports_account = reports
         self.delivery = DeliverySettings(**delivery)
         self.slow = slow
         self.seconds = seconds
@@ -78,17 +80,13 @@ class World:
 
     def start(self):
         """Begin a new process."""
-        configuration = Configuration(
-            master_relay=MasterRelay(hostname="relay.home.example"),
-            delivery=self.delivery,
-            ndr=self.ndr,
-            accounts=self.accounts,
-        )
         self.spool = self.open_spool()
-        self.registry = AccountRegistry(self.accounts)
+        self.registry = AccountRegistry(self.accounts, self.reports_account)
         self.relays = {}
         self.queue = QueueService(
-            configuration,
+            delivery=self.delivery,
+            ndr=self.ndr,
+            hostname="relay.home.example",
             registry=self.registry,
             spool=self.spool,
             make_relay=self.make_relay,

@@ -10,13 +10,13 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
-from multisendcon_plugin.attempt import AccountFault, Attempt, Outcome, Verdict
-from multisendcon_plugin.envelope import Envelope
-from multisendcon_plugin.failure import Action, classify
 from multisendcon_plugin.interfaces import IDraft, IRelay, ISpool
-from multisendcon_plugin.message import Delivery, Message, Recipient
-from multisendcon_plugin.phase import Phase
-from multisendcon_plugin.reply import Reply
+from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.message import Delivery, Message, Recipient
+from multisendcon_plugin.mail.phase import Phase
+from multisendcon_plugin.mail.reply import Reply
+from multisendcon_plugin.outcome.attempt import AccountFault, Attempt, Outcome, Verdict
+from multisendcon_plugin.outcome.failure import Action, classify
 
 NOW = 1_700_000_000.0
 

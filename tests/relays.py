@@ -17,11 +17,11 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
-from multisendcon_plugin.account import Account, Tls
-from multisendcon_plugin.envelope import Envelope
 from multisendcon_plugin.interfaces import IContent
-from multisendcon_plugin.message import ADDED_DOT, Delivery, Message, Recipient
+from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.message import ADDED_DOT, Delivery, Message, Recipient
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
+from multisendcon_plugin.routing.account import Account, Tls
 
 HEADER = b"From: Boss <boss@a.example>\r\nSubject: x\r\n"
 CONTENT = HEADER + b"\r\nhello\r\n..stuffed\r\n"

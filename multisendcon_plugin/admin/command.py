@@ -13,12 +13,12 @@ import time
 from collections.abc import Sequence
 
 from .. import __version__
-from ..address import parse_mailbox
 from ..configuration import load, warnings
-from ..configuration.users import check_name
 from ..errors import AddressError, ConfigurationError
-from ..password import SALT_SIZE, PasswordHash
-from ..registry import AccountRegistry
+from ..mail.address import parse_mailbox
+from ..routing.registry import AccountRegistry
+from ..settings.password import SALT_SIZE, PasswordHash
+from ..settings.users import check_name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,15 +12,15 @@ from pathlib import Path
 import attrs
 from OpenSSL import SSL
 
-from ..ciphers import with_certificates
 from ..errors import ConfigurationError
-from ..hostname import own_hostname
+from ..settings import files
+from ..settings.ciphers import with_certificates
+from ..settings.hostname import own_hostname
+from ..settings.permissions import check_closed
+from ..settings.words import InvalidValueError, shown
 from . import reading
-from .certificate import ServerCertificate, parse_certificate
-from .faults import InvalidValueError, shown
-from .permissions import check_closed
+from .configuration import Configuration
 from .surroundings import Surroundings
-from .values import Configuration
 
 
 def load(path: str | os.PathLike[str]) -> Configuration:
@@ -37,7 +37,7 @@ def load(path: str | os.PathLike[str]) -> Configuration:
     except InvalidValueError as invalid:
         raise ConfigurationError([f"{origin}: {reason}" for reason in invalid.args]) from None
     except (OSError, ValueError) as error:
-        raise ConfigurationError([f"{origin}: cannot be read: {_reason(error)}"]) from None
+        raise ConfigurationError([f"{origin}: cannot be read: {files.reason(error)}"]) from None
     try:
         # Some editors begin UTF-8 with a byte order mark, which TOML does not know.
         text = data.decode("utf-8-sig")
@@ -102,9 +102,9 @@ class ThisMachine(Surroundings):
     def text(self, path: str) -> str:
         """Return the text of a file."""
         what = f"the file {shown(path)}"
-        content = _content(self.path(path), what)
+        content = files.content(self.path(path), what)
         check_closed(self.path(path), what)
-        return _text(content, what)
+        return files.text(content, what)
 
     def is_file(self, path: str) -> bool:
         """Tell whether a path is that of a regular file."""
@@ -112,7 +112,7 @@ class ThisMachine(Surroundings):
 
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files."""
-        _read_certificate(certificate, key)
+        files.read_certificate(certificate, key)
 
     def check_ciphers(self, words: str) -> None:
         """Look whether OpenSSL takes a list of ciphers, and finds one that we use."""
@@ -150,48 +150,13 @@ class ThisMachine(Surroundings):
         return self._first_line_of_text(f"{folder}/{name}", f"the credential {shown(name)}")
 
     def _first_line_of_text(self, path: str, what: str) -> str:
-        return _text(self._first_line(path, what), what)
+        return files.text(self._first_line(path, what), what)
 
     def _first_line(self, path: str, what: str) -> bytes:
         try:
             with Path(self.path(path)).open("rb") as file:
                 line = file.readline().rstrip(b"\r\n")
         except (OSError, ValueError) as error:
-            raise InvalidValueError(f"{what} cannot be read: {_reason(error)}") from None
+            raise InvalidValueError(f"{what} cannot be read: {files.reason(error)}") from None
         check_closed(self.path(path), what)
         return line
-
-
-def load_certificate(certificate: str, key: str | None) -> ServerCertificate:
-    """Read a certificate and its key; without a file of its own, it is in the same.
-
-    :raise ConfigurationError: TLS cannot be spoken with them now.
-    """
-    try:
-        return _read_certificate(certificate, key)
-    except InvalidValueError as invalid:
-        raise ConfigurationError([f"{certificate}: {reason}" for reason in invalid.args]) from None
-
-
-def _read_certificate(certificate: str, key: str | None) -> ServerCertificate:
-    content = _content(certificate, f"the file {shown(certificate)}")
-    key_content = _content(key, f"the file {shown(key)}") if key else content
-    return parse_certificate(content, key_content)
-
-
-def _content(path: str, what: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        raise InvalidValueError(f"{what} cannot be read: {_reason(error)}") from None
-
-
-def _text(octets: bytes, what: str) -> str:
-    try:
-        return octets.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidValueError(f"{what} is not UTF-8; save it in this encoding") from None
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -14,10 +14,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
-from ..secret import Secret, StoredSecret
-from .faults import InvalidValueError, nearest, shown
+from ..settings.secret import Secret, StoredSecret
+from ..settings.users import Users, parse_users
+from ..settings.words import InvalidValueError, nearest, shown
 from .surroundings import Surroundings
-from .users import Users, parse_users
 
 #: What converts the values of one key.
 Kind = Callable[[object], Any]

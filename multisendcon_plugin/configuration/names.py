@@ -12,14 +12,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import idna
 
-from ..address import parse_mailbox
 from ..errors import AddressError, MaskError
-from ..header import ORIGINATORS
-from ..masks import Masks
-from .endpoints import parse_endpoint
-from .faults import InvalidValueError, shown
+from ..mail.address import parse_mailbox
+from ..mail.header import ORIGINATORS
+from ..mail.masks import Masks
+from ..settings.endpoints import parse_endpoint
+from ..settings.values import Network
+from ..settings.words import InvalidValueError, shown
 from .kinds import listed, text
-from .values import Network
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #: RFC 5321, section 4.1.2; the last label of a name is never a number (RFC 3696, section 2).

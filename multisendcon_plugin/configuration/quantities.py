@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .faults import InvalidValueError, shown
-from .values import DAY, HOUR, KIB, MIB, MINUTE, Room
+from ..settings.values import DAY, HOUR, KIB, MIB, MINUTE, Room
+from ..settings.words import InvalidValueError, shown
 
 _SECONDS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) *([smhd])")

@@ -11,15 +11,16 @@ from collections.abc import Mapping
 
 import attrs
 
-from ..account import REPORTS_ACCOUNT, Account, Tls
 from ..errors import ConfigurationError
+from ..routing.account import REPORTS_ACCOUNT, Account, Tls
+from ..settings.words import InvalidValueError, shown, shown_key
 from . import names
-from .faults import Fault, InvalidValueError, sentence, sentences, shown, shown_key
+from .configuration import Configuration
+from .faults import Fault, sentence, sentences
 from .rules import broken_rules
 from .section import Section, read_section, unknown
 from .surroundings import Surroundings
 from .tables import Table, tables
-from .values import Configuration
 
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
 
@@ -80,10 +81,12 @@ def read(
     # An environment variable or a file is a table; and "" is no password.
     passwords = [section.given.get("password") for section in (*accounts, ndr)]
     _complete(master_relay, clients, ndr, accounts)
+    reports_account = _reports_account(ndr)
     return Configuration(
         **{name: section.build() for name, section in singles.items()},
         clients=tuple(client.build() for client in clients),
         accounts=tuple(account.build() for account in accounts),
+        reports_account=reports_account,
         has_secrets=any(isinstance(each, str) and each for each in passwords),
     )
 
@@ -169,16 +172,15 @@ def _complete(
     ndr.values.setdefault("sender", f"mailer-daemon@{hostname}")
     for section in (*accounts, ndr):
         section.values.setdefault("helo_domain", hostname)
-    _build_reports_account(ndr)
 
 
-def _build_reports_account(ndr: Section) -> None:
+def _reports_account(ndr: Section) -> Account | None:
     """Make one value of the keys that describe the way to the server of the reports."""
     values = {key: ndr.values.pop(key) for key in [*ndr.values] if not ndr.table.owns(key)}
     if "server" not in values:
-        return
+        return None
     account = Account(name=REPORTS_ACCOUNT, **values)
     if not (account.tls_required or any(key.startswith("tls") for key in ndr.given)):
         # A mail server in the same house often has a certificate that nobody else trusts.
         account = attrs.evolve(account, tls=Tls.OPPORTUNISTIC)
-    ndr.values["account"] = account
+    return account

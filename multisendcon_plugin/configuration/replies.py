@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..failure import Meaning, Rule, own_rule
-from .faults import InvalidValueError, nearest, shown
+from ..outcome.failure import Meaning, Rule, own_rule
+from ..settings.words import InvalidValueError, nearest, shown
 from .kinds import choice, listed, text
 
 #: A code that refuses; a dot stands for any digit.

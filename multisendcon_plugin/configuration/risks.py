@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from ..account import Account, Tls
-from .faults import shown
-from .users import Users
-from .values import Configuration, Network
+from ..routing.account import Account, Tls
+from ..settings.users import Users
+from ..settings.values import Network
+from ..settings.words import shown
+from .configuration import Configuration
 
 #: Users that one warning names.
 _MOST_NAMES = 5
@@ -52,8 +53,8 @@ def risks(configuration: Configuration) -> Iterator[str]:
                     ' can send through this account; list the senders, or write "*" if it is meant'
                     " for all of them"
                 )
-    if configuration.ndr.account:
-        yield from _open_talk("[ndr]", configuration.ndr.account)
+    if configuration.reports_account:
+        yield from _open_talk("[ndr]", configuration.reports_account)
 
 
 def _unbound(users: Users) -> Iterator[str]:

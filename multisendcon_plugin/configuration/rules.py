@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
-from ..account import NullSender, Tls
-from .endpoints import PROXY, Endpoint, parse_endpoint
-from .faults import Fault, nearest, shown
+from ..routing.account import NullSender, Tls
+from ..settings.endpoints import PROXY, Endpoint, parse_endpoint
+from ..settings.values import ReportTo
+from ..settings.words import nearest, shown
+from .faults import Fault
 from .section import Section
-from .values import ReportTo
 
 #: Keys that somebody writes for whom it matters who is at the other end.
 _IN_TLS_ONLY = {"tls_name", "tls_fingerprint", "tls_client_certificate"}

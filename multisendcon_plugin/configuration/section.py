@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from .faults import Fault, InvalidValueError, nearest, shown_key
+from ..settings.words import InvalidValueError, nearest, shown_key
+from .faults import Fault
 from .lines import Path
 from .tables import Table
 

@@ -10,12 +10,8 @@ from typing import Any
 
 import attrs
 
-from ..account import Account, Auth, NullSender, Tls
-from . import kinds, names, quantities
-from .kinds import Kind
-from .replies import replies
-from .surroundings import Surroundings
-from .values import (
+from ..routing.account import Account, Auth, NullSender, Tls
+from ..settings.values import (
     BareLf,
     ClientSettings,
     DeliverySettings,
@@ -26,6 +22,10 @@ from .values import (
     ReportTo,
     SpoolSettings,
 )
+from . import kinds, names, quantities
+from .kinds import Kind
+from .replies import replies
+from .surroundings import Surroundings
 
 
 @attrs.frozen

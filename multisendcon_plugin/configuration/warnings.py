@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..account import Account
 from ..errors import ConfigurationError
-from ..hostname import is_full
-from ..secret import StoredSecret
-from .faults import shown
-from .file import load_certificate
-from .permissions import lax
+from ..routing.account import Account
+from ..settings.files import load_certificate
+from ..settings.hostname import is_full
+from ..settings.permissions import lax
+from ..settings.secret import StoredSecret
+from ..settings.words import shown
+from .configuration import Configuration
 from .risks import risks
-from .values import Configuration
 
 
 def warnings(configuration: Configuration, now: float) -> list[str]:
@@ -34,7 +34,7 @@ def warnings(configuration: Configuration, now: float) -> list[str]:
 
 def _accounts(configuration: Configuration) -> list[Account]:
     """Return the accounts that are used."""
-    reports = configuration.ndr.account
+    reports = configuration.reports_account
     accounts = [account for account in configuration.accounts if account.enabled]
     return [*accounts, reports] if reports else accounts
 

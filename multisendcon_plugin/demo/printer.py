@@ -12,9 +12,9 @@ from typing import Any, TextIO
 from twisted.logger import ILogObserver, LogLevel, formatEvent
 from zope.interface import implementer
 
-from ..account import Account
 from ..configuration import Configuration
-from ..message import Delivery
+from ..mail.message import Delivery
+from ..routing.account import Account
 from ..testing import ReceivedMail
 
 _QUEUE_ID = re.compile(rb"\tby \S+ (?:with \S+ )?id (\w+);")

@@ -13,7 +13,7 @@ import attrs
 from twisted.internet.error import CannotListenError
 
 from ..configuration import Configuration, parse
-from ..reply import Reply
+from ..mail.reply import Reply
 from ..testing import Authority, Provider, ReceivedMail
 
 _PASSWORD = "only for the demonstration"  # noqa: S105 -- of a provider that lives in this process

@@ -13,8 +13,8 @@ from typing import Any
 
 from twisted.mail import imap4, smtp
 
-from ..configuration import user_key
-from ..reply import ReplyError
+from ..mail.reply import ReplyError
+from ..settings.users import user_key
 from . import replies
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from ..escaping import escaped
+from ..mail.escaping import escaped
 
 #: Characters of a client's text, and recipients, that a line of the log shows.
 _LONGEST_SHOWN = 200

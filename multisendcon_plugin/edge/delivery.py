@@ -20,16 +20,16 @@ from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.mail.smtp import IMessage
 from zope.interface import implementer
 
-from .. import header
-from ..address import parse_mailbox
-from ..completion import complete
-from ..dsn import Notify
-from ..envelope import Client, Envelope
 from ..errors import AddressError
 from ..interfaces import IAccountRegistry, IIntake
-from ..message import Recipient, parcels, queue_id
-from ..registry import Route
-from ..reply import Reply, ReplyError
+from ..mail import header
+from ..mail.address import parse_mailbox
+from ..mail.dsn import Notify
+from ..mail.envelope import Client, Envelope
+from ..mail.message import Recipient, parcels, queue_id
+from ..mail.reply import Reply, ReplyError
+from ..mail.submission_help import complete
+from ..routing.registry import Route
 from . import replies
 from .context import name_shown
 from .limits import Limits

@@ -17,10 +17,10 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.mail import smtp
 
-from ..configuration import BareLf, ClientSettings, MasterRelay
-from ..envelope import Envelope
 from ..interfaces import IAccountRegistry, IIntake
-from ..reply import Reply
+from ..mail.envelope import Envelope
+from ..mail.reply import Reply
+from ..settings.values import BareLf, ClientSettings, MasterRelay
 from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy

@@ -10,7 +10,7 @@ from typing import Any, cast
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from ..reply import Reply
+from ..mail.reply import Reply
 from .peers import Place
 from .protocol import RelayESMTP
 from .summary import MINUTE, Summary

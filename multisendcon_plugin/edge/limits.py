@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..configuration import MasterRelay
+from ..settings.values import MasterRelay
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from ..reply import ReplyError
+from ..mail.reply import ReplyError
 from . import replies
 from .peers import Place
 

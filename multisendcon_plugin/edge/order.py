@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-from ..reply import Reply
+from ..mail.reply import Reply
 from . import replies
 
 

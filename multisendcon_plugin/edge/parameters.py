@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import attrs
 
-from .. import dsn
-from ..address import parse_path
 from ..errors import AddressError
-from ..reply import Reply, ReplyError
+from ..mail import dsn
+from ..mail.address import parse_path
+from ..mail.reply import Reply, ReplyError
 from .replies import MAIL_SYNTAX, NEEDS_UTF8, RCPT_SYNTAX
 
 #: RFC 1870 section 4 allows no more digits; for BDAT nothing is said.

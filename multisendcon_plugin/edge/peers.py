@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from ..configuration import ClientSettings, Network
+from ..settings.values import ClientSettings, Network
 
 #: What a client is counted by.
 Place = IPv4Address | IPv6Network

@@ -15,7 +15,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.mail import smtp
 from twisted.python.failure import Failure
 
-from ..reply import Reply, ReplyError
+from ..mail.reply import Reply, ReplyError
 from . import replies
 from .context import context
 from .order import WRONG_ORDER, State

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime, ISSLTranspor
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from ..reply import Reply
+from ..mail.reply import Reply
 from .wire import LAST_WORDS
 
 #: Refused connections that may be there at a time; what is beyond hears nothing.

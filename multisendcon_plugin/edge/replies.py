@@ -5,7 +5,7 @@ RFC 5321 section 4.2.2, RFC 3463, RFC 2034.
 
 from __future__ import annotations
 
-from ..reply import Reply
+from ..mail.reply import Reply
 
 SENDER_OK = Reply(250, "2.1.0", "sender ok")
 RECIPIENT_OK = Reply(250, "2.1.5", "recipient ok")

@@ -10,9 +10,10 @@ from collections.abc import Callable, Hashable, Sequence
 
 import attrs
 
-from ..address import matching_form
-from ..configuration import ClientSettings, HeaderFrom, MasterRelay, user_key
-from ..masks import Masks
+from ..mail.address import matching_form
+from ..mail.masks import Masks
+from ..settings.users import user_key
+from ..settings.values import ClientSettings, HeaderFrom, MasterRelay
 from .peers import counted_as
 
 _MINUTE = 60.0

@@ -16,8 +16,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.python.failure import Failure
 
-from ..envelope import Client
-from ..reply import Reply, ReplyError
+from ..mail.envelope import Client
+from ..mail.reply import Reply, ReplyError
 from . import replies
 from .authentication import Authentication
 from .context import command_shown, name_shown, shown

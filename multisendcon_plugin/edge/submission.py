@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from .. import dsn
-from ..address import parse_path
-from ..envelope import Envelope
 from ..errors import AddressError, ContentError
-from ..reply import ReplyError
+from ..mail import dsn
+from ..mail.address import parse_path
+from ..mail.envelope import Envelope
+from ..mail.reply import ReplyError
 from . import replies
 from .delivery import MessageDelivery, TransactionPolicy
 from .limits import Limits

@@ -14,9 +14,11 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, ISystem
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ..ciphers import SOUND
-from ..configuration import MinimumTls, ServerCertificate, load_certificate
 from ..errors import ConfigurationError
+from ..settings.certificate import ServerCertificate
+from ..settings.ciphers import SOUND
+from ..settings.files import load_certificate
+from ..settings.values import MinimumTls
 from ..stamp import Stamp, stamp
 
 _OLD_VERSIONS = {

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from .. import dsn
-from ..address import split
+from ..mail import dsn
+from ..mail.address import split
 
 _QUOTED = rb'"(?:[^"\\]|\\.)*"'
 # A quoted string that has no end goes to the end of the line.

@@ -13,7 +13,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
-from ..reply import Reply, ReplyError
+from ..mail.reply import Reply, ReplyError
 from . import replies
 from .content import ChunkEncoder, ContentScanner
 from .limits import Limits

@@ -22,9 +22,9 @@ from twisted.internet.task import deferLater
 from twisted.mail.interfaces import IMessageDeliveryFactory
 from zope.interface import implementer
 
-from ..configuration import Users, user_key
-from ..password import SALT_SIZE, PasswordHash
-from ..reply import ReplyError
+from ..mail.reply import ReplyError
+from ..settings.password import SALT_SIZE, PasswordHash
+from ..settings.users import Users, user_key
 from . import replies
 from .guesses import Guesses
 

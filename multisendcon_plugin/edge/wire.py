@@ -30,10 +30,10 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..configuration import MasterRelay, MinimumTls
 from ..errors import SpoolError, SpoolFullError
+from ..mail.reply import Reply, ReplyError
 from ..outlet import Outlet
-from ..reply import Reply, ReplyError
+from ..settings.values import MasterRelay, MinimumTls
 from . import replies
 from .limits import Limits
 from .tls import fault_of_handshake, has_said_hello

@@ -13,12 +13,12 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..envelope import Envelope
 from ..errors import SpoolError, SpoolFullError
-from ..fullness import Fullness
 from ..interfaces import IDraft, IIntake
-from ..message import Delivery, Parcel
-from ..numbering import Numbers
+from ..mail.envelope import Envelope
+from ..mail.message import Delivery, Parcel
+from ..queue.fullness import Fullness
+from ..spool.numbering import Numbers
 from .channel import Channel, Kind
 from .wording import commit_octets, read_error
 

@@ -18,8 +18,8 @@ from twisted.internet.protocol import Factory, ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ..daemon.signals import kept_from_children
 from ..interfaces import IIntake
-from ..signals import kept_from_children
 from .channel import Kind
 from .server import IntakeServer
 from .setup import Setup

@@ -17,12 +17,12 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger, globalLogBeginner
 
-from ..clock import make_steady
-from ..configuration.endpoints import parse_endpoint
+from ..daemon.clock import make_steady
+from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
-from ..listening import endpoint, listener, master_relay
-from ..numbering import Numbers
-from ..registry import AccountRegistry
+from ..routing.registry import AccountRegistry
+from ..settings.endpoints import parse_endpoint
+from ..spool.numbering import Numbers
 from .channel import Channel, Kind
 from .events import Events
 from .intake import FrontIntake

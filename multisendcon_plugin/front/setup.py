@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import attrs
 
-from ..account import Account
-from ..configuration import ClientSettings, Configuration, MasterRelay
+from ..configuration import Configuration
+from ..routing.account import Account
+from ..settings.values import ClientSettings, MasterRelay
 
 
 @attrs.frozen

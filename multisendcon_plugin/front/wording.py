@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 
-from ..dsn import Return
-from ..envelope import Client, Envelope
 from ..errors import SpoolBrokenError, SpoolError, SpoolFullError
-from ..message import Parcel
-from ..plain import plain, recipient_of
+from ..mail.dsn import Return
+from ..mail.envelope import Client, Envelope
+from ..mail.json_form import plain, recipient_of
+from ..mail.message import Parcel
 
 _SIZE = 4
 _ERRORS = {error.__name__: error for error in (SpoolError, SpoolFullError, SpoolBrokenError)}

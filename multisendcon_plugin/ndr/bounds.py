@@ -6,8 +6,8 @@ with replies of servers that may be theirs: 30 KB must not become 40 MB.
 
 from __future__ import annotations
 
-from ..message import LONGEST_TOLD
-from ..reply import Reply
+from ..mail.message import LONGEST_TOLD
+from ..mail.reply import Reply
 from .parts import encoded, quoted_printable
 
 _KIB = 1024

@@ -9,10 +9,10 @@ import enum
 
 import attrs
 
-from ..attempt import Outcome, Verdict
-from ..configuration.values import NdrSettings, ReportTo
-from ..dsn import UNSAID, Notify, Return
-from ..message import Message
+from ..mail.dsn import UNSAID, Notify, Return
+from ..mail.message import Message
+from ..outcome.attempt import Outcome, Verdict
+from ..settings.values import NdrSettings, ReportTo
 
 
 class Action(enum.Enum):

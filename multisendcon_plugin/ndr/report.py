@@ -13,8 +13,8 @@ from email.utils import formatdate
 
 import attrs
 
-from ..configuration.values import NdrSettings
-from ..envelope import Envelope
+from ..mail.envelope import Envelope
+from ..settings.values import NdrSettings
 from .bounds import LARGEST, beginning
 from .facts import Action, Facts
 from .parts import encoded, header_part, message_part, safe, status_part, text_part, unstuffed

@@ -6,9 +6,9 @@ import textwrap
 from email.utils import formatdate
 from functools import lru_cache
 
-from ..attempt import Outcome
-from ..dsn import decode, in_ascii, original_recipient
-from ..message import MOST_TOLD_REPLIES, Recipient
+from ..mail.dsn import decode, in_ascii, original_recipient
+from ..mail.message import MOST_TOLD_REPLIES, Recipient
+from ..outcome.attempt import Outcome
 from .bounds import STATUS_ROOM, STATUS_ROOM_FOR_ALL, said
 from .facts import Action, Facts
 from .parts import safe

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Mapping
 from email.utils import formatdate
 
-from ..configuration.values import NdrSettings
-from ..envelope import Envelope
+from ..mail.envelope import Envelope
+from ..settings.values import NdrSettings
 from .bounds import WORDS_ROOM, words_size
 from .parts import encoded, safe, text_part
 from .report import Report

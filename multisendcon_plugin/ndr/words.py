@@ -9,10 +9,10 @@ import textwrap
 from email.utils import formatdate
 from functools import lru_cache
 
-from ..attempt import Outcome
-from ..diagnosis import diagnose
-from ..message import MOST_TOLD_REPLIES, Message
+from ..mail.message import MOST_TOLD_REPLIES, Message
+from ..outcome.attempt import Outcome
 from .bounds import WORDS_ROOM, WORDS_ROOM_BY_ADDRESS, said, shortened, words_size
+from .diagnosis import diagnose
 from .facts import Action, Facts
 from .parts import safe
 

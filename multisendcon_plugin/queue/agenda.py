@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from operator import attrgetter
 
-from ..message import FIRST_TURN, Delivery, Turn
+from ..mail.message import FIRST_TURN, Delivery, Turn
 
 #: Deliveries of one account that are kept in memory.
 WINDOW = 1000

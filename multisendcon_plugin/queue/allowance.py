@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from ..address import matching_form
+from ..mail.address import matching_form
 
 #: Seconds.
 HOUR = 3600.0

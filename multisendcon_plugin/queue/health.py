@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import attrs
 
-from ..attempt import AccountFault
-from ..backoff import LONGEST_REST, rest
-from ..failure import Action
+from ..outcome.attempt import AccountFault
+from ..outcome.backoff import LONGEST_REST, rest
+from ..outcome.failure import Action
 
 #: Different mails in a row that have to hear what may be about one mail (greylisting) or about all
 #: (throttling), until it is about all.

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 
 from twisted.logger import Logger, LogLevel
 
-from ..attempt import AccountFault, Attempt, Verdict
-from ..failure import Action
-from ..message import Delivery
-from ..reply import Reply
-from ..settle import Judgement
+from ..mail.message import Delivery
+from ..mail.reply import Reply
+from ..outcome.attempt import AccountFault, Attempt, Verdict
+from ..outcome.failure import Action
+from ..outcome.settle import Judgement
 from .connections import KEPT
 
 _log = Logger()

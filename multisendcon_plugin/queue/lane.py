@@ -15,12 +15,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..account import Account
-from ..attempt import AccountFault, Attempt, all_deferred
 from ..interfaces import IContent, IRelay, ISpool
-from ..message import Delivery, Message
-from ..phase import Phase
-from ..reply import Reply
+from ..mail.message import Delivery, Message
+from ..mail.phase import Phase
+from ..mail.reply import Reply
+from ..outcome.attempt import AccountFault, Attempt, all_deferred
+from ..routing.account import Account
 from . import journal
 from .agenda import Agenda
 from .pace import Pace, State

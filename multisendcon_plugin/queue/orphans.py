@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import attrs
 
-from ..address import matching_form
 from ..interfaces import IAccountRegistry
-from ..message import Delivery
+from ..mail.address import matching_form
+from ..mail.message import Delivery
 
 
 def adopted(delivery: Delivery, registry: IAccountRegistry) -> Delivery | None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..account import Account
-from ..attempt import AccountFault, Attempt
-from ..failure import is_one_too_many
+from ..outcome.attempt import AccountFault, Attempt
+from ..outcome.failure import is_one_too_many
+from ..routing.account import Account
 from .connections import Connections
 from .health import Health
 

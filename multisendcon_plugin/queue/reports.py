@@ -11,12 +11,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from ..account import REPORTS_ACCOUNT
-from ..configuration import NdrSettings
 from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, ISpool
-from ..message import Message, NewMessage, Parcel, Recipient
+from ..mail.message import Message, NewMessage, Parcel, Recipient
 from ..ndr import Action, Facts, Report, addressees, report, returned_size, summary
+from ..routing.account import REPORTS_ACCOUNT
+from ..settings.values import NdrSettings
 from .allowance import HOUR, Allowance
 from .journal import in_lines
 
@@ -159,7 +159,7 @@ class ReportWriter:
 
     def _parcel(self, made: Report, about: str, avoid: str | None) -> Parcel | None:
         recipient = made.envelope.recipients[0]
-        if self._settings.account:
+        if self._registry.account(REPORTS_ACCOUNT):
             return Parcel(
                 account=REPORTS_ACCOUNT,
                 recipients=(Recipient(address=recipient, reason="a report"),),

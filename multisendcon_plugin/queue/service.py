@@ -15,19 +15,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..account import Account
-from ..attempt import AccountFault, Attempt
-from ..backoff import longest_pause
-from ..configuration import Configuration
-from ..envelope import Envelope
 from ..errors import SpoolBrokenError, SpoolFullError
-from ..failure import Action
-from ..fullness import Fullness
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
-from ..message import FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
-from ..settle import Judgement, Settlement
+from ..mail.envelope import Envelope
+from ..mail.message import FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
+from ..outcome.attempt import AccountFault, Attempt
+from ..outcome.backoff import longest_pause
+from ..outcome.failure import Action
+from ..outcome.settle import Judgement, Settlement
+from ..routing.account import Account
+from ..settings.values import DeliverySettings, NdrSettings
 from . import journal
 from .agenda import Agenda, window
+from .fullness import Fullness
 from .held import HeldContent
 from .lane import Lane
 from .orphans import adopted
@@ -45,6 +45,7 @@ MOVED_AT_ONCE = 500
 class QueueService(Service):
     """The queue of one relay.
 
+    :param hostname: of this relay, in reports.
     :param make_relay: returns the relay of an account; called when its lane has its first mail.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
@@ -54,8 +55,10 @@ class QueueService(Service):
 
     def __init__(
         self,
-        configuration: Configuration,
         *,
+        delivery: DeliverySettings,
+        ndr: NdrSettings,
+        hostname: str,
         registry: IAccountRegistry,
         spool: ISpool,
         make_relay: Callable[[Account], IRelay],
@@ -69,15 +72,17 @@ class QueueService(Service):
         self._wall = wall
         self._patience = Patience(clock)
         self._settler = Settler(
-            configuration,
+            delivery,
+            ndr,
             registry,
             spool,
             self._patience,
+            hostname=hostname,
             clock=clock,
             wall=wall,
             hand_in=self._hand_in,
         )
-        self._longest_pause = longest_pause(configuration.delivery.retry)
+        self._longest_pause = longest_pause(delivery.retry)
         self._held = HeldContent()
         self._window = window(sum(1 for _ in registry))
         self._lanes: dict[str, Lane] = {}

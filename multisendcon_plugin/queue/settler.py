@@ -14,14 +14,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from ..account import REPORTS_ACCOUNT, Account
-from ..attempt import AccountFault, Attempt, Outcome, Verdict
-from ..configuration import Configuration
 from ..interfaces import IAccountRegistry, ISpool
-from ..message import Delivery, NewMessage
+from ..mail.message import Delivery, NewMessage
 from ..ndr import Action, Facts, wanted
-from ..settle import Judgement, Settlement, delayed_by, judge, retry_until
-from ..telling import tell_all
+from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
+from ..outcome.settle import Judgement, Settlement, delayed_by, judge, retry_until
+from ..outcome.telling import tell_all
+from ..routing.account import Account
+from ..settings.values import DeliverySettings, NdrSettings
 from . import journal
 from .patience import Patience
 from .reports import HandIn, ReportWriter
@@ -38,17 +38,19 @@ class Settler:
 
     def __init__(
         self,
-        configuration: Configuration,
+        delivery: DeliverySettings,
+        ndr: NdrSettings,
         registry: IAccountRegistry,
         spool: ISpool,
         patience: Patience,
         *,
+        hostname: str,
         clock: IReactorTime,
         wall: Callable[[], float],
         hand_in: HandIn,
     ) -> None:
-        self._settings = configuration.delivery
-        self._hostname = configuration.master_relay.hostname
+        self._settings = delivery
+        self._hostname = hostname
         self._registry = registry
         self._spool = spool
         self._patience = patience
@@ -56,24 +58,21 @@ class Settler:
         self._wall = wall
         self.started = clock.seconds()
         self._reports = ReportWriter(
-            configuration.ndr,
+            ndr,
             registry,
             spool,
-            hostname=self._hostname,
+            hostname=hostname,
             clock=clock,
             wall=wall,
             hand_in=hand_in,
         )
-        self._reports_account = configuration.ndr.account
 
     def stop(self) -> Deferred[None]:
         """Let nothing untold that is told later; nothing more is to be settled."""
         return self._reports.stop()
 
     def account_in_use(self, name: str) -> Account | None:
-        """Return the account of that name, unless it is not enabled; also the one for reports."""
-        if name == REPORTS_ACCOUNT:
-            return self._reports_account
+        """Return the account of that name, unless it is not enabled."""
         account = self._registry.account(name)
         return account if account is not None and account.enabled else None
 

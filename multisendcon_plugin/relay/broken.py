@@ -5,9 +5,9 @@ Never leaves the room: `factory` turns it into an `Attempt`.
 
 from __future__ import annotations
 
-from ..failure import Action
-from ..phase import Phase
-from ..reply import Reply
+from ..mail.phase import Phase
+from ..mail.reply import Reply
+from ..outcome.failure import Action
 
 
 class SessionBrokenError(Exception):

@@ -37,7 +37,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..account import Account
+from ..routing.account import Account
 from .certificate import is_address
 from .tls import ClientTLS
 

@@ -20,14 +20,14 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..account import Account
-from ..attempt import AccountFault, Attempt, all_deferred
 from ..errors import ConfigurationError
-from ..failure import Action
 from ..interfaces import IContent, IRelay
-from ..message import Delivery
-from ..phase import Phase
-from ..reply import Reply
+from ..mail.message import Delivery
+from ..mail.phase import Phase
+from ..mail.reply import Reply
+from ..outcome.attempt import AccountFault, Attempt, all_deferred
+from ..outcome.failure import Action
+from ..routing.account import Account
 from .broken import SessionBrokenError
 from .budget import PROMPT, ConnectionBudget, Place
 from .connect import connect_problem, endpoint, other_addresses

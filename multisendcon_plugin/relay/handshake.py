@@ -6,9 +6,9 @@ says nothing about any mail.
 
 from __future__ import annotations
 
-from ..account import Tls
-from ..phase import Phase
-from ..reply import Reply
+from ..mail.phase import Phase
+from ..mail.reply import Reply
+from ..routing.account import Tls
 from .broken import SessionBrokenError
 from .sender import AccountSender
 

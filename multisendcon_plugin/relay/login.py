@@ -12,11 +12,11 @@ from collections.abc import Callable
 from twisted.logger import Logger
 from twisted.mail import smtp
 
-from ..account import Account, Auth
 from ..errors import ConfigurationError
-from ..phase import Phase
-from ..reply import Reply
-from ..secret import StoredSecret
+from ..mail.phase import Phase
+from ..mail.reply import Reply
+from ..routing.account import Account, Auth
+from ..settings.secret import StoredSecret
 from .broken import SessionBrokenError
 from .sender import AccountSender
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import attrs
 
-from ..dsn import Notify, mail_parameters, rcpt_parameters
-from ..envelope import Envelope
-from ..message import Recipient
+from ..mail.dsn import Notify, mail_parameters, rcpt_parameters
+from ..mail.envelope import Envelope
+from ..mail.message import Recipient
 
 
 @attrs.frozen

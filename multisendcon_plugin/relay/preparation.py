@@ -9,13 +9,13 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ..account import Account, NullSender
-from ..address import ascii_domain
 from ..errors import AddressError, SpoolError
-from ..header import is_private
-from ..identity import replace_sender
 from ..interfaces import IContent
-from ..message import Delivery
+from ..mail.address import ascii_domain
+from ..mail.fixed_sender import replace_sender
+from ..mail.header import is_private
+from ..mail.message import Delivery
+from ..routing.account import Account, NullSender
 from .mail import Mail
 
 #: What ends a header for every reader; also for those that go on behind a line that is no field.

@@ -31,10 +31,10 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..account import Account
+from ..mail.phase import Phase
+from ..mail.reply import LONGEST_TEXT, Reply
 from ..outlet import Outlet
-from ..phase import Phase
-from ..reply import LONGEST_TEXT, Reply
+from ..routing.account import Account
 from .broken import SessionBrokenError, lost
 from .tls import ClientTLS, tls_problem
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import attrs
 
-from ..attempt import AccountFault, Attempt, Verdict
-from ..failure import TRANSACTION, Action
-from ..message import Delivery
+from ..mail.message import Delivery
+from ..outcome.attempt import AccountFault, Attempt, Verdict
+from ..outcome.failure import TRANSACTION, Action
 
 #: Deliveries that are remembered; of more, the oldest are forgotten, and get another chance.
 _REMEMBERED = 1000

@@ -22,10 +22,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..account import Account
-from ..ciphers import SOUND, with_certificates
-from ..configuration import load_certificate
 from ..errors import ConfigurationError
+from ..routing.account import Account
+from ..settings.ciphers import SOUND, with_certificates
+from ..settings.files import load_certificate
 from ..stamp import Stamp, stamp
 from .certificate import ExpectedFingerprint, ExpectedName, is_address
 

@@ -16,14 +16,14 @@ from collections.abc import Callable
 
 import attrs
 
-from ..address import ascii_domain
-from ..attempt import Outcome, Verdict
 from ..errors import AddressError, SpoolError
-from ..failure import Action
 from ..interfaces import IContent
-from ..message import Delivery
-from ..phase import Phase
-from ..reply import Reply
+from ..mail.address import ascii_domain
+from ..mail.message import Delivery
+from ..mail.phase import Phase
+from ..mail.reply import Reply
+from ..outcome.attempt import Outcome, Verdict
+from ..outcome.failure import Action
 from .broken import SessionBrokenError
 from .mail import Mail
 from .preparation import next_piece, prepare

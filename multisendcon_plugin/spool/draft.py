@@ -10,10 +10,10 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..envelope import Envelope
 from ..errors import SpoolError
 from ..interfaces import IDraft
-from ..message import ADDED_DOT, Delivery, Message, Parcel
+from ..mail.envelope import Envelope
+from ..mail.message import ADDED_DOT, Delivery, Message, Parcel
 from . import rows
 from .files import Files, NewFile
 from .keys import PIECE, new_deliveries

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import SpoolError
-from ..message import Delivery, Message, Parcel
+from ..mail.message import Delivery, Message, Parcel
 
 _PLACES = 65_536
 #: Above this, keys would not fit into SQLite's integers.

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from ..errors import SpoolError
 from ..interfaces import IContent
-from ..message import Message
+from ..mail.message import Message
 from .files import Files
 from .keys import PIECE
 from .rows import IN_A_FILE, piece

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 from typing import Any
 
-from ..dsn import Return
-from ..envelope import Client, Envelope
-from ..message import FIRST_TURN, Delivery, Message, Turn
-from ..plain import LENGTH, plain, plain_untold, recipient_of, untold_of
-from ..settle import Settlement
+from ..mail.dsn import Return
+from ..mail.envelope import Client, Envelope
+from ..mail.json_form import LENGTH, plain, plain_untold, recipient_of, untold_of
+from ..mail.message import FIRST_TURN, Delivery, Message, Turn
+from ..outcome.settle import Settlement
 from .keys import message_of, pieces, place, span
 
 #: A new message as it is stored: its number, its content and its deliveries.

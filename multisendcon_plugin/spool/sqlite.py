@@ -11,17 +11,17 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from ..configuration import Room
 from ..interfaces import IContent, IDraft, ISpool
-from ..message import ADDED_DOT, FIRST_TURN, Delivery, Message, Turn
-from ..numbering import Numbers
-from ..settle import Settlement
+from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, Turn
+from ..outcome.settle import Settlement
+from ..settings.values import Room
 from . import rows
 from .database import FILES, connect, not_opened, open_database
 from .draft import Draft
 from .files import Files
 from .folder import Lock, make_folder
 from .keys import PIECE, new_deliveries
+from .numbering import Numbers
 from .reader import Reader, StoredContent
 from .trust import Trust
 from .worker import Reactor

@@ -14,8 +14,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from ..configuration import Room
 from ..errors import SpoolFullError
+from ..settings.values import Room
 from .database import is_full
 from .spare import Spare
 from .trust import Trust

@@ -3,9 +3,22 @@
 They run the real code; certificates are made on the spot.
 """
 
+from __future__ import annotations
+
+from .. import twisted_mail  # noqa: F401 -- before all that imports Twisted's mail package
 from . import misdeeds
 from .authority import Authority
 from .evil import EvilProvider
+from .memory_spool import MemoryDisk, MemorySpool
 from .provider import Answer, Provider, ReceivedMail
 
-__all__ = ["Answer", "Authority", "EvilProvider", "Provider", "ReceivedMail", "misdeeds"]
+__all__ = [
+    "Answer",
+    "Authority",
+    "EvilProvider",
+    "MemoryDisk",
+    "MemorySpool",
+    "Provider",
+    "ReceivedMail",
+    "misdeeds",
+]

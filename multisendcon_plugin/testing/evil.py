@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from ..phase import Phase
+from ..mail.phase import Phase
 from .misdeeds import Misdeed, Turn, behave
 from .provider import ReceivedMail
 

@@ -29,7 +29,7 @@ from zope.interface import implementer
 
 from ..edge.parameters import ForwardPath, ReversePath
 from ..edge.protocol import RelayESMTP
-from ..reply import Reply, ReplyError
+from ..mail.reply import Reply, ReplyError
 
 _MECHANISMS = {
     "CRAM-MD5": CramMD5Credentials,

@@ -10,8 +10,8 @@ import os
 import socket
 import time
 
-from multisendcon_plugin.envelope import Envelope
-from multisendcon_plugin.message import Message, Recipient, parcels
+from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.message import Message, Recipient, parcels
 from multisendcon_plugin.spool import rows
 from multisendcon_plugin.spool.database import open_database
 from multisendcon_plugin.spool.keys import new_deliveries

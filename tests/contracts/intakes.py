@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.python.failure import Failure
 
-from tests.front_channels import FrontWorld
+from tests.front.channels import FrontWorld
 from tests.queue_world import World, account, silent
 
 

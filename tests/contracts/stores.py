@@ -11,8 +11,9 @@ from unittest import mock
 
 from twisted.internet.defer import maybeDeferred
 
-from multisendcon_plugin.spool import MemoryDisk, MemorySpool, SqliteSpool
+from multisendcon_plugin.spool import SqliteSpool
 from multisendcon_plugin.spool.database import FILES
+from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
 from tests.reactors import QueueReactor
 
 

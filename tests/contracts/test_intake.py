@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
-from multisendcon_plugin.dsn import Notify, Return
-from multisendcon_plugin.envelope import Client, Envelope
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError, SpoolFullError
-from multisendcon_plugin.fullness import FULL_FOR
 from multisendcon_plugin.interfaces import IDraft, IIntake
-from multisendcon_plugin.message import Parcel, Recipient
+from multisendcon_plugin.mail.dsn import Notify, Return
+from multisendcon_plugin.mail.envelope import Client, Envelope
+from multisendcon_plugin.mail.message import Parcel, Recipient
+from multisendcon_plugin.queue.fullness import FULL_FOR
 from tests.contracts.intakes import CrawlingFrontIntake, FrontIntakeOverQueue, QueueIntake
 from tests.queues import logged
 

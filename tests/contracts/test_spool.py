@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from twisted.internet.defer import maybeDeferred
 from zope.interface.verify import verifyObject
 
-from multisendcon_plugin.dsn import Notify, Return
-from multisendcon_plugin.envelope import Client, Envelope
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
 from multisendcon_plugin.interfaces import IContent, IDraft, ISpool
-from multisendcon_plugin.message import NewMessage, Parcel, Recipient, Untold
-from multisendcon_plugin.phase import Phase
-from multisendcon_plugin.reply import Reply
-from multisendcon_plugin.settle import Settlement
+from multisendcon_plugin.mail.dsn import Notify, Return
+from multisendcon_plugin.mail.envelope import Client, Envelope
+from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Untold
+from multisendcon_plugin.mail.phase import Phase
+from multisendcon_plugin.mail.reply import Reply
+from multisendcon_plugin.outcome.settle import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
 KINDS = [MemoryStore, SqliteStore]

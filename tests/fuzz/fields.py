@@ -9,8 +9,8 @@ import email.header
 import re
 import unicodedata
 
-from multisendcon_plugin.completion import complete
-from multisendcon_plugin.header import (
+from multisendcon_plugin.mail.fixed_sender import LONGEST_LINE, replace_sender
+from multisendcon_plugin.mail.header import (
     ORIGINATORS,
     addresses_exceed,
     fields,
@@ -18,7 +18,7 @@ from multisendcon_plugin.header import (
     header_end,
     is_private,
 )
-from multisendcon_plugin.identity import LONGEST_LINE, replace_sender
+from multisendcon_plugin.mail.submission_help import complete
 
 FIXED, HIDDEN = "sales@example.com", "boss@hidden.example"
 NAMES = (

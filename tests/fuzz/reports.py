@@ -9,15 +9,15 @@ import email
 import email.policy
 import re
 
-from multisendcon_plugin.attempt import Outcome, Verdict
-from multisendcon_plugin.configuration.values import NdrSettings
-from multisendcon_plugin.dsn import Return
-from multisendcon_plugin.envelope import Envelope
-from multisendcon_plugin.header import header_end
-from multisendcon_plugin.message import Message, Recipient
+from multisendcon_plugin.mail.dsn import Return
+from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.header import header_end
+from multisendcon_plugin.mail.message import Message, Recipient
+from multisendcon_plugin.mail.phase import Phase
+from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.ndr import Action, Facts, report, returned_size
-from multisendcon_plugin.phase import Phase
-from multisendcon_plugin.reply import Reply
+from multisendcon_plugin.outcome.attempt import Outcome, Verdict
+from multisendcon_plugin.settings.values import NdrSettings
 
 _LARGEST, _LARGEST_HEADER, _LONGEST_LINE, _MOST_REPLIES, _LONGEST_REPLY = (
     256 * 1024,

@@ -10,9 +10,9 @@ from twisted.logger import LogLevel, eventAsText, globalLogPublisher
 from twisted.mail.imap4 import LOGINCredentials, PLAINCredentials
 from twisted.mail.interfaces import IMessageDeliveryFactory
 
-from multisendcon_plugin.configuration import ClientSettings
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
-from tests.edge_clients import Edge, account
+from multisendcon_plugin.settings.values import ClientSettings
+from tests.edge.clients import Edge, account
 from tests.fuzz.dialogue import Dialogue
 
 TOLERANT = ClientSettings(addresses=(ip_network("127.0.0.1"),), tolerant=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from multisendcon_plugin.password import PasswordHash
+from multisendcon_plugin.settings.password import PasswordHash
 from multisendcon_plugin.testing import Authority
 from tests.interop.relay import Relay
 

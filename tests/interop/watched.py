@@ -14,7 +14,7 @@ import time
 import attrs
 
 from multisendcon_plugin.edge.protocol import RelayESMTP
-from multisendcon_plugin.reply import Reply
+from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.testing import Provider
 from tests.interop.provider import ProviderProcess, main, say
 

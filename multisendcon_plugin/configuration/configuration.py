@@ -1,0 +1,37 @@
+"""A whole configuration, as a value.  Pure."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..routing.account import Account
+from ..settings.values import (
+    ClientSettings,
+    DeliverySettings,
+    MasterRelay,
+    NdrSettings,
+    SpoolSettings,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Configuration:
+    """A whole configuration.
+
+    :param clients: the first that lists an address applies to it.
+    :param accounts: in order of priority, topmost first.
+    :param reports_account: the way to the server where reports are handed in; ``None``: they leave
+        through the accounts.
+    :param path: the file that it was read from; ``None``: it was no file.
+    :param has_secrets: passwords are written in it.
+    """
+
+    master_relay: MasterRelay = attrs.field(factory=MasterRelay)
+    clients: tuple[ClientSettings, ...] = ()
+    spool: SpoolSettings = attrs.field(factory=SpoolSettings)
+    delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
+    ndr: NdrSettings = attrs.field(factory=NdrSettings)
+    accounts: tuple[Account, ...] = ()
+    reports_account: Account | None = None
+    path: str | None = None
+    has_secrets: bool = False

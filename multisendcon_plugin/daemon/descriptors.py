@@ -1,0 +1,36 @@
+"""File descriptors: each connection takes one, some two, and a process may have only so many.
+
+Linux gives a process 1024 at first, for old programs' sake, and lets it have many more.
+"""
+
+from __future__ import annotations
+
+import resource
+
+from ..configuration import Configuration
+
+#: For the spool, logs, listening ports and whatever a library opens for a while.
+_OTHERS = 64
+
+
+def needed(configuration: Configuration) -> int:
+    """Return how many descriptors the relay has need of when all connections are in use."""
+    relay, delivery = configuration.master_relay, configuration.delivery
+    # A client that sends a long mail has a file of the spool open as well.
+    return 2 * relay.max_connections + delivery.max_connections + _OTHERS
+
+
+def allow(number: int) -> int:
+    """Let this process have so many descriptors, if the system allows it.
+
+    :return: how many it may have now: fewer, or more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    wanted = number if hard == unlimited else min(number, hard)
+    if soft == unlimited:
+        return number
+    if wanted <= soft:
+        return soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted

@@ -1,0 +1,174 @@
+"""The log, wherever twistd writes it: line for line what it writes there, but safe to be read.
+
+What strangers have said can neither end a line nor act on a terminal, no line is longer than 8 KB,
+and none is lost because of a character.  Text that has none of this is written as twistd would, in
+a third of the time: each mail has two lines, and Twisted's formatter, which asks anew for the
+offset of the time zone each time, took an eighth of the time of the reactor's thread.  What is told
+in one turn of the reactor is written when the turn is over, unless it is urgent.
+"""
+
+from __future__ import annotations
+
+import codecs
+import signal
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Protocol, TypeGuard
+
+from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, formatTime
+from twisted.python.logfile import LogFile
+from twisted.python.threadable import isInIOThread
+from zope.interface import implementer
+
+from ..mail.escaping import one_line
+
+#: Octets of a line.
+LONGEST = 8_000
+#: Lines of an event with a traceback.
+MOST_LINES = 200
+
+#: What may be lost if the process is killed before its turn is over.
+_NOT_URGENT = (LogLevel.debug, LogLevel.info)
+#: What Twisted takes for an error where it writes to the system's log.
+_ERRORS = (LogLevel.error, LogLevel.critical)
+
+
+class File(Protocol):
+    """What a log is written to."""
+
+    def write(self, data: str, /) -> object:
+        """Write a text."""
+
+    def flush(self) -> object:
+        """Let it leave."""
+
+
+def line(event: LogEvent, encoding: str = "utf-8") -> str | None:
+    """Return what is written of an event; ``None``: nothing.
+
+    :param encoding: of the file.
+    """
+    text = event.get("log_format")
+    # One by one: this is asked for each line, and a set would be made of the event's many keys.
+    special = "log_failure" in event or "log_flattened" in event or "log_system" in event
+    if not special and _is_plain(text):
+        try:
+            when = _time(int(event["log_time"]))
+            system = _system(event["log_namespace"], event["log_level"])
+        except KeyError:
+            pass
+        else:
+            return one_line(f"{when} [{system}] {text}", LONGEST, encoding) + "\n"
+    text = eventAsText(event)
+    return "\n\t".join(_lines(event, text, encoding)) + "\n" if text else None
+
+
+def _lines(event: LogEvent, text: str, encoding: str) -> list[str]:
+    """Return the lines of a text; it has several only if it is a traceback."""
+    lines = text.split("\n") if "log_failure" in event else [text]
+    if len(lines) > MOST_LINES:
+        half = MOST_LINES // 2
+        left_out = len(lines) - 2 * half
+        lines[half:-half] = [f"... ({left_out} lines are left out)"]
+    return [one_line(each, LONGEST, encoding) for each in lines]
+
+
+def _is_plain(text: object) -> TypeGuard[str]:
+    """Tell whether it is a text, in which there is nothing to fill in."""
+    return isinstance(text, str) and text != "" and "{" not in text and "}" not in text
+
+
+@lru_cache(maxsize=1)
+def _time(second: int) -> str:
+    return formatTime(second)
+
+
+@lru_cache
+def _system(namespace: str, level: LogLevel) -> str:
+    return f"{namespace}#{level.name}"
+
+
+@implementer(ILogObserver)
+class Log:
+    """Writes the log to a file.
+
+    :param reactor: tells when a turn is over; while it does not run, each line is written at once.
+    """
+
+    def __init__(self, file: File, reactor: Any) -> None:
+        self._file = file
+        self._encoding = codecs.lookup(getattr(file, "encoding", None) or "utf-8").name
+        self._reactor = reactor
+        self._lines: list[str] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write an event, or let it wait for the end of the turn."""
+        text = line(event, self._encoding)
+        if text is None:
+            return
+        if not isInIOThread():
+            self._write(text)
+            return
+        self._lines.append(text)
+        if not self._reactor.running or event.get("log_level") not in _NOT_URGENT:
+            self._write_all()
+        elif len(self._lines) == 1:
+            self._reactor.callLater(0, self._write_all)
+
+    def _write_all(self) -> None:
+        if self._lines:
+            text = "".join(self._lines)
+            self._lines.clear()
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        self._file.write(text)
+        self._file.flush()
+
+
+@implementer(ILogObserver)
+class SystemLog:
+    """Writes the log to the system's, as Twisted does.
+
+    :param prefix: stands before each line there.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        from twisted.python.syslog import SyslogObserver  # noqa: PLC0415 -- not on every system
+
+        self._emit = SyslogObserver(prefix).emit
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write an event."""
+        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+        if text:
+            self._emit(
+                {
+                    "message": ("\n".join(_lines(event, text, "utf-8")),),
+                    "system": one_line(str(event.get("log_system", "-")), LONGEST),
+                    "isError": event.get("log_level") in _ERRORS,
+                }
+            )
+
+
+def observer(twistd: Mapping[str, Any], reactor: Any) -> ILogObserver | None:
+    """Return what writes the log where twistd would write it.
+
+    :param twistd: its options.
+    :return: ``None``: there is no such place, and twistd says so.
+    """
+    if twistd["syslog"]:
+        return SystemLog(twistd["prefix"])
+    name = twistd["logfile"] or ("-" if twistd["nodaemon"] else "twistd.log")
+    if name != "-":
+        return Log(_file(name, reactor), reactor)
+    return Log(sys.stdout, reactor) if twistd["nodaemon"] else None
+
+
+def _file(name: str, reactor: Any) -> LogFile:
+    """Open a file that is changed for a new one when it is large, and at SIGUSR1."""
+    file: LogFile = LogFile.fromFullPath(name)
+    if signal.getsignal(signal.SIGUSR1) in (None, signal.SIG_DFL):
+        signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(file.rotate))
+    return file

@@ -1,0 +1,120 @@
+"""What came of one try of a delivery: an outcome per recipient, or a fault of the account.
+
+Pure values.  The relay makes them, ``settle`` decides what follows from them.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from ..mail.message import Recipient
+from ..mail.phase import Phase
+from ..mail.reply import Reply
+from .failure import Action
+
+
+class Verdict(enum.Enum):
+    """What an attempt means for one recipient."""
+
+    __hash__ = object.__hash__  # see `Phase`
+
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    """The connection was lost between the final dot and its reply."""
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """The verdict for one recipient, and the reply that says so.
+
+    :param action: what follows from the reply; ``None``: the mail was delivered, or there was no
+        reply that tells.
+    """
+
+    recipient: Recipient
+    verdict: Verdict
+    phase: Phase
+    reply: Reply
+    action: Action | None = None
+
+
+def all_deferred(
+    recipients: tuple[Recipient, ...], phase: Phase, reply: Reply, action: Action | None = None
+) -> tuple[Outcome, ...]:
+    """Return the outcomes of an attempt that says nothing about any recipient."""
+    return tuple(
+        Outcome(recipient=each, verdict=Verdict.DEFERRED, phase=phase, reply=reply, action=action)
+        for each in recipients
+    )
+
+
+@attrs.frozen(kw_only=True)
+class AccountFault:
+    """The account could not be used: nothing is said about the mail.
+
+    :param action: what follows for the account: one that `Action.stops_account`.
+    """
+
+    phase: Phase
+    reply: Reply
+    action: Action
+
+    def __str__(self) -> str:
+        return f"{self.phase.value}: {self.reply}"
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One try of a delivery.
+
+    :param outcomes: one for each recipient of the delivery.
+    :param fault: set when the account failed; each outcome is then DEFERRED or UNCERTAIN.
+    :param mail_ended: when the mail ended that this attempt began with MAIL FROM (seconds
+        since the epoch); ``None`` when it got no further than the login.
+    :param session: the session it went over, in words: addresses, TLS.
+    :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
+    """
+
+    outcomes: tuple[Outcome, ...]
+    fault: AccountFault | None = None
+    mail_ended: float | None = None
+    session: str = ""
+    reports_success: bool = False
+
+    @property
+    def possible_fault(self) -> AccountFault | None:
+        """The fault of the account, if other mails hear the same: see `DEFER_THEN_SLOW`.
+
+        ``None`` when there is a fault already, or the server has taken the mail for somebody.
+        """
+        if self.fault or any(each.verdict is Verdict.DELIVERED for each in self.outcomes):
+            return None
+        for outcome in self.outcomes:
+            if outcome.action is Action.DEFER_THEN_SLOW:
+                return AccountFault(phase=outcome.phase, reply=outcome.reply, action=Action.SLOW)
+        return None
+
+    def blamed_on(self, fault: AccountFault) -> Attempt:
+        """Return it as the account's failure, which says nothing final about any recipient."""
+        outcomes = tuple(
+            attrs.evolve(each, verdict=Verdict.DEFERRED, action=None)
+            if each.verdict is Verdict.FAILED
+            else each
+            for each in self.outcomes
+        )
+        return attrs.evolve(self, outcomes=outcomes, fault=fault)
+
+    @property
+    def moves(self) -> bool:
+        """Another account may take the mail over, for all whom it has not reached."""
+        if self.fault is not None:
+            return self.fault.action is not Action.SLOW
+        actions = {outcome.action for outcome in self.outcomes}
+        if not any(each.verdict is Verdict.DELIVERED for each in self.outcomes):
+            # Whom the next transaction would take goes with those who were refused in this one.
+            actions.discard(Action.SPLIT)
+        return Action.MOVE in actions and actions <= {Action.MOVE, Action.FAIL, None}

@@ -1,0 +1,1 @@
+"""Which account a mail leaves by, and why.  Pure."""

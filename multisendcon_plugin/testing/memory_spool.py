@@ -1,0 +1,283 @@
+"""The spool in memory: the twin of `SqliteSpool` for tests.
+
+Keeps the same contract without threads and without a disk: what the other answers later, this
+one answers at once.  Nothing here outlives the process.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+import attrs
+from twisted.internet.defer import Deferred, execute, succeed
+from zope.interface import implementer
+
+from ..errors import SpoolError, SpoolFullError, SpoolLockedError
+from ..interfaces import IContent, IDraft, ISpool
+from ..mail.envelope import Envelope
+from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
+from ..outcome.settle import Settlement
+from ..spool.keys import PIECE, new_deliveries
+from ..spool.numbering import Numbers
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def seconds(self) -> float:
+        """Return the wall clock, in seconds since the epoch."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class MemoryDisk:
+    """What a `MemorySpool` leaves to the next one that is opened on it.
+
+    :param capacity: octets of content at which new mail is refused; ``None``: no limit.
+    :param fault: while it is set, whatever is written or read fails with it.
+    """
+
+    capacity: int | None = None
+    fault: SpoolError | None = None
+    clean: bool = True
+    locked: bool = False
+    contents: dict[int, bytes] = attrs.field(factory=dict)
+    deliveries: dict[int, Delivery] = attrs.field(factory=dict)
+    mail_ends: dict[str, float] = attrs.field(factory=dict)
+
+    def crash(self) -> None:
+        """Let go as a process does that is killed."""
+        self.locked = False
+
+    def check(self) -> None:
+        """Raise the fault, if there is one."""
+        if self.fault is not None:
+            raise self.fault
+        if not self.locked:
+            raise SpoolError("the spool is closed")
+
+    def check_room(self, size: int) -> None:
+        """Raise `SpoolFullError` when so many octets more are too many."""
+        used = sum(map(len, self.contents.values()))
+        if self.capacity is not None and used + size > self.capacity:
+            raise SpoolFullError("the spool is full")
+
+    def store(self, content: bytes, deliveries: tuple[Delivery, ...]) -> None:
+        """Add a message.
+
+        :raise SpoolError: there is one with its number.
+        """
+        if any(delivery.message.number in self.contents for delivery in deliveries):
+            raise SpoolError("the number is in use")
+        for delivery in deliveries:
+            self.contents[delivery.message.number] = content
+            self.deliveries[delivery.number] = delivery
+
+    def end(self, delivery: Delivery) -> None:
+        """Remove a delivery and, when it was the last, its message."""
+        del self.deliveries[delivery.number]
+        number = delivery.message.number
+        if all(each.message.number != number for each in self.deliveries.values()):
+            del self.contents[number]
+
+
+@implementer(ISpool)
+class MemorySpool:
+    """Messages and deliveries in memory.
+
+    :param disk: what an earlier spool has left.
+    """
+
+    clean = False
+
+    def __init__(self, clock: Clock, disk: MemoryDisk | None = None) -> None:
+        self.disk = disk or MemoryDisk()
+        self._clock = clock
+
+    def open(self) -> None:
+        """Take hold of the disk."""
+        if self.disk.locked:
+            raise SpoolLockedError("the spool is in use")
+        self.disk.locked = True
+        self.clean, self.disk.clean = self.disk.clean, False
+        self._numbers = Numbers(self._clock.seconds, max(self.disk.contents, default=0))
+
+    def close(self, *, clean: bool = True) -> Deferred[None]:
+        """Let go of the disk."""
+        self.disk.clean = clean
+        self.disk.locked = False
+        return succeed(None)
+
+    @property
+    def last(self) -> int:
+        """The highest number in use."""
+        return self._numbers.last
+
+    def draft(self, number: int | None = None) -> IDraft:
+        """Begin a message."""
+        number = self._numbers.next() if number is None else self._numbers.note(number)
+        return MemoryDraft(number, self.disk, self._clock)
+
+    def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
+        """Record what came of an attempt."""
+        return execute(self._settle, settlement)
+
+    def _settle(self, settlement: Settlement) -> tuple[Delivery, ...]:
+        self.disk.check()
+        delivery, remaining = settlement.delivery, settlement.remaining
+        reports = [self._report(report) for report in settlement.reports]
+        if settlement.mail_ended is not None:
+            self.disk.mail_ends[delivery.account] = settlement.mail_ended
+        if delivery.number not in self.disk.deliveries:
+            return ()
+        if remaining is None:
+            self.disk.end(delivery)
+        else:
+            self.disk.deliveries[delivery.number] = remaining
+        for content, deliveries in reports:
+            self.disk.store(content, deliveries)
+        return tuple(delivery for _, deliveries in reports for delivery in deliveries)
+
+    def _report(self, report: NewMessage) -> tuple[bytes, tuple[Delivery, ...]]:
+        message = Message(
+            number=self._numbers.next(),
+            envelope=report.envelope,
+            size=len(report.content),
+            header_size=report.header_size,
+            arrived=self._clock.seconds(),
+            dots=report.content.count(ADDED_DOT),
+        )
+        return report.content, new_deliveries(message, report.parcels)
+
+    def hurry(self) -> None:
+        """Nothing waits here."""
+
+    def waiting(
+        self, account: str, limit: int, since: Turn = FIRST_TURN
+    ) -> Deferred[tuple[Delivery, ...]]:
+        """Read the deliveries of an account, the earliest due first, at most `limit`."""
+        return execute(self._waiting, account, limit, since)
+
+    def _waiting(self, account: str, limit: int, since: Turn) -> tuple[Delivery, ...]:
+        self.disk.check()
+        lane = [
+            each
+            for each in self.disk.deliveries.values()
+            if each.account == account and each.turn >= since
+        ]
+        return tuple(sorted(lane, key=lambda each: each.turn)[:limit])
+
+    def bring_forward(self, account: str, latest: float) -> Deferred[None]:
+        """Let no delivery of an account be due later than that."""
+        return execute(self._bring_forward, account, latest)
+
+    def _bring_forward(self, account: str, latest: float) -> None:
+        self.disk.check()
+        for number, delivery in self.disk.deliveries.items():
+            if delivery.account == account and delivery.due > latest:
+                self.disk.deliveries[number] = attrs.evolve(delivery, due=latest)
+
+    def lanes(self) -> Deferred[dict[str, int]]:
+        """Count the waiting deliveries of each account that has any."""
+        return execute(self._lanes)
+
+    def _lanes(self) -> dict[str, int]:
+        self.disk.check()
+        return dict(Counter(each.account for each in self.disk.deliveries.values()))
+
+    def mail_ends(self) -> Deferred[dict[str, float]]:
+        """Read when each account's last mail ended."""
+        return execute(self._mail_ends)
+
+    def _mail_ends(self) -> dict[str, float]:
+        self.disk.check()
+        return dict(self.disk.mail_ends)
+
+    def content(self, message: Message) -> IContent:
+        """Begin to read a message's content."""
+        return MemoryContent(self.disk, message)
+
+
+@implementer(IDraft)
+class MemoryDraft:
+    """A message that is still arriving."""
+
+    def __init__(self, number: int, disk: MemoryDisk, clock: Clock) -> None:
+        self.number = number
+        self._disk = disk
+        self._clock = clock
+        self._content = bytearray()
+        self._open = True
+
+    @property
+    def held(self) -> bytes | None:
+        """The whole content, unless it is longer than `PIECE`."""
+        return bytes(self._content) if len(self._content) <= PIECE else None
+
+    def write(self, data: bytes) -> Deferred[None] | None:
+        """Add content in wire form."""
+        if self._open:
+            self._content += data
+        return None
+
+    def commit(
+        self, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
+    ) -> Deferred[tuple[Delivery, ...]]:
+        """Make the message durable."""
+        return execute(self._commit, envelope, header_size, parcels)
+
+    def _commit(
+        self, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
+    ) -> tuple[Delivery, ...]:
+        if not self._open:
+            raise SpoolError("the draft was committed or discarded before")
+        self._open = False
+        self._disk.check()
+        self._disk.check_room(len(self._content))
+        message = Message(
+            number=self.number,
+            envelope=envelope,
+            size=len(self._content),
+            header_size=header_size,
+            arrived=self._clock.seconds(),
+            dots=self._content.count(ADDED_DOT),
+        )
+        deliveries = new_deliveries(message, parcels)
+        self._disk.store(bytes(self._content), deliveries)
+        return deliveries
+
+    def discard(self) -> None:
+        """Forget the message."""
+        self._open = False
+
+
+@implementer(IContent)
+class MemoryContent:
+    """The content of one message, read piece by piece."""
+
+    def __init__(self, disk: MemoryDisk, message: Message) -> None:
+        self._disk = disk
+        self._message = message
+        self._offset = 0
+        self._closed = False
+
+    def read(self) -> Deferred[bytes]:
+        """Return the next piece, ``b""`` after the last."""
+        return execute(self._read)
+
+    def _read(self) -> bytes:
+        self._disk.check()
+        if self._closed:
+            raise SpoolError("the content was closed")
+        if self._offset == self._message.size:
+            return b""
+        content = self._disk.contents.get(self._message.number)
+        if content is None:
+            raise SpoolError(f"content of message {self._message.id} is missing")
+        data = content[self._offset : self._offset + PIECE]
+        self._offset += len(data)
+        return data
+
+    def close(self) -> None:
+        """Stop reading before the end."""
+        self._closed = True

@@ -1,0 +1,52 @@
+"""The demonstration, run as a newcomer runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+
+
+def test_the_demonstration_shows_all_mails_and_leaves_nothing_behind(tmp_path):
+    work, temporary = tmp_path / "work", tmp_path / "tmp"
+    work.mkdir()
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [*TWISTD, "-n", "multisendcon", "--demo"],
+        cwd=work,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "Ctrl-C ends" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate()
+    finally:
+        watchdog.cancel()
+        process.kill()
+    output = "".join(lines)
+    assert re.findall(r"^ *(\d+)  <", output, re.MULTILINE) == [str(n) for n in range(1, 14)]
+    assert 'From: "The Boss" <sales@example.com>' in output
+    assert "From: The Boss <boss@sales.example.com>" in output
+    assert "127.0.0.11 to mx.secure.example, HELO mail.sales.example.com, TLSv1." in output
+    assert "greylisted" in output
+    assert "account  Newsletter, 1." in output
+    assert "Traceback" not in output + rest
+    assert "senders: is not set" not in output  # nothing in it is to be warned of
+    assert not list(work.iterdir())
+    assert not list(temporary.iterdir())

@@ -1,0 +1,265 @@
+"""The relay as a whole in this process, on real sockets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import smtplib
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.threads import deferToThread
+from twisted.logger import LogLevel
+from zope.interface import implementer
+
+from multisendcon_plugin import RelayService, parse
+from multisendcon_plugin.errors import ListenError, SpoolLockedError
+from multisendcon_plugin.interfaces import IDraft, ISpool
+from multisendcon_plugin.settings.endpoints import BACKLOG
+from multisendcon_plugin.spool import SqliteSpool
+from multisendcon_plugin.testing.memory_spool import MemorySpool
+from tests.live_relay import CONTENT, RECIPIENT, SENDER, LiveRelayTestCase, account, without_trace
+from tests.queues import logged
+
+
+@implementer(ISpool)
+class HesitantSpool(MemorySpool):
+    """Says that a message is committed when the test allows it.
+
+    :ivar asked: fires when a message is to be committed.
+    """
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.asked = Deferred()
+        self.go_on = Deferred()
+
+    def draft(self, number=None):
+        return HesitantDraft(super().draft(number), self)
+
+
+@implementer(IDraft)
+class HesitantDraft:
+    def __init__(self, draft, spool):
+        self.draft = draft
+        self.spool = spool
+        self.number = draft.number
+        self.held = None
+        self.write = draft.write
+        self.discard = draft.discard
+
+    def commit(self, *what):
+        self.spool.go_on.addCallback(lambda _: self.draft.commit(*what))
+        self.spool.asked.callback(None)
+        return self.spool.go_on
+
+
+class ServiceTestCase(LiveRelayTestCase):
+    def listening_on(self, *descriptions, spool=None, hostname="relay.example"):
+        text = f"""
+            [master_relay]
+            listen = {list(descriptions)}
+            hostname = "{hostname}"
+            [spool]
+            path = "{self.folder}/spool"
+        """
+        return RelayService(
+            parse(text + account("All", server="127.0.0.9")), self.reactor, spool=spool
+        )
+
+    def reopened(self):
+        """Open the spool as the next process does."""
+        spool = SqliteSpool(f"{self.folder}/spool", self.reactor)
+        spool.open()
+        self.addCleanup(spool.close)
+        return spool
+
+
+class Listening(ServiceTestCase):
+    def test_the_start_says_what_check_warns_of(self):
+        relay = self.listening_on("tcp:port=0:interface=127.0.0.1", hostname="relay")
+        with logged() as log:
+            relay.privilegedStartService()
+        self.addCleanup(relay.stopService)
+        hostname, senders = log.texts(LogLevel.warn)
+        assert senders.startswith('[[account]] "All", senders: is not set')
+        assert hostname.startswith(
+            '[master_relay], hostname: "relay" is not a fully qualified name'
+        )
+
+    def test_it_listens_where_it_says(self):
+        relay = self.listening_on(
+            "tcp:port=0:interface=127.0.0.1", "tcp:port=0:interface=127.0.0.2"
+        )
+        assert relay.addresses == []
+        self.addCleanup(relay.stopService)
+        relay.privilegedStartService()
+        assert [address.host for address in relay.addresses] == ["127.0.0.1", "127.0.0.2"]
+        assert all(address.port for address in relay.addresses)
+
+    def test_as_many_clients_may_wait_as_the_string_says_else_as_the_system_allows(self):
+        reactor = MemoryReactorClock()
+        text = 'listen = ["tcp:2500:127.0.0.1", "tcp:2501:127.0.0.1:7", "haproxy:tcp6:2502"]'
+        text = f'[master_relay]\n{text}\nproxies = ["::1"]\n' + account("All", server="127.0.0.9")
+        RelayService(parse(text), reactor).privilegedStartService()
+        assert [(port, backlog) for port, _, backlog, _ in reactor.tcpServers] == [
+            (2500, BACKLOG),
+            (2501, 7),
+            (2502, BACKLOG),
+        ]
+
+    def test_a_local_socket_is_for_our_user_and_group_unless_the_string_says_otherwise(self):
+        """Before, everybody on the machine could send by it: mode 666."""
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        modes = {"a": 0o660, "b:mode=600": 0o600, "c:666": 0o666, "d:0640": 0o640}
+        relay = self.listening_on(*(f"unix:{folder}/{each}" for each in modes))
+        self.addCleanup(relay.stopService)
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        relay.privilegedStartService()
+        for each, mode in modes.items():
+            assert (folder / each[0]).stat().st_mode & 0o777 == mode
+
+    async def test_after_stop_it_listens_nowhere_and_the_ports_are_free(self):
+        self.relay(account("All", server="127.0.0.9"))
+        [address] = self.service.addresses
+        await self.service.stopService()
+        assert self.service.addresses == []
+        again = self.listening_on(f"tcp:port={address.port}:interface=127.0.0.1")
+        again.privilegedStartService()
+        await again.stopService()
+
+    async def test_a_taken_port_is_told_in_clear_words(self):
+        taken = self.provider().address.port
+        description = f"tcp:port={taken}:interface=127.0.0.1"
+        relay = self.listening_on("tcp:port=0:interface=127.0.0.1", description)
+        self.addCleanup(relay.stopService)
+        with pytest.raises(ListenError) as caught:
+            relay.privilegedStartService()
+        text = str(caught.value)
+        assert text.startswith(f"cannot listen on {description}: ")
+        assert "Address already in use" in text
+
+    def test_an_address_of_another_machine_is_told_in_clear_words(self):
+        relay = self.listening_on("tcp:port=0:interface=192.0.2.1")
+        self.addCleanup(relay.stopService)
+        with pytest.raises(ListenError, match="Cannot assign requested address"):
+            relay.privilegedStartService()
+
+
+class Spool(ServiceTestCase):
+    def test_a_spool_that_another_relay_has_is_told(self):
+        self.relay(account("All", server="127.0.0.9"))
+        second = self.listening_on("tcp:port=0:interface=127.0.0.1")
+        self.addCleanup(second.stopService)
+        second.privilegedStartService()
+        with pytest.raises(SpoolLockedError, match="in use by another process"):
+            second.startService()
+
+    async def test_what_has_left_is_not_in_the_spool_any_more(self):
+        provider = self.provider()
+        self.relay(account("All", provider))
+        await self.send()
+        await provider.wait_for(1)
+        await self.service.stopService()
+        spool = self.reopened()
+        assert spool.clean
+        assert await spool.lanes() == {}
+
+    async def test_what_waits_leaves_after_a_restart(self):
+        provider = self.provider()
+        self.relay(account("All", provider, minimum_wait=3600))
+        await self.submit()
+        await self.submit()
+        await provider.wait_for(1)
+        await self.service.stopService()
+        assert len(provider.mails) == 1
+        self.relay(account("All", provider))
+        await provider.wait_for(2)
+
+
+class Submitting(ServiceTestCase):
+    async def test_a_mail_is_handed_in_without_smtp(self):
+        provider = self.provider()
+        self.relay(account("All", provider))
+        name = await self.submit()
+        [mail] = await provider.wait_for(1)
+        assert without_trace(mail.content) == CONTENT
+        assert f" id {name};".encode() in mail.content
+        assert (mail.reverse_path, mail.recipients) == (SENDER, (RECIPIENT,))
+
+    async def test_it_is_durable_when_its_name_is_told(self):
+        self.relay(account("All", server="127.0.0.9", minimum_wait=3600))
+        for _ in range(3):
+            await self.submit()
+        await self.service.stopService()
+        assert await self.reopened().lanes() == {"All": 3}
+
+
+class Stopping(ServiceTestCase):
+    async def test_a_client_between_dot_and_reply_gets_its_reply(self):
+        spool = HesitantSpool(self.reactor)
+        relay = self.listening_on("tcp:port=0:interface=127.0.0.1", spool=spool)
+        relay.privilegedStartService()
+        relay.startService()
+        self.service = relay
+        sent = deferToThread(_hand_in, relay.addresses[0].port)
+        await spool.asked
+        stopped = relay.stopService()
+        stopped_early = []
+        stopped.addCallback(stopped_early.append)
+        # Another round of the reactor: the ports are closed, the session is not.
+        await deferToThread(lambda: None)
+        assert stopped_early == []
+        assert not sent.called
+        spool.go_on.callback(None)
+        await stopped
+        # The client would have raised an exception without its 250.
+        await sent
+        assert len(spool.disk.deliveries) == 1
+        assert spool.disk.clean
+
+    async def test_a_mail_between_dot_and_the_reply_of_its_server_is_settled(self):
+        stopped = Deferred()
+
+        def dot_seen(_mail):
+            stop = self.service.stopService()
+            # The reply is still to come when this returns.
+            self.reactor.callLater(0, stop.chainDeferred, stopped)
+
+        provider = self.provider(received=dot_seen)
+        self.relay(account("All", provider))
+        await self.submit()
+        await stopped
+        assert len(provider.mails) == 1
+        assert self.log.having("delivered by account All")
+        assert await self.reopened().lanes() == {}
+
+    async def test_an_idle_client_does_not_keep_it_from_stopping(self):
+        self.relay(account("All", server="127.0.0.9"))
+        port = self.service.addresses[0].port
+        client = await deferToThread(_connected, port)
+        self.addCleanup(client.close)
+        await self.service.stopService()
+        farewell = await deferToThread(client.recv, 1000)
+        assert farewell.startswith(b"421 ")
+
+
+def _connected(port):
+    client = socket.create_connection(("127.0.0.1", port), timeout=30)
+    client.recv(1000)
+    return client
+
+
+def _hand_in(port):
+    # Without QUIT, which a relay that stops does not wait for.
+    client = smtplib.SMTP("127.0.0.1", port, timeout=30)
+    try:
+        client.sendmail(SENDER, [RECIPIENT], CONTENT)
+    finally:
+        client.close()
