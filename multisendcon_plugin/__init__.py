@@ -1,25 +1,31 @@
 """multisendcon: the smarthost that chooses the way out by the sender.
 
-The public names, for other Twisted applications; see ``docs/embedding.rst``.
+The public names, for other Twisted applications; see ``docs/embedding.rst``.  Each is loaded when
+it is asked for: a program that reads the version, or a configuration, starts no relay.
 """
 
-from . import twisted_mail  # noqa: F401 -- before all that imports Twisted's mail package
-from .daemon.clock import make_steady
-from .configuration import Configuration, load, parse
-from .mail.envelope import Envelope
-from .errors import (
-    AddressError,
-    ConfigurationError,
-    ContentError,
-    ListenError,
-    MultisendconError,
-    SpoolError,
-    SpoolFullError,
-    SpoolLockedError,
-)
-from .mail.reply import Reply, ReplyError
-from .daemon.resolver import install_resolver
-from .service import RelayService
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .configuration import Configuration, load, parse
+    from .daemon.clock import make_steady
+    from .daemon.resolver import install_resolver
+    from .errors import (
+        AddressError,
+        ConfigurationError,
+        ContentError,
+        ListenError,
+        MultisendconError,
+        SpoolError,
+        SpoolFullError,
+        SpoolLockedError,
+    )
+    from .mail.envelope import Envelope
+    from .mail.reply import Reply, ReplyError
+    from .service import RelayService
 
 __version__ = "0.1.0"
 
@@ -43,3 +49,28 @@ __all__ = [
     "make_steady",
     "parse",
 ]
+
+_MODULES = {
+    "Configuration": "configuration",
+    "Envelope": "mail.envelope",
+    "RelayService": "service",
+    "Reply": "mail.reply",
+    "ReplyError": "mail.reply",
+    "install_resolver": "daemon.resolver",
+    "load": "configuration",
+    "make_steady": "daemon.clock",
+    "parse": "configuration",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
