@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from .mail.envelope import Envelope
-from .mail.message import FIRST_TURN, Delivery, Message, Parcel, Turn
+from .mail.message import FIRST_TURN, Delivery, LaneKey, Message, Parcel, Turn
 from .outcome.attempt import Attempt
 from .outcome.settle import Settlement
 from .routing.account import Account
@@ -137,18 +137,20 @@ class ISpool(Interface):
         """Somebody waits for a settlement; without that, it may wait a moment for company."""
 
     def waiting(
-        account: str, limit: int, since: Turn = FIRST_TURN
+        lane: LaneKey, limit: int, since: Turn = FIRST_TURN
     ) -> Deferred[tuple[Delivery, ...]]:
-        """Read the deliveries of an account, the earliest due first, at most `limit`.
+        """Read the deliveries of a lane, the earliest due first, at most `limit`.
+
+        Those that are held are in no lane.
 
         :param since: leave out those that come before.
         """
 
-    def bring_forward(account: str, latest: float) -> Deferred[None]:
-        """Let no delivery of an account be due later than that."""
+    def bring_forward(lane: LaneKey, latest: float) -> Deferred[None]:
+        """Let no delivery of a lane be due later than that."""
 
-    def lanes() -> Deferred[dict[str, int]]:
-        """Count the waiting deliveries of each account that has any."""
+    def lanes() -> Deferred[dict[LaneKey, int]]:
+        """Count the waiting deliveries of each lane that has any."""
 
     def mail_ends() -> Deferred[dict[str, float]]:
         """Read when each account's last mail ended.

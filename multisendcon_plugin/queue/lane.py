@@ -1,4 +1,4 @@
-"""One account's queue in time: its agenda, its pace, and the attempts that follow from them.
+"""The queue in time of one account and destination: its agenda, its pace, and the attempts.
 
 A delivery leaves when it is due and its account is free.  What an attempt means for the mail is
 not decided here.
@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..interfaces import IContent, IRelay, ISpool
-from ..mail.message import Delivery, Message
+from ..mail.message import Delivery, LaneKey, Message
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import AccountFault, Attempt, all_deferred
@@ -33,8 +33,9 @@ _INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log
 
 
 class Lane:
-    """The lane of one account.
+    """The lane of one account and destination.
 
+    :param key: what it is known by in the spool.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
     :param open_content: begins to read a message.
@@ -47,6 +48,7 @@ class Lane:
 
     def __init__(
         self,
+        key: LaneKey,
         account: Account,
         *,
         relay: IRelay,
@@ -59,6 +61,7 @@ class Lane:
         conclude: Callable[[Delivery, Attempt], None],
         relieve: Callable[[Delivery, AccountFault], bool],
     ) -> None:
+        self.key = key
         self.account = account
         self.relay = relay
         self.pace = pace
@@ -146,7 +149,7 @@ class Lane:
 
     def _fetch(self) -> None:
         limit, since = self._agenda.fetching()
-        answer = self._spool.waiting(self.account.name, limit, since)
+        answer = self._spool.waiting(self.key, limit, since)
         answer.addCallbacks(
             self._agenda.fetched, self._not_fetched, callbackArgs=(limit,)
         ).addCallback(lambda _: self.go())

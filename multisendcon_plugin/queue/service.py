@@ -18,7 +18,7 @@ from zope.interface import implementer
 from ..errors import SpoolBrokenError, SpoolFullError
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..mail.envelope import Envelope
-from ..mail.message import FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
+from ..mail.message import FIRST_TURN, Delivery, LaneKey, Message, NewMessage, Parcel, Turn
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
@@ -85,7 +85,7 @@ class QueueService(Service):
         self._longest_pause = longest_pause(delivery.retry)
         self._held = HeldContent()
         self._window = window(sum(1 for _ in registry))
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[LaneKey, Lane] = {}
         self._mail_ends: dict[str, float] = {}
         self._under_way: set[Deferred[None]] = set()
         self._fullness = Fullness(clock.seconds)
@@ -116,20 +116,21 @@ class QueueService(Service):
         waiting = await self._patience.ask(
             self._spool.lanes, "number of waiting mails not read from the spool"
         )
-        for name, count in waiting.items():
+        for lane, count in waiting.items():
+            name, _ = lane
             self.log.info("{count} mails wait for account {name}", count=count, name=name)
-            await self._bring_forward(name, now + self._longest_pause)
+            await self._bring_forward(lane, now + self._longest_pause)
             account = self._settler.account_in_use(name)
             if account is None:
-                self._go_on_with(self._move_all(name))
+                self._go_on_with(self._move_all(lane))
             elif self._ready:
-                self._lane(account).go()
+                self._lane(lane, account).go()
 
-    async def _bring_forward(self, name: str, latest: float) -> None:
+    async def _bring_forward(self, lane: LaneKey, latest: float) -> None:
         """Let no mail wait for a time that was set by a clock that was wrong."""
         await self._patience.ask(
-            lambda: self._spool.bring_forward(name, latest),
-            f"due times of account {name} not corrected in the spool",
+            lambda: self._spool.bring_forward(lane, latest),
+            f"due times of account {lane[0]} not corrected in the spool",
         )
 
     def stopService(self) -> Deferred[Any]:
@@ -166,10 +167,11 @@ class QueueService(Service):
 
     # Lanes.
 
-    def _lane(self, account: Account) -> Lane:
-        lane = self._lanes.get(account.name)
+    def _lane(self, key: LaneKey, account: Account) -> Lane:
+        lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[account.name] = Lane(
+            lane = self._lanes[key] = Lane(
+                key,
                 account,
                 relay=self._make_relay(account),
                 spool=self._spool,
@@ -194,16 +196,19 @@ class QueueService(Service):
         """Put deliveries that are in the spool on the agendas of their accounts."""
         for delivery in deliveries:
             account = self._settler.account_in_use(delivery.account)
-            if self._ready and account is not None and self._lane(account).add(delivery):
-                continue
-            self._held.let_go(delivery.message.number)
+            if not (
+                self._ready
+                and account is not None
+                and self._lane(delivery.lane, account).add(delivery)
+            ):
+                self._held.let_go(delivery.message.number)
 
-    async def _move_all(self, name: str) -> None:
+    async def _move_all(self, lane: LaneKey) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
         stuck = 0
         since = FIRST_TURN
         while not self._stopping:
-            waiting = await self._waiting(name, since)
+            waiting = await self._waiting(lane, since)
             for delivery in waiting:
                 moved = adopted(delivery, self._registry)
                 if moved is None:
@@ -219,13 +224,13 @@ class QueueService(Service):
                 "{count} mails wait for account {name}, which is not in use, and no other account "
                 "takes them: enable it, or add one that does",
                 count=stuck,
-                name=name,
+                name=lane[0],
             )
 
-    async def _waiting(self, name: str, since: Turn) -> tuple[Delivery, ...]:
+    async def _waiting(self, lane: LaneKey, since: Turn) -> tuple[Delivery, ...]:
         return await self._patience.ask(
-            lambda: self._spool.waiting(name, MOVED_AT_ONCE, since),
-            f"waiting mail of account {name} not read from the spool",
+            lambda: self._spool.waiting(lane, MOVED_AT_ONCE, since),
+            f"waiting mail of account {lane[0]} not read from the spool",
         )
 
     # Messages come in.
@@ -292,7 +297,7 @@ class QueueService(Service):
         except SpoolBrokenError:
             raise
         except Exception:
-            self._lanes[delivery.account].not_settled(delivery)
+            self._lanes[delivery.lane].not_settled(delivery)
             raise
         if remaining is None:
             self._fullness.end()  # it has made room
@@ -302,7 +307,7 @@ class QueueService(Service):
     def _relieve(self, delivery: Delivery, fault: AccountFault) -> bool:
         """Move a delivery away from an account that rests, or tell its sender that it waits."""
         name = None if fault.action is Action.SLOW else self._settler.fallback(delivery)
-        lane = self._lanes.get(name or "")
+        lane = self._lanes.get((name or "", delivery.destination))
         if name is not None and not (lane and lane.pace.fault):
             self._go_on_with(self._move(delivery, name))
         elif judgement := self._settler.delayed_by(delivery, fault):
@@ -323,7 +328,7 @@ class QueueService(Service):
 
     def _go_on_from(self, delivery: Delivery, remaining: Delivery | None) -> None:
         """What remains of a delivery is in the spool; put it on an agenda again."""
-        moved = remaining is not None and remaining.account != delivery.account
-        self._lanes[delivery.account].settled(delivery, None if moved else remaining)
+        moved = remaining is not None and remaining.lane != delivery.lane
+        self._lanes[delivery.lane].settled(delivery, None if moved else remaining)
         if moved and remaining is not None:
             self._announce([remaining])

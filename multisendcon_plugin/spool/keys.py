@@ -51,6 +51,7 @@ def new_deliveries(message: Message, parcels: tuple[Parcel, ...]) -> tuple[Deliv
             number=place(message.number, n),
             message=message,
             account=parcel.account,
+            destination=parcel.destination,
             recipients=parcel.recipients,
             due=message.arrived,
         )

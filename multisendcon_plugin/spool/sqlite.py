@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..interfaces import IContent, IDraft, ISpool
-from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, Turn
+from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, LaneKey, Message, Turn
 from ..outcome.settle import Settlement
 from ..settings.values import Room
 from . import rows
@@ -151,17 +151,17 @@ class SqliteSpool:
         self._writer.hurry()
 
     def waiting(
-        self, account: str, limit: int, since: Turn = FIRST_TURN
+        self, lane: LaneKey, limit: int, since: Turn = FIRST_TURN
     ) -> Deferred[tuple[Delivery, ...]]:
-        """Read the deliveries of an account, the earliest due first, at most `limit`."""
-        return self._reader.ask(partial(rows.waiting, account=account, limit=limit, since=since))
+        """Read the deliveries of a lane, the earliest due first, at most `limit`."""
+        return self._reader.ask(partial(rows.waiting, lane=lane, limit=limit, since=since))
 
-    def bring_forward(self, account: str, latest: float) -> Deferred[None]:
-        """Let no delivery of an account be due later than that."""
-        return self._writer.do(partial(rows.bring_forward, account=account, latest=latest))
+    def bring_forward(self, lane: LaneKey, latest: float) -> Deferred[None]:
+        """Let no delivery of a lane be due later than that."""
+        return self._writer.do(partial(rows.bring_forward, lane=lane, latest=latest))
 
-    def lanes(self) -> Deferred[dict[str, int]]:
-        """Count the waiting deliveries of each account that has any."""
+    def lanes(self) -> Deferred[dict[LaneKey, int]]:
+        """Count the waiting deliveries of each lane that has any."""
         return self._reader.ask(rows.lanes)
 
     def mail_ends(self) -> Deferred[dict[str, float]]:

@@ -68,4 +68,11 @@ UPGRADES = {
     5: """
         ALTER TABLE delivery ADD COLUMN client TEXT;
     """,
+    6: """
+        ALTER TABLE delivery ADD COLUMN destination TEXT NOT NULL DEFAULT '';
+        ALTER TABLE delivery ADD COLUMN
+            held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1));
+        DROP INDEX lane;
+        CREATE INDEX lane ON delivery (account, destination, due) WHERE held = 0;
+    """,
 }

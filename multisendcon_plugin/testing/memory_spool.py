@@ -16,7 +16,16 @@ from zope.interface import implementer
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.envelope import Envelope
-from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
+from ..mail.message import (
+    ADDED_DOT,
+    FIRST_TURN,
+    Delivery,
+    LaneKey,
+    Message,
+    NewMessage,
+    Parcel,
+    Turn,
+)
 from ..outcome.settle import Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
@@ -128,12 +137,13 @@ class MemorySpool:
         reports = [self._report(report) for report in settlement.reports]
         if settlement.mail_ended is not None:
             self.disk.mail_ends[delivery.account] = settlement.mail_ended
-        if delivery.number not in self.disk.deliveries:
+        stored = self.disk.deliveries.get(delivery.number)
+        if stored is None:
             return ()
         if remaining is None:
             self.disk.end(delivery)
         else:
-            self.disk.deliveries[delivery.number] = remaining
+            self.disk.deliveries[delivery.number] = attrs.evolve(remaining, held=stored.held)
         for content, deliveries in reports:
             self.disk.store(content, deliveries)
         return tuple(delivery for _, deliveries in reports for delivery in deliveries)
@@ -153,37 +163,38 @@ class MemorySpool:
         """Nothing waits here."""
 
     def waiting(
-        self, account: str, limit: int, since: Turn = FIRST_TURN
+        self, lane: LaneKey, limit: int, since: Turn = FIRST_TURN
     ) -> Deferred[tuple[Delivery, ...]]:
-        """Read the deliveries of an account, the earliest due first, at most `limit`."""
-        return execute(self._waiting, account, limit, since)
+        """Read the deliveries of a lane, the earliest due first, at most `limit`."""
+        return execute(self._waiting, lane, limit, since)
 
-    def _waiting(self, account: str, limit: int, since: Turn) -> tuple[Delivery, ...]:
+    def _waiting(self, lane: LaneKey, limit: int, since: Turn) -> tuple[Delivery, ...]:
         self.disk.check()
-        lane = [
+        found = [
             each
             for each in self.disk.deliveries.values()
-            if each.account == account and each.turn >= since
+            if each.lane == lane and each.turn >= since and not each.held
         ]
-        return tuple(sorted(lane, key=lambda each: each.turn)[:limit])
+        return tuple(sorted(found, key=lambda each: each.turn)[:limit])
 
-    def bring_forward(self, account: str, latest: float) -> Deferred[None]:
-        """Let no delivery of an account be due later than that."""
-        return execute(self._bring_forward, account, latest)
+    def bring_forward(self, lane: LaneKey, latest: float) -> Deferred[None]:
+        """Let no delivery of a lane be due later than that."""
+        return execute(self._bring_forward, lane, latest)
 
-    def _bring_forward(self, account: str, latest: float) -> None:
+    def _bring_forward(self, lane: LaneKey, latest: float) -> None:
         self.disk.check()
         for number, delivery in self.disk.deliveries.items():
-            if delivery.account == account and delivery.due > latest:
+            if delivery.lane == lane and delivery.due > latest and not delivery.held:
                 self.disk.deliveries[number] = attrs.evolve(delivery, due=latest)
 
-    def lanes(self) -> Deferred[dict[str, int]]:
-        """Count the waiting deliveries of each account that has any."""
+    def lanes(self) -> Deferred[dict[LaneKey, int]]:
+        """Count the waiting deliveries of each lane that has any."""
         return execute(self._lanes)
 
-    def _lanes(self) -> dict[str, int]:
+    def _lanes(self) -> dict[LaneKey, int]:
         self.disk.check()
-        return dict(Counter(each.account for each in self.disk.deliveries.values()))
+        waiting = (each for each in self.disk.deliveries.values() if not each.held)
+        return dict(Counter(each.lane for each in waiting))
 
     def mail_ends(self) -> Deferred[dict[str, float]]:
         """Read when each account's last mail ended."""

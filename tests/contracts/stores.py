@@ -55,11 +55,13 @@ class Store:
     def settle(self, settlement):
         return self.wait(self.spool.settle(settlement))
 
-    def waiting(self, account, limit=1000, *since):
-        return self.wait(self.spool.waiting(account, limit, *since))
+    def waiting(self, account, limit=1000, *since, destination=""):
+        return self.wait(self.spool.waiting((account, destination), limit, *since))
 
     def lanes(self):
-        return self.wait(self.spool.lanes())
+        """Return how many wait, by account, or by lane if that has a destination."""
+        lanes = self.wait(self.spool.lanes())
+        return {key if key[1] else key[0]: count for key, count in lanes.items()}
 
     def read(self, message):
         content = self.spool.content(message)

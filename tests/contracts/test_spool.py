@@ -295,6 +295,15 @@ def test_a_delivery_moves_to_another_account(store):
     assert store.lanes() == {"Backup": 1}
 
 
+def test_a_delivery_moves_to_another_destination(store):
+    (delivery,) = commit(store)
+    moved = changed(delivery, destination="x.example")
+    store.settle(moved)
+    assert store.waiting("Sales") == ()
+    assert store.waiting("Sales", destination="x.example") == (moved.remaining,)
+    assert store.lanes() == {("Sales", "x.example"): 1}
+
+
 def test_reports_are_new_messages(store):
     (delivery,) = commit(store)
     store.reactor.now += 100
@@ -369,6 +378,23 @@ def test_the_earliest_due_comes_first(store):
     assert store.lanes() == {"Sales": 4, "Other": 1}
 
 
+def test_each_destination_of_an_account_is_a_lane(store):
+    parcels = tuple(
+        attrs.evolve(parcel(account, f"a@{destination}"), destination=destination)
+        for account, destination in (("A", ""), ("A", "x"), ("A", "y"), ("B", "x"), ("A", "x"))
+    )
+    any_of_a, x, y, other, x_again = commit(store, parcels=parcels)
+    assert (x.lane, any_of_a.lane) == (("A", "x"), ("A", ""))
+    assert store.lanes() == {"A": 1, ("A", "x"): 2, ("A", "y"): 1, ("B", "x"): 1}
+    assert store.waiting("A") == (any_of_a,)
+    assert store.waiting("A", destination="x") == (x, x_again)
+    assert store.waiting("A", 9, x.turn_after, destination="x") == (x_again,)
+    store.wait(store.spool.bring_forward(("A", "x"), 1000.0))
+    assert [each.due for each in store.waiting("A", destination="x")] == [1000.0, 1000.0]
+    assert store.waiting("A", destination="y") == (y,)
+    assert store.waiting("B", destination="x") == (other,)
+
+
 # Closing, opening and crashing
 
 
@@ -424,7 +450,7 @@ def test_no_delivery_is_due_later_than_it_is_brought_forward_to(store):
     elsewhere = changed(other, due=9000.0)
     for settlement in (in_time, late, elsewhere):
         store.settle(settlement)
-    store.wait(store.spool.bring_forward("A", 2000.0))
+    store.wait(store.spool.bring_forward(("A", ""), 2000.0))
     assert store.waiting("A") == (in_time.remaining, attrs.evolve(late.remaining, due=2000.0))
     assert store.waiting("B") == (elsewhere.remaining,)
 
@@ -445,7 +471,7 @@ def test_a_closed_spool_takes_nothing(store):
     for attempt in (
         lambda: draft.commit(ENVELOPE, 0, PARCELS),
         lambda: spool.settle(ended(delivery)),
-        lambda: spool.waiting("Sales", 1),
+        lambda: spool.waiting(("Sales", ""), 1),
         spool.lanes,
         spool.mail_ends,
         spool.content(delivery.message).read,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import attrs
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -24,6 +26,8 @@ from multisendcon_plugin.outcome.settle import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore
 
 ACCOUNTS = ("A", "B", "C")
+DESTINATIONS = ("", "x.example")
+LANES = tuple(product(ACCOUNTS, DESTINATIONS))
 PARCELS = tuple(
     Parcel(account=account, recipients=(Recipient(address="a@x", reason="m"),))
     for account in ACCOUNTS
@@ -41,7 +45,12 @@ recipients = st.lists(
     max_size=3,
 ).map(tuple)
 parcels = st.lists(
-    st.builds(Parcel, account=st.sampled_from(ACCOUNTS), recipients=recipients),
+    st.builds(
+        Parcel,
+        account=st.sampled_from(ACCOUNTS),
+        recipients=recipients,
+        destination=st.sampled_from(DESTINATIONS),
+    ),
     min_size=1,
     max_size=3,
 ).map(tuple)
@@ -154,6 +163,7 @@ class Twins(RuleBasedStateMachine):
                 delivery,
                 recipients=tuple(kept),
                 account=data.draw(st.sampled_from(ACCOUNTS)),
+                destination=data.draw(st.sampled_from(DESTINATIONS)),
                 due=delivery.due + data.draw(st.sampled_from([-5.0, 0.0, 5.0])),
                 attempts=delivery.attempts + 1,
                 tried_at=delivery.due + 7.0,
@@ -169,16 +179,16 @@ class Twins(RuleBasedStateMachine):
         )
         self.learn(self.both(lambda store: store.spool.settle(settlement)))
 
-    @rule(account=st.sampled_from(ACCOUNTS), seconds=st.sampled_from([-60.0, 0.0, 1.0]))
-    def bring_forward(self, account, seconds):
+    @rule(lane=st.sampled_from(LANES), seconds=st.sampled_from([-60.0, 0.0, 1.0]))
+    def bring_forward(self, lane, seconds):
         latest = self.stores[0].reactor.now + seconds
-        self.both(lambda store: store.spool.bring_forward(account, latest))
+        self.both(lambda store: store.spool.bring_forward(lane, latest))
 
-    @rule(account=st.sampled_from(ACCOUNTS), limit=st.integers(0, 4), data=st.data())
-    def look_at_a_lane(self, account, limit, data):
+    @rule(lane=st.sampled_from(LANES), limit=st.integers(0, 4), data=st.data())
+    def look_at_a_lane(self, lane, limit, data):
         turns = sorted(each.turn for each in self.known.values())
         since = data.draw(st.sampled_from([FIRST_TURN, *turns]))
-        self.both(lambda store: store.spool.waiting(account, limit, since))
+        self.both(lambda store: store.spool.waiting(lane, limit, since))
 
     @precondition(lambda self: self.known)
     @rule(data=st.data())
@@ -201,8 +211,8 @@ class Twins(RuleBasedStateMachine):
 
     @invariant()
     def the_same_is_there(self):
-        for account in ACCOUNTS:
-            self.both(lambda store, account=account: store.spool.waiting(account, 1000))
+        for lane in LANES:
+            self.both(lambda store, lane=lane: store.spool.waiting(lane, 1000))
         self.both(lambda store: store.spool.lanes())
         self.both(lambda store: store.spool.mail_ends())
 

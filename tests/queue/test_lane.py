@@ -51,6 +51,7 @@ class Room:
         self.another_account = False
         self.redirected = []
         self.lane = Lane(
+            ("A", ""),
             self.account,
             relay=self.relay,
             spool=self.spool,

@@ -137,7 +137,7 @@ def test_the_accounts_share_what_may_wait_in_memory(monkeypatch):
     for _ in range(10):
         world.mail()
     world.run(1)
-    assert len(world.queue._lanes["A"]._agenda) == 4
+    assert len(world.queue._lanes["A", ""]._agenda) == 4
     assert len(world.waiting) == 10
 
 

@@ -24,7 +24,7 @@ from multisendcon_plugin.errors import (
     SpoolLockedError,
 )
 from multisendcon_plugin.mail.dsn import Notify, Return
-from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient
 from multisendcon_plugin.outcome.settle import Settlement
 from multisendcon_plugin.settings.values import Room
@@ -237,6 +237,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
         (3, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (4, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (5, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
+        (6, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
     ],
 )
 def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify, original):
@@ -247,7 +248,7 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
     for _ in range(2):
         with opened(tmp_path) as spool:
             wait = spool._reactor.wait
-            (delivery,) = wait(spool.waiting("Sales", 10))
+            (delivery,) = wait(spool.waiting(("Sales", ""), 10))
             assert wait(maybeDeferred(spool.content(delivery.message).read)) == b"text\r\n"
             assert delivery.recipients == (
                 Recipient(address="a@x", reason="test"),
@@ -256,6 +257,7 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
             assert (delivery.attempts, delivery.tried_at, delivery.waited) == (1, *waited)
             assert (delivery.tried, delivery.warned) == (("B",), True)
             assert (delivery.due, delivery.last_reply) == (1_700_000_060.0, "later")
+            assert (delivery.destination, delivery.held) == ("", False)
             message = delivery.message
             assert (message.size, message.arrived) == (6, 1_700_000_000.0)
             assert message.envelope == Envelope(
@@ -264,6 +266,9 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
                 eight_bit=True,
                 returns=Return.HEADER if version > 1 else None,
                 envelope_id="id+3D" if version > 1 else "",
+                client=Client("192.0.2.7", "joe", "client.example", "TLSv1.3")
+                if version > 5
+                else None,
             )
             assert wait(spool.mail_ends()) == {"Sales": 1_700_000_000.5}
             stored = spool._reader.ask(
@@ -281,8 +286,11 @@ def test_an_upgraded_spool_has_the_columns_of_a_new_one(tmp_path):
             described = connection.execute(f"PRAGMA table_info({table})").fetchall()
             found[table] = [(name, kind, notnull) for _, name, kind, notnull, _, _ in described]
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (index,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = 'lane'"
+        ).fetchone()
         connection.close()
-        return version, found
+        return version, found, index
 
     old = tmp_path / "old"
     old.mkdir()
@@ -472,18 +480,31 @@ def test_a_settlement_is_stored_whole_or_not_at_all(store):
     assert store.read(delivery.message) == b"text"
 
 
-def test_a_lane_is_read_by_its_index_alone(store):
-    def plan(connection):
+def plan(store, question):
+    """Return how SQLite finds the answer."""
+
+    def explain(connection):
         asked = []
         connection.set_trace_callback(asked.append)
-        rows.waiting(connection, "Sales", 10)
+        question(connection)
         connection.set_trace_callback(None)
         return connection.execute("EXPLAIN QUERY PLAN " + asked[0]).fetchall()
 
-    steps = str(store.write(plan))
-    assert "INDEX lane (account=? AND due>?)" in steps
-    assert "INDEX lane (account=? AND due=? AND rowid>?)" in steps
+    return str(store.write(explain))
+
+
+def test_a_lane_is_read_by_its_index_alone(store):
+    steps = plan(store, lambda connection: rows.waiting(connection, ("Sales", ""), 10))
+    assert "INDEX lane (account=? AND destination=? AND due>?)" in steps
+    assert "INDEX lane (account=? AND destination=? AND due=? AND rowid>?)" in steps
     assert "TEMP B-TREE" not in steps
+
+
+def test_lanes_are_counted_and_brought_forward_by_their_index(store):
+    assert "SCAN delivery USING" in plan(store, rows.lanes)
+    assert "INDEX lane" in plan(store, rows.lanes)
+    steps = plan(store, lambda connection: rows.bring_forward(connection, ("Sales", ""), 5.0))
+    assert "INDEX lane (account=? AND destination=? AND due>?)" in steps
 
 
 def test_keys_of_one_message_never_reach_into_the_next():
