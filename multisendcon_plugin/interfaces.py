@@ -13,7 +13,7 @@ from zope.interface import Attribute, Interface
 from .mail.envelope import Envelope
 from .mail.message import FIRST_TURN, Delivery, LaneKey, Message, Parcel, Turn
 from .outcome.attempt import Attempt
-from .outcome.settle import Settlement
+from .outcome.settle import AccountState, Settlement
 from .routing.account import Account
 from .routing.registry import Route
 
@@ -127,7 +127,7 @@ class ISpool(Interface):
     def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt, all of it or nothing.
 
-        What remains of the delivery, the reports it caused and the time its mail ended become
+        What remains of the delivery, the reports it caused and the state of its account become
         durable together; a message without deliveries is forgotten.
 
         :return: the deliveries of the reports.
@@ -152,11 +152,11 @@ class ISpool(Interface):
     def lanes() -> Deferred[dict[LaneKey, int]]:
         """Count the waiting deliveries of each lane that has any."""
 
-    def mail_ends() -> Deferred[dict[str, float]]:
-        """Read when each account's last mail ended.
+    def account_states() -> Deferred[dict[str, AccountState]]:
+        """Read the state of each account that has left any.
 
-        After a crash some may be missing, and if the clock was set they are wrong: the caller must
-        then count from its own start.  See `clean`.
+        After a crash some of it may be missing, and if the clock was set its times are wrong: the
+        caller must then count from its own start.  See `clean`.
         """
 
     clean = Attribute("``bool``: the store was closed `clean` before it was opened")

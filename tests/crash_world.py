@@ -328,8 +328,8 @@ class SteppingSpool:
     def lanes(self):
         return self._ask(self.store.spool.lanes)
 
-    def mail_ends(self):
-        return self._ask(self.store.spool.mail_ends)
+    def account_states(self):
+        return self._ask(self.store.spool.account_states)
 
     def _ask(self, question):
         return Deferred() if self.world.dead else succeed(self.store.wait(question()))

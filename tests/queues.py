@@ -205,8 +205,8 @@ class SlowSpool:
     def lanes(self):
         return self._later(self.spool.lanes())
 
-    def mail_ends(self):
-        return self._later(self.spool.mail_ends())
+    def account_states(self):
+        return self._later(self.spool.account_states())
 
     def content(self, message):
         return self.spool.content(message)

@@ -6,6 +6,9 @@ schedule, or the next account; failed or expired -> reported.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
 from ..mail.message import Delivery, NewMessage
@@ -14,6 +17,10 @@ from .attempt import AccountFault, Attempt, Outcome, Verdict, all_deferred
 from .backoff import retry_pause
 from .failure import Action
 from .telling import NOTHING, Telling, tell
+
+#: What an account has to know after a restart: JSON values by name, each of which belongs to the
+#: one reason for waiting that puts it there.
+AccountState = Mapping[str, Any]
 
 _FAILURES_BEFORE_EXPIRY = 2
 """A mail that waited long while its account rested, or we were off, gets a second chance."""
@@ -27,13 +34,13 @@ class Settlement:
     :param remaining: as it is from now on, with the recipients that are not settled; ``None``
         when the delivery has ended.
     :param reports: new messages (non-delivery and delay reports).
-    :param mail_ended: the end of the account's last mail, in seconds since the epoch.
+    :param account_state: of the delivery's account, all of it; ``None``: it stays as it is.
     """
 
     delivery: Delivery
     remaining: Delivery | None
     reports: tuple[NewMessage, ...] = ()
-    mail_ended: float | None = None
+    account_state: AccountState | None = None
 
 
 @attrs.frozen(kw_only=True)

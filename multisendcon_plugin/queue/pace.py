@@ -13,6 +13,9 @@ from ..routing.account import Account
 from .connections import Connections
 from .health import Health
 
+#: The name of the end of an account's last mail in its `AccountState`.
+MINIMUM_WAIT = "minimum_wait"
+
 
 class State(NamedTuple):
     """How an account is.

@@ -31,7 +31,7 @@ from .fullness import Fullness
 from .held import HeldContent
 from .lane import Lane
 from .orphans import adopted
-from .pace import Pace
+from .pace import MINIMUM_WAIT, Pace
 from .patience import Patience
 from .settler import Settler
 
@@ -103,11 +103,15 @@ class QueueService(Service):
     async def _pick_up(self) -> None:
         now = self._settler.started = self._clock.seconds()
         if self._spool.clean:
-            ends = await self._patience.ask(
-                self._spool.mail_ends, "the ends of the last mails not read from the spool"
+            states = await self._patience.ask(
+                self._spool.account_states, "the ends of the last mails not read from the spool"
             )
             # One that is still to come was written while the clock was wrong.
-            self._mail_ends = {name: min(end, now) for name, end in ends.items()}
+            self._mail_ends = {
+                name: min(state[MINIMUM_WAIT], now)
+                for name, state in states.items()
+                if MINIMUM_WAIT in state
+            }
         else:
             # After a crash the end of the last mails may be missing; it was not later than now.
             self._mail_ends = {account.name: now for account in self._registry}

@@ -18,11 +18,12 @@ from ..interfaces import IAccountRegistry, ISpool
 from ..mail.message import Delivery, NewMessage
 from ..ndr import Action, Facts, wanted
 from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
-from ..outcome.settle import Judgement, Settlement, delayed_by, judge, retry_until
+from ..outcome.settle import AccountState, Judgement, Settlement, delayed_by, judge, retry_until
 from ..outcome.telling import tell_all
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
 from . import journal
+from .pace import MINIMUM_WAIT
 from .patience import Patience
 from .reports import HandIn, ReportWriter
 
@@ -143,7 +144,7 @@ class Settler:
                 delivery=delivery,
                 remaining=judgement.remaining,
                 reports=tuple(reports),
-                mail_ended=self._mail_end(delivery, attempt) if attempt else None,
+                account_state=self._account_state(delivery, attempt) if attempt else None,
             )
         )
         for report in announced:
@@ -157,8 +158,8 @@ class Settler:
         always.
         """
         if attempt.fault and not _uncertain(attempt):
-            ended = self._mail_end(delivery, attempt)
-            await self.write(Settlement(delivery=delivery, remaining=delivery, mail_ended=ended))
+            state = self._account_state(delivery, attempt)
+            await self.write(Settlement(delivery=delivery, remaining=delivery, account_state=state))
         else:
             await self.conclude(delivery, attempt)
 
@@ -181,10 +182,12 @@ class Settler:
             f"{settlement.delivery.message.id}: delivery result not recorded in the spool",
         )
 
-    def _mail_end(self, delivery: Delivery, attempt: Attempt) -> float | None:
+    def _account_state(self, delivery: Delivery, attempt: Attempt) -> AccountState | None:
         """Return when the mail ended, if a minimum wait counts from that after a restart."""
         account = self.account_in_use(delivery.account)
-        return attempt.mail_ended if account is not None and account.minimum_wait else None
+        if account is None or not account.minimum_wait or attempt.mail_ended is None:
+            return None
+        return {MINIMUM_WAIT: attempt.mail_ended}
 
     async def _report(
         self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]

@@ -15,7 +15,7 @@ from ..mail.dsn import Return
 from ..mail.envelope import Client, Envelope
 from ..mail.json_form import LENGTH, plain, plain_untold, recipient_of, untold_of
 from ..mail.message import FIRST_TURN, Delivery, LaneKey, Message, Turn
-from ..outcome.settle import Settlement
+from ..outcome.settle import AccountState, Settlement
 from .keys import message_of, pieces, place, span
 
 #: A new message as it is stored: its number, its content and its deliveries.
@@ -58,11 +58,11 @@ def settle(
 
     :return: the deliveries of its reports, and whether the content has gone with it.
     """
-    if settlement.mail_ended is not None:
+    if settlement.account_state is not None:
         connection.execute(
             "INSERT INTO account VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET mail_ended = excluded.mail_ended",
-            (settlement.delivery.account, settlement.mail_ended),
+            " ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+            (settlement.delivery.account, json.dumps(settlement.account_state)),
         )
     if settlement.remaining is None:
         known = _end(connection, settlement.delivery)
@@ -104,9 +104,10 @@ def lanes(connection: Connection) -> dict[LaneKey, int]:
     return {(account, destination): count for account, destination, count in counted}
 
 
-def mail_ends(connection: Connection) -> dict[str, float]:
-    """Read when each account's last mail ended."""
-    return dict(connection.execute("SELECT name, mail_ended FROM account"))
+def account_states(connection: Connection) -> dict[str, AccountState]:
+    """Read the state of each account that has left any."""
+    rows = connection.execute("SELECT name, state FROM account")
+    return {name: json.loads(state) for name, state in rows}
 
 
 def bring_forward(connection: Connection, lane: LaneKey, latest: float) -> None:

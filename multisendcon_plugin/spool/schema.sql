@@ -58,5 +58,5 @@ CREATE INDEX lane ON delivery (account, destination, due) WHERE held = 0;
 
 CREATE TABLE account (
     name TEXT PRIMARY KEY,
-    mail_ended REAL NOT NULL
+    state TEXT NOT NULL             -- a JSON object, see `AccountState`
 ) WITHOUT ROWID;

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, LaneKey, Message, Turn
-from ..outcome.settle import Settlement
+from ..outcome.settle import AccountState, Settlement
 from ..settings.values import Room
 from . import rows
 from .database import FILES, connect, not_opened, open_database
@@ -164,9 +164,9 @@ class SqliteSpool:
         """Count the waiting deliveries of each lane that has any."""
         return self._reader.ask(rows.lanes)
 
-    def mail_ends(self) -> Deferred[dict[str, float]]:
-        """Read when each account's last mail ended."""
-        return self._reader.ask(rows.mail_ends)
+    def account_states(self) -> Deferred[dict[str, AccountState]]:
+        """Read the state of each account that has left any."""
+        return self._reader.ask(rows.account_states)
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""

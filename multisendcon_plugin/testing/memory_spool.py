@@ -26,7 +26,7 @@ from ..mail.message import (
     Parcel,
     Turn,
 )
-from ..outcome.settle import Settlement
+from ..outcome.settle import AccountState, Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
 
@@ -52,7 +52,7 @@ class MemoryDisk:
     locked: bool = False
     contents: dict[int, bytes] = attrs.field(factory=dict)
     deliveries: dict[int, Delivery] = attrs.field(factory=dict)
-    mail_ends: dict[str, float] = attrs.field(factory=dict)
+    account_states: dict[str, AccountState] = attrs.field(factory=dict)
 
     def crash(self) -> None:
         """Let go as a process does that is killed."""
@@ -135,8 +135,8 @@ class MemorySpool:
         self.disk.check()
         delivery, remaining = settlement.delivery, settlement.remaining
         reports = [self._report(report) for report in settlement.reports]
-        if settlement.mail_ended is not None:
-            self.disk.mail_ends[delivery.account] = settlement.mail_ended
+        if settlement.account_state is not None:
+            self.disk.account_states[delivery.account] = dict(settlement.account_state)
         stored = self.disk.deliveries.get(delivery.number)
         if stored is None:
             return ()
@@ -196,13 +196,13 @@ class MemorySpool:
         waiting = (each for each in self.disk.deliveries.values() if not each.held)
         return dict(Counter(each.lane for each in waiting))
 
-    def mail_ends(self) -> Deferred[dict[str, float]]:
-        """Read when each account's last mail ended."""
-        return execute(self._mail_ends)
+    def account_states(self) -> Deferred[dict[str, AccountState]]:
+        """Read the state of each account that has left any."""
+        return execute(self._account_states)
 
-    def _mail_ends(self) -> dict[str, float]:
+    def _account_states(self) -> dict[str, AccountState]:
         self.disk.check()
-        return dict(self.disk.mail_ends)
+        return dict(self.disk.account_states)
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""

@@ -67,6 +67,11 @@ def ended(delivery, **rest):
     return Settlement(delivery=delivery, remaining=None, **rest)
 
 
+def left(mail_ended):
+    """Return the state of an account whose last mail ended then."""
+    return {"minimum_wait": mail_ended, "of another": [1, "ü"]}
+
+
 def changed(delivery, **changes):
     return Settlement(delivery=delivery, remaining=attrs.evolve(delivery, **changes))
 
@@ -331,30 +336,37 @@ def test_a_delivery_can_remain_and_be_reported(store):
 def test_what_is_settled_is_not_settled_again(store, again):
     (delivery,) = commit(store)
     store.settle(ended(delivery))
-    settlement = attrs.evolve(again(delivery), reports=(REPORT,), mail_ended=5.0)
+    settlement = attrs.evolve(again(delivery), reports=(REPORT,), account_state=left(5.0))
     assert store.settle(settlement) == ()
     assert store.lanes() == {}
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 5.0}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(5.0)}
 
 
-def test_the_end_of_the_last_mail_belongs_to_the_account_that_sent_it(store):
+def test_the_state_of_an_account_belongs_to_the_account_that_sent_the_mail(store):
     (delivery,) = commit(store)
-    assert store.wait(store.spool.mail_ends()) == {}
-    moved = attrs.evolve(changed(delivery, account="Backup"), mail_ended=12.5)
+    assert store.wait(store.spool.account_states()) == {}
+    moved = attrs.evolve(changed(delivery, account="Backup"), account_state=left(12.5))
     store.settle(moved)
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5}
-    store.settle(ended(moved.remaining, mail_ended=14.0))
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5, "Backup": 14.0}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(12.5)}
+    store.settle(ended(moved.remaining, account_state=left(14.0)))
+    assert store.wait(store.spool.account_states()) == {"Sales": left(12.5), "Backup": left(14.0)}
     store.close()
     store.open()
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5, "Backup": 14.0}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(12.5), "Backup": left(14.0)}
 
 
-def test_a_settlement_without_an_end_keeps_the_last_one(store):
+def test_a_settlement_has_all_of_the_state_of_an_account(store):
     first, second = (commit(store)[0] for _ in range(2))
-    store.settle(ended(first, mail_ended=12.5))
+    store.settle(ended(first, account_state={"a": 1.5, "b": 2}))
+    store.settle(ended(second, account_state={"b": 3}))
+    assert store.wait(store.spool.account_states()) == {"Sales": {"b": 3}}
+
+
+def test_a_settlement_without_a_state_keeps_the_last_one(store):
+    first, second = (commit(store)[0] for _ in range(2))
+    store.settle(ended(first, account_state=left(12.5)))
     store.settle(ended(second))
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(12.5)}
 
 
 # Waiting
@@ -413,14 +425,14 @@ def test_whole_messages_survive_and_others_do_not(store, leave, size):
 
 def test_what_is_settled_stays_so_after_a_crash(store):
     (first,), (second,) = commit(store), commit(store)
-    (report,) = store.settle(ended(first, reports=(REPORT,), mail_ended=9.0))
+    (report,) = store.settle(ended(first, reports=(REPORT,), account_state=left(9.0)))
     deferred = changed(second, attempts=1)
     store.settle(deferred)
     store.crash()
     store.open()
     assert store.waiting("Sales") == (deferred.remaining,)
     assert store.waiting("Reports") == (report,)
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 9.0}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(9.0)}
 
 
 def test_it_knows_whether_it_was_closed_in_good_order(store):
@@ -473,7 +485,7 @@ def test_a_closed_spool_takes_nothing(store):
         lambda: spool.settle(ended(delivery)),
         lambda: spool.waiting(("Sales", ""), 1),
         spool.lanes,
-        spool.mail_ends,
+        spool.account_states,
         spool.content(delivery.message).read,
     ):
         with pytest.raises(SpoolError):
@@ -596,7 +608,7 @@ def test_a_full_store_refuses_new_mail_but_settles_the_old(kind, size):
         assert store.waiting("Sales") == (first, second, third)
 
         deferred = changed(second, due=second.due + 60)
-        store.settle(ended(first, mail_ended=3.0))
+        store.settle(ended(first, account_state=left(3.0)))
         store.settle(deferred)
         assert store.waiting("Sales") == (third, deferred.remaining)
 

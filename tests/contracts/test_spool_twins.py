@@ -78,6 +78,9 @@ reports = st.lists(
 ).map(tuple)
 
 
+states = st.none() | st.dictionaries(st.sampled_from("ab"), st.floats(0, 1e9) | st.text())
+
+
 class Twins(RuleBasedStateMachine):
     drafts = Bundle("drafts")
 
@@ -152,8 +155,8 @@ class Twins(RuleBasedStateMachine):
                 each.discard()
 
     @precondition(lambda self: self.known)
-    @rule(data=st.data(), reports=reports, mail_ended=st.none() | st.floats(0, 1e9))
-    def settle(self, data, reports, mail_ended):
+    @rule(data=st.data(), reports=reports, state=states)
+    def settle(self, data, reports, state):
         """Also settles what is settled already."""
         delivery = data.draw(st.sampled_from(sorted(self.known.values(), key=lambda d: d.number)))
         remaining = None
@@ -175,7 +178,7 @@ class Twins(RuleBasedStateMachine):
             )
             self.known[delivery.number] = remaining
         settlement = Settlement(
-            delivery=delivery, remaining=remaining, reports=reports, mail_ended=mail_ended
+            delivery=delivery, remaining=remaining, reports=reports, account_state=state
         )
         self.learn(self.both(lambda store: store.spool.settle(settlement)))
 
@@ -214,7 +217,7 @@ class Twins(RuleBasedStateMachine):
         for lane in LANES:
             self.both(lambda store, lane=lane: store.spool.waiting(lane, 1000))
         self.both(lambda store: store.spool.lanes())
-        self.both(lambda store: store.spool.mail_ends())
+        self.both(lambda store: store.spool.account_states())
 
 
 Twins.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

@@ -84,7 +84,7 @@ def test_the_end_of_a_mail_is_kept_where_a_minimum_wait_counts_from_it(minimum_w
     world.mail()
     world.run(10)
     assert len(world.sent) == 1
-    assert world.disk.mail_ends.keys() == kept
+    assert world.disk.account_states.keys() == kept
 
 
 def test_after_a_crash_the_minimum_wait_counts_from_the_start():
@@ -102,7 +102,7 @@ def test_after_a_crash_the_minimum_wait_counts_from_the_start():
 def test_an_end_that_is_still_to_come_stops_no_account():
     world = World(account("A", minimum_wait=600.0))
     assert world.stop(1)
-    world.disk.mail_ends["A"] = NOW + 1000 * DAY
+    world.disk.account_states["A"] = {"minimum_wait": NOW + 1000 * DAY}
     world.start()
     world.mail()
     world.run(HOUR)

@@ -270,7 +270,7 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
                 if version > 5
                 else None,
             )
-            assert wait(spool.mail_ends()) == {"Sales": 1_700_000_000.5}
+            assert wait(spool.account_states()) == {"Sales": {"minimum_wait": 1_700_000_000.5}}
             stored = spool._reader.ask(
                 lambda c: c.execute("SELECT count(*) FROM content").fetchone()
             )
@@ -473,10 +473,12 @@ def test_a_settlement_is_stored_whole_or_not_at_all(store):
     )
     with pytest.raises(SpoolError):
         store.settle(
-            Settlement(delivery=delivery, remaining=None, reports=(good, bad), mail_ended=1.0)
+            Settlement(
+                delivery=delivery, remaining=None, reports=(good, bad), account_state={"a": 1.0}
+            )
         )
     assert store.waiting("Sales") == (delivery,)
-    assert store.wait(store.spool.mail_ends()) == {}
+    assert store.wait(store.spool.account_states()) == {}
     assert store.read(delivery.message) == b"text"
 
 
