@@ -73,7 +73,6 @@ class IDraft(Interface):
     number = Attribute(
         "``int``: the number that the message will have; also names it to the client"
     )
-    held = Attribute("``bytes | None``: the whole content, as long as it is short enough to keep")
 
     def write(data: bytes) -> Deferred[None] | None:
         """Add content in wire form.

@@ -221,10 +221,6 @@ class SlowDraft:
         self.later = later
         self.number = draft.number
 
-    @property
-    def held(self):
-        return self.draft.held
-
     def write(self, data):
         return self.draft.write(data)
 

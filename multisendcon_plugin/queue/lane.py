@@ -15,8 +15,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..interfaces import IContent, IRelay, ISpool
-from ..mail.message import Delivery, LaneKey, Message
+from ..interfaces import IRelay, ISpool
+from ..mail.message import Delivery, LaneKey
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import AccountFault, Attempt, all_deferred
@@ -38,7 +38,6 @@ class Lane:
     :param key: what it is known by in the spool.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
-    :param open_content: begins to read a message.
     :param relieve: does what can be done for a delivery while the account rests, and calls
         `settled`; False: there is nothing.
     :param conclude: is told of each attempt, and calls `settled` when its outcome is durable.
@@ -57,7 +56,6 @@ class Lane:
         pace: Pace,
         clock: IReactorTime,
         wall: Callable[[], float],
-        open_content: Callable[[Message], IContent],
         conclude: Callable[[Delivery, Attempt], None],
         relieve: Callable[[Delivery, AccountFault], bool],
     ) -> None:
@@ -69,7 +67,6 @@ class Lane:
         self._agenda = agenda
         self._clock = clock
         self._wall = wall
-        self._open_content = open_content
         self._conclude = conclude
         self._relieve = relieve
         self._alarm: IDelayedCall | None = None
@@ -80,11 +77,10 @@ class Lane:
         self._going = False
         self._stopping = False
 
-    def add(self, delivery: Delivery) -> bool:
-        """Put a delivery on the agenda; False when it stays in the spool for now."""
-        held = self._agenda.add(delivery)
+    def add(self, delivery: Delivery) -> None:
+        """Put a delivery on the agenda."""
+        self._agenda.add(delivery)
         self.go()
-        return held
 
     def go(self) -> None:
         """Begin what can begin now, and wake up when the next thing can."""
@@ -168,7 +164,7 @@ class Lane:
     def _attempt(self, delivery: Delivery) -> None:
         self.pace.begun()
         self._unsettled.add(delivery.number)
-        attempt = self.relay.attempt(delivery, lambda: self._open_content(delivery.message))
+        attempt = self.relay.attempt(delivery, lambda: self._spool.content(delivery.message))
         self._under_way.add(attempt)
         attempt.addBoth(self._over, delivery, attempt)
 

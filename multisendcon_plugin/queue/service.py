@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import SpoolBrokenError, SpoolFullError
-from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
+from ..interfaces import IAccountRegistry, IDraft, IIntake, IRelay, ISpool
 from ..mail.envelope import Envelope
-from ..mail.message import FIRST_TURN, Delivery, LaneKey, Message, NewMessage, Parcel, Turn
+from ..mail.message import FIRST_TURN, Delivery, LaneKey, NewMessage, Parcel, Turn
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
@@ -28,7 +28,6 @@ from ..settings.values import DeliverySettings, NdrSettings
 from . import journal
 from .agenda import Agenda, window
 from .fullness import Fullness
-from .held import HeldContent
 from .lane import Lane
 from .orphans import adopted
 from .pace import MINIMUM_WAIT, Pace
@@ -83,13 +82,12 @@ class QueueService(Service):
             hand_in=self._hand_in,
         )
         self._longest_pause = longest_pause(delivery.retry)
-        self._held = HeldContent()
         self._window = window(sum(1 for _ in registry))
         self._lanes: dict[LaneKey, Lane] = {}
         self._mail_ends: dict[str, float] = {}
         self._under_way: set[Deferred[None]] = set()
         self._fullness = Fullness(clock.seconds)
-        self._fresh: list[tuple[tuple[Delivery, ...], bytes | None]] = []
+        self._fresh: list[tuple[Delivery, ...]] = []
         self._ready = False
         self._stopping = False
 
@@ -184,7 +182,6 @@ class QueueService(Service):
                 pace=Pace(account, self._mail_ends.get(account.name)),
                 clock=self._clock,
                 wall=self._wall,
-                open_content=self._open_content,
                 relieve=self._relieve,
                 conclude=lambda delivery, attempt: self._go_on_with(
                     self._settle(delivery, attempt)
@@ -193,19 +190,12 @@ class QueueService(Service):
             lane.go()
         return lane
 
-    def _open_content(self, message: Message) -> IContent:
-        return self._held.open(message.number) or self._spool.content(message)
-
     def _announce(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries that are in the spool on the agendas of their accounts."""
         for delivery in deliveries:
             account = self._settler.account_in_use(delivery.account)
-            if not (
-                self._ready
-                and account is not None
-                and self._lane(delivery.lane, account).add(delivery)
-            ):
-                self._held.let_go(delivery.message.number)
+            if self._ready and account is not None:
+                self._lane(delivery.lane, account).add(delivery)
 
     async def _move_all(self, lane: LaneKey) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
@@ -252,9 +242,7 @@ class QueueService(Service):
     ) -> Deferred[None]:
         """Take a message over: see `IIntake`."""
         committed = draft.commit(envelope, header_size, parcels)
-        return committed.addCallbacks(
-            self._committed, self._not_committed, callbackArgs=(draft.held,)
-        )
+        return committed.addCallbacks(self._committed, self._not_committed)
 
     def _hand_in(self, submission: NewMessage) -> Deferred[None]:
         """Take over a message of our own."""
@@ -274,25 +262,22 @@ class QueueService(Service):
             self._halt()
         return failure
 
-    def _committed(self, deliveries: tuple[Delivery, ...], content: bytes | None) -> None:
+    def _committed(self, deliveries: tuple[Delivery, ...]) -> None:
         # Clients first: what they are told now leaves before the reactor comes back a second time.
         if not self._fresh:
             self._clock.callLater(0, self._clock.callLater, 0, self._take_up)
-        self._fresh.append((deliveries, content))
+        self._fresh.append(deliveries)
 
     def _take_up(self) -> None:
         """Begin with what has become durable."""
         fresh, self._fresh = self._fresh, []
-        for deliveries, content in fresh:
+        for deliveries in fresh:
             journal.accepted(deliveries)
-            if content is not None:
-                self._held.keep(deliveries[0].message.number, content, len(deliveries))
             self._announce(deliveries)
 
     # Deliveries end.
 
     async def _settle(self, delivery: Delivery, attempt: Attempt) -> None:
-        self._held.let_go(delivery.message.number)
         if self._stopping:
             await self._settler.break_off(delivery, attempt)
             return

@@ -23,6 +23,7 @@ from .folder import Lock, make_folder
 from .keys import PIECE, new_deliveries
 from .numbering import Numbers
 from .reader import Reader, StoredContent
+from .recent import Recent
 from .trust import Trust
 from .worker import Reactor
 from .writer import Writer
@@ -83,6 +84,7 @@ class SqliteSpool:
             connection.close()
             raise not_opened(file, error) from error
         self._numbers = Numbers(self._reactor.seconds, last)
+        self._recent = Recent()
         trust = Trust(file, self._reactor)
         self._writer = Writer(
             connection,
@@ -96,6 +98,7 @@ class SqliteSpool:
 
     def close(self, *, clean: bool = True) -> Deferred[None]:
         """Finish what is being written and let go of the folder."""
+        self._recent = Recent()
         stopped = self._reader.stop()
         stopped.addCallback(lambda _: self._stop_writer(clean=clean))
         return stopped.addCallback(lambda _: self._lock.release())
@@ -114,10 +117,11 @@ class SqliteSpool:
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
         number = self._numbers.next() if number is None else self._numbers.note(number)
-        return Draft(number, self._files, self._writer, self._reactor.seconds)
+        return Draft(number, self._files, self._writer, self._recent, self._reactor.seconds)
 
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt, all of it or nothing."""
+        self._recent.settled(settlement)
         now = self._reactor.seconds()
         reports = []
         for report in settlement.reports:
@@ -170,4 +174,5 @@ class SqliteSpool:
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
-        return StoredContent(self._reader, self._files, message)
+        recent = self._recent.open(message.number)
+        return recent or StoredContent(self._reader, self._files, message)

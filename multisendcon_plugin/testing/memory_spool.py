@@ -29,6 +29,7 @@ from ..mail.message import (
 from ..outcome.settle import AccountState, Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
+from ..spool.recent import Recent
 
 
 class Clock(Protocol):
@@ -110,9 +111,11 @@ class MemorySpool:
         self.disk.locked = True
         self.clean, self.disk.clean = self.disk.clean, False
         self._numbers = Numbers(self._clock.seconds, max(self.disk.contents, default=0))
+        self._recent = Recent()
 
     def close(self, *, clean: bool = True) -> Deferred[None]:
         """Let go of the disk."""
+        self._recent = Recent()
         self.disk.clean = clean
         self.disk.locked = False
         return succeed(None)
@@ -125,10 +128,11 @@ class MemorySpool:
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
         number = self._numbers.next() if number is None else self._numbers.note(number)
-        return MemoryDraft(number, self.disk, self._clock)
+        return MemoryDraft(number, self.disk, self._recent, self._clock)
 
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt."""
+        self._recent.settled(settlement)
         return execute(self._settle, settlement)
 
     def _settle(self, settlement: Settlement) -> tuple[Delivery, ...]:
@@ -206,24 +210,20 @@ class MemorySpool:
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
-        return MemoryContent(self.disk, message)
+        return self._recent.open(message.number) or MemoryContent(self.disk, message)
 
 
 @implementer(IDraft)
 class MemoryDraft:
     """A message that is still arriving."""
 
-    def __init__(self, number: int, disk: MemoryDisk, clock: Clock) -> None:
+    def __init__(self, number: int, disk: MemoryDisk, recent: Recent, clock: Clock) -> None:
         self.number = number
         self._disk = disk
+        self._recent = recent
         self._clock = clock
         self._content = bytearray()
         self._open = True
-
-    @property
-    def held(self) -> bytes | None:
-        """The whole content, unless it is longer than `PIECE`."""
-        return bytes(self._content) if len(self._content) <= PIECE else None
 
     def write(self, data: bytes) -> Deferred[None] | None:
         """Add content in wire form."""
@@ -254,7 +254,10 @@ class MemoryDraft:
             dots=self._content.count(ADDED_DOT),
         )
         deliveries = new_deliveries(message, parcels)
-        self._disk.store(bytes(self._content), deliveries)
+        content = bytes(self._content)
+        self._disk.store(content, deliveries)
+        if len(content) <= PIECE:
+            self._recent.keep(content, deliveries)
         return deliveries
 
     def discard(self) -> None:

@@ -177,17 +177,6 @@ def test_what_is_given_out_keeps_its_interface(store):
     assert verifyObject(IContent, store.spool.content(delivery.message))
 
 
-@pytest.mark.parametrize(("size", "held"), [(0, True), (128 * KIB, True), (128 * KIB + 1, False)])
-def test_short_content_is_held(store, size, held):
-    draft = store.spool.draft()
-    draft.write(octets(size)[: size // 2])
-    draft.write(octets(size)[size // 2 :])
-    expected = octets(size) if held else None
-    assert draft.held == expected
-    store.wait(draft.commit(ENVELOPE, 0, PARCELS))
-    assert draft.held == expected
-
-
 @pytest.mark.parametrize("size", [10, 400 * KIB])
 def test_nothing_is_seen_of_a_message_before_its_commit(store, size):
     draft = store.spool.draft()

@@ -48,7 +48,6 @@ class HesitantDraft:
         self.draft = draft
         self.spool = spool
         self.number = draft.number
-        self.held = None
         self.write = draft.write
         self.discard = draft.discard
 

@@ -4,7 +4,7 @@ import time
 
 import attrs
 import pytest
-from twisted.internet.defer import fail, succeed
+from twisted.internet.defer import fail, maybeDeferred, succeed
 from twisted.logger import LogLevel
 
 from multisendcon_plugin.errors import SpoolError
@@ -59,7 +59,6 @@ class Room:
             pace=Pace(self.account, mail_ended),
             clock=self.clock,
             wall=lambda: self.clock.seconds() + 3600.0,
-            open_content=self.spool.content,
             conclude=self.conclude,
             relieve=self.relieve,
         )
@@ -125,7 +124,7 @@ def test_content_is_opened_by_the_relay_when_it_wants_it():
     room.mail()
     content = room.relay.under_way[0].open_content()
     pieces = []
-    content.read().addCallback(pieces.append)
+    maybeDeferred(content.read).addCallback(pieces.append)
     assert pieces == [b"Subject: x\r\n\r\nx\r\n"]
 
 

@@ -18,6 +18,7 @@ from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
 from multisendcon_plugin.outcome.settle import Settlement
 from multisendcon_plugin.spool import check
+from multisendcon_plugin.spool.recent import Recent
 from tests.contracts.stores import SqliteStore
 from tests.live_relay import LiveRelayTestCase, account
 from tests.queues import logged
@@ -44,6 +45,7 @@ def fill(store):
     deliveries = [commit(store, b"mail %d " % n + bytes(3000)) for n in range(20)]
     store.finish_writing()
     assert store.wait(store.spool._reader.ask(checkpoint)) == (0, 0, 0)
+    store.spool._recent = Recent()
     return deliveries
 
 
