@@ -114,13 +114,11 @@ class ISpool(Interface):
         :param clean: the times in it are right.
         """
 
-    last = Attribute("``int``: the highest number of a message that is known to be in use")
-
     def draft(number: int | None = None) -> IDraft:
         """Begin a message.
 
-        :param number: was given elsewhere, see `numbering`; ``None``: one is given here.  If it
-            is in use already, the draft is never committed.
+        :param number: was given elsewhere, see `spool.numbering`; ``None``: one is given here.  If
+            it is in use already, the draft is never committed.
         """
 
     def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:

@@ -123,7 +123,7 @@ class RelayService(Service):
             Port(description, port.addressFamily)
             for description, port in zip(descriptions, self._ports, strict=True)
         )
-        return setup_of(self.configuration, tuple(ports), self.spool.last)
+        return setup_of(self.configuration, tuple(ports))
 
     def stopService(self) -> Deferred[Any]:
         """Take nothing more, let what is on its way finish, close the spool."""

@@ -118,6 +118,7 @@ class FrontIntake:
     def _not_committed(self, failure: Failure) -> Failure:
         if failure.check(SpoolFullError):
             self._fullness.begin()
+        self._numbers.change_writer()
         return failure
 
     def committed(self, number: int) -> None:

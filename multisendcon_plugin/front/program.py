@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
+from random import randrange
 from socket import AF_UNIX
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
 from ..routing.registry import AccountRegistry
 from ..settings.endpoints import parse_endpoint
-from ..spool.numbering import Numbers
+from ..spool.numbering import WRITERS, Numbers
 from .channel import Channel, Kind
 from .events import Events
 from .intake import FrontIntake
@@ -77,7 +78,7 @@ class Front:
             self._intake.failed(number, octets)
 
     def _start(self, setup: Setup) -> None:
-        numbers = Numbers(time.time, setup.last, odd=True)
+        numbers = Numbers(time.time, randrange(WRITERS))
         self._intake = FrontIntake(self.channel, numbers, self._reactor.seconds)
         self._sessions = master_relay(
             setup.master_relay,

@@ -29,19 +29,17 @@ class Setup:
     """What the front process is told.
 
     :param ports: in the order of their file descriptors.
-    :param last: the highest number of a message that is in use.
     """
 
     master_relay: MasterRelay
     clients: tuple[ClientSettings, ...]
     accounts: tuple[Account, ...]
     ports: tuple[Port, ...]
-    last: int
 
 
-def setup_of(configuration: Configuration, ports: tuple[Port, ...], last: int) -> Setup:
+def setup_of(configuration: Configuration, ports: tuple[Port, ...]) -> Setup:
     """Return what is to be told."""
     accounts = tuple(
         attrs.evolve(account, username="", password="") for account in configuration.accounts
     )
-    return Setup(configuration.master_relay, configuration.clients, accounts, ports, last)
+    return Setup(configuration.master_relay, configuration.clients, accounts, ports)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from random import randrange
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -21,7 +22,7 @@ from .draft import Draft
 from .files import Files
 from .folder import Lock, make_folder
 from .keys import PIECE, new_deliveries
-from .numbering import Numbers
+from .numbering import WRITERS, Numbers
 from .reader import Reader, StoredContent
 from .recent import Recent
 from .trust import Trust
@@ -83,7 +84,7 @@ class SqliteSpool:
         except Exception as error:
             connection.close()
             raise not_opened(file, error) from error
-        self._numbers = Numbers(self._reactor.seconds, last)
+        self._numbers = Numbers(self._reactor.seconds, randrange(WRITERS), last)
         self._recent = Recent()
         trust = Trust(file, self._reactor)
         self._writer = Writer(
@@ -108,11 +109,6 @@ class SqliteSpool:
             # If this fails, the store is not in good order, and the next start will see that.
             self._writer.do(rows.end).addErrback(lambda _: None)
         return self._writer.stop()
-
-    @property
-    def last(self) -> int:
-        """The highest number in use."""
-        return self._numbers.last
 
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""

@@ -110,7 +110,7 @@ class MemorySpool:
             raise SpoolLockedError("the spool is in use")
         self.disk.locked = True
         self.clean, self.disk.clean = self.disk.clean, False
-        self._numbers = Numbers(self._clock.seconds, max(self.disk.contents, default=0))
+        self._numbers = Numbers(self._clock.seconds, 0, max(self.disk.contents, default=0))
         self._recent = Recent()
 
     def close(self, *, clean: bool = True) -> Deferred[None]:
@@ -119,11 +119,6 @@ class MemorySpool:
         self.disk.clean = clean
         self.disk.locked = False
         return succeed(None)
-
-    @property
-    def last(self) -> int:
-        """The highest number in use."""
-        return self._numbers.last
 
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""

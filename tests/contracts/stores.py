@@ -111,6 +111,10 @@ class SqliteStore(Store):
     def make(self):
         return SqliteSpool(str(self.folder), self.reactor)
 
+    def open(self):
+        with mock.patch("multisendcon_plugin.spool.sqlite.randrange", return_value=0):
+            super().open()
+
     def crash(self):
         """Go on with the files as they are now: what a killed process would leave."""
         self.finish_writing()
