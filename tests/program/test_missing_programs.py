@@ -81,6 +81,12 @@ def skipped(*names):
         ("msmtp PLAIN", MSMTP_WITHOUT_PLAIN, "msmtp PLAIN"),
         ("node nodemailer", "", None),
         ("node nodemailer", "Error: Cannot find module", "node nodemailer"),
+        ("smtpd OpenSMTPD", "version: OpenSMTPD 6.8.0p2", None),
+        (
+            "smtpd OpenSMTPD",
+            "usage: smtpd [options]",
+            "smtpd OpenSMTPD",
+        ),
         ("unshare --kill-child", " --kill-child[=<signame>]", None),
         ("unshare --kill-child", "BusyBox", "unshare --kill-child"),
     ],
