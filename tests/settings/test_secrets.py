@@ -10,6 +10,7 @@ from unittest.mock import Mock
 from twisted.internet.threads import deferToThread
 from twisted.logger import eventAsJSON, globalLogPublisher
 
+from multisendcon_plugin.edge import guesses
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.settings.password import PasswordHash
 from tests.live_relay import SENDER, LiveRelayTestCase, account
@@ -156,6 +157,7 @@ class Secrets(LiveRelayTestCase):
         assert self.log.having("logged in as c4nary-user")
 
     async def test_a_client_with_a_wrong_name(self):
+        self.patch(guesses, "PAUSE", 0.05)
         assert await self.logging_in(("nobody", PASSWORD), ("x", REPORTS_PASSWORD)) == [535, 535]
         assert self.log.having("could not log in as nobody")
 
