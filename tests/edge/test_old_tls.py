@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from ipaddress import ip_network
 
 import pytest
@@ -17,6 +16,7 @@ from multisendcon_plugin.settings.endpoints import parse_endpoint
 from multisendcon_plugin.settings.values import ClientSettings, MinimumTls
 from multisendcon_plugin.settings.words import InvalidValueError
 from multisendcon_plugin.testing import Authority
+from tests.certificates import shakes_hands
 from tests.edge.clients import Edge
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -44,21 +44,8 @@ def spoken(server, version, ciphers=b"ALL"):
     context.set_max_proto_version(VERSIONS[version])
     context.set_cipher_list(ciphers + b":@SECLEVEL=0")
     client = SSL.Connection(context, None)
-    client.set_connect_state()
-    server.set_accept_state()
-    ready = set()
-    for _ in range(4):
-        for one, other in ((client, server), (server, client)):
-            try:
-                one.do_handshake()
-                ready.add(one)
-            except SSL.WantReadError:
-                pass
-            except SSL.Error:
-                return None
-            with suppress(SSL.WantReadError):
-                other.bio_write(one.bio_read(2**16))
-    return client.get_protocol_version_name() if ready == {client, server} else None
+    done = shakes_hands(client, server)
+    return client.get_protocol_version_name() if done else None
 
 
 def all_spoken(make_server):
