@@ -26,6 +26,7 @@ from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Tr
 from multisendcon_plugin.relay.tls import CertificateError, ClientTLS, tls_problem
 from multisendcon_plugin.routing.account import Account, Tls
 from multisendcon_plugin.testing import Authority, Provider
+from tests.certificates import shakes_hands
 from tests.reactors import ReactorWithClock
 from tests.relays import (
     CONTENT,
@@ -84,8 +85,17 @@ def test_authorities_are_read_again_after_a_fault_and_then_kept(tmp_path):
 
 def test_a_file_may_hold_several_authorities_and_comments(tmp_path):
     path = tmp_path / "ca.pem"
-    path.write_bytes(b"# one\n" + Authority().pem + b"# two\n" + Authority().pem)
-    ClientTLS.of(Account(name="A", server=NAME, tls_ca=str(path)))
+    one, other, stranger = Authority(), Authority(), Authority()
+    path.write_bytes(b"# one\n" + one.pem + b"# two\n" + other.pem)
+    tls = ClientTLS.of(Account(name="A", server=NAME, tls_ca=str(path)))
+    believed = [
+        shakes_hands(
+            tls.context.clientConnectionForTLS(None),
+            SSL.Connection(authority.server(NAME).getContext(), None),
+        )
+        for authority in (one, other, stranger)
+    ]
+    assert believed == [True, True, False]
 
 
 def test_the_authorities_of_the_system_are_in_memory_once():
@@ -545,7 +555,7 @@ class RealTLS(TestCase):
         )
         self.addCleanup(port.stopListening)
         reactor = ReactorWithClock(self.reactor)  # no time-out comes to help
-        await send(
+        attempt = await send(
             self,
             reactor,
             server=IP,
@@ -554,6 +564,7 @@ class RealTLS(TestCase):
             tls_verify=False,
         )
         await server.closed
+        assert str(attempt.fault) == "greeting: 554 5.3.2 no service"
 
 
 class LastWords(Protocol):
