@@ -363,7 +363,7 @@ def test_many_refusals_and_no_mail_become_slow_and_end_the_session(before, over_
 def test_the_last_word_is_that_there_were_too_many():
     edge = Edge(account(recipients=["!*@no.example"]))
     client = edge.client()
-    client.session._refusals = MOST_REFUSALS - 2
+    client.session.in_vain(MOST_REFUSALS - 2)
     client.ask(SENDER, *[REFUSED] * 5)
     edge.clock.advance(WAIT_OF_REFUSALS)
     assert client.replies()[-1] == TOO_MANY_REFUSALS
@@ -382,7 +382,7 @@ def test_a_mail_that_is_taken_forgives_refusals():
 def test_recipients_that_are_given_up_count(give_up):
     edge = Edge()
     client = edge.client()
-    client.session._refusals = MOST_REFUSALS - 3
+    client.session.in_vain(MOST_REFUSALS - 3)
     client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
     assert not client.closed
     replies = client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
@@ -393,7 +393,7 @@ def test_recipients_that_are_given_up_count(give_up):
 def test_tls_is_not_begun_when_its_command_was_the_last():
     client = Edge().client()
     offer_security(client)
-    client.session._refusals = MOST_REFUSALS - 1
+    client.session.in_vain(MOST_REFUSALS - 1)
     replies = client.ask(SENDER, b"RCPT TO:<b@y.example>", b"STARTTLS")
     assert replies[-1] == TOO_MANY_REFUSALS
     assert client.transport.tls is None
@@ -402,7 +402,7 @@ def test_tls_is_not_begun_when_its_command_was_the_last():
 def test_a_client_that_goes_while_its_refusal_waits_leaves_no_timer():
     edge = Edge(account(recipients=["!*@no.example"]))
     client = edge.client()
-    client.session._refusals = REFUSED_AT_ONCE
+    client.session.in_vain(REFUSED_AT_ONCE)
     assert client.ask(SENDER, REFUSED) == []
     client.hang_up()
     assert edge.clock.getDelayedCalls() == []
@@ -411,7 +411,7 @@ def test_a_client_that_goes_while_its_refusal_waits_leaves_no_timer():
 def test_a_refusal_that_waits_is_said_before_the_session_is_ended():
     edge = Edge(account(recipients=["!*@no.example"]))
     client = edge.client()
-    client.session._refusals = REFUSED_AT_ONCE
+    client.session.in_vain(REFUSED_AT_ONCE)
     client.ask(SENDER, REFUSED)
     client.session.stop()
     assert [reply[:3] for reply in client.replies()] == ["250", "550", "421"]

@@ -143,9 +143,9 @@ def test_a_renewed_certificate_is_for_old_versions_too(tmp_path):
         ({}, OLD, True),
     ],
 )
-def test_starttls_is_not_offered_to_those_who_fail_with_it(edge, settings, peer, offered):
-    edge.factory._clients = [ClientSettings(addresses=(ip_network("192.0.2.7"),), **settings)]
-    client = edge.client(peer=peer)
+def test_starttls_is_not_offered_to_those_who_fail_with_it(settings, peer, offered):
+    clients = [ClientSettings(addresses=(ip_network("192.0.2.7"),), **settings)]
+    client = Edge(allow=["192.0.2.0/24"], clients=clients, tls=True).client(peer=peer)
     assert ("250 STARTTLS" in client.ask(b"EHLO x")) is offered
     (reply,) = client.ask(b"STARTTLS")
     assert reply[:9] == ("220 2.0.0" if offered else "502 5.5.1")

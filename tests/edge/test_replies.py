@@ -115,7 +115,7 @@ def ask_for_tls():
 
 def refuse_often():
     client = Edge().client()
-    client.session._refusals = MOST_REFUSALS - 1
+    client.session.in_vain(MOST_REFUSALS - 1)
     return client.ask(b"MAIL FROM:<a")
 
 
