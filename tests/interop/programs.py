@@ -62,15 +62,16 @@ def _missing(name):
     if not feature:
         return None
     arguments, present = _FEATURES[name]
-    said = _said(base, *arguments)
-    if re.search(present, said, re.MULTILINE):
+    text = said(base, *arguments)
+    if re.search(present, text, re.MULTILINE):
         return None
-    required = re.search(f"{feature} not available: requires (.+)", said)
+    required = re.search(f"{feature} not available: requires (.+)", text)
     return f"{required[1]} for {name}" if required else name
 
 
 @functools.cache
-def _said(name, *arguments):
+def said(name, *arguments):
+    """Return what a program says; it is run once."""
     return run(name, *arguments).stdout
 
 

@@ -42,7 +42,7 @@ def install(monkeypatch, tmp_path):
     """Install a program that says something; no others are found."""
     monkeypatch.setattr(programs, "_SEARCHED", str(tmp_path))
     monkeypatch.delenv("CI", raising=False)
-    programs._said.cache_clear()
+    programs.said.cache_clear()
 
     def install(name, says):
         (tmp_path / f"{name}.txt").write_text(says)
@@ -51,7 +51,7 @@ def install(monkeypatch, tmp_path):
         path.chmod(0o755)
 
     yield install
-    programs._said.cache_clear()
+    programs.said.cache_clear()
 
 
 def skipped(*names):
@@ -119,6 +119,6 @@ def test_the_modules_that_the_real_swaks_lacks(monkeypatch, tmp_path, module, na
     path.write_text("die 'it is hidden';")
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PERL5LIB", os.pathsep.join([str(tmp_path), os.environ.get("PERL5LIB", "")]))
-    programs._said.cache_clear()
+    programs.said.cache_clear()
     assert skipped("swaks", name) == f"not installed: {module} for {name}"
-    programs._said.cache_clear()
+    programs.said.cache_clear()
