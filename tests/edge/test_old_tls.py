@@ -61,10 +61,15 @@ def options(**settings):
 
 
 @pytest.fixture(params=["ec", "rsa"])
-def edge(request, tmp_path):
+def pem(request, tmp_path):
     key = rsa.generate_private_key(65537, 2048) if request.param == "rsa" else None
-    pem = tmp_path / "relay.pem"
-    pem.write_bytes(b"".join(Authority().server_pem("relay.example", key=key)))
+    path = tmp_path / "relay.pem"
+    path.write_bytes(b"".join(Authority().server_pem("relay.example", key=key)))
+    return path
+
+
+@pytest.fixture
+def edge(pem):
     clients = [
         ClientSettings(addresses=(ip_network(address),), minimum_tls=minimum)
         for address, minimum in [
@@ -143,9 +148,11 @@ def test_a_renewed_certificate_is_for_old_versions_too(tmp_path):
         ({}, OLD, True),
     ],
 )
-def test_starttls_is_not_offered_to_those_who_fail_with_it(settings, peer, offered):
+def test_starttls_is_not_offered_to_those_who_fail_with_it(pem, settings, peer, offered):
     clients = [ClientSettings(addresses=(ip_network("192.0.2.7"),), **settings)]
-    client = Edge(allow=["192.0.2.0/24"], clients=clients, tls=True).client(peer=peer)
+    client = Edge(allow=["192.0.2.0/24"], clients=clients, tls_certificate=str(pem)).client(
+        peer=peer
+    )
     assert ("250 STARTTLS" in client.ask(b"EHLO x")) is offered
     (reply,) = client.ask(b"STARTTLS")
     assert reply[:9] == ("220 2.0.0" if offered else "502 5.5.1")
