@@ -16,8 +16,6 @@ from . import replies
 class State(enum.Enum):
     """How far a session has come."""
 
-    __hash__ = object.__hash__  # see `Phase`
-
     CONNECTED = "the client has not said who it is"
     GREETED = "there is no transaction"
     SENDER = "MAIL was accepted, and no RCPT so far"

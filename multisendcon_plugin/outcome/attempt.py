@@ -18,8 +18,6 @@ from .failure import Action
 class Verdict(enum.Enum):
     """What an attempt means for one recipient."""
 
-    __hash__ = object.__hash__  # see `Phase`
-
     DELIVERED = "delivered"
     DEFERRED = "deferred"
     FAILED = "failed"
