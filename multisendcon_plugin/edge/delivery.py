@@ -72,6 +72,7 @@ class TransactionPolicy:
         return _date(int(self.wall()))
 
 
+# 4 us for each mail without the cache: half a percent of its CPU.
 @lru_cache(maxsize=1)
 def _date(second: int) -> str:
     return formatdate(second, localtime=True)
