@@ -52,6 +52,7 @@ def replace_sender(
     every = fields(block)
     listed = {field: _read(block, field) for field in every if field.name in ORIGINATORS}
     authors = next((boxes for field, boxes in listed.items() if field.name == "from" and boxes), ())
+    # Whoever reads the header is not to learn any of these.
     replaced = {hidden, *(box.address for boxes in listed.values() for box in boxes)}
     replaced = {address for address in replaced if address and not _same(address, fixed)}
     unwanted = {"return-path", *map(str.lower, removes)}
@@ -68,9 +69,11 @@ def replace_sender(
     changed = {field.name for field in edits}
     added = b""
     if "from" not in only:
+        # There has to be one (RFC 5322, section 3.6).
         changed.add("from")
         added = _written("from", b"", fixed)
     elif reply_to := _reply_to(authors, fixed, ascii_only=ascii_only):
+        # The authors' own wish counts, if it leads anywhere.
         present = [field for field in every if field.name == "reply-to"]
         if not any(box.address for field in present for box in _boxes(block, field)):
             edits |= dict.fromkeys(present, b"")
@@ -143,7 +146,11 @@ def _reply_to(authors: tuple[Mailbox, ...], fixed: str, *, ascii_only: bool) -> 
 
 
 def _in_ascii(author: Mailbox) -> Mailbox:
-    """Return an author as ASCII can name them, without an address where it cannot."""
+    """Return an author as ASCII can name them, without an address where it cannot.
+
+    A `Reply-To:` that we add must not be what makes a mail need SMTPUTF8: it would come back from a
+    server that has taken it without (RFC 6531, section 3.2).
+    """
     try:
         address = ascii_domain(author.address)
     except AddressError:
