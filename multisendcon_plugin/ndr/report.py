@@ -61,6 +61,7 @@ def report(facts: Facts, original: bytes, *, settings: NdrSettings, recipient: s
         whole = message_part(unstuffed(original), header)
     made = _report(facts, header, whole, settings, recipient)
     if len(made.content) > LARGEST:
+        # The recipients count for more than the text, which its author has.
         made = _report(facts, header, None, settings, recipient)
     return made
 
@@ -93,7 +94,7 @@ def _report(
         f"Subject: {_SUBJECTS[facts.action]}",
         f"Message-ID: <{digest}@{safe(facts.hostname)}>",
         *_thread_fields(header),
-        "Auto-Submitted: auto-replied",
+        "Auto-Submitted: auto-replied",  # RFC 3834 section 5: nobody's program answers it
         "MIME-Version: 1.0",
         f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
         f"Content-Transfer-Encoding: {'8bit' if eight_bit else '7bit'}",
@@ -103,6 +104,7 @@ def _report(
     body = separator + separator.join(parts) + f"\r\n--{boundary}--\r\n".encode()
     return Report(
         envelope=Envelope(
+            # RFC 5321 section 4.5.5, so that no report is made on a report.
             reverse_path="",
             recipients=(recipient,),
             author=settings.sender,
