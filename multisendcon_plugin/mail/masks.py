@@ -131,6 +131,7 @@ class _Catalogue:
         return None
 
 
+# Fallbacks are looked up by the masks of an account: 16 us for a hundred masks without the cache.
 @attrs.frozen(kw_only=True, cache_hash=True)
 class Masks:
     """The senders or recipients that an account takes; made by `parse`.
