@@ -25,7 +25,10 @@ def shown(octets: bytes) -> str:
 
 
 def name_shown(helo: bytes) -> bytes:
-    """Return what a client calls itself, with nothing in it that no name has."""
+    """Return what a client calls itself, with nothing in it that no name has.
+
+    So it can be no other part of the trace field or of the line of the log that it stands in.
+    """
     return _NOT_IN_A_NAME.sub(b"?", helo[:255])
 
 

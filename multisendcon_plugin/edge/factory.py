@@ -36,7 +36,9 @@ from .tls import ServerTLS
 from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
 
-#: Of all connections, the part that is kept for clients in the allow list.
+#: Of all connections, the part that is kept for clients in the allow list, by their address.  A
+#: login does not get anybody into it: who guesses or is silent, and who only has not logged in yet,
+#: are the same so far.
 RESERVED = 1 / 5
 
 
@@ -168,6 +170,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             self._journal.no_room(host, place, why, most=settings.max_connections_per_address)
             return replies.TOO_MANY_FROM_THERE
         return None
+
+    # A connection counts until it is gone, not until we have said good-bye.
 
     def _begun(self, session: RelayESMTP, place: Place | None) -> None:
         self._sessions.add(session)
