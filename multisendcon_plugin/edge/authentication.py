@@ -50,6 +50,7 @@ class Authentication:
         challenge = self._challenge()
         if not initial_response:
             return challenge
+        # RFC 4954 section 4: "=" is an empty response, which cannot be told from none otherwise.
         return self.answer(b"" if initial_response == b"=" else initial_response)
 
     def answer(self, response: bytes) -> bytes | None:
@@ -57,6 +58,7 @@ class Authentication:
 
         :raise ReplyError: the exchange has failed.
         """
+        # RFC 4954 section 4: the client gives up.
         if response == b"*":
             raise ReplyError(replies.AUTHENTICATION_ABORTED)
         try:

@@ -1,6 +1,7 @@
 """What a line of the log about a session adds: which mail it was about, and which text.
 
-A client's text is shown so that it fits into a line, and never where it may be a secret.  Pure.
+A client's text is shown so that it fits into a line, and never where it may be a secret: mail
+programs send passwords in the wrong place.  Pure.
 """
 
 from __future__ import annotations

@@ -114,6 +114,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         checker = self._checker if named else None
         session: Any = self.protocol(MECHANISMS if checker else {}, tls)
         session.client_address = client
+        # Both: what a proxy on this machine passes on may have come from afar in the clear.
         session.login_in_clear = _is_local(client) and _is_local(connection)
         session.is_stranger = not allowed
         if not named:

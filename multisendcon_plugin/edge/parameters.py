@@ -187,4 +187,5 @@ def _xtext(read: Callable[[str], str | None], value: str | None, syntax: str) ->
 
 def _refuse(parameters: dict[str, str | None]) -> None:
     if parameters:
+        # RFC 5321 section 4.1.1.11.  To ignore it would be to promise what is not kept.
         raise ReplyError(Reply(555, "5.5.4", f"{next(iter(parameters))} is not known here"))

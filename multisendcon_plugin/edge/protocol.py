@@ -98,6 +98,7 @@ class RelayESMTP(ESMTPSession):
     def do_MAIL(self, rest: bytes) -> None:
         self.in_order(b"MAIL")
         path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.limits.smtputf8)
+        # RFC 1870 section 6.1: before the client sends it.
         if path.size > self.limits.message_size:
             raise ReplyError(replies.TOO_LARGE)
         self.when(self.validateFrom(self._helo, path), self._sender_accepted)
@@ -114,6 +115,8 @@ class RelayESMTP(ESMTPSession):
 
     def _time_is_up(self) -> None:
         self._time_limit = None
+        # Not after the final dot: the time that the commit takes is ours, and to end the session
+        # then would make the client send again what is on disk (RFC 1047).
         if self._from is not None and not self.owes_reply:
             why = f"transaction_timeout ({self.limits.transaction:g} s) reached"
             self.close_with(replies.MAIL_TOO_SLOW, why)
@@ -121,6 +124,7 @@ class RelayESMTP(ESMTPSession):
     def do_RCPT(self, rest: bytes) -> None:
         self.in_order(b"RCPT")
         path = read_rcpt(rest, utf8=self._speaks_utf8)
+        # RFC 5321 section 4.5.3.1.10: 452, with which the client sends the rest separately.
         if len(self._to) >= self.limits.recipients:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         self._path = path.address
@@ -158,7 +162,8 @@ class RelayESMTP(ESMTPSession):
             self._envelope_refused = True
 
     def is_error(self, reply: Reply) -> bool:
-        # A client that pipelines has sent the rest of a mail when it reads of the refusal.
+        # A client that pipelines (RFC 2920) has sent the rest of a mail when it reads of the
+        # refusal.
         follows = self._envelope_refused and reply in _ENVELOPE_MISSING
         return not follows and super().is_error(reply)
 
@@ -193,7 +198,8 @@ class RelayESMTP(ESMTPSession):
     def do_BDAT(self, rest: bytes) -> None:
         chunk = read_bdat(rest)
         if chunk is None:
-            # What follows is content, and must not be taken for commands.
+            # What follows is content, and must not be taken for commands; where it ends, nobody
+            # knows.
             self.close_with(replies.CHUNK_UNKNOWN)
             return
         if self._content is None:
@@ -209,7 +215,11 @@ class RelayESMTP(ESMTPSession):
             self._chunk_ended(self._content)
 
     def _first_chunk(self) -> Content:
-        """Begin the content; a refusal is said after each chunk, since all of them may be here."""
+        """Begin the content; a refusal is said after each chunk, since all of them may be here.
+
+        RFC 3030 section 2: a BDAT that fails makes its transaction fail.  Its octets, and those of
+        all further chunks, are swallowed until LAST or RSET.
+        """
         refusal = WRONG_ORDER[self.state].get(b"BDAT")
         message = None
         if refusal is None:

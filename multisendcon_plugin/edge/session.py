@@ -41,7 +41,8 @@ _COMMANDS = {
     b"STARTTLS": "ext_STARTTLS",
     b"AUTH": "ext_AUTH",
 }
-#: What brings a mail on, or the session to its end; all others are limited.
+#: What brings a mail on, or the session to its end; all others are limited, also when they are in
+#: order: an answer costs more than the question.
 _OF_MAILS = frozenset([b"MAIL", b"RCPT", b"DATA", b"BDAT", b"QUIT"])
 #: Other commands that a client may say until a mail of it is taken; a stranger, until its login.
 MOST_OTHER_COMMANDS = 100
@@ -118,6 +119,7 @@ class ESMTPSession(ESMTPWire):
 
     def greet(self) -> None:
         """Say the first words of the session."""
+        # RFC 2034 section 4: greeting, HELO and EHLO have no enhanced code.
         self.say(Reply(220, "", f"{self.host.decode()} ESMTP ready"))
         self._flush()
 
@@ -173,6 +175,8 @@ class ESMTPSession(ESMTPWire):
         self.say(Reply(250, "", "\n".join([self.host.decode(), *self.extension_lines()])))
 
     def _greeted(self, name: bytes, *, esmtp: bool) -> None:
+        # RFC 5321 section 4.1.4: whatever name is taken, since mail must not be refused for it; and
+        # it clears the transaction, like RSET.
         if not name:
             raise ReplyError(replies.ARGUMENT_MISSING)
         self.forget_transaction()
@@ -204,6 +208,7 @@ class ESMTPSession(ESMTPWire):
             "CHUNKING",
             f"LIMITS RCPTMAX={min(self.limits.recipients, _MOST_IN_LIMITS)}",
         ]
+        # RFC 3207 section 4.2, RFC 4954 section 4: what would be refused now is not offered.
         if self.ctx and not (self.secure or self.authenticated):
             lines.append("STARTTLS")
         if self.offers_authentication:
@@ -223,6 +228,7 @@ class ESMTPSession(ESMTPWire):
     def do_VRFY(self, rest: bytes) -> None:
         if not rest:
             raise ReplyError(replies.ARGUMENT_MISSING)
+        # RFC 5321 section 7.3: it looks nothing up, so it tells nobody which addresses there are.
         self.say(replies.NOT_VERIFIED)
 
     def do_EXPN(self, rest: bytes) -> None:  # noqa: ARG002 -- there are no lists, whatever it asks
