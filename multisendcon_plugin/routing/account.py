@@ -15,8 +15,8 @@ from ..mail.reply import Reply
 from ..outcome.failure import Action, Rule, classify
 from ..settings.secret import Secret
 
-#: The account by which reports leave for the server of ``[ndr]``; no name in a configuration is
-#: like this.
+#: The account by which reports leave for the server of ``[ndr]``: one like others, which no mask
+#: leads to.  No name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
 
 
@@ -48,6 +48,8 @@ class NullSender(enum.Enum):
     """What an account does with mail that has the null reverse-path."""
 
     PASS = "pass"  # noqa: S105 -- no password
+    """As it is (RFC 5321 section 4.5.5).  A fixed sender is in its header all the same, also in that
+    of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
 
@@ -124,7 +126,10 @@ class Account:
 
     @property
     def tls_dispensable(self) -> bool:
-        """TLS with anybody is better than none, and none better than no mail (RFC 7435)."""
+        """TLS with anybody is better than none, and none better than no mail (RFC 7435).
+
+        So no certificate is verified either: what fails would be sent in the clear.
+        """
         return self.tls is Tls.OPPORTUNISTIC and not self.tls_required
 
     @property
