@@ -24,6 +24,7 @@ class PLAINCredentials(imap4.PLAINCredentials):
     def setResponse(self, response: bytes) -> None:
         super().setResponse(response)
         acts_for = response.partition(b"\0")[0]
+        # Some programs send the name twice.
         if acts_for and _key(acts_for) != _key(self.username):
             raise ReplyError(replies.WRONG_CREDENTIALS)
 

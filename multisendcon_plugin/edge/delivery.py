@@ -150,6 +150,7 @@ class MessageDelivery:
         :raise ReplyError: no account takes mail from this sender to this recipient, or there is no
             memory for it.
         """
+        # Here, and not when the mail has come: a client that is refused one recipient knows which.
         sender, recipient = self._origin.address, user.address
         route = self._policy.registry.route(sender, recipient) if sender else None
         if sender and route is None:

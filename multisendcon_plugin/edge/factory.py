@@ -110,7 +110,10 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if refusal := self._no_room(host, place, allowed=allowed):
             return self._refusals.saying(refusal)
         own = settings_for(host, self._clients) if host else None
+        # Some devices try STARTTLS wherever it is offered, and give up when it fails.
         tls = self._tls if own is None or own.starttls else None
+        # Whom nobody names could guess passwords in the proxy's name, and lock its clients out by
+        # that.
         checker = self._checker if named else None
         session: Any = self.protocol(MECHANISMS if checker else {}, tls)
         session.client_address = client

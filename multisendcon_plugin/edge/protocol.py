@@ -173,6 +173,7 @@ class RelayESMTP(ESMTPSession):
         self.say(replies.RESET)
 
     def forget_transaction(self) -> None:
+        # Or RSET would be the way around the limit of refusals.
         self.in_vain(len(self._to))
         self._end_transaction()
 
@@ -266,6 +267,7 @@ class RelayESMTP(ESMTPSession):
             content.end_chunks()
             self._content_ended(content)
         elif content.refusal:
+            # There is no transaction that later chunks could belong to.
             if self._from is None:
                 self._content = None
             self._refuse(content.refusal)
@@ -283,6 +285,7 @@ class RelayESMTP(ESMTPSession):
             self.when(content.end(), self._queued)
 
     def _queued(self, name: str) -> None:
+        # A session may carry thousands of mails; only those that bring none are under suspicion.
         self._errors = self._refusals = self._other_commands = 0
         self.say(Reply(250, "2.0.0", f"queued as {name}"))
 

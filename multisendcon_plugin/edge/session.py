@@ -56,7 +56,8 @@ _WEB_COMMANDS = frozenset([b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"P
 MOST_WRONG_LOGINS = 3
 #: Refused commands of a client that is not in the allow list and has not logged in.
 MOST_ERRORS_OF_STRANGERS = 5
-#: Seconds that such a client has for its login: connections are for others.
+#: Seconds that such a client has for its login: connections are for others.  A mail program needs
+#: one or two of them.
 LOGIN_WITHIN = 60.0
 
 
@@ -129,6 +130,7 @@ class ESMTPSession(ESMTPWire):
             return
         if self.tolerance:
             line = self.tolerance.command(line)
+        # RFC 5321 section 4.1.1: blanks behind a command are tolerated, and so are those before it.
         verb, *argument = _BLANK.split(line.strip(b" \t"), 1)
         verb = verb.upper()
         if verb in _WEB_COMMANDS:
@@ -152,6 +154,7 @@ class ESMTPSession(ESMTPWire):
         getattr(self, method)(b"".join(argument).strip(b" \t"))
 
     def refuse_overlong(self, beginning: bytes) -> None:
+        # Behind a BDAT comes content, and nobody has read how much of it.
         if beginning.lstrip(b" \t")[:4].upper() == b"BDAT":
             self.close_with(replies.CHUNK_UNKNOWN)
         else:

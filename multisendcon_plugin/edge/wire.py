@@ -41,9 +41,11 @@ from .tolerance import Tolerance
 
 T = TypeVar("T")
 
-#: Octets that a client may send ahead of the command that is being carried out.
+#: Octets that a client may send ahead of the command that is being carried out (RFC 2920).  Beyond,
+#: it is not read any more, and TCP makes it wait.
 READ_AHEAD = 65_536
-#: Octets of content that are read at a time; of commands, `READ_AHEAD`.
+#: Octets of content that are read at a time; of commands, `READ_AHEAD`.  Each piece costs a turn of
+#: the reactor, and a write to the spool.
 CONTENT_READ = 4 * READ_AHEAD
 #: Commands of one session in one turn of the reactor; then it is the turn of others.
 COMMANDS_AT_A_TIME = 50
@@ -147,6 +149,8 @@ class ESMTPWire(smtp.ESMTP):
         return str(getattr(address, "host", "local"))
 
     def connectionMade(self) -> None:
+        # A reply that waits for the acknowledgement of the last one costs 40 ms (Nagle's
+        # algorithm).
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
         self._in_handshake = self.secure
@@ -237,6 +241,7 @@ class ESMTPWire(smtp.ESMTP):
         self._closing = True
         self._input = b""
         self.setTimeout(None)
+        # Until all has left, a client that reads nothing would keep its connection for ever.
         self._last_words = self.callLater(LAST_WORDS, self.transport.abortConnection)
         self._outlet.let_go()
         self.transport.loseConnection()
@@ -382,6 +387,8 @@ class ESMTPWire(smtp.ESMTP):
 
     def _refuse(self, reply: Reply) -> None:
         self.say(reply)
+        # 4.7.1 is our word for a rate that is reached: the mail comes again, but the admin should
+        # know.
         if reply.permanent or reply.enhanced == "4.7.1":
             self.refused(reply)
         if self.is_error(reply):

@@ -59,6 +59,7 @@ def replace_sender(
     edits = {field: b"" for field in every if field.name in unwanted}
     only: dict[str, Field] = {}
     for field, boxes in listed.items():
+        # Which of two a reader shows, nobody knows.
         if field.name in _ONLY_ONE and only.setdefault(field.name, field) is not field:
             edits[field] = b""
             continue
@@ -79,7 +80,9 @@ def replace_sender(
             edits |= dict.fromkeys(present, b"")
             edits[only["from"]] += reply_to
     for field in every:
-        # A signature covers "From:" whether it says so or not.
+        # A signature covers "From:" whether it says so or not (RFC 6376, section 5.4).  One that
+        # does not verify is worse than none to some filters, though section 6.1 says it is the
+        # same.
         if field.name == "dkim-signature" and changed & {"from", *signed_fields(block, field)}:
             edits[field] = b""
     return edited(block, edits)[insertion_point(block) :] + added
@@ -128,7 +131,8 @@ def _fits(octets: bytes, limit: int = LONGEST_LINE) -> bool:
 
 def _reply_to(authors: tuple[Mailbox, ...], fixed: str, *, ascii_only: bool) -> bytes:
     """Return the field that leads back to the authors; ``b""`` when it would lead to none."""
-    # Each on a line of its own must fit, with the comma behind it.
+    # Each on a line of its own must fit, with the comma behind it (RFC 5322, section 2.1.1): a
+    # server may cut a longer one, and a name is worth less than the address.
     limit = LONGEST_LINE - len("Reply-To: ") - (len(authors) > 1)
     written: dict[str, bytes] = {}
     for name, address in map(_in_ascii, authors) if ascii_only else authors:

@@ -59,6 +59,7 @@ class _Mask:
 
         :raise MaskError: says what would be right.
         """
+        # Not `*@*`: it is the one mask that takes mail whose sender is not known.
         if text == ANY:
             return cls(ANY, text)
         try:
@@ -181,6 +182,7 @@ class Masks:
             elif text != NULL:
                 admitted.append(_Mask.parse(text))
         admits_null = NULL in texts
+        # Whoever writes exclusions only means all others.
         if not admitted and not admits_null:
             admitted = [_Mask(ANY, ANY)]
         return cls(

@@ -84,6 +84,8 @@ def _parse_line(code: int, line: bytes) -> Reply:
     text = text.strip()
     enhanced = ""
     found = _ENHANCED.match(text)
+    # RFC 3463 section 3: the class is that of the code.  Where it is not, it is text, and one must
+    # be wrong: the code is what clients go by.
     if found and found[1][0] == str(code)[0]:
         enhanced, text = found[1], text[found.end() :]
     return Reply(code, enhanced, text[:LONGEST_TEXT])

@@ -83,7 +83,8 @@ def _report(
     )
     eight_bit = utf8 or not all(part.isascii() for part in parts)
 
-    # A digest of the parts cannot occur in them, so it can separate them, too.
+    # A digest of the parts cannot occur in them, so it can separate them, too (RFC 2046 section
+    # 5.1.1).
     origin = encoded(f"{facts.hostname} {recipient} {facts.now!r}")
     digest = hashlib.sha256(b"\n".join((origin, *parts))).hexdigest()[:32]
     boundary = f"=_{digest}"

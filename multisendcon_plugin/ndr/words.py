@@ -136,6 +136,7 @@ def _wrapped(text: str, indent: str = "") -> str:
         _WIDTH,
         initial_indent=indent,
         subsequent_indent=indent,
+        # So that addresses and links can be copied.
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -192,12 +192,15 @@ _HELO = r"helo command rejected|(?:bad|invalid) (?:helo|ehlo)"
 RULES = (
     #    where        code       enhanced                    what follows       words
     # Our own word for a connection that is gone, or was never there.
+    # Without an answer it may be overloaded: its mail waits, and does not all move elsewhere.
     Rule(_ANY, "000", r"4\.4\.2", Action.SLOW, "did not answer"),
     Rule(_ANY, "000", r"4\.4\.", Action.REST),
+    # RFC 5321 section 3.8: the service is not available, whatever the command was.
     Rule(_ANY, "421", "", Action.SLOW),
     # No mail is under way.
     Rule(_SESSION | _LOGIN, "[45]..", "", Action.QUOTA, rf"{_QUOTA_OF_TIME}|{_QUOTA}"),
     Rule(_SESSION | _LOGIN, "[45]..", "", Action.SLOW, _RATE),
+    # RFC 4954 section 6: a transition is needed, or a temporary failure; the password is not wrong.
     Rule(_LOGIN, "432|454", "", Action.SLOW),
     # 500 to 504 are about the command, not about what was said with it.
     Rule(_LOGIN, "50[0-4]", "", Action.REST),
@@ -243,14 +246,15 @@ RULES = (
     Rule(_ANY, "4..", "", Action.SLOW, rf"{_QUOTA}|{_RATE}"),
     Rule(_MAIL, "4..", r"4\.3\.1$|4\.7\.", Action.SLOW),
     Rule(_MAIL, "4..", "", Action.SLOW, _NO_ROOM),
-    # The command, not what was said with it; some say 503 instead of 530.
+    # The command, not what was said with it (RFC 5321 section 4.2.2); some say 503 instead of 530.
     Rule(_MAIL, "503", "", Action.REST),
     Rule(_RCPT, "501", r"5\.1\.", Action.FAIL),
     Rule(_RCPT | _DATA, "50[0-4]", "", Action.REST),
-    # A recipient.
+    # A recipient, or the server's own trouble (RFC 3463 section 3.4), which others hear of too.
     Rule(_RCPT, "4..", r"4\.3\.", Action.DEFER_THEN_SLOW),
     Rule(_RCPT, "4..", "", Action.DEFER_THEN_SLOW, _NO_ROOM),
-    # What 552 says of storage it says of too many recipients too, in RFC 821.
+    # What 552 says of storage it says of too many recipients too, in RFC 821: RFC 5321 section
+    # 4.5.3.1.10 wants clients to take it for 452 then.
     Rule(_RCPT, "552", "", Action.FAIL, "quota|full|space|mailbox"),
     Rule(_RCPT, "452|552", "$", Action.SPLIT),
     # A mail: its sender, its content, or greylisting (rspamd says 451 4.7.1 after the dot).
@@ -290,6 +294,7 @@ def own_rule(*, means: Meaning, code: str = "[45]..", text: str = "") -> Rule:
         case nor the kind of blanks matters.
     """
     action = _ACTIONS[means]
+    # About one mail: where no mail is under way it can mean nothing.
     if not action.stops_account:
         code = f"(?!421){code}"  # the session ends with it, whatever it was about
     return Rule(

@@ -67,6 +67,7 @@ def waited(delivery: Delivery, *, now: float, started: float) -> float:
 
     :param started: when the relay was started.
     """
+    # RFC 5321 section 4.5.4.1 has days of attempts in mind, not days of being switched off.
     since = delivery.tried_at or delivery.message.arrived
     if not started <= since <= now:
         since = started
@@ -149,6 +150,7 @@ def judge(
             first_choice = (*delivery.tried, delivery.account)[0]
             remaining = attrs.evolve(remaining, account=first_choice, tried=())
 
+    # Once: RFC 5321 section 4.5.4.1 wants mail tried for days, and each report is one mail more.
     delayed: tuple[Outcome, ...] = ()
     if not delivery.warned and 0 < settings.warn_after <= remaining.waited:
         remaining = attrs.evolve(remaining, warned=True)
@@ -200,7 +202,7 @@ def retry_until(
 def _is_refused(outcome: Outcome, attempt: Attempt, fallback: str | None) -> bool:
     if outcome.verdict is not Verdict.FAILED or attempt.fault:
         return False
-    # Beside others that wait for this account, it cannot move yet.
+    # Beside others that wait for this account, it cannot move yet: a delivery moves as a whole.
     return outcome.action is not Action.MOVE or (attempt.moves and fallback is None)
 
 

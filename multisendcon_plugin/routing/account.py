@@ -48,7 +48,7 @@ class NullSender(enum.Enum):
     """What an account does with mail that has the null reverse-path."""
 
     PASS = "pass"  # noqa: S105 -- no password
-    """As it is (RFC 5321 section 4.5.5).  A fixed sender is in its header all the same, also in that
+    """As it is (RFC 5321 section 4.5.5); a fixed sender is in its header all the same, also in that
     of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
