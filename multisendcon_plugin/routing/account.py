@@ -129,8 +129,7 @@ class Account:
         names.host,
         default=None,
         connection=True,
-        doc="The name that the certificate of the server has to bear; unset: the name of the"
-        " server.",
+        doc='The name that the certificate of the server has to bear; unset: the name of "server".',
     )
     tls_fingerprint: str | None = key(
         kinds.fingerprint,
@@ -143,13 +142,14 @@ class Account:
         kinds.ciphers,
         default=None,
         connection=True,
-        doc="The ciphers of TLS 1.2, in OpenSSL's words; unset: ECDHE with AES-GCM or ChaCha20.",
+        doc="The ciphers of TLS 1.2, in OpenSSL's words; unset: those of TLS 1.3, and ECDHE with"
+        " AES-GCM or ChaCha20.",
     )
     tls_client_certificate: str | None = key(
         kinds.readable_file,
         default=None,
         connection=True,
-        doc="The certificate that the server is shown, a PEM file; unset: none.",
+        doc="The certificate that the server is shown, a PEM file; unset: none is shown.",
     )
     tls_client_key: str | None = key(
         kinds.readable_file,

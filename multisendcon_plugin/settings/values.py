@@ -44,7 +44,8 @@ class MasterRelay:
     allow: tuple[Network, ...] = key(
         kinds.listed(names.network),
         default=(ip_network("127.0.0.1"), ip_network("::1")),
-        doc="Addresses and networks of the clients that may send mail without a login.",
+        doc="Addresses and networks of the clients that may connect; all of them can send mail"
+        " without a login.",
     )
     proxies: tuple[Network, ...] = key(
         kinds.listed(names.network, empty=True),
@@ -65,8 +66,8 @@ class MasterRelay:
     tls_key: str | None = key(
         kinds.readable_file,
         default=None,
-        doc="The private key of the certificate, a PEM file without a passphrase; unset: it is in"
-        " the file of the certificate.",
+        doc="The private key of the certificate, a PEM file without a passphrase; unset: the key"
+        " is in the file of the certificate.",
     )
     users: Users | None = key(
         kinds.users,
@@ -83,7 +84,7 @@ class MasterRelay:
         kinds.choice(HeaderFrom),
         default=HeaderFrom.ANY,
         doc="Which addresses may be in From: when a client or user may use certain senders only:"
-        " any, or only those that match.",
+        " any, or only those that they may use too (match).",
     )
     max_mails_per_minute_per_user: int = key(
         quantities.count_or_zero,

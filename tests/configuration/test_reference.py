@@ -104,6 +104,20 @@ def test_the_default_that_it_tells_is_the_default(table, key):
         assert value == TABLES[table].keys[key].default
 
 
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [(name, key) for name, key in KEYS if key not in TABLES[name].borrowed],
+)
+def test_the_doc_of_a_key_says_the_same_of_an_unset_one(table, key):
+    default, _ = told()[table, key]
+    doc = TABLES[table].keys[key].doc
+    unset, _, words = (default or "").partition("unset, ")
+    if words and not unset:
+        assert doc.endswith(f"; unset: {words}.")
+    else:
+        assert TABLES[table].keys[key].default is not None
+
+
 @pytest.mark.parametrize(("table", "key"), KEYS)
 def test_its_examples_are_good_values(table, key):
     _, example = told()[table, key]
