@@ -32,8 +32,11 @@ class RelayESMTP(ESMTPSession):
     A transaction has one `ChunkedMessage`, whatever the number of its recipients: the one that the
     delivery hook makes for the first; it knows of the others.
 
+    :ivar fix_bare_lf: a line of content may end with a bare LF, which becomes CRLF.
     :ivar owes_reply: a message was sent whole, and its reply is still to be said.
     """
+
+    fix_bare_lf = False
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
@@ -97,9 +100,9 @@ class RelayESMTP(ESMTPSession):
 
     def do_MAIL(self, rest: bytes) -> None:
         self.in_order(b"MAIL")
-        path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.limits.smtputf8)
+        path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.settings.smtputf8)
         # RFC 1870 section 6.1: before the client sends it.
-        if path.size > self.limits.message_size:
+        if path.size > self.settings.max_message_size:
             raise ReplyError(replies.TOO_LARGE)
         self.when(self.validateFrom(self._helo, path), self._sender_accepted)
 
@@ -108,9 +111,9 @@ class RelayESMTP(ESMTPSession):
         self._envelope_refused = False
         # The timer of the session's last transaction, moved on: that costs less than a new one.
         if self._time_limit:
-            self._time_limit.reset(self.limits.transaction)
+            self._time_limit.reset(self.settings.transaction_timeout)
         else:
-            self._time_limit = self.callLater(self.limits.transaction, self._time_is_up)
+            self._time_limit = self.callLater(self.settings.transaction_timeout, self._time_is_up)
         self.say(replies.SENDER_OK)
 
     def _time_is_up(self) -> None:
@@ -118,14 +121,14 @@ class RelayESMTP(ESMTPSession):
         # Not after the final dot: the time that the commit takes is ours, and to end the session
         # then would make the client send again what is on disk (RFC 1047).
         if self._from is not None and not self.owes_reply:
-            why = f"transaction_timeout ({self.limits.transaction:g} s) reached"
+            why = f"transaction_timeout ({self.settings.transaction_timeout:g} s) reached"
             self.close_with(replies.MAIL_TOO_SLOW, why)
 
     def do_RCPT(self, rest: bytes) -> None:
         self.in_order(b"RCPT")
         path = read_rcpt(rest, utf8=self._speaks_utf8)
         # RFC 5321 section 4.5.3.1.10: 452, with which the client sends the rest separately.
-        if len(self._to) >= self.limits.recipients:
+        if len(self._to) >= self.settings.max_recipients:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         self._path = path.address
         self.when(self.validateTo(path), self._recipient_accepted)
@@ -239,7 +242,13 @@ class RelayESMTP(ESMTPSession):
         return message
 
     def _content_for(self, message: ChunkedMessage | None) -> Content:
-        return Content(message, self.limits, self.peer, self._wait_for)
+        return Content(
+            message,
+            self.peer,
+            self._wait_for,
+            max_size=self.settings.max_message_size,
+            fix_bare_lf=self.fix_bare_lf,
+        )
 
     def _wait_for(self, room: Deferred[None]) -> None:
         self._read_or_not("content not stored", True)

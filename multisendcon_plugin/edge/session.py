@@ -203,13 +203,13 @@ class ESMTPSession(ESMTPWire):
         """Return what EHLO advertises, in the words of its reply."""
         lines = [
             "PIPELINING",
-            f"SIZE {self.limits.message_size}",
+            f"SIZE {self.settings.max_message_size}",
             "8BITMIME",
-            *(["SMTPUTF8"] if self.limits.smtputf8 else []),
+            *(["SMTPUTF8"] if self.settings.smtputf8 else []),
             "DSN",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
-            f"LIMITS RCPTMAX={min(self.limits.recipients, _MOST_IN_LIMITS)}",
+            f"LIMITS RCPTMAX={min(self.settings.max_recipients, _MOST_IN_LIMITS)}",
         ]
         # RFC 3207 section 4.2, RFC 4954 section 4: what would be refused now is not offered.
         if self.ctx and not (self.secure or self.authenticated):
