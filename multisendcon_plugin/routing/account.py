@@ -19,8 +19,8 @@ from ..settings.keys import key
 from ..settings.secret import Secret
 from .replies import own_rules
 
-#: The account by which reports leave for the server of ``[ndr]``; no name in a configuration is
-#: like this.
+#: The account by which reports leave for the server of ``[ndr]``: one like others, which no mask
+#: leads to.  No name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
 
 
@@ -52,6 +52,8 @@ class NullSender(enum.Enum):
     """What an account does with mail that has the null reverse-path."""
 
     PASS = "pass"  # noqa: S105 -- no password
+    """As it is (RFC 5321 section 4.5.5); a fixed sender is in its header all the same, also in that
+    of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
 
@@ -258,7 +260,10 @@ class Account:
 
     @property
     def tls_dispensable(self) -> bool:
-        """TLS with anybody is better than none, and none better than no mail (RFC 7435)."""
+        """TLS with anybody is better than none, and none better than no mail (RFC 7435).
+
+        So no certificate is verified either: what fails would be sent in the clear.
+        """
         return self.tls is Tls.OPPORTUNISTIC and not self.tls_required
 
     @property
