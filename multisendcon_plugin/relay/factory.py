@@ -103,7 +103,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 return self._not_begun(delivery, broken, ended)
             fault, most = None, self._most_recipients
             try:
-                transaction = Transaction(session, delivery, open_content(), most)
+                transaction = Transaction(session, delivery, open_content, most)
                 await transaction.run()
             except SessionBrokenError as broken:
                 fault = self._fault(broken)

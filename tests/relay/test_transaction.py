@@ -939,6 +939,15 @@ def test_a_private_mail_with_its_own_sender_is_reported_by_the_server():
     assert way.send(private, recipients=(A,), wishes=WISHES).reports_success
 
 
+def test_a_sender_whose_domain_is_said_in_ascii_is_still_told_of_success_by_the_server():
+    server = Server("DSN")
+    attempt = Way(server).send(
+        reverse_path="boss@b\u00fcro.example", recipients=(A,), wishes=WISHES, utf8=True
+    )
+    assert said(server)[:2] == [b"MAIL FROM:<boss@xn--bro-hoa.example>", ASKING_RCPT]
+    assert attempt.reports_success
+
+
 def test_an_original_recipient_beyond_ascii_is_escaped_for_a_server_without_smtputf8():
     server = Server("DSN")
     Way(server).send(recipients=(A,), wishes={A: (None, "utf-8;ä@b.example")})
