@@ -10,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from ..routing.account import Account, Auth, NullSender, Tls
+from ..routing.account import Account, Auth, NullSender
+from ..routing.hop import Tls
 from ..settings.values import (
     BareLf,
     ClientSettings,

@@ -35,6 +35,7 @@ from ..mail.phase import Phase
 from ..mail.reply import LONGEST_TEXT, Reply
 from ..outlet import Outlet
 from ..routing.account import Account
+from ..routing.hop import Hop
 from .broken import SessionBrokenError, lost
 from .tls import ClientTLS, tls_problem
 
@@ -83,16 +84,17 @@ class AccountSender(smtp.ESMTPSender):
     debug = False
     phase = Phase.GREETING
 
-    def __init__(self, account: Account, tls: ClientTLS, clock: IReactorTime) -> None:
+    def __init__(self, account: Account, hop: Hop, tls: ClientTLS, clock: IReactorTime) -> None:
         super().__init__(
             account.username.encode(),
             b"",  # the login sets it when it is needed
             tls.context,
-            account.helo_domain.encode("ascii"),
+            hop.helo_name.encode("ascii"),
             0,
         )
         self.callLater: Any = clock.callLater
         self.account = account
+        self.hop = hop
         self.offers: dict[str, str] = {}
         self.reset_first = False
         self.mails = 0

@@ -13,7 +13,8 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.routing.account import NullSender, Tls
+from multisendcon_plugin.routing.account import NullSender
+from multisendcon_plugin.routing.hop import Tls
 from tests.relays import BREAK_OFF, CLOSE, CONTENT, HEADER, SILENT, Server, Way, login, verdicts
 
 DELIVERED, DEFERRED, FAILED, UNCERTAIN = Verdict
