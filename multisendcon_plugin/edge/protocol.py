@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from ..mail.reply import Reply, ReplyError
 from . import replies
 from .context import context
+from .faults import reply_to
 from .order import WRONG_ORDER, State
 from .parameters import ReversePath, read_bdat, read_mail, read_rcpt
 from .session import ESMTPSession
@@ -168,7 +169,8 @@ class RelayESMTP(ESMTPSession):
         self.say(replies.RESET)
 
     def forget_transaction(self) -> None:
-        self.in_vain(len(self._to))
+        if self._to and (ending := self.tarpit.in_vain(len(self._to))):
+            self.close_with(*ending)
         self._end_transaction()
 
     def _end_transaction(self) -> None:
@@ -216,7 +218,7 @@ class RelayESMTP(ESMTPSession):
             try:
                 message = self._make_message()
             except Exception:
-                refusal = self.reply_to(Failure())
+                refusal = reply_to(Failure(), self.peer)
         content = self._content_for(message)
         if refusal:
             content.refuse(refusal)
@@ -273,7 +275,7 @@ class RelayESMTP(ESMTPSession):
             self.when(content.end(), self._queued)
 
     def _queued(self, name: str) -> None:
-        self._errors = self._refusals = self._other_commands = 0
+        self.tarpit.errors = self.tarpit.refusals = self._other_commands = 0
         self.say(Reply(250, "2.0.0", f"queued as {name}"))
 
     def answered(self) -> None:
