@@ -155,7 +155,8 @@ class RelayESMTP(ESMTPSession):
 
     def _refuse(self, reply: Reply) -> None:
         super()._refuse(reply)
-        if self.verb in (b"MAIL", b"RCPT") and reply not in _ENVELOPE_MISSING:
+        verb = (self._line.split(maxsplit=1) or [b""])[0].upper()
+        if verb in (b"MAIL", b"RCPT") and reply not in _ENVELOPE_MISSING:
             self._envelope_refused = True
 
     def is_error(self, reply: Reply) -> bool:

@@ -384,11 +384,6 @@ class ESMTPWire(smtp.ESMTP):
         # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
         return reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS
 
-    @property
-    def verb(self) -> bytes:
-        """The command that is being carried out, or was last, in capitals."""
-        return (self._line.split(maxsplit=1) or [b""])[0].upper()
-
     def _answer_failure(self, failure: Failure) -> None:
         self._refuse(reply_to(failure, self.peer))
 

@@ -29,6 +29,7 @@ def test_refusals_become_slow_and_end_the_session(at_a_time):
         ending = tarpit.in_vain(at_a_time)
         waits[tarpit.refusals] = tarpit.wait
     last = max(waits)
+    assert list(waits) == list(range(at_a_time, last + 1, at_a_time))
     assert MOST_REFUSALS <= last < MOST_REFUSALS + at_a_time
     assert ending[0] == replies.TOO_MANY_REFUSALS
     assert {wait for count, wait in waits.items() if count <= REFUSED_AT_ONCE} == {0.0}
