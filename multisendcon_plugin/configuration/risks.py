@@ -10,8 +10,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from ..routing.account import Account
 from ..routing.hop import Tls
+from ..settings.names import Network
 from ..settings.users import Users
-from ..settings.values import Network
 from ..settings.words import shown
 from .configuration import Configuration
 

@@ -25,7 +25,6 @@ from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
 from .journal import Journal
-from .limits import Limits
 from .memory import MailMemory, Memory
 from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
@@ -68,9 +67,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         super().__init__()
         self._settings = settings
         self._clients = clients
-        self._limits = Limits.of(settings)
         self._policy = TransactionPolicy(
-            registry, intake, settings.hostname, wall, self._limits, settings.submission_help
+            settings, registry, intake, wall, completes=settings.submission_help
         )
         self._rights = RightsRegistry(settings, clients, clock.seconds)
         self._clock = clock
@@ -117,12 +115,12 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if not named:
             session.no_rights = replies.NO_CLIENT
         session.factory = self
+        session.settings = self._settings
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
         session.refused = partial(self._journal.refused, session, place)
         session.ended_early = partial(self._journal.ended_early, session, place)
         policy = self._policy
-        session.limits = self._limits
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
@@ -132,7 +130,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
                 success_reports=own.success_reports,
                 rights=self._rights.of_client(host, own),
             )
-            session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
+            session.fix_bare_lf = own.bare_lf is BareLf.FIX
         no_memory = partial(self._journal.no_room, host or "local", place)
         memory = MailMemory(self.memory, place, no_memory)
         session.mail_forgotten = memory.release
@@ -206,7 +204,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP: see `submission.submit`."""
-        return Deferred.fromCoroutine(submit(self._policy, self._limits, envelope, content))
+        return Deferred.fromCoroutine(submit(self._policy, envelope, content))
 
     def stop(self) -> Deferred[Any]:
         """End all sessions; those that are owed the reply to a message get it first.
