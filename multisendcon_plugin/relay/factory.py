@@ -161,7 +161,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
 
     async def _keep_distance(self) -> None:
-        """Wait as the account demands: the server has seen a MAIL FROM, or may have."""
+        """Wait as the account demands: the server has seen a MAIL FROM, or may have.
+
+        The lane keeps the distance between attempts.  This is inside one, which goes on with what
+        only it knows: that this delivery wants a fresh session, or fewer recipients.
+        """
         if self.account.minimum_wait and not self._stopping:
             with contextlib.suppress(CancelledError):  # no new session is opened then
                 await self._step(deferLater(self._reactor, self.account.minimum_wait))
