@@ -48,6 +48,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
         if account.enabled:
             where = f"[[account]] {shown(account.name)}"
             yield from _open_talk(where, account)
+            # So that nobody binds one account to its senders, and leaves another open by oversight.
             if not account.senders.texts:
                 yield (
                     f"{where}, senders: is not set, so everyone who may send mail to this relay"

@@ -40,9 +40,11 @@ from .tolerance import Tolerance
 
 T = TypeVar("T")
 
-#: Octets that a client may send ahead of the command that is being carried out.
+#: Octets that a client may send ahead of the command that is being carried out (RFC 2920).  Beyond,
+#: it is not read any more, and TCP makes it wait.
 READ_AHEAD = 65_536
-#: Octets of content that are read at a time; of commands, `READ_AHEAD`.
+#: Octets of content that are read at a time; of commands, `READ_AHEAD`.  Each piece costs a turn of
+#: the reactor, and a write to the spool.
 CONTENT_READ = 4 * READ_AHEAD
 #: Commands of one session in one turn of the reactor; then it is the turn of others.
 COMMANDS_AT_A_TIME = 50
@@ -139,6 +141,8 @@ class ESMTPWire(smtp.ESMTP):
         return str(getattr(address, "host", "local"))
 
     def connectionMade(self) -> None:
+        # A reply that waits for the acknowledgement of the last one costs 40 ms (Nagle's
+        # algorithm).
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
         self._in_handshake = self.secure
@@ -161,7 +165,9 @@ class ESMTPWire(smtp.ESMTP):
     def readConnectionLost(self) -> None:
         """The client sends no more, but may read its replies to what it has sent.
 
-        Not inside TLS, whose end is the end of both directions.
+        So that is carried out and answered, and then the connection ends.  A client that has gone
+        for good looks the same: its whole mails are taken too, and it may send them again.  Not
+        inside TLS, whose close alert is the end of both directions.
         """
         self._nothing_follows = True
         self._read_or_not("nothing follows", True)
@@ -196,6 +202,7 @@ class ESMTPWire(smtp.ESMTP):
         self._in_handshake = False
 
     def timeoutConnection(self) -> None:
+        # RFC 5321 section 4.5.3.2.7 asks for five minutes; they are the client's.
         if self._waiting:  # for us, not for the client
             self.setTimeout(self.settings.idle_timeout)
         else:
@@ -205,6 +212,8 @@ class ESMTPWire(smtp.ESMTP):
 
     def close_with(self, reply: Reply, why: str = "") -> None:
         """Say a last reply and hang up; a client that does not read it is cut off.
+
+        RFC 5321 section 3.8: with a reply, 421 where we want no more, and never without a word.
 
         :param why: for the log, where the reply does not say it all.
         """
@@ -224,6 +233,7 @@ class ESMTPWire(smtp.ESMTP):
         self._closing = True
         self._input = b""
         self.setTimeout(None)
+        # Until all has left, a client that reads nothing would keep its connection for ever.
         self._last_words = self.callLater(LAST_WORDS, self.transport.abortConnection)
         self._outlet.let_go()
         self.transport.loseConnection()
@@ -297,7 +307,9 @@ class ESMTPWire(smtp.ESMTP):
         if line.startswith(_TLS_RECORD):
             why = "the client began TLS on a port that begins in the clear, for STARTTLS"
             self._line = b""
-        # What follows may be part of an address that nobody has looked at.
+        # RFC 5321 section 2.3.8: CR and LF come together only.  Where one stands alone, what
+        # follows may be part of an address that nobody has looked at, with a command of a stranger
+        # in it.
         self.close_with(replies.BARE_LINE_END, why)
 
     def _guarded(self, method: Callable[[bytes], T], argument: bytes) -> T | None:
@@ -350,7 +362,7 @@ class ESMTPWire(smtp.ESMTP):
         if not (self._closing or self._advancing):
             self._advance()
 
-    # Writing: the replies to what came in one segment leave in one.
+    # Writing: the replies to what came in one segment leave in one (RFC 2920 section 3.2).
 
     def say(self, reply: Reply) -> None:
         """Answer the command that is being carried out."""
@@ -367,6 +379,8 @@ class ESMTPWire(smtp.ESMTP):
 
     def _refuse(self, reply: Reply) -> None:
         self.say(reply)
+        # 4.7.1 is our word for a rate that is reached: the mail comes again, but the admin should
+        # know.
         if reply.permanent or reply.enhanced == "4.7.1":
             self.refused(reply)
         tarpit = self.tarpit
@@ -381,7 +395,8 @@ class ESMTPWire(smtp.ESMTP):
 
     def is_error(self, reply: Reply) -> bool:
         """Tell whether a refusal counts for `max_errors`."""
-        # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
+        # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused, and
+        # content is refused for what its author did.
         return reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS
 
     def _answer_failure(self, failure: Failure) -> None:

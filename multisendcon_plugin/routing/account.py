@@ -20,8 +20,8 @@ from ..settings.secret import Secret
 from .hop import Hop, Tls, TlsPolicy
 from .replies import own_rules
 
-#: The account by which reports leave for the server of ``[ndr]``; no name in a configuration is
-#: like this.
+#: The account by which reports leave for the server of ``[ndr]``: one like others, which no mask
+#: leads to.  No name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
 
 
@@ -43,6 +43,8 @@ class NullSender(enum.Enum):
     """What an account does with mail that has the null reverse-path."""
 
     PASS = "pass"  # noqa: S105 -- no password
+    """As it is (RFC 5321 section 4.5.5); a fixed sender is in its header all the same, also in that
+    of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
 

@@ -86,5 +86,8 @@ class Hop:
 
     @property
     def tls_dispensable(self) -> bool:
-        """TLS with anybody is better than none, and none better than no mail (RFC 7435)."""
+        """TLS with anybody is better than none, and none better than no mail (RFC 7435).
+
+        So no certificate is verified either: what fails would be sent in the clear.
+        """
         return self.tls.mode is Tls.OPPORTUNISTIC and not self.tls_required
