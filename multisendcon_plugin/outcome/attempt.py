@@ -91,12 +91,17 @@ class Attempt:
 
         ``None`` when there is a fault already, or the server has taken the mail for somebody.
         """
-        if self.fault or any(each.verdict is Verdict.DELIVERED for each in self.outcomes):
+        if self.fault is not None:
             return None
+        heard = None
         for outcome in self.outcomes:
-            if outcome.action is Action.DEFER_THEN_SLOW:
-                return AccountFault(phase=outcome.phase, reply=outcome.reply, action=Action.SLOW)
-        return None
+            if outcome.verdict is Verdict.DELIVERED:
+                return None
+            if heard is None and outcome.action is Action.DEFER_THEN_SLOW:
+                heard = outcome
+        if heard is None:
+            return None
+        return AccountFault(phase=heard.phase, reply=heard.reply, action=Action.SLOW)
 
     def blamed_on(self, fault: AccountFault) -> Attempt:
         """Return it as the account's failure, which says nothing final about any recipient."""

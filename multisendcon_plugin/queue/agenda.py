@@ -124,10 +124,12 @@ class Agenda:
 
         There is room for it, or what is in memory is due only later.
         """
-        missing, beyond = self._missing, self.beyond
-        if missing is None or beyond is None or beyond > now:
+        beyond = self.beyond
+        if beyond is None or beyond > now:
             return False
-        return len(self._entries) <= self._window // 2 or missing < self.first.turn
+        missing = self._missing
+        enough = len(self._entries) > self._window // 2
+        return missing is not None and (not enough or missing < self.first.turn)
 
     @property
     def _missing(self) -> Turn | None:
