@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.queue.connections import KEPT
+from multisendcon_plugin.queue.connections import KEPT, Connections
+from multisendcon_plugin.queue.gate import Ended
 from multisendcon_plugin.queue.gates import Gates
+from multisendcon_plugin.queue.health import Health
+from multisendcon_plugin.queue.minimum_wait import MinimumWait
 from multisendcon_plugin.routing.account import Account
 from tests.queues import CLOSED, GREYLISTED, LOGIN_REFUSED, attempt, delivery, fault
 
@@ -83,6 +86,59 @@ def test_a_mail_that_ended_in_an_account_fault_needs_the_wait_too():
 
 def test_the_end_of_the_last_mail_before_a_restart_counts():
     assert gates_of(mail_ended=NOW, minimum_wait=60.0).opens_at() == NOW + 60
+
+
+# What survives a restart.
+
+
+def restarted(state, *, after=100.0, crashed=False, **settings):
+    account = Account(name="A", server="smtp.a.example", **settings)
+    return Gates(account, state, started=NOW + after, crashed=crashed)
+
+
+def test_gates_made_anew_from_their_state_keep_the_minimum_wait():
+    gates = gates_of(minimum_wait=500.0)
+    assert gates.state() == {}
+    begin(gates)
+    ended(gates, NOW + 1, mail_ended=NOW + 1)
+    state = gates.state()
+    assert state == {"minimum_wait": NOW + 1}
+    anew = restarted(state, minimum_wait=500.0)
+    assert anew.opens_at() == NOW + 501
+    assert anew.state() == state
+
+
+def test_without_a_minimum_wait_nothing_survives():
+    gates = gates_of()
+    begin(gates)
+    ended(gates, NOW, mail_ended=NOW, fault=CLOSED)
+    assert gates.state() == {}
+    assert restarted({"minimum_wait": NOW + 99}).opens_at() == 0.0
+
+
+@pytest.mark.parametrize("state", [{}, {"minimum_wait": NOW}], ids=str)
+def test_after_a_crash_the_last_mail_may_have_ended_when_the_relay_was_started(state):
+    gates = restarted(state, crashed=True, minimum_wait=500.0)
+    assert gates.opens_at() == NOW + 100 + 500
+
+
+def test_an_end_that_is_still_to_come_was_written_while_the_clock_was_wrong():
+    gates = restarted({"minimum_wait": NOW + 10_000}, minimum_wait=500.0)
+    assert gates.opens_at() == NOW + 100 + 500
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [Health(), Connections(2), MinimumWait(5.0, None, started=NOW, crashed=False)],
+    ids=lambda gate: gate.name,
+)
+def test_each_gate_is_open_at_first_and_passes_a_good_end_on_as_it_is(gate):
+    assert gate.opens_at == 0.0
+    assert gate.state is None
+    tried = delivery(1)
+    gate.begun(tried, NOW)
+    end = Ended(tried, attempt(tried), under_way=0, working=0, now=NOW, jitter=0.0)
+    assert gate.ended(end) is end
 
 
 def test_rests_double_from_half_a_minute_to_an_hour():
