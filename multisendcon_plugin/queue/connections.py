@@ -2,7 +2,8 @@
 
 An account at fault is probed by one mail at a time; when that has gone through, by two, and so on,
 until it has its connections back.  A server that refuses a further connection while others work
-says how many it allows; that is kept for a while.  Pure.
+says how many it allows; that is kept for a while, and then one more is tried.  If it refuses all of
+them, it has said nothing about their number, and that is a fault like others.  Pure.
 """
 
 from __future__ import annotations

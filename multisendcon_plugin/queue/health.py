@@ -1,7 +1,7 @@
 """Whether an account is fit for mail; if not, what is wrong with it, and until when it rests.
 
-An account at fault rests, 30 seconds at first and twice as long each time, up to an hour.  Then a
-mail probes it.  Pure.
+An account at fault rests, 30 seconds at first and twice as long each time, up to an hour.  Then
+one mail probes it: only the mails that do so count a failed attempt.  Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..outcome.failure import Action, is_one_too_many
 from .gate import Ended
 
 #: Different mails in a row that have to hear what may be about one mail (greylisting) or about all
-#: (throttling), until it is about all.
+#: (throttling), until it is about all: `Action.DEFER_THEN_SLOW`.
 HEARD_BY = 5
 #: After so many pauses in a row, or so many seconds, a server that asks us to slow down is out of
 #: service: the fallback takes over.
@@ -78,7 +78,7 @@ class Health:
         if now >= self.opens_at:
             # Several sessions that break together are one fault.
             self._pauses += 1
-            # A quota comes back by the hour, or later: no earlier probe would get through.
+            # Quotas are counted by the hour or the day: no earlier probe would get through.
             quota = fault.action is Action.QUOTA
             self.opens_at = now + (LONGEST_REST if quota else rest(self._pauses, ended.jitter))
         self.fault = self._at(now, fault)

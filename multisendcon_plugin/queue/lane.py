@@ -108,6 +108,7 @@ class Lane:
             if opens_at == inf:
                 return
             # So many a crash can send again, and so many are sent while outcomes cannot be written.
+            # The price: with few connections to a server that is very near, mail waits for disks.
             if len(self._unsettled) >= self.gates.connections.configured:
                 if due is not None and due <= now:
                     self._spool.hurry()
@@ -115,7 +116,8 @@ class Lane:
             if due is None or max(due, opens_at) > now:
                 self._wake_up(due, opens_at, now)
                 return
-            # A new mail may be greylisted, and would not show that the account works again.
+            # A new mail may be greylisted, and would not show that the account works again: the
+            # probe is one whose time has come again.
             again = self._agenda.take_tried(now) if self.gates.condition.fault else None
             self._attempt(again or self._agenda.take(), now)
 

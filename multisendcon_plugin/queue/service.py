@@ -304,7 +304,10 @@ class QueueService(Service):
         self._announce(reports)
 
     def _relieve(self, delivery: Delivery, fault: AccountFault) -> bool:
-        """Move a delivery away from an account that rests, or tell its sender that it waits."""
+        """Move a delivery away from an account that rests, or tell its sender that it waits.
+
+        Who only asks us to slow down takes it a little later; until `Health` finds that this lasts.
+        """
         name = None if fault.action is Action.SLOW else self._settler.fallback(delivery)
         lane = self._lanes.get(name or "")
         if name is not None and not (lane and lane.gates.condition.fault):
