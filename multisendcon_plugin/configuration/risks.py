@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from ..routing.account import Account, Tls
+from ..settings.names import Network
 from ..settings.users import Users
-from ..settings.values import Network
 from ..settings.words import shown
 from .configuration import Configuration
 
@@ -47,6 +47,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
         if account.enabled:
             where = f"[[account]] {shown(account.name)}"
             yield from _open_talk(where, account)
+            # So that nobody binds one account to its senders, and leaves another open by oversight.
             if not account.senders.texts:
                 yield (
                     f"{where}, senders: is not set, so everyone who may send mail to this relay"

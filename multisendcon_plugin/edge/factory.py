@@ -25,7 +25,6 @@ from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
 from .journal import Journal
-from .limits import Limits
 from .memory import MailMemory, Memory
 from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
@@ -36,7 +35,9 @@ from .tls import ServerTLS
 from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
 
-#: Of all connections, the part that is kept for clients in the allow list.
+#: Of all connections, the part that is kept for clients in the allow list, by their address.  A
+#: login does not get anybody into it: who guesses or is silent, and who only has not logged in yet,
+#: are the same so far.
 RESERVED = 1 / 5
 
 
@@ -68,9 +69,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         super().__init__()
         self._settings = settings
         self._clients = clients
-        self._limits = Limits.of(settings)
         self._policy = TransactionPolicy(
-            registry, intake, settings.hostname, wall, self._limits, settings.submission_help
+            settings, registry, intake, wall, completes=settings.submission_help
         )
         self._rights = RightsRegistry(settings, clients, clock.seconds)
         self._clock = clock
@@ -108,21 +108,25 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if refusal := self._no_room(host, place, allowed=allowed):
             return self._refusals.saying(refusal)
         own = settings_for(host, self._clients) if host else None
+        # Some devices try STARTTLS wherever it is offered, and give up when it fails.
         tls = self._tls if own is None or own.starttls else None
+        # Whom nobody names could guess passwords in the proxy's name, and lock its clients out by
+        # that.
         checker = self._checker if named else None
         session: Any = self.protocol(MECHANISMS if checker else {}, tls)
         session.client_address = client
+        # Both: what a proxy on this machine passes on may have come from afar in the clear.
         session.login_in_clear = _is_local(client) and _is_local(connection)
         session.is_stranger = not allowed
         if not named:
             session.no_rights = replies.NO_CLIENT
         session.factory = self
+        session.settings = self._settings
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
         session.refused = partial(self._journal.refused, session, place)
         session.ended_early = partial(self._journal.ended_early, session, place)
         policy = self._policy
-        session.limits = self._limits
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
@@ -132,7 +136,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
                 success_reports=own.success_reports,
                 rights=self._rights.of_client(host, own),
             )
-            session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
+            session.fix_bare_lf = own.bare_lf is BareLf.FIX
         no_memory = partial(self._journal.no_room, host or "local", place)
         memory = MailMemory(self.memory, place, no_memory)
         session.mail_forgotten = memory.release
@@ -168,6 +172,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             self._journal.no_room(host, place, why, most=settings.max_connections_per_address)
             return replies.TOO_MANY_FROM_THERE
         return None
+
+    # A connection counts until it is gone, not until we have said good-bye.
 
     def _begun(self, session: RelayESMTP, place: Place | None) -> None:
         self._sessions.add(session)
@@ -206,7 +212,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP: see `submission.submit`."""
-        return Deferred.fromCoroutine(submit(self._policy, self._limits, envelope, content))
+        return Deferred.fromCoroutine(submit(self._policy, envelope, content))
 
     def stop(self) -> Deferred[Any]:
         """End all sessions; those that are owed the reply to a message get it first.

