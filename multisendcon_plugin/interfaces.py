@@ -13,7 +13,7 @@ from zope.interface import Attribute, Interface
 from .mail.envelope import Envelope
 from .mail.message import FIRST_TURN, Delivery, Message, Parcel, Turn
 from .outcome.attempt import Attempt
-from .outcome.settle import Settlement
+from .outcome.settlement import Settlement
 from .routing.account import Account
 from .routing.registry import Route
 

@@ -1,6 +1,6 @@
 """What came of one try of a delivery: an outcome per recipient, or a fault of the account.
 
-Pure values.  The relay makes them, ``settle`` decides what follows from them.
+Pure values.  The relay makes them, ``judgement`` decides what follows from them.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ from ..mail.message import FIRST_TURN, Delivery, Message, NewMessage, Parcel, Tu
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
-from ..outcome.settle import Judgement, Settlement
+from ..outcome.judgement import Judgement
+from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
 from . import journal
@@ -184,7 +185,7 @@ class QueueService(Service):
                 open_content=self._open_content,
                 relieve=self._relieve,
                 conclude=lambda delivery, attempt: self._go_on_with(
-                    self._settle(delivery, attempt)
+                    self._conclude(delivery, attempt)
                 ),
             )
             lane.go()
@@ -285,7 +286,7 @@ class QueueService(Service):
 
     # Deliveries end.
 
-    async def _settle(self, delivery: Delivery, attempt: Attempt) -> None:
+    async def _conclude(self, delivery: Delivery, attempt: Attempt) -> None:
         self._held.let_go(delivery.message.number)
         lane = self._lanes[delivery.account]
         if self._stopping:

@@ -1,6 +1,6 @@
 """From an attempt to what the spool has of it: judged, reported, written down.
 
-What follows from an attempt is decided by `settle.judge`; which accounts are there is known to the
+What follows from an attempt is decided by `judge`; which accounts are there is known to the
 registry.  It schedules nothing.
 """
 
@@ -18,7 +18,8 @@ from ..interfaces import IAccountRegistry, ISpool
 from ..mail.message import Delivery, NewMessage
 from ..ndr import Action, Facts, wanted
 from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
-from ..outcome.settle import Judgement, Settlement, delayed_by, judge, retry_until
+from ..outcome.judgement import Judgement, delayed_by, judge, retry_until
+from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
@@ -116,7 +117,7 @@ class Settler:
         return judgement.remaining, await self.carry_out(delivery, judgement, gates)
 
     def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
-        """Judge a delivery that waits for an account at fault: see `settle.delayed_by`."""
+        """Judge a delivery that waits for an account at fault: see `judgement.delayed_by`."""
         return delayed_by(
             delivery,
             fault,

@@ -15,7 +15,7 @@ from ..mail.dsn import Return
 from ..mail.envelope import Client, Envelope
 from ..mail.json_form import LENGTH, plain, plain_untold, recipient_of, untold_of
 from ..mail.message import FIRST_TURN, Delivery, Message, Turn
-from ..outcome.settle import Settlement
+from ..outcome.settlement import Settlement
 from .keys import message_of, pieces, place, span
 
 #: A new message as it is stored: its number, its content and its deliveries.

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, Turn
-from ..outcome.settle import Settlement
+from ..outcome.settlement import Settlement
 from ..settings.quantities import Room
 from . import rows
 from .database import FILES, connect, not_opened, open_database

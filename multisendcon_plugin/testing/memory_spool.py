@@ -17,7 +17,7 @@ from ..errors import SpoolError, SpoolFullError, SpoolLockedError
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.envelope import Envelope
 from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
-from ..outcome.settle import Settlement
+from ..outcome.settlement import Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
 

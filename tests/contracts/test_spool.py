@@ -19,7 +19,7 @@ from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Untold
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
 KINDS = [MemoryStore, SqliteStore]

@@ -20,7 +20,7 @@ from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import FIRST_TURN, NewMessage, Parcel, Recipient
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore
 
 ACCOUNTS = ("A", "B", "C")

@@ -14,7 +14,7 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import AccountFault, Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.queue.agenda import Agenda
 from multisendcon_plugin.queue.gates import Gates
 from multisendcon_plugin.queue.lane import READ_AGAIN, Lane
