@@ -18,7 +18,7 @@ from zope.interface import implementer
 from ..errors import SpoolBrokenError, SpoolFullError
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..mail.envelope import Envelope
-from ..mail.message import FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
+from ..mail.message import FIRST_POSITION, Delivery, Message, NewMessage, Parcel, Position
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
@@ -205,7 +205,7 @@ class QueueService(Service):
     async def _move_all(self, name: str) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
         stuck = 0
-        since = FIRST_TURN
+        since = FIRST_POSITION
         while not self._stopping:
             waiting = await self._waiting(name, since)
             for delivery in waiting:
@@ -217,7 +217,7 @@ class QueueService(Service):
                 self._announce([moved])
             if len(waiting) < MOVED_AT_ONCE:
                 break
-            since = waiting[-1].turn_after
+            since = waiting[-1].position_after
         if stuck:
             self.log.error(
                 "{count} mails wait for account {name}, which is not in use, and no other account "
@@ -226,7 +226,7 @@ class QueueService(Service):
                 name=name,
             )
 
-    async def _waiting(self, name: str, since: Turn) -> tuple[Delivery, ...]:
+    async def _waiting(self, name: str, since: Position) -> tuple[Delivery, ...]:
         return await self._patience.ask(
             lambda: self._spool.waiting(name, MOVED_AT_ONCE, since),
             f"waiting mail of account {name} not read from the spool",
