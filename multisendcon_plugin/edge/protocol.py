@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from ..mail.reply import Reply, ReplyError
 from . import replies
 from .context import context
+from .faults import reply_to
 from .order import WRONG_ORDER, State
 from .parameters import ReversePath, read_bdat, read_mail, read_rcpt
 from .session import ESMTPSession
@@ -161,7 +162,8 @@ class RelayESMTP(ESMTPSession):
 
     def _refuse(self, reply: Reply) -> None:
         super()._refuse(reply)
-        if self.verb in (b"MAIL", b"RCPT") and reply not in _ENVELOPE_MISSING:
+        verb = (self._line.split(maxsplit=1) or [b""])[0].upper()
+        if verb in (b"MAIL", b"RCPT") and reply not in _ENVELOPE_MISSING:
             self._envelope_refused = True
 
     def is_error(self, reply: Reply) -> bool:
@@ -177,7 +179,8 @@ class RelayESMTP(ESMTPSession):
 
     def forget_transaction(self) -> None:
         # Or RSET would be the way around the limit of refusals.
-        self.in_vain(len(self._to))
+        if self._to and (ending := self.tarpit.in_vain(len(self._to))):
+            self.close_with(*ending)
         self._end_transaction()
 
     def _end_transaction(self) -> None:
@@ -230,7 +233,7 @@ class RelayESMTP(ESMTPSession):
             try:
                 message = self._make_message()
             except Exception:
-                refusal = self.reply_to(Failure())
+                refusal = reply_to(Failure(), self.peer)
         content = self._content_for(message)
         if refusal:
             content.refuse(refusal)
@@ -295,7 +298,7 @@ class RelayESMTP(ESMTPSession):
 
     def _queued(self, name: str) -> None:
         # A session may carry thousands of mails; only those that bring none are under suspicion.
-        self._errors = self._refusals = self._other_commands = 0
+        self.tarpit.errors = self.tarpit.refusals = self._other_commands = 0
         self.say(Reply(250, "2.0.0", f"queued as {name}"))
 
     def answered(self) -> None:

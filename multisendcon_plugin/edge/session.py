@@ -13,6 +13,7 @@ from typing import Any
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.python.failure import Failure
 
@@ -74,6 +75,7 @@ class ESMTPSession(ESMTPWire):
     login_in_clear = False
     is_stranger = False
     no_rights = replies.LOGIN_FIRST
+    log = Logger()
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)

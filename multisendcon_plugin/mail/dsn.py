@@ -1,7 +1,7 @@
 """What a sender wants to be told of a mail: the parameters of the DSN extension.
 
 RFC 3461 section 4 and 5; RFC 6533 section 3 for addresses beyond ASCII.  Values and their notation;
-what is reported is decided in `settle` and `ndr`.  Pure.
+what is reported is decided in `judgement` and `ndr`.  Pure.
 """
 
 from __future__ import annotations

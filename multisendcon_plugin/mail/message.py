@@ -17,9 +17,9 @@ from .phase import Phase
 from .reply import Reply
 
 #: Where a delivery stands in its lane: its due time and its number.
-Turn = tuple[float, int]
+Position = tuple[float, int]
 #: Before all deliveries.
-FIRST_TURN: Turn = (0.0, 0)
+FIRST_POSITION: Position = (0.0, 0)
 
 #: What a sender is told of replies: characters of each, and of how many.
 LONGEST_TOLD, MOST_TOLD_REPLIES = 300, 50
@@ -128,12 +128,12 @@ class Delivery:
     """What the sender is told when it pauses, or ends: see `telling`."""
 
     @property
-    def turn(self) -> Turn:
+    def position(self) -> Position:
         """Where it stands in its lane."""
         return self.due, self.number
 
     @property
-    def turn_after(self) -> Turn:
+    def position_after(self) -> Position:
         """Where the rest of its lane begins."""
         return self.due, self.number + 1
 

@@ -2,8 +2,8 @@
 
 So a server that does not answer holds one connection and not all that there are, and a login that
 is wrong is refused once in each pause of its account, and not many times.  Up to the login,
-accounts of the same way (`Account.way`) share one trial; no account waits for the login of
-another.  Knows nothing of sessions.
+accounts with the same `Hop` share one trial; no account waits for the login of another.  Knows
+nothing of sessions.
 """
 
 from __future__ import annotations

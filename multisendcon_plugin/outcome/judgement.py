@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..mail.message import Delivery, NewMessage
+from ..mail.message import Delivery
 from ..settings.values import DeliverySettings
 from .attempt import AccountFault, Attempt, Outcome, Verdict, all_deferred
 from .backoff import retry_pause
@@ -21,23 +21,6 @@ _FAILURES_BEFORE_EXPIRY = 2
 An account at fault is probed with one mail, so the others may have waited for days without an
 attempt of their own.
 """
-
-
-@attrs.frozen(kw_only=True)
-class Settlement:
-    """All that an attempt changes in the spool; it becomes durable as a whole.
-
-    :param delivery: as the spool has it.
-    :param remaining: as it is from now on, with the recipients that are not settled; ``None``
-        when the delivery has ended.
-    :param reports: new messages (non-delivery and delay reports).
-    :param mail_ended: the end of the account's last mail, in seconds since the epoch.
-    """
-
-    delivery: Delivery
-    remaining: Delivery | None
-    reports: tuple[NewMessage, ...] = ()
-    mail_ended: float | None = None
 
 
 @attrs.frozen(kw_only=True)
