@@ -30,6 +30,7 @@ from ..mail.message import Recipient, parcels, queue_id
 from ..mail.reply import Reply, ReplyError
 from ..mail.submission_help import complete
 from ..routing.registry import Route
+from ..settings.values import MasterRelay
 from . import replies
 from .context import name_shown
 from .limits import Limits
@@ -66,6 +67,18 @@ class TransactionPolicy:
     completes: bool = False
     success_reports: bool = False
     rights: Rights | None = None
+
+    @classmethod
+    def of(
+        cls,
+        settings: MasterRelay,
+        registry: IAccountRegistry,
+        intake: IIntake,
+        wall: Callable[[], float],
+    ) -> TransactionPolicy:
+        """Return the policy that the configuration sets, before what differs for some clients."""
+        limits = Limits.of(settings)
+        return cls(registry, intake, settings.hostname, wall, limits, settings.submission_help)
 
     def date(self) -> str:
         """Return what time it is, for a header."""

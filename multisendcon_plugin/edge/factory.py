@@ -7,7 +7,7 @@ told why and hung up on.  It listens on nothing itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -17,22 +17,18 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.mail import smtp
 
-from ..interfaces import IAccountRegistry, IIntake
-from ..mail.envelope import Envelope
 from ..mail.reply import Reply
 from ..settings.values import BareLf, ClientSettings, MasterRelay
 from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
 from .journal import Journal
-from .limits import Limits
 from .memory import MailMemory, Memory
 from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .refusal import Refusals
 from .rights import RightsRegistry
-from .submission import submit
-from .tls import ServerTLS
+from .tls import server_tls
 from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
 
@@ -43,8 +39,8 @@ RESERVED = 1 / 5
 class RelayESMTPFactory(smtp.SMTPFactory):
     """The sessions of the master relay.
 
+    :param policy: of all transactions, before what `clients` says.
     :param clock: for time-outs.
-    :param wall: tells the time for trace fields, in seconds since the epoch.
     :param in_thread: does what takes long.
     :param clients: what differs for some of them.
     :ivar memory: what the mails under way take.
@@ -57,10 +53,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def __init__(
         self,
         settings: MasterRelay,
-        registry: IAccountRegistry,
-        intake: IIntake,
+        policy: TransactionPolicy,
         clock: IReactorTime,
-        wall: Callable[[], float],
         *,
         in_thread: InThread,
         clients: Sequence[ClientSettings] = (),
@@ -68,15 +62,10 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         super().__init__()
         self._settings = settings
         self._clients = clients
-        self._limits = Limits.of(settings)
-        self._policy = TransactionPolicy(
-            registry, intake, settings.hostname, wall, self._limits, settings.submission_help
-        )
+        self._policy = policy
         self._rights = RightsRegistry(settings, clients, clock.seconds)
         self._clock = clock
-        self._tls: ServerTLS | None = None
-        if settings.tls_certificate:
-            self._tls = ServerTLS(settings.tls_certificate, settings.tls_key, wall)
+        self._tls = server_tls(settings, policy.wall)
         self._checker: UserChecker | None = None
         if settings.users:
             self._checker = UserChecker(settings.users, clock, in_thread)
@@ -122,7 +111,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         session.refused = partial(self._journal.refused, session, place)
         session.ended_early = partial(self._journal.ended_early, session, place)
         policy = self._policy
-        session.limits = self._limits
+        session.limits = policy.limits
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
@@ -132,7 +121,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
                 success_reports=own.success_reports,
                 rights=self._rights.of_client(host, own),
             )
-            session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
+            session.limits = attrs.evolve(policy.limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
         no_memory = partial(self._journal.no_room, host or "local", place)
         memory = MailMemory(self.memory, place, no_memory)
         session.mail_forgotten = memory.release
@@ -203,10 +192,6 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         host = _host(addr)
         self._journal.not_listed(host, counted_as(host), key)
         return self._refusals.saying(replies.NOT_ALLOWED)
-
-    def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
-        """Take over a mail without SMTP: see `submission.submit`."""
-        return Deferred.fromCoroutine(submit(self._policy, self._limits, envelope, content))
 
     def stop(self) -> Deferred[Any]:
         """End all sessions; those that are owed the reply to a message get it first.

@@ -17,6 +17,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger, globalLogBeginner
 
 from ..daemon.clock import make_steady
+from ..edge.delivery import TransactionPolicy
 from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
 from ..settings.endpoints import parse_endpoint
@@ -76,14 +77,9 @@ class Front:
     def _start(self, setup: Setup) -> None:
         numbers = Numbers(time.time, setup.last, odd=True)
         self._intake = FrontIntake(self.channel, numbers, self._reactor.seconds)
-        self._sessions = master_relay(
-            setup.master_relay,
-            setup.clients,
-            setup.registry,
-            self._intake,
-            reactor=self._reactor,
-            wall=time.time,
-        )
+        settings = setup.master_relay
+        policy = TransactionPolicy.of(settings, setup.registry, self._intake, time.time)
+        self._sessions = master_relay(settings, setup.clients, policy, self._reactor)
         for descriptor, port in enumerate(setup.ports, FIRST_PORT):
             self._listen(port, descriptor)
             os.close(descriptor)
