@@ -86,9 +86,8 @@ class RelayService(MultiService):
             part.setServiceParent(self)
 
     def _edge_service(self) -> EdgeService:
-        settings = self.configuration.master_relay
-        sessions = master_relay(settings, self.configuration.clients, self._policy, self._reactor)
-        return EdgeService(settings.listen, sessions, self._reactor)
+        sessions = master_relay(self._policy, self.configuration.clients, self._reactor)
+        return EdgeService(self.configuration.master_relay.listen, sessions, self._reactor)
 
     def _front_service(self) -> FrontService:
         return FrontService(

@@ -17,10 +17,10 @@ from ..settings import files
 from ..settings.ciphers import with_certificates
 from ..settings.hostname import own_hostname
 from ..settings.permissions import check_closed
+from ..settings.surroundings import Surroundings
 from ..settings.words import InvalidValueError, shown
 from . import reading
 from .configuration import Configuration
-from .surroundings import Surroundings
 
 
 def load(path: str | os.PathLike[str]) -> Configuration:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from ..routing.account import Account, Tls
+from ..settings.names import Network
 from ..settings.users import Users
-from ..settings.values import Network
 from ..settings.words import shown
 from .configuration import Configuration
 

@@ -33,7 +33,6 @@ from ..routing.registry import Route
 from ..settings.values import MasterRelay
 from . import replies
 from .context import name_shown
-from .limits import Limits
 from .parameters import ForwardPath, ReversePath
 from .rights import Rate, Rights
 
@@ -52,18 +51,16 @@ _OBJECTS_OF_RECIPIENT = 320
 class TransactionPolicy:
     """What all transactions share, those of the same clients at least.
 
-    :param hostname: our name, for trace fields.
     :param wall: the clock; seconds since the epoch.
     :param completes: header fields that a mail lacks are added, and blind copies hidden.
     :param success_reports: whoever hands mail in may have success reported to the sender.
     :param rights: of the client or user; ``None``: all.
     """
 
+    settings: MasterRelay
     registry: IAccountRegistry
     intake: IIntake
-    hostname: str
     wall: Callable[[], float]
-    limits: Limits
     completes: bool = False
     success_reports: bool = False
     rights: Rights | None = None
@@ -77,8 +74,7 @@ class TransactionPolicy:
         wall: Callable[[], float],
     ) -> TransactionPolicy:
         """Return the policy that the configuration sets, before what differs for some clients."""
-        limits = Limits.of(settings)
-        return cls(registry, intake, settings.hostname, wall, limits, settings.submission_help)
+        return cls(settings, registry, intake, wall, completes=settings.submission_help)
 
     def date(self) -> str:
         """Return what time it is, for a header."""
@@ -194,7 +190,7 @@ class MessageDelivery:
         protocol = self._protocol()
         return b"Received: %sby %s%s id %s;\r\n\t%s" % (
             way,
-            self._policy.hostname.encode(),
+            self._policy.settings.hostname.encode(),
             b" with " + protocol.encode() if protocol else b"",
             self._the_message().name.encode(),
             self._policy.date().encode(),
@@ -246,7 +242,7 @@ class IncomingMessage:
             return None
         if header.header_complete(self._start):
             return self._write_start()
-        if len(self._start) > self._policy.limits.header_size:
+        if len(self._start) > self._policy.settings.max_header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         # Not at each chunk: a header that comes octet by octet must not cost its square.
         self._make_room(2 * len(self._start))
@@ -266,13 +262,13 @@ class IncomingMessage:
         start = start[:top] + self._trace + separator + start[top:]
         end = header.header_end(start)
         block = start[:end]
-        if end > self._policy.limits.header_size:
+        if end > self._policy.settings.max_header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         self._make_room(end)
         hops = header.count_received(block)
-        if hops > self._policy.limits.received:
+        if hops > self._policy.settings.max_received:
             raise ReplyError(replies.LOOP)
-        if hops > MOST_PASSES < header.count_passes(block, self._policy.hostname.encode()):
+        if hops > MOST_PASSES < header.count_passes(block, self._policy.settings.hostname.encode()):
             raise ReplyError(replies.LOOP_HERE)
         if header.addresses_exceed(block):
             raise ReplyError(replies.TOO_MANY_AUTHORS)
@@ -285,7 +281,7 @@ class IncomingMessage:
                 rest = b"\r\n" + rest
         if self._policy.completes:
             # Unique beyond the life of a spool; the name is for those who search in logs.
-            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._policy.hostname}>"
+            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._policy.settings.hostname}>"
             block = complete(
                 block,
                 author=self._origin.address,
@@ -333,7 +329,7 @@ class IncomingMessage:
         The registry is to see no address that is longer than an envelope's.
         """
         address = header.first_address(self._header or b"")
-        if len(address) > self._policy.limits.command_line:
+        if len(address) > self._policy.settings.max_command_line:
             return ""
         try:
             return parse_mailbox(address)

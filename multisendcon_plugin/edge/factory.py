@@ -18,7 +18,7 @@ from twisted.internet.protocol import Protocol
 from twisted.mail import smtp
 
 from ..mail.reply import Reply
-from ..settings.values import BareLf, ClientSettings, MasterRelay
+from ..settings.values import BareLf, ClientSettings
 from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
@@ -52,7 +52,6 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     def __init__(
         self,
-        settings: MasterRelay,
         policy: TransactionPolicy,
         clock: IReactorTime,
         *,
@@ -60,7 +59,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         clients: Sequence[ClientSettings] = (),
     ) -> None:
         super().__init__()
-        self._settings = settings
+        self._settings = settings = policy.settings
         self._clients = clients
         self._policy = policy
         self._rights = RightsRegistry(settings, clients, clock.seconds)
@@ -106,12 +105,12 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if not named:
             session.no_rights = replies.NO_CLIENT
         session.factory = self
+        session.settings = self._settings
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
         session.refused = partial(self._journal.refused, session, place)
         session.ended_early = partial(self._journal.ended_early, session, place)
         policy = self._policy
-        session.limits = policy.limits
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
@@ -121,7 +120,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
                 success_reports=own.success_reports,
                 rights=self._rights.of_client(host, own),
             )
-            session.limits = attrs.evolve(policy.limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
+            session.fix_bare_lf = own.bare_lf is BareLf.FIX
         no_memory = partial(self._journal.no_room, host or "local", place)
         memory = MailMemory(self.memory, place, no_memory)
         session.mail_forgotten = memory.release

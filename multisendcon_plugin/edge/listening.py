@@ -21,7 +21,7 @@ from ..errors import ListenError
 from ..interfaces import IAccountRegistry
 from ..routing.registry import AccountRegistry
 from ..settings.endpoints import PROXY, completed, parse_endpoint
-from ..settings.values import ClientSettings, MasterRelay
+from ..settings.values import ClientSettings
 from . import ClientsTLS, ProxyFactory, RelayESMTPFactory
 from .delivery import TransactionPolicy
 
@@ -29,17 +29,14 @@ classImplements(AccountRegistry, IAccountRegistry)
 
 
 def master_relay(
-    settings: MasterRelay,
-    clients: Sequence[ClientSettings],
-    policy: TransactionPolicy,
-    reactor: Any,
+    policy: TransactionPolicy, clients: Sequence[ClientSettings], reactor: Any
 ) -> RelayESMTPFactory:
     """Return the factory of the sessions.
 
     :raise ConfigurationError: the certificate cannot be used.
     """
     in_thread = partial(_in_thread, reactor)
-    return RelayESMTPFactory(settings, policy, reactor, clients=clients, in_thread=in_thread)
+    return RelayESMTPFactory(policy, reactor, clients=clients, in_thread=in_thread)
 
 
 def _in_thread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:

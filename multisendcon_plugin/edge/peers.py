@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from ..settings.values import ClientSettings, Network
+from ..settings.names import Network
+from ..settings.values import ClientSettings
 
 #: What a client is counted by.
 Place = IPv4Address | IPv6Network

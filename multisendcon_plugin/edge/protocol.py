@@ -32,8 +32,11 @@ class RelayESMTP(ESMTPSession):
     A transaction has one `ChunkedMessage`, whatever the number of its recipients: the one that the
     delivery hook makes for the first; it knows of the others.
 
+    :ivar fix_bare_lf: a line of content may end with a bare LF, which becomes CRLF.
     :ivar owes_reply: a message was sent whole, and its reply is still to be said.
     """
+
+    fix_bare_lf = False
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
@@ -97,8 +100,8 @@ class RelayESMTP(ESMTPSession):
 
     def do_MAIL(self, rest: bytes) -> None:
         self.in_order(b"MAIL")
-        path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.limits.smtputf8)
-        if path.size > self.limits.message_size:
+        path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.settings.smtputf8)
+        if path.size > self.settings.max_message_size:
             raise ReplyError(replies.TOO_LARGE)
         self.when(self.validateFrom(self._helo, path), self._sender_accepted)
 
@@ -107,21 +110,21 @@ class RelayESMTP(ESMTPSession):
         self._envelope_refused = False
         # The timer of the session's last transaction, moved on: that costs less than a new one.
         if self._time_limit:
-            self._time_limit.reset(self.limits.transaction)
+            self._time_limit.reset(self.settings.transaction_timeout)
         else:
-            self._time_limit = self.callLater(self.limits.transaction, self._time_is_up)
+            self._time_limit = self.callLater(self.settings.transaction_timeout, self._time_is_up)
         self.say(replies.SENDER_OK)
 
     def _time_is_up(self) -> None:
         self._time_limit = None
         if self._from is not None and not self.owes_reply:
-            why = f"transaction_timeout ({self.limits.transaction:g} s) reached"
+            why = f"transaction_timeout ({self.settings.transaction_timeout:g} s) reached"
             self.close_with(replies.MAIL_TOO_SLOW, why)
 
     def do_RCPT(self, rest: bytes) -> None:
         self.in_order(b"RCPT")
         path = read_rcpt(rest, utf8=self._speaks_utf8)
-        if len(self._to) >= self.limits.recipients:
+        if len(self._to) >= self.settings.max_recipients:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         self._path = path.address
         self.when(self.validateTo(path), self._recipient_accepted)
@@ -228,7 +231,13 @@ class RelayESMTP(ESMTPSession):
         return message
 
     def _content_for(self, message: ChunkedMessage | None) -> Content:
-        return Content(message, self.limits, self.peer, self._wait_for)
+        return Content(
+            message,
+            self.peer,
+            self._wait_for,
+            max_size=self.settings.max_message_size,
+            fix_bare_lf=self.fix_bare_lf,
+        )
 
     def _wait_for(self, room: Deferred[None]) -> None:
         self._read_or_not("content not stored", True)

@@ -196,13 +196,13 @@ class ESMTPSession(ESMTPWire):
         """Return what EHLO advertises, in the words of its reply."""
         lines = [
             "PIPELINING",
-            f"SIZE {self.limits.message_size}",
+            f"SIZE {self.settings.max_message_size}",
             "8BITMIME",
-            *(["SMTPUTF8"] if self.limits.smtputf8 else []),
+            *(["SMTPUTF8"] if self.settings.smtputf8 else []),
             "DSN",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
-            f"LIMITS RCPTMAX={min(self.limits.recipients, _MOST_IN_LIMITS)}",
+            f"LIMITS RCPTMAX={min(self.settings.max_recipients, _MOST_IN_LIMITS)}",
         ]
         if self.ctx and not (self.secure or self.authenticated):
             lines.append("STARTTLS")

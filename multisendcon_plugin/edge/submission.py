@@ -29,7 +29,7 @@ async def submit(policy: TransactionPolicy, envelope: Envelope, content: bytes) 
     :raise SpoolError: it could not be stored.
     """
     octets = wire_form(content)
-    if len(octets) > policy.limits.message_size:
+    if len(octets) > policy.settings.max_message_size:
         raise ReplyError(replies.TOO_LARGE)
     if not envelope.recipients:
         raise AddressError("a mail needs a recipient")

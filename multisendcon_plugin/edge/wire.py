@@ -35,7 +35,6 @@ from ..mail.reply import Reply, ReplyError
 from ..outlet import Outlet
 from ..settings.values import MasterRelay, MinimumTls
 from . import replies
-from .limits import Limits
 from .tls import fault_of_handshake, has_said_hello
 from .tolerance import Tolerance
 
@@ -63,6 +62,7 @@ class ESMTPWire(smtp.ESMTP):
     """The reading and writing of one session.
 
     :ivar callLater: the clock's, for time-outs.
+    :ivar settings: what it may bring, and how long it may take.
     :ivar minimum_tls: the oldest version that is spoken with this client; see `ClientsTLS`.
     :ivar tolerance: corrects what this client sends; ``None``: nothing does.
     :ivar client_address: whose session it is, when the transport does not know, behind a proxy.
@@ -73,7 +73,7 @@ class ESMTPWire(smtp.ESMTP):
 
     transport: Any
     noisy = False
-    limits = Limits.of(MasterRelay())
+    settings = MasterRelay()
     minimum_tls = MinimumTls.TLS_1_2
     tolerance: Tolerance | None = None
     client_address: IAddress | None = None
@@ -149,7 +149,7 @@ class ESMTPWire(smtp.ESMTP):
             self.transport.setTcpNoDelay(True)
         self._in_handshake = self.secure
         self._outlet = Outlet(self.transport, self)
-        self.setTimeout(self.limits.idle)
+        self.setTimeout(self.settings.idle_timeout)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self._closing:
@@ -203,10 +203,10 @@ class ESMTPWire(smtp.ESMTP):
 
     def timeoutConnection(self) -> None:
         if self._waiting:  # for us, not for the client
-            self.setTimeout(self.limits.idle)
+            self.setTimeout(self.settings.idle_timeout)
         else:
             where = " in the TLS handshake" if self._in_handshake else ""
-            why = f"idle_timeout ({self.limits.idle:g} s) reached{where}"
+            why = f"idle_timeout ({self.settings.idle_timeout:g} s) reached{where}"
             self.close_with(replies.IDLE_TOO_LONG, why)
 
     def close_with(self, reply: Reply, why: str = "") -> None:
@@ -275,7 +275,7 @@ class ESMTPWire(smtp.ESMTP):
         if end < 0:
             if self._input.startswith(_TLS_RECORD, self._done):
                 self._refuse_odd_line(_TLS_RECORD)
-            elif len(self._input) - self._done > self.limits.command_line:
+            elif len(self._input) - self._done > self.settings.max_command_line:
                 self._overlong = self._overlong or self._input[self._done : self._done + 64]
                 self._done = len(self._input)
             return False
@@ -284,7 +284,7 @@ class ESMTPWire(smtp.ESMTP):
         self.more_is_here = self._done < len(self._input)
         overlong, self._overlong = self._overlong, b""
         self._line = overlong or line
-        if overlong or len(line) > self.limits.command_line:
+        if overlong or len(line) > self.settings.max_command_line:
             self.refuse_overlong(overlong or line)
         elif line[-1:] != b"\r" or b"\r" in line[:-1] or b"\0" in line:
             command = None
@@ -377,8 +377,8 @@ class ESMTPWire(smtp.ESMTP):
             self.refused(reply)
         if self.is_error(reply):
             self._errors += 1
-            if self._errors >= self.limits.errors:
-                why = f"max_errors ({self.limits.errors}) reached"
+            if self._errors >= self.settings.max_errors:
+                why = f"max_errors ({self.settings.max_errors}) reached"
                 self.close_with(replies.TOO_MANY_ERRORS, why)
             return
         self.in_vain(1)
@@ -393,7 +393,7 @@ class ESMTPWire(smtp.ESMTP):
             self.close_with(replies.TOO_MANY_REFUSALS, why)
 
     def is_error(self, reply: Reply) -> bool:
-        """Tell whether a refusal counts for `Limits.errors`."""
+        """Tell whether a refusal counts for `max_errors`."""
         # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
         return reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS
 

@@ -12,8 +12,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from cattrs.preconf.json import JsonConverter, make_converter
 
 from ..mail.masks import EVERYONE, Masks
+from ..settings.names import Network
 from ..settings.password import PasswordHash
-from ..settings.values import Network
 
 
 def _converter() -> JsonConverter:

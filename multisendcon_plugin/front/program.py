@@ -77,9 +77,8 @@ class Front:
     def _start(self, setup: Setup) -> None:
         numbers = Numbers(time.time, setup.last, odd=True)
         self._intake = FrontIntake(self.channel, numbers, self._reactor.seconds)
-        settings = setup.master_relay
-        policy = TransactionPolicy.of(settings, setup.registry, self._intake, time.time)
-        self._sessions = master_relay(settings, setup.clients, policy, self._reactor)
+        policy = TransactionPolicy.of(setup.master_relay, setup.registry, self._intake, time.time)
+        self._sessions = master_relay(policy, setup.clients, self._reactor)
         for descriptor, port in enumerate(setup.ports, FIRST_PORT):
             self._listen(port, descriptor)
             os.close(descriptor)

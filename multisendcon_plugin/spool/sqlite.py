@@ -14,7 +14,7 @@ from zope.interface import implementer
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, Turn
 from ..outcome.settle import Settlement
-from ..settings.values import Room
+from ..settings.quantities import Room
 from . import rows
 from .database import FILES, connect, not_opened, open_database
 from .draft import Draft

@@ -300,13 +300,14 @@ class Edge:
         settings.setdefault("hostname", "relay.example")
         for key in settings.keys() & {"allow", "proxies"}:
             settings[key] = tuple(map(ip_network, settings[key]))
-        master_relay = MasterRelay(**settings)
-        registry = AccountRegistry(accounts or [account()])
         self.policy = TransactionPolicy.of(
-            master_relay, registry, self.entrance(), self.clock.seconds
+            MasterRelay(**settings),
+            AccountRegistry(accounts or [account()]),
+            self.entrance(),
+            self.clock.seconds,
         )
         self.factory = RelayESMTPFactory(
-            master_relay, self.policy, self.clock, clients=clients, in_thread=maybeDeferred
+            self.policy, self.clock, clients=clients, in_thread=maybeDeferred
         )
 
     def entrance(self):
