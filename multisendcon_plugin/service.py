@@ -34,7 +34,7 @@ _SET = 0.1
 
 
 class RelayService(MultiService):
-    """A whole relay.
+    """A whole relay.  Its start raises `SpoolError` when the spool cannot be used.
 
     :param configuration: see `multisendcon_plugin.load`.
     :param reactor: listens, connects, is the clock, has threads, and is called from the spool's.
@@ -112,13 +112,6 @@ class RelayService(MultiService):
         for warning in warnings(self.configuration, self._wall()):
             self.log.warn("{warning}", warning=warning)
         super().privilegedStartService()
-
-    def startService(self) -> None:
-        """Open the spool, go on with what waits in it, and serve clients.
-
-        :raise SpoolError: the spool cannot be used.
-        """
-        super().startService()
 
     def stopService(self) -> Deferred[Any]:
         """Take nothing more, let what is on its way finish, close the spool."""

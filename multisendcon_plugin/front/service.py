@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
@@ -73,7 +73,8 @@ class FrontService(Service):
     def stopService(self) -> Deferred[Any]:
         """Let nobody in any more, then have the sessions ended."""
         super().stopService()
-        return self._ports.close().addCallback(lambda _: self._front.stop())
+        # At once: until then, it might be started again, without ports.
+        return DeferredList([self._ports.close(), self._front.stop()])
 
 
 class _Elsewhere(Factory):
