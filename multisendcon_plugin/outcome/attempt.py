@@ -18,13 +18,11 @@ from .failure import Action
 class Verdict(enum.Enum):
     """What an attempt means for one recipient."""
 
-    __hash__ = object.__hash__  # see `Phase`
-
     DELIVERED = "delivered"
     DEFERRED = "deferred"
     FAILED = "failed"
     UNCERTAIN = "uncertain"
-    """The connection was lost between the final dot and its reply."""
+    """The connection was lost between the final dot and its reply (RFC 1047)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -93,6 +91,8 @@ class Attempt:
         """
         if self.fault or any(each.verdict is Verdict.DELIVERED for each in self.outcomes):
             return None
+        # Greylisting says the same of one mail as a server that takes none: only the number of
+        # mails that hear it tells the two apart.
         for outcome in self.outcomes:
             if outcome.action is Action.DEFER_THEN_SLOW:
                 return AccountFault(phase=outcome.phase, reply=outcome.reply, action=Action.SLOW)
@@ -112,6 +112,7 @@ class Attempt:
     def moves(self) -> bool:
         """Another account may take the mail over, for all whom it has not reached."""
         if self.fault is not None:
+            # Who asks to slow down is there, and takes the mail a little later.
             return self.fault.action is not Action.SLOW
         actions = {outcome.action for outcome in self.outcomes}
         if not any(each.verdict is Verdict.DELIVERED for each in self.outcomes):

@@ -66,6 +66,8 @@ class Agenda:
         """
         if delivery.number in self._known:
             return True
+        # One that was tried comes in whenever it is due: it may be the probe of an account at
+        # fault.
         is_beyond = self._beyond is not None and delivery.turn >= self._beyond
         if is_beyond and not delivery.attempts:
             return False
