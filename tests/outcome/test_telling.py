@@ -13,7 +13,7 @@ from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Attempt, Verdict
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.outcome.judgement import judge
-from tests.outcome.test_settle import SETTINGS
+from tests.outcome.test_judgement import SETTINGS
 from tests.queue_world import SENDER, World, account, deferring, login_refused
 from tests.queues import LOGIN_REFUSED, NOW, attempt, delivery
 
