@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from .mail.envelope import Envelope
-from .mail.message import FIRST_TURN, Delivery, LaneKey, Message, Parcel, Turn
+from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
 from .outcome.attempt import Attempt
-from .outcome.settle import AccountState, Settlement
+from .outcome.settlement import AccountState, Settlement
 from .routing.account import Account
 from .routing.registry import Route
 
@@ -134,7 +134,7 @@ class ISpool(Interface):
         """Somebody waits for a settlement; without that, it may wait a moment for company."""
 
     def waiting(
-        lane: LaneKey, limit: int, since: Turn = FIRST_TURN
+        lane: LaneKey, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of a lane, the earliest due first, at most `limit`.
 

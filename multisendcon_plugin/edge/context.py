@@ -1,6 +1,7 @@
 """What a line of the log about a session adds: which mail it was about, and which text.
 
-A client's text is shown so that it fits into a line, and never where it may be a secret.  Pure.
+A client's text is shown so that it fits into a line, and never where it may be a secret: mail
+programs send passwords in the wrong place.  Pure.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ def shown(octets: bytes) -> str:
 
 
 def name_shown(helo: bytes) -> bytes:
-    """Return what a client calls itself, with nothing in it that no name has."""
+    """Return what a client calls itself, with nothing in it that no name has.
+
+    So it can be no other part of the trace field or of the line of the log that it stands in.
+    """
     return _NOT_IN_A_NAME.sub(b"?", helo[:255])
 
 

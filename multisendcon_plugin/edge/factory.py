@@ -7,7 +7,7 @@ told why and hung up on.  It listens on nothing itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -17,34 +17,32 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.mail import smtp
 
-from ..interfaces import IAccountRegistry, IIntake
-from ..mail.envelope import Envelope
 from ..mail.reply import Reply
-from ..settings.values import BareLf, ClientSettings, MasterRelay
+from ..settings.values import BareLf, ClientSettings
 from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
 from .journal import Journal
-from .limits import Limits
 from .memory import MailMemory, Memory
 from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .refusal import Refusals
 from .rights import RightsRegistry
-from .submission import submit
-from .tls import ServerTLS
+from .tls import server_tls
 from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
 
-#: Of all connections, the part that is kept for clients in the allow list.
+#: Of all connections, the part that is kept for clients in the allow list, by their address.  A
+#: login does not get anybody into it: who guesses or is silent, and who only has not logged in yet,
+#: are the same so far.
 RESERVED = 1 / 5
 
 
 class RelayESMTPFactory(smtp.SMTPFactory):
     """The sessions of the master relay.
 
+    :param policy: of all transactions, before what `clients` says.
     :param clock: for time-outs.
-    :param wall: tells the time for trace fields, in seconds since the epoch.
     :param in_thread: does what takes long.
     :param clients: what differs for some of them.
     :ivar memory: what the mails under way take.
@@ -56,27 +54,19 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     def __init__(
         self,
-        settings: MasterRelay,
-        registry: IAccountRegistry,
-        intake: IIntake,
+        policy: TransactionPolicy,
         clock: IReactorTime,
-        wall: Callable[[], float],
         *,
         in_thread: InThread,
         clients: Sequence[ClientSettings] = (),
     ) -> None:
         super().__init__()
-        self._settings = settings
+        self._settings = settings = policy.settings
         self._clients = clients
-        self._limits = Limits.of(settings)
-        self._policy = TransactionPolicy(
-            registry, intake, settings.hostname, wall, self._limits, settings.submission_help
-        )
+        self._policy = policy
         self._rights = RightsRegistry(settings, clients, clock.seconds)
         self._clock = clock
-        self._tls: ServerTLS | None = None
-        if settings.tls_certificate:
-            self._tls = ServerTLS(settings.tls_certificate, settings.tls_key, wall)
+        self._tls = server_tls(settings, policy.wall)
         self._checker: UserChecker | None = None
         if settings.users:
             self._checker = UserChecker(settings.users, clock, in_thread)
@@ -108,21 +98,25 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if refusal := self._no_room(host, place, allowed=allowed):
             return self._refusals.saying(refusal)
         own = settings_for(host, self._clients) if host else None
+        # Some devices try STARTTLS wherever it is offered, and give up when it fails.
         tls = self._tls if own is None or own.starttls else None
+        # Whom nobody names could guess passwords in the proxy's name, and lock its clients out by
+        # that.
         checker = self._checker if named else None
         session: Any = self.protocol(MECHANISMS if checker else {}, tls)
         session.client_address = client
+        # Both: what a proxy on this machine passes on may have come from afar in the clear.
         session.login_in_clear = _is_local(client) and _is_local(connection)
         session.is_stranger = not allowed
         if not named:
             session.no_rights = replies.NO_CLIENT
         session.factory = self
+        session.settings = self._settings
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
         session.refused = partial(self._journal.refused, session, place)
         session.ended_early = partial(self._journal.ended_early, session, place)
         policy = self._policy
-        session.limits = self._limits
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
@@ -132,7 +126,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
                 success_reports=own.success_reports,
                 rights=self._rights.of_client(host, own),
             )
-            session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
+            session.fix_bare_lf = own.bare_lf is BareLf.FIX
         no_memory = partial(self._journal.no_room, host or "local", place)
         memory = MailMemory(self.memory, place, no_memory)
         session.mail_forgotten = memory.release
@@ -169,6 +163,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             return replies.TOO_MANY_FROM_THERE
         return None
 
+    # A connection counts until it is gone, not until we have said good-bye.
+
     def _begun(self, session: RelayESMTP, place: Place | None) -> None:
         self._sessions.add(session)
         session.ended.addCallback(lambda _: self._sessions.discard(session))
@@ -203,10 +199,6 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         host = _host(addr)
         self._journal.not_listed(host, counted_as(host), key)
         return self._refusals.saying(replies.NOT_ALLOWED)
-
-    def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
-        """Take over a mail without SMTP: see `submission.submit`."""
-        return Deferred.fromCoroutine(submit(self._policy, self._limits, envelope, content))
 
     def stop(self) -> Deferred[Any]:
         """End all sessions; those that are owed the reply to a message get it first.

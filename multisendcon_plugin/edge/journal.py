@@ -1,6 +1,8 @@
 """The lines of the log about clients that are refused, or whose sessions end before their time.
 
 Lines that repeat each other are summed up: no client can fill the log, or hide what else is in it.
+A connection that comes and goes without a word, as probes of monitoring do, has no line.  Logins,
+right and wrong, have all of their lines, and those are not written here.
 """
 
 from __future__ import annotations

@@ -1,11 +1,21 @@
-"""The log of the front process: its events go to the process that writes them."""
+"""The log of the front process: its events go to the process that writes them.
+
+Both ends are here: `Events` there, `publish` here.
+"""
 
 from __future__ import annotations
 
 from copy import copy
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    Logger,
+    eventAsJSON,
+    eventFromJSON,
+    globalLogPublisher,
+)
 from twisted.python.reflect import safe_str
 from zope.interface import implementer
 
@@ -13,7 +23,6 @@ from .channel import Channel, Kind
 
 #: Octets of events that may wait for the process that writes them.
 MOST_UNREAD = 16 * 1024 * 1024
-
 
 #: Seconds until a gap in the log is told that has no other end.
 GAP_TOLD_AFTER = 60.0
@@ -72,3 +81,8 @@ def _told(event: LogEvent) -> LogEvent:
     told = copy(failure)
     told.value = safe_str(failure.value)
     return {**event, "log_failure": told}
+
+
+def publish(octets: bytes) -> None:
+    """Let an event of the other process be one of this."""
+    globalLogPublisher(eventFromJSON(octets.decode()))

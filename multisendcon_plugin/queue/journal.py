@@ -15,7 +15,7 @@ from ..mail.message import Delivery
 from ..mail.reply import Reply
 from ..outcome.attempt import AccountFault, Attempt, Verdict
 from ..outcome.failure import Action
-from ..outcome.settle import Judgement
+from ..outcome.judgement import Judgement
 from .connections import KEPT
 
 _log = Logger()

@@ -18,19 +18,20 @@ from zope.interface import implementer
 from ..errors import SpoolBrokenError, SpoolFullError
 from ..interfaces import IAccountRegistry, IDraft, IIntake, IRelay, ISpool
 from ..mail.envelope import Envelope
-from ..mail.message import FIRST_TURN, Delivery, LaneKey, NewMessage, Parcel, Turn
+from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel, Position
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
-from ..outcome.settle import Judgement, Settlement
+from ..outcome.judgement import Judgement
+from ..outcome.settlement import AccountState, Settlement
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
 from . import journal
 from .agenda import Agenda, window
 from .fullness import Fullness
+from .gates import Gates
 from .lane import Lane
 from .orphans import adopted
-from .pace import MINIMUM_WAIT, Pace
 from .patience import Patience
 from .settler import Settler
 
@@ -84,7 +85,8 @@ class QueueService(Service):
         self._longest_pause = longest_pause(delivery.retry)
         self._window = window(sum(1 for _ in registry))
         self._lanes: dict[LaneKey, Lane] = {}
-        self._mail_ends: dict[str, float] = {}
+        #: What the gates of each account have to know of the time before the start, by name.
+        self._account_states: dict[str, AccountState] = {}
         self._under_way: set[Deferred[None]] = set()
         self._fullness = Fullness(clock.seconds)
         self._fresh: list[tuple[Delivery, ...]] = []
@@ -104,15 +106,7 @@ class QueueService(Service):
             states = await self._patience.ask(
                 self._spool.account_states, "the ends of the last mails not read from the spool"
             )
-            # One that is still to come was written while the clock was wrong.
-            self._mail_ends = {
-                name: min(state[MINIMUM_WAIT], now)
-                for name, state in states.items()
-                if MINIMUM_WAIT in state
-            }
-        else:
-            # After a crash the end of the last mails may be missing; it was not later than now.
-            self._mail_ends = {account.name: now for account in self._registry}
+            self._account_states = states
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._stopping
         waiting = await self._patience.ask(
@@ -179,12 +173,17 @@ class QueueService(Service):
                 spool=self._spool,
                 # The spool may hold deliveries that this process does not know of yet.
                 agenda=Agenda(self._window, beyond=0.0),
-                pace=Pace(account, self._mail_ends.get(account.name)),
+                gates=Gates(
+                    account,
+                    self._account_states.get(account.name, {}),
+                    started=self._settler.started,
+                    crashed=not self._spool.clean,
+                ),
                 clock=self._clock,
                 wall=self._wall,
                 relieve=self._relieve,
                 conclude=lambda delivery, attempt: self._go_on_with(
-                    self._settle(delivery, attempt)
+                    self._conclude(delivery, attempt)
                 ),
             )
             lane.go()
@@ -200,7 +199,7 @@ class QueueService(Service):
     async def _move_all(self, lane: LaneKey) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
         stuck = 0
-        since = FIRST_TURN
+        since = FIRST_POSITION
         while not self._stopping:
             waiting = await self._waiting(lane, since)
             for delivery in waiting:
@@ -212,7 +211,7 @@ class QueueService(Service):
                 self._announce([moved])
             if len(waiting) < MOVED_AT_ONCE:
                 break
-            since = waiting[-1].turn_after
+            since = waiting[-1].position_after
         if stuck:
             self.log.error(
                 "{count} mails wait for account {name}, which is not in use, and no other account "
@@ -221,7 +220,7 @@ class QueueService(Service):
                 name=lane[0],
             )
 
-    async def _waiting(self, lane: LaneKey, since: Turn) -> tuple[Delivery, ...]:
+    async def _waiting(self, lane: LaneKey, since: Position) -> tuple[Delivery, ...]:
         return await self._patience.ask(
             lambda: self._spool.waiting(lane, MOVED_AT_ONCE, since),
             f"waiting mail of account {lane[0]} not read from the spool",
@@ -277,16 +276,17 @@ class QueueService(Service):
 
     # Deliveries end.
 
-    async def _settle(self, delivery: Delivery, attempt: Attempt) -> None:
+    async def _conclude(self, delivery: Delivery, attempt: Attempt) -> None:
+        lane = self._lanes[delivery.lane]
         if self._stopping:
-            await self._settler.break_off(delivery, attempt)
+            await self._settler.break_off(delivery, attempt, lane.gates)
             return
         try:
-            remaining, reports = await self._settler.conclude(delivery, attempt)
+            remaining, reports = await self._settler.conclude(delivery, attempt, lane.gates)
         except SpoolBrokenError:
             raise
         except Exception:
-            self._lanes[delivery.lane].not_settled(delivery)
+            lane.not_settled(delivery)
             raise
         if remaining is None:
             self._fullness.end()  # it has made room
@@ -294,10 +294,13 @@ class QueueService(Service):
         self._announce(reports)
 
     def _relieve(self, delivery: Delivery, fault: AccountFault) -> bool:
-        """Move a delivery away from an account that rests, or tell its sender that it waits."""
+        """Move a delivery away from an account that rests, or tell its sender that it waits.
+
+        Who only asks us to slow down takes it a little later; until `Health` finds that this lasts.
+        """
         name = None if fault.action is Action.SLOW else self._settler.fallback(delivery)
         lane = self._lanes.get((name or "", delivery.destination))
-        if name is not None and not (lane and lane.pace.fault):
+        if name is not None and not (lane and lane.gates.condition.fault):
             self._go_on_with(self._move(delivery, name))
         elif judgement := self._settler.delayed_by(delivery, fault):
             self._go_on_with(self._tell_of_delay(delivery, judgement))

@@ -1,6 +1,6 @@
 """From an attempt to what the spool has of it: judged, reported, written down.
 
-What follows from an attempt is decided by `settle.judge`; which accounts are there is known to the
+What follows from an attempt is decided by `judge`; which accounts are there is known to the
 registry.  It schedules nothing.
 """
 
@@ -18,12 +18,13 @@ from ..interfaces import IAccountRegistry, ISpool
 from ..mail.message import Delivery, NewMessage
 from ..ndr import Action, Facts, wanted
 from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
-from ..outcome.settle import AccountState, Judgement, Settlement, delayed_by, judge, retry_until
+from ..outcome.judgement import Judgement, delayed_by, judge, retry_until
+from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
 from . import journal
-from .pace import MINIMUM_WAIT
+from .gates import Gates
 from .patience import Patience
 from .reports import HandIn, ReportWriter
 
@@ -89,10 +90,11 @@ class Settler:
         )
 
     async def conclude(
-        self, delivery: Delivery, attempt: Attempt
+        self, delivery: Delivery, attempt: Attempt, gates: Gates
     ) -> tuple[Delivery | None, tuple[Delivery, ...]]:
         """Settle a delivery by an attempt.
 
+        :param gates: of its account: what they have learned is written down as well.
         :return: what remains of it, and the deliveries of the reports; they are in the spool.
         """
         now = self._clock.seconds()
@@ -111,10 +113,10 @@ class Settler:
         )
         for _ in journal.ended(delivery, attempt, judgement, now):
             await deferLater(self._clock, 0)
-        return judgement.remaining, await self.carry_out(delivery, judgement, attempt)
+        return judgement.remaining, await self.carry_out(delivery, judgement, gates)
 
     def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
-        """Judge a delivery that waits for an account at fault: see `settle.delayed_by`."""
+        """Judge a delivery that waits for an account at fault: see `judgement.delayed_by`."""
         return delayed_by(
             delivery,
             fault,
@@ -124,11 +126,11 @@ class Settler:
         )
 
     async def carry_out(
-        self, delivery: Delivery, judgement: Judgement, attempt: Attempt | None = None
+        self, delivery: Delivery, judgement: Judgement, gates: Gates | None = None
     ) -> tuple[Delivery, ...]:
         """Write down what was judged, and the reports that it calls for.
 
-        :param attempt: what was judged by.
+        :param gates: of its account, if there was an attempt.
         :return: the deliveries of the reports; they are in the spool.
         """
         remaining = judgement.remaining or delivery
@@ -144,24 +146,27 @@ class Settler:
                 delivery=delivery,
                 remaining=judgement.remaining,
                 reports=tuple(reports),
-                account_state=self._account_state(delivery, attempt) if attempt else None,
+                account_state=(gates.state() or None) if gates else None,
             )
         )
         for report in announced:
             journal.reported(delivery, report)
         return announced
 
-    async def break_off(self, delivery: Delivery, attempt: Attempt) -> None:
+    async def break_off(self, delivery: Delivery, attempt: Attempt, gates: Gates) -> None:
         """Write down an attempt that we have cut off ourselves, because the relay stops.
 
         That is no reason to wait, to move or to give up; but what may have arrived is settled as
         always.
         """
         if attempt.fault and not _uncertain(attempt):
-            state = self._account_state(delivery, attempt)
-            await self.write(Settlement(delivery=delivery, remaining=delivery, account_state=state))
+            await self.write(
+                Settlement(
+                    delivery=delivery, remaining=delivery, account_state=gates.state() or None
+                )
+            )
         else:
-            await self.conclude(delivery, attempt)
+            await self.conclude(delivery, attempt, gates)
 
     async def move(self, delivery: Delivery, name: str) -> tuple[Delivery, tuple[Delivery, ...]]:
         """Move a delivery to another account.
@@ -181,13 +186,6 @@ class Settler:
             lambda: self._spool.settle(settlement),
             f"{settlement.delivery.message.id}: delivery result not recorded in the spool",
         )
-
-    def _account_state(self, delivery: Delivery, attempt: Attempt) -> AccountState | None:
-        """Return when the mail ended, if a minimum wait counts from that after a restart."""
-        account = self.account_in_use(delivery.account)
-        if account is None or not account.minimum_wait or attempt.mail_ended is None:
-            return None
-        return {MINIMUM_WAIT: attempt.mail_ended}
 
     async def _report(
         self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]

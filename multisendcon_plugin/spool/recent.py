@@ -11,7 +11,7 @@ from zope.interface import implementer
 from ..errors import SpoolError
 from ..interfaces import IContent
 from ..mail.message import Delivery
-from ..outcome.settle import Settlement
+from ..outcome.settlement import Settlement
 
 #: Octets of content that are kept at most.
 MOST_OCTETS = 8 * 1024 * 1024

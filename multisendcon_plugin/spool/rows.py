@@ -14,8 +14,8 @@ from typing import Any
 from ..mail.dsn import Return
 from ..mail.envelope import Client, Envelope
 from ..mail.json_form import LENGTH, plain, plain_untold, recipient_of, untold_of
-from ..mail.message import FIRST_TURN, Delivery, LaneKey, Message, Turn
-from ..outcome.settle import AccountState, Settlement
+from ..mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Position
+from ..outcome.settlement import AccountState, Settlement
 from .keys import message_of, pieces, place, span
 
 #: A new message as it is stored: its number, its content and its deliveries.
@@ -79,7 +79,7 @@ def settle(
 
 
 def waiting(
-    connection: Connection, lane: LaneKey, limit: int, since: Turn = FIRST_TURN
+    connection: Connection, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
 ) -> tuple[Delivery, ...]:
     """Read the deliveries of a lane from a turn on, the earliest due first."""
     account, destination = lane

@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..interfaces import IContent, IDraft, ISpool
-from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, LaneKey, Message, Turn
-from ..outcome.settle import AccountState, Settlement
-from ..settings.values import Room
+from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, LaneKey, Message, Position
+from ..outcome.settlement import AccountState, Settlement
+from ..settings.quantities import Room
 from . import rows
 from .database import FILES, connect, not_opened, open_database
 from .draft import Draft
@@ -151,7 +151,7 @@ class SqliteSpool:
         self._writer.hurry()
 
     def waiting(
-        self, lane: LaneKey, limit: int, since: Turn = FIRST_TURN
+        self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of a lane, the earliest due first, at most `limit`."""
         return self._reader.ask(partial(rows.waiting, lane=lane, limit=limit, since=since))

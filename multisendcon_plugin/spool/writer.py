@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from ..errors import SpoolFullError
-from ..settings.values import Room
+from ..settings.quantities import Room
 from .database import is_full
 from .spare import Spare
 from .trust import Trust

@@ -18,15 +18,15 @@ from ..interfaces import IContent, IDraft, ISpool
 from ..mail.envelope import Envelope
 from ..mail.message import (
     ADDED_DOT,
-    FIRST_TURN,
+    FIRST_POSITION,
     Delivery,
     LaneKey,
     Message,
     NewMessage,
     Parcel,
-    Turn,
+    Position,
 )
-from ..outcome.settle import AccountState, Settlement
+from ..outcome.settlement import AccountState, Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
 from ..spool.recent import Recent
@@ -162,19 +162,19 @@ class MemorySpool:
         """Nothing waits here."""
 
     def waiting(
-        self, lane: LaneKey, limit: int, since: Turn = FIRST_TURN
+        self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of a lane, the earliest due first, at most `limit`."""
         return execute(self._waiting, lane, limit, since)
 
-    def _waiting(self, lane: LaneKey, limit: int, since: Turn) -> tuple[Delivery, ...]:
+    def _waiting(self, lane: LaneKey, limit: int, since: Position) -> tuple[Delivery, ...]:
         self.disk.check()
         found = [
             each
             for each in self.disk.deliveries.values()
-            if each.lane == lane and each.turn >= since and not each.held
+            if each.lane == lane and each.position >= since and not each.held
         ]
-        return tuple(sorted(found, key=lambda each: each.turn)[:limit])
+        return tuple(sorted(found, key=lambda each: each.position)[:limit])
 
     def bring_forward(self, lane: LaneKey, latest: float) -> Deferred[None]:
         """Let no delivery of a lane be due later than that."""

@@ -236,9 +236,11 @@ def test_two_intakes_that_have_drawn_the_same_writer_lose_and_mix_no_mail():
     there = FrontIntakeOverQueue()
     there.front = FrontWorld(here.world.queue, here.world.clock)
     there.intake, there.world = there.front.intake, here.world
-    first = commit(here, b"first")
+    first, refused = begin(here, b"first"), begin(there, b"refused")
+    assert first.number == refused.number
+    here.wait(here.intake.commit(first, ENVELOPE, 0, PARCELS))
     with pytest.raises(SpoolError):
-        commit(there, b"second")
+        there.wait(there.intake.commit(refused, ENVELOPE, 0, PARCELS))
     second = commit(there, b"second")
     third = commit(here, b"third")
     assert stored(here) == {

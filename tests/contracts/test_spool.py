@@ -19,7 +19,7 @@ from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Untold
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
 KINDS = [MemoryStore, SqliteStore]
@@ -373,8 +373,8 @@ def test_the_earliest_due_comes_first(store):
     assert store.waiting("Sales", 2) == order[:2]
     assert store.waiting("Sales", 0) == ()
     for n, each in enumerate(order):
-        assert store.waiting("Sales", 2, each.turn) == order[n : n + 2]
-    assert store.waiting("Sales", 9, late.remaining.turn_after) == ()
+        assert store.waiting("Sales", 2, each.position) == order[n : n + 2]
+    assert store.waiting("Sales", 9, late.remaining.position_after) == ()
     assert store.waiting("Nobody") == ()
     assert store.lanes() == {"Sales": 4, "Other": 1}
 
@@ -389,7 +389,7 @@ def test_each_destination_of_an_account_is_a_lane(store):
     assert store.lanes() == {"A": 1, ("A", "x"): 2, ("A", "y"): 1, ("B", "x"): 1}
     assert store.waiting("A") == (any_of_a,)
     assert store.waiting("A", destination="x") == (x, x_again)
-    assert store.waiting("A", 9, x.turn_after, destination="x") == (x_again,)
+    assert store.waiting("A", 9, x.position_after, destination="x") == (x_again,)
     store.wait(store.spool.bring_forward(("A", "x"), 1000.0))
     assert [each.due for each in store.waiting("A", destination="x")] == [1000.0, 1000.0]
     assert store.waiting("A", destination="y") == (y,)

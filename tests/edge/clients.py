@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from ipaddress import ip_network
 from itertools import pairwise
+from tempfile import NamedTemporaryFile
 
 import attrs
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
@@ -20,11 +22,14 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from multisendcon_plugin.edge import RelayESMTPFactory
+from multisendcon_plugin.edge.delivery import TransactionPolicy
+from multisendcon_plugin.edge.submission import submit
 from multisendcon_plugin.interfaces import IDraft, IIntake
 from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import MasterRelay
+from multisendcon_plugin.testing import Authority
 from multisendcon_plugin.testing.memory_spool import MemorySpool
 
 EXAMPLE_PEER = IPv4Address("TCP", "127.0.0.1", 4711)
@@ -284,24 +289,39 @@ class Intake:
         self.messages.append(Committed(envelope, draft.written, header_size, parcels))
 
 
-class Edge:
-    """A whole edge in memory: its factory, and everything around it."""
+@functools.cache
+def _pem():
+    """Return a file, there as long as the tests, with a certificate and its key."""
+    file = NamedTemporaryFile(suffix=".pem")  # noqa: SIM115
+    file.write(b"".join(Authority().server_pem("relay.example")))
+    file.flush()
+    return file
 
-    def __init__(self, *accounts, clients=(), **settings):
+
+class Edge:
+    """A whole edge in memory: its factory, and everything around it.
+
+    :param in_thread: hashes passwords; left out: at once.
+    :param tls: it has a certificate.
+    """
+
+    def __init__(self, *accounts, clients=(), in_thread=maybeDeferred, tls=False, **settings):
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
         self.intake = Intake(self.clock)
         settings.setdefault("hostname", "relay.example")
+        if tls:
+            settings["tls_certificate"] = _pem().name
         for key in settings.keys() & {"allow", "proxies"}:
             settings[key] = tuple(map(ip_network, settings[key]))
-        self.factory = RelayESMTPFactory(
+        self.policy = TransactionPolicy.of(
             MasterRelay(**settings),
             AccountRegistry(accounts or [account()]),
             self.entrance(),
-            self.clock,
             self.clock.seconds,
-            clients=clients,
-            in_thread=maybeDeferred,
+        )
+        self.factory = RelayESMTPFactory(
+            self.policy, self.clock, clients=clients, in_thread=in_thread
         )
 
     def entrance(self):
@@ -310,6 +330,9 @@ class Edge:
 
     def client(self, *args, **kwargs):
         return Client(self.factory, *args, **kwargs)
+
+    def submit(self, envelope, content):
+        return Deferred.fromCoroutine(submit(self.policy, envelope, content))
 
     @property
     def messages(self):

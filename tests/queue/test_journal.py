@@ -22,7 +22,7 @@ from multisendcon_plugin.mail.envelope import Client
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Outcome, Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.outcome.settle import Judgement
+from multisendcon_plugin.outcome.judgement import Judgement
 from multisendcon_plugin.queue import journal
 from tests.queues import NOW, attempt, delivery, logged
 

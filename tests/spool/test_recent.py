@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Message, Parcel, Recipient
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.spool.keys import PIECE, new_deliveries
 from multisendcon_plugin.spool.recent import KEPT, Recent
 from tests.contracts.stores import SqliteStore
@@ -129,8 +129,10 @@ def test_a_short_message_that_leaves_at_once_is_not_read_back(store):
     assert begin(store, long) == (bytes(PIECE), False)
 
 
-def test_what_was_not_kept_is_read_from_the_disk(store):
-    store.spool._recent = Recent(limit=5)
+def test_what_was_not_kept_is_read_from_the_disk(store, monkeypatch):
+    store.close()
+    monkeypatch.setattr("multisendcon_plugin.spool.sqlite.Recent", lambda: Recent(limit=5))
+    store.open()
     first, second = (store.commit(text, ENVELOPE, (PARCEL,))[0] for text in (b"one", b"two"))
     assert begin(store, first) == (b"one", True)
     assert begin(store, second) == (b"two", False)

@@ -8,7 +8,14 @@ A converter takes a value as ``tomllib`` gives it, and returns ours or raises
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 import idna
 
@@ -16,10 +23,12 @@ from ..errors import AddressError, MaskError
 from ..mail.address import parse_mailbox
 from ..mail.header import ORIGINATORS
 from ..mail.masks import Masks
-from ..settings.endpoints import parse_endpoint
-from ..settings.values import Network
-from ..settings.words import InvalidValueError, shown
+from .endpoints import parse_endpoint
 from .kinds import listed, text
+from .words import InvalidValueError, shown
+
+#: An address or a network, of IPv4 or IPv6.
+Network = IPv4Network | IPv6Network
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #: RFC 5321, section 4.1.2; the last label of a name is never a number (RFC 3696, section 2).

@@ -9,8 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ..settings.values import DAY, HOUR, KIB, MIB, MINUTE, Room
-from ..settings.words import InvalidValueError, shown
+import attrs
+
+from .words import InvalidValueError, shown
+
+MINUTE = 60.0
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+KIB = 1024
+MIB = 1024 * KIB
 
 _SECONDS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) *([smhd])")
@@ -31,6 +38,18 @@ _SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) *%")
 _LARGEST_SIZE = 1024 * 1024 * MIB
 #: RFC 5321 section 4.5.3.1.4, and what the parameters of RCPT add to it (RFC 3461 section 4).
 _SHORTEST_LINE = 2 * KIB
+
+
+@attrs.frozen(kw_only=True)
+class Room:
+    """Room on a disk: a number of octets, or a share of the whole disk."""
+
+    octets: int = 0
+    share: float = 0.0
+
+    def on(self, disk: int) -> int:
+        """Return the octets on a disk of so many."""
+        return self.octets + int(self.share * disk)
 
 
 def flag(value: object) -> bool:

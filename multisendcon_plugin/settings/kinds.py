@@ -11,22 +11,22 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..errors import ConfigurationError
-from ..settings.secret import Secret, StoredSecret
-from ..settings.users import Users, parse_users
-from ..settings.words import InvalidValueError, nearest, shown
+from .keys import Asking
+from .secret import Secret, StoredSecret
 from .surroundings import Surroundings
-
-#: What converts the values of one key.
-Kind = Callable[[object], Any]
+from .users import Users, parse_users
+from .words import InvalidValueError, nearest, shown
 
 Each = TypeVar("Each")
 Choice = TypeVar("Choice", bound=enum.Enum)
 
 #: Control characters, lone surrogates, and what some programs take for a line end.
 _UNFIT_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+#: Where a password may be kept.
+_SOURCES = {"file", "env", "credential"}
 _FINGERPRINT = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.ASCII | re.IGNORECASE)
 
 
@@ -90,14 +90,16 @@ def choice(options: type[Choice]) -> Callable[[object], Choice]:
     return convert
 
 
-def folder(surroundings: Surroundings) -> Callable[[object], str]:
-    """Return a converter for the path of a folder that need not exist, but is no link."""
-    return lambda value: surroundings.real_folder(text(value))
+@Asking
+def folder(value: object, surroundings: Surroundings) -> str:
+    """Convert the path of a folder that need not exist, but is no link."""
+    return surroundings.real_folder(text(value))
 
 
-def readable_file(surroundings: Surroundings) -> Callable[[object], str]:
-    """Return a converter for the path of a file that can be read."""
-    return lambda value: surroundings.readable(text(value))
+@Asking
+def readable_file(value: object, surroundings: Surroundings) -> str:
+    """Convert the path of a file that can be read."""
+    return surroundings.readable(text(value))
 
 
 def fingerprint(value: object) -> str:
@@ -111,68 +113,62 @@ def fingerprint(value: object) -> str:
     )
 
 
-def ciphers(surroundings: Surroundings) -> Callable[[object], str]:
-    """Return a converter for a list of ciphers, as OpenSSL takes it."""
-
-    def convert(value: object) -> str:
-        words = text(value)
-        surroundings.check_ciphers(words)
-        return words
-
-    return convert
+@Asking
+def ciphers(value: object, surroundings: Surroundings) -> str:
+    """Convert a list of ciphers, as OpenSSL takes it."""
+    words = text(value)
+    surroundings.check_ciphers(words)
+    return words
 
 
-def users(surroundings: Surroundings) -> Callable[[object], Users]:
-    """Return a converter for the path of a file of users."""
-
-    def convert(value: object) -> Users:
-        path = text(value)
-        return parse_users(surroundings.path(path), surroundings.text(path))
-
-    return convert
+@Asking
+def users(value: object, surroundings: Surroundings) -> Users:
+    """Convert the path of a file of users."""
+    path = text(value)
+    return parse_users(surroundings.path(path), surroundings.text(path))
 
 
-def secret(surroundings: Surroundings) -> Callable[[object], Secret]:
-    """Return a converter for a password, or for the place where it is kept.
+@Asking
+def secret(value: object, surroundings: Surroundings) -> Secret:
+    """Convert a password, or the place where it is kept.
 
     Its faults name the place, never the password.
     """
-    sources = {
-        "file": surroundings.secret_file,
-        "env": surroundings.secret_variable,
-        "credential": surroundings.secret_credential,
-    }
+    if isinstance(value, str):
+        return _password(value)
+    if isinstance(value, dict) and len(value) == 1 and value.keys() <= _SOURCES:
+        [(source, given)] = value.items()
+        place = text(given)
+        password = _read(surroundings, source, place)
+        # The environment stays as it is, and a pipe would never end a second time.
+        if source == "env" or (source == "file" and not surroundings.is_file(place)):
+            return password
+        path = surroundings.path(place) if source == "file" else None
+        return StoredSecret(password, partial(_read_again, surroundings, source, place), path)
+    raise InvalidValueError(
+        'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
+        ' { credential = "NAME" }'
+    )
 
-    def read(source: str, place: str) -> str:
-        password = sources[source](place)
-        if not password:
-            raise InvalidValueError(f"the {source} {shown(place)} contains no password")
-        return _password(password)
 
-    def read_again(source: str, place: str) -> str:
-        try:
-            return read(source, place)
-        except InvalidValueError as invalid:
-            raise ConfigurationError(list(invalid.args)) from None
+def _read_again(surroundings: Surroundings, source: str, place: str) -> str:
+    try:
+        return _read(surroundings, source, place)
+    except InvalidValueError as invalid:
+        raise ConfigurationError(list(invalid.args)) from None
 
-    def convert(value: object) -> Secret:
-        if isinstance(value, str):
-            return _password(value)
-        if isinstance(value, dict) and len(value) == 1 and value.keys() <= sources.keys():
-            [(source, given)] = value.items()
-            place = text(given)
-            password = read(source, place)
-            # The environment stays as it is, and a pipe would never end a second time.
-            if source == "env" or (source == "file" and not surroundings.is_file(place)):
-                return password
-            path = surroundings.path(place) if source == "file" else None
-            return StoredSecret(password, partial(read_again, source, place), path)
-        raise InvalidValueError(
-            'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
-            ' { credential = "NAME" }'
-        )
 
-    return convert
+def _read(surroundings: Surroundings, source: str, place: str) -> str:
+    match source:
+        case "file":
+            password = surroundings.secret_file(place)
+        case "env":
+            password = surroundings.secret_variable(place)
+        case _:
+            password = surroundings.secret_credential(place)
+    if not password:
+        raise InvalidValueError(f"the {source} {shown(place)} contains no password")
+    return _password(password)
 
 
 def _password(value: str) -> str:

@@ -1,6 +1,6 @@
 """What a configuration names but does not hold: files, variables, credentials, the machine.
 
-A contract only: the reader asks, the module ``file`` answers for this machine.
+A contract only: `Asking` kinds ask, the module ``file`` of the reader answers for this machine.
 """
 
 from __future__ import annotations

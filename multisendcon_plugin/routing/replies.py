@@ -1,4 +1,7 @@
-"""The kind of ``replies``: what a provider's replies mean, in rows of an account's own.  Pure."""
+"""The kind of the key ``replies``: what a provider's replies mean, in rows of an account's own.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import re
 from typing import Any
 
 from ..outcome.failure import Meaning, Rule, own_rule
+from ..settings.kinds import choice, listed, text
 from ..settings.words import InvalidValueError, nearest, shown
-from .kinds import choice, listed, text
 
 #: A code that refuses; a dot stands for any digit.
 _CODE = re.compile(r"[45][0-9.]{2}")
@@ -17,7 +20,7 @@ _EXAMPLE = '{ code = "550", text = "sending limit", means = "quota" }'
 _meaning = choice(Meaning)
 
 
-def replies(value: object) -> tuple[Rule, ...]:
+def own_rules(value: object) -> tuple[Rule, ...]:
     """Convert a list of rows."""
     return listed(_row, empty=True)(value)
 
