@@ -130,9 +130,6 @@ class ISpool(Interface):
         :return: the deliveries of the reports.
         """
 
-    def hurry() -> None:
-        """Somebody waits for a settlement; without that, it may wait a moment for company."""
-
     def waiting(
         lane: LaneKey, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:

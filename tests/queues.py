@@ -172,7 +172,7 @@ class SlowSpool:
         self.spool = spool
         self.clock = clock
         self.seconds = seconds
-        self.hurried = 0
+        self.settlements = []
 
     @property
     def clean(self):
@@ -191,10 +191,8 @@ class SlowSpool:
         return SlowDraft(self.spool.draft(number), self._later)
 
     def settle(self, settlement):
+        self.settlements.append(settlement)
         return self._later(self.spool.settle(settlement))
-
-    def hurry(self):
-        self.hurried += 1
 
     def waiting(self, *question):
         return self._later(self.spool.waiting(*question))

@@ -23,9 +23,11 @@ class Settlement:
         when the delivery has ended.
     :param reports: new messages (non-delivery and delay reports).
     :param account_state: of the delivery's account, all of it; ``None``: it stays as it is.
+    :param awaited: a mail that is due waits for it.
     """
 
     delivery: Delivery
     remaining: Delivery | None
     reports: tuple[NewMessage, ...] = ()
     account_state: AccountState | None = None
+    awaited: bool = False

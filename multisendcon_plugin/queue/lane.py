@@ -41,7 +41,8 @@ class Lane:
     :param wall: tells the time that people read, in seconds since the epoch.
     :param relieve: does what can be done for a delivery while the account rests, and calls
         `settled`; False: there is nothing.
-    :param conclude: is told of each attempt, and calls `settled` when its outcome is durable.
+    :param conclude: is told of each attempt, and whether a mail waits for its settlement; calls
+        `settled` when its outcome is durable.
     """
 
     log = Logger()
@@ -57,7 +58,7 @@ class Lane:
         gates: Gates,
         clock: IReactorTime,
         wall: Callable[[], float],
-        conclude: Callable[[Delivery, Attempt], None],
+        conclude: Callable[[Delivery, Attempt, bool], None],
         relieve: Callable[[Delivery, AccountFault], bool],
     ) -> None:
         self.key = key
@@ -109,8 +110,6 @@ class Lane:
             # So many a crash can send again, and so many are sent while outcomes cannot be written.
             # The price: with few connections to a server that is very near, mail waits for disks.
             if len(self._unsettled) >= self.gates.connections.configured:
-                if due is not None and due <= now:
-                    self._spool.hurry()
                 return
             if due is None or max(due, opens_at) > now:
                 self._wake_up(due, opens_at, now)
@@ -198,12 +197,9 @@ class Lane:
 
     def _ended(self, attempt: Attempt, delivery: Delivery) -> None:
         before = self.gates.condition
+        now = self._clock.seconds()
         judged = self.gates.ended(
-            delivery,
-            attempt,
-            working=len(self._unsettled) - 1,
-            now=self._clock.seconds(),
-            jitter=random(),
+            delivery, attempt, working=len(self._unsettled) - 1, now=now, jitter=random()
         )
         condition = self.gates.condition
         if condition is not before and not self._stopping:
@@ -211,7 +207,11 @@ class Lane:
         if judged is None:
             self.settled(delivery, delivery)
             return
-        self._conclude(delivery, judged)
+        awaited = False
+        if len(self._unsettled) >= self.gates.connections.configured:
+            due = self._agenda.next_due()
+            awaited = due is not None and due <= now
+        self._conclude(delivery, judged, awaited)
         self.go()
 
     def settled(self, delivery: Delivery, remaining: Delivery | None) -> None:

@@ -182,8 +182,8 @@ class QueueService(Service):
                 clock=self._clock,
                 wall=self._wall,
                 relieve=self._relieve,
-                conclude=lambda delivery, attempt: self._go_on_with(
-                    self._conclude(delivery, attempt)
+                conclude=lambda delivery, attempt, awaited: self._go_on_with(
+                    self._conclude(delivery, attempt, awaited=awaited)
                 ),
             )
             lane.go()
@@ -276,13 +276,15 @@ class QueueService(Service):
 
     # Deliveries end.
 
-    async def _conclude(self, delivery: Delivery, attempt: Attempt) -> None:
+    async def _conclude(self, delivery: Delivery, attempt: Attempt, *, awaited: bool) -> None:
         lane = self._lanes[delivery.lane]
         if self._stopping:
             await self._settler.break_off(delivery, attempt, lane.gates)
             return
         try:
-            remaining, reports = await self._settler.conclude(delivery, attempt, lane.gates)
+            remaining, reports = await self._settler.conclude(
+                delivery, attempt, lane.gates, awaited=awaited
+            )
         except SpoolBrokenError:
             raise
         except Exception:

@@ -90,11 +90,12 @@ class Settler:
         )
 
     async def conclude(
-        self, delivery: Delivery, attempt: Attempt, gates: Gates
+        self, delivery: Delivery, attempt: Attempt, gates: Gates, *, awaited: bool = False
     ) -> tuple[Delivery | None, tuple[Delivery, ...]]:
         """Settle a delivery by an attempt.
 
         :param gates: of its account: what they have learned is written down as well.
+        :param awaited: see `Settlement`.
         :return: what remains of it, and the deliveries of the reports; they are in the spool.
         """
         now = self._clock.seconds()
@@ -113,7 +114,8 @@ class Settler:
         )
         for _ in journal.ended(delivery, attempt, judgement, now):
             await deferLater(self._clock, 0)
-        return judgement.remaining, await self.carry_out(delivery, judgement, gates)
+        reports = await self.carry_out(delivery, judgement, gates, awaited=awaited)
+        return judgement.remaining, reports
 
     def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
         """Judge a delivery that waits for an account at fault: see `judgement.delayed_by`."""
@@ -126,7 +128,12 @@ class Settler:
         )
 
     async def carry_out(
-        self, delivery: Delivery, judgement: Judgement, gates: Gates | None = None
+        self,
+        delivery: Delivery,
+        judgement: Judgement,
+        gates: Gates | None = None,
+        *,
+        awaited: bool = False,
     ) -> tuple[Delivery, ...]:
         """Write down what was judged, and the reports that it calls for.
 
@@ -147,6 +154,7 @@ class Settler:
                 remaining=judgement.remaining,
                 reports=tuple(reports),
                 account_state=(gates.state() or None) if gates else None,
+                awaited=awaited,
             )
         )
         for report in announced:

@@ -132,7 +132,7 @@ class SqliteSpool:
             deliveries = new_deliveries(message, report.parcels)
             reports.append((message.number, report.content, deliveries))
         job = partial(rows.settle, settlement=settlement, reports=reports)
-        done = self._writer.do(job, urgent=False)
+        done = self._writer.do(job, urgent=settlement.awaited)
         return done.addCallback(self._settled, settlement.delivery.message)
 
     def _settled(
@@ -145,10 +145,6 @@ class SqliteSpool:
             # What stays is swept up at the next start.
             removed.addErrback(lambda _: None)
         return made
-
-    def hurry(self) -> None:
-        """Let no settlement wait for company."""
-        self._writer.hurry()
 
     def waiting(
         self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION

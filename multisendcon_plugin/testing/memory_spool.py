@@ -158,9 +158,6 @@ class MemorySpool:
         )
         return report.content, new_deliveries(message, report.parcels)
 
-    def hurry(self) -> None:
-        """Nothing waits here."""
-
     def waiting(
         self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:

@@ -75,13 +75,15 @@ class Room:
             settled.addCallback(lambda _: self.lane.settled(delivery, None))
         return self.another_account
 
-    def conclude(self, delivery, ended):
+    def conclude(self, delivery, ended, awaited):
         self.concluded.append((delivery, ended))
         remaining = None
         if any(outcome.verdict is not Verdict.DELIVERED for outcome in ended.outcomes):
             due = self.clock.seconds() + (self.retry or 60.0)
             remaining = attrs.evolve(delivery, due=due, attempts=delivery.attempts + 1)
-        settled = self.spool.settle(Settlement(delivery=delivery, remaining=remaining))
+        settled = self.spool.settle(
+            Settlement(delivery=delivery, remaining=remaining, awaited=awaited)
+        )
         settled.addCallback(lambda _: self.lane.settled(delivery, remaining))
 
     def store(self, n=1):
@@ -153,15 +155,30 @@ def test_a_connection_goes_on_when_the_end_of_its_last_mail_is_durable():
     assert room.relay.numbers == numbers
 
 
-def test_a_settlement_is_to_hurry_when_a_mail_that_is_due_waits_for_it():
+@pytest.mark.parametrize(
+    ("connections", "mails", "awaited"),
+    [(1, 1, [False]), (1, 2, [True, False]), (2, 2, [False, False]), (2, 3, [True, False, False])],
+)
+def test_a_settlement_is_awaited_when_a_mail_that_is_due_waits_for_it(connections, mails, awaited):
+    room = Room(slow=True, max_connections=connections)
+    room.lane.go()
+    room.clock.advance(1)
+    room.mail(mails)
+    while room.relay.under_way:
+        room.relay.under_way[0].end()
+        room.clock.advance(1)
+    assert [settlement.awaited for settlement in room.spool.settlements] == awaited
+
+
+def test_no_settlement_is_awaited_by_a_mail_that_is_due_later():
     room = Room(slow=True, max_connections=1)
     room.lane.go()
     room.clock.advance(1)
-    room.mail()
+    room.mail(2)
+    room.relay.under_way[0].end(Verdict.DEFERRED)
+    room.clock.advance(1)
     room.relay.under_way[0].end()
-    assert room.spool.hurried == 0
-    room.mail()
-    assert room.spool.hurried == 1
+    assert [settlement.awaited for settlement in room.spool.settlements] == [True, False]
 
 
 def test_the_minimum_wait_lies_between_two_mails():

@@ -669,7 +669,7 @@ def test_an_outcome_that_gets_lost_keeps_no_other_mail_waiting(monkeypatch):
     world = World(account("A", max_connections=1))
     conclude = world.queue._settler.conclude
 
-    async def fail_once(*args):
+    async def fail_once(*args, **kwargs):
         monkeypatch.undo()
         raise RuntimeError("a bug")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from multisendcon_plugin.errors import (
@@ -522,14 +523,14 @@ def test_settlements_do_not_wait_for_long(store):
     assert store.reactor.passed() - before == pytest.approx(0.001)
 
 
-def test_settlements_hurry_when_they_are_asked_to(store):
-    (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
-    settlement = store.spool.settle(settled(delivery))
+def test_a_settlement_that_is_awaited_takes_all_along_at_once(store):
+    first, second = store.commit(b"\r\n", ENVELOPE, PARCELS * 2)
+    settlement = store.spool.settle(settled(first))
     assert not store.reactor.is_busy()
-    store.spool.hurry()
+    awaited = store.spool.settle(evolve(settled(second), awaited=True))
     assert store.reactor.is_busy()
-    store.spool.hurry()
-    store.wait(settlement)
+    store.wait(awaited)
+    assert settlement.called
 
 
 def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
