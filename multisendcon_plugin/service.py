@@ -72,6 +72,7 @@ class RelayService(MultiService):
             hostname=settings.hostname,
             registry=self.registry,
             spool=self.spool,
+            claims=self.spool,
             make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),
             clock=reactor,
             wall=wall,

@@ -89,6 +89,7 @@ class World:
             hostname="relay.home.example",
             registry=self.registry,
             spool=self.spool,
+            claims=self.spool,
             make_relay=self.make_relay,
             clock=self.clock,
             wall=lambda: self.clock.seconds() + self.clock_set_by,

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
-from multisendcon_plugin.interfaces import IDraft, IRelay, ISpool
+from multisendcon_plugin.interfaces import IClaims, IDraft, IRelay, IStore
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Delivery, Message, Recipient
 from multisendcon_plugin.mail.phase import Phase
@@ -164,7 +164,7 @@ class FakeRelay:
         return succeed(None)
 
 
-@implementer(ISpool)
+@implementer(IStore, IClaims)
 class SlowSpool:
     """A spool whose answers come late: they tell how it was when it was asked."""
 

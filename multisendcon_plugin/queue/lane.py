@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..interfaces import IRelay, ISpool
+from ..interfaces import IRelay, IStore
 from ..mail.message import Delivery, LaneKey
 from ..mail.phase import Phase
 from ..mail.reply import Reply
@@ -53,7 +53,7 @@ class Lane:
         account: Account,
         *,
         relay: IRelay,
-        spool: ISpool,
+        spool: IStore,
         agenda: Agenda,
         gates: Gates,
         clock: IReactorTime,
