@@ -16,8 +16,10 @@ from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 
 from .configuration import Configuration, warnings
+from .daemon.event_log import EventLog
 from .edge.listening import listen, master_relay
 from .errors import SpoolError
+from .events import Publisher
 from .front import FrontProcess, Port, Setup, setup_of
 from .interfaces import ISpool
 from .mail.envelope import Envelope
@@ -39,6 +41,7 @@ class RelayService(Service):
     :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
         another one (`make_steady`).
     :param front_process: clients are served by a process of its own, see `front`.
+    :ivar events: tells each fact, see `events`.
     """
 
     log = Logger()
@@ -55,8 +58,13 @@ class RelayService(Service):
         self.setName("multisendcon")
         self.configuration = configuration
         self.registry = AccountRegistry(configuration.accounts, configuration.reports_account)
+        self.events = Publisher()
+        self._log = EventLog(self.events, reactor)
         self.spool = spool or SqliteSpool(
-            configuration.spool.path, reactor, min_free=configuration.spool.min_free
+            configuration.spool.path,
+            reactor,
+            events=self.events,
+            min_free=configuration.spool.min_free,
         )
         budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
         trials = Trials()
@@ -66,6 +74,7 @@ class RelayService(Service):
             hostname=configuration.master_relay.hostname,
             registry=self.registry,
             spool=self.spool,
+            events=self.events,
             make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),
             clock=reactor,
             wall=wall,
@@ -75,6 +84,7 @@ class RelayService(Service):
             configuration.clients,
             self.registry,
             self.queue,
+            events=self.events,
             reactor=reactor,
             wall=wall,
         )
@@ -83,7 +93,7 @@ class RelayService(Service):
         self._ports: list[Any] = []
         self._front: FrontProcess | None = None
         if front_process:
-            self._front = FrontProcess(self.queue, self._setup, reactor)
+            self._front = FrontProcess(self.queue, self.events, self._setup, reactor)
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -139,6 +149,7 @@ class RelayService(Service):
         if was_running:
             was_set = abs(self._wall() - self._reactor.seconds()) > _SET
             await self.spool.close(clean=not was_set)
+        self._log.finish()
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP; it goes the same way as one that came by SMTP.

@@ -24,6 +24,7 @@ from tests.queues import (
     SlowSpool,
     clock_now,
     fault,
+    in_the_log,
     run,
 )
 
@@ -89,6 +90,7 @@ class World:
             hostname="relay.home.example",
             registry=self.registry,
             spool=self.spool,
+            events=in_the_log(self.clock),
             make_relay=self.make_relay,
             clock=self.clock,
             wall=lambda: self.clock.seconds() + self.clock_set_by,

@@ -10,6 +10,8 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
+from multisendcon_plugin.daemon.event_log import EventLog
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.interfaces import IDraft, IRelay, ISpool
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Delivery, Message, Recipient
@@ -105,6 +107,13 @@ class Log:
 def logged():
     with capturedLogs() as events:
         yield Log(events)
+
+
+def in_the_log(clock):
+    """Return a publisher whose events the log tells."""
+    events = Publisher()
+    EventLog(events, clock)
+    return events
 
 
 @attrs.define(eq=False)

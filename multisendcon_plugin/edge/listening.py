@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from ..errors import ListenError
+from ..events import Publisher
 from ..interfaces import IAccountRegistry, IIntake
 from ..routing.registry import AccountRegistry
 from ..settings.endpoints import PROXY, completed, parse_endpoint
@@ -33,6 +34,7 @@ def master_relay(
     registry: AccountRegistry,
     intake: IIntake,
     *,
+    events: Publisher,
     reactor: Any,
     wall: Callable[[], float],
 ) -> RelayESMTPFactory:
@@ -46,6 +48,7 @@ def master_relay(
         intake,
         reactor,
         wall,
+        events=events,
         clients=clients,
         in_thread=partial(_in_thread, reactor),
     )

@@ -31,6 +31,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import SpoolError, SpoolFullError
+from ..events import MailNotStored, Publisher
 from ..mail.reply import Reply, ReplyError
 from ..outlet import Outlet
 from ..settings.values import MasterRelay, MinimumTls
@@ -62,6 +63,7 @@ class ESMTPWire(smtp.ESMTP):
     """The reading and writing of one session.
 
     :ivar callLater: the clock's, for time-outs.
+    :ivar events: is told what others may want to know.
     :ivar settings: what it may bring, and how long it may take.
     :ivar minimum_tls: the oldest version that is spoken with this client; see `ClientsTLS`.
     :ivar tolerance: corrects what this client sends; ``None``: nothing does.
@@ -72,6 +74,7 @@ class ESMTPWire(smtp.ESMTP):
     """
 
     transport: Any
+    events: Publisher
     noisy = False
     settings = MasterRelay()
     minimum_tls = MinimumTls.TLS_1_2
@@ -416,17 +419,12 @@ class ESMTPWire(smtp.ESMTP):
         if isinstance(error, SpoolError):
             full = isinstance(error, SpoolFullError)
             reply = replies.SPOOL_FULL if full else replies.LOCAL_ERROR
-            self.log.error(
-                "mail from {peer} temporarily rejected ({code}): {error}",
-                peer=self.peer,
-                code=reply.code,
-                error=error,
-            )
+            self.events.publish(MailNotStored(self.peer, reply, str(error)))
             return reply
         self.log.failure(
-            "internal error in a command of {peer} (a bug); traceback follows",
+            "internal error in a command of {address} (a bug); traceback follows",
             failure,
-            peer=self.peer,
+            address=self.peer,
         )
         return replies.LOCAL_ERROR
 

@@ -20,6 +20,7 @@ from twisted.logger import Logger, globalLogBeginner
 from ..daemon.clock import make_steady
 from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
+from ..events import Publisher
 from ..routing.registry import AccountRegistry
 from ..settings.endpoints import parse_endpoint
 from ..spool.numbering import Numbers
@@ -40,7 +41,7 @@ def run(reactor: Any) -> None:
     reactor.adoptStreamConnection(CHANNEL, AF_UNIX, channel)
     os.close(CHANNEL)
     # With what was said before.
-    globalLogBeginner.beginLoggingTo([Events(front.channel, reactor)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([front.told], redirectStandardIO=False)
     reactor.run(installSignalHandlers=False)
 
 
@@ -48,12 +49,16 @@ class Front:
     """The listening server, apart from the rest of the relay.
 
     :ivar channel: this process's end, to be connected.
+    :ivar told: hands over what is logged.
     """
 
     log = Logger()
 
     def __init__(self, reactor: Any) -> None:
         self.channel = Channel(self._receive, self._lost, reactor)
+        self.told = Events(self.channel, reactor)
+        self._events = Publisher()
+        self.told.subscribe_to(self._events)
         self._reactor = reactor
         self._intake: FrontIntake | None = None
         self._ports: list[IListeningPort] = []
@@ -84,6 +89,7 @@ class Front:
             setup.clients,
             AccountRegistry(setup.accounts),
             self._intake,
+            events=self._events,
             reactor=self._reactor,
             wall=time.time,
         )

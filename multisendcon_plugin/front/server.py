@@ -12,19 +12,24 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import eventFromJSON, globalLogPublisher
 from twisted.python.failure import Failure
 
+from ..events import Publisher
 from ..interfaces import IDraft, IIntake
 from .channel import Channel, Kind
+from .events import read_event
 from .wording import error_octets, read_commit
 
 
 class IntakeServer:
     """The end of the channel that is not in the front process.
 
+    :param events: is told of clients.
     :param ready: is called when clients are served there.
     :ivar channel: the end, to be connected.
     """
 
-    def __init__(self, intake: IIntake, ready: Callable[[], None], clock: IReactorTime) -> None:
+    def __init__(
+        self, intake: IIntake, events: Publisher, ready: Callable[[], None], clock: IReactorTime
+    ) -> None:
         self.channel = Channel(self._receive, self._lost, clock)
         self._intake = intake
         self._drafts: dict[int, IDraft] = {}
@@ -34,6 +39,7 @@ class IntakeServer:
             Kind.WRITE: self._write,
             Kind.DISCARD: self._discard,
             Kind.LOG: _log,
+            Kind.EVENT: lambda _number, octets: events.publish(read_event(octets)),
             Kind.READY: lambda _number, _octets: ready(),
         }
 

@@ -14,6 +14,7 @@ from twisted.internet.defer import maybeDeferred
 from multisendcon_plugin.spool import SqliteSpool
 from multisendcon_plugin.spool.database import FILES
 from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
+from tests.queues import in_the_log
 from tests.reactors import QueueReactor
 
 
@@ -107,7 +108,7 @@ class SqliteStore(Store):
         shutil.rmtree(self._temporary)
 
     def make(self):
-        return SqliteSpool(str(self.folder), self.reactor)
+        return SqliteSpool(str(self.folder), self.reactor, events=in_the_log(self.reactor))
 
     def crash(self):
         """Go on with the files as they are now: what a killed process would leave."""

@@ -26,6 +26,7 @@ from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import MasterRelay
 from multisendcon_plugin.testing.memory_spool import MemorySpool
+from tests.queues import in_the_log
 
 EXAMPLE_PEER = IPv4Address("TCP", "127.0.0.1", 4711)
 MAIL = b"Subject: x\r\n\r\nhello\r\n"
@@ -305,6 +306,7 @@ class Edge:
             self.clock,
             self.clock.seconds,
             clients=clients,
+            events=in_the_log(self.clock),
             in_thread=maybeDeferred,
         )
 

@@ -22,6 +22,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from multisendcon_plugin import parse
 from multisendcon_plugin.edge import ProxyFactory, RelayESMTPFactory
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.front import Port, setup_of
 from multisendcon_plugin.front import program as program_module
 from multisendcon_plugin.front.channel import Kind
@@ -93,7 +94,10 @@ class World:
         self.front = Front(self.reactor)
         self.intake = Intake(Clock())
         self.ready = []
-        self.server = IntakeServer(self.intake, lambda: self.ready.append(True), NoClock())
+        self.events = Publisher()
+        self.server = IntakeServer(
+            self.intake, self.events, lambda: self.ready.append(True), NoClock()
+        )
         self.pair = Pair(self.front.channel, self.server.channel)
 
     def say(self, kind, number=0, octets=b""):
@@ -369,7 +373,7 @@ class WholeReactor(Reactor):
 @pytest.fixture
 def program(monkeypatch):
     """Run the program over a server; return its reactor and its log."""
-    reactor = WholeReactor(IntakeServer(Intake(Clock()), lambda: None, NoClock()))
+    reactor = WholeReactor(IntakeServer(Intake(Clock()), Publisher(), lambda: None, NoClock()))
     publisher = LogPublisher()
     beginner = LogBeginner(
         publisher, io.StringIO(), SimpleNamespace(), SimpleNamespace(showwarning=None)
