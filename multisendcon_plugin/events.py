@@ -18,7 +18,7 @@ from .mail.message import Delivery, Message
 from .mail.reply import Reply
 from .outcome.attempt import AccountFault, Attempt, Outcome, Verdict
 from .outcome.failure import Action
-from .outcome.settle import Judgement
+from .outcome.judgement import Judgement
 
 # Mails.
 

@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from .mail.envelope import Envelope
-from .mail.message import FIRST_TURN, Delivery, Message, Parcel, Turn
+from .mail.message import FIRST_POSITION, Delivery, Message, Parcel, Position
 from .outcome.attempt import Attempt
-from .outcome.settle import Settlement
+from .outcome.settlement import Settlement
 from .routing.account import Account
 from .routing.registry import Route
 
@@ -137,7 +137,7 @@ class ISpool(Interface):
         """Somebody waits for a settlement; without that, it may wait a moment for company."""
 
     def waiting(
-        account: str, limit: int, since: Turn = FIRST_TURN
+        account: str, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of an account, the earliest due first, at most `limit`.
 

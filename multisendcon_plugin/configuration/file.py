@@ -103,6 +103,7 @@ class ThisMachine(Surroundings):
         """Return the text of a file."""
         what = f"the file {shown(path)}"
         content = files.content(self.path(path), what)
+        # Read first: that a file is not there, or is not ours to read, is the clearer fault.
         check_closed(self.path(path), what)
         return files.text(content, what)
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import attrs
 
 from ..errors import ConfigurationError
-from ..routing.account import REPORTS_ACCOUNT, Account, Tls
+from ..routing.account import REPORTS_ACCOUNT, Account
+from ..routing.hop import Tls
 from ..settings import names
 from ..settings.surroundings import Surroundings
 from ..settings.words import InvalidValueError, shown, shown_key
@@ -183,7 +184,7 @@ def _reports_account(ndr: Section) -> Account | None:
     if "server" not in values:
         return None
     account = Account(name=REPORTS_ACCOUNT, **values)
-    if not (account.tls_required or any(key.startswith("tls") for key in ndr.given)):
+    if not (account.hop.tls_required or any(key.startswith("tls") for key in ndr.given)):
         # A mail server in the same house often has a certificate that nobody else trusts.
         account = attrs.evolve(account, tls=Tls.OPPORTUNISTIC)
     return account

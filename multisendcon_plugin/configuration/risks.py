@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from ..routing.account import Account, Tls
+from ..routing.account import Account
+from ..routing.hop import Tls
 from ..settings.names import Network
 from ..settings.users import Users
 from ..settings.words import shown
@@ -47,6 +48,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
         if account.enabled:
             where = f"[[account]] {shown(account.name)}"
             yield from _open_talk(where, account)
+            # So that nobody binds one account to its senders, and leaves another open by oversight.
             if not account.senders.texts:
                 yield (
                     f"{where}, senders: is not set, so everyone who may send mail to this relay"
@@ -124,7 +126,7 @@ def _open_talk(where: str, account: Account) -> Iterator[str]:
             f"{where}, tls_ciphers: may allow ciphers that are no longer sound; leave it out as"
             " soon as the server knows TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM"
         )
-    if not account.tls_verify and not account.tls_dispensable:
+    if not account.tls_verify and not account.hop.tls_dispensable:
         yield (
             f"{where}, tls_verify: is false, so anyone on the way can pass for the server and get"
             " mail and password; name the server's authority in tls_ca, its own name in tls_name,"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
-from ..routing.account import NullSender, Tls
+from ..routing.account import NullSender
+from ..routing.hop import Tls
 from ..settings.endpoints import PROXY, Endpoint, parse_endpoint
 from ..settings.values import ReportTo
 from ..settings.words import nearest, shown

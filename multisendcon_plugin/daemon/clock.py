@@ -24,5 +24,7 @@ def make_steady(
     :param reactor: of Twisted; to be called before it runs.
     :param monotonic: a clock that is never set.
     """
+    # As a time since the epoch, since due times are in the spool, where a restart must understand
+    # them.
     ahead = wall() - monotonic()
     reactor.seconds = lambda: ahead + monotonic()

@@ -25,6 +25,7 @@ def allow(number: int) -> int:
 
     :return: how many it may have now: fewer, or more.
     """
+    # The soft limit, which is ours to raise: the hard one is the admin's.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     wanted = number if hard == unlimited else min(number, hard)

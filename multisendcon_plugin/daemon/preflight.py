@@ -40,6 +40,7 @@ def _try_port(description: str) -> None:
         return
     family = socket.AF_INET6 if ":" in endpoint.interface else socket.AF_INET
     with socket.socket(family) as attempt:
+        # As Twisted does: connections of the last run in TIME_WAIT are no fault.
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             attempt.bind((endpoint.interface, endpoint.port))

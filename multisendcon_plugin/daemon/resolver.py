@@ -33,7 +33,11 @@ _TYPES = {socket.AF_INET: IPv4Address, socket.AF_INET6: IPv6Address}
 
 
 def install_resolver(reactor: Any) -> None:
-    """Let a reactor look names up as this module does."""
+    """Let a reactor look names up as this module does.
+
+    For the program, not for the service: an application that embeds it may have a resolver of its
+    own.
+    """
     reactor.installNameResolver(SystemResolver(reactor))
 
 
@@ -62,6 +66,8 @@ class SystemResolver:
         question = hostName.lower(), family
         resolution = _Resolution(hostName)
         resolutionReceiver.resolutionBegan(resolution)
+        # The mail for a server asks for it again and again: while the DNS is silent, threads would
+        # pile up.
         if question not in self._waiting:
             # A daemon: the program ends although the DNS is silent.
             Thread(target=self._ask, args=(question,), daemon=True).start()

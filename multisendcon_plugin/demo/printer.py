@@ -143,7 +143,7 @@ def _gap(last: float | None, now: float) -> str:
 
 
 def _account_lines(account: Account) -> list[str]:
-    tls = "TLS" if account.implicit_tls else "STARTTLS if offered"
+    tls = "TLS" if account.hop.implicit_tls else "STARTTLS if offered"
     login = f", login {account.username}" if account.username else ""
     everyone = account.senders.texts == ("*",)
     senders = "any sender" if everyone else ", ".join(account.senders.texts)

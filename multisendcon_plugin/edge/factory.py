@@ -36,7 +36,9 @@ from .tls import ServerTLS
 from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
 
-#: Of all connections, the part that is kept for clients in the allow list.
+#: Of all connections, the part that is kept for clients in the allow list, by their address.  A
+#: login does not get anybody into it: who guesses or is silent, and who only has not logged in yet,
+#: are the same so far.
 RESERVED = 1 / 5
 
 
@@ -110,10 +112,14 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if refusal := self._no_room(host, place, allowed=allowed):
             return self._refusals.saying(refusal)
         own = settings_for(host, self._clients) if host else None
+        # Some devices try STARTTLS wherever it is offered, and give up when it fails.
         tls = self._tls if own is None or own.starttls else None
+        # Whom nobody names could guess passwords in the proxy's name, and lock its clients out by
+        # that.
         checker = self._checker if named else None
         session: Any = self.protocol(MECHANISMS if checker else {}, tls)
         session.client_address = client
+        # Both: what a proxy on this machine passes on may have come from afar in the clear.
         session.login_in_clear = _is_local(client) and _is_local(connection)
         session.is_stranger = not allowed
         if not named:
@@ -172,6 +178,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             self._notices.no_room(address, place, limit)
             return replies.TOO_MANY_FROM_THERE
         return None
+
+    # A connection counts until it is gone, not until we have said good-bye.
 
     def _begun(self, session: RelayESMTP, place: Place | None) -> None:
         self._sessions.add(session)

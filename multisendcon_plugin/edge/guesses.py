@@ -1,7 +1,8 @@
 """How long a wrong login waits for its reply: the longer, the more of them an address has made.
 
-Counted across connections.  Each minute one is forgotten; and when there are too many addresses,
-the one that has been quiet for longest.  Pure.
+Counted across connections, and not ended by a right login: a guesser may have an account.  Each
+minute one is forgotten; and when there are too many addresses, the one that has been quiet for
+longest.  Pure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What the edge tells of clients that are refused, or whose sessions end before their time.
 
 Facts that repeat each other are counted instead, already here: no client can fill the log, or the
-channel from the front process, or hide what else is told.
+channel from the front process, or hide what else is told.  Of a connection that comes and goes
+without a word, as probes of monitoring do, nothing is told.  Logins, right and wrong, are all told,
+and not by this module.
 """
 
 from __future__ import annotations

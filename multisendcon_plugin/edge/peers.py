@@ -16,7 +16,11 @@ _ONE_SITE = 64
 
 
 def peer_address(host: str) -> IPv4Address | IPv6Address:
-    """Return the address of a client; one of IPv4 also where it comes by way of IPv6."""
+    """Return the address of a client; one of IPv4 also where it comes by way of IPv6.
+
+    A port of IPv6 gets them as ``::ffff:192.0.2.1`` (RFC 4291 section 2.5.5.2), and nobody lists or
+    counts them so.
+    """
     address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         return address.ipv4_mapped
@@ -42,6 +46,7 @@ def counted_as(host: str) -> Place:
 
 def settings_for(host: str, clients: Iterable[ClientSettings]) -> ClientSettings | None:
     """Return the first table that lists the address of a client."""
+    # Not all that list it: what holds for an address stands in one place of the file.
     for client in clients:
         if listed(host, client.addresses):
             return client

@@ -1,8 +1,13 @@
 """Connections that come through a proxy, which says in a header whose they are.
 
 The PROXY protocol of HAProxy, versions 1 and 2.  With Twisted's own wrapper the session begins
-before the header is here; here it is built for the client that the header names.  Only proxies may
-connect, since they can name any client; when they name none, the session can do nothing.
+before the header is here; here it is built for the client that the header names, since what a
+client is told depends on its address.  Only proxies may connect, since they can name any client.
+
+`proxies` is not `allow`: a proxy need not be a client itself.  When it names none (``UNKNOWN``,
+``LOCAL``), the session is greeted, for health checks, but every MAIL is refused, whatever `allow`
+says of the proxy: else a load balancer that does not know its clients would be an open relay.
+Without any header the connection is closed.
 """
 
 from __future__ import annotations

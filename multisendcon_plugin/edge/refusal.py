@@ -1,7 +1,7 @@
 """Connections that are sent away: one reply, and the end.
 
-They count for no limit of sessions, so they have one of their own: no number of them takes up the
-descriptors of the process.
+They count for no limit of sessions, or a client that is sent away could keep others away.  So they
+have a limit of their own: no number of them takes up the descriptors of the process.
 """
 
 from __future__ import annotations

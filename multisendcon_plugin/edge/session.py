@@ -43,7 +43,8 @@ _COMMANDS = {
     b"STARTTLS": "ext_STARTTLS",
     b"AUTH": "ext_AUTH",
 }
-#: What brings a mail on, or the session to its end; all others are limited.
+#: What brings a mail on, or the session to its end; all others are limited, also when they are in
+#: order: an answer costs more than the question.
 _OF_MAILS = frozenset([b"MAIL", b"RCPT", b"DATA", b"BDAT", b"QUIT"])
 #: Other commands that a client may say until a mail of it is taken; a stranger, until its login.
 MOST_OTHER_COMMANDS = 100
@@ -57,7 +58,8 @@ _WEB_COMMANDS = frozenset([b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"P
 MOST_WRONG_LOGINS = 3
 #: Refused commands of a client that is not in the allow list and has not logged in.
 MOST_ERRORS_OF_STRANGERS = 5
-#: Seconds that such a client has for its login: connections are for others.
+#: Seconds that such a client has for its login: connections are for others.  A mail program needs
+#: one or two of them.
 LOGIN_WITHIN = 60.0
 
 
@@ -121,6 +123,7 @@ class ESMTPSession(ESMTPWire):
 
     def greet(self) -> None:
         """Say the first words of the session."""
+        # RFC 2034 section 4: greeting, HELO and EHLO have no enhanced code.
         self.say(Reply(220, "", f"{self.host.decode()} ESMTP ready"))
         self._flush()
 
@@ -130,6 +133,7 @@ class ESMTPSession(ESMTPWire):
             return
         if self.tolerance:
             line = self.tolerance.command(line)
+        # RFC 5321 section 4.1.1: blanks behind a command are tolerated, and so are those before it.
         verb, *argument = _BLANK.split(line.strip(b" \t"), 1)
         verb = verb.upper()
         if verb in _WEB_COMMANDS:
@@ -153,6 +157,7 @@ class ESMTPSession(ESMTPWire):
         getattr(self, method)(b"".join(argument).strip(b" \t"))
 
     def refuse_overlong(self, beginning: bytes) -> None:
+        # Behind a BDAT comes content, and nobody has read how much of it.
         if beginning.lstrip(b" \t")[:4].upper() == b"BDAT":
             self.close_with(replies.CHUNK_UNKNOWN)
         else:
@@ -176,6 +181,8 @@ class ESMTPSession(ESMTPWire):
         self.say(Reply(250, "", "\n".join([self.host.decode(), *self.extension_lines()])))
 
     def _greeted(self, name: bytes, *, esmtp: bool) -> None:
+        # RFC 5321 section 4.1.4: whatever name is taken, since mail must not be refused for it; and
+        # it clears the transaction, like RSET.
         if not name:
             raise ReplyError(replies.ARGUMENT_MISSING)
         self.forget_transaction()
@@ -207,6 +214,7 @@ class ESMTPSession(ESMTPWire):
             "CHUNKING",
             f"LIMITS RCPTMAX={min(self.settings.max_recipients, _MOST_IN_LIMITS)}",
         ]
+        # RFC 3207 section 4.2, RFC 4954 section 4: what would be refused now is not offered.
         if self.ctx and not (self.secure or self.authenticated):
             lines.append("STARTTLS")
         if self.offers_authentication:
@@ -226,6 +234,7 @@ class ESMTPSession(ESMTPWire):
     def do_VRFY(self, rest: bytes) -> None:
         if not rest:
             raise ReplyError(replies.ARGUMENT_MISSING)
+        # RFC 5321 section 7.3: it looks nothing up, so it tells nobody which addresses there are.
         self.say(replies.NOT_VERIFIED)
 
     def do_EXPN(self, rest: bytes) -> None:  # noqa: ARG002 -- there are no lists, whatever it asks

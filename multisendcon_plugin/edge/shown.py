@@ -1,4 +1,7 @@
-"""What a client says, as it may be told: never where it may be a secret.  Pure."""
+"""What a client says, as it may be told: never where it may be a secret.
+
+Mail programs send passwords in the wrong place.  Pure.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ _MECHANISM = re.compile(rb"(?:[A-Z0-9_-]{1,20}|[a-z0-9_-]{1,20})(?![^ ])")
 
 
 def name_shown(helo: bytes) -> bytes:
-    """Return what a client calls itself, with nothing in it that no name has."""
+    """Return what a client calls itself, with nothing in it that no name has.
+
+    So it can be no other part of the trace field or of the line of the log that it stands in.
+    """
     return _NOT_IN_A_NAME.sub(b"?", helo[:255])
 
 

@@ -1,7 +1,7 @@
 """The other door: a mail that an application hands in without SMTP.
 
 It goes the same way as one that came by SMTP: the same delivery hook, the same checks, a trace
-field on top.
+field on top, and the submission help of `[master_relay]`.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ class Summary:
             self._counts.clear()
         if not self._counts:
             self._since = now
+        # From an IPv6 network, or through a proxy, there is no end of addresses.
         if key not in self._counts and len(self._counts) >= MOST_KEYS:
             key = self._others
         self._counts[key] += 1

@@ -37,6 +37,10 @@ _OLD_CIPHERS = (
 class ClientsTLS:
     """Makes the server's side of TLS sessions, for each client as old as its session says.
 
+    At an ``ssl:`` endpoint, too: who the client is, is known before its handshake.  Old versions
+    have a context of their own, since their security level would lower that of all others (RFC
+    8996).
+
     :param options: the certificate, and what most clients get.
     """
 
@@ -74,7 +78,9 @@ class ClientsTLS:
 class ServerTLS:
     """Makes the server's side of TLS sessions.
 
-    A certificate that cannot be used leaves the one before it in its place.
+    A renewed certificate is noticed at the next handshake, by the dates of its files: it needs no
+    restart, and no signal.  One that cannot be used is told once, and leaves the one before in its
+    place: it may be there in part only, for a moment.
 
     :param certificate: a file.
     :param key: a file; ``None``: it is in the same.

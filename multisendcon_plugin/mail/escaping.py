@@ -18,7 +18,11 @@ _LONGEST_SHOWN = 200
 
 
 def escaped(text: str) -> str:
-    r"""Return a text with such characters shown, for example as ``\x1b`` or ``\u202e``."""
+    r"""Return a text with such characters shown, for example as ``\x1b`` or ``\u202e``.
+
+    A backslash stays a backslash, since paths and patterns have many; so the text cannot be had
+    back from what is shown, and need not be.
+    """
     if text.isprintable():  # nearly all, and far faster than to search each
         return text
     return _SUSPECT.sub(_shown, text)

@@ -26,6 +26,7 @@ def complete(block: bytes, *, author: str, date: str, message_id: str) -> bytes:
     :param message_id: with its angle brackets.
     """
     every = fields(block)
+    # What a signature names must not change; other fields of a signed mail are completed.
     signed = frozenset[str]().union(
         *(signed_fields(block, field) for field in every if field.name in _SIGNATURES)
     )

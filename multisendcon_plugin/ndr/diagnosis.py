@@ -228,6 +228,7 @@ def _by_codes(outcome: Outcome) -> Diagnosis:
         return SENDER_REFUSED
     if phase is Phase.MAIL and detail == "2.2":
         return OWN_MAILBOX_FULL
+    # The most specific first; a basic code alone says least.
     return (
         _BY_STATUS.get(reply.enhanced)
         or _BY_DETAIL.get(detail)

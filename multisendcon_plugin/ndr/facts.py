@@ -32,8 +32,9 @@ _WISHES = {
 #: What is told to a sender who does not say what he wants.
 _UNSAID = frozenset(action for action, wish in _WISHES.items() if wish in UNSAID)
 #: Octets up to which a message comes back as a whole: when nothing was said of it, and when the
-#: sender wants to have it back (RFC 3461 section 4.3).  If the report would be too large with it,
-#: its header comes back: see `bounds`.
+#: sender wants to have it back (RFC 3461 section 4.3).  The sender may be forged, so what comes
+#: back must be no weapon.  If the report would be too large with it, or it cannot stand in a report
+#: as it is, its header comes back: see `bounds` and `parts.message_part`.
 _SMALL, _LARGE = 64 * 1024, 192 * 1024
 
 
@@ -71,7 +72,10 @@ class Facts:
 
 
 def wanted(action: Action, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
-    """Return the outcomes of which the sender wants to be told (RFC 3461 section 4.1)."""
+    """Return the outcomes of which the sender wants to be told (RFC 3461 section 4.1).
+
+    Asked before it is known who gets the report: `NOTIFY=NEVER` also spares the postmaster.
+    """
     wish = _WISHES[action]
     unsaid = action in _UNSAID
     return tuple(
@@ -106,6 +110,7 @@ def addressees(facts: Facts, settings: NdrSettings) -> tuple[str, ...]:
     if facts.action is not Action.FAILED:
         told = [sender]
     elif not sender:
+        # Nobody else would ever hear that a report was lost.
         unreached = {outcome.recipient.address.lower() for outcome in facts.outcomes}
         told = [] if postmaster.lower() in unreached else [postmaster]
     elif settings.recipient is ReportTo.SENDER:

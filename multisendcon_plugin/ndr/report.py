@@ -61,6 +61,7 @@ def report(facts: Facts, original: bytes, *, settings: NdrSettings, recipient: s
         whole = message_part(unstuffed(original), header)
     made = _report(facts, header, whole, settings, recipient)
     if len(made.content) > LARGEST:
+        # The recipients count for more than the text, which its author has.
         made = _report(facts, header, None, settings, recipient)
     return made
 
@@ -82,7 +83,8 @@ def _report(
     )
     eight_bit = utf8 or not all(part.isascii() for part in parts)
 
-    # A digest of the parts cannot occur in them, so it can separate them, too.
+    # A digest of the parts cannot occur in them, so it can separate them, too (RFC 2046 section
+    # 5.1.1).
     origin = encoded(f"{facts.hostname} {recipient} {facts.now!r}")
     digest = hashlib.sha256(b"\n".join((origin, *parts))).hexdigest()[:32]
     boundary = f"=_{digest}"
@@ -93,7 +95,7 @@ def _report(
         f"Subject: {_SUBJECTS[facts.action]}",
         f"Message-ID: <{digest}@{safe(facts.hostname)}>",
         *_thread_fields(header),
-        "Auto-Submitted: auto-replied",
+        "Auto-Submitted: auto-replied",  # RFC 3834 section 5: nobody's program answers it
         "MIME-Version: 1.0",
         f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
         f"Content-Transfer-Encoding: {'8bit' if eight_bit else '7bit'}",
@@ -103,6 +105,7 @@ def _report(
     body = separator + separator.join(parts) + f"\r\n--{boundary}--\r\n".encode()
     return Report(
         envelope=Envelope(
+            # RFC 5321 section 4.5.5, so that no report is made on a report.
             reverse_path="",
             recipients=(recipient,),
             author=settings.sender,

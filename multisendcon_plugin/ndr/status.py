@@ -33,7 +33,8 @@ def status(facts: Facts, utf8: bool) -> str:
         if size + _size(whole) > STATUS_ROOM:
             whole = group
         size += _size(whole)
-        if size > STATUS_ROOM_FOR_ALL and n:  # there has to be one
+        # RFC 3464 section 2.1: there has to be one.
+        if size > STATUS_ROOM_FOR_ALL and n:
             break
         groups.append(whole)
     return "\r\n\r\n".join("\r\n".join(group) for group in groups) + "\r\n"
@@ -56,6 +57,7 @@ def _details(facts: Facts, outcome: Outcome) -> list[str]:
     details = [f"Last-Attempt-Date: {formatdate(facts.now)}"]
     if facts.action is Action.DELAYED:
         details.append(f"Will-Retry-Until: {formatdate(facts.retry_until)}")
+    # RFC 3464 section 2.3.6: the type says whose words they are, and these are ours.
     if not outcome.reply.code:
         return [_folded(f"Diagnostic-Code: X-Multisendcon; {reply}"), *details]
     remote = f"Remote-MTA: dns; {safe(facts.server)}"

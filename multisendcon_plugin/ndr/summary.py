@@ -1,4 +1,8 @@
-"""What the postmaster gets instead of reports that were too many for an address."""
+"""What the postmaster gets instead of reports that were too many for an address.
+
+Somebody should know that mail was lost without its sender being told, and that somebody perhaps
+forges senders.
+"""
 
 from __future__ import annotations
 

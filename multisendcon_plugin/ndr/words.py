@@ -64,7 +64,8 @@ def words(facts: Facts, recipient: str, returned: str) -> str:
 
 def _recipients(facts: Facts) -> list[str]:
     """Return the recipients, and why: as many as there is room for."""
-    # One refusal of the whole message is told once, however many recipients it has.
+    # One refusal of the whole message is told once, however many recipients it has.  Who is left
+    # over is named at least, as far as there is room: see `bounds`.
     alike: dict[str, list[str]] = {}
     others: list[str] = []
     size = others_size = 0
@@ -135,6 +136,7 @@ def _wrapped(text: str, indent: str = "") -> str:
         _WIDTH,
         initial_indent=indent,
         subsequent_indent=indent,
+        # So that addresses and links can be copied.
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -1,7 +1,7 @@
 """A spool without room, remembered for a moment.
 
-Nobody need send all of a mail to hear that there is no room for it.  Pure: the clock is an
-argument.
+Nobody need send 50 MB to hear that there is no room for it: MAIL says so, for some seconds or until
+a mail has left.  Pure: the clock is an argument.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""One account's queue in time: its agenda, its pace, and the attempts that follow from them.
+"""One account's queue in time: its agenda, its gates, and the attempts that follow from them.
 
-A delivery leaves when it is due and its account is free.  What an attempt means for the mail is
+A delivery leaves when it is due and all gates are open.  What an attempt means for the mail is
 not decided here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from random import random
 from typing import Any
 
@@ -24,7 +25,7 @@ from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..routing.account import Account
 from .agenda import Agenda
 from .connections import KEPT
-from .pace import Pace, State
+from .gates import Condition, Gates
 
 #: Seconds after which the spool is asked again when it could not be read.
 READ_AGAIN = 30.0
@@ -55,7 +56,7 @@ class Lane:
         spool: ISpool,
         events: Publisher,
         agenda: Agenda,
-        pace: Pace,
+        gates: Gates,
         clock: IReactorTime,
         wall: Callable[[], float],
         open_content: Callable[[Message], IContent],
@@ -64,7 +65,7 @@ class Lane:
     ) -> None:
         self.account = account
         self.relay = relay
-        self.pace = pace
+        self.gates = gates
         self._spool = spool
         self._events = events
         self._agenda = agenda
@@ -83,9 +84,9 @@ class Lane:
 
     def add(self, delivery: Delivery) -> bool:
         """Put a delivery on the agenda; False when it stays in the spool for now."""
-        held = self._agenda.add(delivery)
+        in_memory = self._agenda.add(delivery)
         self.go()
-        return held
+        return in_memory
 
     def go(self) -> None:
         """Begin what can begin now, and wake up when the next thing can."""
@@ -99,31 +100,34 @@ class Lane:
             self._going = False
 
     def _go(self) -> None:
-        self._turn_off_alarm()
+        if self._alarm:
+            self._turn_off_alarm()
         while not self._stopping:
             now = self._clock.seconds()
             if self._agenda.wants_more(now):
                 self._fetch()
-            due, opens_at = self._agenda.next_due(), self.pace.opens_at()
-            free = opens_at is not None and opens_at <= now
-            if due is not None and due <= now and not free and self._relieve_first():
+            due, opens_at = self._agenda.next_due(), self.gates.opens_at()
+            if due is not None and due <= now < opens_at and self._relieve_first():
                 continue
-            if opens_at is None:
+            if opens_at == inf:
                 return
-            if len(self._unsettled) >= self.account.connections:
+            # So many a crash can send again, and so many are sent while outcomes cannot be written.
+            # The price: with few connections to a server that is very near, mail waits for disks.
+            if len(self._unsettled) >= self.gates.connections.configured:
                 if due is not None and due <= now:
                     self._spool.hurry()
                 return
             if due is None or max(due, opens_at) > now:
                 self._wake_up(due, opens_at, now)
                 return
-            # A new mail may be greylisted, and would not show that the account works again.
-            again = self._agenda.take_tried(now) if self.pace.state.fault else None
-            self._attempt(again or self._agenda.take())
+            # A new mail may be greylisted, and would not show that the account works again: the
+            # probe is one whose time has come again.
+            again = self._agenda.take_tried(now) if self.gates.condition.fault else None
+            self._attempt(again or self._agenda.take(), now)
 
     def _relieve_first(self) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
-        fault = self.pace.fault
+        fault = self.gates.condition.fault
         if fault is None or len(self._relieved) >= RELIEVED_AT_ONCE:
             return False
         first = self._agenda.first
@@ -167,8 +171,8 @@ class Lane:
 
     # Attempts.
 
-    def _attempt(self, delivery: Delivery) -> None:
-        self.pace.begun()
+    def _attempt(self, delivery: Delivery, now: float) -> None:
+        self.gates.begun(delivery, now)
         self._unsettled.add(delivery.number)
         attempt = self.relay.attempt(delivery, lambda: self._open_content(delivery.message))
         self._under_way.add(attempt)
@@ -199,17 +203,17 @@ class Lane:
         return Attempt(outcomes=outcomes, mail_ended=self._clock.seconds())
 
     def _ended(self, attempt: Attempt, delivery: Delivery) -> None:
-        before = self.pace.state
-        judged = self.pace.ended(
-            delivery.number,
+        before = self.gates.condition
+        judged = self.gates.ended(
+            delivery,
             attempt,
             working=len(self._unsettled) - 1,
             now=self._clock.seconds(),
             jitter=random(),
         )
-        state = self.pace.state
-        if state is not before and not self._stopping:
-            self._tell_of_change(before, state)
+        condition = self.gates.condition
+        if condition is not before and not self._stopping:
+            self._tell_of_change(before, condition)
         if judged is None:
             self.settled(delivery, delivery)
             return
@@ -230,19 +234,18 @@ class Lane:
         self._unsettled.discard(delivery.number)
         self.go()
 
-    def _tell_of_change(self, before: State, state: State) -> None:
-        name, fault = self.account.name, state.fault
-        if state.allowed is not None and state.allowed != before.allowed:
-            self._events.publish(
-                ConnectionsLimited(name, state.allowed, self.account.connections, lasts=KEPT)
-            )
+    def _tell_of_change(self, before: Condition, condition: Condition) -> None:
+        name, fault, allowed = self.account.name, condition.fault, condition.allowed
+        if allowed is not None and allowed != before.allowed:
+            configured = self.gates.connections.configured
+            self._events.publish(ConnectionsLimited(name, allowed, configured, lasts=KEPT))
         if fault is None:
             if before.fault is not None:
                 self._events.publish(AccountRecovered(name))
             return
         changed = before.fault is None or fault.action is not before.fault.action
-        if changed or state.rests_until != before.rests_until:
-            until = self._wall() + max(0.0, state.rests_until - self._clock.seconds())
+        if changed or condition.rests_until != before.rests_until:
+            until = self._wall() + max(0.0, condition.rests_until - self._clock.seconds())
             self._events.publish(AccountFaulted(name, fault, until, changed=changed))
 
     def halt(self) -> None:

@@ -81,7 +81,7 @@ class ReportWriter:
     async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[NewMessage, ...]:
         """Return the reports on what happened, ready for the spool.
 
-        :param avoid: an account at fault, behind which they would wait.
+        :param avoid: an account at fault, behind which they would wait, with what they are about.
         """
         message = facts.message
         recipients = addressees(facts, self._settings)

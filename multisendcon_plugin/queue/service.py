@@ -19,19 +19,21 @@ from ..errors import SpoolBrokenError, SpoolFullError
 from ..events import MailAccepted, Publisher
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..mail.envelope import Envelope
-from ..mail.message import FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
+from ..mail.message import FIRST_POSITION, Delivery, Message, NewMessage, Parcel, Position
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
-from ..outcome.settle import Judgement, Settlement
+from ..outcome.judgement import Judgement
+from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
 from .agenda import Agenda, window
 from .fullness import Fullness
+from .gates import Gates
 from .held import HeldContent
 from .lane import Lane
+from .minimum_wait import MinimumWait
 from .orphans import adopted
-from .pace import Pace
 from .patience import Patience
 from .settler import Settler
 
@@ -90,7 +92,8 @@ class QueueService(Service):
         self._held = HeldContent()
         self._window = window(sum(1 for _ in registry))
         self._lanes: dict[str, Lane] = {}
-        self._mail_ends: dict[str, float] = {}
+        #: What the gates of each account have to know of the time before the start, by name.
+        self._account_states: dict[str, dict[str, float]] = {}
         self._under_way: set[Deferred[None]] = set()
         self._fullness = Fullness(clock.seconds)
         self._fresh: list[tuple[tuple[Delivery, ...], bytes | None]] = []
@@ -110,11 +113,7 @@ class QueueService(Service):
             ends = await self._patience.ask(
                 self._spool.mail_ends, "the ends of the last mails not read from the spool"
             )
-            # One that is still to come was written while the clock was wrong.
-            self._mail_ends = {name: min(end, now) for name, end in ends.items()}
-        else:
-            # After a crash the end of the last mails may be missing; it was not later than now.
-            self._mail_ends = {account.name: now for account in self._registry}
+            self._account_states = {name: {MinimumWait.name: end} for name, end in ends.items()}
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._stopping
         waiting = await self._patience.ask(
@@ -180,13 +179,18 @@ class QueueService(Service):
                 events=self._events,
                 # The spool may hold deliveries that this process does not know of yet.
                 agenda=Agenda(self._window, beyond=0.0),
-                pace=Pace(account, self._mail_ends.get(account.name)),
+                gates=Gates(
+                    account,
+                    self._account_states.get(account.name, {}),
+                    started=self._settler.started,
+                    crashed=not self._spool.clean,
+                ),
                 clock=self._clock,
                 wall=self._wall,
                 open_content=self._open_content,
                 relieve=self._relieve,
                 conclude=lambda delivery, attempt: self._go_on_with(
-                    self._settle(delivery, attempt)
+                    self._conclude(delivery, attempt)
                 ),
             )
             lane.go()
@@ -206,7 +210,7 @@ class QueueService(Service):
     async def _move_all(self, name: str) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
         stuck = 0
-        since = FIRST_TURN
+        since = FIRST_POSITION
         while not self._stopping:
             waiting = await self._waiting(name, since)
             for delivery in waiting:
@@ -218,7 +222,7 @@ class QueueService(Service):
                 self._announce([moved])
             if len(waiting) < MOVED_AT_ONCE:
                 break
-            since = waiting[-1].turn_after
+            since = waiting[-1].position_after
         if stuck:
             self.log.error(
                 "{count} mails wait for account {account}, which is not in use, and no other "
@@ -227,7 +231,7 @@ class QueueService(Service):
                 account=name,
             )
 
-    async def _waiting(self, name: str, since: Turn) -> tuple[Delivery, ...]:
+    async def _waiting(self, name: str, since: Position) -> tuple[Delivery, ...]:
         return await self._patience.ask(
             lambda: self._spool.waiting(name, MOVED_AT_ONCE, since),
             f"waiting mail of account {name} not read from the spool",
@@ -287,17 +291,18 @@ class QueueService(Service):
 
     # Deliveries end.
 
-    async def _settle(self, delivery: Delivery, attempt: Attempt) -> None:
+    async def _conclude(self, delivery: Delivery, attempt: Attempt) -> None:
         self._held.let_go(delivery.message.number)
+        lane = self._lanes[delivery.account]
         if self._stopping:
-            await self._settler.break_off(delivery, attempt)
+            await self._settler.break_off(delivery, attempt, lane.gates)
             return
         try:
-            remaining, reports = await self._settler.conclude(delivery, attempt)
+            remaining, reports = await self._settler.conclude(delivery, attempt, lane.gates)
         except SpoolBrokenError:
             raise
         except Exception:
-            self._lanes[delivery.account].not_settled(delivery)
+            lane.not_settled(delivery)
             raise
         if remaining is None:
             self._fullness.end()  # it has made room
@@ -305,10 +310,13 @@ class QueueService(Service):
         self._announce(reports)
 
     def _relieve(self, delivery: Delivery, fault: AccountFault) -> bool:
-        """Move a delivery away from an account that rests, or tell its sender that it waits."""
+        """Move a delivery away from an account that rests, or tell its sender that it waits.
+
+        Who only asks us to slow down takes it a little later; until `Health` finds that this lasts.
+        """
         name = None if fault.action is Action.SLOW else self._settler.fallback(delivery)
         lane = self._lanes.get(name or "")
-        if name is not None and not (lane and lane.pace.fault):
+        if name is not None and not (lane and lane.gates.condition.fault):
             self._go_on_with(self._move(delivery, name))
         elif judgement := self._settler.delayed_by(delivery, fault):
             self._go_on_with(self._tell_of_delay(delivery, judgement))

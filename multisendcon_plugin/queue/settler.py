@@ -1,6 +1,6 @@
 """From an attempt to what the spool has of it: judged, reported, written down.
 
-What follows from an attempt is decided by `settle.judge`; which accounts are there is known to the
+What follows from an attempt is decided by `judge`; which accounts are there is known to the
 registry.  It schedules nothing.
 """
 
@@ -18,10 +18,13 @@ from ..interfaces import IAccountRegistry, ISpool
 from ..mail.message import Delivery, NewMessage
 from ..ndr import Action, Facts, wanted
 from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
-from ..outcome.settle import Judgement, Settlement, delayed_by, judge, retry_until
+from ..outcome.judgement import Judgement, delayed_by, judge, retry_until
+from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
+from .gates import Gates
+from .minimum_wait import MinimumWait
 from .patience import Patience
 from .reports import HandIn, ReportWriter
 
@@ -91,10 +94,11 @@ class Settler:
         )
 
     async def conclude(
-        self, delivery: Delivery, attempt: Attempt
+        self, delivery: Delivery, attempt: Attempt, gates: Gates
     ) -> tuple[Delivery | None, tuple[Delivery, ...]]:
         """Settle a delivery by an attempt.
 
+        :param gates: of its account: what they have learned is written down as well.
         :return: what remains of it, and the deliveries of the reports; they are in the spool.
         """
         now = self._clock.seconds()
@@ -112,10 +116,10 @@ class Settler:
             fallback=self.fallback(delivery) if attempt.fault or attempt.moves else None,
         )
         self._events.publish(AttemptEnded(delivery, attempt, judgement, now))
-        return judgement.remaining, await self.carry_out(delivery, judgement, attempt)
+        return judgement.remaining, await self.carry_out(delivery, judgement, gates)
 
     def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
-        """Judge a delivery that waits for an account at fault: see `settle.delayed_by`."""
+        """Judge a delivery that waits for an account at fault: see `judgement.delayed_by`."""
         return delayed_by(
             delivery,
             fault,
@@ -125,11 +129,11 @@ class Settler:
         )
 
     async def carry_out(
-        self, delivery: Delivery, judgement: Judgement, attempt: Attempt | None = None
+        self, delivery: Delivery, judgement: Judgement, gates: Gates | None = None
     ) -> tuple[Delivery, ...]:
         """Write down what was judged, and the reports that it calls for.
 
-        :param attempt: what was judged by.
+        :param gates: of its account, if there was an attempt.
         :return: the deliveries of the reports; they are in the spool.
         """
         remaining = judgement.remaining or delivery
@@ -145,24 +149,24 @@ class Settler:
                 delivery=delivery,
                 remaining=judgement.remaining,
                 reports=tuple(reports),
-                mail_ended=self._mail_end(delivery, attempt) if attempt else None,
+                mail_ended=gates.state().get(MinimumWait.name) if gates else None,
             )
         )
         for report in announced:
             self._events.publish(ReportQueued(delivery, report))
         return announced
 
-    async def break_off(self, delivery: Delivery, attempt: Attempt) -> None:
+    async def break_off(self, delivery: Delivery, attempt: Attempt, gates: Gates) -> None:
         """Write down an attempt that we have cut off ourselves, because the relay stops.
 
         That is no reason to wait, to move or to give up; but what may have arrived is settled as
         always.
         """
         if attempt.fault and not _uncertain(attempt):
-            ended = self._mail_end(delivery, attempt)
+            ended = gates.state().get(MinimumWait.name)
             await self.write(Settlement(delivery=delivery, remaining=delivery, mail_ended=ended))
         else:
-            await self.conclude(delivery, attempt)
+            await self.conclude(delivery, attempt, gates)
 
     async def move(self, delivery: Delivery, name: str) -> tuple[Delivery, tuple[Delivery, ...]]:
         """Move a delivery to another account.
@@ -182,11 +186,6 @@ class Settler:
             lambda: self._spool.settle(settlement),
             f"{settlement.delivery.message.id}: delivery result not recorded in the spool",
         )
-
-    def _mail_end(self, delivery: Delivery, attempt: Attempt) -> float | None:
-        """Return when the mail ended, if a minimum wait counts from that after a restart."""
-        account = self.account_in_use(delivery.account)
-        return attempt.mail_ended if account is not None and account.minimum_wait else None
 
     async def _report(
         self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]

@@ -1,6 +1,7 @@
 """The connections that all accounts may have open together.
 
-A connection gives way to one that is needed while it is idle.  So does one that is still being
+A connection gives way to one that is needed while it is idle, or when it has carried as many mails
+as it may: not after each mail, which would cost a login for each.  So does one that is still being
 opened, when that takes long and too many are: servers that say nothing keep their accounts waiting,
 and not the others.  Knows no account and no SMTP.
 """
@@ -138,7 +139,8 @@ class ConnectionBudget:
         """Return a connection that has been opening too long, if half of all have.
 
         The others may take their time: servers that are slow are to be reached on a busy day too.
-        The server with the most of them gives one up.
+        The server with the most of them gives one up.  (A share that is kept for accounts which
+        have worked before would not help one that has just begun.)
         """
         may_be_slow = self._limit // 2 or 1
         if len(self._opening) <= may_be_slow:

@@ -70,11 +70,12 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     ) -> None:
         super().__init__(account.username.encode(), b"", b"", (), None, Deferred(), retries=0)
         self.account = account
+        self._hop = account.hop
         self._reactor = reactor
         self._budget = budget
         # An attempt may end before its session does, which says good-bye then.
         self._connections = DeferredSemaphore(account.connections)
-        self._server_trial = trials.of(account.way)
+        self._server_trial = trials.of(self._hop)
         self._trial = Trial()
         self._login = Login(account)
         self._standing = Standing()
@@ -103,7 +104,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 return self._not_begun(delivery, broken, ended)
             fault, most = None, self._most_recipients
             try:
-                transaction = Transaction(session, delivery, open_content(), most)
+                transaction = Transaction(session, delivery, open_content, most)
                 await transaction.run()
             except SessionBrokenError as broken:
                 fault = self._fault(broken)
@@ -160,7 +161,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
 
     async def _keep_distance(self) -> None:
-        """Wait as the account demands: the server has seen a MAIL FROM, or may have."""
+        """Wait as the account demands: the server has seen a MAIL FROM, or may have.
+
+        The lane keeps the distance between attempts.  This is inside one, which goes on with what
+        only it knows: that this delivery wants a fresh session, or fewer recipients.
+        """
         if self.account.minimum_wait and not self._stopping:
             with contextlib.suppress(CancelledError):  # no new session is opened then
                 await self._step(deferLater(self._reactor, self.account.minimum_wait))
@@ -205,7 +210,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     async def _ready_session(self) -> AccountSender:
         session = await self._in_turn(self._server_trial, self._open_session)
-        if self.account.username:
+        if self._hop.login:
             try:
                 await self._login.perform(session)
             except SessionBrokenError:
@@ -235,7 +240,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         except SessionBrokenError as broken:
             session.quit()
             broken.address = session.server
-            if not (starttls and self.account.tls_dispensable and broken.phase is Phase.TLS):
+            if not (starttls and self._hop.tls_dispensable and broken.phase is Phase.TLS):
                 raise
             try:
                 return await self._session_at(session.server, starttls=False)
@@ -243,13 +248,13 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 # It has answered before, whether it can be connected again or not.
                 in_the_clear.address = session.server
                 raise
-        if not self.account.username:
+        if not self._hop.login:
             # Before those who have waited for it look for a connection of their own.
             self._is_ready(session)
         return session
 
     async def _other_addresses(self, address: str) -> Sequence[str]:
-        return await self._step(other_addresses(self._reactor, self.account, address))
+        return await self._step(other_addresses(self._reactor, self._hop, address))
 
     def _is_final(self, broken: SessionBrokenError) -> bool:
         """Tell whether what an address said holds for all of the server's.
@@ -263,29 +268,34 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         if self._stopping:
             raise CancelledError
         try:
-            self._tls = self._tls or ClientTLS.of(self.account)
+            tls = self._client_tls()
         except ConfigurationError as error:
             raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
         await self._step(self._connections.acquire())
         try:
-            place = await self._step(self._budget.take(self.account.server))
+            place = await self._step(self._budget.take(self._hop.host))
         except CancelledError:
             self._connections.release()
             raise
         try:
-            connecting = endpoint(self._reactor, self.account, self._tls, address).connect(self)
+            connecting = endpoint(self._reactor, self._hop, tls, address).connect(self)
             place.close = connecting.cancel
             session = cast("AccountSender", await self._step(connecting))
         except Exception:
             self._give_back(place)
             if self._stopping:
                 raise CancelledError from None
-            problem = _GAVE_WAY if place.leaving else connect_problem(Failure(), self.account)
+            problem = _GAVE_WAY if place.leaving else connect_problem(Failure(), self._hop)
             raise SessionBrokenError(Phase.CONNECT, Reply(0, "4.4.1", problem)) from None
         place.close = partial(session.abort, _GAVE_WAY)
         self._sessions[session] = place
         session.ended.addCallback(self._session_ended, session)
         return session
+
+    def _client_tls(self) -> ClientTLS:
+        if self._tls is None:
+            self._tls = ClientTLS.of(self._hop, account=self.account.name)
+        return self._tls
 
     async def _step(self, step: Deferred[T]) -> T:
         """Wait for something that `stop` may cancel, with a `CancelledError`."""
@@ -297,8 +307,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> AccountSender:  # noqa: ARG002
         """Return the protocol of a new session."""
-        tls = self._tls = self._tls or ClientTLS.of(self.account)
-        session = self.protocol(self.account, tls, self._reactor)
+        session = self.protocol(self.account, self._hop, self._client_tls(), self._reactor)
         session.factory = self
         return cast("AccountSender", session)
 

@@ -1,7 +1,8 @@
 """From one address of a server to the next, until one is ready for the login.
 
 An address that answers badly, or not at all, must not hide the others (RFC 5321 section 5.1).  But
-they are one server to us, which may mean what it says: the search has an end.
+they are one server to us, which may mean what it says: the search has an end.  The login is no part
+of it: it would be refused at the others too, and each refusal counts towards a lock-out.
 """
 
 from __future__ import annotations

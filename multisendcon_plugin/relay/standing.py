@@ -68,6 +68,7 @@ class Standing:
 def _may_be_about_the_mail(fault: AccountFault) -> bool:
     return (
         fault.phase in TRANSACTION
+        # Used-up quotas and throttling are always about the account.
         and fault.action in (Action.REST, Action.ALARM)
         and fault.reply.code >= 400  # said by the server
     )

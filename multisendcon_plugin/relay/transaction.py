@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
+from twisted.logger import Logger
 
 from ..errors import AddressError, SpoolError
 from ..interfaces import IContent
@@ -24,9 +25,9 @@ from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import Outcome, Verdict
 from ..outcome.failure import Action
+from ..outgoing import OutgoingMail, next_piece, prepare
 from .broken import SessionBrokenError
-from .mail import Mail
-from .preparation import next_piece, prepare
+from .commands import mail_command, rcpt_command
 from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
@@ -34,10 +35,14 @@ _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond 
 _NUMBER = re.compile(r"(?:exceed|max|limit|than|most|up to)\D{0,20}(\d{1,6})\b", re.IGNORECASE)
 _SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
 
+#: Positions of recipients in their delivery, and the paths to say for them.
+_Paths = Sequence[tuple[int, str]]
+
 
 class Transaction:
     """One delivery over one session.
 
+    :param open_content: begins to read the message.
     :param most: recipients that the server takes in one transaction.
     :ivar begun: MAIL FROM was sent.
     :ivar refused: the server has refused it for good.
@@ -47,16 +52,18 @@ class Transaction:
     :ivar reports_success: the server tells the sender of success, if the sender wants it told.
     """
 
+    log = Logger()
+
     def __init__(
         self,
         session: AccountSender,
         delivery: Delivery,
-        content: IContent,
+        open_content: Callable[[], IContent],
         most: float = math.inf,
     ) -> None:
         self._session = session
         self._delivery = delivery
-        self._content = content
+        self._open_content = open_content
         self._outcomes: dict[int, Outcome] = {}
         self.most = most
         self.begun = False
@@ -75,20 +82,21 @@ class Transaction:
         :raise SessionBrokenError: the session has ended; `outcomes` says what that means for each
             recipient.
         """
+        session, delivery = self._session, self._delivery
+        utf8 = "SMTPUTF8" in session.offers
+        mail = None
         try:
-            mail = await prepare(
-                self._session.account,
-                self._delivery,
-                self._content,
-                smtputf8="SMTPUTF8" in self._session.offers,
-            )
-            if mail.utf8 and "SMTPUTF8" not in self._session.offers:
-                mail = self._without_utf8(mail)
-            await self._carry(mail)
+            mail = await prepare(session.account, delivery.message, self._open_content, utf8=utf8)
+            if mail.separated and not delivery.attempts:
+                self._tell_of_separator()
+            paths: _Paths = [(n, each.address) for n, each in enumerate(delivery.recipients)]
+            if mail.utf8 and not utf8:
+                mail, paths = self._without_utf8(mail, paths)
+            await self._carry(mail, paths)
         except SpoolError:
             if self.begun:
                 # The server waits for the rest, and must not take what it has for the whole.
-                self._session.abort("the message could not be read from the spool")
+                session.abort("the message could not be read from the spool")
             self._conclude(Verdict.DEFERRED, Phase.CONTENT, _SPOOL_UNREADABLE, Action.DEFER)
         except SessionBrokenError as broken:
             uncertain = broken.lost and broken.phase is Phase.END
@@ -97,43 +105,53 @@ class Transaction:
             self._fail_nobody()
             raise
         finally:
-            self._content.close()
+            if mail is not None:
+                mail.rest.close()
 
-    def _without_utf8(self, mail: Mail) -> Mail:
+    def _without_utf8(self, mail: OutgoingMail, paths: _Paths) -> tuple[OutgoingMail, _Paths]:
         """Fit the mail to a server without SMTPUTF8, as far as that can be done unchanged."""
-        paths = []
+        fitting = []
         try:
             if not mail.start[: mail.header_size].isascii():
                 raise AddressError("the header goes beyond ASCII")
             reverse_path = ascii_domain(mail.reverse_path)
         except AddressError:
             self._fail_all(_NEEDS_UTF8)
-            return attrs.evolve(mail, recipients=())
-        for position, address in mail.recipients:
+            return mail, ()
+        for position, address in paths:
             try:
-                paths.append((position, ascii_domain(address)))
+                fitting.append((position, ascii_domain(address)))
             except AddressError:
                 self._settle(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL)
-        return attrs.evolve(mail, reverse_path=reverse_path, recipients=tuple(paths))
+        return attrs.evolve(mail, reverse_path=reverse_path), fitting
+
+    def _tell_of_separator(self) -> None:
+        self.log.warn(
+            "{id}: its header ends at a line that is no field; account {account} has a fixed"
+            " sender, so an empty line goes before that line, and what follows it is body",
+            id=self._delivery.message.id,
+            account=self._session.account.name,
+        )
 
     # The dialogue.
 
-    async def _carry(self, mail: Mail) -> None:
+    async def _carry(self, mail: OutgoingMail, paths: _Paths) -> None:
         session = self._session
         limit = session.offers.get("SIZE", "")
         if limit.isdecimal() and 0 < int(limit) < mail.size:
             text = f"the message has {mail.size} bytes, the server takes up to {int(limit)}"
             self._fail_all(Reply(0, "5.3.4", text))
-        if not mail.recipients or len(self._outcomes) == len(self._delivery.recipients):
+        if not paths or len(self._outcomes) == len(self._delivery.recipients):
             return
-        if len(mail.recipients) > self.most:
-            mail = mail.to_first(int(self.most))
+        too_many: _Paths = ()
+        if len(paths) > self.most:
+            paths, too_many = paths[: int(self.most)], paths[int(self.most) :]
         if session.reset_first:
             reply = await session.ask(b"RSET", Phase.RSET)
             if not reply.positive:
                 raise SessionBrokenError(Phase.RSET, reply)
             session.reset_first = False
-        accepted = await self._say_envelope(mail)
+        accepted = await self._say_envelope(mail, paths, too_many)
         if accepted and await self._send_content(mail):
             reply, action = await self._reply(Phase.END)
             self.taken = 200 <= reply.code < 300
@@ -143,17 +161,19 @@ class Transaction:
             else:
                 self._conclude_by(reply, Phase.END, action)
 
-    async def _say_envelope(self, mail: Mail) -> bool:
+    async def _say_envelope(self, mail: OutgoingMail, paths: _Paths, too_many: _Paths) -> bool:
         """Say MAIL, RCPT and DATA; True when the server waits for the content.
 
         With PIPELINING all of it leaves at once, and all replies have to be heard to the end.
+
+        :param too_many: are left to another transaction.
         """
         session = self._session
         offers = session.offers
-        sender = mail.mail_command(self._delivery.message.envelope, offers)
+        sender = mail_command(mail, self._delivery.message.envelope, offers)
         recipients = [
-            mail.rcpt_command(self._delivery.recipients[position], path, offers)
-            for position, path in mail.recipients
+            rcpt_command(mail, self._delivery.recipients[position], path, offers)
+            for position, path in paths
         ]
         pipelining = "PIPELINING" in offers
         self.begun = True
@@ -169,11 +189,11 @@ class Transaction:
             self.refused = reply.permanent
             self._conclude_by(reply, Phase.MAIL, action)
             if pipelining:
-                await self._hear_out(mail)
+                await self._hear_out(paths)
             return False
-        if mail.too_many:
-            self._put_off(mail)
-        if await self._ask_recipients(mail, recipients, say):
+        if too_many:
+            self._put_off(too_many)
+        if await self._ask_recipients(paths, recipients, say):
             say(b"DATA")
             reply, action = await self._reply(Phase.DATA)
             if reply.code == 354:
@@ -185,18 +205,18 @@ class Transaction:
         return False
 
     async def _ask_recipients(
-        self, mail: Mail, commands: list[bytes], say: Callable[[bytes], None]
+        self, paths: _Paths, commands: list[bytes], say: Callable[[bytes], None]
     ) -> bool:
         """Say RCPT for each recipient; True when the server takes somebody."""
         refused = {}
-        for (position, _), command in zip(mail.recipients, commands, strict=True):
+        for (position, _), command in zip(paths, commands, strict=True):
             say(command)
             reply = await self._session.reply(Phase.RCPT)
             if not reply.positive:
                 refused[position] = reply
         if refused:
-            self._refuse(refused, others=len(refused) < len(mail.recipients))
-        return len(refused) < len(mail.recipients)
+            self._refuse(refused, others=len(refused) < len(paths))
+        return len(refused) < len(paths)
 
     def _refuse(self, refused: dict[int, Reply], *, others: bool) -> None:
         """Settle recipients that were refused.
@@ -221,12 +241,12 @@ class Transaction:
                 verdict = _verdict(action)
             self._settle(position, verdict, Phase.RCPT, reply, action)
 
-    async def _hear_out(self, mail: Mail) -> None:
+    async def _hear_out(self, paths: _Paths) -> None:
         """Hear the replies to RCPT and DATA that left with a MAIL that was refused.
 
         They follow from that, and say nothing about the account.
         """
-        for _ in mail.recipients:
+        for _ in paths:
             await self._session.reply(Phase.RCPT)
         await self._leave_data(await self._session.reply(Phase.DATA))
         self._session.reset_first = True
@@ -237,13 +257,13 @@ class Transaction:
             self._session.say(b".")  # RFC 2920 section 3.1
             await self._session.reply(Phase.END)
 
-    async def _send_content(self, mail: Mail) -> bool:
+    async def _send_content(self, mail: OutgoingMail) -> bool:
         """Send header, body and final dot; False when the server did not wait for the end."""
         session = self._session
         session.phase = Phase.CONTENT
         octets = mail.start
         while True:
-            following = await next_piece(self._content)
+            following = await next_piece(mail.rest)
             if session.answered_early:
                 reply, action = await self._reply(Phase.CONTENT)
                 self._conclude_by(reply, Phase.CONTENT, action)
@@ -312,10 +332,10 @@ class Transaction:
 
     # Recipients that are too many.
 
-    def _put_off(self, mail: Mail) -> None:
+    def _put_off(self, too_many: _Paths) -> None:
         """Those who are not asked in this transaction are for the next one."""
         reply = Reply(0, "4.5.3", f"no more than {self.most} recipients at a time")
-        for position in mail.too_many:
+        for position, _ in too_many:
             self._settle(position, Verdict.DEFERRED, Phase.RCPT, reply, Action.SPLIT)
 
     def _ask_fewer(self, reply: Reply) -> Action:

@@ -1,7 +1,9 @@
 """One goes first where nobody knows whether it can be done; if it fails, it has failed for all.
 
 So a server that does not answer holds one connection and not all that there are, and a login that
-is wrong is refused once and not many times.  Knows nothing of sessions.
+is wrong is refused once in each pause of its account, and not many times.  Up to the login,
+accounts with the same `Hop` share one trial; no account waits for the login of another.  Knows
+nothing of sessions.
 """
 
 from __future__ import annotations

@@ -17,21 +17,12 @@ from ..outcome.failure import Action, Rule, classify
 from ..settings import kinds, names, quantities
 from ..settings.keys import key
 from ..settings.secret import Secret
+from .hop import Hop, Tls, TlsPolicy
 from .replies import own_rules
 
-#: The account by which reports leave for the server of ``[ndr]``; no name in a configuration is
-#: like this.
+#: The account by which reports leave for the server of ``[ndr]``: one like others, which no mask
+#: leads to.  No name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
-
-
-class Tls(enum.Enum):
-    """How a session with the account's server is encrypted."""
-
-    AUTO = "auto"
-    IMPLICIT = "implicit"
-    STARTTLS = "starttls"
-    OPPORTUNISTIC = "opportunistic"
-    NONE = "none"
 
 
 class Auth(enum.Enum):
@@ -52,6 +43,8 @@ class NullSender(enum.Enum):
     """What an account does with mail that has the null reverse-path."""
 
     PASS = "pass"  # noqa: S105 -- no password
+    """As it is (RFC 5321 section 4.5.5); a fixed sender is in its header all the same, also in that
+    of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
 
@@ -241,41 +234,23 @@ class Account:
         return classify(phase, reply, login=login, own=self.replies)
 
     @property
-    def implicit_tls(self) -> bool:
-        """The session starts with a TLS handshake (RFC 8314, section 3)."""
-        return self.tls is Tls.IMPLICIT or (self.tls is Tls.AUTO and self.port == 465)
-
-    @property
-    def tls_required(self) -> bool:
-        """Without TLS, nothing is sent: no mail where it is demanded, no login ever.
-
-        Whoever shows a certificate, or wants to see a certain one, demands it.
-        """
-        if self.tls is Tls.NONE:
-            return False
-        demand = self.username or self.tls_client_certificate or self.tls_fingerprint
-        return self.implicit_tls or self.tls is Tls.STARTTLS or bool(demand)
-
-    @property
-    def tls_dispensable(self) -> bool:
-        """TLS with anybody is better than none, and none better than no mail (RFC 7435)."""
-        return self.tls is Tls.OPPORTUNISTIC and not self.tls_required
-
-    @property
-    def way(self) -> tuple[object, ...]:
-        """All that a session's beginning depends on, until it logs in.
-
-        What one account meets there, another one of the same way will meet too.  A local address
-        is a part of it, since servers look at where we come from.
-        """
-        return (
-            *(self.server, self.port, self.local_address, self.helo_domain),
-            *(self.tls, self.tls_verify, self.tls_ca, self.tls_name, self.tls_fingerprint),
-            *(
-                self.tls_ciphers,
-                self.tls_client_certificate,
-                self.tls_client_key,
-                bool(self.username),
+    def hop(self) -> Hop:
+        """Its server, and how sessions with it begin."""
+        return Hop(
+            host=self.server,
+            port=self.port,
+            local_address=self.local_address,
+            helo_name=self.helo_domain,
+            login=bool(self.username),
+            tls=TlsPolicy(
+                mode=self.tls,
+                verify=self.tls_verify,
+                ca=self.tls_ca,
+                name=self.tls_name,
+                fingerprint=self.tls_fingerprint,
+                ciphers=self.tls_ciphers,
+                client_certificate=self.tls_client_certificate,
+                client_key=self.tls_client_key,
             ),
         )
 

@@ -14,8 +14,8 @@ from typing import Any
 from ..mail.dsn import Return
 from ..mail.envelope import Client, Envelope
 from ..mail.json_form import LENGTH, plain, plain_untold, recipient_of, untold_of
-from ..mail.message import FIRST_TURN, Delivery, Message, Turn
-from ..outcome.settle import Settlement
+from ..mail.message import FIRST_POSITION, Delivery, Message, Position
+from ..outcome.settlement import Settlement
 from .keys import message_of, pieces, place, span
 
 #: A new message as it is stored: its number, its content and its deliveries.
@@ -77,7 +77,7 @@ def settle(
 
 
 def waiting(
-    connection: Connection, account: str, limit: int, since: Turn = FIRST_TURN
+    connection: Connection, account: str, limit: int, since: Position = FIRST_POSITION
 ) -> tuple[Delivery, ...]:
     """Read the deliveries of an account from a turn on, the earliest due first."""
     due, number = since

@@ -13,8 +13,8 @@ from zope.interface import implementer
 
 from ..events import Publisher
 from ..interfaces import IContent, IDraft, ISpool
-from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, Turn
-from ..outcome.settle import Settlement
+from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, Message, Position
+from ..outcome.settlement import Settlement
 from ..settings.quantities import Room
 from . import rows
 from .database import FILES, connect, not_opened, open_database
@@ -155,7 +155,7 @@ class SqliteSpool:
         self._writer.hurry()
 
     def waiting(
-        self, account: str, limit: int, since: Turn = FIRST_TURN
+        self, account: str, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of an account, the earliest due first, at most `limit`."""
         return self._reader.ask(partial(rows.waiting, account=account, limit=limit, since=since))

@@ -16,8 +16,16 @@ from zope.interface import implementer
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.envelope import Envelope
-from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
-from ..outcome.settle import Settlement
+from ..mail.message import (
+    ADDED_DOT,
+    FIRST_POSITION,
+    Delivery,
+    Message,
+    NewMessage,
+    Parcel,
+    Position,
+)
+from ..outcome.settlement import Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
 
@@ -153,19 +161,19 @@ class MemorySpool:
         """Nothing waits here."""
 
     def waiting(
-        self, account: str, limit: int, since: Turn = FIRST_TURN
+        self, account: str, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries of an account, the earliest due first, at most `limit`."""
         return execute(self._waiting, account, limit, since)
 
-    def _waiting(self, account: str, limit: int, since: Turn) -> tuple[Delivery, ...]:
+    def _waiting(self, account: str, limit: int, since: Position) -> tuple[Delivery, ...]:
         self.disk.check()
         lane = [
             each
             for each in self.disk.deliveries.values()
-            if each.account == account and each.turn >= since
+            if each.account == account and each.position >= since
         ]
-        return tuple(sorted(lane, key=lambda each: each.turn)[:limit])
+        return tuple(sorted(lane, key=lambda each: each.position)[:limit])
 
     def bring_forward(self, account: str, latest: float) -> Deferred[None]:
         """Let no delivery of an account be due later than that."""

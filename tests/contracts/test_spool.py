@@ -19,7 +19,7 @@ from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Untold
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
 KINDS = [MemoryStore, SqliteStore]
@@ -363,8 +363,8 @@ def test_the_earliest_due_comes_first(store):
     assert store.waiting("Sales", 2) == order[:2]
     assert store.waiting("Sales", 0) == ()
     for n, each in enumerate(order):
-        assert store.waiting("Sales", 2, each.turn) == order[n : n + 2]
-    assert store.waiting("Sales", 9, late.remaining.turn_after) == ()
+        assert store.waiting("Sales", 2, each.position) == order[n : n + 2]
+    assert store.waiting("Sales", 9, late.remaining.position_after) == ()
     assert store.waiting("Nobody") == ()
     assert store.lanes() == {"Sales": 4, "Other": 1}
 

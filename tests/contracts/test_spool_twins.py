@@ -19,8 +19,8 @@ from twisted.internet.defer import maybeDeferred
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
-from multisendcon_plugin.mail.message import FIRST_TURN, NewMessage, Parcel, Recipient
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.mail.message import FIRST_POSITION, NewMessage, Parcel, Recipient
+from multisendcon_plugin.outcome.settlement import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore
 
 ACCOUNTS = ("A", "B", "C")
@@ -176,8 +176,8 @@ class Twins(RuleBasedStateMachine):
 
     @rule(account=st.sampled_from(ACCOUNTS), limit=st.integers(0, 4), data=st.data())
     def look_at_a_lane(self, account, limit, data):
-        turns = sorted(each.turn for each in self.known.values())
-        since = data.draw(st.sampled_from([FIRST_TURN, *turns]))
+        positions = sorted(each.position for each in self.known.values())
+        since = data.draw(st.sampled_from([FIRST_POSITION, *positions]))
         self.both(lambda store: store.spool.waiting(account, limit, since))
 
     @precondition(lambda self: self.known)

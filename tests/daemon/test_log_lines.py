@@ -24,7 +24,7 @@ from multisendcon_plugin.mail.envelope import Client
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Outcome, Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.outcome.settle import Judgement
+from multisendcon_plugin.outcome.judgement import Judgement
 from tests.queues import NOW, attempt, clock_now, delivery, in_the_log, logged, turn
 
 MANY = tuple(f"r{n}@b.example" for n in range(1050))

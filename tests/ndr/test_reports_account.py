@@ -7,7 +7,8 @@ import pytest
 
 from multisendcon_plugin.configuration.tables import TABLES
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.routing.account import REPORTS_ACCOUNT, Account, Auth, Tls
+from multisendcon_plugin.routing.account import REPORTS_ACCOUNT, Account, Auth
+from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.testing import Authority
 from tests.configuration.examples import document, faults, read
 from tests.live_relay import LiveRelayTestCase, account

@@ -14,10 +14,10 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import AccountFault, Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.queue.agenda import Agenda
+from multisendcon_plugin.queue.gates import Gates
 from multisendcon_plugin.queue.lane import READ_AGAIN, Lane
-from multisendcon_plugin.queue.pace import Pace
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.testing.memory_spool import MemorySpool
 from tests.queues import (
@@ -57,7 +57,12 @@ class Room:
             spool=self.spool,
             events=in_the_log(self.clock),
             agenda=Agenda(window=window, beyond=0.0),
-            pace=Pace(self.account, mail_ended),
+            gates=Gates(
+                self.account,
+                {} if mail_ended is None else {"minimum_wait": mail_ended},
+                started=NOW,
+                crashed=False,
+            ),
             clock=self.clock,
             wall=lambda: self.clock.seconds() + 3600.0,
             open_content=self.spool.content,

@@ -26,7 +26,7 @@ def account(**settings):
 
 def shakes_hands(account, server):
     """Tell whether an account and a server have both completed a handshake."""
-    client = ClientTLS.of(account).context.clientConnectionForTLS(None)
+    client = ClientTLS.of(account.hop, account="A").context.clientConnectionForTLS(None)
     server = SSL.Connection(server.getContext(), None)
     client.set_connect_state()
     server.set_accept_state()
@@ -85,7 +85,8 @@ def test_old_versions_are_spoken_with_no_ciphers():
 
 def test_accounts_with_the_same_ciphers_share_what_they_need():
     def context(ciphers):
-        made = ClientTLS.of(account(tls_ciphers=ciphers, tls_verify=False)).context
+        hop = account(tls_ciphers=ciphers, tls_verify=False).hop
+        made = ClientTLS.of(hop, account="A").context
         return made.clientConnectionForTLS(None).get_context()
 
     assert context(None) is context(None)

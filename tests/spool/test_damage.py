@@ -16,7 +16,7 @@ import pytest
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.spool import check
 from tests.contracts.stores import SqliteStore
 from tests.live_relay import LiveRelayTestCase, account

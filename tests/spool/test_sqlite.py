@@ -27,7 +27,7 @@ from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.settings.quantities import Room
 from multisendcon_plugin.spool import SqliteSpool, rows
 from multisendcon_plugin.spool.keys import place, span

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..mail.message import Delivery, NewMessage
+from ..mail.message import Delivery
 from ..settings.values import DeliverySettings
 from .attempt import AccountFault, Attempt, Outcome, Verdict, all_deferred
 from .backoff import retry_pause
@@ -16,24 +16,11 @@ from .failure import Action
 from .telling import NOTHING, Telling, tell
 
 _FAILURES_BEFORE_EXPIRY = 2
-"""A mail that waited long while its account rested, or we were off, gets a second chance."""
+"""A mail that waited long while its account rested, or we were off, gets a second chance.
 
-
-@attrs.frozen(kw_only=True)
-class Settlement:
-    """All that an attempt changes in the spool; it becomes durable as a whole.
-
-    :param delivery: as the spool has it.
-    :param remaining: as it is from now on, with the recipients that are not settled; ``None``
-        when the delivery has ended.
-    :param reports: new messages (non-delivery and delay reports).
-    :param mail_ended: the end of the account's last mail, in seconds since the epoch.
-    """
-
-    delivery: Delivery
-    remaining: Delivery | None
-    reports: tuple[NewMessage, ...] = ()
-    mail_ended: float | None = None
+An account at fault is probed with one mail, so the others may have waited for days without an
+attempt of their own.
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +50,7 @@ def waited(delivery: Delivery, *, now: float, started: float) -> float:
 
     :param started: when the relay was started.
     """
+    # RFC 5321 section 4.5.4.1 has days of attempts in mind, not days of being switched off.
     since = delivery.tried_at or delivery.message.arrived
     if not started <= since <= now:
         since = started
@@ -82,8 +70,9 @@ def judge(
     """Decide what follows from an attempt.
 
     A fault of the account says nothing about the mail: it never fails a recipient, but moves
-    the delivery to the fallback account or defers it, until it expires.  Whom the account does not
-    take, though it takes others, fails when no account is left.
+    the delivery to the fallback account or defers it, until it expires; and it does not expire by a
+    fault as long as another account would take it.  Whom the account does not take, though it takes
+    others, fails when no account is left.
 
     :param delivery: as it was before the attempt.
     :param now: seconds since the epoch.
@@ -104,9 +93,11 @@ def judge(
         return Judgement(remaining=None, delivered=delivered, failed=refused, told=told)
 
     # They come first: those who were not asked, since they were too many, do not wait for others.
+    # Behind those who are put off, they could be kept waiting by them for days.
     split = tuple(each for each in waiting if each.action is Action.SPLIT)
     others = tuple(each for each in waiting if each.action is not Action.SPLIT)
-    # What may have arrived by one account must not arrive again from another sender address.
+    # What may have arrived by one account must not arrive again from another sender address: the
+    # same account tries it again, for good.
     uncertain = delivery.uncertain or any(
         outcome.verdict is Verdict.UNCERTAIN for outcome in waiting
     )
@@ -126,7 +117,9 @@ def judge(
         tried = (*delivery.tried, delivery.account)
         remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
     elif split and len(waiting) < len(attempt.outcomes):
-        # The next transaction takes them; this one has brought the mail on, so it will end.
+        # The next transaction takes them (RFC 5321 section 4.5.3.1.10), at once and without
+        # counting an attempt.  This one has brought the mail on, so it will end: somebody has it,
+        # or is refused for good.  What came of it is on disk before the next begins.
         remaining = attrs.evolve(remaining, due=now)
     elif expires:
         told = tell(delivery, attempt, None, undelivered, delivered)
@@ -135,9 +128,12 @@ def judge(
         pause = retry_pause(settings.retry, failures, jitter)
         remaining = attrs.evolve(remaining, attempts=failures, due=now + pause)
         if (attempt.fault or attempt.moves) and not uncertain:
+            # No account is left: it waits for the one that was meant for it, and then may move
+            # again.
             first_choice = (*delivery.tried, delivery.account)[0]
             remaining = attrs.evolve(remaining, account=first_choice, tried=())
 
+    # Once: RFC 5321 section 4.5.4.1 wants mail tried for days, and each report is one mail more.
     delayed: tuple[Outcome, ...] = ()
     if not delivery.warned and 0 < settings.warn_after <= remaining.waited:
         remaining = attrs.evolve(remaining, warned=True)
@@ -161,6 +157,8 @@ def delayed_by(
     settings: DeliverySettings,
 ) -> Judgement | None:
     """Decide whether the sender is to be told of a mail that waits for an account at fault.
+
+    Nothing was tried, but the sender waits all the same (RFC 3461 section 5.2.5).
 
     :return: ``None`` when not, or not now.
     """
@@ -187,7 +185,7 @@ def retry_until(
 def _is_refused(outcome: Outcome, attempt: Attempt, fallback: str | None) -> bool:
     if outcome.verdict is not Verdict.FAILED or attempt.fault:
         return False
-    # Beside others that wait for this account, it cannot move yet.
+    # Beside others that wait for this account, it cannot move yet: a delivery moves as a whole.
     return outcome.action is not Action.MOVE or (attempt.moves and fallback is None)
 
 

@@ -12,7 +12,7 @@ from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Attempt, Outcome, Verdict
 from multisendcon_plugin.outcome.backoff import retry_pause
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.outcome.settle import delayed_by, judge, retry_until, waited
+from multisendcon_plugin.outcome.judgement import delayed_by, judge, retry_until, waited
 from multisendcon_plugin.settings.values import DeliverySettings
 from tests.queues import fault
 
