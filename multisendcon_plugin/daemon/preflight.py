@@ -9,7 +9,7 @@ import socket
 import time
 
 from ..configuration import Configuration
-from ..edge import ServerTLS
+from ..edge.tls import ServerTLS, server_tls
 from ..errors import ConfigurationError, ListenError
 from ..settings.endpoints import Endpoint, parse_endpoint
 from ..spool import check
@@ -24,8 +24,7 @@ def preflight(configuration: Configuration, *, spool: bool = True) -> None:
     :raise SpoolError: the spool cannot be used.
     """
     settings = configuration.master_relay
-    if settings.tls_certificate:
-        ServerTLS(settings.tls_certificate, settings.tls_key, time.time)
+    server_tls(settings, time.time)
     for description in settings.listen:
         _try_port(description)
     if spool:

@@ -67,6 +67,17 @@ class TransactionPolicy:
     success_reports: bool = False
     rights: Rights | None = None
 
+    @classmethod
+    def of(
+        cls,
+        settings: MasterRelay,
+        registry: IAccountRegistry,
+        intake: IIntake,
+        wall: Callable[[], float],
+    ) -> TransactionPolicy:
+        """Return the policy that the configuration sets, before what differs for some clients."""
+        return cls(settings, registry, intake, wall, completes=settings.submission_help)
+
     def date(self) -> str:
         """Return what time it is, for a header."""
         return _date(int(self.wall()))

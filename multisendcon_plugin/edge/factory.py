@@ -7,7 +7,7 @@ told why and hung up on.  It listens on nothing itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -18,10 +18,8 @@ from twisted.internet.protocol import Protocol
 from twisted.mail import smtp
 
 from ..events import Publisher
-from ..interfaces import IAccountRegistry, IIntake
-from ..mail.envelope import Envelope
 from ..mail.reply import Reply
-from ..settings.values import BareLf, ClientSettings, MasterRelay
+from ..settings.values import BareLf, ClientSettings
 from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
@@ -31,8 +29,7 @@ from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .refusal import Refusals
 from .rights import RightsRegistry
-from .submission import submit
-from .tls import ServerTLS
+from .tls import server_tls
 from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
 
@@ -45,8 +42,8 @@ RESERVED = 1 / 5
 class RelayESMTPFactory(smtp.SMTPFactory):
     """The sessions of the master relay.
 
+    :param policy: of all transactions, before what `clients` says.
     :param clock: for time-outs.
-    :param wall: tells the time for trace fields, in seconds since the epoch.
     :param in_thread: does what takes long.
     :param events: is told of clients.
     :param clients: what differs for some of them.
@@ -59,27 +56,20 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     def __init__(
         self,
-        settings: MasterRelay,
-        registry: IAccountRegistry,
-        intake: IIntake,
+        policy: TransactionPolicy,
         clock: IReactorTime,
-        wall: Callable[[], float],
         *,
         in_thread: InThread,
         events: Publisher,
         clients: Sequence[ClientSettings] = (),
     ) -> None:
         super().__init__()
-        self._settings = settings
+        self._settings = settings = policy.settings
         self._clients = clients
-        self._policy = TransactionPolicy(
-            settings, registry, intake, wall, completes=settings.submission_help
-        )
+        self._policy = policy
         self._rights = RightsRegistry(settings, clients, clock.seconds)
         self._clock = clock
-        self._tls: ServerTLS | None = None
-        if settings.tls_certificate:
-            self._tls = ServerTLS(settings.tls_certificate, settings.tls_key, wall)
+        self._tls = server_tls(settings, policy.wall)
         self._checker: UserChecker | None = None
         if settings.users:
             self._checker = UserChecker(settings.users, clock, in_thread)
@@ -215,10 +205,6 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         host = _host(addr)
         self._notices.not_listed(host, counted_as(host), key)
         return self._refusals.saying(replies.NOT_ALLOWED)
-
-    def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
-        """Take over a mail without SMTP: see `submission.submit`."""
-        return Deferred.fromCoroutine(submit(self._policy, envelope, content))
 
     def stop(self) -> Deferred[Any]:
         """End all sessions; those that are owed the reply to a message get it first.

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError
 from ..settings.certificate import ServerCertificate
 from ..settings.ciphers import SOUND
 from ..settings.files import load_certificate
-from ..settings.values import MinimumTls
+from ..settings.values import MasterRelay, MinimumTls
 from ..stamp import Stamp, stamp
 
 _OLD_VERSIONS = {
@@ -142,6 +142,16 @@ class ServerTLS:
         except SSL.Error as error:  # for example a key that is too short
             reasons = ", ".join(entry[-1] for entry in error.args[0])
             raise ConfigurationError([f"{self._certificate}: {reasons}"]) from None
+
+
+def server_tls(settings: MasterRelay, wall: Callable[[], float]) -> ServerTLS | None:
+    """Return what makes the server's side of STARTTLS; ``None``: there is no certificate.
+
+    :raise ConfigurationError: TLS cannot be spoken with the certificate.
+    """
+    if not settings.tls_certificate:
+        return None
+    return ServerTLS(settings.tls_certificate, settings.tls_key, wall)
 
 
 #: What OpenSSL says of a handshake, and what it means here.

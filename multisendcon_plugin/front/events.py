@@ -1,24 +1,31 @@
-"""What the front process tells, of clients and in its log, goes to the process that writes it."""
+"""What the front process tells of clients, and logs, goes to the process that writes the log.
+
+Both ends are here: `Events` there, `publish` and `read_event` here.
+"""
 
 from __future__ import annotations
 
-import json
 from copy import copy
-from typing import get_args
+from typing import Any, get_args
 
-import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    Logger,
+    eventAsJSON,
+    eventFromJSON,
+    globalLogPublisher,
+)
 from twisted.python.reflect import safe_str
 from zope.interface import implementer
 
 from ..events import ClientEvent, EventsLeftOut, LoginAccepted, LoginRefused, Publisher
-from ..mail.reply import Reply
 from .channel import Channel, Kind
+from .converter import CONVERTER
 
 #: Octets of events that may wait for the process that writes them.
 MOST_UNREAD = 16 * 1024 * 1024
-
 
 #: Seconds until a gap in the log is told that has no other end.
 GAP_TOLD_AFTER = 60.0
@@ -94,9 +101,14 @@ def _told(event: LogEvent) -> LogEvent:
     return {**event, "log_failure": told}
 
 
+def publish(octets: bytes) -> None:
+    """Let a log event of the other process be one of this."""
+    globalLogPublisher(eventFromJSON(octets.decode()))
+
+
 def event_octets(event: ClientEvent) -> bytes:
     """Return what is told of a client as JSON."""
-    return json.dumps((type(event).__name__, attrs.asdict(event))).encode()
+    return CONVERTER.dumps((type(event).__name__, event)).encode()
 
 
 def read_event(octets: bytes) -> ClientEvent:
@@ -104,9 +116,5 @@ def read_event(octets: bytes) -> ClientEvent:
 
     :raise Exception: one of several, when it cannot be read.
     """
-    name, fields = json.loads(octets)
-    if "reply" in fields:
-        fields["reply"] = Reply(**fields["reply"])
-    if "recipients" in fields:
-        fields["recipients"] = tuple(fields["recipients"])
-    return _KINDS[name](**fields)
+    name, fields = CONVERTER.loads(octets, tuple[str, dict[str, Any]])
+    return CONVERTER.structure(fields, _KINDS[name])

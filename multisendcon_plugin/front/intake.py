@@ -20,7 +20,7 @@ from ..mail.message import Delivery, Parcel
 from ..queue.fullness import Fullness
 from ..spool.numbering import Numbers
 from .channel import Channel, Kind
-from .wording import commit_octets, read_error
+from .frames import commit_octets, read_error
 
 #: Octets of a message that are handed over at once.
 PIECE = 128 * 1024

@@ -6,7 +6,6 @@ If it ends by itself, it is started again: the ports are open all the time, and 
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from ..events import Publisher
 from ..interfaces import IIntake
 from .channel import Kind
 from .server import IntakeServer
-from .setup import Setup
+from .setup import Setup, setup_octets
 
 #: File descriptors of the front process.
 CHANNEL = 3
@@ -102,7 +101,7 @@ class FrontProcess(ProcessProtocol):
             channel.noisy = False
             self._reactor.adoptStreamConnection(here.fileno(), socket.AF_UNIX, channel)
             self._spawn(there.fileno())
-        self._server.channel.send(Kind.SETUP, octets=pickle.dumps(self._setup()))
+        self._server.channel.send(Kind.SETUP, octets=setup_octets(self._setup()))
 
     def _spawn(self, channel: int) -> None:
         descriptors: dict[int, str | int] = {0: "w", 1: "r", 2: "r", CHANNEL: channel}

@@ -7,7 +7,6 @@ process's: each event goes there.
 from __future__ import annotations
 
 import os
-import pickle
 import time
 from socket import AF_UNIX
 from typing import Any
@@ -18,10 +17,10 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger, globalLogBeginner
 
 from ..daemon.clock import make_steady
+from ..edge.delivery import TransactionPolicy
 from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
 from ..events import Publisher
-from ..routing.registry import AccountRegistry
 from ..settings.endpoints import parse_endpoint
 from ..spool.numbering import Numbers
 from .channel import Channel, Kind
@@ -29,7 +28,7 @@ from .events import Events
 from .intake import FrontIntake
 from .ports import OpenPort
 from .process import CHANNEL, FIRST_PORT
-from .setup import Port, Setup
+from .setup import Port, Setup, read_setup
 
 
 def run(reactor: Any) -> None:
@@ -66,8 +65,7 @@ class Front:
     def _receive(self, kind: Kind, number: int, octets: bytes) -> None:
         if kind is Kind.SETUP:
             try:
-                # From the process that has started this one: it need not be distrusted.
-                self._start(pickle.loads(octets))  # noqa: S301
+                self._start(read_setup(octets))
             except MultisendconError as error:
                 self.log.critical("clients cannot be served: {error}", error=str(error))
                 self.channel.close()
@@ -84,15 +82,8 @@ class Front:
     def _start(self, setup: Setup) -> None:
         numbers = Numbers(time.time, setup.last, odd=True)
         self._intake = FrontIntake(self.channel, numbers, self._reactor.seconds)
-        self._sessions = master_relay(
-            setup.master_relay,
-            setup.clients,
-            AccountRegistry(setup.accounts),
-            self._intake,
-            events=self._events,
-            reactor=self._reactor,
-            wall=time.time,
-        )
+        policy = TransactionPolicy.of(setup.master_relay, setup.registry, self._intake, time.time)
+        self._sessions = master_relay(policy, setup.clients, self._events, self._reactor)
         for descriptor, port in enumerate(setup.ports, FIRST_PORT):
             self._listen(port, descriptor)
             os.close(descriptor)

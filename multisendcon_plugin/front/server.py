@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import eventFromJSON, globalLogPublisher
 from twisted.python.failure import Failure
 
 from ..events import Publisher
 from ..interfaces import IDraft, IIntake
 from .channel import Channel, Kind
-from .events import read_event
-from .wording import error_octets, read_commit
+from .events import publish, read_event
+from .frames import error_octets, read_commit
 
 
 class IntakeServer:
@@ -38,7 +37,7 @@ class IntakeServer:
             Kind.COMMIT: self._commit,
             Kind.WRITE: self._write,
             Kind.DISCARD: self._discard,
-            Kind.LOG: _log,
+            Kind.LOG: lambda _number, octets: publish(octets),
             Kind.EVENT: lambda _number, octets: events.publish(read_event(octets)),
             Kind.READY: lambda _number, _octets: ready(),
         }
@@ -87,8 +86,3 @@ class IntakeServer:
         drafts, self._drafts = self._drafts, {}
         for draft in drafts.values():
             draft.discard()
-
-
-def _log(_: int, octets: bytes) -> None:
-    """Let an event of the other process be one of this."""
-    globalLogPublisher(eventFromJSON(octets.decode()))

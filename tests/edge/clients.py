@@ -20,6 +20,8 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from multisendcon_plugin.edge import RelayESMTPFactory
+from multisendcon_plugin.edge.delivery import TransactionPolicy
+from multisendcon_plugin.edge.submission import submit
 from multisendcon_plugin.interfaces import IDraft, IIntake
 from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.routing.account import Account
@@ -299,12 +301,15 @@ class Edge:
         settings.setdefault("hostname", "relay.example")
         for key in settings.keys() & {"allow", "proxies"}:
             settings[key] = tuple(map(ip_network, settings[key]))
-        self.factory = RelayESMTPFactory(
+        self.policy = TransactionPolicy.of(
             MasterRelay(**settings),
             AccountRegistry(accounts or [account()]),
             self.entrance(),
-            self.clock,
             self.clock.seconds,
+        )
+        self.factory = RelayESMTPFactory(
+            self.policy,
+            self.clock,
             clients=clients,
             events=in_the_log(self.clock),
             in_thread=maybeDeferred,
@@ -316,6 +321,9 @@ class Edge:
 
     def client(self, *args, **kwargs):
         return Client(self.factory, *args, **kwargs)
+
+    def submit(self, envelope, content):
+        return Deferred.fromCoroutine(submit(self.policy, envelope, content))
 
     @property
     def messages(self):

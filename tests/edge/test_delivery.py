@@ -164,7 +164,7 @@ def test_a_client_of_a_local_socket_has_no_address():
 
 def test_an_application_is_no_client():
     edge = Edge()
-    edge.factory.submit(Envelope(reverse_path="a@x.example", recipients=("b@y.example",)), MAIL)
+    edge.submit(Envelope(reverse_path="a@x.example", recipients=("b@y.example",)), MAIL)
     assert edge.messages[0].envelope.client is None
 
 

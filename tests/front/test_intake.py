@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError, SpoolFullError
 from multisendcon_plugin.front.channel import Kind
+from multisendcon_plugin.front.frames import commit_octets
 from multisendcon_plugin.front.intake import PIECE
-from multisendcon_plugin.front.wording import commit_octets
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
 from multisendcon_plugin.queue.fullness import FULL_FOR

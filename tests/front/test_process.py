@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import signal
 import socket
 import sys
@@ -21,6 +20,7 @@ from multisendcon_plugin.front import FrontProcess, Port, setup_of
 from multisendcon_plugin.front import process as process_module
 from multisendcon_plugin.front.channel import Kind
 from multisendcon_plugin.front.process import FIRST_PAUSE, LONGEST_PAUSE, STOPS_WITHIN
+from multisendcon_plugin.front.setup import read_setup
 from tests.edge.clients import Intake
 from tests.front.channels import Pair, frames
 from tests.queues import logged
@@ -224,7 +224,7 @@ def test_signals_are_for_this_process(world):
 def test_it_is_told_what_it_has_to_know_first(world):
     assert world.process.kinds() == [Kind.SETUP]
     [(_, number, octets)] = world.process.got
-    setup = pickle.loads(octets)
+    setup = read_setup(octets)
     assert number == 0
     assert setup.ports == PORTS
     assert setup.last == 40
@@ -240,7 +240,8 @@ def test_it_is_told_what_it_has_to_know_first(world):
 def test_it_is_told_no_login_of_an_account(world):
     world.process.kinds()
     [(_, _, octets)] = world.process.got
-    assert b"smtp.sales.example" in octets
+    assert b"*@sales.example" in octets
+    assert b"smtp.sales.example" not in octets
     assert b"CANARY" not in octets
     assert "CANARY" not in repr(world.process.arguments)
 
@@ -251,7 +252,7 @@ def test_the_next_one_is_told_what_is_so_by_then(world):
     world.reactor.advance(FIRST_PAUSE)
     world.process.kinds()
     [(_, _, octets)] = world.process.got
-    assert pickle.loads(octets).last == 77
+    assert read_setup(octets).last == 77
 
 
 def test_its_messages_go_to_the_intake(world):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import socket
 from types import SimpleNamespace
 
@@ -30,6 +29,7 @@ from multisendcon_plugin.front.events import Events
 from multisendcon_plugin.front.process import CHANNEL, FIRST_PORT
 from multisendcon_plugin.front.program import Front, run
 from multisendcon_plugin.front.server import IntakeServer
+from multisendcon_plugin.front.setup import setup_octets
 from multisendcon_plugin.testing.authority import Authority
 from tests.edge.clients import EXAMPLE_PEER, MAIL, Client, Intake, MemoryTransport
 from tests.front.channels import NoClock, Pair
@@ -111,7 +111,7 @@ class World:
         self.pair.flush()
 
     def start(self, *ports, last=0):
-        self.say(Kind.SETUP, 0, pickle.dumps(setup_of(parse(CONFIGURATION), ports, last)))
+        self.say(Kind.SETUP, 0, setup_octets(setup_of(parse(CONFIGURATION), ports, last)))
         assert self.pair.ends[0].error is None
         return self.reactor.ports
 

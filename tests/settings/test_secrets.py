@@ -143,7 +143,7 @@ class Secrets(LiveRelayTestCase):
         provider = self.provider()
         self.relay(account("All", provider), settings=f'users = "{self.folder}/users"')
         if users:
-            self.patch(self.service.factory._checker, "_hashes", users)
+            self.patch(self.service.edge.sessions._checker, "_hashes", users)
         replies = await deferToThread(_log_in, self.service.addresses[0].port, logins)
         assert hash_.text() not in repr(self.service.configuration)
         await self.send()

@@ -1,6 +1,6 @@
-"""What goes with a message from one process to the other, as octets: JSON.
+"""The octets of the frames about a message, written and read by hand: each mail has two.
 
-What is read is data, never code.  Pure.
+What is read is data, never code.  What comes seldom goes through `converter`.  Pure.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from multisendcon_plugin.errors import (
     SpoolFullError,
     SpoolLockedError,
 )
-from multisendcon_plugin.front.wording import commit_octets, error_octets, read_commit, read_error
+from multisendcon_plugin.front.frames import commit_octets, error_octets, read_commit, read_error
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
