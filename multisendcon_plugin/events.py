@@ -361,6 +361,6 @@ class Publisher:
         if subscriber not in self._failed:
             self._failed.append(subscriber)
             self.log.failure(
-                "internal error in what is told of {event} (a bug); traceback follows",
+                "internal error of a subscriber to {event} (a bug); traceback follows",
                 event=type(event).__name__,
             )

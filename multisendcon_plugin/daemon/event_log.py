@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger
 
 from ..events import Publisher
 from .log_lines import LINES, Line
@@ -40,15 +41,27 @@ class EventLog:
         if self._later is None:
             self._go_on()
 
-    def _go_on(self) -> None:
+    def _go_on(self, most: int = LINES_AT_ONCE) -> None:
         self._later = None
-        left = LINES_AT_ONCE
         while self._unwritten:
             lines = self._unwritten.popleft()
-            for line in islice(lines, left):
-                _tell(*line)
-                left -= 1
-            if not left:
+            for level, text, fields in islice(lines, most):
+                most -= 1
+                # What a `Logger` does, which first looks through all levels for this one.  The text
+                # is the format itself: that is quicker than to fill it into another.
+                _log.observer(
+                    fields
+                    | {
+                        "log_logger": _log,
+                        "log_level": level,
+                        "log_namespace": _log.namespace,
+                        "log_source": None,
+                        "log_format": text.replace("{", "{{").replace("}", "}}"),
+                        "log_time": time.time(),
+                        "text": text,
+                    }
+                )
+            if not most:
                 self._unwritten.appendleft(lines)
                 self._later = self._clock.callLater(0, self._go_on)
                 return
@@ -57,27 +70,4 @@ class EventLog:
         """Write at once what is left: the reactor stops."""
         if self._later is not None:
             self._later.cancel()
-            self._later = None
-        while self._unwritten:
-            for line in self._unwritten.popleft():
-                _tell(*line)
-
-
-def _tell(level: LogLevel, text: str, fields: dict[str, object]) -> None:
-    """Do what a `Logger` does, which first looks through all levels for this one.
-
-    The text is the format itself, with nothing to fill in: that is quicker than to fill it into
-    another.
-    """
-    _log.observer(
-        fields
-        | {
-            "log_logger": _log,
-            "log_level": level,
-            "log_namespace": _log.namespace,
-            "log_source": None,
-            "log_format": text.replace("{", "{{").replace("}", "}}"),
-            "log_time": time.time(),
-            "text": text,
-        }
-    )
+            self._go_on(sys.maxsize)

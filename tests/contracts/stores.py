@@ -97,6 +97,7 @@ class SqliteStore(Store):
 
     def __init__(self):
         super().__init__()
+        self.events = in_the_log(self.reactor)
         self._temporary = Path(tempfile.mkdtemp(prefix="spool-"))
         self._crashes = 0
         self._no_room = mock.patch.object(os, "pwrite", side_effect=OSError(errno.ENOSPC, "full"))
@@ -108,7 +109,7 @@ class SqliteStore(Store):
         shutil.rmtree(self._temporary)
 
     def make(self):
-        return SqliteSpool(str(self.folder), self.reactor, events=in_the_log(self.reactor))
+        return SqliteSpool(str(self.folder), self.reactor, events=self.events)
 
     def crash(self):
         """Go on with the files as they are now: what a killed process would leave."""

@@ -18,8 +18,8 @@ from twisted.logger import (
 )
 from twisted.python.log import textFromEventDict
 
-from multisendcon_plugin.daemon import event_log
-from multisendcon_plugin.events import AttemptEnded, MailAccepted
+from multisendcon_plugin.daemon.event_log import EventLog
+from multisendcon_plugin.events import AccountRecovered, AttemptEnded, MailAccepted
 from multisendcon_plugin.mail.envelope import Client
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Outcome, Verdict
@@ -160,11 +160,14 @@ def test_nothing_in_a_text_is_taken_for_a_field(word):
 
 
 def test_an_event_is_one_that_a_logger_would_publish():
+    text = "account a {b} works again"
     with capturedLogs() as events:
-        event_log._tell(LogLevel.info, "a {b}", {"number": 1})
-        Logger(namespace=event_log._log.namespace).info("a {{b}}", text="a {b}", number=1)
+        publish(AccountRecovered("a {b}"))
+        Logger(namespace=EventLog.__module__).info(
+            "account a {{b}} works again", text=text, account="a {b}"
+        )
     ours, usual = events
-    assert formatEvent(ours) == formatEvent(usual) == "a {b}"
+    assert formatEvent(ours) == formatEvent(usual) == text
     assert ours.keys() == usual.keys()
     same = ours.keys() - {"log_logger", "log_time", "log_source"}
     assert {key: ours[key] for key in same} == {key: usual[key] for key in same}

@@ -297,6 +297,7 @@ class Edge:
     def __init__(self, *accounts, clients=(), **settings):
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
+        self.events = in_the_log(self.clock)
         self.intake = Intake(self.clock)
         settings.setdefault("hostname", "relay.example")
         for key in settings.keys() & {"allow", "proxies"}:
@@ -311,7 +312,7 @@ class Edge:
             self.policy,
             self.clock,
             clients=clients,
-            events=in_the_log(self.clock),
+            events=self.events,
             in_thread=maybeDeferred,
         )
 

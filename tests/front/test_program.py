@@ -21,7 +21,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from multisendcon_plugin import parse
 from multisendcon_plugin.edge import ProxyFactory, RelayESMTPFactory
-from multisendcon_plugin.events import Publisher
+from multisendcon_plugin.events import CommandRefused, Publisher
 from multisendcon_plugin.front import Port, setup_of
 from multisendcon_plugin.front import program as program_module
 from multisendcon_plugin.front.channel import Kind
@@ -33,7 +33,7 @@ from multisendcon_plugin.front.setup import setup_octets
 from multisendcon_plugin.testing.authority import Authority
 from tests.edge.clients import EXAMPLE_PEER, MAIL, Client, Intake, MemoryTransport
 from tests.front.channels import NoClock, Pair
-from tests.queues import logged
+from tests.queues import collected, logged
 
 TCP = Port("tcp:2525", socket.AF_INET)
 SIX = Port("tcp6:2526", socket.AF_INET6)
@@ -345,6 +345,22 @@ def test_a_failure_keeps_its_text(world, monkeypatch):
     assert "Traceback (most recent call last)" in text
     assert 'raise ZeroDivisionError("by möglicherweise nothing")' in text
     assert "ZeroDivisionError: by möglicherweise nothing" in text
+
+
+def test_what_happens_to_its_clients_is_published_by_the_other_process(world):
+    events = collected(world.events)
+    (port,) = world.start(TCP)
+    world.ask(Client(port.factory), b"FOO\r\n")
+    (refused,) = events
+    assert isinstance(refused, CommandRefused)
+    assert (refused.address, refused.command) == ("127.0.0.1", "FOO")
+
+
+def test_an_event_that_cannot_be_read_ends_the_connection(world):
+    world.start(TCP)
+    world.front.channel.send(Kind.EVENT, octets=b'["Nothing", {}]')
+    world.flush()
+    assert isinstance(world.pair.ends[1].error, KeyError)
 
 
 # The whole program.
