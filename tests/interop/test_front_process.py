@@ -376,7 +376,8 @@ def test_what_keeps_it_from_starting_is_said_and_can_be_mended(tmp_path, start, 
     fault = f"program.Front#critical] clients cannot be served: {certificate}: "
     until(lambda: fault in relay.said(), "it is said")
     certificate.write_bytes(whole)
-    relay.client().close()
+    with relay.client() as client:
+        assert client.noop()[0] == 250
 
 
 # Mails of all sizes.

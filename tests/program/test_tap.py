@@ -377,8 +377,10 @@ class InTheForeground(LiveRelayTestCase):
         assert (self.folder / "twistd.pid").read_text() == str(os.getpid())
 
     async def test_it_starts_in_a_working_directory_where_nobody_can_write(self):
-        process, _ = self.twistd("/proc")
-        await process.listens
+        process, provider = self.twistd("/proc")
+        await deferToThread(_send, await process.listens)
+        [mail] = await provider.wait_for(1)
+        assert mail.content.endswith(CONTENT)
 
     async def test_sighup_ends_no_process(self):
         process, provider = self.twistd(self.folder)

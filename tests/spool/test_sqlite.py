@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,7 +59,7 @@ def opened(folder):
     spool = SqliteSpool(str(folder), reactor, events=Publisher())
     spool.open()
     try:
-        yield spool
+        yield spool, reactor.wait
     finally:
         reactor.wait(spool.close())
 
@@ -72,7 +72,7 @@ class Busy:
         self._begun, self._go = Deferred(), threading.Event()
 
     def __enter__(self):
-        self.done = self._store.spool._writer.do(self._hold)
+        self.done = self._store.writer.do(self._hold)
         self._store.wait(self._begun)
 
     def _hold(self, _):
@@ -81,42 +81,6 @@ class Busy:
 
     def __exit__(self, *exc_info):
         self._go.set()
-
-
-class FailingConnection:
-    """A connection that fails with a code of SQLite at some tries of a statement."""
-
-    def __init__(self, connection, statement, code, tries):
-        self._connection = connection
-        self._statement = statement
-        self._code = code
-        self._tries = tries
-        self.tried = 0
-
-    def execute(self, sql, *parameters):
-        self._try(sql)
-        return self._connection.execute(sql, *parameters)
-
-    def executemany(self, sql, rows):
-        self._try(sql)
-        return self._connection.executemany(sql, rows)
-
-    def _try(self, sql):
-        if sql.startswith(self._statement):
-            self.tried += 1
-            if self.tried in self._tries:
-                error = sqlite3.OperationalError("made up")
-                error.sqlite_errorcode = self._code
-                raise error
-
-    def __getattr__(self, name):
-        return getattr(self._connection, name)
-
-
-def let_fail(store, statement, code, tries):
-    writer = store.spool._writer
-    writer._connection = FailingConnection(writer._connection, statement, code, tries)
-    return writer._connection
 
 
 # Files
@@ -248,8 +212,7 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
     connection.executescript(script.read_text())
     connection.close()
     for _ in range(2):
-        with opened(tmp_path) as spool:
-            wait = spool._reactor.wait
+        with opened(tmp_path) as (spool, wait):
             (delivery,) = wait(spool.waiting("Sales", 10))
             assert wait(maybeDeferred(spool.content(delivery.message).read)) == b"text\r\n"
             assert delivery.recipients == (
@@ -269,10 +232,8 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
                 envelope_id="id+3D" if version > 1 else "",
             )
             assert wait(spool.mail_ends()) == {"Sales": 1_700_000_000.5}
-            stored = spool._reader.ask(
-                lambda c: c.execute("SELECT count(*) FROM content").fetchone()
-            )
-            assert wait(stored) == (1,)
+            with closing(sqlite3.connect(tmp_path / "spool.db")) as other:
+                assert other.execute("SELECT count(*) FROM content").fetchone() == (1,)
 
 
 def test_an_upgraded_spool_has_the_columns_of_a_new_one(tmp_path):
@@ -347,7 +308,7 @@ def test_a_file_stays_when_the_end_of_its_message_is_not_written(store):
     delivery = commit(store, bytes(300 * KIB))
     with Busy(store):
         done = store.spool.settle(Settlement(delivery=delivery, remaining=None))
-        let_fail(store, "COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
+        store.connection.fail("COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
     with pytest.raises(SpoolFullError):
         store.wait(done)
     assert store.read(delivery.message) == bytes(300 * KIB)
@@ -378,7 +339,7 @@ def test_a_file_and_its_name_are_on_disk_before_the_row_that_tells_of_it(store, 
 
     def noted(descriptor):
         steps.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-        steps.append(store.spool._writer._connection.execute(ROWS).fetchone()[0])
+        steps.append(store.connection.execute(ROWS).fetchone()[0])
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
@@ -446,7 +407,7 @@ def test_a_message_of_which_a_piece_fails_together_with_the_commit_is_refused(st
     store.fill()
     with Busy(store):
         draft.write(bytes(140 * KIB))
-        relieved = store.spool._writer.do(store.make_room)
+        relieved = store.writer.do(store.make_room)
         done = draft.commit(ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolFullError):
         store.wait(done)
@@ -476,14 +437,11 @@ def test_a_settlement_is_stored_whole_or_not_at_all(store):
 
 
 def test_a_lane_is_read_by_its_index_alone(store):
-    def plan(connection):
-        asked = []
-        connection.set_trace_callback(asked.append)
-        rows.waiting(connection, "Sales", 10)
-        connection.set_trace_callback(None)
-        return connection.execute("EXPLAIN QUERY PLAN " + asked[0]).fetchall()
-
-    steps = str(store.write(plan))
+    connection, asked = store.connection, []
+    connection.set_trace_callback(asked.append)
+    rows.waiting(connection, "Sales", 10)
+    connection.set_trace_callback(None)
+    steps = str(connection.execute("EXPLAIN QUERY PLAN " + asked[0]).fetchall())
     assert "INDEX lane (account=? AND due>?)" in steps
     assert "INDEX lane (account=? AND due=? AND rowid>?)" in steps
     assert "TEMP B-TREE" not in steps
@@ -500,7 +458,7 @@ def test_keys_of_one_message_never_reach_into_the_next():
 
 
 def test_what_waits_is_committed_together(store):
-    writer = store.spool._writer
+    writer = store.writer
     batches, jobs = writer.batches, writer.jobs
     with Busy(store):
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(10)]
@@ -510,7 +468,7 @@ def test_what_waits_is_committed_together(store):
 
 
 def test_what_comes_in_one_turn_of_the_reactor_is_committed_together(store):
-    writer = store.spool._writer
+    writer = store.writer
     batches, jobs = writer.batches, writer.jobs
     done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(10)]
     for each in done:
@@ -524,7 +482,7 @@ def settled(delivery):
 
 def test_a_settlement_goes_along_with_the_mail_that_comes_next(store):
     (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
-    writer = store.spool._writer
+    writer = store.writer
     batches, jobs = writer.batches, writer.jobs
     settlement = store.spool.settle(settled(delivery))
     assert not store.reactor.is_busy()
@@ -535,7 +493,7 @@ def test_a_settlement_goes_along_with_the_mail_that_comes_next(store):
 
 def test_settlements_do_not_wait_for_long(store):
     deliveries = [store.commit(b"\r\n", ENVELOPE, PARCELS)[0] for _ in range(2)]
-    writer = store.spool._writer
+    writer = store.writer
     batches = writer.batches
     before = store.reactor.passed()
     settlements = [store.spool.settle(settled(each)) for each in deliveries]
@@ -567,7 +525,7 @@ def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
 def test_a_job_that_fails_takes_no_other_with_it(store):
     with Busy(store):
         first = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
-        bad = store.spool._writer.do(lambda _: 1 / 0)
+        bad = store.writer.do(lambda _: 1 / 0)
         last = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolError, match="division by zero"):
         store.wait(bad)
@@ -582,7 +540,7 @@ def test_nothing_of_a_failed_job_stays(store):
 
     with Busy(store):
         good = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
-        bad = store.spool._writer.do(half)
+        bad = store.writer.do(half)
     with pytest.raises(SpoolError):
         store.wait(bad)
     store.wait(good)
@@ -662,7 +620,9 @@ def test_new_mail_leaves_the_reserve_alone(store, disk, free, size, taken):
     ],
 )
 def test_new_mail_leaves_to_others_what_they_are_to_have(store, disk, min_free, free, taken):
-    store.spool._writer._min_free = min_free
+    store.close()
+    store.settings = {"min_free": min_free}
+    store.open()
     disk.f_bavail = 500 * MIB
     kept = commit(store)
     disk.f_bavail = free
@@ -678,7 +638,9 @@ def test_free_pages_of_the_database_are_no_room_below_what_others_are_to_have(st
     disk.f_bavail = 100 * MIB
     for delivery in [commit(store, bytes(100 * KIB)) for _ in range(10)]:
         store.settle(Settlement(delivery=delivery, remaining=None))
-    store.spool._writer._min_free = Room(octets=20 * MIB)
+    store.close()
+    store.settings = {"min_free": Room(octets=20 * MIB)}
+    store.open()
     disk.f_bavail = 20 * MIB
     assert commit(store, bytes(100 * KIB))
     disk.f_bavail -= 1
@@ -741,13 +703,13 @@ def test_after_a_failed_sync_nothing_is_written_any_more(store, statement, code,
     delivery = commit(store)
     with Busy(store):
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(3)]
-        connection = let_fail(store, statement, code, {which})
+        store.connection.fail(statement, code, {which})
     done.append(store.spool.settle(Settlement(delivery=delivery, remaining=None)))
     with logged() as log:
         for each in done:
             with pytest.raises(SpoolBrokenError, match="the spool has stopped writing"):
                 store.wait(each)
-    assert connection.tried == which
+    assert store.connection.tried == which
     [text] = log.texts()
     assert f"{store.folder}/spool.db: made up; no mail is accepted or sent any more" in text
     assert "check the disk, then restart the relay" in text
@@ -788,7 +750,7 @@ def test_after_a_failed_sync_of_a_file_nothing_is_written_any_more(store, monkey
 def test_a_commit_for_which_there_is_no_room_is_tried_one_by_one(store, code):
     with Busy(store):
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(3)]
-        let_fail(store, "COMMIT", code, {2, 3})
+        store.connection.fail("COMMIT", code, {2, 3})
     with pytest.raises(SpoolFullError):
         store.wait(done[0])
     deliveries = (*store.wait(done[1]), *store.wait(done[2]))
@@ -805,7 +767,7 @@ def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
             draft = store.spool.draft()
             refused = draft.commit(ENVELOPE, 0, PARCELS)
             settled = store.spool.settle(Settlement(delivery=delivery, remaining=None))
-            let_fail(store, "COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
+            store.connection.fail("COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
         with pytest.raises(SpoolFullError):
             store.wait(refused)
         store.wait(settled)
@@ -817,7 +779,7 @@ def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
 def test_an_input_output_error_of_one_job_is_its_own(store):
     with Busy(store):
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(2)]
-        let_fail(store, "INSERT INTO delivery", sqlite3.SQLITE_IOERR_READ, {1, 2})
+        store.connection.fail("INSERT INTO delivery", sqlite3.SQLITE_IOERR_READ, {1, 2})
     with pytest.raises(SpoolError):
         store.wait(done[0])
     assert store.waiting("Sales") == store.wait(done[1])
