@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import SpoolBrokenError, SpoolFullError
+from ..events import MailAccepted, Publisher
 from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
 from ..mail.envelope import Envelope
 from ..mail.message import FIRST_POSITION, Delivery, Message, NewMessage, Parcel, Position
@@ -26,7 +27,6 @@ from ..outcome.judgement import Judgement
 from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
-from . import journal
 from .agenda import Agenda, window
 from .fullness import Fullness
 from .gates import Gates
@@ -48,6 +48,7 @@ class QueueService(Service):
     """The queue of one relay.
 
     :param hostname: of this relay, in reports.
+    :param events: is told of mails and accounts.
     :param make_relay: returns the relay of an account; called when its lane has its first mail.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
@@ -63,12 +64,14 @@ class QueueService(Service):
         hostname: str,
         registry: IAccountRegistry,
         spool: ISpool,
+        events: Publisher,
         make_relay: Callable[[Account], IRelay],
         clock: IReactorTime,
         wall: Callable[[], float],
     ) -> None:
         self._registry = registry
         self._spool = spool
+        self._events = events
         self._make_relay = make_relay
         self._clock = clock
         self._wall = wall
@@ -79,6 +82,7 @@ class QueueService(Service):
             registry,
             spool,
             self._patience,
+            events=events,
             hostname=hostname,
             clock=clock,
             wall=wall,
@@ -116,7 +120,7 @@ class QueueService(Service):
             self._spool.lanes, "number of waiting mails not read from the spool"
         )
         for name, count in waiting.items():
-            self.log.info("{count} mails wait for account {name}", count=count, name=name)
+            self.log.info("{count} mails wait for account {account}", count=count, account=name)
             await self._bring_forward(name, now + self._longest_pause)
             account = self._settler.account_in_use(name)
             if account is None:
@@ -172,6 +176,7 @@ class QueueService(Service):
                 account,
                 relay=self._make_relay(account),
                 spool=self._spool,
+                events=self._events,
                 # The spool may hold deliveries that this process does not know of yet.
                 agenda=Agenda(self._window, beyond=0.0),
                 gates=Gates(
@@ -220,10 +225,10 @@ class QueueService(Service):
             since = waiting[-1].position_after
         if stuck:
             self.log.error(
-                "{count} mails wait for account {name}, which is not in use, and no other account "
-                "takes them: enable it, or add one that does",
+                "{count} mails wait for account {account}, which is not in use, and no other "
+                "account takes them: enable it, or add one that does",
                 count=stuck,
-                name=name,
+                account=name,
             )
 
     async def _waiting(self, name: str, since: Position) -> tuple[Delivery, ...]:
@@ -279,7 +284,7 @@ class QueueService(Service):
         """Begin with what has become durable."""
         fresh, self._fresh = self._fresh, []
         for deliveries, content in fresh:
-            journal.accepted(deliveries)
+            self._events.publish(MailAccepted(deliveries))
             if content is not None:
                 self._held.keep(deliveries[0].message.number, content, len(deliveries))
             self._announce(deliveries)

@@ -12,8 +12,8 @@ from random import random
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
+from ..events import AttemptEnded, DeliveryMoved, Publisher, ReportQueued
 from ..interfaces import IAccountRegistry, ISpool
 from ..mail.message import Delivery, NewMessage
 from ..ndr import Action, Facts, wanted
@@ -23,7 +23,6 @@ from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
-from . import journal
 from .gates import Gates
 from .minimum_wait import MinimumWait
 from .patience import Patience
@@ -33,6 +32,7 @@ from .reports import HandIn, ReportWriter
 class Settler:
     """Settles the deliveries of one relay.
 
+    :param events: is told what came of each delivery, and of reports.
     :param clock: see `QueueService`.
     :param wall: tells the time that people read.
     :param hand_in: puts a new message into the spool.
@@ -47,6 +47,7 @@ class Settler:
         spool: ISpool,
         patience: Patience,
         *,
+        events: Publisher,
         hostname: str,
         clock: IReactorTime,
         wall: Callable[[], float],
@@ -57,6 +58,7 @@ class Settler:
         self._registry = registry
         self._spool = spool
         self._patience = patience
+        self._events = events
         self._clock = clock
         self._wall = wall
         self.started = clock.seconds()
@@ -64,6 +66,7 @@ class Settler:
             ndr,
             registry,
             spool,
+            events=events,
             hostname=hostname,
             clock=clock,
             wall=wall,
@@ -115,8 +118,7 @@ class Settler:
             jitter=random(),
             fallback=self.fallback(delivery) if attempt.fault or attempt.moves else None,
         )
-        for _ in journal.ended(delivery, attempt, judgement, now):
-            await deferLater(self._clock, 0)
+        self._events.publish(AttemptEnded(delivery, attempt, judgement, now))
         return judgement.remaining, await self.carry_out(delivery, judgement, gates)
 
     def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
@@ -154,7 +156,7 @@ class Settler:
             )
         )
         for report in announced:
-            journal.reported(delivery, report)
+            self._events.publish(ReportQueued(delivery, report))
         return announced
 
     async def break_off(self, delivery: Delivery, attempt: Attempt, gates: Gates) -> None:
@@ -182,7 +184,7 @@ class Settler:
         moved = attrs.evolve(delivery, account=name, tried=tried, untold=())
         judgement = Judgement(remaining=moved, told=tell_all(delivery))
         reports = await self.carry_out(delivery, judgement)
-        journal.moved(delivery, name)
+        self._events.publish(DeliveryMoved(delivery, name))
         return moved, reports
 
     async def write(self, settlement: Settlement) -> tuple[Delivery, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from ..events import Publisher
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, Message, Position
 from ..outcome.settlement import Settlement
@@ -39,6 +40,7 @@ class SqliteSpool:
 
     :param path: the folder; made, for its owner alone, when it is missing.
     :param reactor: `IReactorFromThreads`, and a clock in seconds since the epoch.
+    :param events: is told if it breaks.
     :param reserve: octets of the disk that new mail leaves free for settling the old.
     :param min_free: what new mail leaves free of the disk for others.
     """
@@ -50,11 +52,13 @@ class SqliteSpool:
         path: str,
         reactor: Reactor,
         *,
+        events: Publisher,
         reserve: int = 8 * _MIB,
         min_free: Room = _NOTHING,
     ) -> None:
         self._folder = Path(path)
         self._reactor = reactor
+        self._events = events
         self._reserve = reserve
         self._min_free = min_free
         self._files = Files(self._folder / FILES)
@@ -83,7 +87,7 @@ class SqliteSpool:
             connection.close()
             raise not_opened(file, error) from error
         self._numbers = Numbers(self._reactor.seconds, last)
-        trust = Trust(file, self._reactor)
+        trust = Trust(file, self._reactor, self._events)
         self._writer = Writer(
             connection,
             self._reactor,
