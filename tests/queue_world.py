@@ -243,6 +243,10 @@ def draining(now):
     now.end(fault=fault(Phase.GREETING, 421, "4.3.2", "service not available"))
 
 
+def inconclusive(now):
+    now.end(Verdict.FAILED, inconclusive=True)
+
+
 def refusing(now):
     now.end(Verdict.FAILED)
 

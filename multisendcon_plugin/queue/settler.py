@@ -101,6 +101,9 @@ class Settler:
         :param gates: of its account: what they have learned is written down as well.
         :return: what remains of it, and the deliveries of the reports; they are in the spool.
         """
+        if attempt.inconclusive:
+            await self._put_back(delivery, gates)
+            return delivery, ()
         now = self._clock.seconds()
         # The way back to an account that is not in use any more is closed.
         if delivery.tried:
@@ -163,10 +166,14 @@ class Settler:
         always.
         """
         if attempt.fault and not _uncertain(attempt):
-            ended = gates.state().get(MinimumWait.name)
-            await self.write(Settlement(delivery=delivery, remaining=delivery, mail_ended=ended))
+            await self._put_back(delivery, gates)
         else:
             await self.conclude(delivery, attempt, gates)
+
+    async def _put_back(self, delivery: Delivery, gates: Gates) -> None:
+        """Write down what the gates have learned; the delivery stays as it is."""
+        ended = gates.state().get(MinimumWait.name)
+        await self.write(Settlement(delivery=delivery, remaining=delivery, mail_ended=ended))
 
     async def move(self, delivery: Delivery, name: str) -> tuple[Delivery, tuple[Delivery, ...]]:
         """Move a delivery to another account.
