@@ -104,7 +104,6 @@ class RelayService(MultiService):
             self.configuration,
             self.queue,
             self.events,
-            lambda: self.spool.last,
             reactor=self._reactor,
             wall=self._wall,
         )

@@ -190,7 +190,7 @@ class SlowSpool:
         self.spool = spool
         self.clock = clock
         self.seconds = seconds
-        self.hurried = 0
+        self.settlements = []
 
     @property
     def clean(self):
@@ -209,10 +209,8 @@ class SlowSpool:
         return SlowDraft(self.spool.draft(number), self._later)
 
     def settle(self, settlement):
+        self.settlements.append(settlement)
         return self._later(self.spool.settle(settlement))
-
-    def hurry(self):
-        self.hurried += 1
 
     def waiting(self, *question):
         return self._later(self.spool.waiting(*question))
@@ -223,8 +221,8 @@ class SlowSpool:
     def lanes(self):
         return self._later(self.spool.lanes())
 
-    def mail_ends(self):
-        return self._later(self.spool.mail_ends())
+    def account_states(self):
+        return self._later(self.spool.account_states())
 
     def content(self, message):
         return self.spool.content(message)
@@ -238,10 +236,6 @@ class SlowDraft:
         self.draft = draft
         self.later = later
         self.number = draft.number
-
-    @property
-    def held(self):
-        return self.draft.held
 
     def write(self, data):
         return self.draft.write(data)

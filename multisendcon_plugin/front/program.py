@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from random import randrange
 from socket import AF_UNIX
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
 from ..events import Publisher
 from ..settings.endpoints import parse_endpoint
-from ..spool.numbering import Numbers
+from ..spool.numbering import WRITERS, Numbers
 from .channel import Channel, Kind
 from .events import Events
 from .intake import FrontIntake
@@ -80,7 +81,7 @@ class Front:
             self._intake.failed(number, octets)
 
     def _start(self, setup: Setup) -> None:
-        numbers = Numbers(time.time, setup.last, odd=True)
+        numbers = Numbers(time.time, randrange(WRITERS))
         self._intake = FrontIntake(self.channel, numbers, self._reactor.seconds)
         policy = TransactionPolicy.of(setup.master_relay, setup.registry, self._intake, time.time)
         self._sessions = master_relay(policy, setup.clients, self._events, self._reactor)

@@ -29,7 +29,6 @@ class FrontService(Service):
 
     :param intake: takes over what it hands over.
     :param events: is told of clients.
-    :param last: returns the highest number of a message that is in use.
     :param wall: tells the time, in seconds since the epoch.
     :raise ConfigurationError: the certificate cannot be used.
     """
@@ -39,7 +38,6 @@ class FrontService(Service):
         configuration: Configuration,
         intake: IIntake,
         events: Publisher,
-        last: Callable[[], int],
         *,
         reactor: Any,
         wall: Callable[[], float],
@@ -47,7 +45,6 @@ class FrontService(Service):
         # The front process could only tell the log, and would be started again and again.
         server_tls(configuration.master_relay, wall)
         self._configuration = configuration
-        self._last = last
         self._ports = Ports(configuration.master_relay.listen, _Elsewhere, reactor)
         self._front = FrontProcess(intake, events, self._setup, reactor)
 
@@ -71,7 +68,7 @@ class FrontService(Service):
 
     def _setup(self) -> Setup:
         ports = (Port(description, port.addressFamily) for description, port in self._ports)
-        return setup_of(self._configuration, tuple(ports), self._last())
+        return setup_of(self._configuration, tuple(ports))
 
     def stopService(self) -> Deferred[Any]:
         """Let nobody in any more, then have the sessions ended."""

@@ -24,7 +24,6 @@ from ..outcome.telling import tell_all
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
 from .gates import Gates
-from .minimum_wait import MinimumWait
 from .patience import Patience
 from .reports import HandIn, ReportWriter
 
@@ -94,11 +93,12 @@ class Settler:
         )
 
     async def conclude(
-        self, delivery: Delivery, attempt: Attempt, gates: Gates
+        self, delivery: Delivery, attempt: Attempt, gates: Gates, *, awaited: bool = False
     ) -> tuple[Delivery | None, tuple[Delivery, ...]]:
         """Settle a delivery by an attempt.
 
         :param gates: of its account: what they have learned is written down as well.
+        :param awaited: see `Settlement`.
         :return: what remains of it, and the deliveries of the reports; they are in the spool.
         """
         if attempt.inconclusive:
@@ -119,7 +119,8 @@ class Settler:
             fallback=self.fallback(delivery) if attempt.fault or attempt.moves else None,
         )
         self._events.publish(AttemptEnded(delivery, attempt, judgement, now))
-        return judgement.remaining, await self.carry_out(delivery, judgement, gates)
+        reports = await self.carry_out(delivery, judgement, gates, awaited=awaited)
+        return judgement.remaining, reports
 
     def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
         """Judge a delivery that waits for an account at fault: see `judgement.delayed_by`."""
@@ -132,7 +133,12 @@ class Settler:
         )
 
     async def carry_out(
-        self, delivery: Delivery, judgement: Judgement, gates: Gates | None = None
+        self,
+        delivery: Delivery,
+        judgement: Judgement,
+        gates: Gates | None = None,
+        *,
+        awaited: bool = False,
     ) -> tuple[Delivery, ...]:
         """Write down what was judged, and the reports that it calls for.
 
@@ -152,7 +158,8 @@ class Settler:
                 delivery=delivery,
                 remaining=judgement.remaining,
                 reports=tuple(reports),
-                mail_ended=gates.state().get(MinimumWait.name) if gates else None,
+                account_state=(gates.state() or None) if gates else None,
+                awaited=awaited,
             )
         )
         for report in announced:
@@ -172,8 +179,8 @@ class Settler:
 
     async def _put_back(self, delivery: Delivery, gates: Gates) -> None:
         """Write down what the gates have learned; the delivery stays as it is."""
-        ended = gates.state().get(MinimumWait.name)
-        await self.write(Settlement(delivery=delivery, remaining=delivery, mail_ended=ended))
+        state = gates.state() or None
+        await self.write(Settlement(delivery=delivery, remaining=delivery, account_state=state))
 
     async def move(self, delivery: Delivery, name: str) -> tuple[Delivery, tuple[Delivery, ...]]:
         """Move a delivery to another account.

@@ -57,11 +57,13 @@ class Store:
     def settle(self, settlement):
         return self.wait(self.spool.settle(settlement))
 
-    def waiting(self, account, limit=1000, *since):
-        return self.wait(self.spool.waiting(account, limit, *since))
+    def waiting(self, account, limit=1000, *since, destination=""):
+        return self.wait(self.spool.waiting((account, destination), limit, *since))
 
     def lanes(self):
-        return self.wait(self.spool.lanes())
+        """Return how many wait, by account, or by lane if that has a destination."""
+        lanes = self.wait(self.spool.lanes())
+        return {key if key[1] else key[0]: count for key, count in lanes.items()}
 
     def read(self, message):
         content = self.spool.content(message)
@@ -172,7 +174,9 @@ class SqliteStore(Store):
         return SqliteSpool(str(self.folder), self.reactor, events=self.events, **self.settings)
 
     def open(self):
-        with Connections() as connections:
+        # The same writer of numbers each time.
+        writer = mock.patch("multisendcon_plugin.spool.sqlite.randrange", return_value=0)
+        with Connections() as connections, writer:
             super().open()
         self.connection = connections.last
 
@@ -192,7 +196,7 @@ class SqliteStore(Store):
         return self.spool._writer
 
     def finish_writing(self):
-        self.wait(self.spool.bring_forward("nobody", 0.0))
+        self.wait(self.spool.bring_forward(("nobody", ""), 0.0))
 
     def value(self, sql):
         self.finish_writing()

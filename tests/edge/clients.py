@@ -216,7 +216,7 @@ class Draft:
     """A draft of the memory spool that can tell what became of it.
 
     :ivar room: what `write` answers; a Deferred asks for a pause.
-    :ivar written: all content, also when it is too long to be `held`.
+    :ivar written: all content.
     """
 
     def __init__(self, draft, room):
@@ -226,10 +226,6 @@ class Draft:
         self.written = b""
         self.fault = None
         self.discarded = False
-
-    @property
-    def held(self):
-        return self._draft.held
 
     def write(self, data):
         if self.fault:

@@ -245,9 +245,9 @@ def test_header_is_kept_together_then_content_streams():
     client = edge.client()
     client.begin()
     client.ask(b"A: b", b"C: d")
-    assert edge.draft.held == b""
+    assert edge.draft.written == b""
     client.ask(b"", b"body")
-    assert b"C: d\r\n\r\n" in edge.draft.held
+    assert b"C: d\r\n\r\n" in edge.draft.written
 
 
 # Mails that nobody should carry.

@@ -133,11 +133,11 @@ class FrontWorld:
     :ivar answers: kind and number of what came back.
     """
 
-    def __init__(self, intake, clock, last=0):
+    def __init__(self, intake, clock):
         self.ready = []
         self.server = IntakeServer(intake, Publisher(), lambda: self.ready.append(True), NoClock())
         self.channel = Channel(self._receive, self._lost, NoClock())
-        self.numbers = Numbers(clock.seconds, last, odd=True)
+        self.numbers = Numbers(clock.seconds, 1)
         self.intake = FrontIntake(self.channel, self.numbers, clock.seconds)
         self.answers = []
         self.pair = Pair(self.channel, self.server.channel)

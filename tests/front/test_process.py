@@ -125,14 +125,11 @@ class World:
     def __init__(self):
         self.reactor = Reactor()
         self.intake = Intake(Clock())
-        self.last = 40
+        self.told = PORTS
         self.files = [os.open(os.devnull, os.O_RDONLY) for _ in PORTS]
         configuration = parse(CONFIGURATION)
         self.front = FrontProcess(
-            self.intake,
-            Publisher(),
-            lambda: setup_of(configuration, PORTS, self.last),
-            self.reactor,
+            self.intake, Publisher(), lambda: setup_of(configuration, self.told), self.reactor
         )
         self.front.start(self.files)
 
@@ -227,7 +224,6 @@ def test_it_is_told_what_it_has_to_know_first(world):
     setup = read_setup(octets)
     assert number == 0
     assert setup.ports == PORTS
-    assert setup.last == 40
     assert setup.master_relay.hostname == "relay.example"
     assert [attrs.astuple(client) for client in setup.clients] == [
         attrs.astuple(client) for client in parse(CONFIGURATION).clients
@@ -248,11 +244,11 @@ def test_it_is_told_no_login_of_an_account(world):
 
 def test_the_next_one_is_told_what_is_so_by_then(world):
     world.process.end()
-    world.last = 77
+    world.told = PORTS[:1]
     world.reactor.advance(FIRST_PAUSE)
     world.process.kinds()
     [(_, _, octets)] = world.process.got
-    assert read_setup(octets).last == 77
+    assert read_setup(octets).ports == PORTS[:1]
 
 
 def test_its_messages_go_to_the_intake(world):

@@ -53,7 +53,6 @@ class HesitantDraft:
         self.draft = draft
         self.spool = spool
         self.number = draft.number
-        self.held = None
         self.write = draft.write
         self.discard = draft.discard
 
@@ -203,7 +202,7 @@ class Submitting(ServiceTestCase):
         for _ in range(3):
             await self.submit()
         await self.service.stopService()
-        assert await self.reopened().lanes() == {"All": 3}
+        assert await self.reopened().lanes() == {("All", ""): 3}
 
 
 class InFrontOfIt(ServiceTestCase):

@@ -223,7 +223,7 @@ class Login(LiveRelayTestCase):
         [fault] = self.log.having("; its mail waits")
         assert "account Sales cannot be used: login: 535 5.7.8" in fault
         assert provider.mails == []
-        assert await self.waiting() == {"Sales": 2}
+        assert await self.waiting() == {("Sales", ""): 2}
         for secret in (PASSWORD, base64.b64encode(f"\0sales\0{PASSWORD}".encode()).decode()):
             assert self.log.having(secret) == []
 

@@ -44,7 +44,9 @@ def fill(store):
     """Store mails of which each has a page of its own; return their deliveries."""
     deliveries = [commit(store, b"mail %d " % n + bytes(3000)) for n in range(20)]
     store.finish_writing()
-    # By another connection, so that the writer has to read the file again.
+    # What is kept in memory is not; and by another connection, so that the writer reads again.
+    store.close()
+    store.open()
     with closing(sqlite3.connect(store.folder / "spool.db")) as other:
         assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
     return deliveries

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from multisendcon_plugin.errors import (
@@ -25,7 +26,7 @@ from multisendcon_plugin.errors import (
 )
 from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.mail.dsn import Notify, Return
-from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.settings.quantities import Room
@@ -204,6 +205,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
         (3, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (4, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (5, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
+        (6, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
     ],
 )
 def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify, original):
@@ -213,7 +215,7 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
     connection.close()
     for _ in range(2):
         with opened(tmp_path) as (spool, wait):
-            (delivery,) = wait(spool.waiting("Sales", 10))
+            (delivery,) = wait(spool.waiting(("Sales", ""), 10))
             assert wait(maybeDeferred(spool.content(delivery.message).read)) == b"text\r\n"
             assert delivery.recipients == (
                 Recipient(address="a@x", reason="test"),
@@ -222,6 +224,7 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
             assert (delivery.attempts, delivery.tried_at, delivery.waited) == (1, *waited)
             assert (delivery.tried, delivery.warned) == (("B",), True)
             assert (delivery.due, delivery.last_reply) == (1_700_000_060.0, "later")
+            assert (delivery.destination, delivery.held) == ("", False)
             message = delivery.message
             assert (message.size, message.arrived) == (6, 1_700_000_000.0)
             assert message.envelope == Envelope(
@@ -230,8 +233,11 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
                 eight_bit=True,
                 returns=Return.HEADER if version > 1 else None,
                 envelope_id="id+3D" if version > 1 else "",
+                client=Client("192.0.2.7", "joe", "client.example", "TLSv1.3")
+                if version > 5
+                else None,
             )
-            assert wait(spool.mail_ends()) == {"Sales": 1_700_000_000.5}
+            assert wait(spool.account_states()) == {"Sales": {"minimum_wait": 1_700_000_000.5}}
             with closing(sqlite3.connect(tmp_path / "spool.db")) as other:
                 assert other.execute("SELECT count(*) FROM content").fetchone() == (1,)
 
@@ -245,8 +251,11 @@ def test_an_upgraded_spool_has_the_columns_of_a_new_one(tmp_path):
             described = connection.execute(f"PRAGMA table_info({table})").fetchall()
             found[table] = [(name, kind, notnull) for _, name, kind, notnull, _, _ in described]
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (index,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = 'lane'"
+        ).fetchone()
         connection.close()
-        return version, found
+        return version, found, index
 
     old = tmp_path / "old"
     old.mkdir()
@@ -429,22 +438,36 @@ def test_a_settlement_is_stored_whole_or_not_at_all(store):
     )
     with pytest.raises(SpoolError):
         store.settle(
-            Settlement(delivery=delivery, remaining=None, reports=(good, bad), mail_ended=1.0)
+            Settlement(
+                delivery=delivery, remaining=None, reports=(good, bad), account_state={"a": 1.0}
+            )
         )
     assert store.waiting("Sales") == (delivery,)
-    assert store.wait(store.spool.mail_ends()) == {}
+    assert store.wait(store.spool.account_states()) == {}
     assert store.read(delivery.message) == b"text"
 
 
-def test_a_lane_is_read_by_its_index_alone(store):
+def plan(store, question):
+    """Return how SQLite finds the answer."""
     connection, asked = store.connection, []
     connection.set_trace_callback(asked.append)
-    rows.waiting(connection, "Sales", 10)
+    question(connection)
     connection.set_trace_callback(None)
-    steps = str(connection.execute("EXPLAIN QUERY PLAN " + asked[0]).fetchall())
-    assert "INDEX lane (account=? AND due>?)" in steps
-    assert "INDEX lane (account=? AND due=? AND rowid>?)" in steps
+    return str(connection.execute("EXPLAIN QUERY PLAN " + asked[0]).fetchall())
+
+
+def test_a_lane_is_read_by_its_index_alone(store):
+    steps = plan(store, lambda connection: rows.waiting(connection, ("Sales", ""), 10))
+    assert "INDEX lane (account=? AND destination=? AND due>?)" in steps
+    assert "INDEX lane (account=? AND destination=? AND due=? AND rowid>?)" in steps
     assert "TEMP B-TREE" not in steps
+
+
+def test_lanes_are_counted_and_brought_forward_by_their_index(store):
+    assert "SCAN delivery USING" in plan(store, rows.lanes)
+    assert "INDEX lane" in plan(store, rows.lanes)
+    steps = plan(store, lambda connection: rows.bring_forward(connection, ("Sales", ""), 5.0))
+    assert "INDEX lane (account=? AND destination=? AND due>?)" in steps
 
 
 def test_keys_of_one_message_never_reach_into_the_next():
@@ -503,14 +526,14 @@ def test_settlements_do_not_wait_for_long(store):
     assert store.reactor.passed() - before == pytest.approx(0.001)
 
 
-def test_settlements_hurry_when_they_are_asked_to(store):
-    (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
-    settlement = store.spool.settle(settled(delivery))
+def test_a_settlement_that_is_awaited_takes_all_along_at_once(store):
+    first, second = store.commit(b"\r\n", ENVELOPE, PARCELS * 2)
+    settlement = store.spool.settle(settled(first))
     assert not store.reactor.is_busy()
-    store.spool.hurry()
+    awaited = store.spool.settle(evolve(settled(second), awaited=True))
     assert store.reactor.is_busy()
-    store.spool.hurry()
-    store.wait(settlement)
+    store.wait(awaited)
+    assert settlement.called
 
 
 def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
