@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import get_args
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
@@ -10,6 +11,8 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
+from multisendcon_plugin.daemon.event_log import EventLog
+from multisendcon_plugin.events import Event, Publisher
 from multisendcon_plugin.interfaces import IClaims, IDraft, IRelay, IStore
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Delivery, Message, Recipient
@@ -105,6 +108,21 @@ class Log:
 def logged():
     with capturedLogs() as events:
         yield Log(events)
+
+
+def in_the_log(clock):
+    """Return a publisher whose events the log tells."""
+    events = Publisher()
+    EventLog(events, clock)
+    return events
+
+
+def collected(events, *kinds):
+    """Return the list of the events that are published from now on, all or those of some kinds."""
+    got = []
+    for kind in kinds or get_args(Event):
+        events.subscribe(kind, got.append)
+    return got
 
 
 @attrs.define(eq=False)

@@ -17,6 +17,7 @@ from ..configuration import Configuration
 from ..edge import ProxyFactory, RelayESMTPFactory
 from ..edge.listening import Ports
 from ..edge.tls import server_tls
+from ..events import Publisher
 from ..interfaces import IIntake
 from ..settings.endpoints import PROXY
 from .process import FrontProcess
@@ -27,6 +28,7 @@ class FrontService(Service):
     """Has clients served by a front process while the relay runs.
 
     :param intake: takes over what it hands over.
+    :param events: is told of clients.
     :param wall: tells the time, in seconds since the epoch.
     :raise ConfigurationError: the certificate cannot be used.
     """
@@ -35,6 +37,7 @@ class FrontService(Service):
         self,
         configuration: Configuration,
         intake: IIntake,
+        events: Publisher,
         *,
         reactor: Any,
         wall: Callable[[], float],
@@ -43,7 +46,7 @@ class FrontService(Service):
         server_tls(configuration.master_relay, wall)
         self._configuration = configuration
         self._ports = Ports(configuration.master_relay.listen, _Elsewhere, reactor)
-        self._front = FrontProcess(intake, self._setup, reactor)
+        self._front = FrontProcess(intake, events, self._setup, reactor)
 
     @property
     def addresses(self) -> list[IAddress]:

@@ -16,14 +16,15 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ..events import AccountFaulted, AccountRecovered, ConnectionsLimited, Publisher
 from ..interfaces import IRelay, IStore
 from ..mail.message import Delivery, LaneKey
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..routing.account import Account
-from . import journal
 from .agenda import Agenda
+from .connections import KEPT
 from .gates import Condition, Gates
 
 #: Seconds after which the spool is asked again when it could not be read.
@@ -37,6 +38,7 @@ class Lane:
     """The lane of one account and destination.
 
     :param key: what it is known by in the spool.
+    :param events: is told of the account.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
     :param relieve: does what can be done for a delivery while the account rests, and calls
@@ -54,6 +56,7 @@ class Lane:
         *,
         relay: IRelay,
         spool: IStore,
+        events: Publisher,
         agenda: Agenda,
         gates: Gates,
         clock: IReactorTime,
@@ -66,6 +69,7 @@ class Lane:
         self.relay = relay
         self.gates = gates
         self._spool = spool
+        self._events = events
         self._agenda = agenda
         self._clock = clock
         self._wall = wall
@@ -155,9 +159,10 @@ class Lane:
 
     def _not_fetched(self, failure: Failure) -> None:
         self.log.failure(
-            "waiting mail of account {name} not read from the spool; retrying in {seconds:.0f} s",
+            "waiting mail of account {account} not read from the spool; retrying in {seconds:.0f}"
+            " s",
             failure,
-            name=self.account.name,
+            account=self.account.name,
             seconds=READ_AGAIN,
         )
         self._agenda.not_fetched(self._clock.seconds() + READ_AGAIN)
@@ -181,8 +186,8 @@ class Lane:
             self._ended(result, delivery)
         except Exception:
             self.log.failure(
-                "internal error in the lane of {name} (a bug); traceback follows",
-                name=self.account.name,
+                "internal error in the lane of {account} (a bug); traceback follows",
+                account=self.account.name,
             )
 
     def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
@@ -231,15 +236,16 @@ class Lane:
     def _tell_of_change(self, before: Condition, condition: Condition) -> None:
         name, fault, allowed = self.account.name, condition.fault, condition.allowed
         if allowed is not None and allowed != before.allowed:
-            journal.account_narrowed(name, allowed, self.gates.connections.configured)
+            configured = self.gates.connections.configured
+            self._events.publish(ConnectionsLimited(name, allowed, configured, lasts=KEPT))
         if fault is None:
             if before.fault is not None:
-                journal.account_works(name)
+                self._events.publish(AccountRecovered(name))
             return
         changed = before.fault is None or fault.action is not before.fault.action
         if changed or condition.rests_until != before.rests_until:
             until = self._wall() + max(0.0, condition.rests_until - self._clock.seconds())
-            journal.account_rests(name, fault, until, changed=changed)
+            self._events.publish(AccountFaulted(name, fault, until, changed=changed))
 
     def halt(self) -> None:
         """Begin nothing new; what is under way goes on."""

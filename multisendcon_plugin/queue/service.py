@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import SpoolBrokenError, SpoolFullError
+from ..events import MailAccepted, Publisher
 from ..interfaces import IAccountRegistry, IClaims, IDraft, IIntake, IRelay, IStore
 from ..mail.envelope import Envelope
 from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel, Position
@@ -26,7 +27,6 @@ from ..outcome.judgement import Judgement
 from ..outcome.settlement import AccountState, Settlement
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
-from . import journal
 from .agenda import Agenda, window
 from .fullness import Fullness
 from .gates import Gates
@@ -46,6 +46,7 @@ class QueueService(Service):
     """The queue of one relay.
 
     :param hostname: of this relay, in reports.
+    :param events: is told of mails and accounts.
     :param make_relay: returns the relay of an account; called when its lane has its first mail.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
@@ -62,6 +63,7 @@ class QueueService(Service):
         registry: IAccountRegistry,
         spool: IStore,
         claims: IClaims,
+        events: Publisher,
         make_relay: Callable[[Account], IRelay],
         clock: IReactorTime,
         wall: Callable[[], float],
@@ -69,6 +71,7 @@ class QueueService(Service):
         self._registry = registry
         self._spool = spool
         self._claims = claims
+        self._events = events
         self._make_relay = make_relay
         self._clock = clock
         self._wall = wall
@@ -79,6 +82,7 @@ class QueueService(Service):
             registry,
             spool,
             self._patience,
+            events=events,
             hostname=hostname,
             clock=clock,
             wall=wall,
@@ -116,7 +120,7 @@ class QueueService(Service):
         )
         for lane, count in waiting.items():
             name, _ = lane
-            self.log.info("{count} mails wait for account {name}", count=count, name=name)
+            self.log.info("{count} mails wait for account {account}", count=count, account=name)
             await self._bring_forward(lane, now + self._longest_pause)
             account = self._settler.account_in_use(name)
             if account is None:
@@ -173,6 +177,7 @@ class QueueService(Service):
                 account,
                 relay=self._make_relay(account),
                 spool=self._spool,
+                events=self._events,
                 # The spool may hold deliveries that this process does not know of yet.
                 agenda=Agenda(self._window, beyond=0.0),
                 gates=Gates(
@@ -216,10 +221,10 @@ class QueueService(Service):
             since = waiting[-1].position_after
         if stuck:
             self.log.error(
-                "{count} mails wait for account {name}, which is not in use, and no other account "
-                "takes them: enable it, or add one that does",
+                "{count} mails wait for account {account}, which is not in use, and no other "
+                "account takes them: enable it, or add one that does",
                 count=stuck,
-                name=lane[0],
+                account=lane[0],
             )
 
     async def _waiting(self, lane: LaneKey, since: Position) -> tuple[Delivery, ...]:
@@ -273,7 +278,7 @@ class QueueService(Service):
         """Begin with what has become durable."""
         fresh, self._fresh = self._fresh, []
         for deliveries in fresh:
-            journal.accepted(deliveries)
+            self._events.publish(MailAccepted(deliveries))
             self._announce(deliveries)
 
     # Deliveries end.

@@ -6,7 +6,6 @@ an `Attempt`; what follows from it is not decided here.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -14,7 +13,6 @@ from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IAddress
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.mail import smtp
 from twisted.python.failure import Failure
@@ -114,7 +112,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             if transaction.begun:
                 ended = self._reactor.seconds()
             if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
-                # That may be about the session: it was closed, or it has had its mails.
+                # That may be about the session: it was closed, or it has had its mails, for which
+                # some servers say 550 or 554.
                 session.quit()
                 fresh = True
             elif transaction.most < most:
@@ -132,8 +131,10 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                     reports_success=transaction.reports_success,
                 )
                 return self._standing.review(delivery, attempt) if fault else attempt
-            if transaction.begun:
-                await self._keep_distance()
+            if transaction.begun and self.account.minimum_wait:
+                # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
+                # attempt has a fresh session, as there is one at a time, or fewer recipients.
+                return Attempt(outcomes=transaction.outcomes, mail_ended=ended, inconclusive=True)
 
     def _learn(self, most: float) -> None:
         """The server takes fewer recipients in one transaction than there were."""
@@ -159,16 +160,6 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         if not action.stops_account:
             action = Action.REST
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
-
-    async def _keep_distance(self) -> None:
-        """Wait as the account demands: the server has seen a MAIL FROM, or may have.
-
-        The lane keeps the distance between attempts.  This is inside one, which goes on with what
-        only it knows: that this delivery wants a fresh session, or fewer recipients.
-        """
-        if self.account.minimum_wait and not self._stopping:
-            with contextlib.suppress(CancelledError):  # no new session is opened then
-                await self._step(deferLater(self._reactor, self.account.minimum_wait))
 
     def _keep_or_quit(self, session: AccountSender, *, keep: bool) -> None:
         used_up = session.mails >= self.account.max_mails_per_connection

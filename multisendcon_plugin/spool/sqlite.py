@@ -13,6 +13,7 @@ from random import randrange
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from ..events import Publisher
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, LaneKey, Message, Position
 from ..mail.selection import Page, Selection
@@ -43,6 +44,7 @@ class SqliteSpool:
 
     :param path: the folder; made, for its owner alone, when it is missing.
     :param reactor: `IReactorFromThreads`, and a clock in seconds since the epoch.
+    :param events: is told if it breaks.
     :param reserve: octets of the disk that new mail leaves free for settling the old.
     :param min_free: what new mail leaves free of the disk for others.
     """
@@ -54,11 +56,13 @@ class SqliteSpool:
         path: str,
         reactor: Reactor,
         *,
+        events: Publisher,
         reserve: int = 8 * _MIB,
         min_free: Room = _NOTHING,
     ) -> None:
         self._folder = Path(path)
         self._reactor = reactor
+        self._events = events
         self._reserve = reserve
         self._min_free = min_free
         self._files = Files(self._folder / FILES)
@@ -89,7 +93,7 @@ class SqliteSpool:
             raise not_opened(file, error) from error
         self._numbers = Numbers(self._reactor.seconds, randrange(WRITERS), last)
         self._recent = Recent()
-        trust = Trust(file, self._reactor)
+        trust = Trust(file, self._reactor, self._events)
         self._writer = Writer(
             connection,
             self._reactor,

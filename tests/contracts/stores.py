@@ -15,6 +15,7 @@ from twisted.internet.defer import maybeDeferred
 from multisendcon_plugin.spool import SqliteSpool, sqlite
 from multisendcon_plugin.spool.database import FILES, open_database
 from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
+from tests.queues import in_the_log
 from tests.reactors import QueueReactor
 
 
@@ -167,6 +168,7 @@ class SqliteStore(Store):
 
     def __init__(self):
         super().__init__()
+        self.events = in_the_log(self.reactor)
         self._temporary = Path(tempfile.mkdtemp(prefix="spool-"))
         self._crashes = 0
         self.settings = {}
@@ -179,7 +181,7 @@ class SqliteStore(Store):
         shutil.rmtree(self._temporary)
 
     def make(self):
-        return SqliteSpool(str(self.folder), self.reactor, **self.settings)
+        return SqliteSpool(str(self.folder), self.reactor, events=self.events, **self.settings)
 
     def open(self):
         # The same writer of numbers each time.

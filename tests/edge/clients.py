@@ -31,6 +31,7 @@ from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import MasterRelay
 from multisendcon_plugin.testing import Authority
 from multisendcon_plugin.testing.memory_spool import MemorySpool
+from tests.queues import in_the_log
 
 EXAMPLE_PEER = IPv4Address("TCP", "127.0.0.1", 4711)
 MAIL = b"Subject: x\r\n\r\nhello\r\n"
@@ -308,6 +309,7 @@ class Edge:
     def __init__(self, *accounts, clients=(), in_thread=maybeDeferred, tls=False, **settings):
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
+        self.events = in_the_log(self.clock)
         self.intake = Intake(self.clock)
         settings.setdefault("hostname", "relay.example")
         if tls:
@@ -321,7 +323,11 @@ class Edge:
             self.clock.seconds,
         )
         self.factory = RelayESMTPFactory(
-            self.policy, self.clock, clients=clients, in_thread=in_thread
+            self.policy,
+            self.clock,
+            clients=clients,
+            events=self.events,
+            in_thread=in_thread,
         )
 
     def entrance(self):

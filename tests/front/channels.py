@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.front.channel import Channel, Kind
 from multisendcon_plugin.front.intake import FrontIntake
 from multisendcon_plugin.front.server import IntakeServer
@@ -134,7 +135,7 @@ class FrontWorld:
 
     def __init__(self, intake, clock):
         self.ready = []
-        self.server = IntakeServer(intake, lambda: self.ready.append(True), NoClock())
+        self.server = IntakeServer(intake, Publisher(), lambda: self.ready.append(True), NoClock())
         self.channel = Channel(self._receive, self._lost, NoClock())
         self.numbers = Numbers(clock.seconds, 1)
         self.intake = FrontIntake(self.channel, self.numbers, clock.seconds)

@@ -15,6 +15,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from multisendcon_plugin import parse
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.front import FrontProcess, Port, setup_of
 from multisendcon_plugin.front import process as process_module
 from multisendcon_plugin.front.channel import Kind
@@ -128,7 +129,7 @@ class World:
         self.files = [os.open(os.devnull, os.O_RDONLY) for _ in PORTS]
         configuration = parse(CONFIGURATION)
         self.front = FrontProcess(
-            self.intake, lambda: setup_of(configuration, self.told), self.reactor
+            self.intake, Publisher(), lambda: setup_of(configuration, self.told), self.reactor
         )
         self.front.start(self.files)
 
@@ -374,7 +375,7 @@ def test_none_is_started_after_stop(world, fault):
 
 
 def test_one_that_was_never_started_has_stopped():
-    front = FrontProcess(Intake(Clock()), lambda: None, Reactor())
+    front = FrontProcess(Intake(Clock()), Publisher(), lambda: None, Reactor())
     stopped = []
     front.stop().addCallback(stopped.append)
     assert stopped == [None]

@@ -21,6 +21,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from multisendcon_plugin import parse
 from multisendcon_plugin.edge import ProxyFactory, RelayESMTPFactory
+from multisendcon_plugin.events import CommandRefused, Publisher
 from multisendcon_plugin.front import Port, setup_of
 from multisendcon_plugin.front import program as program_module
 from multisendcon_plugin.front.channel import Kind
@@ -33,7 +34,7 @@ from multisendcon_plugin.spool.numbering import WRITERS
 from multisendcon_plugin.testing.authority import Authority
 from tests.edge.clients import EXAMPLE_PEER, MAIL, Client, Intake, MemoryTransport
 from tests.front.channels import NoClock, Pair
-from tests.queues import logged
+from tests.queues import collected, logged
 
 TCP = Port("tcp:2525", socket.AF_INET)
 SIX = Port("tcp6:2526", socket.AF_INET6)
@@ -94,7 +95,10 @@ class World:
         self.front = Front(self.reactor)
         self.intake = Intake(Clock())
         self.ready = []
-        self.server = IntakeServer(self.intake, lambda: self.ready.append(True), NoClock())
+        self.events = Publisher()
+        self.server = IntakeServer(
+            self.intake, self.events, lambda: self.ready.append(True), NoClock()
+        )
         self.pair = Pair(self.front.channel, self.server.channel)
 
     def say(self, kind, number=0, octets=b""):
@@ -343,6 +347,22 @@ def test_a_failure_keeps_its_text(world, monkeypatch):
     assert "ZeroDivisionError: by möglicherweise nothing" in text
 
 
+def test_what_happens_to_its_clients_is_published_by_the_other_process(world):
+    events = collected(world.events)
+    (port,) = world.start(TCP)
+    world.ask(Client(port.factory), b"FOO\r\n")
+    (refused,) = events
+    assert isinstance(refused, CommandRefused)
+    assert (refused.address, refused.command) == ("127.0.0.1", "FOO")
+
+
+def test_an_event_that_cannot_be_read_ends_the_connection(world):
+    world.start(TCP)
+    world.front.channel.send(Kind.EVENT, octets=b'["Nothing", {}]')
+    world.flush()
+    assert isinstance(world.pair.ends[1].error, KeyError)
+
+
 # The whole program.
 
 
@@ -369,7 +389,7 @@ class WholeReactor(Reactor):
 @pytest.fixture
 def program(monkeypatch):
     """Run the program over a server; return its reactor and its log."""
-    reactor = WholeReactor(IntakeServer(Intake(Clock()), lambda: None, NoClock()))
+    reactor = WholeReactor(IntakeServer(Intake(Clock()), Publisher(), lambda: None, NoClock()))
     publisher = LogPublisher()
     beginner = LogBeginner(
         publisher, io.StringIO(), SimpleNamespace(), SimpleNamespace(showwarning=None)

@@ -212,7 +212,7 @@ def test_its_log_is_the_relays(tmp_path, start, sink):
     for each in clients:
         each.close()
 
-    namespace = re.escape("[multisendcon_plugin.edge.journal.Journal#")
+    namespace = re.escape("[multisendcon_plugin.daemon.event_log#")
     for line in (
         rf"{namespace}warn\] 127\.\S+ rejected: max_connections_per_address \(\d+\) reached",
         rf"{namespace}info\] 127\.\S+ rejected: 550 ",

@@ -18,6 +18,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.threads import deferToThread
 from twisted.scripts.twistd import ServerOptions
 
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.spool import SqliteSpool
 from multisendcon_plugin.spool.folder import Lock, make_folder
 from multisendcon_plugin.testing import Authority
@@ -193,7 +194,7 @@ def test_a_daemon_serves_when_its_start_has_returned_and_ends_in_good_order(tmp_
     assert not (tmp_path / "relay.pid").exists()
     assert "Traceback" not in (tmp_path / "twistd.log").read_text()
     reactor = QueueReactor()
-    spool = SqliteSpool(str(tmp_path / "spool"), reactor)
+    spool = SqliteSpool(str(tmp_path / "spool"), reactor, events=Publisher())
     spool.open()
     assert spool.clean
     assert reactor.wait(spool.lanes()) == {("A", ""): 1}
@@ -407,7 +408,7 @@ class InTheForeground(LiveRelayTestCase):
         # twistd ends by the signal that it was sent.
         assert await process.ended == (signal.SIGTERM, None)
         assert "Traceback" not in process.output
-        spool = SqliteSpool(f"{self.folder}/spool", self.reactor)
+        spool = SqliteSpool(f"{self.folder}/spool", self.reactor, events=Publisher())
         spool.open()
         self.addCleanup(spool.close)
         assert spool.clean

@@ -30,6 +30,7 @@ from tests.queues import (
     attempt,
     clock_now,
     fault,
+    in_the_log,
     logged,
 )
 
@@ -55,6 +56,7 @@ class Room:
             self.account,
             relay=self.relay,
             spool=self.spool,
+            events=in_the_log(self.clock),
             agenda=Agenda(window=window, beyond=0.0),
             gates=Gates(
                 self.account,

@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError
+from multisendcon_plugin.events import SpoolBroken
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.spool import check
 from tests.contracts.stores import Connections, SqliteStore
 from tests.live_relay import LiveRelayTestCase, account
-from tests.queues import logged
+from tests.queues import collected, logged
 
 ENVELOPE = Envelope(reverse_path="boss@example.com", recipients=("a@x.example",))
 PARCELS = (Parcel(account="Sales", recipients=(Recipient(address="a@x.example", reason="*"),)),)
@@ -66,6 +67,29 @@ def write_over(file, octets):
 
 
 # While the spool is open
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["read", "written"])
+def test_that_it_can_no_longer_be_believed_is_told_once(store, reads):
+    events = collected(store.events)
+    if reads:
+        deliveries = fill(store)
+        overwrite_page(store.folder / "spool.db", b"mail 7 ")
+        for _ in range(2):
+            with pytest.raises(SpoolError):
+                store.read(deliveries[7].message)
+    else:
+        fill(store)
+        write_over(store.folder / "spool.db", b"garbage" * 1000)
+        for _ in range(2):
+            with pytest.raises(SpoolBrokenError):
+                commit(store, b"new")
+    (broken,) = events
+    assert isinstance(broken, SpoolBroken)
+    assert broken.writes is reads
+    assert broken.file == str(store.folder / "spool.db")
+    assert broken.error
+    assert "sqlite3 spool.db .recover" in broken.advice
 
 
 def test_what_cannot_be_read_stops_no_other_mail_and_new_mail_is_not_taken(store):

@@ -24,6 +24,7 @@ from multisendcon_plugin.errors import (
     SpoolFullError,
     SpoolLockedError,
 )
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient
@@ -56,7 +57,7 @@ def commit(store, content=b"text"):
 @contextmanager
 def opened(folder):
     reactor = QueueReactor()
-    spool = SqliteSpool(str(folder), reactor)
+    spool = SqliteSpool(str(folder), reactor, events=Publisher())
     spool.open()
     try:
         yield spool, reactor.wait
@@ -120,10 +121,11 @@ def test_another_process_is_kept_out(store):
     code = """
         import sys
         from multisendcon_plugin.errors import SpoolLockedError
+        from multisendcon_plugin.events import Publisher
         from multisendcon_plugin.spool import SqliteSpool, rows
         from tests.reactors import QueueReactor
         reactor = QueueReactor()
-        spool = SqliteSpool(sys.argv[1], reactor)
+        spool = SqliteSpool(sys.argv[1], reactor, events=Publisher())
         try:
             spool.open()
         except SpoolLockedError:
@@ -156,10 +158,11 @@ def test_a_killed_process_keeps_what_it_promised(store):
         import os, signal, sys
         from multisendcon_plugin.mail.envelope import Envelope
         from multisendcon_plugin.mail.message import Parcel, Recipient
+        from multisendcon_plugin.events import Publisher
         from multisendcon_plugin.spool import SqliteSpool, rows
         from tests.reactors import QueueReactor
         reactor = QueueReactor()
-        spool = SqliteSpool(sys.argv[1], reactor)
+        spool = SqliteSpool(sys.argv[1], reactor, events=Publisher())
         spool.open()
         recipient = Recipient(address="a@x.example", reason="")
         unfinished = spool.draft()
