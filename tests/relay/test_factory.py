@@ -252,7 +252,7 @@ def test_after_a_mail_from_in_vain_the_next_keeps_the_minimum_wait(end):
     world.run(0.1)
     assert (len(first.taken), len(second.taken)) == (1, 1)
     assert world.waiting == []
-    assert world.disk.mail_ends["A"] == NOW + 10.0
+    assert world.disk.account_states["A"] == {"minimum_wait": NOW + 10.0}
 
 
 def test_a_mail_that_a_fresh_session_refuses_too_fails_one_minimum_wait_later():
