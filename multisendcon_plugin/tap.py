@@ -1,6 +1,6 @@
 """`twistd multisendcon`: options, checks before it becomes a daemon, the service.
 
-The only module, besides the command line, that imports the reactor.
+Only this module and the program of the front process import the reactor.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The tables of the configuration file, with their keys as the classes of settings declare them.
 
-Pure.
+A new table is an entry of `TABLES`, and an attribute of `Configuration` with the same name.  Pure.
 """
 
 from __future__ import annotations

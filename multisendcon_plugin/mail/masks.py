@@ -1,4 +1,4 @@
-"""Masks: which senders or recipients an account takes.
+"""Masks: patterns of addresses, for senders and recipients.
 
 ``user@domain``, ``*@domain``, ``*@*.domain`` (any subdomain, not the domain itself), ``*`` and
 ``?`` as wildcards elsewhere, ``*`` alone for every address, ``!mask`` to exclude, ``<>`` for the

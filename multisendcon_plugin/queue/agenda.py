@@ -1,4 +1,4 @@
-"""The deliveries of one account in the order of their due times; only a window is in memory.
+"""The deliveries of one lane in the order of their due times; only a window is in memory.
 
 Everything on the agenda is in the spool too.  What does not fit is left there, and asked for when
 the window has emptied and its time has come: a long queue costs disk, not memory.

@@ -2,6 +2,9 @@
 
 Gates are pure: they look at no clock, and do nothing but count what they are told.  Times are
 seconds since the epoch.
+
+They are told of attempts, not of mails.  An attempt may begin no mail (`Attempt.mail_ended`), or
+several in a row, unless its account has a minimum wait.  After a crash no `state` is read.
 """
 
 from __future__ import annotations
