@@ -19,7 +19,7 @@ from twisted.logger import (
 from twisted.python.reflect import safe_str
 from zope.interface import implementer
 
-from .channel import Channel, Kind
+from .channel import Channel, FrameType
 
 #: Octets of events that may wait for the process that writes them.
 MOST_UNREAD = 16 * 1024 * 1024
@@ -58,7 +58,7 @@ class Events:
             if self._gap is None:
                 self._gap = self._clock.callLater(GAP_TOLD_AFTER, self._tell_gap)
             return
-        self._channel.send(Kind.LOG, octets=octets)
+        self._channel.send(FrameType.LOG, octets=octets)
         if self._gap and not too_many:
             self._gap.cancel()
             self._tell_gap()

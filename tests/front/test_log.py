@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from multisendcon_plugin.daemon.log import line
 from multisendcon_plugin.front import events
-from multisendcon_plugin.front.channel import Kind
+from multisendcon_plugin.front.channel import FrameType
 from tests.front.channels import frames
 
 
@@ -30,7 +30,7 @@ class Logged:
     def events(self):
         other, got, _ = frames()
         other.dataReceived(self.transport.value())
-        assert {kind for kind, _, _ in got} <= {Kind.LOG}
+        assert {kind for kind, _, _ in got} <= {FrameType.LOG}
         return [json.loads(octets) for _, _, octets in got]
 
     def texts(self):
