@@ -15,7 +15,7 @@ from ..outcome.attempt import Outcome, Verdict
 from ..settings.values import NdrSettings, ReportTo
 
 
-class Action(enum.Enum):
+class ReportAction(enum.Enum):
     """What a report says; the words of RFC 3464, section 2.3.3."""
 
     FAILED = "failed"
@@ -25,9 +25,9 @@ class Action(enum.Enum):
 
 #: What a sender wants to be told of (RFC 3461), for each of them.
 _WISHES = {
-    Action.FAILED: Notify.FAILURE,
-    Action.DELAYED: Notify.DELAY,
-    Action.RELAYED: Notify.SUCCESS,
+    ReportAction.FAILED: Notify.FAILURE,
+    ReportAction.DELAYED: Notify.DELAY,
+    ReportAction.RELAYED: Notify.SUCCESS,
 }
 #: What is told to a sender who does not say what he wants.
 _UNSAID = frozenset(action for action, wish in _WISHES.items() if wish in UNSAID)
@@ -51,7 +51,7 @@ class Facts:
         delays only.
     """
 
-    action: Action
+    action: ReportAction
     message: Message
     outcomes: tuple[Outcome, ...]
     hostname: str
@@ -68,10 +68,10 @@ class Facts:
 
     def expired(self, outcome: Outcome) -> bool:
         """Tell whether a recipient was not refused but is given up."""
-        return self.action is Action.FAILED and outcome.verdict is not Verdict.FAILED
+        return self.action is ReportAction.FAILED and outcome.verdict is not Verdict.FAILED
 
 
-def wanted(action: Action, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+def wanted(action: ReportAction, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
     """Return the outcomes of which the sender wants to be told (RFC 3461 section 4.1).
 
     Asked before it is known who gets the report: `NOTIFY=NEVER` also spares the postmaster.
@@ -93,7 +93,7 @@ def returned_size(facts: Facts) -> int:
     message = facts.message
     wish = message.envelope.returns
     limit = {None: _SMALL, Return.FULL: _LARGE, Return.HEADER: 0}[wish]
-    whole = facts.action is Action.FAILED and message.size <= limit
+    whole = facts.action is ReportAction.FAILED and message.size <= limit
     return message.size if whole else message.header_size
 
 
@@ -107,7 +107,7 @@ def addressees(facts: Facts, settings: NdrSettings) -> tuple[str, ...]:
     """
     sender = facts.message.envelope.reverse_path
     postmaster = settings.postmaster
-    if facts.action is not Action.FAILED:
+    if facts.action is not ReportAction.FAILED:
         told = [sender]
     elif not sender:
         # Nobody else would ever hear that a report was lost.

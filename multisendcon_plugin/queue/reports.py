@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from ..errors import SpoolError
 from ..interfaces import IAccountRegistry, ISpool
 from ..mail.message import Message, NewMessage, Parcel, Recipient
-from ..ndr import Action, Facts, Report, addressees, report, returned_size, summary
+from ..ndr import Facts, Report, ReportAction, addressees, report, returned_size, summary
 from ..routing.account import REPORTS_ACCOUNT
 from ..settings.values import NdrSettings
 from .allowance import HOUR, Allowance
@@ -83,7 +83,7 @@ class ReportWriter:
         message = facts.message
         recipients = addressees(facts, self._settings)
         if not recipients:
-            if facts.action is Action.FAILED:
+            if facts.action is ReportAction.FAILED:
                 for some in in_lines([each.recipient.address for each in facts.outcomes]):
                     self.log.warn(
                         "{id}: mail to {recipients} not delivered, and nobody can be told: {reply}",
