@@ -35,7 +35,7 @@ from ..outlet import Outlet
 from ..routing.account import Account
 from ..routing.hop import Hop
 from .broken import SessionBrokenError, ending, lost
-from .mask import Mask
+from .redaction import Redaction
 from .tls import ClientTLS
 
 #: Seconds that the server may take for its greeting, EHLO and TLS together.  RFC 5321 section
@@ -70,7 +70,7 @@ _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\r?", re.DOTALL)
 class AccountSender(smtp.ESMTPSender):
     """One session.
 
-    :ivar mask: hides what nobody is to read in replies.
+    :ivar redaction: hides what nobody is to read in replies.
     :ivar offers: what EHLO advertised, keyword in capitals to its parameters.
     :ivar reset_first: the last transaction left something behind that RSET has to clear.
     :ivar mails: how many it has carried, or has begun to.
@@ -96,7 +96,7 @@ class AccountSender(smtp.ESMTPSender):
         self.callLater: Any = clock.callLater
         self.account = account
         self.hop = hop
-        self.mask = Mask()
+        self.redaction = Redaction()
         self.offers: dict[str, str] = {}
         self.reset_first = False
         self.mails = 0
@@ -272,7 +272,7 @@ class AccountSender(smtp.ESMTPSender):
         code, goes_on, text = parts
         # A refusal may repeat a login long after it; a challenge is not told to anybody.
         if code >= 400 or (self.phase is Phase.LOGIN and code != 334):
-            text = self.mask.masked(text)
+            text = self.redaction.redacted(text)
         self._lines.append(text)
         if goes_on:
             if len(self._lines) > MOST_LINES:
@@ -292,7 +292,7 @@ class AccountSender(smtp.ESMTPSender):
                 self._go_on_writing()
 
     def _not_smtp(self, line: bytes) -> None:
-        seen = Reply.parse(0, [self.mask.masked(line)[:80]]).text
+        seen = Reply.parse(0, [self.redaction.redacted(line)[:80]]).text
         self._hand_on()  # what came before it in the segment holds
         self.abort(f"not a reply of an SMTP server: {seen or '(an empty line)'}")
 
