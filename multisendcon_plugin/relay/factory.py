@@ -29,7 +29,7 @@ from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..outcome.failure import Action
 from ..routing.account import Account
 from .broken import SessionBrokenError
-from .budget import PROMPT, ConnectionBudget, Place
+from .budget import PROMPT, ConnectionBudget, Slot
 from .connect import connect_problem, endpoint, other_addresses
 from .handshake import shake_hands
 from .login import Login
@@ -82,7 +82,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._tls: ClientTLS | None = None
         self._most_recipients: float = account.max_recipients or math.inf
         self._idle: list[AccountSender] = []
-        self._sessions: dict[AccountSender, Place] = {}
+        self._sessions: dict[AccountSender, Slot] = {}
         self._steps: set[Deferred[Any]] = set()
         self._stopping = False
 
@@ -220,9 +220,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return session
 
     def _is_ready(self, session: AccountSender) -> None:
-        place = self._sessions[session]
-        place.close = session.quit
-        self._budget.ready(place)
+        slot = self._sessions[session]
+        slot.close = session.quit
+        self._budget.ready(slot)
 
     async def _open_session(self) -> AccountSender:
         """Return a session that is ready for the login, or for mail where there is none."""
@@ -273,22 +273,22 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
         await self._step(self._connections.acquire())
         try:
-            place = await self._step(self._budget.take(self._hop.host))
+            slot = await self._step(self._budget.take(self._hop.host))
         except CancelledError:
             self._connections.release()
             raise
         try:
             connecting = endpoint(self._reactor, self._hop, tls, address).connect(self)
-            place.close = connecting.cancel
+            slot.close = connecting.cancel
             session = cast("AccountSender", await self._step(connecting))
         except Exception:
-            self._give_back(place)
+            self._give_back(slot)
             if self._stopping:
                 raise CancelledError from None
-            problem = _GAVE_WAY if place.leaving else connect_problem(Failure(), self._hop)
+            problem = _GAVE_WAY if slot.leaving else connect_problem(Failure(), self._hop)
             raise SessionBrokenError(Phase.CONNECT, Reply(0, "4.4.1", problem)) from None
-        place.close = partial(session.abort, _GAVE_WAY)
-        self._sessions[session] = place
+        slot.close = partial(session.abort, _GAVE_WAY)
+        self._sessions[session] = slot
         session.ended.addCallback(self._session_ended, session)
         return session
 
@@ -318,8 +318,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._idle.remove(session)
         self._give_back(self._sessions.pop(session))
 
-    def _give_back(self, place: Place) -> None:
-        self._budget.give_back(place)
+    def _give_back(self, slot: Slot) -> None:
+        self._budget.give_back(slot)
         self._connections.release()
 
     def stop(self, grace: float) -> Deferred[Any]:
