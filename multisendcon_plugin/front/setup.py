@@ -30,8 +30,8 @@ class Port:
 
 
 @attrs.frozen(kw_only=True)
-class Candidate:
-    """An account as the edge sees it: what it is chosen by."""
+class RoutingEntry:
+    """What the edge knows of an account: whose mail it takes."""
 
     name: str
     senders: Masks
@@ -40,7 +40,7 @@ class Candidate:
     enabled: bool
 
 
-_CHOSEN_BY = tuple(field.name for field in attrs.fields(Candidate))
+_CHOSEN_BY = tuple(field.name for field in attrs.fields(RoutingEntry))
 
 
 @attrs.frozen
@@ -54,7 +54,7 @@ class Setup:
 
     master_relay: MasterRelay
     clients: tuple[ClientSettings, ...]
-    accounts: tuple[Candidate, ...]
+    accounts: tuple[RoutingEntry, ...]
     ports: tuple[Port, ...]
     last: int
 
@@ -69,7 +69,7 @@ class Setup:
 def setup_of(configuration: Configuration, ports: tuple[Port, ...], last: int) -> Setup:
     """Return what is to be told."""
     accounts = tuple(
-        Candidate(**{name: getattr(account, name) for name in _CHOSEN_BY})
+        RoutingEntry(**{name: getattr(account, name) for name in _CHOSEN_BY})
         for account in configuration.accounts
     )
     return Setup(configuration.master_relay, configuration.clients, accounts, ports, last)
