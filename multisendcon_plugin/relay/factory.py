@@ -33,9 +33,9 @@ from .budget import PROMPT, ConnectionBudget, Slot
 from .connect import connect_problem, endpoint, other_addresses
 from .handshake import shake_hands
 from .login import Login
+from .refusal_review import RefusalReview
 from .search import first_ready
 from .sender import AccountSender
-from .standing import Standing
 from .tls import ClientTLS
 from .transaction import Transaction
 from .trial import Trial, Trials
@@ -78,7 +78,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._server_trial = trials.of(self._hop)
         self._trial = Trial()
         self._login = Login(account)
-        self._standing = Standing()
+        self._refusals = RefusalReview()
         self._tls: ClientTLS | None = None
         self._most_recipients: float = account.max_recipients or math.inf
         self._idle: list[AccountSender] = []
@@ -123,7 +123,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             else:
                 description = session.description
                 self._keep_or_quit(session, keep=fault is None)
-                self._standing.taken += transaction.taken
+                self._refusals.taken += transaction.taken
                 attempt = Attempt(
                     outcomes=transaction.outcomes,
                     fault=fault,
@@ -131,7 +131,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                     session=description,
                     reports_success=transaction.reports_success,
                 )
-                return self._standing.review(delivery, attempt) if fault else attempt
+                return self._refusals.review(delivery, attempt) if fault else attempt
             if transaction.begun:
                 await self._keep_distance()
 
