@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from ..errors import ConfigurationError
 from ..settings.certificate import ServerCertificate
-from ..settings.ciphers import SOUND
+from ..settings.ciphers import STRONG
 from ..settings.files import load_certificate
 from ..settings.values import MasterRelay, MinimumTls
 from ..stamp import Stamp, stamp
@@ -47,7 +47,7 @@ class ClientsTLS:
     def __init__(self, options: ssl.CertificateOptions) -> None:
         self._options = options
         context = options.getContext()
-        context.set_cipher_list(SOUND.encode("ascii"))
+        context.set_cipher_list(STRONG.encode("ascii"))
         self._contexts = {MinimumTls.TLS_1_2: context}
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:

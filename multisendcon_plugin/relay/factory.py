@@ -1,7 +1,7 @@
-"""All sessions of one account: opened when a mail needs one, kept for the next, closed when idle.
+"""The sessions with one account's server: opened on demand, reused, closed when idle.
 
-An `ESMTPSenderFactory` without the stock one's retries: what comes of an attempt is told once, as
-an `Attempt`; what follows from it is not decided here.
+`AccountSenderFactory` is the `IRelay` of accounts with one server.  It makes an `Attempt` of each
+try of a delivery; it never retries one on its own, and never decides what follows from it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._hop = account.hop
         self._reactor = reactor
         self._budget = budget
-        # An attempt may end before its session does, which says good-bye then.
+        # A semaphore beside the lane's own count: an attempt ends before its session has quit.
         self._connections = DeferredSemaphore(account.connections)
         self._server_trial = trials.of(self._hop)
         self._trial = Trial()
@@ -114,7 +114,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             if transaction.begun:
                 ended = self._reactor.seconds()
             if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
-                # That may be about the session: it was closed, or it has had its mails.
+                # It may be about the session, so nothing is concluded yet, and a fresh session
+                # tries once more in the same attempt: some servers say 550 or 554 at MAIL FROM,
+                # or close, when a session has had as many mails as they allow.
                 session.quit()
                 fresh = True
             elif transaction.most < most:
@@ -136,7 +138,10 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 await self._keep_distance()
 
     def _learn(self, most: float) -> None:
-        """The server takes fewer recipients in one transaction than there were."""
+        """Remember until the relay restarts that the server takes fewer recipients at once.
+
+        A mail that was refused whole for their number is tried again in the same attempt.
+        """
         self._most_recipients = min(most, self._most_recipients)
         self.log.info(
             "account {account}: its server takes {most} recipients in one mail; the others are sent"
@@ -148,7 +153,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     def _not_begun(
         self, delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None
     ) -> Attempt:
-        """Return the attempt that has no session for its mail."""
+        """Return the outcome of an attempt that got no session."""
         fault = self._fault(broken)
         outcomes = all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action)
         return Attempt(outcomes=outcomes, fault=fault, mail_ended=mail_ended)
@@ -161,10 +166,10 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
 
     async def _keep_distance(self) -> None:
-        """Wait as the account demands: the server has seen a MAIL FROM, or may have.
+        """Wait for the account's minimum wait: the server has counted a MAIL FROM, or may have.
 
-        The lane keeps the distance between attempts.  This is inside one, which goes on with what
-        only it knows: that this delivery wants a fresh session, or fewer recipients.
+        Between attempts the lane does so.  This is within one attempt, which continues with a
+        fresh session, or with fewer recipients.
         """
         if self.account.minimum_wait and not self._stopping:
             with contextlib.suppress(CancelledError):  # no new session is opened then
@@ -185,9 +190,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     # Sessions.
 
     async def _session(self, *, fresh: bool) -> tuple[AccountSender, bool]:
-        """Return a session that can carry mail, and whether it has waited idle for it.
+        """Return a session that is ready for mail, and whether it was kept from an earlier one.
 
-        :param fresh: it may not have waited.
+        :param fresh: open a new one.
         :raise SessionBrokenError: the account cannot be used now.
         """
         while self._idle and not fresh:
@@ -245,11 +250,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             try:
                 return await self._session_at(session.server, starttls=False)
             except SessionBrokenError as in_the_clear:
-                # It has answered before, whether it can be connected again or not.
+                # The address has answered before, even if the second connection failed.
                 in_the_clear.address = session.server
                 raise
         if not self._hop.login:
-            # Before those who have waited for it look for a connection of their own.
+            # At once, before those who waited for this trial take a slot of the budget.
             self._is_ready(session)
         return session
 
@@ -257,9 +262,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return await self._step(other_addresses(self._reactor, self._hop, address))
 
     def _is_final(self, broken: SessionBrokenError) -> bool:
-        """Tell whether what an address said holds for all of the server's.
+        """Tell whether the server's other addresses would say the same.
 
-        It may be about the number of sessions that it has with us already.
+        So it is when the server limits the number of our sessions.
         """
         too_many = broken.reply.code == 421 and any(each.mails for each in self._sessions)
         return too_many or broken.reply.text == _GAVE_WAY
