@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from .mail.envelope import Envelope
-from .mail.message import FIRST_POSITION, Delivery, Message, Parcel, Position
+from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
 from .outcome.attempt import Attempt
-from .outcome.settlement import Settlement
+from .outcome.settlement import AccountState, Settlement
 from .routing.account import Account
 from .routing.registry import Route
 
@@ -73,7 +73,6 @@ class IDraft(Interface):
     number = Attribute(
         "``int``: the number that the message will have; also names it to the client"
     )
-    held = Attribute("``bytes | None``: the whole content, as long as it is short enough to keep")
 
     def write(data: bytes) -> Deferred[None] | None:
         """Add content in wire form.
@@ -115,46 +114,43 @@ class ISpool(Interface):
         :param clean: the times in it are right.
         """
 
-    last = Attribute("``int``: the highest number of a message that is known to be in use")
-
     def draft(number: int | None = None) -> IDraft:
         """Begin a message.
 
-        :param number: was given elsewhere, see `numbering`; ``None``: one is given here.  If it
-            is in use already, the draft is never committed.
+        :param number: was given elsewhere, see `spool.numbering`; ``None``: one is given here.  If
+            it is in use already, the draft is never committed.
         """
 
     def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt, all of it or nothing.
 
-        What remains of the delivery, the reports it caused and the time its mail ended become
+        What remains of the delivery, the reports it caused and the state of its account become
         durable together; a message without deliveries is forgotten.
 
         :return: the deliveries of the reports.
         """
 
-    def hurry() -> None:
-        """Somebody waits for a settlement; without that, it may wait a moment for company."""
-
     def waiting(
-        account: str, limit: int, since: Position = FIRST_POSITION
+        lane: LaneKey, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
-        """Read the deliveries of an account, the earliest due first, at most `limit`.
+        """Read the deliveries of a lane, the earliest due first, at most `limit`.
+
+        Those that are held are in no lane.
 
         :param since: leave out those that come before.
         """
 
-    def bring_forward(account: str, latest: float) -> Deferred[None]:
-        """Let no delivery of an account be due later than that."""
+    def bring_forward(lane: LaneKey, latest: float) -> Deferred[None]:
+        """Let no delivery of a lane be due later than that."""
 
-    def lanes() -> Deferred[dict[str, int]]:
-        """Count the waiting deliveries of each account that has any."""
+    def lanes() -> Deferred[dict[LaneKey, int]]:
+        """Count the waiting deliveries of each lane that has any."""
 
-    def mail_ends() -> Deferred[dict[str, float]]:
-        """Read when each account's last mail ended.
+    def account_states() -> Deferred[dict[str, AccountState]]:
+        """Read the state of each account that has left any.
 
-        After a crash some may be missing, and if the clock was set they are wrong: the caller must
-        then count from its own start.  See `clean`.
+        After a crash some of it may be missing, and if the clock was set its times are wrong: the
+        caller must then count from its own start.  See `clean`.
         """
 
     clean = Attribute("``bool``: the store was closed `clean` before it was opened")

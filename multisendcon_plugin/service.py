@@ -16,11 +16,13 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 
 from .configuration import Configuration, warnings
+from .daemon.event_log import EventLog
 from .edge.delivery import TransactionPolicy
 from .edge.listening import master_relay
 from .edge.service import EdgeService
 from .edge.submission import submit
 from .errors import SpoolError
+from .events import Publisher
 from .front import FrontService
 from .interfaces import ISpool
 from .mail.envelope import Envelope
@@ -42,6 +44,7 @@ class RelayService(MultiService):
     :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
         another one (`make_steady`).
     :param front_process: clients are served by a process of its own, see `front`.
+    :ivar events: tells each fact, see `events`.
     :raise ConfigurationError: the certificate cannot be used.
     """
 
@@ -60,8 +63,13 @@ class RelayService(MultiService):
         self.setName("multisendcon")
         self.configuration = configuration
         self.registry = AccountRegistry(configuration.accounts, configuration.reports_account)
+        self.events = Publisher()
+        self._log = EventLog(self.events, reactor)
         self.spool = spool or SqliteSpool(
-            configuration.spool.path, reactor, min_free=configuration.spool.min_free
+            configuration.spool.path,
+            reactor,
+            events=self.events,
+            min_free=configuration.spool.min_free,
         )
         budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
         trials = Trials()
@@ -72,6 +80,7 @@ class RelayService(MultiService):
             hostname=settings.hostname,
             registry=self.registry,
             spool=self.spool,
+            events=self.events,
             make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),
             clock=reactor,
             wall=wall,
@@ -86,14 +95,15 @@ class RelayService(MultiService):
             part.setServiceParent(self)
 
     def _edge_service(self) -> EdgeService:
-        sessions = master_relay(self._policy, self.configuration.clients, self._reactor)
+        clients = self.configuration.clients
+        sessions = master_relay(self._policy, clients, self.events, self._reactor)
         return EdgeService(self.configuration.master_relay.listen, sessions, self._reactor)
 
     def _front_service(self) -> FrontService:
         return FrontService(
             self.configuration,
             self.queue,
-            lambda: self.spool.last,
+            self.events,
             reactor=self._reactor,
             wall=self._wall,
         )
@@ -123,6 +133,7 @@ class RelayService(MultiService):
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
         await maybeDeferred(self._store.stopService)
+        self._log.finish()
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP; it goes the same way as one that came by SMTP.

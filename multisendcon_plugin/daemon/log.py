@@ -24,7 +24,7 @@ from zope.interface import implementer
 from ..mail.escaping import one_line
 
 #: Octets of a line.  What is cut off says so, but is lost as evidence: so recipients are shared out
-#: over as many lines as they need (`queue.journal`).
+#: over as many lines as they need (`log_lines`).
 LONGEST = 8_000
 #: Lines of an event with a traceback.
 MOST_LINES = 200

@@ -46,6 +46,7 @@ class DemoService(Service):
         self._stage = set_up(self._reactor, Path(self._folder.name), self._port, self._arrived)
         self._printer.introduce(self._stage.configuration, self._port)
         self._relay = RelayService(self._stage.configuration, self._reactor)
+        self._printer.listen(self._relay.events)
         self._relay.privilegedStartService()
         self._relay.startService()
         self._invitation = self._reactor.callLater(LONGEST, self._invite)

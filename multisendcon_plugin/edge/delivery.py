@@ -32,9 +32,9 @@ from ..mail.submission_help import complete
 from ..routing.registry import Route
 from ..settings.values import MasterRelay
 from . import replies
-from .context import name_shown
 from .parameters import ForwardPath, ReversePath
 from .rights import Rate, Rights
+from .shown import name_shown
 
 #: A recipient, and the account that takes it, as far as that is known before the header.
 _Way = tuple[ForwardPath, Route | None]

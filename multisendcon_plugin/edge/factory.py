@@ -17,13 +17,14 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.mail import smtp
 
+from ..events import Publisher
 from ..mail.reply import Reply
 from ..settings.values import BareLf, ClientSettings
 from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
-from .journal import Journal
 from .memory import MailMemory, Memory
+from .notices import Notices
 from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .refusal import Refusals
@@ -44,6 +45,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     :param policy: of all transactions, before what `clients` says.
     :param clock: for time-outs.
     :param in_thread: does what takes long.
+    :param events: is told of clients.
     :param clients: what differs for some of them.
     :ivar memory: what the mails under way take.
     :raise ConfigurationError: the certificate cannot be used.
@@ -58,6 +60,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         clock: IReactorTime,
         *,
         in_thread: InThread,
+        events: Publisher,
         clients: Sequence[ClientSettings] = (),
     ) -> None:
         super().__init__()
@@ -71,7 +74,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if settings.users:
             self._checker = UserChecker(settings.users, clock, in_thread)
         self._refusals = Refusals(clock)
-        self._journal = Journal(clock)
+        self.events = events
+        self._notices = Notices(events, clock)
         self.memory = Memory()
         self._most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self._sessions: set[RelayESMTP] = set()
@@ -114,8 +118,9 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         session.settings = self._settings
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
-        session.refused = partial(self._journal.refused, session, place)
-        session.ended_early = partial(self._journal.ended_early, session, place)
+        session.events = self.events
+        session.refused = partial(self._notices.refused, session, place)
+        session.ended_early = partial(self._notices.ended_early, session, place)
         policy = self._policy
         if own:
             session.minimum_tls = own.minimum_tls
@@ -127,7 +132,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
                 rights=self._rights.of_client(host, own),
             )
             session.fix_bare_lf = own.bare_lf is BareLf.FIX
-        no_memory = partial(self._journal.no_room, host or "local", place)
+        no_memory = partial(self._notices.no_room, host or "local", place)
         memory = MailMemory(self.memory, place, no_memory)
         session.mail_forgotten = memory.release
         deliveries = MessageDeliveryFactory(policy, session.keyword, session.client, memory.hold)
@@ -147,19 +152,20 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def _no_room(self, host: str, place: Place | None, *, allowed: bool) -> Reply | None:
         """Say why there is no room for a client; ``None``: there is."""
         settings = self._settings
+        address = host or "local"
         if self._stopping:
             return replies.SHUTTING_DOWN
         if len(self._sessions) >= settings.max_connections:
-            why = "max_connections ({most}) reached"
-            self._journal.no_room(host, place, why, most=settings.max_connections)
+            limit = f"max_connections ({settings.max_connections}) reached"
+            self._notices.no_room(address, place, limit)
             return replies.TOO_MANY_CONNECTIONS
         if not allowed and self._strangers >= self._most_of_strangers:
-            why = "the part of max_connections ({most}) for clients not in allow is used up"
-            self._journal.no_room(host, place, why, most=self._most_of_strangers)
+            part = f"the part of max_connections ({self._most_of_strangers})"
+            self._notices.no_room(address, place, f"{part} for clients not in allow is used up")
             return replies.TOO_MANY_CONNECTIONS
         if place and self._counts[place] >= settings.max_connections_per_address:
-            why = "max_connections_per_address ({most}) reached"
-            self._journal.no_room(host, place, why, most=settings.max_connections_per_address)
+            limit = f"max_connections_per_address ({settings.max_connections_per_address}) reached"
+            self._notices.no_room(address, place, limit)
             return replies.TOO_MANY_FROM_THERE
         return None
 
@@ -197,7 +203,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         :param key: the list that lacks it.
         """
         host = _host(addr)
-        self._journal.not_listed(host, counted_as(host), key)
+        self._notices.not_listed(host, counted_as(host), key)
         return self._refusals.saying(replies.NOT_ALLOWED)
 
     def stop(self) -> Deferred[Any]:
@@ -210,7 +216,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         for session in sessions:
             session.stop()
         stopped = DeferredList([session.ended for session in sessions])
-        return stopped.addCallback(lambda _: self._journal.sum_up())
+        return stopped.addCallback(lambda _: self._notices.sum_up())
 
 
 def _host(addr: IAddress | None) -> str:

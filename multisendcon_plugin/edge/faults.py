@@ -7,19 +7,20 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 
 from ..errors import SpoolError, SpoolFullError
+from ..events import MailNotStored, Publisher
 from ..mail.reply import Reply, ReplyError
 from . import replies
 
 _log = Logger()
 
 
-def reply_to(failure: Failure, peer: str) -> Reply:
-    """Turn what was raised into a reply, and tell the log what is a fault of ours.
+def reply_to(failure: Failure, peer: str, events: Publisher) -> Reply:
+    """Turn what was raised into a reply, and tell what is a fault of ours.
 
     Those are 4xx: a 5xx would make the client give up a mail that has nothing wrong (RFC 5321
     section 4.2.1).
 
-    :param peer: the client, for the log.
+    :param peer: the address of the client.
     """
     error = failure.value
     if isinstance(error, ReplyError):
@@ -29,14 +30,9 @@ def reply_to(failure: Failure, peer: str) -> Reply:
         return Reply.parse(error.code, text.splitlines())
     if isinstance(error, SpoolError):
         reply = replies.SPOOL_FULL if isinstance(error, SpoolFullError) else replies.LOCAL_ERROR
-        _log.error(
-            "mail from {peer} temporarily rejected ({code}): {error}",
-            peer=peer,
-            code=reply.code,
-            error=error,
-        )
+        events.publish(MailNotStored(peer, reply, str(error)))
         return reply
     _log.failure(
-        "internal error in a command of {peer} (a bug); traceback follows", failure, peer=peer
+        "internal error in a command of {address} (a bug); traceback follows", failure, address=peer
     )
     return replies.LOCAL_ERROR

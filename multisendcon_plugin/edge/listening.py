@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from ..errors import ListenError
+from ..events import Publisher
 from ..interfaces import IAccountRegistry
 from ..routing.registry import AccountRegistry
 from ..settings.endpoints import PROXY, completed, parse_endpoint
@@ -29,14 +30,18 @@ classImplements(AccountRegistry, IAccountRegistry)
 
 
 def master_relay(
-    policy: TransactionPolicy, clients: Sequence[ClientSettings], reactor: Any
+    policy: TransactionPolicy,
+    clients: Sequence[ClientSettings],
+    events: Publisher,
+    reactor: Any,
 ) -> RelayESMTPFactory:
     """Return the factory of the sessions.
 
     :raise ConfigurationError: the certificate cannot be used.
     """
-    in_thread = partial(_in_thread, reactor)
-    return RelayESMTPFactory(policy, reactor, clients=clients, in_thread=in_thread)
+    return RelayESMTPFactory(
+        policy, reactor, events=events, clients=clients, in_thread=partial(_in_thread, reactor)
+    )
 
 
 def _in_thread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:

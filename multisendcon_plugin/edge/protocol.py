@@ -17,7 +17,6 @@ from twisted.python.failure import Failure
 
 from ..mail.reply import Reply, ReplyError
 from . import replies
-from .context import context
 from .faults import reply_to
 from .order import WRONG_ORDER, State
 from .parameters import ReversePath, read_bdat, read_mail, read_rcpt
@@ -151,14 +150,15 @@ class RelayESMTP(ESMTPSession):
             return "before the reply to a mail, which is taken; it may send it again"
         return super().unfinished() if self._from is None else "in the middle of a mail"
 
-    def context(self, said: str) -> str:
-        """Return what a line of the log that says this adds: the mail, and the client's text."""
-        return context(
-            said,
-            sender=None if self._from is None else self._from.address,
-            recipients=[address for address, _ in self._to],
-            command=self.command,
-        )
+    @property
+    def sender(self) -> str | None:
+        """Of the mail under way; ``None``: there is none."""
+        return None if self._from is None else self._from.address
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Those that the mail under way has so far."""
+        return tuple(address for address, _ in self._to)
 
     def _refuse(self, reply: Reply) -> None:
         super()._refuse(reply)
@@ -233,7 +233,7 @@ class RelayESMTP(ESMTPSession):
             try:
                 message = self._make_message()
             except Exception:
-                refusal = reply_to(Failure(), self.peer)
+                refusal = reply_to(Failure(), self.peer, self.events)
         content = self._content_for(message)
         if refusal:
             content.refuse(refusal)

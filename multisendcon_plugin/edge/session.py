@@ -13,16 +13,17 @@ from typing import Any
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.python.failure import Failure
 
+from ..events import LoginAccepted, LoginRefused
 from ..mail.envelope import Client
+from ..mail.escaping import shown
 from ..mail.reply import Reply, ReplyError
 from . import replies
 from .authentication import Authentication
-from .context import command_shown, name_shown, shown
 from .order import WRONG_ORDER, State
+from .shown import command_shown, name_shown
 from .tls import spoken
 from .wire import ESMTPWire
 
@@ -65,6 +66,7 @@ LOGIN_WITHIN = 60.0
 class ESMTPSession(ESMTPWire):
     """One session with a client.
 
+    :ivar user: who has logged in; ``""``: nobody.
     :ivar esmtp: the client has said EHLO, not HELO.
     :ivar login_in_clear: a login is possible without TLS.
     :ivar is_stranger: the client may do nothing but log in, soon and with few errors.
@@ -75,12 +77,11 @@ class ESMTPSession(ESMTPWire):
     login_in_clear = False
     is_stranger = False
     no_rights = replies.LOGIN_FIRST
-    log = Logger()
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
         self._helo: tuple[bytes, bytes] | None = None
-        self._user = ""
+        self.user = ""
         self._client: Client | None = None
         self._authentication: Authentication | None = None
         self.esmtp = False
@@ -195,7 +196,7 @@ class ESMTPSession(ESMTPWire):
             name = self._helo[0] if self._helo else b""
             self._client = Client(
                 address=self.peer,
-                user=self._user,
+                user=self.user,
                 helo=name_shown(name).decode(),
                 tls=spoken(self.transport),
             )
@@ -323,9 +324,9 @@ class ESMTPSession(ESMTPWire):
         self.when(login, lambda _: self._logged_in(user))
 
     def _logged_in(self, user: str) -> None:
-        self.log.info("{peer} logged in as {user}", peer=self.peer, user=user, security=True)
+        self.events.publish(LoginAccepted(self.peer, user))
         self._no_stranger_now()
-        self._user = user
+        self.user = user
         self._client = None
         self.say(replies.AUTHENTICATED)
 
@@ -339,5 +340,5 @@ class ESMTPSession(ESMTPWire):
 
     def _login_refused(self, failure: Failure, user: str) -> None:
         failure.trap(UnauthorizedLogin)
-        self.log.warn("{peer} could not log in as {user}", peer=self.peer, user=user, security=True)
+        self.events.publish(LoginRefused(self.peer, user))
         raise ReplyError(replies.WRONG_CREDENTIALS)

@@ -109,8 +109,9 @@ class Content:
             self.refuse(error.reply)
         except Exception:
             self.log.failure(
-                "internal error while content was received from {peer} (a bug); traceback follows",
-                peer=self._peer,
+                "internal error while content was received from {address} (a bug); traceback"
+                " follows",
+                address=self._peer,
             )
             self.refuse(replies.LOCAL_ERROR)
         else:

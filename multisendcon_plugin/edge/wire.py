@@ -29,6 +29,7 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..events import Publisher
 from ..mail.reply import Reply
 from ..outlet import Outlet
 from ..settings.values import MasterRelay, MinimumTls
@@ -59,6 +60,7 @@ class ESMTPWire(smtp.ESMTP):
     """The reading and writing of one session.
 
     :ivar callLater: the clock's, for time-outs.
+    :ivar events: is told what others may want to know.
     :ivar settings: what it may bring, and how long it may take.
     :ivar minimum_tls: the oldest version that is spoken with this client; see `ClientsTLS`.
     :ivar tolerance: corrects what this client sends; ``None``: nothing does.
@@ -70,6 +72,7 @@ class ESMTPWire(smtp.ESMTP):
     """
 
     transport: Any
+    events: Publisher
     noisy = False
     settings = MasterRelay()
     minimum_tls = MinimumTls.TLS_1_2
@@ -400,7 +403,7 @@ class ESMTPWire(smtp.ESMTP):
         return reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS
 
     def _answer_failure(self, failure: Failure) -> None:
-        self._refuse(reply_to(failure, self.peer))
+        self._refuse(reply_to(failure, self.peer, self.events))
 
     # Back-pressure: several reasons can stop the reading, all must be gone for it to go on.
 

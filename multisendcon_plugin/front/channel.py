@@ -40,7 +40,8 @@ class FrameType(enum.IntEnum):
     WRITE = 6  # more of a message's content
     COMMIT = 7  # its envelope, and the rest of its content
     DISCARD = 8  # there will be no more of it
-    LOG = 9  # an event
+    LOG = 9  # an event of its log
+    EVENT = 10  # a fact about a client
 
 
 @implementer(IPushProducer)

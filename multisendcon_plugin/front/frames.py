@@ -35,7 +35,10 @@ def commit_octets(
             envelope.envelope_id,
             envelope.client,
             header_size,
-            [(parcel.account, [plain(each) for each in parcel.recipients]) for parcel in parcels],
+            [
+                (each.account, [plain(one) for one in each.recipients], each.destination)
+                for each in parcels
+            ],
         )
     ).encode()
     return b"".join((len(said).to_bytes(_SIZE, "big"), said, content))
@@ -64,8 +67,11 @@ def read_commit(octets: bytes) -> tuple[Envelope, int, tuple[Parcel, ...], bytes
     return envelope, header_size, tuple(_parcel(*each) for each in parcels), octets[end:]
 
 
-def _parcel(account: str, recipients: list[tuple[str, str, int | None, str]]) -> Parcel:
-    return Parcel(account=account, recipients=tuple(recipient_of(*each) for each in recipients))
+def _parcel(
+    account: str, recipients: list[tuple[str, str, int | None, str]], destination: str
+) -> Parcel:
+    listed = tuple(recipient_of(*each) for each in recipients)
+    return Parcel(account=account, recipients=listed, destination=destination)
 
 
 def error_octets(error: BaseException | None) -> bytes:

@@ -35,9 +35,6 @@ class FrontDraft:
     :param asked: messages of which it is not known yet whether they are durable.
     """
 
-    #: What is kept of content for the first attempt is kept where the spool is.
-    held = None
-
     def __init__(self, number: int, channel: Channel, asked: dict[int, _Committed]) -> None:
         self.number = number
         self._channel = channel
@@ -121,6 +118,7 @@ class FrontIntake:
     def _not_committed(self, failure: Failure) -> Failure:
         if failure.check(SpoolFullError):
             self._fullness.begin()
+        self._numbers.change_writer()
         return failure
 
     def committed(self, number: int) -> None:

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..daemon.signals import kept_from_children
+from ..events import Publisher
 from ..interfaces import IIntake
 from .channel import FrameType
 from .server import IntakeServer
@@ -54,6 +55,7 @@ STOPS_WITHIN = 20.0
 class FrontProcess(ProcessProtocol):
     """A front process, and the next ones when it ends.
 
+    :param events: is told of clients.
     :param setup: returns what it is told, each time.
     :param reactor: starts it, and is the clock.
     """
@@ -61,8 +63,11 @@ class FrontProcess(ProcessProtocol):
     log = Logger()
     transport: Any
 
-    def __init__(self, intake: IIntake, setup: Callable[[], Setup], reactor: Any) -> None:
+    def __init__(
+        self, intake: IIntake, events: Publisher, setup: Callable[[], Setup], reactor: Any
+    ) -> None:
         self._intake = intake
+        self._events = events
         self._setup = setup
         self._ports: Sequence[int] = ()
         self._reactor = reactor
@@ -91,7 +96,7 @@ class FrontProcess(ProcessProtocol):
         with here, there:
             here.setblocking(False)
             there.setblocking(False)
-            self._server = IntakeServer(self._intake, self._ready, self._reactor)
+            self._server = IntakeServer(self._intake, self._events, self._ready, self._reactor)
             channel = Factory.forProtocol(lambda: self._server.channel)
             channel.noisy = False
             self._reactor.adoptStreamConnection(here.fileno(), socket.AF_UNIX, channel)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from random import randrange
 from socket import AF_UNIX
 from typing import Any
 
@@ -20,8 +21,9 @@ from ..daemon.clock import make_steady
 from ..edge.delivery import TransactionPolicy
 from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
+from ..events import Publisher
 from ..settings.endpoints import parse_endpoint
-from ..spool.numbering import Numbers
+from ..spool.numbering import WRITERS, Numbers
 from .channel import Channel, FrameType
 from .events import Events
 from .intake import FrontIntake
@@ -39,7 +41,7 @@ def run(reactor: Any) -> None:
     reactor.adoptStreamConnection(CHANNEL, AF_UNIX, channel)
     os.close(CHANNEL)
     # With what was said before.
-    globalLogBeginner.beginLoggingTo([Events(front.channel, reactor)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([front.told], redirectStandardIO=False)
     reactor.run(installSignalHandlers=False)
 
 
@@ -47,12 +49,16 @@ class Front:
     """The listening server, apart from the rest of the relay.
 
     :ivar channel: this process's end, to be connected.
+    :ivar told: hands over what is logged.
     """
 
     log = Logger()
 
     def __init__(self, reactor: Any) -> None:
         self.channel = Channel(self._receive, self._lost, reactor)
+        self.told = Events(self.channel, reactor)
+        self._events = Publisher()
+        self.told.subscribe_to(self._events)
         self._reactor = reactor
         self._intake: FrontIntake | None = None
         self._ports: list[IListeningPort] = []
@@ -75,10 +81,10 @@ class Front:
             self._intake.failed(number, octets)
 
     def _start(self, setup: Setup) -> None:
-        numbers = Numbers(time.time, setup.last, odd=True)
+        numbers = Numbers(time.time, randrange(WRITERS))
         self._intake = FrontIntake(self.channel, numbers, self._reactor.seconds)
         policy = TransactionPolicy.of(setup.master_relay, setup.registry, self._intake, time.time)
-        self._sessions = master_relay(policy, setup.clients, self._reactor)
+        self._sessions = master_relay(policy, setup.clients, self._events, self._reactor)
         for descriptor, port in enumerate(setup.ports, FIRST_PORT):
             self._listen(port, descriptor)
             os.close(descriptor)

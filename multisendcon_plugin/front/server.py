@@ -11,20 +11,24 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from ..events import Publisher
 from ..interfaces import IDraft, IIntake
-from . import events
 from .channel import Channel, FrameType
+from .events import publish, read_event
 from .frames import error_octets, read_commit
 
 
 class IntakeServer:
     """The end of the channel that is not in the front process.
 
+    :param events: is told of clients.
     :param ready: is called when clients are served there.
     :ivar channel: the end, to be connected.
     """
 
-    def __init__(self, intake: IIntake, ready: Callable[[], None], clock: IReactorTime) -> None:
+    def __init__(
+        self, intake: IIntake, events: Publisher, ready: Callable[[], None], clock: IReactorTime
+    ) -> None:
         self.channel = Channel(self._receive, self._lost, clock)
         self._intake = intake
         self._drafts: dict[int, IDraft] = {}
@@ -33,7 +37,8 @@ class IntakeServer:
             FrameType.COMMIT: self._commit,
             FrameType.WRITE: self._write,
             FrameType.DISCARD: self._discard,
-            FrameType.LOG: lambda _number, octets: events.publish(octets),
+            FrameType.LOG: lambda _number, octets: publish(octets),
+            FrameType.EVENT: lambda _number, octets: events.publish(read_event(octets)),
             FrameType.READY: lambda _number, _octets: ready(),
         }
 

@@ -17,6 +17,7 @@ from ..configuration import Configuration
 from ..edge import ProxyFactory, RelayESMTPFactory
 from ..edge.listening import Ports
 from ..edge.tls import server_tls
+from ..events import Publisher
 from ..interfaces import IIntake
 from ..settings.endpoints import PROXY
 from .process import FrontProcess
@@ -27,7 +28,7 @@ class FrontService(Service):
     """Has clients served by a front process while the relay runs.
 
     :param intake: takes over what it hands over.
-    :param last: returns the highest number of a message that is in use.
+    :param events: is told of clients.
     :param wall: tells the time, in seconds since the epoch.
     :raise ConfigurationError: the certificate cannot be used.
     """
@@ -36,7 +37,7 @@ class FrontService(Service):
         self,
         configuration: Configuration,
         intake: IIntake,
-        last: Callable[[], int],
+        events: Publisher,
         *,
         reactor: Any,
         wall: Callable[[], float],
@@ -44,9 +45,8 @@ class FrontService(Service):
         # The front process could only tell the log, and would be started again and again.
         server_tls(configuration.master_relay, wall)
         self._configuration = configuration
-        self._last = last
         self._ports = Ports(configuration.master_relay.listen, _Elsewhere, reactor)
-        self._front = FrontProcess(intake, self._setup, reactor)
+        self._front = FrontProcess(intake, events, self._setup, reactor)
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -68,7 +68,7 @@ class FrontService(Service):
 
     def _setup(self) -> Setup:
         ports = (Port(description, port.addressFamily) for description, port in self._ports)
-        return setup_of(self._configuration, tuple(ports), self._last())
+        return setup_of(self._configuration, tuple(ports))
 
     def stopService(self) -> Deferred[Any]:
         """Let nobody in any more, then have the sessions ended."""

@@ -49,14 +49,12 @@ class Setup:
 
     :param accounts: in order of priority, topmost first.
     :param ports: in the order of their file descriptors.
-    :param last: the highest number of a message that is in use.
     """
 
     master_relay: MasterRelay
     clients: tuple[ClientSettings, ...]
     accounts: tuple[RoutingEntry, ...]
     ports: tuple[Port, ...]
-    last: int
 
     @property
     def registry(self) -> AccountRegistry:
@@ -66,13 +64,13 @@ class Setup:
         )
 
 
-def setup_of(configuration: Configuration, ports: tuple[Port, ...], last: int) -> Setup:
+def setup_of(configuration: Configuration, ports: tuple[Port, ...]) -> Setup:
     """Return what is to be told."""
     accounts = tuple(
         RoutingEntry(**{name: getattr(account, name) for name in _CHOSEN_BY})
         for account in configuration.accounts
     )
-    return Setup(configuration.master_relay, configuration.clients, accounts, ports, last)
+    return Setup(configuration.master_relay, configuration.clients, accounts, ports)
 
 
 def setup_octets(setup: Setup) -> bytes:

@@ -1,7 +1,7 @@
 """What waits in the spool: a message, its recipients, and its deliveries.
 
-A message is stored once; a delivery is one message times one account, the unit that is
-scheduled, retried and moved.  Pure values.
+A message is stored once; a delivery is one message times one account times one destination,
+the unit that is scheduled, retried and moved.  Pure values.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from .dsn import Notify
 from .envelope import Envelope
 from .phase import Phase
 from .reply import Reply
+
+#: What a lane is known by: the name of its account, and the destination within that.
+LaneKey = tuple[str, str]
 
 #: Where a delivery stands in its lane: its due time and its number.
 Position = tuple[float, int]
@@ -104,6 +107,8 @@ class Delivery:
     number: int
     message: Message
     account: str
+    destination: str = ""
+    """Where it goes within its account; ``""``: all mail of the account goes the same way."""
     recipients: tuple[Recipient, ...]
     due: float
     """Not to be tried before; seconds since the epoch."""
@@ -126,6 +131,13 @@ class Delivery:
     """What was said at the last failed attempt."""
     untold: tuple[Untold, ...] = ()
     """What the sender is told when it pauses, or ends: see `telling`."""
+    held: bool = False
+    """It waits until somebody releases it; see `IQueueView`."""
+
+    @property
+    def lane(self) -> LaneKey:
+        """The lane in which it waits."""
+        return self.account, self.destination
 
     @property
     def position(self) -> Position:
@@ -140,10 +152,12 @@ class Delivery:
 
 @attrs.frozen(kw_only=True)
 class Parcel:
-    """Recipients of a new message that leave by one account."""
+    """Recipients of a new message that leave together, by one account."""
 
     account: str
     recipients: tuple[Recipient, ...]
+    destination: str = ""
+    """See `Delivery`."""
 
 
 @attrs.frozen(kw_only=True)

@@ -43,7 +43,7 @@ class Reply:
 
     def __str__(self) -> str:
         code = str(self.code) if self.code else ""
-        return " ".join(part for part in (code, self.enhanced, *self.text.splitlines()) if part)
+        return " ".join([part for part in (code, self.enhanced, *self.text.splitlines()) if part])
 
     def wire(self) -> bytes:
         """Return the reply as a server writes it, the enhanced code on each line (RFC 2034)."""

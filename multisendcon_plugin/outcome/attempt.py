@@ -75,6 +75,8 @@ class Attempt:
         since the epoch); ``None`` when it got no further than the login.
     :param session: the session it went over, in words: addresses, TLS.
     :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
+    :param inconclusive: nothing follows from the outcomes for the account or the mail, which is due
+        as it was: the next attempt is made in another way.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -82,6 +84,7 @@ class Attempt:
     mail_ended: float | None = None
     session: str = ""
     reports_success: bool = False
+    inconclusive: bool = False
 
     @property
     def possible_fault(self) -> AccountFault | None:

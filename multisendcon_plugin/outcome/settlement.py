@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
 from ..mail.message import Delivery, NewMessage
+
+#: What an account has to know after a restart: JSON values by name, each of which belongs to the
+#: gate of that name.
+AccountState = Mapping[str, Any]
 
 
 @attrs.frozen(kw_only=True)
@@ -15,10 +22,12 @@ class Settlement:
     :param remaining: as it is from now on, with the recipients that are not settled; ``None``
         when the delivery has ended.
     :param reports: new messages (non-delivery and delay reports).
-    :param mail_ended: the end of the account's last mail, in seconds since the epoch.
+    :param account_state: of the delivery's account, all of it; ``None``: it stays as it is.
+    :param awaited: a mail that is due waits for it.
     """
 
     delivery: Delivery
     remaining: Delivery | None
     reports: tuple[NewMessage, ...] = ()
-    mail_ended: float | None = None
+    account_state: AccountState | None = None
+    awaited: bool = False

@@ -51,6 +51,8 @@ class Health:
             `one_too_many`.
         """
         attempt = ended.attempt
+        if attempt.inconclusive:
+            return ended
         fault = attempt.fault
         if fault is not None:
             others_work = ended.working and self.fault is None

@@ -12,8 +12,8 @@ from random import random
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
+from ..events import AttemptEnded, DeliveryMoved, Publisher, ReportQueued
 from ..interfaces import IAccountRegistry, ISpool
 from ..mail.message import Delivery, NewMessage
 from ..ndr import Facts, ReportAction, wanted
@@ -23,9 +23,7 @@ from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
-from . import journal
 from .gates import Gates
-from .minimum_wait import MinimumWait
 from .patience import Patience
 from .reports import HandIn, ReportWriter
 
@@ -33,6 +31,7 @@ from .reports import HandIn, ReportWriter
 class Settler:
     """Settles the deliveries of one relay.
 
+    :param events: is told what came of each delivery, and of reports.
     :param clock: see `QueueService`.
     :param wall: tells the time that people read.
     :param hand_in: puts a new message into the spool.
@@ -47,6 +46,7 @@ class Settler:
         spool: ISpool,
         patience: Patience,
         *,
+        events: Publisher,
         hostname: str,
         clock: IReactorTime,
         wall: Callable[[], float],
@@ -57,6 +57,7 @@ class Settler:
         self._registry = registry
         self._spool = spool
         self._patience = patience
+        self._events = events
         self._clock = clock
         self._wall = wall
         self.started = clock.seconds()
@@ -64,6 +65,7 @@ class Settler:
             ndr,
             registry,
             spool,
+            events=events,
             hostname=hostname,
             clock=clock,
             wall=wall,
@@ -91,13 +93,17 @@ class Settler:
         )
 
     async def conclude(
-        self, delivery: Delivery, attempt: Attempt, gates: Gates
+        self, delivery: Delivery, attempt: Attempt, gates: Gates, *, awaited: bool = False
     ) -> tuple[Delivery | None, tuple[Delivery, ...]]:
         """Settle a delivery by an attempt.
 
         :param gates: of its account: what they have learned is written down as well.
+        :param awaited: see `Settlement`.
         :return: what remains of it, and the deliveries of the reports; they are in the spool.
         """
+        if attempt.inconclusive:
+            await self._put_back(delivery, gates)
+            return delivery, ()
         now = self._clock.seconds()
         # The way back to an account that is not in use any more is closed.
         if delivery.tried:
@@ -112,9 +118,9 @@ class Settler:
             jitter=random(),
             fallback=self.fallback(delivery) if attempt.fault or attempt.moves else None,
         )
-        for _ in journal.ended(delivery, attempt, judgement, now):
-            await deferLater(self._clock, 0)
-        return judgement.remaining, await self.carry_out(delivery, judgement, gates)
+        self._events.publish(AttemptEnded(delivery, attempt, judgement, now))
+        reports = await self.carry_out(delivery, judgement, gates, awaited=awaited)
+        return judgement.remaining, reports
 
     def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
         """Judge a delivery that waits for an account at fault: see `judgement.delayed_by`."""
@@ -127,7 +133,12 @@ class Settler:
         )
 
     async def carry_out(
-        self, delivery: Delivery, judgement: Judgement, gates: Gates | None = None
+        self,
+        delivery: Delivery,
+        judgement: Judgement,
+        gates: Gates | None = None,
+        *,
+        awaited: bool = False,
     ) -> tuple[Delivery, ...]:
         """Write down what was judged, and the reports that it calls for.
 
@@ -147,11 +158,12 @@ class Settler:
                 delivery=delivery,
                 remaining=judgement.remaining,
                 reports=tuple(reports),
-                mail_ended=gates.state().get(MinimumWait.name) if gates else None,
+                account_state=(gates.state() or None) if gates else None,
+                awaited=awaited,
             )
         )
         for report in announced:
-            journal.reported(delivery, report)
+            self._events.publish(ReportQueued(delivery, report))
         return announced
 
     async def break_off(self, delivery: Delivery, attempt: Attempt, gates: Gates) -> None:
@@ -161,10 +173,14 @@ class Settler:
         always.
         """
         if attempt.fault and not _uncertain(attempt):
-            ended = gates.state().get(MinimumWait.name)
-            await self.write(Settlement(delivery=delivery, remaining=delivery, mail_ended=ended))
+            await self._put_back(delivery, gates)
         else:
             await self.conclude(delivery, attempt, gates)
+
+    async def _put_back(self, delivery: Delivery, gates: Gates) -> None:
+        """Write down what the gates have learned; the delivery stays as it is."""
+        state = gates.state() or None
+        await self.write(Settlement(delivery=delivery, remaining=delivery, account_state=state))
 
     async def move(self, delivery: Delivery, name: str) -> tuple[Delivery, tuple[Delivery, ...]]:
         """Move a delivery to another account.
@@ -175,7 +191,7 @@ class Settler:
         moved = attrs.evolve(delivery, account=name, tried=tried, untold=())
         judgement = Judgement(remaining=moved, told=tell_all(delivery))
         reports = await self.carry_out(delivery, judgement)
-        journal.moved(delivery, name)
+        self._events.publish(DeliveryMoved(delivery, name))
         return moved, reports
 
     async def write(self, settlement: Settlement) -> tuple[Delivery, ...]:

@@ -6,7 +6,6 @@ try of a delivery; it never retries one on its own, and never decides what follo
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -14,7 +13,6 @@ from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IAddress
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.mail import smtp
 from twisted.python.failure import Failure
@@ -115,8 +113,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 ended = self._reactor.seconds()
             if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
                 # It may be about the session, so nothing is concluded yet, and a fresh session
-                # tries once more in the same attempt: some servers say 550 or 554 at MAIL FROM,
-                # or close, when a session has had as many mails as they allow.
+                # tries once more: some servers say 550 or 554 at MAIL FROM, or close, when a
+                # session has had as many mails as they allow.
                 session.quit()
                 fresh = True
             elif transaction.most < most:
@@ -134,13 +132,15 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                     reports_success=transaction.reports_success,
                 )
                 return self._refusals.review(delivery, attempt) if fault else attempt
-            if transaction.begun:
-                await self._keep_distance()
+            if transaction.begun and self.account.minimum_wait:
+                # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
+                # attempt has a fresh session, as there is one at a time, or fewer recipients.
+                return Attempt(outcomes=transaction.outcomes, mail_ended=ended, inconclusive=True)
 
     def _learn(self, most: float) -> None:
         """Remember until the relay restarts that the server takes fewer recipients at once.
 
-        A mail that was refused whole for their number is tried again in the same attempt.
+        A mail that was refused whole for their number is tried again at once.
         """
         self._most_recipients = min(most, self._most_recipients)
         self.log.info(
@@ -164,16 +164,6 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         if not action.stops_account:
             action = Action.REST
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
-
-    async def _keep_distance(self) -> None:
-        """Wait for the account's minimum wait: the server has counted a MAIL FROM, or may have.
-
-        Between attempts the lane does so.  This is within one attempt, which continues with a
-        fresh session, or with fewer recipients.
-        """
-        if self.account.minimum_wait and not self._stopping:
-            with contextlib.suppress(CancelledError):  # no new session is opened then
-                await self._step(deferLater(self._reactor, self.account.minimum_wait))
 
     def _keep_or_quit(self, session: AccountSender, *, keep: bool) -> None:
         used_up = session.mails >= self.account.max_mails_per_connection

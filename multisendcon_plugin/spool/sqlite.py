@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from random import randrange
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from ..events import Publisher
 from ..interfaces import IContent, IDraft, ISpool
-from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, Message, Position
-from ..outcome.settlement import Settlement
+from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, LaneKey, Message, Position
+from ..outcome.settlement import AccountState, Settlement
 from ..settings.quantities import Room
 from . import rows
 from .database import FILES, connect, not_opened, open_database
@@ -21,8 +23,9 @@ from .draft import Draft
 from .files import Files
 from .folder import Lock, make_folder
 from .keys import PIECE, new_deliveries
-from .numbering import Numbers
+from .numbering import WRITERS, Numbers
 from .reader import Reader, StoredContent
+from .recent import Recent
 from .trust import Trust
 from .worker import Reactor
 from .writer import Writer
@@ -39,6 +42,7 @@ class SqliteSpool:
 
     :param path: the folder; made, for its owner alone, when it is missing.
     :param reactor: `IReactorFromThreads`, and a clock in seconds since the epoch.
+    :param events: is told if it breaks.
     :param reserve: octets of the disk that new mail leaves free for settling the old.
     :param min_free: what new mail leaves free of the disk for others.
     """
@@ -50,11 +54,13 @@ class SqliteSpool:
         path: str,
         reactor: Reactor,
         *,
+        events: Publisher,
         reserve: int = 8 * _MIB,
         min_free: Room = _NOTHING,
     ) -> None:
         self._folder = Path(path)
         self._reactor = reactor
+        self._events = events
         self._reserve = reserve
         self._min_free = min_free
         self._files = Files(self._folder / FILES)
@@ -82,8 +88,9 @@ class SqliteSpool:
         except Exception as error:
             connection.close()
             raise not_opened(file, error) from error
-        self._numbers = Numbers(self._reactor.seconds, last)
-        trust = Trust(file, self._reactor)
+        self._numbers = Numbers(self._reactor.seconds, randrange(WRITERS), last)
+        self._recent = Recent()
+        trust = Trust(file, self._reactor, self._events)
         self._writer = Writer(
             connection,
             self._reactor,
@@ -96,6 +103,7 @@ class SqliteSpool:
 
     def close(self, *, clean: bool = True) -> Deferred[None]:
         """Finish what is being written and let go of the folder."""
+        self._recent = Recent()
         stopped = self._reader.stop()
         stopped.addCallback(lambda _: self._stop_writer(clean=clean))
         return stopped.addCallback(lambda _: self._lock.release())
@@ -106,18 +114,14 @@ class SqliteSpool:
             self._writer.do(rows.end).addErrback(lambda _: None)
         return self._writer.stop()
 
-    @property
-    def last(self) -> int:
-        """The highest number in use."""
-        return self._numbers.last
-
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
         number = self._numbers.next() if number is None else self._numbers.note(number)
-        return Draft(number, self._files, self._writer, self._reactor.seconds)
+        return Draft(number, self._files, self._writer, self._recent, self._reactor.seconds)
 
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt, all of it or nothing."""
+        self._recent.settled(settlement)
         now = self._reactor.seconds()
         reports = []
         for report in settlement.reports:
@@ -132,7 +136,7 @@ class SqliteSpool:
             deliveries = new_deliveries(message, report.parcels)
             reports.append((message.number, report.content, deliveries))
         job = partial(rows.settle, settlement=settlement, reports=reports)
-        done = self._writer.do(job, urgent=False)
+        done = self._writer.do(job, urgent=settlement.awaited)
         return done.addCallback(self._settled, settlement.delivery.message)
 
     def _settled(
@@ -146,28 +150,25 @@ class SqliteSpool:
             removed.addErrback(lambda _: None)
         return made
 
-    def hurry(self) -> None:
-        """Let no settlement wait for company."""
-        self._writer.hurry()
-
     def waiting(
-        self, account: str, limit: int, since: Position = FIRST_POSITION
+        self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
-        """Read the deliveries of an account, the earliest due first, at most `limit`."""
-        return self._reader.ask(partial(rows.waiting, account=account, limit=limit, since=since))
+        """Read the deliveries of a lane, the earliest due first, at most `limit`."""
+        return self._reader.ask(partial(rows.waiting, lane=lane, limit=limit, since=since))
 
-    def bring_forward(self, account: str, latest: float) -> Deferred[None]:
-        """Let no delivery of an account be due later than that."""
-        return self._writer.do(partial(rows.bring_forward, account=account, latest=latest))
+    def bring_forward(self, lane: LaneKey, latest: float) -> Deferred[None]:
+        """Let no delivery of a lane be due later than that."""
+        return self._writer.do(partial(rows.bring_forward, lane=lane, latest=latest))
 
-    def lanes(self) -> Deferred[dict[str, int]]:
-        """Count the waiting deliveries of each account that has any."""
+    def lanes(self) -> Deferred[dict[LaneKey, int]]:
+        """Count the waiting deliveries of each lane that has any."""
         return self._reader.ask(rows.lanes)
 
-    def mail_ends(self) -> Deferred[dict[str, float]]:
-        """Read when each account's last mail ended."""
-        return self._reader.ask(rows.mail_ends)
+    def account_states(self) -> Deferred[dict[str, AccountState]]:
+        """Read the state of each account that has left any."""
+        return self._reader.ask(rows.account_states)
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
-        return StoredContent(self._reader, self._files, message)
+        recent = self._recent.open(message.number)
+        return recent or StoredContent(self._reader, self._files, message)

@@ -73,10 +73,6 @@ class Writer:
         """
         return self._worker.do(Job(run, content), 0.0 if urgent else _HOLD)
 
-    def hurry(self) -> None:
-        """What was not urgent is, now."""
-        self._worker.hurry()
-
     def stop(self) -> Deferred[None]:
         """Finish what waits and close the connection."""
         return self._worker.stop()

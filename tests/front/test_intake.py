@@ -96,10 +96,6 @@ def test_a_long_message_goes_over_as_it_arrives(world):
     assert world.beyond.messages[0].content == LONG + b"end\r\n"
 
 
-def test_content_is_kept_where_the_spool_is(world):
-    assert world.begin(b"text\r\n").held is None
-
-
 def test_the_client_waits_until_the_message_is_durable(world):
     world.beyond.waits = True
     first, second = world.commit(world.begin(b"1")), world.commit(world.begin(b"2"))

@@ -15,6 +15,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from multisendcon_plugin import parse
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.front import FrontProcess, Port, setup_of
 from multisendcon_plugin.front import process as process_module
 from multisendcon_plugin.front.channel import FrameType
@@ -124,11 +125,11 @@ class World:
     def __init__(self):
         self.reactor = Reactor()
         self.intake = Intake(Clock())
-        self.last = 40
+        self.told = PORTS
         self.files = [os.open(os.devnull, os.O_RDONLY) for _ in PORTS]
         configuration = parse(CONFIGURATION)
         self.front = FrontProcess(
-            self.intake, lambda: setup_of(configuration, PORTS, self.last), self.reactor
+            self.intake, Publisher(), lambda: setup_of(configuration, self.told), self.reactor
         )
         self.front.start(self.files)
 
@@ -223,7 +224,6 @@ def test_it_is_told_what_it_has_to_know_first(world):
     setup = read_setup(octets)
     assert number == 0
     assert setup.ports == PORTS
-    assert setup.last == 40
     assert setup.master_relay.hostname == "relay.example"
     assert [attrs.astuple(client) for client in setup.clients] == [
         attrs.astuple(client) for client in parse(CONFIGURATION).clients
@@ -244,11 +244,11 @@ def test_it_is_told_no_login_of_an_account(world):
 
 def test_the_next_one_is_told_what_is_so_by_then(world):
     world.process.end()
-    world.last = 77
+    world.told = PORTS[:1]
     world.reactor.advance(FIRST_PAUSE)
     world.process.kinds()
     [(_, _, octets)] = world.process.got
-    assert read_setup(octets).last == 77
+    assert read_setup(octets).ports == PORTS[:1]
 
 
 def test_its_messages_go_to_the_intake(world):
@@ -375,7 +375,7 @@ def test_none_is_started_after_stop(world, fault):
 
 
 def test_one_that_was_never_started_has_stopped():
-    front = FrontProcess(Intake(Clock()), lambda: None, Reactor())
+    front = FrontProcess(Intake(Clock()), Publisher(), lambda: None, Reactor())
     stopped = []
     front.stop().addCallback(stopped.append)
     assert stopped == [None]

@@ -24,12 +24,14 @@ DOCUMENTS = [
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_markup_is_right(name):
     path = ROOT / name
-    docutils.core.publish_string(
+    page = docutils.core.publish_string(
         path.read_text("utf-8"),
         source_path=str(path),
         writer="html",
         settings_overrides={"halt_level": 2, "report_level": 5},
     )
+    assert b"</html>" in page
+    assert b'class="system-message"' not in page
 
 
 def test_ci_runs_the_command_line_of_the_readme():

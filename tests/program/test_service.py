@@ -21,6 +21,7 @@ from zope.interface import implementer
 from multisendcon_plugin import RelayService, parse
 from multisendcon_plugin.edge import RelayESMTPFactory, tls
 from multisendcon_plugin.errors import ConfigurationError, ListenError, SpoolLockedError
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.interfaces import IDraft, ISpool
 from multisendcon_plugin.settings.endpoints import BACKLOG
 from multisendcon_plugin.spool import SqliteSpool
@@ -52,7 +53,6 @@ class HesitantDraft:
         self.draft = draft
         self.spool = spool
         self.number = draft.number
-        self.held = None
         self.write = draft.write
         self.discard = draft.discard
 
@@ -77,7 +77,7 @@ class ServiceTestCase(LiveRelayTestCase):
 
     def reopened(self):
         """Open the spool as the next process does."""
-        spool = SqliteSpool(f"{self.folder}/spool", self.reactor)
+        spool = SqliteSpool(f"{self.folder}/spool", self.reactor, events=Publisher())
         spool.open()
         self.addCleanup(spool.close)
         return spool
@@ -202,7 +202,7 @@ class Submitting(ServiceTestCase):
         for _ in range(3):
             await self.submit()
         await self.service.stopService()
-        assert await self.reopened().lanes() == {"All": 3}
+        assert await self.reopened().lanes() == {("All", ""): 3}
 
 
 class InFrontOfIt(ServiceTestCase):

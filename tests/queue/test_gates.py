@@ -432,6 +432,39 @@ def test_a_refused_login_stays_what_it_is_however_long_it_lasts():
         now = gates.opens_at()
 
 
+# Attempts that say nothing.
+
+
+def test_an_inconclusive_attempt_counts_for_the_minimum_wait_only():
+    gates = gates_of(minimum_wait=5.0)
+    begin(gates)
+    ended(gates, NOW + 1, Verdict.FAILED, mail_ended=NOW + 1, inconclusive=True)
+    assert gates.health.fault is None
+    assert gates.opens_at() == NOW + 6
+
+
+def test_an_inconclusive_attempt_ends_no_fault():
+    gates = gates_of(max_connections=3)
+    begin(gates)
+    ended(gates, NOW, fault=CLOSED)
+    begin(gates)
+    ended(gates, NOW + 30, Verdict.FAILED, inconclusive=True)
+    assert gates.health.fault is CLOSED
+    begin(gates)
+    assert gates.opens_at() == inf  # still one at a time
+
+
+def test_an_inconclusive_attempt_is_no_fault_and_does_not_interrupt_a_row():
+    gates = gates_of()
+    hear(gates, NOW, 1, 2, 3, 4)
+    begin(gates)
+    judged = ended(gates, NOW, Verdict.DEFERRED, inconclusive=True)
+    assert judged.inconclusive
+    assert gates.health.fault is None
+    hear(gates, NOW, 5)
+    assert gates.health.fault.action is Action.SLOW
+
+
 # Fewer connections than configured.
 
 TOO_MANY = fault(Phase.GREETING, 421, "4.7.0", "Too many concurrent connections")

@@ -89,7 +89,7 @@ class Relay(RuleBasedStateMachine):
 
     def one_too_many(self, now):
         """Refuse a connection: beside others, while its account is fit, its mail stays as it is."""
-        lane = self.world.queue._lanes[now.delivery.account]
+        lane = self.world.queue._lanes[now.delivery.lane]
         beside_others = len(now.relay.under_way) > 1 and lane.gates.health.fault is None
         stored = self.world.disk.deliveries.get(now.delivery.number)
         now.end(fault=TOO_MANY)

@@ -27,6 +27,7 @@ from multisendcon_plugin.relay.tls import CertificateError, ClientTLS, tls_probl
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.hop import Hop, Tls, TlsPolicy
 from multisendcon_plugin.testing import Authority, Provider
+from tests.certificates import shakes_hands
 from tests.reactors import ReactorWithClock
 from tests.relays import (
     CONTENT,
@@ -85,8 +86,17 @@ def test_authorities_are_read_again_after_a_fault_and_then_kept(tmp_path):
 
 def test_a_file_may_hold_several_authorities_and_comments(tmp_path):
     path = tmp_path / "ca.pem"
-    path.write_bytes(b"# one\n" + Authority().pem + b"# two\n" + Authority().pem)
-    ClientTLS.of(Hop(host=NAME, tls=TlsPolicy(ca=str(path))), account="A")
+    one, other, stranger = Authority(), Authority(), Authority()
+    path.write_bytes(b"# one\n" + one.pem + b"# two\n" + other.pem)
+    tls = ClientTLS.of(Hop(host=NAME, tls=TlsPolicy(ca=str(path))), account="A")
+    believed = [
+        shakes_hands(
+            tls.context.clientConnectionForTLS(None),
+            SSL.Connection(authority.server(NAME).getContext(), None),
+        )
+        for authority in (one, other, stranger)
+    ]
+    assert believed == [True, True, False]
 
 
 def test_the_authorities_of_the_system_are_in_memory_once():
@@ -546,7 +556,7 @@ class RealTLS(TestCase):
         )
         self.addCleanup(port.stopListening)
         reactor = ReactorWithClock(self.reactor)  # no time-out comes to help
-        await send(
+        attempt = await send(
             self,
             reactor,
             server=IP,
@@ -555,6 +565,7 @@ class RealTLS(TestCase):
             tls_verify=False,
         )
         await server.closed
+        assert str(attempt.fault) == "greeting: 554 5.3.2 no service"
 
 
 class LastWords(Protocol):

@@ -107,6 +107,9 @@ def test_who_waits_may_go_away():
     turn.cancel()
     turn.addErrback(lambda failure: failure.trap(CancelledError))
     end.callback("done")
+    assert turn.called
+    assert turn.result is CancelledError
+    assert trial.turn() is None
 
 
 # The sessions of an account.

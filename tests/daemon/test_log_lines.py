@@ -1,4 +1,4 @@
-"""What is told in the log of an attempt, and what it costs."""
+"""What is said in the log of mails, and what it costs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from twisted.logger import (
 )
 from twisted.python.log import textFromEventDict
 
+from multisendcon_plugin.daemon.event_log import EventLog
+from multisendcon_plugin.events import AccountRecovered, AttemptEnded, MailAccepted
 from multisendcon_plugin.mail.envelope import Client
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Outcome, Verdict
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.outcome.judgement import Judgement
-from multisendcon_plugin.queue import journal
-from tests.queues import NOW, attempt, delivery, logged
+from tests.queues import NOW, attempt, clock_now, delivery, in_the_log, logged, turn
 
 MANY = tuple(f"r{n}@b.example" for n in range(1050))
 TO_MANY = delivery(1, recipients=MANY)
@@ -39,14 +40,22 @@ def replying(to_many, reply):
     )
 
 
+def publish(event):
+    """Have the log say an event; return the clock that gives it more turns for that."""
+    clock = clock_now()
+    in_the_log(clock).publish(event)
+    return clock
+
+
 def told(attempt, judgement):
     """Return the texts, as many as come without a pause in a list."""
     with logged() as log:
-        before, turns = 0, []
-        for _ in journal.ended(TO_MANY, attempt, judgement, NOW):
+        clock = publish(AttemptEnded(TO_MANY, attempt, judgement, NOW))
+        turns = [log.texts(LogLevel.info)]
+        while clock.getDelayedCalls():
+            before = len(log.events)
+            turn(clock)
             turns.append(log.texts(LogLevel.info)[before:])
-            before = len(log.texts(LogLevel.info))
-        turns.append(log.texts(LogLevel.info)[before:])
     return turns
 
 
@@ -74,7 +83,7 @@ def test_who_has_handed_a_message_in_is_told(client, shown):
     envelope = attrs.evolve(made.message.envelope, client=client)
     made = attrs.evolve(made, message=attrs.evolve(made.message, envelope=envelope))
     with capturedLogs() as events:
-        journal.accepted((made,))
+        publish(MailAccepted((made,)))
     (event,) = events
     assert f": accepted from <{envelope.reverse_path}>{shown}, " in event["text"]
     assert event["client"] == (client and client._asdict())
@@ -89,7 +98,7 @@ def test_what_came_of_each_is_said():
         failed=ended.outcomes[1:2],
     )
     with logged() as log:
-        list(journal.ended(three, ended, judgement, NOW))
+        publish(AttemptEnded(three, ended, judgement, NOW))
     first, second, third = log.texts(LogLevel.info)
     assert "<r0@b.example> delivered by" in first
     assert "<r1@b.example> failed by" in second
@@ -128,7 +137,7 @@ def test_outcomes_are_not_compared_with_each_other(monkeypatch):
     monkeypatch.setattr(Outcome, "__eq__", lambda *both: compared.append(both) or False)
     refused = replying(TO_MANY, lambda n: Reply(550, "5.1.1", f"no box {n}"))
     judgement = Judgement(remaining=None, failed=refused.outcomes)
-    list(journal.ended(TO_MANY, refused, judgement, NOW))
+    told(refused, judgement)
     assert len(compared) < len(MANY)
 
 
@@ -138,11 +147,12 @@ def test_nothing_in_a_text_is_taken_for_a_field(word):
     refused = replying(one, lambda _: Reply(550, "5.1.1", word))
     written = io.StringIO()
     with capturedLogs() as events:
-        list(journal.ended(one, refused, Judgement(remaining=None, failed=refused.outcomes), NOW))
+        judgement = Judgement(remaining=None, failed=refused.outcomes)
+        publish(AttemptEnded(one, refused, judgement, NOW))
     textFileLogObserver(written)(*events)
     (event,) = events
     text = f'1: <"{word}"@b.example> failed by account A: 550 5.1.1 {word}'
-    assert written.getvalue().endswith(f" [multisendcon_plugin.queue.journal#info] {text}\n")
+    assert written.getvalue().endswith(f" [multisendcon_plugin.daemon.event_log#info] {text}\n")
     legacy = []
     LegacyLogObserverWrapper(legacy.append)(event)
     assert textFromEventDict(legacy[0]) == text
@@ -150,11 +160,14 @@ def test_nothing_in_a_text_is_taken_for_a_field(word):
 
 
 def test_an_event_is_one_that_a_logger_would_publish():
+    text = "account a {b} works again"
     with capturedLogs() as events:
-        journal._tell("a {b}", number=1)
-        Logger(namespace=journal._log.namespace).info("a {{b}}", text="a {b}", number=1)
+        publish(AccountRecovered("a {b}"))
+        Logger(namespace=EventLog.__module__).info(
+            "account a {{b}} works again", text=text, account="a {b}"
+        )
     ours, usual = events
-    assert formatEvent(ours) == formatEvent(usual) == "a {b}"
+    assert formatEvent(ours) == formatEvent(usual) == text
     assert ours.keys() == usual.keys()
     same = ours.keys() - {"log_logger", "log_time", "log_source"}
     assert {key: ours[key] for key in same} == {key: usual[key] for key in same}
@@ -167,7 +180,7 @@ def test_a_mail_for_very_many_is_accepted_in_lines_that_name_all_of_them():
     """One line of 347 KB before, of which the log would now keep 8."""
     many = delivery(1, recipients=LONG)
     with logged() as log:
-        journal.accepted((many,))
+        publish(MailAccepted((many,)))
     lines = log.texts(LogLevel.info)
     assert max(map(len, lines)) < 5_000
     assert all(" accepted from <" in line and " bytes, for <" in line for line in lines)
@@ -179,7 +192,7 @@ def test_lines_of_long_addresses_have_fewer_of_them(recipients, lines):
     ended = attempt(delivery(1, recipients=recipients))
     with logged() as log:
         judged = Judgement(remaining=None, delivered=ended.outcomes)
-        list(journal.ended(delivery(1, recipients=recipients), ended, judged, NOW))
+        publish(AttemptEnded(delivery(1, recipients=recipients), ended, judged, NOW))
     texts = log.texts(LogLevel.info)
     assert len(texts) == math.ceil(lines)
     assert max(map(len, texts)) < 5_000
