@@ -390,7 +390,7 @@ class ESMTPWire(smtp.ESMTP):
         if self.is_error(reply):
             ending = tarpit.error(self.settings.max_errors)
         else:
-            ending = tarpit.in_vain(1)
+            ending = tarpit.refusal(1)
             if tarpit.wait and not ending:
                 self.pause(tarpit.wait)
         if ending:
