@@ -1,6 +1,6 @@
-"""TLS towards clients: the certificate that they are shown, read again when it has been renewed.
+"""TLS with clients: our certificate, read again when it has been renewed.
 
-TLS 1.2 or newer, with sound ciphers; with clients whose `[[client]]` says so, older ones of both.
+TLS 1.2 or newer, with strong ciphers; older ones of both for clients whose `[[client]]` says so.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class ServerTLS:
     """Makes the server's side of TLS sessions.
 
     A renewed certificate is noticed at the next handshake, by the dates of its files: it needs no
-    restart, and no signal.  One that cannot be used is told once, and leaves the one before in its
-    place: it may be there in part only, for a moment.
+    restart, and no signal.  One that cannot be used is logged once, and the previous one
+    stays: its files may be incomplete for a moment.
 
     :param certificate: a file.
     :param key: a file; ``None``: it is in the same.

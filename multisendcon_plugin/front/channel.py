@@ -1,4 +1,4 @@
-"""What the two processes say to each other: frames over a pair of local sockets.
+"""The channel between the two processes: frames over a pair of local sockets.
 
 A frame is the number of its octets, its type, the number of the message that it is about, and its
 octets.  It knows nothing of what they mean.

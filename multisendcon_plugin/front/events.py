@@ -27,7 +27,7 @@ from .converter import CONVERTER
 #: Octets of events that may wait for the process that writes them.
 MOST_UNREAD = 16 * 1024 * 1024
 
-#: Seconds until a gap in the log is told that has no other end.
+#: Seconds until a gap in the log is told that has not ended before.
 GAP_TOLD_AFTER = 60.0
 
 _EVENT_TYPES: dict[str, type[ClientEvent]] = {each.__name__: each for each in get_args(ClientEvent)}

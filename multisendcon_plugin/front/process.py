@@ -1,4 +1,4 @@
-"""The front process, seen from the one that has the spool: started, watched, stopped.
+"""Starts, watches and stops the front process, in the process that has the spool.
 
 If it ends by itself, it is started again: the ports are open all the time, and clients wait.
 """

@@ -1,7 +1,7 @@
 """The other end of `FrontIntake`: hands the messages of the front process to the intake.
 
-The front process is ours, and believed: that what it hands over makes sense is its business.  But a
-frame that cannot be read ends the channel, and a message that is not whole is not stored.
+The front process is trusted: what it hands over is not checked again.  But a frame that cannot be
+read ends the channel, and a message that is not whole is not stored.
 """
 
 from __future__ import annotations

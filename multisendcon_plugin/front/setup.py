@@ -1,6 +1,6 @@
-"""What the front process is told when it starts: what the edge has to know, named one by one.
+"""The settings that the front process gets at its start, by an allow list.
 
-What is not named here is not told, whatever keys come: no login of an account, no server, no file
+What is not named here is not sent, whatever keys come: no login of an account, no server, no file
 of its keys.  The users of ``[master_relay]`` are told with the hashes of their passwords, since the
 edge is where they log in.  Pure.
 """

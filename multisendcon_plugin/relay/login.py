@@ -1,7 +1,7 @@
-"""The login at an account's server (RFC 4954), with the password as it is now.
+"""Logs in to an account's server (RFC 4954), with the current password.
 
-One that is kept in a file is read for each session, not for each mail: so a new one is used from
-the next login on, and there is nothing to be noticed.
+A password that is kept in a file is read again for each session: a new one is used from the next
+login on.
 """
 
 from __future__ import annotations

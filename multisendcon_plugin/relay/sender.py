@@ -70,7 +70,7 @@ _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\r?", re.DOTALL)
 class AccountSender(smtp.ESMTPSender):
     """One session.
 
-    :ivar redaction: hides what nobody is to read in replies.
+    :ivar redaction: hides the secrets of the login in replies.
     :ivar offers: what EHLO advertised, keyword in capitals to its parameters.
     :ivar reset_first: the last transaction left something behind that RSET has to clear.
     :ivar mails: how many it has carried, or has begun to.
@@ -217,7 +217,7 @@ class AccountSender(smtp.ESMTPSender):
             self.transport.abortConnection()
 
     def quit(self) -> None:
-        """Say good-bye; a server that does not answer is hung up on."""
+        """Send QUIT, and close the connection when it is answered, or after its time limit."""
         if self.phase is Phase.CONTENT:
             self.abort("the transfer of the mail was cut off")  # QUIT would be a part of it
         elif self._lost is None and self.phase is not Phase.QUIT:
@@ -258,7 +258,7 @@ class AccountSender(smtp.ESMTPSender):
                 self.abort("the server ends a reply with a bare LF, but others with CRLF")
 
     def _hand_on(self) -> None:
-        """Give the next reply to whoever waits, who finds those behind it in the segment here."""
+        """Pass the next reply to the coroutine that waits; those behind it are kept."""
         if self._reader and self._replies:
             # The limit of this phase runs on until the next one has its own.
             reader, self._reader = self._reader, None
