@@ -1,6 +1,6 @@
-"""A whole report: its parts, its own header, its envelope.
+"""Builds a whole report: its parts, its header, its envelope (RFC 3464, RFC 6522).
 
-A report asks as little of the servers on its way back as it can: it is 7-bit, unless it brings
+A report needs as few extensions of the servers on its way as it can: it is 7-bit, unless it brings
 back an 8-bit message.  Only a report *to* an address that is not ASCII needs SMTPUTF8, and takes
 the international form of RFC 6533.
 """

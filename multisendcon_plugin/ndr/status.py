@@ -1,4 +1,4 @@
-"""The second part of a report: for programs (RFC 3464)."""
+"""The second part of a report, for programs: message/delivery-status (RFC 3464, section 2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The first part of a report: for people.
-
-What happened, why, and what they can do.
-"""
+"""The first part of a report, for people: what happened, why, and what they can do (RFC 3464)."""
 
 from __future__ import annotations
 

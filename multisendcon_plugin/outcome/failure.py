@@ -1,4 +1,4 @@
-"""What a refusal is about, and what follows from it: one table.
+"""The table of replies: what a refusal is about, and what follows from it.
 
 RFC 5321 section 4.2.1 and 4.5.4 say that 4xx may go away and 5xx will not; what they do not say is
 whether the mail, one recipient or the way out is refused.  Providers say it in the enhanced code or
