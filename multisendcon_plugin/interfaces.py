@@ -5,13 +5,14 @@ Nothing here does anything.  Numbers named "time" are seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from .mail.envelope import Envelope
 from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
+from .mail.selection import Page, Selection
 from .outcome.attempt import Attempt
 from .outcome.settlement import AccountState, Settlement
 from .routing.account import Account
@@ -94,25 +95,12 @@ class IDraft(Interface):
         """Forget the message.  Allowed at any time before `commit`, more than once."""
 
 
-class ISpool(Interface):
+class IStore(Interface):
     """The durable store of messages and deliveries.
 
-    One process at a time; `tests/contracts` says in tests what every implementation keeps.  What
-    cannot be written any more, whatever is tried, fails with `SpoolBrokenError`.
+    `tests/contracts` says in tests what every implementation keeps.  What cannot be written any
+    more, whatever is tried, fails with `SpoolBrokenError`.
     """
-
-    def open() -> None:
-        """Take hold of the store and sweep up messages that never became whole.
-
-        :raise SpoolLockedError: another process has it.
-        :raise SpoolError: it cannot be used.
-        """
-
-    def close(*, clean: bool = True) -> Deferred[None]:
-        """Finish what is being written and let go of the store.
-
-        :param clean: the times in it are right.
-        """
 
     def draft(number: int | None = None) -> IDraft:
         """Begin a message.
@@ -143,20 +131,87 @@ class ISpool(Interface):
     def bring_forward(lane: LaneKey, latest: float) -> Deferred[None]:
         """Let no delivery of a lane be due later than that."""
 
-    def lanes() -> Deferred[dict[LaneKey, int]]:
-        """Count the waiting deliveries of each lane that has any."""
-
     def account_states() -> Deferred[dict[str, AccountState]]:
         """Read the state of each account that has left any.
 
         After a crash some of it may be missing, and if the clock was set its times are wrong: the
-        caller must then count from its own start.  See `clean`.
+        caller must then count from its own start.  See `IClaims`.
+        """
+
+    def content(message: Message) -> IContent:
+        """Begin to read a message's content."""
+
+
+class IQueueView(Interface):
+    """The deliveries in the store as an admin sees and changes them, whatever their lane.
+
+    Long listings are read in pieces, and each change is one transaction that leaves alone what is
+    not there any more: it takes the numbers of deliveries, and answers those that it has changed.
+    The queue knows nothing of it: what is under way, or in the memory of a lane, it has to be told.
+    """
+
+    def find(selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
+        """Read a piece of the deliveries that are selected, also held ones.
+
+        :param limit: how many at most; at least 1.
+        :param after: of the `Page` before.
+        """
+
+    def count(selection: Selection) -> Deferred[int]:
+        """Count the deliveries that are selected."""
+
+    def hold(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries wait until they are released: they are in no lane.
+
+        They stay so over restarts, and when they are moved or settled.
+        """
+
+    def release(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries that are held wait in their lanes again, due as they were."""
+
+    def retry(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries be due now, unless they are held."""
+
+    def move(numbers: Sequence[int], lane: LaneKey, reason: str) -> Deferred[tuple[int, ...]]:
+        """Move deliveries to another lane, due now; all accounts may be their fallback again.
+
+        :param reason: why the account of that lane carries the recipients.
+        """
+
+    def delete(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Delete deliveries, and messages with their last one.  Nobody is told.
+
+        Where the sender is to be, the end of the delivery is a settlement with a report.
+        """
+
+
+class IClaims(Interface):
+    """Which lanes this relay delivers, and from when to when.
+
+    A spool on a local disk belongs to one process as a whole, from `open` to `close`.
+    """
+
+    def open() -> None:
+        """Take hold of the store and sweep up messages that never became whole.
+
+        :raise SpoolLockedError: another process has it.
+        :raise SpoolError: it cannot be used.
+        """
+
+    def close(*, clean: bool = True) -> Deferred[None]:
+        """Finish what is being written and let go of the store.
+
+        :param clean: the times in it are right.
         """
 
     clean = Attribute("``bool``: the store was closed `clean` before it was opened")
 
-    def content(message: Message) -> IContent:
-        """Begin to read a message's content."""
+    def lanes() -> Deferred[dict[LaneKey, int]]:
+        """Count the waiting deliveries of each lane of ours that has any."""
+
+
+class ISpool(IStore, IQueueView, IClaims):
+    """All of a spool; who needs a part of it asks for that part."""
 
 
 class IIntake(Interface):
@@ -167,7 +222,7 @@ class IIntake(Interface):
     def draft(number: int | None = None) -> IDraft:
         """Begin a message.  Its content is written to the draft.
 
-        :param number: see `ISpool.draft`.
+        :param number: see `IStore.draft`.
         """
 
     def commit(

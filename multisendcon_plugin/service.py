@@ -80,6 +80,7 @@ class RelayService(MultiService):
             hostname=settings.hostname,
             registry=self.registry,
             spool=self.spool,
+            claims=self.spool,
             events=self.events,
             make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),
             clock=reactor,

@@ -91,6 +91,7 @@ class World:
             hostname="relay.home.example",
             registry=self.registry,
             spool=self.spool,
+            claims=self.spool,
             events=self.events,
             make_relay=self.make_relay,
             clock=self.clock,

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from multisendcon_plugin.daemon.event_log import EventLog
 from multisendcon_plugin.events import Event, Publisher
-from multisendcon_plugin.interfaces import IDraft, IRelay, ISpool
+from multisendcon_plugin.interfaces import IClaims, IDraft, IRelay, IStore
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Delivery, Message, Recipient
 from multisendcon_plugin.mail.phase import Phase
@@ -182,7 +182,7 @@ class FakeRelay:
         return succeed(None)
 
 
-@implementer(ISpool)
+@implementer(IStore, IClaims)
 class SlowSpool:
     """A spool whose answers come late: they tell how it was when it was asked."""
 

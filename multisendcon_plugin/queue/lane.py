@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..events import AccountFaulted, AccountRecovered, ConnectionsLimited, Publisher
-from ..interfaces import IRelay, ISpool
+from ..interfaces import IRelay, IStore
 from ..mail.message import Delivery, LaneKey
 from ..mail.phase import Phase
 from ..mail.reply import Reply
@@ -55,7 +55,7 @@ class Lane:
         account: Account,
         *,
         relay: IRelay,
-        spool: ISpool,
+        spool: IStore,
         events: Publisher,
         agenda: Agenda,
         gates: Gates,

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from ..errors import SpoolError
 from ..events import FailureUntold, Publisher, ReportUnroutable, ReportWithheld
-from ..interfaces import IAccountRegistry, ISpool
+from ..interfaces import IAccountRegistry, IStore
 from ..mail.message import Message, NewMessage, Parcel, Recipient
 from ..ndr import Facts, Report, ReportAction, addressees, report, returned_size, summary
 from ..routing.account import REPORTS_ACCOUNT
@@ -26,7 +26,7 @@ HandIn = Callable[[NewMessage], Deferred[None]]
 _log = Logger()
 
 
-async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
+async def _read_start(spool: IStore, message: Message, size: int) -> bytes:
     """Return so many octets of a stored message, or as many of them as can be read."""
     content = spool.content(message)
     start = b""
@@ -59,7 +59,7 @@ class ReportWriter:
         self,
         settings: NdrSettings,
         registry: IAccountRegistry,
-        spool: ISpool,
+        spool: IStore,
         *,
         events: Publisher,
         hostname: str,

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from ..errors import SpoolBrokenError, SpoolFullError
 from ..events import MailAccepted, Publisher
-from ..interfaces import IAccountRegistry, IDraft, IIntake, IRelay, ISpool
+from ..interfaces import IAccountRegistry, IClaims, IDraft, IIntake, IRelay, IStore
 from ..mail.envelope import Envelope
 from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel, Position
 from ..outcome.attempt import AccountFault, Attempt
@@ -61,7 +61,8 @@ class QueueService(Service):
         ndr: NdrSettings,
         hostname: str,
         registry: IAccountRegistry,
-        spool: ISpool,
+        spool: IStore,
+        claims: IClaims,
         events: Publisher,
         make_relay: Callable[[Account], IRelay],
         clock: IReactorTime,
@@ -69,6 +70,7 @@ class QueueService(Service):
     ) -> None:
         self._registry = registry
         self._spool = spool
+        self._claims = claims
         self._events = events
         self._make_relay = make_relay
         self._clock = clock
@@ -106,7 +108,7 @@ class QueueService(Service):
 
     async def _pick_up(self) -> None:
         now = self._settler.started = self._clock.seconds()
-        if self._spool.clean:
+        if self._claims.clean:
             states = await self._patience.ask(
                 self._spool.account_states, "the ends of the last mails not read from the spool"
             )
@@ -114,7 +116,7 @@ class QueueService(Service):
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._stopping
         waiting = await self._patience.ask(
-            self._spool.lanes, "number of waiting mails not read from the spool"
+            self._claims.lanes, "number of waiting mails not read from the spool"
         )
         for lane, count in waiting.items():
             name, _ = lane
@@ -182,7 +184,7 @@ class QueueService(Service):
                     account,
                     self._account_states.get(account.name, {}),
                     started=self._settler.started,
-                    crashed=not self._spool.clean,
+                    crashed=not self._claims.clean,
                 ),
                 clock=self._clock,
                 wall=self._wall,

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..events import AttemptEnded, DeliveryMoved, Publisher, ReportQueued
-from ..interfaces import IAccountRegistry, ISpool
+from ..interfaces import IAccountRegistry, IStore
 from ..mail.message import Delivery, NewMessage
 from ..ndr import Facts, ReportAction, wanted
 from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
@@ -43,7 +43,7 @@ class Settler:
         delivery: DeliverySettings,
         ndr: NdrSettings,
         registry: IAccountRegistry,
-        spool: ISpool,
+        spool: IStore,
         patience: Patience,
         *,
         events: Publisher,

@@ -65,12 +65,12 @@ def settle(
             (settlement.delivery.account, json.dumps(settlement.account_state)),
         )
     if settlement.remaining is None:
-        known = _end(connection, settlement.delivery)
+        known = end(connection, settlement.delivery.number)
     else:
-        known = _change(connection, settlement.delivery, settlement.remaining)
+        known = change(connection, settlement.remaining)
     if not known:
         return (), False
-    erased = settlement.remaining is None and _erase(connection, settlement.delivery.message)
+    erased = settlement.remaining is None and erase(connection, settlement.delivery.message.number)
     made: tuple[Delivery, ...] = ()
     for new in reports:
         add(connection, new)
@@ -81,7 +81,7 @@ def settle(
 def waiting(
     connection: Connection, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
 ) -> tuple[Delivery, ...]:
-    """Read the deliveries of a lane from a turn on, the earliest due first."""
+    """Read the deliveries of a lane from a position on, the earliest due first."""
     account, destination = lane
     due, number = since
     asked = {
@@ -92,7 +92,7 @@ def waiting(
         "n": limit,
     }
     rows = connection.execute(_WAITING, asked)
-    return tuple(map(_delivery, rows))
+    return tuple(map(delivery_of, rows))
 
 
 def lanes(connection: Connection) -> dict[LaneKey, int]:
@@ -147,7 +147,7 @@ def is_waiting(connection: Connection, message: int) -> bool:
     return found.fetchone() is not None
 
 
-def end(connection: Connection) -> None:
+def close(connection: Connection) -> None:
     """Note that the store is closed in good order."""
     connection.execute("UPDATE meta SET value = 1 WHERE name = 'clean'")
 
@@ -167,15 +167,15 @@ def _add_deliveries(connection: Connection, deliveries: tuple[Delivery, ...]) ->
     )
 
 
-def _end(connection: Connection, delivery: Delivery) -> bool:
+def end(connection: Connection, number: int) -> bool:
     """Remove a delivery; tell whether it was there."""
-    ended = connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.number,))
+    ended = connection.execute("DELETE FROM delivery WHERE id = ?", (number,))
     return bool(ended.rowcount)
 
 
-def _erase(connection: Connection, message: Message) -> bool:
+def erase(connection: Connection, message: int) -> bool:
     """Remove the content of a message that has no delivery any more; tell whether it had not."""
-    keys = span(message.number)
+    keys = span(message)
     erased = connection.execute(
         "DELETE FROM content WHERE id BETWEEN ? AND ?"
         " AND NOT EXISTS (SELECT 1 FROM delivery WHERE id BETWEEN ? AND ?)",
@@ -184,7 +184,7 @@ def _erase(connection: Connection, message: Message) -> bool:
     return bool(erased.rowcount)
 
 
-def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> bool:
+def change(connection: Connection, remaining: Delivery) -> bool:
     """Make a delivery what remains of it; tell whether it was there.
 
     Whether it is held stays as it is: somebody may have changed that while it was under way.
@@ -193,7 +193,7 @@ def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> 
         "UPDATE delivery SET account = ?, due = ?, attempts = ?, tried_at = ?, waited = ?,"
         " tried = ?, uncertain = ?, warned = ?, last_reply = ?, recipients = ?, destination = ?"
         " WHERE id = ?",
-        (*_state(remaining), remaining.destination, delivery.number),
+        (*_state(remaining), remaining.destination, remaining.number),
     )
     return bool(changed.rowcount)
 
@@ -238,7 +238,8 @@ def _facts(message: Message) -> tuple[Any, ...]:
     )
 
 
-def _delivery(row: Sequence[Any]) -> Delivery:
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """Return the delivery that is in a row."""
     number, account, due, attempts, tried_at, waited, tried, *more = row
     uncertain, warned, last_reply, listed, *facts, destination, held = more
     recipients = json.loads(listed)

@@ -49,7 +49,7 @@ CREATE TABLE delivery (
     client TEXT,                    -- who handed it in: a JSON list of [address, user, helo, tls]
 
     destination TEXT NOT NULL,      -- within the account
-    held INTEGER NOT NULL CHECK (held IN (0, 1))
+    held INTEGER NOT NULL CHECK (held IN (0, 1))    -- until somebody releases it
 );
 
 -- The order of a lane; the id follows by itself.  What is held is in no lane: however much it is,

@@ -5,6 +5,7 @@ Puts the parts together; the SQL is in `rows`, the group commit in `writer`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import randrange
@@ -15,14 +16,15 @@ from zope.interface import implementer
 from ..events import Publisher
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, LaneKey, Message, Position
+from ..mail.selection import Page, Selection
 from ..outcome.settlement import AccountState, Settlement
 from ..settings.quantities import Room
-from . import rows
+from . import rows, view
 from .database import FILES, connect, not_opened, open_database
 from .draft import Draft
 from .files import Files
 from .folder import Lock, make_folder
-from .keys import PIECE, new_deliveries
+from .keys import PIECE, message_of, new_deliveries
 from .numbering import WRITERS, Numbers
 from .reader import Reader, StoredContent
 from .recent import Recent
@@ -85,6 +87,7 @@ class SqliteSpool:
             connection.execute("COMMIT")
             last = max(last, self._files.sweep(partial(rows.is_waiting, connection)))
             reading = connect(file)
+            view.prepare(reading)
         except Exception as error:
             connection.close()
             raise not_opened(file, error) from error
@@ -111,7 +114,7 @@ class SqliteSpool:
     def _stop_writer(self, *, clean: bool) -> Deferred[None]:
         if clean:
             # If this fails, the store is not in good order, and the next start will see that.
-            self._writer.do(rows.end).addErrback(lambda _: None)
+            self._writer.do(rows.close).addErrback(lambda _: None)
         return self._writer.stop()
 
     def draft(self, number: int | None = None) -> IDraft:
@@ -145,10 +148,13 @@ class SqliteSpool:
         """Remove the file of an ended message: not before it is certain that it has ended."""
         made, erased = settled
         if erased and message.size > PIECE:
-            removed = self._writer.do(lambda _: self._files.remove(message.number))
-            # What stays is swept up at the next start.
-            removed.addErrback(lambda _: None)
+            self._remove_file(message.number)
         return made
+
+    def _remove_file(self, message: int) -> None:
+        removed = self._writer.do(lambda _: self._files.remove(message))
+        # What stays is swept up at the next start.
+        removed.addErrback(lambda _: None)
 
     def waiting(
         self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
@@ -172,3 +178,58 @@ class SqliteSpool:
         """Begin to read a message's content."""
         recent = self._recent.open(message.number)
         return recent or StoredContent(self._reader, self._files, message)
+
+    # The view.
+
+    def find(self, selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
+        """Read a piece of the deliveries that are selected, at most `limit`."""
+        return self._reader.ask(partial(view.find, selection=selection, limit=limit, after=after))
+
+    def count(self, selection: Selection) -> Deferred[int]:
+        """Count the deliveries that are selected."""
+        return Deferred.fromCoroutine(self._count(selection))
+
+    async def _count(self, selection: Selection) -> int:
+        # Piece by piece: others read in between.
+        total, after = 0, 0
+        while True:
+            counted, following = await self._reader.ask(
+                partial(view.count, selection=selection, after=after)
+            )
+            total += counted
+            if following is None:
+                return total
+            after = following
+
+    def hold(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Hold deliveries."""
+        return self._writer.do(partial(view.hold, numbers=numbers))
+
+    def release(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries wait in their lanes again, due as they were."""
+        return self._writer.do(partial(view.release, numbers=numbers))
+
+    def retry(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries be due now."""
+        due = self._reactor.seconds()
+        return self._writer.do(partial(view.retry, numbers=numbers, due=due))
+
+    def move(self, numbers: Sequence[int], lane: LaneKey, reason: str) -> Deferred[tuple[int, ...]]:
+        """Move deliveries to another lane, due now."""
+        due = self._reactor.seconds()
+        return self._writer.do(
+            partial(view.move, numbers=numbers, lane=lane, reason=reason, due=due)
+        )
+
+    def delete(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Delete deliveries, without a report."""
+        done = self._writer.do(partial(view.delete, numbers=numbers))
+        return done.addCallback(self._deleted)
+
+    def _deleted(self, result: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[int, ...]:
+        deleted, erased = result
+        for number in deleted:
+            self._recent.let_go(message_of(number))
+        for message in erased:
+            self._remove_file(message)
+        return deleted

@@ -7,7 +7,8 @@ one answers at once.  Nothing here outlives the process.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, execute, succeed
@@ -26,10 +27,12 @@ from ..mail.message import (
     Parcel,
     Position,
 )
+from ..mail.selection import Page, Selection
 from ..outcome.settlement import AccountState, Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
 from ..spool.recent import Recent
+from . import memory_view
 
 
 class Clock(Protocol):
@@ -203,6 +206,64 @@ class MemorySpool:
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
         return self._recent.open(message.number) or MemoryContent(self.disk, message)
+
+    # The view.
+
+    def find(self, selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
+        """Read a piece of the deliveries that are selected, at most `limit`."""
+        return execute(self._find, selection, limit, after)
+
+    def _find(self, selection: Selection, limit: int, after: int) -> Page:
+        self.disk.check()
+        found = memory_view.selected(self.disk.deliveries, selection, after)[:limit]
+        return Page(tuple(found), found[-1].number if len(found) == limit else None)
+
+    def count(self, selection: Selection) -> Deferred[int]:
+        """Count the deliveries that are selected."""
+        return execute(self._count, selection)
+
+    def _count(self, selection: Selection) -> int:
+        self.disk.check()
+        return len(memory_view.selected(self.disk.deliveries, selection, 0))
+
+    def hold(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Hold deliveries."""
+        return self._change(memory_view.hold, numbers, held=True)
+
+    def release(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries wait in their lanes again, due as they were."""
+        return self._change(memory_view.hold, numbers, held=False)
+
+    def retry(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries be due now."""
+        return self._change(memory_view.retry, numbers, self._clock.seconds())
+
+    def move(self, numbers: Sequence[int], lane: LaneKey, reason: str) -> Deferred[tuple[int, ...]]:
+        """Move deliveries to another lane, due now."""
+        return self._change(memory_view.move, numbers, lane, reason, self._clock.seconds())
+
+    def delete(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Delete deliveries, without a report."""
+        return self._change(self._delete, numbers)
+
+    def _delete(self, deliveries: dict[int, Delivery], numbers: Sequence[int]) -> tuple[int, ...]:
+        deleted = []
+        for number in numbers:
+            delivery = deliveries.get(number)
+            if delivery is not None:
+                self._recent.let_go(delivery.message.number)
+                self.disk.end(delivery)
+                deleted.append(number)
+        return tuple(deleted)
+
+    def _change(
+        self, change: Callable[..., tuple[int, ...]], *how: Any, **more: Any
+    ) -> Deferred[tuple[int, ...]]:
+        def changed() -> tuple[int, ...]:
+            self.disk.check()
+            return change(self.disk.deliveries, *how, **more)
+
+        return execute(changed)
 
 
 @implementer(IDraft)

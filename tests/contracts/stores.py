@@ -65,6 +65,16 @@ class Store:
         lanes = self.wait(self.spool.lanes())
         return {key if key[1] else key[0]: count for key, count in lanes.items()}
 
+    def find(self, selection, limit=1000):
+        """Return the deliveries that are selected, read in pieces of so many."""
+        found, after = [], 0
+        while after is not None:
+            page = self.wait(self.spool.find(selection, limit, after))
+            assert len(page.deliveries) <= limit
+            found += page.deliveries
+            after = page.after
+        return tuple(found)
+
     def read(self, message):
         content = self.spool.content(message)
         pieces = []

@@ -1,4 +1,4 @@
-"""What every implementation of `ISpool` keeps."""
+"""What every implementation of `IStore` and `IClaims` keeps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.internet.defer import maybeDeferred
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
-from multisendcon_plugin.interfaces import IContent, IDraft, ISpool
+from multisendcon_plugin.interfaces import IClaims, IContent, IDraft, IQueueView, ISpool, IStore
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Untold
@@ -172,7 +172,8 @@ def test_everything_that_is_known_of_a_message_comes_back(store):
 def test_what_is_given_out_keeps_its_interface(store):
     draft = store.spool.draft()
     (delivery,) = commit(store)
-    assert verifyObject(ISpool, store.spool)
+    for interface in (IStore, IQueueView, IClaims, ISpool):
+        assert verifyObject(interface, store.spool)
     assert verifyObject(IDraft, draft)
     assert verifyObject(IContent, store.spool.content(delivery.message))
 

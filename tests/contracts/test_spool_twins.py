@@ -16,12 +16,13 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import maybeDeferred, succeed
 
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import FIRST_POSITION, NewMessage, Parcel, Recipient
+from multisendcon_plugin.mail.selection import Selection
 from multisendcon_plugin.outcome.settlement import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore
 
@@ -79,6 +80,16 @@ reports = st.lists(
 
 
 states = st.none() | st.dictionaries(st.sampled_from("ab"), st.floats(0, 1e9) | st.text())
+
+
+selections = st.builds(
+    Selection,
+    account=st.sampled_from([None, *ACCOUNTS]),
+    destination=st.sampled_from([None, *DESTINATIONS]),
+    sender=st.sampled_from([None, "", "S@x"]),
+    recipient=st.sampled_from([None, "A@X", "Ü@x"]),
+    held=st.sampled_from([None, True, False]),
+)
 
 
 class Twins(RuleBasedStateMachine):
@@ -191,6 +202,18 @@ class Twins(RuleBasedStateMachine):
         turns = sorted(each.position for each in self.known.values())
         since = data.draw(st.sampled_from([FIRST_POSITION, *turns]))
         self.both(lambda store: store.spool.waiting(lane, limit, since))
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), change=st.sampled_from(["hold", "release", "retry", "move", "delete"]))
+    def change_by_hand(self, data, change):
+        numbers = data.draw(st.lists(st.sampled_from(sorted(self.known)), max_size=4, unique=True))
+        more = (data.draw(st.sampled_from(LANES)), "by hand") if change == "move" else ()
+        self.both(lambda store: getattr(store.spool, change)(numbers, *more))
+
+    @rule(selection=selections)
+    def look_at_the_queue(self, selection):
+        deliveries = self.both(lambda store: succeed(store.find(selection)))
+        assert self.both(lambda store: store.spool.count(selection)) == len(deliveries)
 
     @precondition(lambda self: self.known)
     @rule(data=st.data())

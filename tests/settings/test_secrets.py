@@ -170,7 +170,6 @@ class Secrets(LiveRelayTestCase):
         provider = self.login_provider()
         self.relay(account("Sales", provider, tls_ca=self.ca, **LOGIN))
         self.patch(type(self.service.spool), "content", None)
-        self.patch(type(self.service.queue), "_open_content", None)
         await self.send()
         await self.log.wait_for("internal error during the attempt")
         assert self.flushLoggedErrors()
