@@ -1,4 +1,4 @@
-"""Where the rooms meet: the edge, the spool, the queue and the relay know only these contracts.
+"""The contracts between the rooms: edge, spool, queue and relay know only these of each other.
 
 Nothing here does anything.  Numbers named "time" are seconds since the epoch.
 """
@@ -241,7 +241,7 @@ class IRelay(Interface):
         """Try a delivery once.
 
         :param open_content: begins to read the message; called once for each session that is tried.
-        Never fails: what the world does is in the `Attempt`.  As many attempts may be under way
+        Never fails: what the server does is in the `Attempt`.  As many attempts may be under way
         as the account may have connections.
         """
 

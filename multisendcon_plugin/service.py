@@ -1,4 +1,4 @@
-"""The relay as one Twisted service: introduces edge, spool, queue and relay to each other.
+"""The relay as one Twisted service: connects edge, spool, queue and relays.
 
 What `twistd multisendcon` runs, and what another Twisted application embeds.  It imports no
 reactor: it is given one.

@@ -1,7 +1,7 @@
-"""The configuration file on disk, and this machine around it.
+"""Reads the configuration file, and what it names on this machine: files, variables, credentials.
 
-The only module of this room that touches the world: it opens the file and what the file names.
-Nothing that it reads from a secret's place is ever part of a fault.
+The only module of this room that looks at the machine.  The text of a secret is never part of a
+fault.
 """
 
 from __future__ import annotations

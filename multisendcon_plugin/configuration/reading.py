@@ -144,7 +144,7 @@ def _certificate(
     section: Section, certificate: str, key: str, surroundings: Surroundings
 ) -> list[Fault]:
     """Look whether a certificate and its key are good together; both are keys of a table."""
-    if not (section.value(certificate) and section.sound(certificate, key)):
+    if not (section.value(certificate) and section.valid(certificate, key)):
         return []
     try:
         surroundings.check_certificate(section.value(certificate), section.value(key))
@@ -155,7 +155,7 @@ def _certificate(
 
 def _spool_folders(spool: Section, surroundings: Surroundings) -> list[Fault]:
     """Look at the folders in which mail waits, also where the file leaves them as they are."""
-    if not spool.sound("path"):
+    if not spool.valid("path"):
         return []
     path = spool.value("path")
     try:

@@ -1,4 +1,4 @@
-"""What a configuration allows that its author may not have meant: open doors, and open talk.
+"""Warns of what a configuration allows: senders of anyone, clients from anywhere, weak TLS.
 
 Pure.
 """
@@ -47,7 +47,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
     for account in configuration.accounts:
         if account.enabled:
             where = f"[[account]] {shown(account.name)}"
-            yield from _open_talk(where, account)
+            yield from _unprotected(where, account)
             # So that nobody binds one account to its senders, and leaves another open by oversight.
             if not account.senders.texts:
                 yield (
@@ -56,7 +56,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
                     " for all of them"
                 )
     if configuration.reports_account:
-        yield from _open_talk("[ndr]", configuration.reports_account)
+        yield from _unprotected("[ndr]", configuration.reports_account)
 
 
 def _unbound(users: Users) -> Iterator[str]:
@@ -112,8 +112,8 @@ def _contains(wide: Network, network: Network) -> bool:
     return isinstance(network, IPv6Network) and network.subnet_of(wide)
 
 
-def _open_talk(where: str, account: Account) -> Iterator[str]:
-    """Find what others can listen to, or answer to, on the way to a server."""
+def _unprotected(where: str, account: Account) -> Iterator[str]:
+    """Find what others on the way to a server can read, or where they can pass for it."""
     if account.tls is Tls.NONE:
         if account.username:
             yield (

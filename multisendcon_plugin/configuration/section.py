@@ -33,7 +33,7 @@ class Section:
         """Return the value of a key, or its default."""
         return self.values.get(key, self.table.keys[key].default)
 
-    def sound(self, *keys: str) -> bool:
+    def valid(self, *keys: str) -> bool:
         """Whether each of the keys has a value or a default, and none of them a fault."""
         return all(
             key in self.values or (key not in self.given and key not in self.table.required)

@@ -1,4 +1,4 @@
-"""Has the log say each event: the texts are in `log_lines`."""
+"""Writes a line of the log for each event; the texts are in `log_lines`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The log, wherever twistd writes it: line for line what it writes there, but safe to be read.
+"""Writes the log where twistd would write it, in the same format, with untrusted text escaped.
 
-What strangers have said can neither end a line nor act on a terminal, no line is longer than 8 KB,
-and none is lost because of a character.  Text that has none of this is written as twistd would, in
-a third of the time: each mail has two lines, and Twisted's formatter, which asks anew for the
+Text of clients and servers can neither end a line nor act on a terminal, no line is longer than 8
+KB, and none is lost because of a character.  Text that has none of this is written as twistd would,
+in a third of the time: each mail has two lines, and Twisted's formatter, which asks anew for the
 offset of the time zone each time, took an eighth of the time of the reactor's thread.  What is told
 in one turn of the reactor is written when the turn is over, unless it is urgent.
 """

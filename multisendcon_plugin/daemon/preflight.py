@@ -1,6 +1,6 @@
-"""What can be found out before the program becomes a daemon: ports, certificates, a usable spool.
+"""Checks ports, certificates and the spool before twistd becomes a daemon.
 
-It leaves nothing open: sockets and threads do not belong across a fork.  The service looks again.
+It leaves nothing open: sockets and threads do not survive a fork.  The service checks again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The demonstration as a service: sets the stage, sends the mails, cleans up."""
+"""The demonstration as a service: starts the servers, sends the mails, cleans up."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DemoService(Service):
         super().setServiceParent(IServiceCollection(parent))
 
     def startService(self) -> None:
-        """Set the stage, and begin to send."""
+        """Start the servers, and begin to send."""
         super().startService()
         self._folder = tempfile.TemporaryDirectory(prefix="multisendcon-demo-")
         self._port = _free_port(2500)

@@ -1,4 +1,4 @@
-"""Content on its way from what a client sends to wire form: dot-stuffed, lines that end with CRLF.
+"""Converts content as clients send it to wire form: dot-stuffed, lines that end with CRLF.
 
 After DATA its end is found in a stream of octets.  RFC 5321 section 4.1.1.4: only CRLF "." CRLF
 ends the data, and CR and LF appear only together.  After BDAT (RFC 3030) it is exact, and the dots

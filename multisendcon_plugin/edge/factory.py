@@ -1,7 +1,7 @@
-"""Who may connect, and what a client's session is made of.
+"""Decides who may connect, and builds the sessions of clients.
 
-Builds one `RelayESMTP` for each client that the allow list and the limits admit; the others are
-told why and hung up on.  It listens on nothing itself.
+One `RelayESMTP` for each client that the allow list and the limits admit; the others get a reply
+that says why, and are disconnected.  It never listens itself.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             return replies.TOO_MANY_FROM_THERE
         return None
 
-    # A connection counts until it is gone, not until we have said good-bye.
+    # A connection counts until it is gone, not until our last reply has been sent.
 
     def _begun(self, session: RelayESMTP, place: Place | None) -> None:
         self._sessions.add(session)

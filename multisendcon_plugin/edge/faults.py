@@ -1,4 +1,4 @@
-"""What a command or a hook has raised, as the reply to it."""
+"""Turns what a command or a hook has raised into a reply."""
 
 from __future__ import annotations
 

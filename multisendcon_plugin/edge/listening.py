@@ -1,6 +1,6 @@
-"""What listens: the factory of the sessions, and the ports of ``[master_relay]``.
+"""Makes the factory of the sessions, and opens the ports of ``[master_relay]``.
 
-For both that have an edge, the relay in one process and the front process.  It decides nothing
+Used by both that have an edge, the relay in one process and the front process.  It decides nothing
 about mail.
 """
 

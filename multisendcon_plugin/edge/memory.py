@@ -1,4 +1,4 @@
-"""The memory that mails take while they come in, limited for all clients together and for each.
+"""Limits the memory that incoming mails take, for all clients together and for each.
 
 What is counted grows with what clients send: recipients, by the size of their text, and the
 header.  The rest of the content goes to the disk as it comes.  It is given back when the

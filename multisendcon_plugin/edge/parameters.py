@@ -108,8 +108,8 @@ def read_rcpt(argument: bytes, *, utf8: bool) -> ForwardPath:
         return ForwardPath(address)
     parameters = _parameters(rest, utf8=utf8)
     notify = parameters.pop("NOTIFY", "")
-    wishes = dsn.parse_notify(notify or "")
-    if wishes is None and notify != "":
+    wanted = dsn.parse_notify(notify or "")
+    if wanted is None and notify != "":
         raise ReplyError(
             Reply(501, "5.5.4", "NOTIFY takes NEVER, or some of SUCCESS,FAILURE,DELAY")
         )
@@ -117,7 +117,7 @@ def read_rcpt(argument: bytes, *, utf8: bool) -> ForwardPath:
         dsn.original, parameters.pop("ORCPT", ""), "ORCPT takes a type, a semicolon and xtext"
     )
     _refuse(parameters)
-    return ForwardPath(address, wishes, original)
+    return ForwardPath(address, wanted, original)
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""What the address of a client says: who it is, and which settings are for it.  Pure."""
+"""Finds by a client's address its settings, its lists, and what it is counted by.  Pure."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class RelayESMTP(ESMTPSession):
 
     def forget_transaction(self) -> None:
         # Or RSET would be the way around the limit of refusals.
-        if self._to and (ending := self.tarpit.in_vain(len(self._to))):
+        if self._to and (ending := self.tarpit.refusal(len(self._to))):
             self.close_with(*ending)
         self._end_transaction()
 

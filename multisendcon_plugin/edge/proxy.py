@@ -1,4 +1,4 @@
-"""Connections that come through a proxy, which says in a header whose they are.
+"""Connections through a proxy, which names the client in a header.
 
 The PROXY protocol of HAProxy, versions 1 and 2.  With Twisted's own wrapper the session begins
 before the header is here; here it is built for the client that the header names, since what a

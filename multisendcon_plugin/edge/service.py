@@ -1,4 +1,4 @@
-"""The edge as a part of the relay, in the same process: its ports, and its sessions."""
+"""The edge as a service of the relay, in the same process: its ports, and its sessions."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ class EdgeService(Service):
         self._ports.open()
 
     def stopService(self) -> Deferred[Any]:
-        """Let nobody in any more, then end the sessions."""
+        """Close the ports, then end the sessions."""
         super().stopService()
         return self._ports.close().addCallback(lambda _: self.sessions.stop())

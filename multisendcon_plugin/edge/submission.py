@@ -1,4 +1,4 @@
-"""The other door: a mail that an application hands in without SMTP.
+"""Accepts mail that an application submits without SMTP (`RelayService.submit`).
 
 It goes the same way as one that came by SMTP: the same delivery hook, the same checks, a trace
 field on top, and the submission help of `[master_relay]`.

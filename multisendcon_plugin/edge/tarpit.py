@@ -1,6 +1,6 @@
-"""Sessions that are only refused: they become slow, and in the end they are closed.
+"""Slows down sessions whose commands are only refused, and closes them in the end.
 
-Counted is what was done for mails that are not taken, until one is.  Pure.
+Refusals are counted until a mail is accepted.  Pure.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Tarpit:
             return replies.TOO_MANY_ERRORS, f"max_errors ({most}) reached"
         return None
 
-    def in_vain(self, number: int) -> Ending | None:
+    def refusal(self, number: int) -> Ending | None:
         """Count a refusal that is no error, or recipients that were given up.
 
         :return: the end of the session, when that is now.

@@ -1,6 +1,6 @@
-"""TLS towards clients: the certificate that they are shown, read again when it has been renewed.
+"""TLS with clients: our certificate, read again when it has been renewed.
 
-TLS 1.2 or newer, with sound ciphers; with clients whose `[[client]]` says so, older ones of both.
+TLS 1.2 or newer, with strong ciphers; older ones of both for clients whose `[[client]]` says so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from ..errors import ConfigurationError
 from ..settings.certificate import ServerCertificate
-from ..settings.ciphers import SOUND
+from ..settings.ciphers import STRONG
 from ..settings.files import load_certificate
 from ..settings.values import MasterRelay, MinimumTls
 from ..stamp import Stamp, stamp
@@ -47,7 +47,7 @@ class ClientsTLS:
     def __init__(self, options: ssl.CertificateOptions) -> None:
         self._options = options
         context = options.getContext()
-        context.set_cipher_list(SOUND.encode("ascii"))
+        context.set_cipher_list(STRONG.encode("ascii"))
         self._contexts = {MinimumTls.TLS_1_2: context}
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
@@ -79,8 +79,8 @@ class ServerTLS:
     """Makes the server's side of TLS sessions.
 
     A renewed certificate is noticed at the next handshake, by the dates of its files: it needs no
-    restart, and no signal.  One that cannot be used is told once, and leaves the one before in its
-    place: it may be there in part only, for a moment.
+    restart, and no signal.  One that cannot be used is logged once, and the previous one
+    stays: its files may be incomplete for a moment.
 
     :param certificate: a file.
     :param key: a file; ``None``: it is in the same.

@@ -1,4 +1,4 @@
-"""What a tolerant client (`tolerant` of `[[client]]`) may send, made what the RFCs ask for.
+"""Corrects the commands of tolerant clients (`tolerant` of `[[client]]`) to what the RFCs require.
 
 The only place that knows of it: a command comes in as the client has sent it, and goes out as it
 should have been, to be read as strictly as any other.  What is not known here is left as it is.

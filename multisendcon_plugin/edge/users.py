@@ -1,8 +1,8 @@
-"""The logins of clients: which passwords are right, and what a session needs to ask for them.
+"""Checks the logins of clients against the hashes of `users`, for Twisted Cred.
 
 To hash a password takes a tenth of a second: it is done in threads, few at a time.  A wrong login
 costs the same, and is answered at the same time, whether there is such a user or not.  Logins from
-one address wait for each other, so that nobody's guesses keep others from theirs.
+one address wait for each other, so that guessing from one does not delay the others.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class UserChecker:
 
         Fails with `UnauthorizedLogin`, or with `ReplyError` when there are too many logins.
 
-        :param place: whence the login comes.
+        :param place: the address or network that the login comes from.
         """
         line = self._lines[place]
         if line.logins >= MOST_WAITING_FROM_ONE_ADDRESS:

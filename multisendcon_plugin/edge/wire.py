@@ -1,4 +1,4 @@
-"""How a session reads and writes: one command at a time, replies in order, bounded memory.
+"""Reads and writes a session: one command at a time, replies in order, bounded memory.
 
 Stock `twisted.mail.smtp.ESMTP` carries out each line as it comes, so a hook that answers later
 mixes up replies and even recipients (twisted/twisted#8126).  Here the next line is not looked at
@@ -49,7 +49,7 @@ READ_AHEAD = 65_536
 CONTENT_READ = 4 * READ_AHEAD
 #: Commands of one session in one turn of the reactor; then it is the turn of others.
 COMMANDS_AT_A_TIME = 50
-#: Seconds that a client may take to read the last reply before it is cut off.
+#: Seconds that a client may take to read the last reply before it is disconnected.
 LAST_WORDS = 10.0
 #: How each handshake begins, of the versions that there are.
 _TLS_RECORD = b"\x16\x03"
@@ -390,7 +390,7 @@ class ESMTPWire(smtp.ESMTP):
         if self.is_error(reply):
             ending = tarpit.error(self.settings.max_errors)
         else:
-            ending = tarpit.in_vain(1)
+            ending = tarpit.refusal(1)
             if tarpit.wait and not ending:
                 self.pause(tarpit.wait)
         if ending:

@@ -21,16 +21,16 @@ from twisted.python.reflect import safe_str
 from zope.interface import implementer
 
 from ..events import ClientEvent, EventsLeftOut, LoginAccepted, LoginRefused, Publisher
-from .channel import Channel, Kind
+from .channel import Channel, FrameType
 from .converter import CONVERTER
 
 #: Octets of events that may wait for the process that writes them.
 MOST_UNREAD = 16 * 1024 * 1024
 
-#: Seconds until a gap in the log is told that has no other end.
+#: Seconds until a gap in the log is told that has not ended before.
 GAP_TOLD_AFTER = 60.0
 
-_KINDS: dict[str, type[ClientEvent]] = {kind.__name__: kind for kind in get_args(ClientEvent)}
+_EVENT_TYPES: dict[str, type[ClientEvent]] = {each.__name__: each for each in get_args(ClientEvent)}
 #: Are never left out; logins are few, since each costs a hash.
 _OF_SECURITY = LoginAccepted, LoginRefused, EventsLeftOut
 
@@ -57,18 +57,18 @@ class Events:
     def __call__(self, event: LogEvent) -> None:
         """Have an event logged."""
         octets = eventAsJSON(_told(event)).encode()
-        self._hand_over(Kind.LOG, octets, always=event.get("security", False))
+        self._hand_over(FrameType.LOG, octets, always=event.get("security", False))
 
     def subscribe_to(self, events: Publisher) -> None:
         """Have what is published here published there."""
-        for kind in _KINDS.values():
-            events.subscribe(kind, self._tell)
+        for event_type in _EVENT_TYPES.values():
+            events.subscribe(event_type, self._tell)
 
     def _tell(self, event: ClientEvent) -> None:
         always = isinstance(event, _OF_SECURITY)
-        self._hand_over(Kind.EVENT, event_octets(event), always=always)
+        self._hand_over(FrameType.EVENT, event_octets(event), always=always)
 
-    def _hand_over(self, kind: Kind, octets: bytes, *, always: bool) -> None:
+    def _hand_over(self, frame_type: FrameType, octets: bytes, *, always: bool) -> None:
         self._unread = self._unread + len(octets) if self._channel.full else 0
         too_many = self._unread > MOST_UNREAD
         if too_many and not always:
@@ -76,7 +76,7 @@ class Events:
             if self._gap is None:
                 self._gap = self._clock.callLater(GAP_TOLD_AFTER, self._tell_gap)
             return
-        self._channel.send(kind, octets=octets)
+        self._channel.send(frame_type, octets=octets)
         if self._gap and not too_many:
             self._gap.cancel()
             self._tell_gap()
@@ -117,4 +117,4 @@ def read_event(octets: bytes) -> ClientEvent:
     :raise Exception: one of several, when it cannot be read.
     """
     name, fields = CONVERTER.loads(octets, tuple[str, dict[str, Any]])
-    return CONVERTER.structure(fields, _KINDS[name])
+    return CONVERTER.structure(fields, _EVENT_TYPES[name])

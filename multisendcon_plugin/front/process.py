@@ -1,4 +1,4 @@
-"""The front process, seen from the one that has the spool: started, watched, stopped.
+"""Starts, watches and stops the front process, in the process that has the spool.
 
 If it ends by itself, it is started again: the ports are open all the time, and clients wait.
 """
@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from ..daemon.signals import kept_from_children
 from ..events import Publisher
 from ..interfaces import IIntake
-from .channel import Kind
+from .channel import FrameType
 from .server import IntakeServer
 from .setup import Setup, setup_octets
 
@@ -101,7 +101,7 @@ class FrontProcess(ProcessProtocol):
             channel.noisy = False
             self._reactor.adoptStreamConnection(here.fileno(), socket.AF_UNIX, channel)
             self._spawn(there.fileno())
-        self._server.channel.send(Kind.SETUP, octets=setup_octets(self._setup()))
+        self._server.channel.send(FrameType.SETUP, octets=setup_octets(self._setup()))
 
     def _spawn(self, channel: int) -> None:
         descriptors: dict[int, str | int] = {0: "w", 1: "r", 2: "r", CHANNEL: channel}
@@ -155,7 +155,7 @@ class FrontProcess(ProcessProtocol):
         if self._again is not None:
             self._again.cancel()
         if self._running:
-            self._server.channel.send(Kind.STOP)
+            self._server.channel.send(FrameType.STOP)
             self._last_words = self._reactor.callLater(STOPS_WITHIN, self._kill)
         else:
             stopped.callback(None)

@@ -24,7 +24,7 @@ from ..errors import MultisendconError
 from ..events import Publisher
 from ..settings.endpoints import parse_endpoint
 from ..spool.numbering import WRITERS, Numbers
-from .channel import Channel, Kind
+from .channel import Channel, FrameType
 from .events import Events
 from .intake import FrontIntake
 from .ports import OpenPort
@@ -63,8 +63,8 @@ class Front:
         self._intake: FrontIntake | None = None
         self._ports: list[IListeningPort] = []
 
-    def _receive(self, kind: Kind, number: int, octets: bytes) -> None:
-        if kind is Kind.SETUP:
+    def _receive(self, frame_type: FrameType, number: int, octets: bytes) -> None:
+        if frame_type is FrameType.SETUP:
             try:
                 self._start(read_setup(octets))
             except MultisendconError as error:
@@ -73,11 +73,11 @@ class Front:
             except Exception:
                 self.log.failure("internal error at the start of the front process (a bug)")
                 self.channel.close()
-        elif kind is Kind.STOP:
+        elif frame_type is FrameType.STOP:
             self._stop()
-        elif self._intake and kind is Kind.COMMITTED:
+        elif self._intake and frame_type is FrameType.COMMITTED:
             self._intake.committed(number)
-        elif self._intake and kind is Kind.FAILED:
+        elif self._intake and frame_type is FrameType.FAILED:
             self._intake.failed(number, octets)
 
     def _start(self, setup: Setup) -> None:
@@ -88,7 +88,7 @@ class Front:
         for descriptor, port in enumerate(setup.ports, FIRST_PORT):
             self._listen(port, descriptor)
             os.close(descriptor)
-        self.channel.send(Kind.READY)
+        self.channel.send(FrameType.READY)
 
     def _listen(self, port: Port, descriptor: int) -> None:
         opened = OpenPort(self._reactor, descriptor, port.family)

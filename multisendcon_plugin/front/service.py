@@ -1,4 +1,4 @@
-"""The edge as a part of the relay, where it is in a process of its own.
+"""The edge as a service of the relay, in a process of its own.
 
 The ports are opened here, while that is allowed, and stay open whatever becomes of that process.
 """
@@ -71,7 +71,7 @@ class FrontService(Service):
         return setup_of(self._configuration, tuple(ports))
 
     def stopService(self) -> Deferred[Any]:
-        """Let nobody in any more, then have the sessions ended."""
+        """Close the ports, then have the sessions ended."""
         super().stopService()
         # At once: until then, it might be started again, without ports.
         return DeferredList([self._ports.close(), self._front.stop()])

@@ -1,6 +1,6 @@
-"""What the front process is told when it starts: what the edge has to know, named one by one.
+"""The settings that the front process gets at its start, by an allow list.
 
-What is not named here is not told, whatever keys come: no login of an account, no server, no file
+What is not named here is not sent, whatever keys come: no login of an account, no server, no file
 of its keys.  The users of ``[master_relay]`` are told with the hashes of their passwords, since the
 edge is where they log in.  Pure.
 """
@@ -30,8 +30,8 @@ class Port:
 
 
 @attrs.frozen(kw_only=True)
-class Candidate:
-    """An account as the edge sees it: what it is chosen by."""
+class RoutingEntry:
+    """What the edge knows of an account: whose mail it takes."""
 
     name: str
     senders: Masks
@@ -40,7 +40,7 @@ class Candidate:
     enabled: bool
 
 
-_CHOSEN_BY = tuple(field.name for field in attrs.fields(Candidate))
+_CHOSEN_BY = tuple(field.name for field in attrs.fields(RoutingEntry))
 
 
 @attrs.frozen
@@ -53,7 +53,7 @@ class Setup:
 
     master_relay: MasterRelay
     clients: tuple[ClientSettings, ...]
-    accounts: tuple[Candidate, ...]
+    accounts: tuple[RoutingEntry, ...]
     ports: tuple[Port, ...]
 
     @property
@@ -67,7 +67,7 @@ class Setup:
 def setup_of(configuration: Configuration, ports: tuple[Port, ...]) -> Setup:
     """Return what is to be told."""
     accounts = tuple(
-        Candidate(**{name: getattr(account, name) for name in _CHOSEN_BY})
+        RoutingEntry(**{name: getattr(account, name) for name in _CHOSEN_BY})
         for account in configuration.accounts
     )
     return Setup(configuration.master_relay, configuration.clients, accounts, ports)

@@ -32,7 +32,7 @@ class Return(enum.Enum):
     HEADER = "HDRS"
 
 
-#: What RFC 3461 section 4.1 lets us take for the wish of a sender who does not say anything.
+#: What is reported to a sender who gives no NOTIFY, as RFC 3461 section 4.1 allows.
 UNSAID = Notify.FAILURE | Notify.DELAY
 
 #: Octets that a server has to take as the values of ENVID and ORCPT (RFC 3461 section 4.2 and 4.4).
@@ -55,12 +55,12 @@ def parse_notify(value: str) -> Notify | None:
     words = value.upper().split(",")
     if words == ["NEVER"]:
         return Notify.NEVER
-    wishes = Notify.NEVER
+    notify = Notify.NEVER
     for word in words:
         if word not in ("SUCCESS", "FAILURE", "DELAY"):
             return None
-        wishes |= Notify[word]
-    return wishes
+        notify |= Notify[word]
+    return notify
 
 
 def decode(xtext: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Text of strangers made harmless: it ends no line, commands no terminal, and hides nothing.
+"""Escapes untrusted text, so that it ends no line, controls no terminal, and hides nothing.
 
 Replies, addresses and names in certificates come from strangers, and are read in a log or on a
 terminal.  Pure.

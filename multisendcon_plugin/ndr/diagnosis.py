@@ -1,6 +1,6 @@
 """What a reply means for people who are not postmasters: the cause, and what they can do.
 
-Reads what was decided to follow from it, words that tell more than codes, enhanced status codes
+Reads the action that follows from it, words that tell more than codes, enhanced status codes
 (RFC 3463, RFC 5248) and, where there is none, the basic code and the command it answers (RFC 5321,
 section 4.2.3).  Pure; used by the reports only: no decision about a mail depends on it.
 """

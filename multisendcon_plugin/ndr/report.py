@@ -1,6 +1,6 @@
-"""A whole report: its parts, its own header, its envelope.
+"""Builds a whole report: its parts, its header, its envelope (RFC 3464, RFC 6522).
 
-A report asks as little of the servers on its way back as it can: it is 7-bit, unless it brings
+A report needs as few extensions of the servers on its way as it can: it is 7-bit, unless it brings
 back an 8-bit message.  Only a report *to* an address that is not ASCII needs SMTPUTF8, and takes
 the international form of RFC 6533.
 """
@@ -16,16 +16,16 @@ import attrs
 from ..mail.envelope import Envelope
 from ..settings.values import NdrSettings
 from .bounds import LARGEST, beginning
-from .facts import Action, Facts
+from .facts import Facts, ReportAction
 from .parts import encoded, header_part, message_part, safe, status_part, text_part, unstuffed
 from .status import status
 from .words import words
 
 _DISPLAY_NAME = "Mail Delivery System"
 _SUBJECTS = {
-    Action.FAILED: "Mail delivery failed",
-    Action.DELAYED: "Mail delivery is delayed",
-    Action.RELAYED: "Mail was passed on",
+    ReportAction.FAILED: "Mail delivery failed",
+    ReportAction.DELAYED: "Mail delivery is delayed",
+    ReportAction.RELAYED: "Mail was passed on",
 }
 _MESSAGE_ID = re.compile(
     rb"^Message-ID[ \t]*:(?:[ \t]|\r\n[ \t])*(<[!-;=?-~]{1,900}>)[ \t]*\r?$",

@@ -1,4 +1,4 @@
-"""What came of one try of a delivery: an outcome per recipient, or a fault of the account.
+"""The result of one attempt to deliver: an outcome per recipient, or a fault of the account.
 
 Pure values.  The relay makes them, ``judgement`` decides what follows from them.
 """

@@ -1,4 +1,4 @@
-"""What a refusal is about, and what follows from it: one table.
+"""The table of replies: what a refusal is about, and what follows from it.
 
 RFC 5321 section 4.2.1 and 4.5.4 say that 4xx may go away and 5xx will not; what they do not say is
 whether the mail, one recipient or the way out is refused.  Providers say it in the enhanced code or
@@ -18,14 +18,14 @@ from ..mail.reply import Reply
 
 
 class Action(enum.Enum):
-    """What follows from it."""
+    """What follows from a reply."""
 
     FAIL = "fail"
     """Final: the sender is told."""
     DEFER = "defer"
     """Tried again by the retry schedule."""
     DEFER_THEN_SLOW = "defer, then slow"
-    """Tried again by the retry schedule; when several different mails in a row hear it, the account
+    """Tried again by the retry schedule; when several different mails in a row get it, the account
     slows.  It may be about the one mail (greylisting) or about all of them."""
     SPLIT = "split"
     """There are too many recipients in one transaction: the next one takes them, at once."""

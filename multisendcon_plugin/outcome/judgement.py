@@ -1,4 +1,4 @@
-"""What follows from an attempt: the rule that ends, defers, moves or expires a delivery.
+"""Decides what follows from an attempt: a delivery ends, is deferred, moves or expires.
 
 Pure: `now` is an argument.  Delivered -> done; deferred -> due again by the retry
 schedule, or the next account; failed or expired -> reported.

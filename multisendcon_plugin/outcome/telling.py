@@ -1,4 +1,4 @@
-"""When the sender is told what became of recipients: not after each transaction.
+"""Decides when the sender is told what became of recipients: not after each transaction.
 
 A server may take one recipient in a transaction, and refuse another: the others go on at once, a
 thousand times.  So what is to be told waits in the delivery, and is stored with it: failures until

@@ -1,4 +1,4 @@
-"""Whether an account is fit for mail; if not, what is wrong with it, and until when it rests.
+"""Whether an account can be used; if not, what is wrong with it, and until when it rests.
 
 An account at fault rests, 30 seconds at first and twice as long each time, up to an hour.  Then
 one mail probes it: only the mails that do so count a failed attempt.  Pure.
@@ -14,8 +14,8 @@ from ..outcome.backoff import LONGEST_REST, rest
 from ..outcome.failure import Action, is_one_too_many
 from .gate import Ended
 
-#: Different mails in a row that have to hear what may be about one mail (greylisting) or about all
-#: (throttling), until it is about all: `Action.DEFER_THEN_SLOW`.
+#: Different mails in a row that have to get a reply that may be about one mail (greylisting) or
+#: about all (throttling), until it is about all: `Action.DEFER_THEN_SLOW`.
 HEARD_BY = 5
 #: After so many pauses in a row, or so many seconds, a server that asks us to slow down is out of
 #: service: the fallback takes over.

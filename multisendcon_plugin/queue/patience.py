@@ -1,6 +1,6 @@
-"""Questions to the spool that have to be answered: asked again until it can.
+"""Repeats requests to the spool until they succeed.
 
-A spool that has a fault may have none a little later; what depends on its answer waits.
+A fault of the spool may pass; what depends on the answer waits.
 """
 
 from __future__ import annotations

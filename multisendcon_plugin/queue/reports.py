@@ -15,7 +15,7 @@ from ..errors import SpoolError
 from ..events import FailureUntold, Publisher, ReportUnroutable, ReportWithheld
 from ..interfaces import IAccountRegistry, IStore
 from ..mail.message import Message, NewMessage, Parcel, Recipient
-from ..ndr import Action, Facts, Report, addressees, report, returned_size, summary
+from ..ndr import Facts, Report, ReportAction, addressees, report, returned_size, summary
 from ..routing.account import REPORTS_ACCOUNT
 from ..settings.values import NdrSettings
 from .allowance import HOUR, Allowance
@@ -86,7 +86,7 @@ class ReportWriter:
         message = facts.message
         recipients = addressees(facts, self._settings)
         if not recipients:
-            if facts.action is Action.FAILED:
+            if facts.action is ReportAction.FAILED:
                 self._events.publish(FailureUntold(message, facts.outcomes))
             return ()
         recipients = tuple(each for each in recipients if self._may_get_one(each, message))

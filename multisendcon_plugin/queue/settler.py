@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from ..events import AttemptEnded, DeliveryMoved, Publisher, ReportQueued
 from ..interfaces import IAccountRegistry, IStore
 from ..mail.message import Delivery, NewMessage
-from ..ndr import Action, Facts, wanted
+from ..ndr import Facts, ReportAction, wanted
 from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
 from ..outcome.judgement import Judgement, delayed_by, judge, retry_until
 from ..outcome.settlement import Settlement
@@ -148,11 +148,11 @@ class Settler:
         remaining = judgement.remaining or delivery
         reports: list[NewMessage] = []
         if judgement.told.failed:
-            reports += await self._report(Action.FAILED, delivery, judgement.told.failed)
+            reports += await self._report(ReportAction.FAILED, delivery, judgement.told.failed)
         if judgement.delayed:
-            reports += await self._report(Action.DELAYED, remaining, judgement.delayed)
+            reports += await self._report(ReportAction.DELAYED, remaining, judgement.delayed)
         if judgement.told.delivered:
-            reports += await self._report(Action.RELAYED, delivery, judgement.told.delivered)
+            reports += await self._report(ReportAction.RELAYED, delivery, judgement.told.delivered)
         announced = await self.write(
             Settlement(
                 delivery=delivery,
@@ -202,7 +202,7 @@ class Settler:
         )
 
     async def _report(
-        self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]
+        self, action: ReportAction, delivery: Delivery, outcomes: tuple[Outcome, ...]
     ) -> tuple[NewMessage, ...]:
         outcomes = wanted(action, outcomes)
         if not outcomes:

@@ -1,6 +1,6 @@
-"""The end of a session, as the coroutines of this room see it.
+"""The exception for a session that has ended, or cannot go on.
 
-Never leaves the room: `factory` turns it into an `Attempt`.
+It never leaves this room: `factory` turns it into an `Attempt`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MAIL and RCPT with what the client asked for, as far as the server offers it.
+"""Builds MAIL and RCPT with the parameters of the client, as far as the server offers them.
 
 RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN).  Pure.
 """
@@ -34,7 +34,7 @@ def mail_command(mail: OutgoingMail, envelope: Envelope, offers: Mapping[str, st
 def rcpt_command(
     mail: OutgoingMail, recipient: Recipient, path: str, offers: Mapping[str, str]
 ) -> bytes:
-    """Return RCPT for a path that is the recipient's, with what its sender wants to be told."""
+    """Return RCPT for a path that is the recipient's, with the DSN parameters of its sender."""
     command = f"RCPT TO:<{path}>"
     if "DSN" in offers:
         notify = recipient.notify

@@ -1,4 +1,4 @@
-"""The way to a hop: from its local address, in that address's family.
+"""Connects to a hop, from its local address and in the family of that address.
 
 An address that is not on this machine is an error, never a reason to use another one.  RFC 6724
 leaves the choice between a server's addresses to us; without a local address it is that of
@@ -135,7 +135,7 @@ class _Addresses:
         self.complete: Deferred[Sequence[str]] = Deferred()
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N802, N803
-        """Nothing to do."""
+        """Do nothing."""
 
     def addressResolved(self, address: Any) -> None:  # noqa: N802
         self._found.append(address.host)

@@ -1,4 +1,4 @@
-"""From the server's greeting to a session that is ready for the login: EHLO, STARTTLS.
+"""Begins a session, from the greeting to the login: EHLO, STARTTLS.
 
 RFC 5321 section 3.1 and 3.2, RFC 3207.  All that fails here is a fault of the account: it
 says nothing about any mail.

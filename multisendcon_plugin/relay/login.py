@@ -1,7 +1,7 @@
-"""The login at an account's server (RFC 4954), with the password as it is now.
+"""Logs in to an account's server (RFC 4954), with the current password.
 
-One that is kept in a file is read for each session, not for each mail: so a new one is used from
-the next login on, and there is nothing to be noticed.
+A password that is kept in a file is read again for each session: a new one is used from the next
+login on.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Login:
         """
         password = self._password_now()
         session.secret = password.encode()
-        session.mask.hide(session.secret)
+        session.redaction.hide(session.secret)
         mechanisms = self._mechanisms(session)
         if not mechanisms:
             raise SessionBrokenError(Phase.LOGIN, Reply(0, "4.7.0", self._not_offered(session)))
@@ -154,7 +154,7 @@ _Respond = Callable[[str], bytes | None]
 def _plain(session: AccountSender) -> tuple[list[bytes], _Respond]:
     # Without authorization identity: the login acts for itself (RFC 4616 section 2).
     response = b"\0" + session.username + b"\0" + session.secret
-    session.mask.hide(response)
+    session.redaction.hide(response)
     # A server that asks has not looked at what came with the command.
     return [base64.b64encode(response)], lambda prompt: None if _decoded(prompt) else response
 
@@ -172,7 +172,7 @@ def _cram_md5(session: AccountSender) -> tuple[list[bytes], _Respond]:
             return None
         response: bytes = authenticator.challengeResponse(session.secret, octets)
         # By the digest, passwords can be guessed without asking the server.
-        session.mask.hide(response, response.rpartition(b" ")[2])
+        session.redaction.hide(response, response.rpartition(b" ")[2])
         return response
 
     authenticator = smtp.CramMD5ClientAuthenticator(session.username)

@@ -35,7 +35,7 @@ from ..outlet import Outlet
 from ..routing.account import Account
 from ..routing.hop import Hop
 from .broken import SessionBrokenError, ending, lost
-from .mask import Mask
+from .redaction import Redaction
 from .tls import ClientTLS
 
 #: Seconds that the server may take for its greeting, EHLO and TLS together.  RFC 5321 section
@@ -70,7 +70,7 @@ _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\r?", re.DOTALL)
 class AccountSender(smtp.ESMTPSender):
     """One session.
 
-    :ivar mask: hides what nobody is to read in replies.
+    :ivar redaction: hides the secrets of the login in replies.
     :ivar offers: what EHLO advertised, keyword in capitals to its parameters.
     :ivar reset_first: the last transaction left something behind that RSET has to clear.
     :ivar mails: how many it has carried, or has begun to.
@@ -96,7 +96,7 @@ class AccountSender(smtp.ESMTPSender):
         self.callLater: Any = clock.callLater
         self.account = account
         self.hop = hop
-        self.mask = Mask()
+        self.redaction = Redaction()
         self.offers: dict[str, str] = {}
         self.reset_first = False
         self.mails = 0
@@ -217,7 +217,7 @@ class AccountSender(smtp.ESMTPSender):
             self.transport.abortConnection()
 
     def quit(self) -> None:
-        """Say good-bye; a server that does not answer is hung up on."""
+        """Send QUIT, and close the connection when it is answered, or after its time limit."""
         if self.phase is Phase.CONTENT:
             self.abort("the transfer of the mail was cut off")  # QUIT would be a part of it
         elif self._lost is None and self.phase is not Phase.QUIT:
@@ -258,7 +258,7 @@ class AccountSender(smtp.ESMTPSender):
                 self.abort("the server ends a reply with a bare LF, but others with CRLF")
 
     def _hand_on(self) -> None:
-        """Give the next reply to whoever waits, who finds those behind it in the segment here."""
+        """Pass the next reply to the coroutine that waits; those behind it are kept."""
         if self._reader and self._replies:
             # The limit of this phase runs on until the next one has its own.
             reader, self._reader = self._reader, None
@@ -272,7 +272,7 @@ class AccountSender(smtp.ESMTPSender):
         code, goes_on, text = parts
         # A refusal may repeat a login long after it; a challenge is not told to anybody.
         if code >= 400 or (self.phase is Phase.LOGIN and code != 334):
-            text = self.mask.masked(text)
+            text = self.redaction.redacted(text)
         self._lines.append(text)
         if goes_on:
             if len(self._lines) > MOST_LINES:
@@ -292,7 +292,7 @@ class AccountSender(smtp.ESMTPSender):
                 self._go_on_writing()
 
     def _not_smtp(self, line: bytes) -> None:
-        seen = Reply.parse(0, [self.mask.masked(line)[:80]]).text
+        seen = Reply.parse(0, [self.redaction.redacted(line)[:80]]).text
         self._hand_on()  # what came before it in the segment holds
         self.abort(f"not a reply of an SMTP server: {seen or '(an empty line)'}")
 

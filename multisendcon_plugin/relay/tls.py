@@ -1,10 +1,10 @@
-"""TLS towards a hop: whom to trust, which name to expect, what went wrong.
+"""TLS with a hop: trusted authorities, the expected name, and what went wrong.
 
 Certificates and names are verified (RFC 7817, RFC 9525) unless the hop's policy says otherwise; SNI
-is sent for host names (RFC 6066 section 3); TLS 1.2 or newer, with sound ciphers or those that the
-policy names.  The authorities of the system are read once for all hops together, since that costs
-milliseconds and a megabyte; the files that a policy names again when they have changed.  No TLS
-session is kept for another connection.
+is sent for host names (RFC 6066 section 3); TLS 1.2 or newer, with strong ciphers or those that the
+policy names.  The system's authorities are read once for all hops, since that takes milliseconds
+and a megabyte; files that a policy names are read again when they have changed.  TLS sessions are
+never resumed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from ..errors import ConfigurationError
 from ..routing.hop import Hop, TlsPolicy
-from ..settings.ciphers import SOUND, with_certificates
+from ..settings.ciphers import STRONG, with_certificates
 from ..settings.files import load_certificate
 from ..stamp import Stamp, stamp
 from .certificate import ExpectedFingerprint, ExpectedName, is_address
@@ -109,11 +109,15 @@ class _Connections:
 
 
 def _verifier(protocol: Any, expected: ExpectedName | ExpectedFingerprint) -> Any:
-    """Return OpenSSL's callback: called for each fault of the chain, and for each certificate."""
+    """Return OpenSSL's callback: called for each fault of the chain, and for each certificate.
+
+    A fingerprint is verified here as well, inside the handshake: nothing, a login least of all, is
+    sent to a server with another certificate.
+    """
 
     def verify(_: Any, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
         problem = ""
-        if not ok and expected.vouched_for:
+        if not ok and expected.needs_chain:
             problem = _VERIFY_ERRORS.get(
                 error, f"the certificate is not valid (OpenSSL error {error})"
             )
@@ -129,7 +133,7 @@ def _verifier(protocol: Any, expected: ExpectedName | ExpectedFingerprint) -> An
 def _problem_of(certificate: crypto.X509, expected: ExpectedName | ExpectedFingerprint) -> str:
     try:
         return expected.problem(certificate.to_cryptography())
-    except Exception as error:  # a stranger's certificate may hold anything
+    except Exception as error:  # a server's certificate may hold anything
         return f"the certificate cannot be read: {error}"
 
 
@@ -156,7 +160,7 @@ class ClientTLS:
             expected = ExpectedFingerprint(tls.fingerprint)
         elif tls.verify and not hop.tls_dispensable:
             expected = ExpectedName(name)
-        verify = bool(expected and expected.vouched_for)
+        verify = bool(expected and expected.needs_chain)
         if tls.client_certificate or (verify and tls.ca):
             own = _OwnContext(tls, verify=verify, account=account)
             return cls(_Connections(own.current, name, expected))
@@ -165,9 +169,9 @@ class ClientTLS:
 
 
 class _OwnContext:
-    """The context of a policy that names files; made anew when one of them has changed.
+    """The context of a policy that names files; rebuilt when one of them has changed.
 
-    Files that cannot be used leave the context before in its place.
+    If they cannot be used then, the previous context stays.
     """
 
     log = Logger()
@@ -229,7 +233,7 @@ def _client(certificate: str, key: str | None) -> dict[str, Any]:
 
 @cache
 def common_context(*, verify: bool, ciphers: str | None) -> SSL.Context:
-    """Trust the system's authorities, or nobody; for all hops, as it takes a megabyte."""
+    """Return a shared context that trusts the system's authorities, or verifies nothing."""
     return _context(ssl.platformTrust() if verify else None, ciphers)
 
 
@@ -238,7 +242,7 @@ def _context(trust: Any, ciphers: str | None, **own: Any) -> SSL.Context:
     context: SSL.Context = ssl.CertificateOptions(
         trustRoot=trust, raiseMinimumTo=version, **own
     ).getContext()
-    context.set_cipher_list(with_certificates(ciphers or SOUND))
+    context.set_cipher_list(with_certificates(ciphers or STRONG))
     return context
 
 

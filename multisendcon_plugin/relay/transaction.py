@@ -1,11 +1,11 @@
 """One mail over a session: MAIL, RCPT, DATA, the content, and an outcome for each recipient.
 
-RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 6531 (SMTPUTF8).  Octets beyond ASCII are sent to
-servers without 8BITMIME as they are: turning them into something else would break signatures, and
-all such servers known to us take them.
+RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 6531 (SMTPUTF8).  Content beyond ASCII is sent as
+it is to servers without 8BITMIME, although RFC 6152 section 3 wants it converted or returned: a
+conversion would break signatures over the content, and all such servers known to us take it.
 
-A mail may have more recipients than the server takes in one transaction: those who are too many are
-split off, and another transaction takes them.
+A mail may have more recipients than the server takes in one transaction: those beyond that number
+are left to the next transaction.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Transaction:
     :param open_content: begins to read the message.
     :param most: recipients that the server takes in one transaction.
     :ivar begun: MAIL FROM was sent.
-    :ivar refused: the server has refused it for good.
-    :ivar taken: the server has taken it for some recipient.
-    :ivar most: fewer than before when the server has refused the mail for its many recipients; then
-        it has to be tried again.
-    :ivar reports_success: the server tells the sender of success, if the sender wants it told.
+    :ivar refused: MAIL FROM was refused permanently.
+    :ivar taken: the server has accepted the mail for at least one recipient.
+    :ivar most: lower than given when the server has refused the whole mail because of the number
+        of its recipients; the mail has to be tried again with as many.
+    :ivar reports_success: the server sends the reports of success (RFC 3461).
     """
 
     log = Logger()
@@ -77,7 +77,7 @@ class Transaction:
         return tuple(self._outcomes[position] for position in sorted(self._outcomes))
 
     async def run(self) -> None:
-        """Carry the mail over.
+        """Send the mail.
 
         :raise SessionBrokenError: the session has ended; `outcomes` says what that means for each
             recipient.
@@ -95,7 +95,7 @@ class Transaction:
             await self._carry(mail, paths)
         except SpoolError:
             if self.begun:
-                # The server waits for the rest, and must not take what it has for the whole.
+                # The server waits for the rest, and must not take what it has for the whole mail.
                 session.abort("the message could not be read from the spool")
             self._conclude(Verdict.DEFERRED, Phase.CONTENT, _SPOOL_UNREADABLE, Action.DEFER)
         except SessionBrokenError as broken:
@@ -109,7 +109,12 @@ class Transaction:
                 mail.rest.close()
 
     def _without_utf8(self, mail: OutgoingMail, paths: _Paths) -> tuple[OutgoingMail, _Paths]:
-        """Fit the mail to a server without SMTPUTF8, as far as that can be done unchanged."""
+        """Prepare the mail for a server without SMTPUTF8; recipients that need it fail (5.6.7).
+
+        RFC 6531 section 3.2: no address or header beyond ASCII may be sent to it.  A domain in
+        A-labels is the same domain (RFC 5890), so where no more is needed, the mail leaves; and so
+        does a mail in ASCII whose client only said SMTPUTF8.
+        """
         fitting = []
         try:
             if not mail.start[: mail.header_size].isascii():
@@ -122,7 +127,7 @@ class Transaction:
             try:
                 fitting.append((position, ascii_domain(address)))
             except AddressError:
-                self._settle(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL)
+                self._set_outcome(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL)
         return attrs.evolve(mail, reverse_path=reverse_path), fitting
 
     def _tell_of_separator(self) -> None:
@@ -164,9 +169,9 @@ class Transaction:
     async def _say_envelope(self, mail: OutgoingMail, paths: _Paths, too_many: _Paths) -> bool:
         """Say MAIL, RCPT and DATA; True when the server waits for the content.
 
-        With PIPELINING all of it leaves at once, and all replies have to be heard to the end.
+        With PIPELINING all of it is sent at once, and every reply has to be read.
 
-        :param too_many: are left to another transaction.
+        :param too_many: recipients that are left to the next transaction.
         """
         session = self._session
         offers = session.offers
@@ -189,7 +194,7 @@ class Transaction:
             self.refused = reply.permanent
             self._conclude_by(reply, Phase.MAIL, action)
             if pipelining:
-                await self._hear_out(paths)
+                await self._skip_replies(paths)
             return False
         if too_many:
             self._put_off(too_many)
@@ -207,7 +212,7 @@ class Transaction:
     async def _ask_recipients(
         self, paths: _Paths, commands: list[bytes], say: Callable[[bytes], None]
     ) -> bool:
-        """Say RCPT for each recipient; True when the server takes somebody."""
+        """Say RCPT for each recipient; True when the server accepts at least one."""
         refused = {}
         for (position, _), command in zip(paths, commands, strict=True):
             say(command)
@@ -219,13 +224,14 @@ class Transaction:
         return len(refused) < len(paths)
 
     def _refuse(self, refused: dict[int, Reply], *, others: bool) -> None:
-        """Settle recipients that were refused.
+        """Set the outcomes of recipients that were refused.
 
-        What speaks of the account is about the recipient where the server takes others; what speaks
-        of too many is not where it takes none.
+        Where the server takes other recipients, a refusal that speaks of the account is about the
+        recipient ("relay access denied").  Where it takes none, one that speaks of too many (452,
+        552, x.5.3) cannot be about their number.
 
-        :param others: the server takes some.
-        :raise SessionBrokenError: it is about the account.
+        :param others: the server has accepted some recipients.
+        :raise SessionBrokenError: the account is at fault.
         """
         for position, reply in refused.items():
             action = self._session.account.classify(Phase.RCPT, reply)
@@ -239,12 +245,12 @@ class Transaction:
             elif action is Action.SPLIT and not others:
                 action = _without_split(reply)
                 verdict = _verdict(action)
-            self._settle(position, verdict, Phase.RCPT, reply, action)
+            self._set_outcome(position, verdict, Phase.RCPT, reply, action)
 
-    async def _hear_out(self, paths: _Paths) -> None:
-        """Hear the replies to RCPT and DATA that left with a MAIL that was refused.
+    async def _skip_replies(self, paths: _Paths) -> None:
+        """Read the replies to RCPT and DATA that were sent together with a refused MAIL.
 
-        They follow from that, and say nothing about the account.
+        They only follow from that refusal.
         """
         for _ in paths:
             await self._session.reply(Phase.RCPT)
@@ -252,22 +258,24 @@ class Transaction:
         self._session.reset_first = True
 
     async def _leave_data(self, reply: Reply) -> None:
-        """DATA was refused, or went out before it was known that nobody would get the content."""
+        """Send a lone dot if the server waits for content that no recipient would get."""
         if reply.code == 354:
             self._session.say(b".")  # RFC 2920 section 3.1
             await self._session.reply(Phase.END)
 
     async def _send_content(self, mail: OutgoingMail) -> bool:
-        """Send header, body and final dot; False when the server did not wait for the end."""
+        """Send header, body and final dot; False when the server has replied before the end."""
         session = self._session
         session.phase = Phase.CONTENT
         octets = mail.start
         while True:
             following = await next_piece(mail.rest)
             if session.answered_early:
+                # Also what came in one segment with the 354: taken for the reply to the final dot,
+                # a 250 would lose a mail that the server does not have yet.
                 reply, action = await self._reply(Phase.CONTENT)
                 self._conclude_by(reply, Phase.CONTENT, action)
-                # Whatever followed would be read as commands, or as the rest of the content.
+                # More content might be read as commands, and a QUIT as content.
                 session.abort("the server answered before the end of the content")
                 return False
             if not following:
@@ -277,9 +285,9 @@ class Transaction:
             octets = following
 
     async def _reply(self, phase: Phase) -> tuple[Reply, Action | None]:
-        """Wait for a reply; return it, and what follows from it unless it is positive.
+        """Wait for a reply; return it, with the action that follows unless it is positive.
 
-        :raise SessionBrokenError: it is about the account.
+        :raise SessionBrokenError: the account is at fault.
         """
         reply = await self._session.reply(phase)
         if reply.positive:
@@ -291,7 +299,7 @@ class Transaction:
 
     # The outcomes.
 
-    def _settle(
+    def _set_outcome(
         self,
         position: int,
         verdict: Verdict,
@@ -299,7 +307,7 @@ class Transaction:
         reply: Reply,
         action: Action | None = None,
     ) -> None:
-        """A recipient that is not settled yet is this."""
+        """Set the outcome of a recipient that has none yet."""
         if position not in self._outcomes:
             self._outcomes[position] = Outcome(
                 recipient=self._delivery.recipients[position],
@@ -312,14 +320,14 @@ class Transaction:
     def _conclude(
         self, verdict: Verdict, phase: Phase, reply: Reply, action: Action | None = None
     ) -> None:
-        """All recipients that are not settled yet are this."""
+        """Set the same outcome for all recipients that have none yet."""
         for position in range(len(self._delivery.recipients)):
-            self._settle(position, verdict, phase, reply, action)
+            self._set_outcome(position, verdict, phase, reply, action)
 
     def _conclude_by(self, reply: Reply, phase: Phase, action: Action | None) -> None:
-        """All recipients that are not settled yet are what the reply says.
+        """Set the outcome that follows from a reply for all recipients that have none yet.
 
-        :param action: ``None``: a positive reply, where none was due.
+        :param action: ``None``: the reply is positive, but not the one that was due.
         """
         action = action or Action.DEFER
         if action is Action.SPLIT:
@@ -327,19 +335,23 @@ class Transaction:
         self._conclude(_verdict(action), phase, reply, action)
 
     def _fail_all(self, reply: Reply) -> None:
-        """The mail cannot go over this session, for a reason of our own."""
+        """Fail all recipients that have no outcome yet: this server cannot take the mail."""
         self._conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
 
-    # Recipients that are too many.
+    # More recipients than the server takes at once.
 
     def _put_off(self, too_many: _Paths) -> None:
-        """Those who are not asked in this transaction are for the next one."""
+        """Leave the recipients that are not named in this transaction to the next one."""
         reply = Reply(0, "4.5.3", f"no more than {self.most} recipients at a time")
         for position, _ in too_many:
-            self._settle(position, Verdict.DEFERRED, Phase.RCPT, reply, Action.SPLIT)
+            self._set_outcome(position, Verdict.DEFERRED, Phase.RCPT, reply, Action.SPLIT)
 
     def _ask_fewer(self, reply: Reply) -> Action:
-        """The server has refused the whole mail, for the number of those whom it had taken."""
+        """Lower `most`: the server has refused the whole mail for the number of its recipients.
+
+        To as many as its reply names, or else to half; a refusal of a single recipient cannot be
+        about their number.
+        """
         taken = len(self._delivery.recipients) - len(self._outcomes)
         if taken < 2:
             return _without_split(reply)
@@ -349,7 +361,7 @@ class Transaction:
         return Action.SPLIT
 
     def _fail_nobody(self) -> None:
-        """The account is at fault: what was refused before is asked again."""
+        """Defer the recipients that were refused before the account turned out to be at fault."""
         for position, outcome in self._outcomes.items():
             if outcome.verdict is Verdict.FAILED:
                 self._outcomes[position] = attrs.evolve(
@@ -363,7 +375,7 @@ def _verdict(action: Action) -> Verdict:
 
 
 def _nothing(line: bytes) -> None:
-    """It has been said."""
+    """Do nothing: the line was sent before, by pipelining."""
 
 
 def _without_split(reply: Reply) -> Action:

@@ -26,7 +26,7 @@ def test_refusals_become_slow_and_end_the_session(at_a_time):
     waits = {}
     ending = None
     while not ending:
-        ending = tarpit.in_vain(at_a_time)
+        ending = tarpit.refusal(at_a_time)
         waits[tarpit.refusals] = tarpit.wait
     last = max(waits)
     assert list(waits) == list(range(at_a_time, last + 1, at_a_time))
@@ -38,7 +38,7 @@ def test_refusals_become_slow_and_end_the_session(at_a_time):
 
 def test_a_mail_that_is_taken_begins_it_anew():
     tarpit = Tarpit()
-    tarpit.in_vain(MOST_REFUSALS - 1)
+    tarpit.refusal(MOST_REFUSALS - 1)
     tarpit.errors = tarpit.refusals = 0
-    assert tarpit.in_vain(1) is None
+    assert tarpit.refusal(1) is None
     assert tarpit.wait == 0.0

@@ -6,7 +6,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
 from multisendcon_plugin.events import Publisher
-from multisendcon_plugin.front.channel import Channel, Kind
+from multisendcon_plugin.front.channel import Channel, FrameType
 from multisendcon_plugin.front.intake import FrontIntake
 from multisendcon_plugin.front.server import IntakeServer
 from multisendcon_plugin.spool.numbering import Numbers
@@ -162,10 +162,10 @@ class FrontWorld:
 
     def _receive(self, kind, number, octets):
         self.answers.append((kind, number))
-        if kind is Kind.COMMITTED:
+        if kind is FrameType.COMMITTED:
             self.intake.committed(number)
         else:
-            assert kind is Kind.FAILED
+            assert kind is FrameType.FAILED
             self.intake.failed(number, octets)
 
     def _lost(self):

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from multisendcon_plugin import events as facts
 from multisendcon_plugin.daemon.log import line
 from multisendcon_plugin.front import events
-from multisendcon_plugin.front.channel import Kind
+from multisendcon_plugin.front.channel import FrameType
 from multisendcon_plugin.mail.reply import Reply
 from tests.front.channels import frames
 
@@ -37,7 +37,7 @@ class Logged:
 
     def events(self):
         got = self.frames()
-        assert {kind for kind, _ in got} <= {Kind.LOG}
+        assert {kind for kind, _ in got} <= {FrameType.LOG}
         return [json.loads(octets) for _, octets in got]
 
     def texts(self):
@@ -191,18 +191,18 @@ def test_facts_and_lines_stay_in_their_order_and_share_what_may_be_unread(logged
     logged.log.info("before")
     publisher.publish(ABOUT_CLIENTS[0])
     logged.log.info("after")
-    assert [kind for kind, _ in logged.frames()] == [Kind.LOG, Kind.EVENT, Kind.LOG]
+    assert [kind for kind, _ in logged.frames()] == [FrameType.LOG, FrameType.EVENT, FrameType.LOG]
     logged.channel.pauseProducing()
     for _ in range(100):
         publisher.publish(ABOUT_CLIENTS[0])
     for login in ABOUT_CLIENTS[-3:]:
         publisher.publish(login)
-    told = [octets for kind, octets in logged.frames() if kind is Kind.EVENT]
+    told = [octets for kind, octets in logged.frames() if kind is FrameType.EVENT]
     assert 1 < len(told) < 50
     # These are never left out.
     assert list(map(events.read_event, told[-3:])) == ABOUT_CLIENTS[-3:]
     logged.channel.resumeProducing()
     logged.log.info("another one")
     (*_, (kind, octets)) = logged.frames()
-    assert kind is Kind.LOG
+    assert kind is FrameType.LOG
     assert json.loads(octets)["count"] == 104 - len(told)

@@ -18,7 +18,7 @@ from multisendcon_plugin import parse
 from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.front import FrontProcess, Port, setup_of
 from multisendcon_plugin.front import process as process_module
-from multisendcon_plugin.front.channel import Kind
+from multisendcon_plugin.front.channel import FrameType
 from multisendcon_plugin.front.process import FIRST_PAUSE, LONGEST_PAUSE, STOPS_WITHIN
 from multisendcon_plugin.front.setup import read_setup
 from tests.edge.clients import Intake
@@ -219,7 +219,7 @@ def test_signals_are_for_this_process(world):
 
 
 def test_it_is_told_what_it_has_to_know_first(world):
-    assert world.process.kinds() == [Kind.SETUP]
+    assert world.process.kinds() == [FrameType.SETUP]
     [(_, number, octets)] = world.process.got
     setup = read_setup(octets)
     assert number == 0
@@ -252,7 +252,7 @@ def test_the_next_one_is_told_what_is_so_by_then(world):
 
 
 def test_its_messages_go_to_the_intake(world):
-    world.process.say(Kind.WRITE, 7, b"x")
+    world.process.say(FrameType.WRITE, 7, b"x")
     assert [draft.number for draft in world.intake.drafts] == [7]
     with logged():
         world.process.end()
@@ -289,7 +289,7 @@ def test_once_clients_were_served_the_pauses_are_short_again(world):
         for pause in (1, 2, 4):
             world.process.end()
             world.reactor.advance(pause)
-        world.process.say(Kind.READY)
+        world.process.say(FrameType.READY)
         world.process.end()
         world.reactor.advance(1)
         assert world.started == 5
@@ -312,7 +312,7 @@ def test_a_process_that_cannot_be_started_is_tried_again(world):
         f" starting a new one in {pause} s"
         for pause in (2, 4)
     ]
-    assert world.process.kinds() == [Kind.SETUP]
+    assert world.process.kinds() == [FrameType.SETUP]
 
 
 def test_a_machine_without_file_descriptors_is_no_end_either(world, monkeypatch):
@@ -333,9 +333,9 @@ def test_a_machine_without_file_descriptors_is_no_end_either(world, monkeypatch)
 
 
 def test_it_is_asked_to_end_and_that_is_waited_for(world):
-    world.process.say(Kind.READY)
+    world.process.say(FrameType.READY)
     stopped = world.stop()
-    assert world.process.kinds() == [Kind.SETUP, Kind.STOP]
+    assert world.process.kinds() == [FrameType.SETUP, FrameType.STOP]
     assert stopped == []
     with logged() as log:
         world.process.end(0)

@@ -24,7 +24,7 @@ from multisendcon_plugin.edge import ProxyFactory, RelayESMTPFactory
 from multisendcon_plugin.events import CommandRefused, Publisher
 from multisendcon_plugin.front import Port, setup_of
 from multisendcon_plugin.front import program as program_module
-from multisendcon_plugin.front.channel import Kind
+from multisendcon_plugin.front.channel import FrameType
 from multisendcon_plugin.front.events import Events
 from multisendcon_plugin.front.process import CHANNEL, FIRST_PORT
 from multisendcon_plugin.front.program import Front, run
@@ -112,13 +112,13 @@ class World:
         self.pair.flush()
 
     def start(self, *ports):
-        self.say(Kind.SETUP, 0, setup_octets(setup_of(parse(CONFIGURATION), ports)))
+        self.say(FrameType.SETUP, 0, setup_octets(setup_of(parse(CONFIGURATION), ports)))
         assert self.pair.ends[0].error is None
         return self.reactor.ports
 
     def stop(self):
         """Tell it to stop; its ports have."""
-        self.say(Kind.STOP)
+        self.say(FrameType.STOP)
         for port in self.reactor.ports:
             port.stopped.callback(None)
         self.flush()
@@ -142,7 +142,7 @@ def world(monkeypatch):
 
 def test_when_it_cannot_begin_the_log_says_why_and_it_ends(world):
     with logged() as log:
-        world.say(Kind.SETUP, 0, b"not to be read")
+        world.say(FrameType.SETUP, 0, b"not to be read")
     assert log.texts(LogLevel.critical) == [
         "internal error at the start of the front process (a bug)"
     ]
@@ -192,7 +192,7 @@ def test_where_sessions_begin_with_tls_they_do(world, tmp_path):
     assert secure.wrappedFactory is ports[0].factory
     assert world.reactor.sslServers == []
     assert world.ready == [True]
-    world.say(Kind.STOP)
+    world.say(FrameType.STOP)
     assert all(port.stopped for port in ports)
 
 
@@ -225,7 +225,7 @@ def test_a_mail_that_is_not_stored_is_not_ours(world):
     assert reply.startswith("451 ")
 
 
-@pytest.mark.parametrize("kind", [Kind.COMMITTED, Kind.FAILED])
+@pytest.mark.parametrize("kind", [FrameType.COMMITTED, FrameType.FAILED])
 def test_an_answer_that_nobody_waits_for_ends_the_connection(world, kind):
     world.start(TCP)
     world.say(kind, 7)
@@ -238,7 +238,7 @@ def test_an_answer_that_nobody_waits_for_ends_the_connection(world, kind):
 
 def test_it_ends_when_it_is_told_to(world):
     ports = world.start(TCP, SIX)
-    world.say(Kind.STOP)
+    world.say(FrameType.STOP)
     ports[0].stopped.callback(None)
     world.flush()
     assert not world.reactor.hasStopped
@@ -358,7 +358,7 @@ def test_what_happens_to_its_clients_is_published_by_the_other_process(world):
 
 def test_an_event_that_cannot_be_read_ends_the_connection(world):
     world.start(TCP)
-    world.front.channel.send(Kind.EVENT, octets=b'["Nothing", {}]')
+    world.front.channel.send(FrameType.EVENT, octets=b'["Nothing", {}]')
     world.flush()
     assert isinstance(world.pair.ends[1].error, KeyError)
 

@@ -1,8 +1,9 @@
-"""Whether a refusal that speaks of the account is about one mail after all.
+"""Decides whether a refusal that speaks of the account is about one mail after all.
 
-"Relay access denied" is what a server says to all mail of an account that may not send, and what it
-says to one recipient whom it does not serve.  What it does with other mail tells the two apart.
-Pure.
+A server says "Relay access denied" to all mail of an account that may not send, and also to one
+recipient for whom it does not relay.  What it does with other mail tells the two apart.  Within one
+transaction, `transaction` decides: where the server takes other recipients, the refused one fails
+alone.  Pure.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from ..mail.message import Delivery
 from ..outcome.attempt import AccountFault, Attempt, Verdict
 from ..outcome.failure import TRANSACTION, Action
 
-#: Deliveries that are remembered; of more, the oldest are forgotten, and get another chance.
+#: Deliveries that are remembered; beyond that, the oldest is forgotten, and may be tried again.
 _REMEMBERED = 1000
 
 
-class Standing:
-    """What the server of one account has taken, and which mails it has refused in between.
+class RefusalReview:
+    """Counts what one account's server has taken, and which mails it has refused in between.
 
     :ivar taken: how many mails it has taken.
     """
@@ -30,7 +31,7 @@ class Standing:
         self._refused: dict[int, int] = {}
 
     def review(self, delivery: Delivery, attempt: Attempt) -> Attempt:
-        """Return an attempt that found the account at fault, as it is to be understood.
+        """Return an attempt, without its account fault where that concerns this mail only.
 
         The fault stands where the server has taken no mail since the last one, or has refused
         another mail alike since it took one.  Else another account may take the mail over; where
@@ -52,7 +53,7 @@ class Standing:
         verdict = Verdict.FAILED if again and fault.reply.permanent else Verdict.DEFERRED
         outcomes = tuple(
             each
-            if each.action is Action.SPLIT  # left to the next transaction: that has not heard it
+            if each.action is Action.SPLIT  # left to the next transaction, which was not refused
             else attrs.evolve(
                 each,
                 verdict=verdict,

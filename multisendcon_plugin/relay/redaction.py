@@ -1,7 +1,4 @@
-"""Secrets kept out of what a server says, since that gets into logs and reports.
-
-Pure.
-"""
+"""Redacts secrets in what a server says, since its replies get into logs and reports.  Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +6,11 @@ import base64
 import re
 
 
-class Mask:
-    """Hides the secrets of one session, should the server repeat them.
+class Redaction:
+    """Replaces the secrets of one session where the server repeats them.
 
-    That is as they are, and in base64, as they are said; in upper or lower case, since some servers
-    repeat a command in capitals.
+    They are found as they are and in base64, as they were sent, in any case: some servers repeat a
+    command in capitals.
     """
 
     def __init__(self) -> None:
@@ -30,6 +27,6 @@ class Mask:
         longest_first = sorted(self._secrets, key=len, reverse=True)
         self._pattern = re.compile(b"|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
-    def masked(self, line: bytes) -> bytes:
+    def redacted(self, line: bytes) -> bytes:
         """Return what may be shown of a line."""
         return self._pattern.sub(b"***", line) if self._pattern else line
