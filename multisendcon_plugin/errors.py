@@ -1,7 +1,7 @@
-"""Our own faults, as exceptions.
+"""The exceptions of this package.
 
-What the world does to a mail (refused, deferred, lost) is never an exception but a value:
-see ``attempt``.  Pure: no Twisted, no clock, no disk.
+What happens to a mail (refused, deferred, lost) is never an exception but a value: see
+``outcome.attempt``.  Pure: no Twisted, no clock, no disk.
 """
 
 from __future__ import annotations

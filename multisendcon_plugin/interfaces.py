@@ -1,19 +1,20 @@
-"""Where the rooms meet: the edge, the spool, the queue and the relay know only these contracts.
+"""The contracts between the rooms: edge, spool, queue and relay know only these of each other.
 
 Nothing here does anything.  Numbers named "time" are seconds since the epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from .mail.envelope import Envelope
-from .mail.message import FIRST_TURN, Delivery, Message, Parcel, Turn
+from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
+from .mail.selection import Page, Selection
 from .outcome.attempt import Attempt
-from .outcome.settle import Settlement
+from .outcome.settlement import AccountState, Settlement
 from .routing.account import Account
 from .routing.registry import Route
 
@@ -73,7 +74,6 @@ class IDraft(Interface):
     number = Attribute(
         "``int``: the number that the message will have; also names it to the client"
     )
-    held = Attribute("``bytes | None``: the whole content, as long as it is short enough to keep")
 
     def write(data: bytes) -> Deferred[None] | None:
         """Add content in wire form.
@@ -95,11 +95,100 @@ class IDraft(Interface):
         """Forget the message.  Allowed at any time before `commit`, more than once."""
 
 
-class ISpool(Interface):
+class IStore(Interface):
     """The durable store of messages and deliveries.
 
-    One process at a time; `tests/contracts` says in tests what every implementation keeps.  What
-    cannot be written any more, whatever is tried, fails with `SpoolBrokenError`.
+    `tests/contracts` says in tests what every implementation keeps.  What cannot be written any
+    more, whatever is tried, fails with `SpoolBrokenError`.
+    """
+
+    def draft(number: int | None = None) -> IDraft:
+        """Begin a message.
+
+        :param number: was given elsewhere, see `spool.numbering`; ``None``: one is given here.  If
+            it is in use already, the draft is never committed.
+        """
+
+    def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
+        """Record what came of an attempt, all of it or nothing.
+
+        What remains of the delivery, the reports it caused and the state of its account become
+        durable together; a message without deliveries is forgotten.
+
+        :return: the deliveries of the reports.
+        """
+
+    def waiting(
+        lane: LaneKey, limit: int, since: Position = FIRST_POSITION
+    ) -> Deferred[tuple[Delivery, ...]]:
+        """Read the deliveries of a lane, the earliest due first, at most `limit`.
+
+        Those that are held are in no lane.
+
+        :param since: leave out those that come before.
+        """
+
+    def bring_forward(lane: LaneKey, latest: float) -> Deferred[None]:
+        """Let no delivery of a lane be due later than that."""
+
+    def account_states() -> Deferred[dict[str, AccountState]]:
+        """Read the state of each account that has left any.
+
+        After a crash some of it may be missing, and if the clock was set its times are wrong: the
+        caller must then count from its own start.  See `IClaims`.
+        """
+
+    def content(message: Message) -> IContent:
+        """Begin to read a message's content."""
+
+
+class IQueueView(Interface):
+    """The deliveries in the store as an admin sees and changes them, whatever their lane.
+
+    Long listings are read in pieces, and each change is one transaction that leaves alone what is
+    not there any more: it takes the numbers of deliveries, and answers those that it has changed.
+    The queue knows nothing of it: what is under way, or in the memory of a lane, it has to be told.
+    """
+
+    def find(selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
+        """Read a piece of the deliveries that are selected, also held ones.
+
+        :param limit: how many at most; at least 1.
+        :param after: of the `Page` before.
+        """
+
+    def count(selection: Selection) -> Deferred[int]:
+        """Count the deliveries that are selected."""
+
+    def hold(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries wait until they are released: they are in no lane.
+
+        They stay so over restarts, and when they are moved or settled.
+        """
+
+    def release(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries that are held wait in their lanes again, due as they were."""
+
+    def retry(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries be due now, unless they are held."""
+
+    def move(numbers: Sequence[int], lane: LaneKey, reason: str) -> Deferred[tuple[int, ...]]:
+        """Move deliveries to another lane, due now; all accounts may be their fallback again.
+
+        :param reason: why the account of that lane carries the recipients.
+        """
+
+    def delete(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Delete deliveries, and messages with their last one.  Nobody is told.
+
+        Where the sender is to be, the end of the delivery is a settlement with a report.
+        """
+
+
+class IClaims(Interface):
+    """Which lanes this relay delivers, and from when to when.
+
+    A spool on a local disk belongs to one process as a whole, from `open` to `close`.
     """
 
     def open() -> None:
@@ -115,52 +204,14 @@ class ISpool(Interface):
         :param clean: the times in it are right.
         """
 
-    last = Attribute("``int``: the highest number of a message that is known to be in use")
-
-    def draft(number: int | None = None) -> IDraft:
-        """Begin a message.
-
-        :param number: was given elsewhere, see `numbering`; ``None``: one is given here.  If it
-            is in use already, the draft is never committed.
-        """
-
-    def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
-        """Record what came of an attempt, all of it or nothing.
-
-        What remains of the delivery, the reports it caused and the time its mail ended become
-        durable together; a message without deliveries is forgotten.
-
-        :return: the deliveries of the reports.
-        """
-
-    def hurry() -> None:
-        """Somebody waits for a settlement; without that, it may wait a moment for company."""
-
-    def waiting(
-        account: str, limit: int, since: Turn = FIRST_TURN
-    ) -> Deferred[tuple[Delivery, ...]]:
-        """Read the deliveries of an account, the earliest due first, at most `limit`.
-
-        :param since: leave out those that come before.
-        """
-
-    def bring_forward(account: str, latest: float) -> Deferred[None]:
-        """Let no delivery of an account be due later than that."""
-
-    def lanes() -> Deferred[dict[str, int]]:
-        """Count the waiting deliveries of each account that has any."""
-
-    def mail_ends() -> Deferred[dict[str, float]]:
-        """Read when each account's last mail ended.
-
-        After a crash some may be missing, and if the clock was set they are wrong: the caller must
-        then count from its own start.  See `clean`.
-        """
-
     clean = Attribute("``bool``: the store was closed `clean` before it was opened")
 
-    def content(message: Message) -> IContent:
-        """Begin to read a message's content."""
+    def lanes() -> Deferred[dict[LaneKey, int]]:
+        """Count the waiting deliveries of each lane of ours that has any."""
+
+
+class ISpool(IStore, IQueueView, IClaims):
+    """All of a spool; who needs a part of it asks for that part."""
 
 
 class IIntake(Interface):
@@ -171,7 +222,7 @@ class IIntake(Interface):
     def draft(number: int | None = None) -> IDraft:
         """Begin a message.  Its content is written to the draft.
 
-        :param number: see `ISpool.draft`.
+        :param number: see `IStore.draft`.
         """
 
     def commit(
@@ -190,7 +241,7 @@ class IRelay(Interface):
         """Try a delivery once.
 
         :param open_content: begins to read the message; called once for each session that is tried.
-        Never fails: what the world does is in the `Attempt`.  As many attempts may be under way
+        Never fails: what the server does is in the `Attempt`.  As many attempts may be under way
         as the account may have connections.
         """
 

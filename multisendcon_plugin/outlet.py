@@ -1,4 +1,4 @@
-"""How our sessions write: what the system takes at once does not wait for the reactor.
+"""The writing half of a connection: what the system takes is sent without waiting for the reactor.
 
 A transport of Twisted's keeps what is written, asks the reactor to be told when the socket takes
 it, and sends it then: for each short reply two system calls and a round of the reactor more.

@@ -1,4 +1,4 @@
-"""The relay as one Twisted service: introduces edge, spool, queue and relay to each other.
+"""The relay as one Twisted service: connects edge, spool, queue and relays.
 
 What `twistd multisendcon` runs, and what another Twisted application embeds.  It imports no
 reactor: it is given one.
@@ -10,15 +10,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from twisted.application.service import Service
+from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 
 from .configuration import Configuration, warnings
-from .edge.listening import listen, master_relay
+from .daemon.event_log import EventLog
+from .edge.delivery import TransactionPolicy
+from .edge.listening import master_relay
+from .edge.service import EdgeService
+from .edge.submission import submit
 from .errors import SpoolError
-from .front import FrontProcess, Port, Setup, setup_of
+from .events import Publisher
+from .front import FrontService
 from .interfaces import ISpool
 from .mail.envelope import Envelope
 from .queue import QueueService
@@ -30,8 +35,8 @@ from .spool import SqliteSpool
 _SET = 0.1
 
 
-class RelayService(Service):
-    """A whole relay.
+class RelayService(MultiService):
+    """A whole relay.  Its start raises `SpoolError` when the spool cannot be used.
 
     :param configuration: see `multisendcon_plugin.load`.
     :param reactor: listens, connects, is the clock, has threads, and is called from the spool's.
@@ -39,6 +44,8 @@ class RelayService(Service):
     :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
         another one (`make_steady`).
     :param front_process: clients are served by a process of its own, see `front`.
+    :ivar events: tells each fact, see `events`.
+    :raise ConfigurationError: the certificate cannot be used.
     """
 
     log = Logger()
@@ -52,93 +59,82 @@ class RelayService(Service):
         wall: Callable[[], float] = time.time,
         front_process: bool = False,
     ) -> None:
+        super().__init__()
         self.setName("multisendcon")
         self.configuration = configuration
         self.registry = AccountRegistry(configuration.accounts, configuration.reports_account)
+        self.events = Publisher()
+        self._log = EventLog(self.events, reactor)
         self.spool = spool or SqliteSpool(
-            configuration.spool.path, reactor, min_free=configuration.spool.min_free
+            configuration.spool.path,
+            reactor,
+            events=self.events,
+            min_free=configuration.spool.min_free,
         )
         budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
         trials = Trials()
+        settings = configuration.master_relay
         self.queue = QueueService(
             delivery=configuration.delivery,
             ndr=configuration.ndr,
-            hostname=configuration.master_relay.hostname,
+            hostname=settings.hostname,
             registry=self.registry,
             spool=self.spool,
+            claims=self.spool,
+            events=self.events,
             make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),
             clock=reactor,
             wall=wall,
         )
-        self.factory = master_relay(
-            configuration.master_relay,
-            configuration.clients,
-            self.registry,
-            self.queue,
-            reactor=reactor,
-            wall=wall,
-        )
+        self._policy = TransactionPolicy.of(settings, self.registry, self.queue, wall)
         self._reactor = reactor
         self._wall = wall
-        self._ports: list[Any] = []
-        self._front: FrontProcess | None = None
-        if front_process:
-            self._front = FrontProcess(self.queue, self._setup, reactor)
+        self.edge = self._front_service() if front_process else self._edge_service()
+        self._store = _SpoolService(self.spool, reactor, wall)
+        # The order in which they start; `_stop` has the other.
+        for part in (self._store, self.queue, self.edge):
+            part.setServiceParent(self)
+
+    def _edge_service(self) -> EdgeService:
+        clients = self.configuration.clients
+        sessions = master_relay(self._policy, clients, self.events, self._reactor)
+        return EdgeService(self.configuration.master_relay.listen, sessions, self._reactor)
+
+    def _front_service(self) -> FrontService:
+        return FrontService(
+            self.configuration,
+            self.queue,
+            self.events,
+            reactor=self._reactor,
+            wall=self._wall,
+        )
 
     @property
     def addresses(self) -> list[IAddress]:
         """Where the relay listens."""
-        return [port.getHost() for port in self._ports]
+        return self.edge.addresses
 
     def privilegedStartService(self) -> None:
         """Begin to listen; clients are served when the service has started.
 
         :raise ListenError: it cannot listen where the configuration says.
         """
-        super().privilegedStartService()
         # While files can be read that only root may read.
         for warning in warnings(self.configuration, self._wall()):
             self.log.warn("{warning}", warning=warning)
-        for description in self.configuration.master_relay.listen:
-            port: Any = listen(description, self.factory, self._reactor)
-            if self._front:
-                # Clients wait until the front process accepts them.
-                port.stopReading()
-            self._ports.append(port)
-
-    def startService(self) -> None:
-        """Open the spool and go on with what waits in it.
-
-        :raise SpoolError: the spool cannot be used.
-        """
-        self.spool.open()
-        super().startService()
-        self.queue.startService()
-        if self._front:
-            self._front.start([port.fileno() for port in self._ports])
-
-    def _setup(self) -> Setup:
-        descriptions = self.configuration.master_relay.listen
-        ports = (
-            Port(description, port.addressFamily)
-            for description, port in zip(descriptions, self._ports, strict=True)
-        )
-        return setup_of(self.configuration, tuple(ports), self.spool.last)
+        super().privilegedStartService()
 
     def stopService(self) -> Deferred[Any]:
         """Take nothing more, let what is on its way finish, close the spool."""
-        was_running = bool(self.running)
-        super().stopService()
-        return Deferred.fromCoroutine(self._stop(was_running=was_running))
+        Service.stopService(self)  # not MultiService's, which stops all parts at once
+        return Deferred.fromCoroutine(self._stop())
 
-    async def _stop(self, *, was_running: bool) -> None:
-        ports, self._ports = self._ports, []
-        await DeferredList([maybeDeferred(port.stopListening) for port in ports])
-        front = [self._front.stop()] if self._front else []
-        await DeferredList([*front, self.factory.stop(), self.queue.stopService()])
-        if was_running:
-            was_set = abs(self._wall() - self._reactor.seconds()) > _SET
-            await self.spool.close(clean=not was_set)
+    async def _stop(self) -> None:
+        # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
+        # session still commits meanwhile waits in the spool for the next start.
+        await DeferredList([self.edge.stopService(), self.queue.stopService()])
+        await maybeDeferred(self._store.stopService)
+        self._log.finish()
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
         """Take over a mail without SMTP; it goes the same way as one that came by SMTP.
@@ -148,6 +144,26 @@ class RelayService(Service):
             `ContentError`, `ReplyError` (what an SMTP client would have been told) or
             `SpoolError`; then nothing was taken.
         """
-        if not self.running:
+        if not self.queue.running:
             return fail(SpoolError("the relay is not running"))
-        return self.factory.submit(envelope, content)
+        return Deferred.fromCoroutine(submit(self._policy, envelope, content))
+
+
+class _SpoolService(Service):
+    """The spool, which is open while the relay runs."""
+
+    def __init__(self, spool: ISpool, clock: IReactorTime, wall: Callable[[], float]) -> None:
+        self._spool = spool
+        self._clock = clock
+        self._wall = wall
+
+    def startService(self) -> None:
+        self._spool.open()
+        super().startService()
+
+    def stopService(self) -> Deferred[None] | None:
+        if not self.running:
+            return None
+        super().stopService()
+        was_set = abs(self._wall() - self._clock.seconds()) > _SET
+        return self._spool.close(clean=not was_set)

@@ -1,6 +1,6 @@
 """`twistd multisendcon`: options, checks before it becomes a daemon, the service.
 
-The only module, besides the command line, that imports the reactor.
+Only this module and the program of the front process import the reactor.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ class Options(usage.Options):
         """Let twistd write no PID file in the foreground, unless one is asked for by its name.
 
         Whoever has started the program knows its PID.  In a container, the file that a crash leaves
-        behind names PID 1, which is there again, so twistd would refuse to start for ever; and
-        the working directory may not be writable.
+        behind names PID 1, which is there again, so twistd would refuse to start for ever; and the
+        working directory may not be writable.  Whoever names twistd's default, ``twistd.pid``, is
+        taken for one who has not asked: the two cannot be told apart.
         """
         twistd = self.parent
         if twistd and not self.daemonizes and twistd["pidfile"] == twistd.defaults["pidfile"]:
@@ -114,7 +115,8 @@ class DaemonService(RelayService):
         self._or_exit(super().privilegedStartService)
 
     def _take_descriptors(self) -> None:
-        # Not the service's: it would be to the embedding program's surprise.
+        # The program's, not the service's: an application that embeds the service would be
+        # surprised.
         needed = descriptors.needed(self.configuration)
         allowed = descriptors.allow(needed)
         if allowed < needed:

@@ -17,7 +17,7 @@ import attrs
 from twisted.internet.defer import Deferred, succeed
 
 from multisendcon_plugin.outcome.attempt import Verdict
-from multisendcon_plugin.queue.held import HeldContent
+from multisendcon_plugin.spool.recent import RecentContent
 from tests.queue_world import World, account, closed
 from tests.queues import LOST, NOW, SlowSpool, clock_now
 
@@ -328,16 +328,14 @@ class SteppingSpool:
     def lanes(self):
         return self._ask(self.store.spool.lanes)
 
-    def mail_ends(self):
-        return self._ask(self.store.spool.mail_ends)
+    def account_states(self):
+        return self._ask(self.store.spool.account_states)
 
     def _ask(self, question):
         return Deferred() if self.world.dead else succeed(self.store.wait(question()))
 
     def content(self, message):
-        content = HeldContent()
-        content.keep(message.number, self.store.read(message), 1)
-        return content.open(message.number)
+        return RecentContent(self.store.read(message))
 
 
 class SteppingDraft:
@@ -346,10 +344,6 @@ class SteppingDraft:
         self.draft = draft
         self.number = draft.number
         self.content = b""
-
-    @property
-    def held(self):
-        return self.draft.held
 
     def write(self, data):
         self.content += data

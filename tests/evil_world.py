@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
-from multisendcon_plugin.routing.account import Tls
+from multisendcon_plugin.routing.hop import Tls
 from tests.evil_network import EvilNetwork
 from tests.queue_world import World, account
 from tests.queues import NOW

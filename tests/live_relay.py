@@ -148,7 +148,7 @@ class LiveRelayTestCase(unittest.TestCase):
         return self.service.submit(envelope, content)
 
     def waiting(self):
-        """Count what the spool holds for each account."""
+        """Count what waits in each lane."""
         return self.service.spool.lanes()
 
     async def assert_waits(self, reason):
@@ -157,7 +157,7 @@ class LiveRelayTestCase(unittest.TestCase):
         [line] = self.log.having("; its mail waits")
         assert "account Sales " in line
         assert reason in line
-        assert await self.waiting() == {"Sales": 1}
+        assert await self.waiting() == {("Sales", ""): 1}
 
 
 def _stop(service):

@@ -43,7 +43,7 @@ class MemoryRelay:
             wall=self._network.seconds,
         )
         self._service.startService()
-        self._client = Client(self._service.factory)
+        self._client = Client(self._service.edge.sessions)
 
     def send(self, *segments):
         """Send octets in the session, or in a new one when that has ended.
@@ -53,7 +53,7 @@ class MemoryRelay:
         """
         if self._client.closed:
             self._client.hang_up()
-            self._client = Client(self._service.factory)
+            self._client = Client(self._service.edge.sessions)
         lines, taken = len(self.provider.lines), len(self.provider.taken)
         for segment in segments:
             if not self._client.closed:

@@ -24,6 +24,7 @@ from tests.queues import (
     SlowSpool,
     clock_now,
     fault,
+    in_the_log,
     run,
 )
 
@@ -83,12 +84,15 @@ class World:
         self.spool = self.open_spool()
         self.registry = AccountRegistry(self.accounts, self.reports_account)
         self.relays = {}
+        self.events = in_the_log(self.clock)
         self.queue = QueueService(
             delivery=self.delivery,
             ndr=self.ndr,
             hostname="relay.home.example",
             registry=self.registry,
             spool=self.spool,
+            claims=self.spool,
+            events=self.events,
             make_relay=self.make_relay,
             clock=self.clock,
             wall=lambda: self.clock.seconds() + self.clock_set_by,
@@ -238,6 +242,10 @@ def allows(world, connections, seconds=0.5):
 
 def draining(now):
     now.end(fault=fault(Phase.GREETING, 421, "4.3.2", "service not available"))
+
+
+def inconclusive(now):
+    now.end(Verdict.FAILED, inconclusive=True)
 
 
 def refusing(now):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import get_args
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
@@ -10,7 +11,9 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
-from multisendcon_plugin.interfaces import IDraft, IRelay, ISpool
+from multisendcon_plugin.daemon.event_log import EventLog
+from multisendcon_plugin.events import Event, Publisher
+from multisendcon_plugin.interfaces import IClaims, IDraft, IRelay, IStore
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Delivery, Message, Recipient
 from multisendcon_plugin.mail.phase import Phase
@@ -107,6 +110,21 @@ def logged():
         yield Log(events)
 
 
+def in_the_log(clock):
+    """Return a publisher whose events the log tells."""
+    events = Publisher()
+    EventLog(events, clock)
+    return events
+
+
+def collected(events, *kinds):
+    """Return the list of the events that are published from now on, all or those of some kinds."""
+    got = []
+    for kind in kinds or get_args(Event):
+        events.subscribe(kind, got.append)
+    return got
+
+
 @attrs.define(eq=False)
 class Try:
     """An attempt that a `FakeRelay` was asked for."""
@@ -164,7 +182,7 @@ class FakeRelay:
         return succeed(None)
 
 
-@implementer(ISpool)
+@implementer(IStore, IClaims)
 class SlowSpool:
     """A spool whose answers come late: they tell how it was when it was asked."""
 
@@ -172,7 +190,7 @@ class SlowSpool:
         self.spool = spool
         self.clock = clock
         self.seconds = seconds
-        self.hurried = 0
+        self.settlements = []
 
     @property
     def clean(self):
@@ -191,10 +209,8 @@ class SlowSpool:
         return SlowDraft(self.spool.draft(number), self._later)
 
     def settle(self, settlement):
+        self.settlements.append(settlement)
         return self._later(self.spool.settle(settlement))
-
-    def hurry(self):
-        self.hurried += 1
 
     def waiting(self, *question):
         return self._later(self.spool.waiting(*question))
@@ -205,8 +221,8 @@ class SlowSpool:
     def lanes(self):
         return self._later(self.spool.lanes())
 
-    def mail_ends(self):
-        return self._later(self.spool.mail_ends())
+    def account_states(self):
+        return self._later(self.spool.account_states())
 
     def content(self, message):
         return self.spool.content(message)
@@ -220,10 +236,6 @@ class SlowDraft:
         self.draft = draft
         self.later = later
         self.number = draft.number
-
-    @property
-    def held(self):
-        return self.draft.held
 
     def write(self, data):
         return self.draft.write(data)

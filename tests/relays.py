@@ -21,7 +21,8 @@ from multisendcon_plugin.interfaces import IContent
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import ADDED_DOT, Delivery, Message, Recipient
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
-from multisendcon_plugin.routing.account import Account, Tls
+from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.routing.hop import Tls
 
 HEADER = b"From: Boss <boss@a.example>\r\nSubject: x\r\n"
 CONTENT = HEADER + b"\r\nhello\r\n..stuffed\r\n"

@@ -1,7 +1,7 @@
-"""The configuration file on disk, and this machine around it.
+"""Reads the configuration file, and what it names on this machine: files, variables, credentials.
 
-The only module of this room that touches the world: it opens the file and what the file names.
-Nothing that it reads from a secret's place is ever part of a fault.
+The only module of this room that looks at the machine.  The text of a secret is never part of a
+fault.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from ..settings import files
 from ..settings.ciphers import with_certificates
 from ..settings.hostname import own_hostname
 from ..settings.permissions import check_closed
+from ..settings.surroundings import Surroundings
 from ..settings.words import InvalidValueError, shown
 from . import reading
 from .configuration import Configuration
-from .surroundings import Surroundings
 
 
 def load(path: str | os.PathLike[str]) -> Configuration:
@@ -103,6 +103,7 @@ class ThisMachine(Surroundings):
         """Return the text of a file."""
         what = f"the file {shown(path)}"
         content = files.content(self.path(path), what)
+        # Read first: that a file is not there, or is not ours to read, is the clearer fault.
         check_closed(self.path(path), what)
         return files.text(content, what)
 

@@ -12,15 +12,16 @@ from collections.abc import Mapping
 import attrs
 
 from ..errors import ConfigurationError
-from ..routing.account import REPORTS_ACCOUNT, Account, Tls
+from ..routing.account import REPORTS_ACCOUNT, Account
+from ..routing.hop import Tls
+from ..settings import names
+from ..settings.surroundings import Surroundings
 from ..settings.words import InvalidValueError, shown, shown_key
-from . import names
 from .configuration import Configuration
 from .faults import Fault, sentence, sentences
 from .rules import broken_rules
 from .section import Section, read_section, unknown
-from .surroundings import Surroundings
-from .tables import Table, tables
+from .tables import TABLES, Table
 
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
 
@@ -54,17 +55,16 @@ def read(
     :param origin: stands at the start of each fault.
     :raise ConfigurationError: with every fault of the document.
     """
-    known = tables(surroundings)
-    faults = [
-        _unknown_table(name, value, known) for name, value in document.items() if name not in known
-    ]
+    faults = [_unknown_table(name, value) for name, value in document.items() if name not in TABLES]
     singles = {}
     arrays = {}
-    for name, table in known.items():
+    for name, table in TABLES.items():
         if table.repeated:
-            arrays[name], found = _read_array(name, table, document.get(name, []))
+            given = document.get(name, [])
+            arrays[name], found = _read_array(name, table, given, surroundings)
         else:
-            singles[name], found = _read_single(name, table, document.get(name, {}))
+            given = document.get(name, {})
+            singles[name], found = _read_single(name, table, given, surroundings)
         faults += found
     if document.get("account", []) == []:
         faults.append(Fault(reason="there is no account; write at least one [[account]]"))
@@ -91,30 +91,34 @@ def read(
     )
 
 
-def _unknown_table(name: str, value: object, known: Mapping[str, Table]) -> Fault:
+def _unknown_table(name: str, value: object) -> Fault:
     what = "table" if isinstance(value, dict | list) else "key outside of any table"
     where = f"[{shown_key(name)}]" if isinstance(value, dict) else shown_key(name)
-    return Fault(path=(name,), where=where, reason=unknown(what, name, known))
+    return Fault(path=(name,), where=where, reason=unknown(what, name, TABLES))
 
 
-def _read_single(name: str, table: Table, given: object) -> tuple[Section, list[Fault]]:
+def _read_single(
+    name: str, table: Table, given: object, surroundings: Surroundings
+) -> tuple[Section, list[Fault]]:
     title = f"[{name}]"
     if isinstance(given, dict):
-        return read_section(table, (name,), title, given)
-    section, _ = read_section(table, (name,), title, {})
+        return read_section(table, (name,), title, given, surroundings)
+    section, _ = read_section(table, (name,), title, {}, surroundings)
     return section, [Fault(path=(name,), where=name, reason=f"is not a table; write {title}")]
 
 
-def _read_array(name: str, table: Table, given: object) -> tuple[list[Section], list[Fault]]:
+def _read_array(
+    name: str, table: Table, given: object, surroundings: Surroundings
+) -> tuple[list[Section], list[Fault]]:
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         reason = f"is not an array of tables; write [[{name}]] above each {name}"
         return [], [Fault(path=(name,), where=name, reason=reason)]
     sections = []
     faults = []
     for index, each in enumerate(given):
-        own = each.get("name") if "name" in table.kinds else None
+        own = each.get("name") if "name" in table.keys else None
         title = f"[[{name}]] {shown(own) if isinstance(own, str) else f'number {index + 1}'}"
-        section, found = read_section(table, (name, index), title, each)
+        section, found = read_section(table, (name, index), title, each, surroundings)
         sections.append(section)
         faults += found
     return sections, faults
@@ -140,7 +144,7 @@ def _certificate(
     section: Section, certificate: str, key: str, surroundings: Surroundings
 ) -> list[Fault]:
     """Look whether a certificate and its key are good together; both are keys of a table."""
-    if not (section.value(certificate) and section.sound(certificate, key)):
+    if not (section.value(certificate) and section.valid(certificate, key)):
         return []
     try:
         surroundings.check_certificate(section.value(certificate), section.value(key))
@@ -151,7 +155,7 @@ def _certificate(
 
 def _spool_folders(spool: Section, surroundings: Surroundings) -> list[Fault]:
     """Look at the folders in which mail waits, also where the file leaves them as they are."""
-    if not spool.sound("path"):
+    if not spool.valid("path"):
         return []
     path = spool.value("path")
     try:
@@ -176,11 +180,11 @@ def _complete(
 
 def _reports_account(ndr: Section) -> Account | None:
     """Make one value of the keys that describe the way to the server of the reports."""
-    values = {key: ndr.values.pop(key) for key in [*ndr.values] if not ndr.table.owns(key)}
+    values = {key: ndr.values.pop(key) for key in ndr.table.borrowed if key in ndr.values}
     if "server" not in values:
         return None
     account = Account(name=REPORTS_ACCOUNT, **values)
-    if not (account.tls_required or any(key.startswith("tls") for key in ndr.given)):
+    if not (account.hop.tls_required or any(key.startswith("tls") for key in ndr.given)):
         # A mail server in the same house often has a certificate that nobody else trusts.
         account = attrs.evolve(account, tls=Tls.OPPORTUNISTIC)
     return account

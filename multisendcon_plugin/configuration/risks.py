@@ -1,4 +1,4 @@
-"""What a configuration allows that its author may not have meant: open doors, and open talk.
+"""Warns of what a configuration allows: senders of anyone, clients from anywhere, weak TLS.
 
 Pure.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from ..routing.account import Account, Tls
+from ..routing.account import Account
+from ..routing.hop import Tls
+from ..settings.names import Network
 from ..settings.users import Users
-from ..settings.values import Network
 from ..settings.words import shown
 from .configuration import Configuration
 
@@ -46,7 +47,8 @@ def risks(configuration: Configuration) -> Iterator[str]:
     for account in configuration.accounts:
         if account.enabled:
             where = f"[[account]] {shown(account.name)}"
-            yield from _open_talk(where, account)
+            yield from _unprotected(where, account)
+            # So that nobody binds one account to its senders, and leaves another open by oversight.
             if not account.senders.texts:
                 yield (
                     f"{where}, senders: is not set, so everyone who may send mail to this relay"
@@ -54,7 +56,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
                     " for all of them"
                 )
     if configuration.reports_account:
-        yield from _open_talk("[ndr]", configuration.reports_account)
+        yield from _unprotected("[ndr]", configuration.reports_account)
 
 
 def _unbound(users: Users) -> Iterator[str]:
@@ -110,8 +112,8 @@ def _contains(wide: Network, network: Network) -> bool:
     return isinstance(network, IPv6Network) and network.subnet_of(wide)
 
 
-def _open_talk(where: str, account: Account) -> Iterator[str]:
-    """Find what others can listen to, or answer to, on the way to a server."""
+def _unprotected(where: str, account: Account) -> Iterator[str]:
+    """Find what others on the way to a server can read, or where they can pass for it."""
     if account.tls is Tls.NONE:
         if account.username:
             yield (
@@ -124,7 +126,7 @@ def _open_talk(where: str, account: Account) -> Iterator[str]:
             f"{where}, tls_ciphers: may allow ciphers that are no longer sound; leave it out as"
             " soon as the server knows TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM"
         )
-    if not account.tls_verify and not account.tls_dispensable:
+    if not account.tls_verify and not account.hop.tls_dispensable:
         yield (
             f"{where}, tls_verify: is false, so anyone on the way can pass for the server and get"
             " mail and password; name the server's authority in tls_ca, its own name in tls_name,"

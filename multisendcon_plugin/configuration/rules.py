@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
-from ..routing.account import NullSender, Tls
+from ..routing.account import NullSender
+from ..routing.hop import Tls
 from ..settings.endpoints import PROXY, Endpoint, parse_endpoint
 from ..settings.values import ReportTo
 from ..settings.words import nearest, shown
@@ -39,7 +40,7 @@ def broken_rules(
 
 
 def _login(section: Section) -> Iterator[Fault]:
-    if not section.sound("username", "password"):
+    if not section.valid("username", "password"):
         return
     username, password = section.value("username"), section.value("password")
     if username and not password:
@@ -65,7 +66,7 @@ def _tls(section: Section) -> Iterator[Fault]:
 def _unique_names(accounts: Sequence[Section]) -> Iterator[Fault]:
     seen = set()
     for account in accounts:
-        if account.sound("name"):
+        if account.valid("name"):
             name = account.value("name")
             if name.casefold() in seen:
                 yield account.fault("name", "another account has this name; names must be unique")
@@ -73,10 +74,10 @@ def _unique_names(accounts: Sequence[Section]) -> Iterator[Fault]:
 
 
 def _fallbacks(accounts: Sequence[Section]) -> Iterator[Fault]:
-    names = {account.value("name") for account in accounts if account.sound("name")}
+    names = {account.value("name") for account in accounts if account.valid("name")}
     for account in accounts:
         for fallback in account.value("fallback") or ():
-            if account.sound("name") and fallback == account.value("name"):
+            if account.valid("name") and fallback == account.value("name"):
                 yield account.fault("fallback", "names the account itself; name another account")
             elif fallback not in names:
                 guess = nearest(fallback, names)
@@ -86,7 +87,7 @@ def _fallbacks(accounts: Sequence[Section]) -> Iterator[Fault]:
 
 def _null_senders(accounts: Sequence[Section]) -> Iterator[Fault]:
     for account in accounts:
-        if not account.sound("null_sender", "fixed_sender", "senders"):
+        if not account.valid("null_sender", "fixed_sender", "senders"):
             continue
         null_sender = account.value("null_sender")
         if null_sender is NullSender.REPLACE and not account.value("fixed_sender"):
@@ -99,7 +100,7 @@ def _null_senders(accounts: Sequence[Section]) -> Iterator[Fault]:
 
 def _postmaster(ndr: Section) -> Iterator[Fault]:
     recipient = ndr.value("recipient")
-    if recipient is ReportTo.SENDER or not ndr.sound("postmaster"):
+    if recipient is ReportTo.SENDER or not ndr.valid("postmaster"):
         return
     if not ndr.value("postmaster"):
         yield ndr.fault(
@@ -109,14 +110,14 @@ def _postmaster(ndr: Section) -> Iterator[Fault]:
 
 
 def _logins(master_relay: Section) -> Iterator[Fault]:
-    certificate = not master_relay.sound("tls_certificate") or master_relay.value("tls_certificate")
+    certificate = not master_relay.valid("tls_certificate") or master_relay.value("tls_certificate")
     if master_relay.value("tls_key") and not certificate:
         yield master_relay.fault("tls_key", "needs a certificate; set tls_certificate")
     if not master_relay.value("users_from_anywhere"):
         return
-    if master_relay.sound("users") and not master_relay.value("users"):
+    if master_relay.valid("users") and not master_relay.value("users"):
         yield master_relay.fault("users_from_anywhere", "needs a file of users; set users")
-    if certificate or not master_relay.sound("listen"):
+    if certificate or not master_relay.valid("listen"):
         return
     endpoints = map(parse_endpoint, master_relay.value("listen"))
     if not any(endpoint.secure for endpoint in endpoints):
@@ -127,7 +128,7 @@ def _logins(master_relay: Section) -> Iterator[Fault]:
 
 
 def _proxies(master_relay: Section) -> Iterator[Fault]:
-    if not master_relay.sound("listen", "proxies") or master_relay.value("proxies"):
+    if not master_relay.valid("listen", "proxies") or master_relay.value("proxies"):
         return
     for text in master_relay.value("listen"):
         if text.startswith(PROXY) and not parse_endpoint(text).local:
@@ -137,13 +138,13 @@ def _proxies(master_relay: Section) -> Iterator[Fault]:
 
 def _loops(master_relay: Section, ndr: Section, accounts: Sequence[Section]) -> Iterator[Fault]:
     """Find the servers that are this relay itself, as far as addresses alone tell it."""
-    if not master_relay.sound("listen"):
+    if not master_relay.valid("listen"):
         return
     endpoints = [parse_endpoint(text) for text in master_relay.value("listen")]
     sections = (*accounts, ndr)
     own = {section.value("local_address") for section in sections}
     for section in sections:
-        if not section.sound("server", "port") or not section.value("server"):
+        if not section.valid("server", "port") or not section.value("server"):
             continue
         server, port = section.value("server"), section.value("port")
         if any(_is_served_by(server, port, endpoint, own) for endpoint in endpoints):

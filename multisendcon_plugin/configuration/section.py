@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from ..settings.surroundings import Surroundings
 from ..settings.words import InvalidValueError, nearest, shown_key
 from .faults import Fault
 from .lines import Path
@@ -30,9 +31,9 @@ class Section:
 
     def value(self, key: str) -> Any:
         """Return the value of a key, or its default."""
-        return self.values.get(key, self.table.default(key))
+        return self.values.get(key, self.table.keys[key].default)
 
-    def sound(self, *keys: str) -> bool:
+    def valid(self, *keys: str) -> bool:
         """Whether each of the keys has a value or a default, and none of them a fault."""
         return all(
             key in self.values or (key not in self.given and key not in self.table.required)
@@ -49,24 +50,28 @@ class Section:
 
 
 def read_section(
-    table: Table, path: Path, title: str, given: Mapping[str, object]
+    table: Table,
+    path: Path,
+    title: str,
+    given: Mapping[str, object],
+    surroundings: Surroundings,
 ) -> tuple[Section, list[Fault]]:
     """Convert all that can be converted, and tell the rest."""
     section = Section(table=table, path=path, title=title, given=given, values={})
     faults = [
-        section.fault(key, f"is missing; every {path[0]} needs it")
-        for key in table.required
-        if key not in given
+        section.fault(name, f"is missing; every {path[0]} needs it")
+        for name in table.required
+        if name not in given
     ]
-    for key, value in given.items():
-        kind = table.kinds.get(key)
-        if kind is None:
-            faults.append(section.fault(key, unknown("key", key, table.kinds)))
+    for name, value in given.items():
+        key = table.keys.get(name)
+        if key is None:
+            faults.append(section.fault(name, unknown("key", name, table.keys)))
             continue
         try:
-            section.values[key] = kind(value)
+            section.values[name] = key.convert(value, surroundings)
         except InvalidValueError as invalid:
-            faults.extend(section.fault(key, reason) for reason in invalid.args)
+            faults.extend(section.fault(name, reason) for reason in invalid.args)
     return section, faults
 
 

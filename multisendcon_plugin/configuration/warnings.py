@@ -51,7 +51,10 @@ def _certificates(configuration: Configuration) -> list[tuple[str, str | None]]:
 
 
 def _short_names(configuration: Configuration) -> Iterator[str]:
-    """Find the names that servers refuse as no domain of the Internet (RFC 5321, 2.3.5)."""
+    """Find the names that servers refuse as no domain of the Internet (RFC 5321, 2.3.5).
+
+    Warned of, since many servers accept them all the same.
+    """
     hostname = configuration.master_relay.hostname
     names = {"[master_relay], hostname": hostname}
     for account in configuration.accounts:
@@ -94,6 +97,7 @@ def _lax_files(configuration: Configuration) -> Iterator[str]:
 def _dates(certificates: Iterable[tuple[str, str | None]], now: float) -> Iterator[str]:
     for path, key in certificates:
         try:
+            # An expired one is no fault: mail without TLS should not stop because of it.
             certificate = load_certificate(path, key)
         except ConfigurationError as error:
             yield from error.faults

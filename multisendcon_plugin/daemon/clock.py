@@ -1,7 +1,7 @@
-"""A clock for the reactor that nobody can set.
+"""Makes the reactor's timers use a monotonic clock.
 
-Twisted's timers run on the wall clock: set back by an hour, all of them ring an hour late, and set
-forward all of them ring at once.  Minimum waits, retries and time limits must not depend on that.
+Twisted's timers run on the wall clock: set back by an hour, all of them fire an hour late, and set
+forward all of them fire at once.  Minimum waits, retries and time limits must not depend on that.
 """
 
 from __future__ import annotations
@@ -24,5 +24,7 @@ def make_steady(
     :param reactor: of Twisted; to be called before it runs.
     :param monotonic: a clock that is never set.
     """
+    # As a time since the epoch, since due times are in the spool, where a restart must understand
+    # them.
     ahead = wall() - monotonic()
     reactor.seconds = lambda: ahead + monotonic()

@@ -1,6 +1,6 @@
-"""File descriptors: each connection takes one, some two, and a process may have only so many.
+"""Raises the limit of file descriptors: each connection takes one, or two.
 
-Linux gives a process 1024 at first, for old programs' sake, and lets it have many more.
+Linux starts a process with a soft limit of 1024, for old programs, and lets it raise that.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def allow(number: int) -> int:
 
     :return: how many it may have now: fewer, or more.
     """
+    # The soft limit, which is ours to raise: the hard one is the admin's.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     wanted = number if hard == unlimited else min(number, hard)

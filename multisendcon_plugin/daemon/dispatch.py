@@ -1,9 +1,9 @@
 """Straight calls from the reactor to what has something to read.
 
-Around each event, Twisted sets up the context of its old log, with a prefix for each line: ten
-calls, which nothing in a relay reads.  That is 8 % of what a mail costs (docs/performance.rst).
-Here, what is only readable is read, and everything else goes Twisted's way.  Never adds or drops
-an event, and leaves alone a reactor that it does not know.
+Around each event, Twisted sets up the context of its old log, with a prefix for each line, which
+nothing in a relay reads: ten Python calls for each event, some 60 of 710 for each mail.  Here, what
+is only readable is read, and everything else goes Twisted's way.  Never adds or drops an event, and
+leaves alone a reactor that it does not know.
 """
 
 from __future__ import annotations

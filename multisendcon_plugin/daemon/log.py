@@ -1,8 +1,8 @@
-"""The log, wherever twistd writes it: line for line what it writes there, but safe to be read.
+"""Writes the log where twistd would write it, in the same format, with untrusted text escaped.
 
-What strangers have said can neither end a line nor act on a terminal, no line is longer than 8 KB,
-and none is lost because of a character.  Text that has none of this is written as twistd would, in
-a third of the time: each mail has two lines, and Twisted's formatter, which asks anew for the
+Text of clients and servers can neither end a line nor act on a terminal, no line is longer than 8
+KB, and none is lost because of a character.  Text that has none of this is written as twistd would,
+in a third of the time: each mail has two lines, and Twisted's formatter, which asks anew for the
 offset of the time zone each time, took an eighth of the time of the reactor's thread.  What is told
 in one turn of the reactor is written when the turn is over, unless it is urgent.
 """
@@ -23,7 +23,8 @@ from zope.interface import implementer
 
 from ..mail.escaping import one_line
 
-#: Octets of a line.
+#: Octets of a line.  What is cut off says so, but is lost as evidence: so recipients are shared out
+#: over as many lines as they need (`log_lines`).
 LONGEST = 8_000
 #: Lines of an event with a traceback.
 MOST_LINES = 200
@@ -55,7 +56,7 @@ def line(event: LogEvent, encoding: str = "utf-8") -> str | None:
     if not special and _is_plain(text):
         try:
             when = _time(int(event["log_time"]))
-            system = _system(event["log_namespace"], event["log_level"])
+            system = f"{event['log_namespace']}#{event['log_level'].name}"
         except KeyError:
             pass
         else:
@@ -65,7 +66,10 @@ def line(event: LogEvent, encoding: str = "utf-8") -> str | None:
 
 
 def _lines(event: LogEvent, text: str, encoding: str) -> list[str]:
-    """Return the lines of a text; it has several only if it is a traceback."""
+    """Return the lines of a text; it has several only if it is a traceback.
+
+    All but the first begin with a tab then, so that none can pass for a line of its own.
+    """
     lines = text.split("\n") if "log_failure" in event else [text]
     if len(lines) > MOST_LINES:
         half = MOST_LINES // 2
@@ -79,19 +83,17 @@ def _is_plain(text: object) -> TypeGuard[str]:
     return isinstance(text, str) and text != "" and "{" not in text and "}" not in text
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # 5 us for each line without it, and a mail has two
 def _time(second: int) -> str:
     return formatTime(second)
-
-
-@lru_cache
-def _system(namespace: str, level: LogLevel) -> str:
-    return f"{namespace}#{level.name}"
 
 
 @implementer(ILogObserver)
 class Log:
     """Writes the log to a file.
+
+    The one place where text of strangers is made harmless, with `SystemLog`: whoever logs need not
+    think of it, and nobody does it twice.
 
     :param reactor: tells when a turn is over; while it does not run, each line is written at once.
     """
@@ -112,6 +114,7 @@ class Log:
             return
         self._lines.append(text)
         if not self._reactor.running or event.get("log_level") not in _NOT_URGENT:
+            # What may be the last line must be there: a `kill -9` costs those of this turn only.
             self._write_all()
         elif len(self._lines) == 1:
             self._reactor.callLater(0, self._write_all)

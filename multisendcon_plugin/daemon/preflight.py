@@ -1,6 +1,6 @@
-"""What can be found out before the program becomes a daemon: ports, certificates, a usable spool.
+"""Checks ports, certificates and the spool before twistd becomes a daemon.
 
-It leaves nothing open: sockets and threads do not belong across a fork.  The service looks again.
+It leaves nothing open: sockets and threads do not survive a fork.  The service checks again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import socket
 import time
 
 from ..configuration import Configuration
-from ..edge import ServerTLS
+from ..edge.tls import ServerTLS, server_tls
 from ..errors import ConfigurationError, ListenError
 from ..settings.endpoints import Endpoint, parse_endpoint
 from ..spool import check
@@ -24,8 +24,7 @@ def preflight(configuration: Configuration, *, spool: bool = True) -> None:
     :raise SpoolError: the spool cannot be used.
     """
     settings = configuration.master_relay
-    if settings.tls_certificate:
-        ServerTLS(settings.tls_certificate, settings.tls_key, time.time)
+    server_tls(settings, time.time)
     for description in settings.listen:
         _try_port(description)
     if spool:
@@ -40,6 +39,7 @@ def _try_port(description: str) -> None:
         return
     family = socket.AF_INET6 if ":" in endpoint.interface else socket.AF_INET
     with socket.socket(family) as attempt:
+        # As Twisted does: connections of the last run in TIME_WAIT are no fault.
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             attempt.bind((endpoint.interface, endpoint.port))

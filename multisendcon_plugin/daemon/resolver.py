@@ -1,10 +1,9 @@
-"""Looks up the names of servers, so that none that takes long keeps others waiting.
+"""Looks up the names of servers, each in a thread of its own, so that a slow one delays no other.
 
 The system's resolver blocks for as long as the DNS is silent, half a minute with some settings.
 Twisted asks it in the ten threads in which passwords are hashed, too: ten such names stop all other
-look-ups, and all logins.  Here each look-up has a thread of its own, and there is one at a time for
-a name: who asks meanwhile gets the same answer.  So there are no more threads than names
-of servers, twice as many with local addresses.
+look-ups, and all logins.  Here there is one look-up at a time for a name, and its answer is
+shared.  So there are no more threads than names of servers, twice as many with local addresses.
 """
 
 from __future__ import annotations
@@ -33,7 +32,11 @@ _TYPES = {socket.AF_INET: IPv4Address, socket.AF_INET6: IPv6Address}
 
 
 def install_resolver(reactor: Any) -> None:
-    """Let a reactor look names up as this module does."""
+    """Let a reactor look names up as this module does.
+
+    For the program, not for the service: an application that embeds it may have a resolver of its
+    own.
+    """
     reactor.installNameResolver(SystemResolver(reactor))
 
 
@@ -62,6 +65,8 @@ class SystemResolver:
         question = hostName.lower(), family
         resolution = _Resolution(hostName)
         resolutionReceiver.resolutionBegan(resolution)
+        # The mail for a server asks for it again and again: while the DNS is silent, threads would
+        # pile up.
         if question not in self._waiting:
             # A daemon: the program ends although the DNS is silent.
             Thread(target=self._ask, args=(question,), daemon=True).start()

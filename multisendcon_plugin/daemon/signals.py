@@ -37,9 +37,11 @@ def handle_in_turn(reactor: Any) -> None:
 def handle_hangup(reactor: Any, *, ends: bool) -> None:
     """Have SIGHUP, which would end the program at once, handled in a turn of the reactor.
 
-    As long as the relay cannot reload its configuration, it is ignored.
+    As long as the relay cannot reload its configuration, it is ignored: others send it in the
+    belief that it does no harm.  So closing the terminal does not end a relay in the foreground.
 
-    :param ends: it ends the program in good order, as is right for one that lives in a terminal.
+    :param ends: it ends the program in good order, as is right for the demonstration, whose place
+        is its terminal.
     """
     # Under nohup it is ignored already.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:

@@ -1,6 +1,6 @@
 """The demonstration behind `twistd -n multisendcon --demo`.
 
-A real relay, three real providers on loopback addresses, and a dozen mails; what arrives is told.
+A real relay, three mail servers on loopback addresses, and a dozen mails; it prints what arrives.
 """
 
 from .service import DemoService

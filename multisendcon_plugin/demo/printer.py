@@ -1,19 +1,22 @@
 """What the demonstration prints: the accounts, each mail as it arrives, how to send one's own.
 
-What the relay decided it learns from the relay's log events, as an admin does.
+What the relay decided it learns from the relay's events; what it warns of, from the log.
 """
 
 from __future__ import annotations
 
 import re
 from textwrap import dedent
-from typing import Any, TextIO
+from typing import TextIO
 
-from twisted.logger import ILogObserver, LogLevel, formatEvent
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from zope.interface import implementer
 
 from ..configuration import Configuration
+from ..daemon.log_lines import what_next
+from ..events import AttemptEnded, MailAccepted, Publisher, ReportQueued
 from ..mail.message import Delivery
+from ..outcome.attempt import Verdict
 from ..routing.account import Account
 from ..testing import ReceivedMail
 
@@ -68,15 +71,31 @@ class Printer:
         """Say how to send one's own mail."""
         self.say(dedent(_INVITATION).format(port=port))
 
-    def __call__(self, event: dict[str, Any]) -> None:
-        """Look at a log event of the relay."""
-        if "routes" in event:
-            self._deliveries[event["id"]] = event["routes"].deliveries
-        elif event.get("verdict") in ("deferred", "uncertain", "failed"):
-            recipients = ", ".join(f"<{recipient}>" for recipient in event["recipients"])
-            self.say(f" --  to {recipients} by {event['account']}: {event['verdict']}")
-            self.say(f"     {event['reply']}{event['next']}\n")
-        elif event["log_level"] >= LogLevel.warn:
+    def listen(self, events: Publisher) -> None:
+        """Be told what the relay decides."""
+        events.subscribe(MailAccepted, self._accepted)
+        events.subscribe(ReportQueued, self._reported)
+        events.subscribe(AttemptEnded, self._tried)
+
+    def _accepted(self, event: MailAccepted) -> None:
+        self._deliveries[event.deliveries[0].message.id] = event.deliveries
+
+    def _reported(self, event: ReportQueued) -> None:
+        self._deliveries[event.report.message.id] = (event.report,)
+
+    def _tried(self, event: AttemptEnded) -> None:
+        for result in event.results():
+            if result.verdict is Verdict.DELIVERED or result.split:
+                continue
+            recipients = ", ".join(f"<{recipient}>" for recipient in result.recipients)
+            account = event.delivery.account
+            following = what_next(event) if result.waits else ""
+            self.say(f" --  to {recipients} by {account}: {result.verdict.value}")
+            self.say(f"     {result.reply}{following}\n")
+
+    def __call__(self, event: LogEvent) -> None:
+        """Print what an admin is warned of."""
+        if event["log_level"] >= LogLevel.warn:
             self.say(f" !!  {formatEvent(event)}\n")
 
     def arrived(self, provider: str, mail: ReceivedMail) -> None:
@@ -124,7 +143,7 @@ def _gap(last: float | None, now: float) -> str:
 
 
 def _account_lines(account: Account) -> list[str]:
-    tls = "TLS" if account.implicit_tls else "STARTTLS if offered"
+    tls = "TLS" if account.hop.implicit_tls else "STARTTLS if offered"
     login = f", login {account.username}" if account.username else ""
     everyone = account.senders.texts == ("*",)
     senders = "any sender" if everyone else ", ".join(account.senders.texts)

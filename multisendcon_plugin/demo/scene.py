@@ -1,4 +1,4 @@
-"""What the demonstration is made of: three providers, and the accounts that lead to them.
+"""The parts of the demonstration: three providers, and the accounts that lead to them.
 
 One provider speaks TLS from the first octet and wants a login, one has STARTTLS, one is slow and
 greylists.  Each has a loopback address of its own.
@@ -28,7 +28,7 @@ class Stage:
 
 
 class Greylist:
-    """Refuses each recipient once; knows nobody of the name of nobody."""
+    """Defers each recipient once, and refuses the local part "nobody"."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()

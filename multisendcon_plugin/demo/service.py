@@ -1,4 +1,4 @@
-"""The demonstration as a service: sets the stage, sends the mails, cleans up."""
+"""The demonstration as a service: starts the servers, sends the mails, cleans up."""
 
 from __future__ import annotations
 
@@ -39,13 +39,14 @@ class DemoService(Service):
         super().setServiceParent(IServiceCollection(parent))
 
     def startService(self) -> None:
-        """Set the stage, and begin to send."""
+        """Start the servers, and begin to send."""
         super().startService()
         self._folder = tempfile.TemporaryDirectory(prefix="multisendcon-demo-")
         self._port = _free_port(2500)
         self._stage = set_up(self._reactor, Path(self._folder.name), self._port, self._arrived)
         self._printer.introduce(self._stage.configuration, self._port)
         self._relay = RelayService(self._stage.configuration, self._reactor)
+        self._printer.listen(self._relay.events)
         self._relay.privilegedStartService()
         self._relay.startService()
         self._invitation = self._reactor.callLater(LONGEST, self._invite)

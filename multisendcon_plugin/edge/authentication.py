@@ -24,6 +24,7 @@ class PLAINCredentials(imap4.PLAINCredentials):
     def setResponse(self, response: bytes) -> None:
         super().setResponse(response)
         acts_for = response.partition(b"\0")[0]
+        # Some programs send the name twice.
         if acts_for and _key(acts_for) != _key(self.username):
             raise ReplyError(replies.WRONG_CREDENTIALS)
 
@@ -50,6 +51,7 @@ class Authentication:
         challenge = self._challenge()
         if not initial_response:
             return challenge
+        # RFC 4954 section 4: "=" is an empty response, which cannot be told from none otherwise.
         return self.answer(b"" if initial_response == b"=" else initial_response)
 
     def answer(self, response: bytes) -> bytes | None:
@@ -57,6 +59,7 @@ class Authentication:
 
         :raise ReplyError: the exchange has failed.
         """
+        # RFC 4954 section 4: the client gives up.
         if response == b"*":
             raise ReplyError(replies.AUTHENTICATION_ABORTED)
         try:

@@ -1,4 +1,4 @@
-"""Content on its way from what a client sends to wire form: dot-stuffed, lines that end with CRLF.
+"""Converts content as clients send it to wire form: dot-stuffed, lines that end with CRLF.
 
 After DATA its end is found in a stream of octets.  RFC 5321 section 4.1.1.4: only CRLF "." CRLF
 ends the data, and CR and LF appear only together.  After BDAT (RFC 3030) it is exact, and the dots
@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 
 _END = b"\r\n.\r\n"
-# A dot that the next server would take away as well (section 4.5.2).  With it, a line is not what
-# it seems: ".From:" would be no From: to us, but one to everybody behind us.
+# A dot that the next server would take away as well (section 4.5.2), though its client should have
+# sent two.  With it, a line is not what it seems: ".From:" would be no From: to us, but one to
+# everybody behind us.
 # The CRLF is part of the match: what a pattern begins with is found many times faster than a dot
 # that something stands before.
 _NEEDLESS_DOT = re.compile(rb"\r\n\.(?=[^.\r])")
@@ -35,6 +36,8 @@ class _Content:
 
     def _given(self, piece: bytes) -> bytes:
         if self.clean:
+            # RFC 5321 section 2.3.8 forbids a bare CR, RFC 5322 section 3.5 a NUL.  Some servers
+            # end a line at a CR, some drop a NUL: behind them the content would be another one.
             self.clean = b"\0" not in piece and _has_only_crlf(piece)
         # One octet is found much faster than three, and base64 has no dots.
         dots = piece.count(b"\r\n.") if b"." in piece else 0
@@ -48,8 +51,10 @@ class _Content:
 class ContentScanner(_Content):
     """Cuts the content of one message out of what a client sends after DATA.
 
-    A bare LF that is fixed never ends the content, and what follows it is content: a dot is
-    stuffed, so that at the next server, too, it ends nothing.
+    A bare LF that is fixed never ends the content, nor is it part of its end: CRLF "." CRLF, as the
+    client has sent them, are all that ends it (RFC 5321 section 4.1.1.4).  What follows a bare LF
+    is content: a dot is stuffed, ``LF . LF`` leaves as ``CRLF .. CRLF``, so that it ends nothing at
+    the next server either.
     """
 
     def feed(self, segment: bytes) -> tuple[bytes, bytes | None]:
@@ -88,7 +93,11 @@ class ChunkEncoder(_Content):
         return self._encoded(piece)
 
     def finish(self) -> bytes:
-        """Take the end of the last chunk; return the rest of the content, its last line ended."""
+        """Take the end of the last chunk; return the rest of the content, its last line ended.
+
+        The next server may get it by DATA, which needs a CRLF before its final dot.  It is all that
+        is changed.
+        """
         ended = self._held.endswith(b"\n")
         return self._encoded(self._held if ended else self._held + b"\r\n")
 

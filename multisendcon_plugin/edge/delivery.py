@@ -30,17 +30,19 @@ from ..mail.message import Recipient, parcels, queue_id
 from ..mail.reply import Reply, ReplyError
 from ..mail.submission_help import complete
 from ..routing.registry import Route
+from ..settings.values import MasterRelay
 from . import replies
-from .context import name_shown
-from .limits import Limits
 from .parameters import ForwardPath, ReversePath
 from .rights import Rate, Rights
+from .shown import name_shown
 
 #: A recipient, and the account that takes it, as far as that is known before the header.
 _Way = tuple[ForwardPath, Route | None]
 
-#: How often a mail may come by here.  Twice is no loop: lists and forwarders send mail back to
-#: where it came from; nor is a few times, since relays behind each other may have one hostname.
+#: How often a mail may come by here (RFC 5321 section 6.3).  Twice is no loop: lists and forwarders
+#: send mail back to where it came from; nor is a few times, since relays behind each other may have
+#: one hostname.  Two relays that point at each other end it after five rounds, long before
+#: `max_received`.
 MOST_PASSES = 5
 
 #: Octets that a recipient takes beside its text.
@@ -51,27 +53,37 @@ _OBJECTS_OF_RECIPIENT = 320
 class TransactionPolicy:
     """What all transactions share, those of the same clients at least.
 
-    :param hostname: our name, for trace fields.
     :param wall: the clock; seconds since the epoch.
     :param completes: header fields that a mail lacks are added, and blind copies hidden.
     :param success_reports: whoever hands mail in may have success reported to the sender.
     :param rights: of the client or user; ``None``: all.
     """
 
+    settings: MasterRelay
     registry: IAccountRegistry
     intake: IIntake
-    hostname: str
     wall: Callable[[], float]
-    limits: Limits
     completes: bool = False
     success_reports: bool = False
     rights: Rights | None = None
+
+    @classmethod
+    def of(
+        cls,
+        settings: MasterRelay,
+        registry: IAccountRegistry,
+        intake: IIntake,
+        wall: Callable[[], float],
+    ) -> TransactionPolicy:
+        """Return the policy that the configuration sets, before what differs for some clients."""
+        return cls(settings, registry, intake, wall, completes=settings.submission_help)
 
     def date(self) -> str:
         """Return what time it is, for a header."""
         return _date(int(self.wall()))
 
 
+# 4 us for each mail without the cache: half a percent of its CPU.
 @lru_cache(maxsize=1)
 def _date(second: int) -> str:
     return formatdate(second, localtime=True)
@@ -127,6 +139,7 @@ class MessageDelivery:
         :raise ReplyError: the client may not use it, or has sent too many mails; or the spool is
             full: a client need not send all its content first.
         """
+        # An application that submits a mail need not be spared the sending of it.
         if helo is not None and self._policy.intake.full:
             raise ReplyError(replies.SPOOL_FULL)
         rights = self._policy.rights
@@ -146,6 +159,7 @@ class MessageDelivery:
         :raise ReplyError: no account takes mail from this sender to this recipient, or there is no
             memory for it.
         """
+        # Here, and not when the mail has come: a client that is refused one recipient knows which.
         sender, recipient = self._origin.address, user.address
         route = self._policy.registry.route(sender, recipient) if sender else None
         if sender and route is None:
@@ -171,6 +185,8 @@ class MessageDelivery:
     ) -> bytes:
         """Return our trace field (RFC 5321 section 4.4), without its last CRLF.
 
+        Who has logged in does not stand there: it is for the log and the spool, not for recipients.
+
         :param helo: the client's name and address; ``None``: there was no client.
         """
         way = b""
@@ -181,7 +197,7 @@ class MessageDelivery:
         protocol = self._protocol()
         return b"Received: %sby %s%s id %s;\r\n\t%s" % (
             way,
-            self._policy.hostname.encode(),
+            self._policy.settings.hostname.encode(),
             b" with " + protocol.encode() if protocol else b"",
             self._the_message().name.encode(),
             self._policy.date().encode(),
@@ -233,7 +249,7 @@ class IncomingMessage:
             return None
         if header.header_complete(self._start):
             return self._write_start()
-        if len(self._start) > self._policy.limits.header_size:
+        if len(self._start) > self._policy.settings.max_header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         # Not at each chunk: a header that comes octet by octet must not cost its square.
         self._make_room(2 * len(self._start))
@@ -253,13 +269,13 @@ class IncomingMessage:
         start = start[:top] + self._trace + separator + start[top:]
         end = header.header_end(start)
         block = start[:end]
-        if end > self._policy.limits.header_size:
+        if end > self._policy.settings.max_header_size:
             raise ReplyError(replies.HEADER_TOO_LARGE)
         self._make_room(end)
         hops = header.count_received(block)
-        if hops > self._policy.limits.received:
+        if hops > self._policy.settings.max_received:
             raise ReplyError(replies.LOOP)
-        if hops > MOST_PASSES < header.count_passes(block, self._policy.hostname.encode()):
+        if hops > MOST_PASSES < header.count_passes(block, self._policy.settings.hostname.encode()):
             raise ReplyError(replies.LOOP_HERE)
         if header.addresses_exceed(block):
             raise ReplyError(replies.TOO_MANY_AUTHORS)
@@ -268,11 +284,13 @@ class IncomingMessage:
         if rights is not None and rights.bind_authors:
             _check_authors(block, rights)
             if rest and not rest.startswith(b"\r\n"):
-                # Some readers go on behind a line that is no field, to another "From:".
+                # Some readers go on behind a line that is no field, to another "From:": see
+                # `header_end`.
                 rest = b"\r\n" + rest
         if self._policy.completes:
-            # Unique beyond the life of a spool; the name is for those who search in logs.
-            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._policy.hostname}>"
+            # Unique beyond the life of a spool; the name is for those who search in logs.  It is
+            # stored with the mail: each attempt, and each account, sends the same one.
+            message_id = f"<{self.name}.{secrets.token_hex(8)}@{self._policy.settings.hostname}>"
             block = complete(
                 block,
                 author=self._origin.address,
@@ -320,7 +338,7 @@ class IncomingMessage:
         The registry is to see no address that is longer than an envelope's.
         """
         address = header.first_address(self._header or b"")
-        if len(address) > self._policy.limits.command_line:
+        if len(address) > self._policy.settings.max_command_line:
             return ""
         try:
             return parse_mailbox(address)
@@ -340,7 +358,10 @@ class IncomingMessage:
     def _recipient(self, path: ForwardPath, route: Route) -> Recipient:
         notify = path.notify
         if notify is not None and not self._policy.success_reports:
-            # Nobody knows whether the sender is who is to be told.
+            # Nobody knows whether the sender is who is to be told: reports of success to a forged
+            # one would be a weapon.  The word is left out here, so that no server behind us reports
+            # in our place; whoever wanted nothing else is told nothing.  All other wishes are
+            # obeyed.
             notify &= ~Notify.SUCCESS
         return Recipient(
             address=path.address, reason=route.reason, notify=notify, original=path.original

@@ -1,13 +1,13 @@
-"""Who may connect, and what a client's session is made of.
+"""Decides who may connect, and builds the sessions of clients.
 
-Builds one `RelayESMTP` for each client that the allow list and the limits admit; the others are
-told why and hung up on.  It listens on nothing itself.
+One `RelayESMTP` for each client that the allow list and the limits admit; the others get a reply
+that says why, and are disconnected.  It never listens itself.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -17,35 +17,35 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.mail import smtp
 
-from ..interfaces import IAccountRegistry, IIntake
-from ..mail.envelope import Envelope
+from ..events import Publisher
 from ..mail.reply import Reply
-from ..settings.values import BareLf, ClientSettings, MasterRelay
+from ..settings.values import BareLf, ClientSettings
 from . import replies
 from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
-from .journal import Journal
-from .limits import Limits
 from .memory import MailMemory, Memory
+from .notices import Notices
 from .peers import Place, counted_as, listed, peer_address, settings_for
 from .protocol import RelayESMTP
 from .refusal import Refusals
 from .rights import RightsRegistry
-from .submission import submit
-from .tls import ServerTLS
+from .tls import server_tls
 from .tolerance import Tolerance
 from .users import InThread, UserChecker, portal
 
-#: Of all connections, the part that is kept for clients in the allow list.
+#: Of all connections, the part that is kept for clients in the allow list, by their address.  A
+#: login does not get anybody into it: who guesses or is silent, and who only has not logged in yet,
+#: are the same so far.
 RESERVED = 1 / 5
 
 
 class RelayESMTPFactory(smtp.SMTPFactory):
     """The sessions of the master relay.
 
+    :param policy: of all transactions, before what `clients` says.
     :param clock: for time-outs.
-    :param wall: tells the time for trace fields, in seconds since the epoch.
     :param in_thread: does what takes long.
+    :param events: is told of clients.
     :param clients: what differs for some of them.
     :ivar memory: what the mails under way take.
     :raise ConfigurationError: the certificate cannot be used.
@@ -56,32 +56,26 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     def __init__(
         self,
-        settings: MasterRelay,
-        registry: IAccountRegistry,
-        intake: IIntake,
+        policy: TransactionPolicy,
         clock: IReactorTime,
-        wall: Callable[[], float],
         *,
         in_thread: InThread,
+        events: Publisher,
         clients: Sequence[ClientSettings] = (),
     ) -> None:
         super().__init__()
-        self._settings = settings
+        self._settings = settings = policy.settings
         self._clients = clients
-        self._limits = Limits.of(settings)
-        self._policy = TransactionPolicy(
-            registry, intake, settings.hostname, wall, self._limits, settings.submission_help
-        )
+        self._policy = policy
         self._rights = RightsRegistry(settings, clients, clock.seconds)
         self._clock = clock
-        self._tls: ServerTLS | None = None
-        if settings.tls_certificate:
-            self._tls = ServerTLS(settings.tls_certificate, settings.tls_key, wall)
+        self._tls = server_tls(settings, policy.wall)
         self._checker: UserChecker | None = None
         if settings.users:
             self._checker = UserChecker(settings.users, clock, in_thread)
         self._refusals = Refusals(clock)
-        self._journal = Journal(clock)
+        self.events = events
+        self._notices = Notices(events, clock)
         self.memory = Memory()
         self._most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self._sessions: set[RelayESMTP] = set()
@@ -108,21 +102,26 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if refusal := self._no_room(host, place, allowed=allowed):
             return self._refusals.saying(refusal)
         own = settings_for(host, self._clients) if host else None
+        # Some devices try STARTTLS wherever it is offered, and give up when it fails.
         tls = self._tls if own is None or own.starttls else None
+        # Whom nobody names could guess passwords in the proxy's name, and lock its clients out by
+        # that.
         checker = self._checker if named else None
         session: Any = self.protocol(MECHANISMS if checker else {}, tls)
         session.client_address = client
+        # Both: what a proxy on this machine passes on may have come from afar in the clear.
         session.login_in_clear = _is_local(client) and _is_local(connection)
         session.is_stranger = not allowed
         if not named:
             session.no_rights = replies.NO_CLIENT
         session.factory = self
+        session.settings = self._settings
         session.host = self._settings.hostname.encode("idna")
         session.callLater = self._clock.callLater
-        session.refused = partial(self._journal.refused, session, place)
-        session.ended_early = partial(self._journal.ended_early, session, place)
+        session.events = self.events
+        session.refused = partial(self._notices.refused, session, place)
+        session.ended_early = partial(self._notices.ended_early, session, place)
         policy = self._policy
-        session.limits = self._limits
         if own:
             session.minimum_tls = own.minimum_tls
             session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
@@ -132,8 +131,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
                 success_reports=own.success_reports,
                 rights=self._rights.of_client(host, own),
             )
-            session.limits = attrs.evolve(self._limits, fix_bare_lf=own.bare_lf is BareLf.FIX)
-        no_memory = partial(self._journal.no_room, host or "local", place)
+            session.fix_bare_lf = own.bare_lf is BareLf.FIX
+        no_memory = partial(self._notices.no_room, host or "local", place)
         memory = MailMemory(self.memory, place, no_memory)
         session.mail_forgotten = memory.release
         deliveries = MessageDeliveryFactory(policy, session.keyword, session.client, memory.hold)
@@ -153,21 +152,24 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def _no_room(self, host: str, place: Place | None, *, allowed: bool) -> Reply | None:
         """Say why there is no room for a client; ``None``: there is."""
         settings = self._settings
+        address = host or "local"
         if self._stopping:
             return replies.SHUTTING_DOWN
         if len(self._sessions) >= settings.max_connections:
-            why = "max_connections ({most}) reached"
-            self._journal.no_room(host, place, why, most=settings.max_connections)
+            limit = f"max_connections ({settings.max_connections}) reached"
+            self._notices.no_room(address, place, limit)
             return replies.TOO_MANY_CONNECTIONS
         if not allowed and self._strangers >= self._most_of_strangers:
-            why = "the part of max_connections ({most}) for clients not in allow is used up"
-            self._journal.no_room(host, place, why, most=self._most_of_strangers)
+            part = f"the part of max_connections ({self._most_of_strangers})"
+            self._notices.no_room(address, place, f"{part} for clients not in allow is used up")
             return replies.TOO_MANY_CONNECTIONS
         if place and self._counts[place] >= settings.max_connections_per_address:
-            why = "max_connections_per_address ({most}) reached"
-            self._journal.no_room(host, place, why, most=settings.max_connections_per_address)
+            limit = f"max_connections_per_address ({settings.max_connections_per_address}) reached"
+            self._notices.no_room(address, place, limit)
             return replies.TOO_MANY_FROM_THERE
         return None
+
+    # A connection counts until it is gone, not until our last reply has been sent.
 
     def _begun(self, session: RelayESMTP, place: Place | None) -> None:
         self._sessions.add(session)
@@ -201,12 +203,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         :param key: the list that lacks it.
         """
         host = _host(addr)
-        self._journal.not_listed(host, counted_as(host), key)
+        self._notices.not_listed(host, counted_as(host), key)
         return self._refusals.saying(replies.NOT_ALLOWED)
-
-    def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
-        """Take over a mail without SMTP: see `submission.submit`."""
-        return Deferred.fromCoroutine(submit(self._policy, self._limits, envelope, content))
 
     def stop(self) -> Deferred[Any]:
         """End all sessions; those that are owed the reply to a message get it first.
@@ -218,7 +216,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         for session in sessions:
             session.stop()
         stopped = DeferredList([session.ended for session in sessions])
-        return stopped.addCallback(lambda _: self._journal.sum_up())
+        return stopped.addCallback(lambda _: self._notices.sum_up())
 
 
 def _host(addr: IAddress | None) -> str:

@@ -1,7 +1,8 @@
-"""How long a wrong login waits for its reply: the longer, the more of them an address has made.
+"""Delays the replies to wrong logins: the more of them an address has sent, the longer.
 
-Counted across connections.  Each minute one is forgotten; and when there are too many addresses,
-the one that has been quiet for longest.  Pure.
+Counted across connections, and not ended by a right login: a guesser may have an account.  Each
+minute one is forgotten; and when there are too many addresses, the one that has been quiet for
+longest.  Pure.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Guesses:
     def wrong(self, place: Hashable, now: float) -> float:
         """Count a wrong login; return the seconds from the login to its reply.
 
-        :param place: whence it came.
+        :param place: the address or network that it came from.
         :param now: seconds of any clock.
         """
         before, since = self._wrong.pop(place, (0.0, now))

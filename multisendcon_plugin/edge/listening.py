@@ -1,53 +1,46 @@
-"""The master relay as it listens: its factory, and its ports.
+"""Makes the factory of the sessions, and opens the ports of ``[master_relay]``.
 
-Makes them from the configuration for `service`, and for the front process.  It decides nothing
+Used by both that have an edge, the relay in one process and the front process.  It decides nothing
 about mail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from ..errors import ListenError
-from ..interfaces import IAccountRegistry, IIntake
+from ..events import Publisher
+from ..interfaces import IAccountRegistry
 from ..routing.registry import AccountRegistry
 from ..settings.endpoints import PROXY, completed, parse_endpoint
-from ..settings.values import ClientSettings, MasterRelay
+from ..settings.values import ClientSettings
 from . import ClientsTLS, ProxyFactory, RelayESMTPFactory
+from .delivery import TransactionPolicy
 
 classImplements(AccountRegistry, IAccountRegistry)
 
 
 def master_relay(
-    settings: MasterRelay,
+    policy: TransactionPolicy,
     clients: Sequence[ClientSettings],
-    registry: AccountRegistry,
-    intake: IIntake,
-    *,
+    events: Publisher,
     reactor: Any,
-    wall: Callable[[], float],
 ) -> RelayESMTPFactory:
     """Return the factory of the sessions.
 
-    :param wall: tells the time that people read, in seconds since the epoch.
+    :raise ConfigurationError: the certificate cannot be used.
     """
     return RelayESMTPFactory(
-        settings,
-        registry,
-        intake,
-        reactor,
-        wall,
-        clients=clients,
-        in_thread=partial(_in_thread, reactor),
+        policy, reactor, events=events, clients=clients, in_thread=partial(_in_thread, reactor)
     )
 
 
@@ -80,14 +73,51 @@ class _ClientsReactor:
         return self._reactor.listenSSL(port, factory, ClientsTLS(contextFactory), **options)
 
 
-def listen(description: str, sessions: RelayESMTPFactory, reactor: Any) -> IListeningPort:
-    """Begin to listen.
+class Ports:
+    """The ports of ``[master_relay]``.
 
-    :raise ListenError: it is not possible.
+    :param descriptions: their endpoint strings.
+    :param take: what takes the connections of one, by its endpoint string.
     """
+
+    def __init__(
+        self, descriptions: Sequence[str], take: Callable[[str], Any], reactor: Any
+    ) -> None:
+        self._descriptions = descriptions
+        self._take = take
+        self._reactor = reactor
+        self._ports: list[Any] = []
+
+    @property
+    def addresses(self) -> list[IAddress]:
+        """Where it listens."""
+        return [port.getHost() for port in self._ports]
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over the endpoint strings and ports that are open."""
+        return zip(self._descriptions, self._ports, strict=True)
+
+    def open(self, *, accept: bool = True) -> None:
+        """Begin to listen.
+
+        :param accept: else clients wait in the backlog, until another process accepts them.
+        :raise ListenError: it is not possible.
+        """
+        for description in self._descriptions:
+            port: Any = _listen(description, self._take(description), self._reactor)
+            if not accept:
+                port.stopReading()
+            self._ports.append(port)
+
+    def close(self) -> Deferred[Any]:
+        """Listen no longer."""
+        ports, self._ports = self._ports, []
+        return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
+
+def _listen(description: str, factory: Any, reactor: Any) -> IListeningPort:
     ports: list[IListeningPort] = []
     problems: list[Failure] = []
-    factory = listener(description, sessions, reactor)
     listening = maybeDeferred(lambda: endpoint(description, reactor).listen(factory))
     listening.addCallbacks(ports.append, problems.append)
     if problems:

@@ -1,7 +1,9 @@
-"""The memory that mails take while they come in, limited for all clients together and for each.
+"""Limits the memory that incoming mails take, for all clients together and for each.
 
-What is counted grows with what clients send: recipients, and the header.  The rest of the content
-goes to the disk as it comes.  Pure.
+What is counted grows with what clients send: recipients, by the size of their text, and the
+header.  The rest of the content goes to the disk as it comes.  It is given back when the
+transaction ends; after the final dot, when the spool has answered, although the client has hung
+up.  Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from .peers import Place
 #: Octets for all mails under way, and for those of one address (a /64 of IPv6).
 MOST_OCTETS = 256 * 1024 * 1024
 MOST_OCTETS_OF_ONE = MOST_OCTETS // 4
-#: What a mail may take without being counted, and by how much it is counted when it takes more.
+#: What a mail may take without being counted, so that a usual one costs a comparison; and by how
+#: much it is counted when it takes more.
 STEP = 64 * 1024
 
 
@@ -33,7 +36,8 @@ class Memory:
     def take(self, place: Place | None, octets: int) -> str:
         """Count octets; return which limit forbids it, for the log, or ``""``.
 
-        :param place: what a client is counted by; ``None``: it came by a local socket.
+        :param place: what a client is counted by; ``None``: it came by a local socket, and all of
+            these are counted together.
         """
         if self.taken + octets > MOST_OCTETS:
             return f"mails under way take {MOST_OCTETS >> 20} MiB of memory"

@@ -16,8 +16,6 @@ from . import replies
 class State(enum.Enum):
     """How far a session has come."""
 
-    __hash__ = object.__hash__  # see `Phase`
-
     CONNECTED = "the client has not said who it is"
     GREETED = "there is no transaction"
     SENDER = "MAIL was accepted, and no RCPT so far"
@@ -39,6 +37,7 @@ WRONG_ORDER: Mapping[State, Mapping[bytes, Reply]] = {
         b"BDAT": replies.MAIL_FIRST,
     },
     State.SENDER: {
+        # RFC 4954 section 4: who hands a mail in must not change in the middle of it.
         b"AUTH": replies.NOT_DURING_MAIL,
         b"MAIL": replies.MAIL_TWICE,
         b"DATA": replies.RCPT_FIRST,
@@ -48,6 +47,8 @@ WRONG_ORDER: Mapping[State, Mapping[bytes, Reply]] = {
         b"AUTH": replies.NOT_DURING_MAIL,
         b"MAIL": replies.MAIL_TWICE,
     },
+    # RFC 3030 section 2: only BDAT, RSET, NOOP and QUIT make sense now; RCPT would add somebody who
+    # has none of the content that has come.
     State.CHUNKS: {
         b"STARTTLS": replies.NOT_DURING_MAIL,
         b"AUTH": replies.NOT_DURING_MAIL,

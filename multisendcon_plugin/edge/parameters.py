@@ -63,6 +63,7 @@ def read_mail(argument: bytes, *, auth: bool = False, smtputf8: bool = True) -> 
     :raise ReplyError: with the reply that the client gets.
     """
     address, rest = _path(_FROM, argument, MAIL_SYNTAX, null_allowed=True)
+    # Most clients say no more than that: the parameters are not looked for.
     if not rest and address.isascii():
         return ReversePath(address=address)
     parameters = _parameters(rest)
@@ -107,8 +108,8 @@ def read_rcpt(argument: bytes, *, utf8: bool) -> ForwardPath:
         return ForwardPath(address)
     parameters = _parameters(rest, utf8=utf8)
     notify = parameters.pop("NOTIFY", "")
-    wishes = dsn.parse_notify(notify or "")
-    if wishes is None and notify != "":
+    wanted = dsn.parse_notify(notify or "")
+    if wanted is None and notify != "":
         raise ReplyError(
             Reply(501, "5.5.4", "NOTIFY takes NEVER, or some of SUCCESS,FAILURE,DELAY")
         )
@@ -116,7 +117,7 @@ def read_rcpt(argument: bytes, *, utf8: bool) -> ForwardPath:
         dsn.original, parameters.pop("ORCPT", ""), "ORCPT takes a type, a semicolon and xtext"
     )
     _refuse(parameters)
-    return ForwardPath(address, wishes, original)
+    return ForwardPath(address, wanted, original)
 
 
 @attrs.frozen
@@ -149,7 +150,8 @@ def _path(
     try:
         return parse_path(argument[found.end() :], null_allowed=null_allowed)
     except AddressError as error:
-        # RFC 3463 section 3.2 has one code for senders and another for recipients.
+        # RFC 3463 section 3.2 has one code for senders and another for recipients.  The text
+        # repeats nothing of the path, which may be long, or hostile.
         enhanced = "5.1.7" if null_allowed else "5.1.3"
         raise ReplyError(Reply(501, enhanced, str(error))) from None
 
@@ -161,6 +163,7 @@ def _parameters(text: bytes, *, utf8: bool = False) -> dict[str, str | None]:
         if not found:
             raise ReplyError(Reply(501, "5.5.4", "a parameter cannot be read"))
         keyword = found[1].decode("ascii").upper()
+        # RFC 5321 has no word on it; either of the two could be meant.
         if keyword in parameters:
             raise ReplyError(Reply(501, "5.5.4", f"{keyword} is given twice"))
         value: bytes | None = found[2]
@@ -187,4 +190,5 @@ def _xtext(read: Callable[[str], str | None], value: str | None, syntax: str) ->
 
 def _refuse(parameters: dict[str, str | None]) -> None:
     if parameters:
+        # RFC 5321 section 4.1.1.11.  To ignore it would be to promise what is not kept.
         raise ReplyError(Reply(555, "5.5.4", f"{next(iter(parameters))} is not known here"))

@@ -1,11 +1,12 @@
-"""What the address of a client says: who it is, and which settings are for it.  Pure."""
+"""Finds by a client's address its settings, its lists, and what it is counted by.  Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from ..settings.values import ClientSettings, Network
+from ..settings.names import Network
+from ..settings.values import ClientSettings
 
 #: What a client is counted by.
 Place = IPv4Address | IPv6Network
@@ -15,7 +16,11 @@ _ONE_SITE = 64
 
 
 def peer_address(host: str) -> IPv4Address | IPv6Address:
-    """Return the address of a client; one of IPv4 also where it comes by way of IPv6."""
+    """Return the address of a client; one of IPv4 also where it comes by way of IPv6.
+
+    A port of IPv6 gets them as ``::ffff:192.0.2.1`` (RFC 4291 section 2.5.5.2), and nobody lists or
+    counts them so.
+    """
     address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         return address.ipv4_mapped
@@ -41,6 +46,7 @@ def counted_as(host: str) -> Place:
 
 def settings_for(host: str, clients: Iterable[ClientSettings]) -> ClientSettings | None:
     """Return the first table that lists the address of a client."""
+    # Not all that list it: what holds for an address stands in one place of the file.
     for client in clients:
         if listed(host, client.addresses):
             return client

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from ..mail.reply import Reply, ReplyError
 from . import replies
-from .context import context
+from .faults import reply_to
 from .order import WRONG_ORDER, State
 from .parameters import ReversePath, read_bdat, read_mail, read_rcpt
 from .session import ESMTPSession
@@ -32,8 +32,11 @@ class RelayESMTP(ESMTPSession):
     A transaction has one `ChunkedMessage`, whatever the number of its recipients: the one that the
     delivery hook makes for the first; it knows of the others.
 
+    :ivar fix_bare_lf: a line of content may end with a bare LF, which becomes CRLF.
     :ivar owes_reply: a message was sent whole, and its reply is still to be said.
     """
+
+    fix_bare_lf = False
 
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
@@ -97,8 +100,9 @@ class RelayESMTP(ESMTPSession):
 
     def do_MAIL(self, rest: bytes) -> None:
         self.in_order(b"MAIL")
-        path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.limits.smtputf8)
-        if path.size > self.limits.message_size:
+        path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.settings.smtputf8)
+        # RFC 1870 section 6.1: before the client sends it.
+        if path.size > self.settings.max_message_size:
             raise ReplyError(replies.TOO_LARGE)
         self.when(self.validateFrom(self._helo, path), self._sender_accepted)
 
@@ -107,21 +111,24 @@ class RelayESMTP(ESMTPSession):
         self._envelope_refused = False
         # The timer of the session's last transaction, moved on: that costs less than a new one.
         if self._time_limit:
-            self._time_limit.reset(self.limits.transaction)
+            self._time_limit.reset(self.settings.transaction_timeout)
         else:
-            self._time_limit = self.callLater(self.limits.transaction, self._time_is_up)
+            self._time_limit = self.callLater(self.settings.transaction_timeout, self._time_is_up)
         self.say(replies.SENDER_OK)
 
     def _time_is_up(self) -> None:
         self._time_limit = None
+        # Not after the final dot: the time that the commit takes is ours, and to end the session
+        # then would make the client send again what is on disk (RFC 1047).
         if self._from is not None and not self.owes_reply:
-            why = f"transaction_timeout ({self.limits.transaction:g} s) reached"
+            why = f"transaction_timeout ({self.settings.transaction_timeout:g} s) reached"
             self.close_with(replies.MAIL_TOO_SLOW, why)
 
     def do_RCPT(self, rest: bytes) -> None:
         self.in_order(b"RCPT")
         path = read_rcpt(rest, utf8=self._speaks_utf8)
-        if len(self._to) >= self.limits.recipients:
+        # RFC 5321 section 4.5.3.1.10: 452, with which the client sends the rest separately.
+        if len(self._to) >= self.settings.max_recipients:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         self._path = path.address
         self.when(self.validateTo(path), self._recipient_accepted)
@@ -143,22 +150,25 @@ class RelayESMTP(ESMTPSession):
             return "before the reply to a mail, which is taken; it may send it again"
         return super().unfinished() if self._from is None else "in the middle of a mail"
 
-    def context(self, said: str) -> str:
-        """Return what a line of the log that says this adds: the mail, and the client's text."""
-        return context(
-            said,
-            sender=None if self._from is None else self._from.address,
-            recipients=[address for address, _ in self._to],
-            command=self.command,
-        )
+    @property
+    def sender(self) -> str | None:
+        """Of the mail under way; ``None``: there is none."""
+        return None if self._from is None else self._from.address
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Those that the mail under way has so far."""
+        return tuple(address for address, _ in self._to)
 
     def _refuse(self, reply: Reply) -> None:
         super()._refuse(reply)
-        if self.verb in (b"MAIL", b"RCPT") and reply not in _ENVELOPE_MISSING:
+        verb = (self._line.split(maxsplit=1) or [b""])[0].upper()
+        if verb in (b"MAIL", b"RCPT") and reply not in _ENVELOPE_MISSING:
             self._envelope_refused = True
 
     def is_error(self, reply: Reply) -> bool:
-        # A client that pipelines has sent the rest of a mail when it reads of the refusal.
+        # A client that pipelines (RFC 2920) has sent the rest of a mail when it reads of the
+        # refusal.
         follows = self._envelope_refused and reply in _ENVELOPE_MISSING
         return not follows and super().is_error(reply)
 
@@ -168,7 +178,9 @@ class RelayESMTP(ESMTPSession):
         self.say(replies.RESET)
 
     def forget_transaction(self) -> None:
-        self.in_vain(len(self._to))
+        # Or RSET would be the way around the limit of refusals.
+        if self._to and (ending := self.tarpit.refusal(len(self._to))):
+            self.close_with(*ending)
         self._end_transaction()
 
     def _end_transaction(self) -> None:
@@ -193,7 +205,8 @@ class RelayESMTP(ESMTPSession):
     def do_BDAT(self, rest: bytes) -> None:
         chunk = read_bdat(rest)
         if chunk is None:
-            # What follows is content, and must not be taken for commands.
+            # What follows is content, and must not be taken for commands; where it ends, nobody
+            # knows.
             self.close_with(replies.CHUNK_UNKNOWN)
             return
         if self._content is None:
@@ -209,14 +222,18 @@ class RelayESMTP(ESMTPSession):
             self._chunk_ended(self._content)
 
     def _first_chunk(self) -> Content:
-        """Begin the content; a refusal is said after each chunk, since all of them may be here."""
+        """Begin the content; a refusal is said after each chunk, since all of them may be here.
+
+        RFC 3030 section 2: a BDAT that fails makes its transaction fail.  Its octets, and those of
+        all further chunks, are swallowed until LAST or RSET.
+        """
         refusal = WRONG_ORDER[self.state].get(b"BDAT")
         message = None
         if refusal is None:
             try:
                 message = self._make_message()
             except Exception:
-                refusal = self.reply_to(Failure())
+                refusal = reply_to(Failure(), self.peer, self.events)
         content = self._content_for(message)
         if refusal:
             content.refuse(refusal)
@@ -228,7 +245,13 @@ class RelayESMTP(ESMTPSession):
         return message
 
     def _content_for(self, message: ChunkedMessage | None) -> Content:
-        return Content(message, self.limits, self.peer, self._wait_for)
+        return Content(
+            message,
+            self.peer,
+            self._wait_for,
+            max_size=self.settings.max_message_size,
+            fix_bare_lf=self.fix_bare_lf,
+        )
 
     def _wait_for(self, room: Deferred[None]) -> None:
         self._read_or_not("content not stored", True)
@@ -256,6 +279,7 @@ class RelayESMTP(ESMTPSession):
             content.end_chunks()
             self._content_ended(content)
         elif content.refusal:
+            # There is no transaction that later chunks could belong to.
             if self._from is None:
                 self._content = None
             self._refuse(content.refusal)
@@ -273,7 +297,8 @@ class RelayESMTP(ESMTPSession):
             self.when(content.end(), self._queued)
 
     def _queued(self, name: str) -> None:
-        self._errors = self._refusals = self._other_commands = 0
+        # A session may carry thousands of mails; only those that bring none are under suspicion.
+        self.tarpit.errors = self.tarpit.refusals = self._other_commands = 0
         self.say(Reply(250, "2.0.0", f"queued as {name}"))
 
     def answered(self) -> None:

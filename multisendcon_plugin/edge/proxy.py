@@ -1,8 +1,13 @@
-"""Connections that come through a proxy, which says in a header whose they are.
+"""Connections through a proxy, which names the client in a header.
 
 The PROXY protocol of HAProxy, versions 1 and 2.  With Twisted's own wrapper the session begins
-before the header is here; here it is built for the client that the header names.  Only proxies may
-connect, since they can name any client; when they name none, the session can do nothing.
+before the header is here; here it is built for the client that the header names, since what a
+client is told depends on its address.  Only proxies may connect, since they can name any client.
+
+`proxies` is not `allow`: a proxy need not be a client itself.  When it names none (``UNKNOWN``,
+``LOCAL``), the session is greeted, for health checks, but every MAIL is refused, whatever `allow`
+says of the proxy: else a load balancer that does not know its clients would be an open relay.
+Without any header the connection is closed.
 """
 
 from __future__ import annotations
@@ -15,9 +20,9 @@ from typing import Any, cast
 from twisted.internet import address, protocol
 from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ..events import ProxyRefused, Publisher
 from .factory import RelayESMTPFactory
 
 #: Seconds that the header may take.
@@ -41,20 +46,24 @@ class ProxyFactory(protocol.Factory):
         """Return the reader of the header, or a protocol that says why there is none."""
         if not self._sessions.is_proxy(addr):
             return self._sessions.not_allowed(addr, "proxies")
-        return _HeaderReader(partial(self._sessions.session_behind, addr), self._clock)
+        session_behind = partial(self._sessions.session_behind, addr)
+        return _HeaderReader(session_behind, self._clock, self._sessions.events)
 
 
 class _HeaderReader(protocol.Protocol):
     """A connection until its header has been read."""
 
-    log = Logger()
     transport: Any
 
     def __init__(
-        self, make_session: Callable[[IAddress | None], IProtocol], clock: IReactorTime
+        self,
+        make_session: Callable[[IAddress | None], IProtocol],
+        clock: IReactorTime,
+        events: Publisher,
     ) -> None:
         self._make_session = make_session
         self._clock = clock
+        self._events = events
         self._input = b""
 
     def connectionMade(self) -> None:
@@ -83,8 +92,8 @@ class _HeaderReader(protocol.Protocol):
                 session.dataReceived(self._input[size:])
 
     def _hang_up(self, why: str) -> None:
-        peer = str(getattr(self.transport.getPeer(), "host", "local"))
-        self.log.warn("connection from {peer} closed: PROXY header {why}", peer=peer, why=why)
+        peer = self.transport.getPeer()
+        self._events.publish(ProxyRefused(str(getattr(peer, "host", "local")), why))
         self.transport.abortConnection()
 
 

@@ -1,7 +1,7 @@
-"""Connections that are sent away: one reply, and the end.
+"""Refuses connections: one reply, then the connection is closed.
 
-They count for no limit of sessions, so they have one of their own: no number of them takes up the
-descriptors of the process.
+They count for no limit of sessions, or a client that is refused could keep others away.  So they
+have a limit of their own: no number of them takes up the descriptors of the process.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from twisted.python.failure import Failure
 from ..mail.reply import Reply
 from .wire import LAST_WORDS
 
-#: Refused connections that may be there at a time; what is beyond hears nothing.
+#: Refused connections that may be there at a time; those beyond get no reply.
 MOST_REFUSED = 32
 
 
 class Refusals:
-    """Makes what says that there is no session.
+    """Makes the protocols of connections that are refused.
 
     :param clock: for clients that do not take their reply.
     :ivar there: refused connections that are not gone yet.

@@ -11,6 +11,7 @@ SENDER_OK = Reply(250, "2.1.0", "sender ok")
 RECIPIENT_OK = Reply(250, "2.1.5", "recipient ok")
 RESET = Reply(250, "2.0.0", "nothing remembered")
 NOTHING_DONE = Reply(250, "2.0.0", "still here")
+# RFC 5321 section 3.5.3.
 NOT_VERIFIED = Reply(252, "2.5.2", "send some mail, I will try my best")
 HELP = Reply(
     214, "2.0.0", "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT: see RFC 5321 and 3030"
@@ -21,6 +22,7 @@ SEND_CONTENT = Reply(354, "", "send the message, end with a dot on a line of its
 BEGIN_TLS = Reply(220, "2.0.0", "ready to start TLS")
 AUTHENTICATED = Reply(235, "2.7.0", "authentication successful")
 
+# 421: the session ends (RFC 5321 section 3.8), and the client comes again.
 IDLE_TOO_LONG = Reply(421, "4.4.2", "nothing heard for too long, closing")
 MAIL_TOO_SLOW = Reply(421, "4.4.2", "this mail takes too long, closing")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors, closing")
@@ -32,12 +34,14 @@ TOO_MANY_FROM_THERE = Reply(421, "4.7.0", "too many connections from your addres
 TOO_MANY_LOGINS = Reply(421, "4.7.0", "too many wrong logins, closing")
 NO_LOGIN = Reply(421, "4.7.0", "no login for too long, closing")
 SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, try again later")
+# 4xx: we cannot for now, so the client keeps the mail.
 LOCAL_ERROR = Reply(451, "4.3.0", "local error, try again later")
 TOO_MANY_LOGINS_AT_ONCE = Reply(454, "4.7.0", "too many logins now, try again later")
 SPOOL_FULL = Reply(452, "4.3.1", "no room for more mail now, try again later")
 MEMORY_FULL = Reply(452, "4.3.1", "too much mail is under way, try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients, send the rest separately")
 
+# What breaks the protocol, x.5.x (RFC 3463 section 3.6), counts as an error: `ESMTPWire.is_error`.
 LINE_TOO_LONG = Reply(500, "5.5.2", "line too long")
 BARE_LINE_END = Reply(554, "5.5.2", "a command ends with CRLF and has no CR, LF or NUL, closing")
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "command not known")
@@ -64,6 +68,7 @@ LOGIN_FIRST = Reply(530, "5.7.0", "authentication required")
 WRONG_CREDENTIALS = Reply(535, "5.7.8", "username or password not accepted")
 TLS_FIRST = Reply(538, "5.7.11", "no login without TLS, say STARTTLS first")
 
+# About the client or the mail: refused for good, and no error of the protocol.
 NOT_ALLOWED = Reply(554, "5.7.1", "this relay does not serve your address")
 NO_CLIENT = Reply(554, "5.7.1", "your proxy has not said whose connection this is")
 NEEDS_UTF8 = Reply(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8")

@@ -22,7 +22,8 @@ _MINUTE = 60.0
 class Rate:
     """No more mails than so many in any minute, of each client or user.
 
-    It knows of the mails of the last minute, and of nobody who has sent none.
+    In any, not in each of the clock's: at its turn, twice as many could come in a second.  It knows
+    of the mails of the last minute, and of nobody who has sent none.
 
     :param key: the setting.
     :param most: mails.
@@ -56,9 +57,12 @@ class Rate:
 class Rights:
     """Of one client or user.
 
+    An application that submits mail is bound to nothing: it is the admin's own.
+
     :param who: their address or name.
     :param senders: reverse-paths that they may use; ``None``: every one.
-    :param bind_authors: they may be the author of a mail under these addresses only.
+    :param bind_authors: they may be the author of a mail under these addresses only.  `Sender:` and
+        `Resent-` fields are free: they say who has handed somebody's mail on.
     :param rates: as whom they are counted, and where.
     """
 
@@ -72,6 +76,7 @@ class Rights:
         if self.senders is None:
             return True
         if not sender:
+            # Anything can be sent under it, so `*` is not enough.
             return self.senders.admits_null
         return self.senders.match(matching_form(sender)) is not None
 
@@ -133,6 +138,7 @@ class RightsRegistry:
         if senders is None and rate is None:
             return client
         rates = client.rates if client else ()
+        # Those of the user come first: who logs in is somebody, wherever they are.
         if senders is None and client:
             senders = client.senders
         return Rights(

@@ -16,12 +16,14 @@ from twisted.internet.protocol import connectionDone
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.python.failure import Failure
 
+from ..events import LoginAccepted, LoginRefused
 from ..mail.envelope import Client
+from ..mail.escaping import shown
 from ..mail.reply import Reply, ReplyError
 from . import replies
 from .authentication import Authentication
-from .context import command_shown, name_shown, shown
 from .order import WRONG_ORDER, State
+from .shown import command_shown, name_shown
 from .tls import spoken
 from .wire import ESMTPWire
 
@@ -41,7 +43,8 @@ _COMMANDS = {
     b"STARTTLS": "ext_STARTTLS",
     b"AUTH": "ext_AUTH",
 }
-#: What brings a mail on, or the session to its end; all others are limited.
+#: What brings a mail on, or the session to its end; all others are limited, also when they are in
+#: order: an answer costs more than the question.
 _OF_MAILS = frozenset([b"MAIL", b"RCPT", b"DATA", b"BDAT", b"QUIT"])
 #: Other commands that a client may say until a mail of it is taken; a stranger, until its login.
 MOST_OTHER_COMMANDS = 100
@@ -55,13 +58,15 @@ _WEB_COMMANDS = frozenset([b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"P
 MOST_WRONG_LOGINS = 3
 #: Refused commands of a client that is not in the allow list and has not logged in.
 MOST_ERRORS_OF_STRANGERS = 5
-#: Seconds that such a client has for its login: connections are for others.
+#: Seconds that such a client has for its login: connections are for others.  A mail program needs
+#: one or two of them.
 LOGIN_WITHIN = 60.0
 
 
 class ESMTPSession(ESMTPWire):
     """One session with a client.
 
+    :ivar user: who has logged in; ``""``: nobody.
     :ivar esmtp: the client has said EHLO, not HELO.
     :ivar login_in_clear: a login is possible without TLS.
     :ivar is_stranger: the client may do nothing but log in, soon and with few errors.
@@ -76,7 +81,7 @@ class ESMTPSession(ESMTPWire):
     def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
         super().__init__(chal, contextFactory)
         self._helo: tuple[bytes, bytes] | None = None
-        self._user = ""
+        self.user = ""
         self._client: Client | None = None
         self._authentication: Authentication | None = None
         self.esmtp = False
@@ -118,6 +123,7 @@ class ESMTPSession(ESMTPWire):
 
     def greet(self) -> None:
         """Say the first words of the session."""
+        # RFC 2034 section 4: greeting, HELO and EHLO have no enhanced code.
         self.say(Reply(220, "", f"{self.host.decode()} ESMTP ready"))
         self._flush()
 
@@ -127,6 +133,7 @@ class ESMTPSession(ESMTPWire):
             return
         if self.tolerance:
             line = self.tolerance.command(line)
+        # RFC 5321 section 4.1.1: blanks behind a command are tolerated, and so are those before it.
         verb, *argument = _BLANK.split(line.strip(b" \t"), 1)
         verb = verb.upper()
         if verb in _WEB_COMMANDS:
@@ -150,6 +157,7 @@ class ESMTPSession(ESMTPWire):
         getattr(self, method)(b"".join(argument).strip(b" \t"))
 
     def refuse_overlong(self, beginning: bytes) -> None:
+        # Behind a BDAT comes content, and nobody has read how much of it.
         if beginning.lstrip(b" \t")[:4].upper() == b"BDAT":
             self.close_with(replies.CHUNK_UNKNOWN)
         else:
@@ -173,6 +181,8 @@ class ESMTPSession(ESMTPWire):
         self.say(Reply(250, "", "\n".join([self.host.decode(), *self.extension_lines()])))
 
     def _greeted(self, name: bytes, *, esmtp: bool) -> None:
+        # RFC 5321 section 4.1.4: whatever name is taken, since mail must not be refused for it; and
+        # it clears the transaction, like RSET.
         if not name:
             raise ReplyError(replies.ARGUMENT_MISSING)
         self.forget_transaction()
@@ -186,7 +196,7 @@ class ESMTPSession(ESMTPWire):
             name = self._helo[0] if self._helo else b""
             self._client = Client(
                 address=self.peer,
-                user=self._user,
+                user=self.user,
                 helo=name_shown(name).decode(),
                 tls=spoken(self.transport),
             )
@@ -196,14 +206,15 @@ class ESMTPSession(ESMTPWire):
         """Return what EHLO advertises, in the words of its reply."""
         lines = [
             "PIPELINING",
-            f"SIZE {self.limits.message_size}",
+            f"SIZE {self.settings.max_message_size}",
             "8BITMIME",
-            *(["SMTPUTF8"] if self.limits.smtputf8 else []),
+            *(["SMTPUTF8"] if self.settings.smtputf8 else []),
             "DSN",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
-            f"LIMITS RCPTMAX={min(self.limits.recipients, _MOST_IN_LIMITS)}",
+            f"LIMITS RCPTMAX={min(self.settings.max_recipients, _MOST_IN_LIMITS)}",
         ]
+        # RFC 3207 section 4.2, RFC 4954 section 4: what would be refused now is not offered.
         if self.ctx and not (self.secure or self.authenticated):
             lines.append("STARTTLS")
         if self.offers_authentication:
@@ -223,6 +234,7 @@ class ESMTPSession(ESMTPWire):
     def do_VRFY(self, rest: bytes) -> None:
         if not rest:
             raise ReplyError(replies.ARGUMENT_MISSING)
+        # RFC 5321 section 7.3: it looks nothing up, so it tells nobody which addresses there are.
         self.say(replies.NOT_VERIFIED)
 
     def do_EXPN(self, rest: bytes) -> None:  # noqa: ARG002 -- there are no lists, whatever it asks
@@ -312,9 +324,9 @@ class ESMTPSession(ESMTPWire):
         self.when(login, lambda _: self._logged_in(user))
 
     def _logged_in(self, user: str) -> None:
-        self.log.info("{peer} logged in as {user}", peer=self.peer, user=user, security=True)
+        self.events.publish(LoginAccepted(self.peer, user))
         self._no_stranger_now()
-        self._user = user
+        self.user = user
         self._client = None
         self.say(replies.AUTHENTICATED)
 
@@ -328,5 +340,5 @@ class ESMTPSession(ESMTPWire):
 
     def _login_refused(self, failure: Failure, user: str) -> None:
         failure.trap(UnauthorizedLogin)
-        self.log.warn("{peer} could not log in as {user}", peer=self.peer, user=user, security=True)
+        self.events.publish(LoginRefused(self.peer, user))
         raise ReplyError(replies.WRONG_CREDENTIALS)

@@ -1,7 +1,7 @@
-"""The other door: a mail that an application hands in without SMTP.
+"""Accepts mail that an application submits without SMTP (`RelayService.submit`).
 
 It goes the same way as one that came by SMTP: the same delivery hook, the same checks, a trace
-field on top.
+field on top, and the submission help of `[master_relay]`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ from ..mail.envelope import Envelope
 from ..mail.reply import ReplyError
 from . import replies
 from .delivery import MessageDelivery, TransactionPolicy
-from .limits import Limits
 from .parameters import ForwardPath, ReversePath
 
 
-async def submit(
-    policy: TransactionPolicy, limits: Limits, envelope: Envelope, content: bytes
-) -> str:
+async def submit(policy: TransactionPolicy, envelope: Envelope, content: bytes) -> str:
     """Take over a mail.
 
     :param content: a message (RFC 5322) with CRLF or LF line ends, not dot-stuffed.
@@ -32,7 +29,7 @@ async def submit(
     :raise SpoolError: it could not be stored.
     """
     octets = wire_form(content)
-    if len(octets) > limits.message_size:
+    if len(octets) > policy.settings.max_message_size:
         raise ReplyError(replies.TOO_LARGE)
     if not envelope.recipients:
         raise AddressError("a mail needs a recipient")

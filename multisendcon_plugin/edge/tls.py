@@ -1,6 +1,6 @@
-"""TLS towards clients: the certificate that they are shown, read again when it has been renewed.
+"""TLS with clients: our certificate, read again when it has been renewed.
 
-TLS 1.2 or newer, with sound ciphers; with clients whose `[[client]]` says so, older ones of both.
+TLS 1.2 or newer, with strong ciphers; older ones of both for clients whose `[[client]]` says so.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from zope.interface import implementer
 
 from ..errors import ConfigurationError
 from ..settings.certificate import ServerCertificate
-from ..settings.ciphers import SOUND
+from ..settings.ciphers import STRONG
 from ..settings.files import load_certificate
-from ..settings.values import MinimumTls
+from ..settings.values import MasterRelay, MinimumTls
 from ..stamp import Stamp, stamp
 
 _OLD_VERSIONS = {
@@ -37,13 +37,17 @@ _OLD_CIPHERS = (
 class ClientsTLS:
     """Makes the server's side of TLS sessions, for each client as old as its session says.
 
+    At an ``ssl:`` endpoint, too: who the client is, is known before its handshake.  Old versions
+    have a context of their own, since their security level would lower that of all others (RFC
+    8996).
+
     :param options: the certificate, and what most clients get.
     """
 
     def __init__(self, options: ssl.CertificateOptions) -> None:
         self._options = options
         context = options.getContext()
-        context.set_cipher_list(SOUND.encode("ascii"))
+        context.set_cipher_list(STRONG.encode("ascii"))
         self._contexts = {MinimumTls.TLS_1_2: context}
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
@@ -74,7 +78,9 @@ class ClientsTLS:
 class ServerTLS:
     """Makes the server's side of TLS sessions.
 
-    A certificate that cannot be used leaves the one before it in its place.
+    A renewed certificate is noticed at the next handshake, by the dates of its files: it needs no
+    restart, and no signal.  One that cannot be used is logged once, and the previous one
+    stays: its files may be incomplete for a moment.
 
     :param certificate: a file.
     :param key: a file; ``None``: it is in the same.
@@ -136,6 +142,16 @@ class ServerTLS:
         except SSL.Error as error:  # for example a key that is too short
             reasons = ", ".join(entry[-1] for entry in error.args[0])
             raise ConfigurationError([f"{self._certificate}: {reasons}"]) from None
+
+
+def server_tls(settings: MasterRelay, wall: Callable[[], float]) -> ServerTLS | None:
+    """Return what makes the server's side of STARTTLS; ``None``: there is no certificate.
+
+    :raise ConfigurationError: TLS cannot be spoken with the certificate.
+    """
+    if not settings.tls_certificate:
+        return None
+    return ServerTLS(settings.tls_certificate, settings.tls_key, wall)
 
 
 #: What OpenSSL says of a handshake, and what it means here.

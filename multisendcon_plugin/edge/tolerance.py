@@ -1,8 +1,9 @@
-"""What a tolerant client (`tolerant` of `[[client]]`) may send, made what the RFCs ask for.
+"""Corrects the commands of tolerant clients (`tolerant` of `[[client]]`) to what the RFCs require.
 
 The only place that knows of it: a command comes in as the client has sent it, and goes out as it
 should have been, to be read as strictly as any other.  What is not known here is left as it is.
-Content is never looked at.  RFC 5321 section 4.1.2 (paths), RFC 3461 (DSN).  Pure.
+Content, and BDAT, which content follows, are never looked at.  RFC 5321 section 4.1.2 (paths), RFC
+3461 (DSN).  Pure.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from twisted.logger import Logger
 from ..mail.reply import Reply, ReplyError
 from . import replies
 from .content import ChunkEncoder, ContentScanner
-from .limits import Limits
 
 
 class ChunkedMessage(Protocol):
@@ -44,6 +43,8 @@ class Content:
     :param message: ``None``: the content is to be refused.
     :param peer: whose it is, for the log.
     :param wait: called with a Deferred that fires when the message can take more.
+    :param max_size: octets.
+    :param fix_bare_lf: a line may end with a bare LF, which becomes CRLF.
     :ivar refusal: what the client gets in the end instead of a 250.
     """
 
@@ -52,16 +53,18 @@ class Content:
     def __init__(
         self,
         message: ChunkedMessage | None,
-        limits: Limits,
         peer: str,
         wait: Callable[[Deferred[None]], None],
+        *,
+        max_size: int,
+        fix_bare_lf: bool,
     ) -> None:
         self._message = message
-        self._limits = limits
+        self._max_size = max_size
         self._peer = peer
         self._wait = wait
-        self._scanner = ContentScanner(fix_bare_lf=limits.fix_bare_lf)
-        self._encoder = ChunkEncoder(fix_bare_lf=limits.fix_bare_lf)
+        self._scanner = ContentScanner(fix_bare_lf=fix_bare_lf)
+        self._encoder = ChunkEncoder(fix_bare_lf=fix_bare_lf)
         self._announced = 0
         self.refusal: Reply | None = None
 
@@ -73,7 +76,7 @@ class Content:
         piece, rest = self._scanner.feed(octets)
         if not self._scanner.clean:
             self.refuse(replies.BAD_LINE_ENDS)
-        if self._scanner.size > self._limits.message_size:
+        if self._scanner.size > self._max_size:
             self.refuse(replies.TOO_LARGE)
         self._take(piece)
         return rest
@@ -81,7 +84,7 @@ class Content:
     def announce(self, octets: int) -> None:
         """Prepare for a chunk; one that would be too much is refused before it comes."""
         self._announced += octets
-        if self._announced > self._limits.message_size:
+        if self._announced > self._max_size:
             self.refuse(replies.TOO_LARGE)
 
     def feed_chunk(self, octets: bytes) -> None:
@@ -106,8 +109,9 @@ class Content:
             self.refuse(error.reply)
         except Exception:
             self.log.failure(
-                "internal error while content was received from {peer} (a bug); traceback follows",
-                peer=self._peer,
+                "internal error while content was received from {address} (a bug); traceback"
+                " follows",
+                address=self._peer,
             )
             self.refuse(replies.LOCAL_ERROR)
         else:

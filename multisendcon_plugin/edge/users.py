@@ -1,8 +1,8 @@
-"""The logins of clients: which passwords are right, and what a session needs to ask for them.
+"""Checks the logins of clients against the hashes of `users`, for Twisted Cred.
 
 To hash a password takes a tenth of a second: it is done in threads, few at a time.  A wrong login
 costs the same, and is answered at the same time, whether there is such a user or not.  Logins from
-one address wait for each other, so that nobody's guesses keep others from theirs.
+one address wait for each other, so that guessing from one does not delay the others.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ T = TypeVar("T")
 #: Runs a function in another thread.
 InThread = Callable[..., Deferred[Any]]
 
-#: Passwords that are hashed at the same time.
+#: Passwords that are hashed at the same time: more would take the processors from mail.
 AT_A_TIME = 2
 #: Passwords that are hashed or wait for it; more are put off.
 MOST_WAITING = 50
-#: Logins of one address that are under way, from their password to their reply: others of it wait.
-#: With the pause of three seconds that is an answer to forty guesses in a minute.
+#: Logins of one address (a /64 of IPv6) that are under way, from their password to their reply:
+#: others of it wait, over whatever connections they come.  With the pause of three seconds that is
+#: an answer to forty guesses in a minute.
 AT_A_TIME_FROM_ONE_ADDRESS = 2
 #: Logins of one address that are under way or wait for it; more are put off.
 MOST_WAITING_FROM_ONE_ADDRESS = 20
@@ -71,7 +72,7 @@ class UserChecker:
 
         Fails with `UnauthorizedLogin`, or with `ReplyError` when there are too many logins.
 
-        :param place: whence the login comes.
+        :param place: the address or network that the login comes from.
         """
         line = self._lines[place]
         if line.logins >= MOST_WAITING_FROM_ONE_ADDRESS:
@@ -102,6 +103,7 @@ class UserChecker:
         finally:
             self._waiting -= 1
         if known and right:
+            # At once, however many wrong ones there were before: the address may be that of many.
             return name
         now = self._clock.seconds()
         # A client that hangs up meanwhile gains nothing: its address's turn lasts as long.

@@ -1,4 +1,4 @@
-"""How a session reads and writes: one command at a time, replies in order, bounded memory.
+"""Reads and writes a session: one command at a time, replies in order, bounded memory.
 
 Stock `twisted.mail.smtp.ESMTP` carries out each line as it comes, so a hook that answers later
 mixes up replies and even recipients (twisted/twisted#8126).  Here the next line is not looked at
@@ -25,34 +25,31 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..errors import SpoolError, SpoolFullError
-from ..mail.reply import Reply, ReplyError
+from ..events import Publisher
+from ..mail.reply import Reply
 from ..outlet import Outlet
 from ..settings.values import MasterRelay, MinimumTls
 from . import replies
-from .limits import Limits
+from .faults import reply_to
+from .tarpit import Tarpit
 from .tls import fault_of_handshake, has_said_hello
 from .tolerance import Tolerance
 
 T = TypeVar("T")
 
-#: Octets that a client may send ahead of the command that is being carried out.
+#: Octets that a client may send ahead of the command that is being carried out (RFC 2920).  Beyond,
+#: it is not read any more, and TCP makes it wait.
 READ_AHEAD = 65_536
-#: Octets of content that are read at a time; of commands, `READ_AHEAD`.
+#: Octets of content that are read at a time; of commands, `READ_AHEAD`.  Each piece costs a turn of
+#: the reactor, and a write to the spool.
 CONTENT_READ = 4 * READ_AHEAD
 #: Commands of one session in one turn of the reactor; then it is the turn of others.
 COMMANDS_AT_A_TIME = 50
-#: Refusals that are no errors, and recipients of mails that were given up, until a mail is taken:
-#: after so many, each refusal waits for so many seconds, and in the end the session is closed.
-REFUSED_AT_ONCE = 1_000
-MOST_REFUSALS = 10_000
-WAIT_OF_REFUSALS = 0.1
-#: Seconds that a client may take to read the last reply before it is cut off.
+#: Seconds that a client may take to read the last reply before it is disconnected.
 LAST_WORDS = 10.0
 #: How each handshake begins, of the versions that there are.
 _TLS_RECORD = b"\x16\x03"
@@ -63,21 +60,24 @@ class ESMTPWire(smtp.ESMTP):
     """The reading and writing of one session.
 
     :ivar callLater: the clock's, for time-outs.
+    :ivar events: is told what others may want to know.
+    :ivar settings: what it may bring, and how long it may take.
     :ivar minimum_tls: the oldest version that is spoken with this client; see `ClientsTLS`.
     :ivar tolerance: corrects what this client sends; ``None``: nothing does.
     :ivar client_address: whose session it is, when the transport does not know, behind a proxy.
+    :ivar tarpit: counts what the session is refused.
     :ivar ended: fires when the connection is gone.
     :ivar more_is_here: octets have come after the line that is being carried out.
     :ivar content_left: octets of content that are still to come; ``None``: its end is to be found.
     """
 
     transport: Any
+    events: Publisher
     noisy = False
-    limits = Limits.of(MasterRelay())
+    settings = MasterRelay()
     minimum_tls = MinimumTls.TLS_1_2
     tolerance: Tolerance | None = None
     client_address: IAddress | None = None
-    log = Logger()
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
@@ -90,13 +90,12 @@ class ESMTPWire(smtp.ESMTP):
         self._advancing = False
         self._closing = False
         self._nothing_follows = False
-        self._errors = 0
-        self._refusals = 0
         self._not_reading: set[str] = set()
         self._in_handshake = False
         self._said_starttls = False
         self._last_words: IDelayedCall | None = None
         self._pause: IDelayedCall | None = None
+        self.tarpit = Tarpit()
         self.ended: Deferred[None] = Deferred()
         self.more_is_here = False
         self.content_left: int | None = None
@@ -145,11 +144,13 @@ class ESMTPWire(smtp.ESMTP):
         return str(getattr(address, "host", "local"))
 
     def connectionMade(self) -> None:
+        # A reply that waits for the acknowledgement of the last one costs 40 ms (Nagle's
+        # algorithm).
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
         self._in_handshake = self.secure
         self._outlet = Outlet(self.transport, self)
-        self.setTimeout(self.limits.idle)
+        self.setTimeout(self.settings.idle_timeout)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self._closing:
@@ -167,7 +168,9 @@ class ESMTPWire(smtp.ESMTP):
     def readConnectionLost(self) -> None:
         """The client sends no more, but may read its replies to what it has sent.
 
-        Not inside TLS, whose end is the end of both directions.
+        So that is carried out and answered, and then the connection ends.  A client that has gone
+        for good looks the same: its whole mails are taken too, and it may send them again.  Not
+        inside TLS, whose close alert is the end of both directions.
         """
         self._nothing_follows = True
         self._read_or_not("nothing follows", True)
@@ -202,15 +205,18 @@ class ESMTPWire(smtp.ESMTP):
         self._in_handshake = False
 
     def timeoutConnection(self) -> None:
+        # RFC 5321 section 4.5.3.2.7 asks for five minutes; they are the client's.
         if self._waiting:  # for us, not for the client
-            self.setTimeout(self.limits.idle)
+            self.setTimeout(self.settings.idle_timeout)
         else:
             where = " in the TLS handshake" if self._in_handshake else ""
-            why = f"idle_timeout ({self.limits.idle:g} s) reached{where}"
+            why = f"idle_timeout ({self.settings.idle_timeout:g} s) reached{where}"
             self.close_with(replies.IDLE_TOO_LONG, why)
 
     def close_with(self, reply: Reply, why: str = "") -> None:
         """Say a last reply and hang up; a client that does not read it is cut off.
+
+        RFC 5321 section 3.8: with a reply, 421 where we want no more, and never without a word.
 
         :param why: for the log, where the reply does not say it all.
         """
@@ -230,6 +236,7 @@ class ESMTPWire(smtp.ESMTP):
         self._closing = True
         self._input = b""
         self.setTimeout(None)
+        # Until all has left, a client that reads nothing would keep its connection for ever.
         self._last_words = self.callLater(LAST_WORDS, self.transport.abortConnection)
         self._outlet.let_go()
         self.transport.loseConnection()
@@ -275,7 +282,7 @@ class ESMTPWire(smtp.ESMTP):
         if end < 0:
             if self._input.startswith(_TLS_RECORD, self._done):
                 self._refuse_odd_line(_TLS_RECORD)
-            elif len(self._input) - self._done > self.limits.command_line:
+            elif len(self._input) - self._done > self.settings.max_command_line:
                 self._overlong = self._overlong or self._input[self._done : self._done + 64]
                 self._done = len(self._input)
             return False
@@ -284,7 +291,7 @@ class ESMTPWire(smtp.ESMTP):
         self.more_is_here = self._done < len(self._input)
         overlong, self._overlong = self._overlong, b""
         self._line = overlong or line
-        if overlong or len(line) > self.limits.command_line:
+        if overlong or len(line) > self.settings.max_command_line:
             self.refuse_overlong(overlong or line)
         elif line[-1:] != b"\r" or b"\r" in line[:-1] or b"\0" in line:
             command = None
@@ -303,7 +310,9 @@ class ESMTPWire(smtp.ESMTP):
         if line.startswith(_TLS_RECORD):
             why = "the client began TLS on a port that begins in the clear, for STARTTLS"
             self._line = b""
-        # What follows may be part of an address that nobody has looked at.
+        # RFC 5321 section 2.3.8: CR and LF come together only.  Where one stands alone, what
+        # follows may be part of an address that nobody has looked at, with a command of a stranger
+        # in it.
         self.close_with(replies.BARE_LINE_END, why)
 
     def _guarded(self, method: Callable[[bytes], T], argument: bytes) -> T | None:
@@ -356,7 +365,7 @@ class ESMTPWire(smtp.ESMTP):
         if not (self._closing or self._advancing):
             self._advance()
 
-    # Writing: the replies to what came in one segment leave in one.
+    # Writing: the replies to what came in one segment leave in one (RFC 2920 section 3.2).
 
     def say(self, reply: Reply) -> None:
         """Answer the command that is being carried out."""
@@ -373,62 +382,28 @@ class ESMTPWire(smtp.ESMTP):
 
     def _refuse(self, reply: Reply) -> None:
         self.say(reply)
+        # 4.7.1 is our word for a rate that is reached: the mail comes again, but the admin should
+        # know.
         if reply.permanent or reply.enhanced == "4.7.1":
             self.refused(reply)
+        tarpit = self.tarpit
         if self.is_error(reply):
-            self._errors += 1
-            if self._errors >= self.limits.errors:
-                why = f"max_errors ({self.limits.errors}) reached"
-                self.close_with(replies.TOO_MANY_ERRORS, why)
-            return
-        self.in_vain(1)
-        if self._refusals > REFUSED_AT_ONCE:
-            self.pause(WAIT_OF_REFUSALS)
-
-    def in_vain(self, number: int) -> None:
-        """Count what was done for mails that are not taken."""
-        self._refusals += number
-        if self._refusals >= MOST_REFUSALS:
-            why = f"{MOST_REFUSALS} refused recipients and no mail that was taken"
-            self.close_with(replies.TOO_MANY_REFUSALS, why)
+            ending = tarpit.error(self.settings.max_errors)
+        else:
+            ending = tarpit.refusal(1)
+            if tarpit.wait and not ending:
+                self.pause(tarpit.wait)
+        if ending:
+            self.close_with(*ending)
 
     def is_error(self, reply: Reply) -> bool:
-        """Tell whether a refusal counts for `Limits.errors`."""
-        # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused.
+        """Tell whether a refusal counts for `max_errors`."""
+        # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused, and
+        # content is refused for what its author did.
         return reply.enhanced.startswith("5.5.") or reply == replies.WRONG_CREDENTIALS
 
-    @property
-    def verb(self) -> bytes:
-        """The command that is being carried out, or was last, in capitals."""
-        return (self._line.split(maxsplit=1) or [b""])[0].upper()
-
     def _answer_failure(self, failure: Failure) -> None:
-        self._refuse(self.reply_to(failure))
-
-    def reply_to(self, failure: Failure) -> Reply:
-        """Turn what a command or a hook raised into its reply; faults of ours are 4xx."""
-        error = failure.value
-        if isinstance(error, ReplyError):
-            return error.reply
-        if isinstance(error, smtp.SMTPServerError):
-            text = error.resp if isinstance(error.resp, bytes) else str(error.resp).encode()
-            return Reply.parse(error.code, text.splitlines())
-        if isinstance(error, SpoolError):
-            full = isinstance(error, SpoolFullError)
-            reply = replies.SPOOL_FULL if full else replies.LOCAL_ERROR
-            self.log.error(
-                "mail from {peer} temporarily rejected ({code}): {error}",
-                peer=self.peer,
-                code=reply.code,
-                error=error,
-            )
-            return reply
-        self.log.failure(
-            "internal error in a command of {peer} (a bug); traceback follows",
-            failure,
-            peer=self.peer,
-        )
-        return replies.LOCAL_ERROR
+        self._refuse(reply_to(failure, self.peer, self.events))
 
     # Back-pressure: several reasons can stop the reading, all must be gone for it to go on.
 

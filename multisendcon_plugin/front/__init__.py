@@ -2,11 +2,12 @@
 
 It listens, speaks with the clients and hands over what they send; spool, queue and relays stay
 with twistd.  Where the edge knows an `IIntake`, there is a socket in between, and nothing else is
-different.  Between them: `channel`, `setup`, `wording`; there: `intake`, `events`,
-`ports`, `program`; here: `process`, `server`.
+different.  Between them: `channel`, `frames`, `setup`, `converter`, `events`; there: `program`,
+`intake`, `ports`; here: `service`, `process`, `server`.
 """
 
 from .process import FrontProcess
+from .service import FrontService
 from .setup import Port, Setup, setup_of
 
-__all__ = ["FrontProcess", "Port", "Setup", "setup_of"]
+__all__ = ["FrontProcess", "FrontService", "Port", "Setup", "setup_of"]

@@ -1,4 +1,4 @@
-"""``python -m multisendcon_plugin.front``: started by twistd, for nobody else's use."""
+"""``python -m multisendcon_plugin.front``: started by twistd only."""
 
 from twisted.internet import reactor
 

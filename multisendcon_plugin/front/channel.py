@@ -1,6 +1,6 @@
-"""What the two processes say to each other: frames over a pair of local sockets.
+"""The channel between the two processes: frames over a pair of local sockets.
 
-A frame is the number of its octets, its kind, the number of the message that it is about, and its
+A frame is the number of its octets, its type, the number of the message that it is about, and its
 octets.  It knows nothing of what they mean.
 """
 
@@ -27,7 +27,7 @@ LONGEST = 256 * 1024 * 1024
 _HEAD = Struct(">IBQ")
 
 
-class Kind(enum.IntEnum):
+class FrameType(enum.IntEnum):
     """What a frame says."""
 
     # To the front process.
@@ -40,14 +40,15 @@ class Kind(enum.IntEnum):
     WRITE = 6  # more of a message's content
     COMMIT = 7  # its envelope, and the rest of its content
     DISCARD = 8  # there will be no more of it
-    LOG = 9  # an event
+    LOG = 9  # an event of its log
+    EVENT = 10  # a fact about a client
 
 
 @implementer(IPushProducer)
 class Channel(Protocol):
     """One end.
 
-    :param receive: gets each frame: kind, number and octets.
+    :param receive: gets each frame: its type, number and octets.
     :param lost: is called when the other process is gone.
     :param clock: tells when a turn of the reactor is over.
     """
@@ -56,7 +57,7 @@ class Channel(Protocol):
 
     def __init__(
         self,
-        receive: Callable[[Kind, int, bytes], None],
+        receive: Callable[[FrameType, int, bytes], None],
         lost: Callable[[], None],
         clock: IReactorTime,
     ) -> None:
@@ -72,9 +73,9 @@ class Channel(Protocol):
         self.transport.bufferSize = READ_AT_ONCE
         self._outlet = Outlet(self.transport, self)
 
-    def send(self, kind: Kind, number: int = 0, octets: bytes = b"") -> None:
+    def send(self, frame_type: FrameType, number: int = 0, octets: bytes = b"") -> None:
         """Send a frame; it leaves together with the others of this turn of the reactor."""
-        self._frames.append(_HEAD.pack(len(octets), kind, number) + octets)
+        self._frames.append(_HEAD.pack(len(octets), frame_type, number) + octets)
         if len(self._frames) == 1:
             self._clock.callLater(0, self._flush)
 
@@ -105,14 +106,14 @@ class Channel(Protocol):
         octets = self._buffer + data if self._buffer else data
         at, end = 0, len(octets)
         while end - at >= _HEAD.size:
-            size, kind, number = _HEAD.unpack_from(octets, at)
+            size, frame_type, number = _HEAD.unpack_from(octets, at)
             if size > LONGEST:
                 raise ValueError(f"a frame of {size} octets")
             start = at + _HEAD.size
             if end - start < size:
                 break
             at = start + size
-            self._receive(Kind(kind), number, octets[start:at])
+            self._receive(FrameType(frame_type), number, octets[start:at])
         self._buffer = octets[at:]
 
     def pauseProducing(self) -> None:

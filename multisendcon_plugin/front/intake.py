@@ -19,8 +19,8 @@ from ..mail.envelope import Envelope
 from ..mail.message import Delivery, Parcel
 from ..queue.fullness import Fullness
 from ..spool.numbering import Numbers
-from .channel import Channel, Kind
-from .wording import commit_octets, read_error
+from .channel import Channel, FrameType
+from .frames import commit_octets, read_error
 
 #: Octets of a message that are handed over at once.
 PIECE = 128 * 1024
@@ -34,9 +34,6 @@ class FrontDraft:
 
     :param asked: messages of which it is not known yet whether they are durable.
     """
-
-    #: What is kept of content for the first attempt is kept where the spool is.
-    held = None
 
     def __init__(self, number: int, channel: Channel, asked: dict[int, _Committed]) -> None:
         self.number = number
@@ -55,7 +52,7 @@ class FrontDraft:
         self._size += len(data)
         if self._size > PIECE:
             self._handed_over = True
-            self._channel.send(Kind.WRITE, self.number, self._rest())
+            self._channel.send(FrameType.WRITE, self.number, self._rest())
         return self._channel.room()
 
     def commit(
@@ -69,7 +66,7 @@ class FrontDraft:
             return fail(SpoolError("the draft was committed or discarded before"))
         self._open = False
         octets = commit_octets(envelope, header_size, parcels, self._rest())
-        self._channel.send(Kind.COMMIT, self.number, octets)
+        self._channel.send(FrameType.COMMIT, self.number, octets)
         committed = self._asked[self.number] = Deferred()
         return committed
 
@@ -79,7 +76,7 @@ class FrontDraft:
             self._open = False
             self._chunks = []
             if self._handed_over:
-                self._channel.send(Kind.DISCARD, self.number)
+                self._channel.send(FrameType.DISCARD, self.number)
 
     def _rest(self) -> bytes:
         rest = b"".join(self._chunks)
@@ -121,6 +118,7 @@ class FrontIntake:
     def _not_committed(self, failure: Failure) -> Failure:
         if failure.check(SpoolFullError):
             self._fullness.begin()
+        self._numbers.change_writer()
         return failure
 
     def committed(self, number: int) -> None:

@@ -1,6 +1,6 @@
-"""Ports that another process has opened, and goes on having.
+"""Listening ports that are shared with the process that has opened them.
 
-So they are neither opened here nor ended: what is done to the socket is done to both processes'.
+They are neither opened nor shut down here: that would concern both processes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The front process, seen from the one that has the spool: started, watched, stopped.
+"""Starts, watches and stops the front process, in the process that has the spool.
 
 If it ends by itself, it is started again: the ports are open all the time, and clients wait.
 """
@@ -6,7 +6,6 @@ If it ends by itself, it is started again: the ports are open all the time, and 
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -19,10 +18,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..daemon.signals import kept_from_children
+from ..events import Publisher
 from ..interfaces import IIntake
-from .channel import Kind
+from .channel import FrameType
 from .server import IntakeServer
-from .setup import Setup
+from .setup import Setup, setup_octets
 
 #: File descriptors of the front process.
 CHANNEL = 3
@@ -55,6 +55,7 @@ STOPS_WITHIN = 20.0
 class FrontProcess(ProcessProtocol):
     """A front process, and the next ones when it ends.
 
+    :param events: is told of clients.
     :param setup: returns what it is told, each time.
     :param reactor: starts it, and is the clock.
     """
@@ -62,8 +63,11 @@ class FrontProcess(ProcessProtocol):
     log = Logger()
     transport: Any
 
-    def __init__(self, intake: IIntake, setup: Callable[[], Setup], reactor: Any) -> None:
+    def __init__(
+        self, intake: IIntake, events: Publisher, setup: Callable[[], Setup], reactor: Any
+    ) -> None:
         self._intake = intake
+        self._events = events
         self._setup = setup
         self._ports: Sequence[int] = ()
         self._reactor = reactor
@@ -92,12 +96,12 @@ class FrontProcess(ProcessProtocol):
         with here, there:
             here.setblocking(False)
             there.setblocking(False)
-            self._server = IntakeServer(self._intake, self._ready, self._reactor)
+            self._server = IntakeServer(self._intake, self._events, self._ready, self._reactor)
             channel = Factory.forProtocol(lambda: self._server.channel)
             channel.noisy = False
             self._reactor.adoptStreamConnection(here.fileno(), socket.AF_UNIX, channel)
             self._spawn(there.fileno())
-        self._server.channel.send(Kind.SETUP, octets=pickle.dumps(self._setup()))
+        self._server.channel.send(FrameType.SETUP, octets=setup_octets(self._setup()))
 
     def _spawn(self, channel: int) -> None:
         descriptors: dict[int, str | int] = {0: "w", 1: "r", 2: "r", CHANNEL: channel}
@@ -151,7 +155,7 @@ class FrontProcess(ProcessProtocol):
         if self._again is not None:
             self._again.cancel()
         if self._running:
-            self._server.channel.send(Kind.STOP)
+            self._server.channel.send(FrameType.STOP)
             self._last_words = self._reactor.callLater(STOPS_WITHIN, self._kill)
         else:
             stopped.callback(None)

@@ -7,8 +7,8 @@ process's: each event goes there.
 from __future__ import annotations
 
 import os
-import pickle
 import time
+from random import randrange
 from socket import AF_UNIX
 from typing import Any
 
@@ -19,17 +19,18 @@ from twisted.logger import Logger, globalLogBeginner
 
 from ..daemon.clock import make_steady
 from ..daemon.dispatch import dispatch_directly
+from ..edge.delivery import TransactionPolicy
 from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
-from ..routing.registry import AccountRegistry
+from ..events import Publisher
 from ..settings.endpoints import parse_endpoint
-from ..spool.numbering import Numbers
-from .channel import Channel, Kind
+from ..spool.numbering import WRITERS, Numbers
+from .channel import Channel, FrameType
 from .events import Events
 from .intake import FrontIntake
 from .ports import OpenPort
 from .process import CHANNEL, FIRST_PORT
-from .setup import Port, Setup
+from .setup import Port, Setup, read_setup
 
 
 def run(reactor: Any) -> None:
@@ -42,7 +43,7 @@ def run(reactor: Any) -> None:
     reactor.adoptStreamConnection(CHANNEL, AF_UNIX, channel)
     os.close(CHANNEL)
     # With what was said before.
-    globalLogBeginner.beginLoggingTo([Events(front.channel, reactor)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([front.told], redirectStandardIO=False)
     reactor.run(installSignalHandlers=False)
 
 
@@ -50,49 +51,46 @@ class Front:
     """The listening server, apart from the rest of the relay.
 
     :ivar channel: this process's end, to be connected.
+    :ivar told: hands over what is logged.
     """
 
     log = Logger()
 
     def __init__(self, reactor: Any) -> None:
         self.channel = Channel(self._receive, self._lost, reactor)
+        self.told = Events(self.channel, reactor)
+        self._events = Publisher()
+        self.told.subscribe_to(self._events)
         self._reactor = reactor
         self._intake: FrontIntake | None = None
         self._ports: list[IListeningPort] = []
 
-    def _receive(self, kind: Kind, number: int, octets: bytes) -> None:
-        if kind is Kind.SETUP:
+    def _receive(self, frame_type: FrameType, number: int, octets: bytes) -> None:
+        if frame_type is FrameType.SETUP:
             try:
-                # From the process that has started this one: it need not be distrusted.
-                self._start(pickle.loads(octets))  # noqa: S301
+                self._start(read_setup(octets))
             except MultisendconError as error:
                 self.log.critical("clients cannot be served: {error}", error=str(error))
                 self.channel.close()
             except Exception:
                 self.log.failure("internal error at the start of the front process (a bug)")
                 self.channel.close()
-        elif kind is Kind.STOP:
+        elif frame_type is FrameType.STOP:
             self._stop()
-        elif self._intake and kind is Kind.COMMITTED:
+        elif self._intake and frame_type is FrameType.COMMITTED:
             self._intake.committed(number)
-        elif self._intake and kind is Kind.FAILED:
+        elif self._intake and frame_type is FrameType.FAILED:
             self._intake.failed(number, octets)
 
     def _start(self, setup: Setup) -> None:
-        numbers = Numbers(time.time, setup.last, odd=True)
+        numbers = Numbers(time.time, randrange(WRITERS))
         self._intake = FrontIntake(self.channel, numbers, self._reactor.seconds)
-        self._sessions = master_relay(
-            setup.master_relay,
-            setup.clients,
-            AccountRegistry(setup.accounts),
-            self._intake,
-            reactor=self._reactor,
-            wall=time.time,
-        )
+        policy = TransactionPolicy.of(setup.master_relay, setup.registry, self._intake, time.time)
+        self._sessions = master_relay(policy, setup.clients, self._events, self._reactor)
         for descriptor, port in enumerate(setup.ports, FIRST_PORT):
             self._listen(port, descriptor)
             os.close(descriptor)
-        self.channel.send(Kind.READY)
+        self.channel.send(FrameType.READY)
 
     def _listen(self, port: Port, descriptor: int) -> None:
         opened = OpenPort(self._reactor, descriptor, port.family)

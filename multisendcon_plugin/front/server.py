@@ -1,7 +1,7 @@
 """The other end of `FrontIntake`: hands the messages of the front process to the intake.
 
-The front process is ours, and believed: that what it hands over makes sense is its business.  But a
-frame that cannot be read ends the channel, and a message that is not whole is not stored.
+The front process is trusted: what it hands over is not checked again.  But a frame that cannot be
+read ends the channel, and a message that is not whole is not stored.
 """
 
 from __future__ import annotations
@@ -9,36 +9,41 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import eventFromJSON, globalLogPublisher
 from twisted.python.failure import Failure
 
+from ..events import Publisher
 from ..interfaces import IDraft, IIntake
-from .channel import Channel, Kind
-from .wording import error_octets, read_commit
+from .channel import Channel, FrameType
+from .events import publish, read_event
+from .frames import error_octets, read_commit
 
 
 class IntakeServer:
     """The end of the channel that is not in the front process.
 
+    :param events: is told of clients.
     :param ready: is called when clients are served there.
     :ivar channel: the end, to be connected.
     """
 
-    def __init__(self, intake: IIntake, ready: Callable[[], None], clock: IReactorTime) -> None:
+    def __init__(
+        self, intake: IIntake, events: Publisher, ready: Callable[[], None], clock: IReactorTime
+    ) -> None:
         self.channel = Channel(self._receive, self._lost, clock)
         self._intake = intake
         self._drafts: dict[int, IDraft] = {}
         self._full = 0
-        self._take: dict[Kind, Callable[[int, bytes], object]] = {
-            Kind.COMMIT: self._commit,
-            Kind.WRITE: self._write,
-            Kind.DISCARD: self._discard,
-            Kind.LOG: _log,
-            Kind.READY: lambda _number, _octets: ready(),
+        self._take: dict[FrameType, Callable[[int, bytes], object]] = {
+            FrameType.COMMIT: self._commit,
+            FrameType.WRITE: self._write,
+            FrameType.DISCARD: self._discard,
+            FrameType.LOG: lambda _number, octets: publish(octets),
+            FrameType.EVENT: lambda _number, octets: events.publish(read_event(octets)),
+            FrameType.READY: lambda _number, _octets: ready(),
         }
 
-    def _receive(self, kind: Kind, number: int, octets: bytes) -> None:
-        self._take[kind](number, octets)
+    def _receive(self, frame_type: FrameType, number: int, octets: bytes) -> None:
+        self._take[frame_type](number, octets)
 
     def _write(self, number: int, octets: bytes) -> None:
         draft = self._drafts.get(number)
@@ -66,10 +71,10 @@ class IntakeServer:
         )
 
     def _committed(self, _: None, number: int) -> None:
-        self.channel.send(Kind.COMMITTED, number)
+        self.channel.send(FrameType.COMMITTED, number)
 
     def _failed(self, failure: Failure, number: int) -> None:
-        self.channel.send(Kind.FAILED, number, error_octets(failure.value))
+        self.channel.send(FrameType.FAILED, number, error_octets(failure.value))
 
     def _discard(self, number: int, _: bytes) -> None:
         draft = self._drafts.pop(number, None)
@@ -81,8 +86,3 @@ class IntakeServer:
         drafts, self._drafts = self._drafts, {}
         for draft in drafts.values():
             draft.discard()
-
-
-def _log(_: int, octets: bytes) -> None:
-    """Let an event of the other process be one of this."""
-    globalLogPublisher(eventFromJSON(octets.decode()))

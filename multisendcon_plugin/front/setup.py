@@ -1,6 +1,8 @@
-"""What the front process is told when it starts: all that the edge has to know, and no more.
+"""The settings that the front process gets at its start, by an allow list.
 
-The accounts come without their logins.  Pure.
+What is not named here is not sent, whatever keys come: no login of an account, no server, no file
+of its keys.  The users of ``[master_relay]`` are told with the hashes of their passwords, since the
+edge is where they log in.  Pure.
 """
 
 from __future__ import annotations
@@ -8,8 +10,11 @@ from __future__ import annotations
 import attrs
 
 from ..configuration import Configuration
-from ..routing.account import Account
+from ..mail.masks import Masks
+from ..routing.account import Account, NullSender
+from ..routing.registry import AccountRegistry
 from ..settings.values import ClientSettings, MasterRelay
+from .converter import CONVERTER
 
 
 @attrs.frozen
@@ -24,24 +29,58 @@ class Port:
     family: int
 
 
+@attrs.frozen(kw_only=True)
+class RoutingEntry:
+    """What the edge knows of an account: whose mail it takes."""
+
+    name: str
+    senders: Masks
+    recipients: Masks
+    null_sender: NullSender
+    enabled: bool
+
+
+_CHOSEN_BY = tuple(field.name for field in attrs.fields(RoutingEntry))
+
+
 @attrs.frozen
 class Setup:
     """What the front process is told.
 
+    :param accounts: in order of priority, topmost first.
     :param ports: in the order of their file descriptors.
-    :param last: the highest number of a message that is in use.
     """
 
     master_relay: MasterRelay
     clients: tuple[ClientSettings, ...]
-    accounts: tuple[Account, ...]
+    accounts: tuple[RoutingEntry, ...]
     ports: tuple[Port, ...]
-    last: int
+
+    @property
+    def registry(self) -> AccountRegistry:
+        """The accounts, to route by; they lead nowhere."""
+        return AccountRegistry(
+            Account(server="", **attrs.asdict(each, recurse=False)) for each in self.accounts
+        )
 
 
-def setup_of(configuration: Configuration, ports: tuple[Port, ...], last: int) -> Setup:
+def setup_of(configuration: Configuration, ports: tuple[Port, ...]) -> Setup:
     """Return what is to be told."""
     accounts = tuple(
-        attrs.evolve(account, username="", password="") for account in configuration.accounts
+        RoutingEntry(**{name: getattr(account, name) for name in _CHOSEN_BY})
+        for account in configuration.accounts
     )
-    return Setup(configuration.master_relay, configuration.clients, accounts, ports, last)
+    return Setup(configuration.master_relay, configuration.clients, accounts, ports)
+
+
+def setup_octets(setup: Setup) -> bytes:
+    """Return it as JSON."""
+    return CONVERTER.dumps(setup).encode()
+
+
+def read_setup(octets: bytes) -> Setup:
+    """Return it again.
+
+    :raise Exception: one of several, when it cannot be read.
+    """
+    return CONVERTER.loads(octets, Setup)

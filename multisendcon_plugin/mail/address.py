@@ -21,7 +21,10 @@ import idna
 
 from ..errors import AddressError
 
-#: RFC 5321, section 4.5.3.1.2: octets.
+#: RFC 5321, section 4.5.3.1.2: octets.  The 64 octets of a local part (section 4.5.3.1.1) are no
+#: limit here, since mailing lists (VERP), forwarders (SRS) and ticket systems write longer ones;
+#: nor are the 256 of a path (section 4.5.3.1.3), or the 63 of a label of ASCII: the next server
+#: knows better what it takes.
 LONGEST_DOMAIN = 255
 #: RFC 1035, section 2.3.4: octets of an A-label, which a U-label has fewer characters than.
 _LONGEST_LABEL = 63
@@ -38,6 +41,8 @@ _COMMON_PATH = re.compile(
     re.VERBOSE,
 )
 
+# The quoted strings of RFC 5321 section 4.1.2 have none of these either, not even behind a
+# backslash.
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 # RFC 6531, UTF8-non-ascii.  Without C1 controls and line separators, which would break the
@@ -45,6 +50,8 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NON_ASCII = r"\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _PATH = re.compile(rf'(<?)((?:{_QUOTED}|[^"<> ])*)(>?)(?: (.*+))?', re.DOTALL)
+# Looser than the Dot-string of RFC 5321 section 4.1.2, which has no dots in a row or at an end:
+# ``a..b@docomo.example`` exists.
 _DOT_STRING = re.compile(rf"[\w.!#$%&'*+/=?^`{{|}}~{_NON_ASCII}-]++", re.ASCII)
 _QUOTED_STRING = re.compile(rf'"(?:[ !#-\[\]-~{_NON_ASCII}]|\\[ -~])*"')
 _LABEL = rf"[\w{_NON_ASCII}-]++"
@@ -99,6 +106,8 @@ def parse_mailbox(text: str) -> str:
 
 def split(address: str) -> tuple[str, str]:
     """Return local part and domain; without a domain, all of it is the local part."""
+    # By the last @: a local part means something to its own domain only (RFC 5321, section 2.3.11),
+    # so ``user%far@near`` and ``far!user@near`` are mailboxes at ``near``.
     local, at, domain = address.rpartition("@")
     # A domain has no quotes, so an @ before one stands inside a quoted string.
     if not at or not domain or domain.endswith('"'):
@@ -113,6 +122,9 @@ def matching_form(address: str) -> str:
     without needless quotes: ``"joe"@x`` is the mailbox ``joe@x`` (RFC 5321, section 4.1.2).
     Takes any text, also domains that no address has because they would have to be mapped.
     """
+    # RFC 5321 section 2.4 lets a host tell local parts apart by their case, and advises against
+    # it.  An address literal is compared as it is written.  Nor is UTF-8 normalized: RFC 6532
+    # section 3.1 prefers NFC, but what is not in it names, as far as we know, another mailbox.
     if address.isascii() and not address.startswith('"'):
         return address.lower()
     local, domain = split(address)
@@ -144,6 +156,7 @@ def _parse_any_path(argument: bytes, *, null_allowed: bool) -> tuple[str, bytes]
     path = found[2]
     if path:
         if not null_allowed and path.lower() == "postmaster":
+            # Section 4.1.1.3: without a domain, and in any case; from here on in one.
             path = "postmaster"
         else:
             path = parse_mailbox(_without_source_route(path))
@@ -157,6 +170,7 @@ def _parse_any_path(argument: bytes, *, null_allowed: bool) -> tuple[str, bytes]
 def _without_source_route(path: str) -> str:
     if not path.startswith("@"):
         return path
+    # Section 3.6.1 and appendix C: the route is ignored, and the mail goes to the domain behind it.
     route = _SOURCE_ROUTE.match(path)
     if not route:
         raise AddressError("a source route has the form <@host,@host:user@domain>")
@@ -169,6 +183,7 @@ def _is_address_literal(domain: str) -> bool:
     text = domain[1:-1]
     try:
         if text[:5].lower() == "ipv6:":
+            # A zone (RFC 4007) means something on one machine only.
             return IPv6Address(text[5:]).scope_id is None
         IPv4Address(text)
     except ValueError:
@@ -209,6 +224,9 @@ def _a_label(label: str) -> str:
 def _punycode(label: str) -> str:
     if len(label) > _LONGEST_LABEL:
         raise UnicodeError("too long")
+    # Not mapped (UTS 46) as in `_comparable_label`: a zero width space, a full-width letter or
+    # a soft hyphen would vanish on the way to a server without SMTPUTF8, or at the next one, and
+    # the mail would leave for another domain than the one that was routed.
     return idna.alabel("".join(map(_small, label))).decode("ascii")
 
 

@@ -39,6 +39,7 @@ def phrase(text: bytes, name: list[Token]) -> bytes:
 
     :param text: what the tokens are of.
     """
+    # A comment can say anything, also who the author is, and no reader needs it.
     words = [token for token in name if token.kind != "c"]
     gaps = [text[word.end : following.start] for word, following in pairwise(words)]
     parts: list[bytes] = []
@@ -47,6 +48,8 @@ def phrase(text: bytes, name: list[Token]) -> bytes:
             # A comment leaves a blank behind.
             parts += gap if gap.isspace() else gap and b" ", _word(text, word)
         return b"".join(parts)
+    # RFC 5322 section 3.2.5 has no commas, colons or brackets in a phrase: outside of quotes, a
+    # reader could take a part of such a name for another address.
     plain: list[bytes] = []
     for gap, word in zip([b"", *gaps], words, strict=False):
         if word.kind == "e":

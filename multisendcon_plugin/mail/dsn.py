@@ -1,7 +1,7 @@
 """What a sender wants to be told of a mail: the parameters of the DSN extension.
 
 RFC 3461 section 4 and 5; RFC 6533 section 3 for addresses beyond ASCII.  Values and their notation;
-what is reported is decided in `settle` and `ndr`.  Pure.
+what is reported is decided in `judgement` and `ndr`.  Pure.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ class Return(enum.Enum):
     HEADER = "HDRS"
 
 
-#: What RFC 3461 section 4.1 lets us take for the wish of a sender who does not say anything.
+#: What is reported to a sender who gives no NOTIFY, as RFC 3461 section 4.1 allows.
 UNSAID = Notify.FAILURE | Notify.DELAY
 
 #: Octets that a server has to take as the values of ENVID and ORCPT (RFC 3461 section 4.2 and 4.4).
+#: A longer value is not passed on, since it could have the whole mail refused; our own reports have
+#: it all the same.
 _LONGEST_ENVID, _LONGEST_ORCPT = 100, 500
 
 _ESCAPE = re.compile(rb"\+([0-9A-F]{2})")
@@ -53,18 +55,19 @@ def parse_notify(value: str) -> Notify | None:
     words = value.upper().split(",")
     if words == ["NEVER"]:
         return Notify.NEVER
-    wishes = Notify.NEVER
+    notify = Notify.NEVER
     for word in words:
         if word not in ("SUCCESS", "FAILURE", "DELAY"):
             return None
-        wishes |= Notify[word]
-    return wishes
+        notify |= Notify[word]
+    return notify
 
 
 def decode(xtext: str) -> str | None:
     """Return the text that xtext stands for (RFC 3461 section 4).
 
-    It stands for octets.  They are taken for UTF-8, as Postfix writes an address beyond ASCII.
+    It stands for octets.  They are taken for UTF-8, since Postfix writes an address beyond ASCII as
+    ``rfc822`` with its UTF-8 octets in xtext, and not in the form of RFC 6533.
 
     :return: ``None`` when it is no xtext, or stands for what cannot be shown in a report.
     """
@@ -109,10 +112,7 @@ def original_recipient(value: str) -> tuple[str, str] | None:
 
 
 def mail_parameters(returns: Return | None, envelope_id: str) -> str:
-    """Return what follows the path in MAIL, for a server that offers DSN.
-
-    It might refuse an id that is too long: that is for our own reports.
-    """
+    """Return what follows the path in MAIL, for a server that offers DSN."""
     parameters = "" if returns is None else f" RET={returns.value}"
     if envelope_id and len(envelope_id) <= _LONGEST_ENVID:
         parameters += f" ENVID={envelope_id}"
@@ -121,8 +121,6 @@ def mail_parameters(returns: Return | None, envelope_id: str) -> str:
 
 def rcpt_parameters(notify: Notify | None, original: str, *, utf8: bool) -> str:
     """Return what follows the path in RCPT, for a server that offers DSN.
-
-    It might refuse an address that is too long: that is for our own reports.
 
     :param utf8: the server takes characters beyond ASCII.
     """

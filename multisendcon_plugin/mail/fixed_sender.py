@@ -52,12 +52,14 @@ def replace_sender(
     every = fields(block)
     listed = {field: _read(block, field) for field in every if field.name in ORIGINATORS}
     authors = next((boxes for field, boxes in listed.items() if field.name == "from" and boxes), ())
+    # Whoever reads the header is not to learn any of these.
     replaced = {hidden, *(box.address for boxes in listed.values() for box in boxes)}
     replaced = {address for address in replaced if address and not _same(address, fixed)}
     unwanted = {"return-path", *map(str.lower, removes)}
     edits = {field: b"" for field in every if field.name in unwanted}
     only: dict[str, Field] = {}
     for field, boxes in listed.items():
+        # Which of two a reader shows, nobody knows.
         if field.name in _ONLY_ONE and only.setdefault(field.name, field) is not field:
             edits[field] = b""
             continue
@@ -68,15 +70,19 @@ def replace_sender(
     changed = {field.name for field in edits}
     added = b""
     if "from" not in only:
+        # There has to be one (RFC 5322, section 3.6).
         changed.add("from")
         added = _written("from", b"", fixed)
     elif reply_to := _reply_to(authors, fixed, ascii_only=ascii_only):
+        # The authors' own wish counts, if it leads anywhere.
         present = [field for field in every if field.name == "reply-to"]
         if not any(box.address for field in present for box in _boxes(block, field)):
             edits |= dict.fromkeys(present, b"")
             edits[only["from"]] += reply_to
     for field in every:
-        # A signature covers "From:" whether it says so or not.
+        # A signature covers "From:" whether it says so or not (RFC 6376, section 5.4).  One that
+        # does not verify is worse than none to some filters, though section 6.1 says it is the
+        # same.
         if field.name == "dkim-signature" and changed & {"from", *signed_fields(block, field)}:
             edits[field] = b""
     return edited(block, edits)[insertion_point(block) :] + added
@@ -125,7 +131,8 @@ def _fits(octets: bytes, limit: int = LONGEST_LINE) -> bool:
 
 def _reply_to(authors: tuple[Mailbox, ...], fixed: str, *, ascii_only: bool) -> bytes:
     """Return the field that leads back to the authors; ``b""`` when it would lead to none."""
-    # Each on a line of its own must fit, with the comma behind it.
+    # Each on a line of its own must fit, with the comma behind it (RFC 5322, section 2.1.1): a
+    # server may cut a longer one, and a name is worth less than the address.
     limit = LONGEST_LINE - len("Reply-To: ") - (len(authors) > 1)
     written: dict[str, bytes] = {}
     for name, address in map(_in_ascii, authors) if ascii_only else authors:
@@ -143,7 +150,11 @@ def _reply_to(authors: tuple[Mailbox, ...], fixed: str, *, ascii_only: bool) -> 
 
 
 def _in_ascii(author: Mailbox) -> Mailbox:
-    """Return an author as ASCII can name them, without an address where it cannot."""
+    """Return an author as ASCII can name them, without an address where it cannot.
+
+    A `Reply-To:` that we add must not be what makes a mail need SMTPUTF8: it would come back from a
+    server that has taken it without (RFC 6531, section 3.2).
+    """
     try:
         address = ascii_domain(author.address)
     except AddressError:

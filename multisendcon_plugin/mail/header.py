@@ -51,6 +51,10 @@ def header_end(content: bytes | bytearray, start: int = 0) -> int:
     neither field nor continuation: a message without header has a block of 0 octets.  An mbox
     line (``From ...``, ``>From ...``) at the very top belongs to the block.
 
+    Other readers go on behind a line that is no field, and may find a second ``From:`` there.
+    Where that matters, beside a fixed sender or bound senders, an empty line is put before such a
+    line, and nowhere else: mail of which nothing is hidden is not changed.
+
     :param start: what this function returned for a shorter beginning of the same content; the
         search goes on there.
     """
@@ -67,7 +71,10 @@ def header_complete(content: bytes | bytearray, start: int = 0) -> bool:
 
 
 def insertion_point(content: bytes | bytearray) -> int:
-    """Return where a trace field goes: on top (RFC 5321, section 4.4), but below an mbox line."""
+    """Return where a trace field goes: on top (RFC 5321, section 4.4), but below an mbox line.
+
+    Below a field, an mbox line would be a line that is none, and would end the header.
+    """
     mbox_line = _MBOX_LINE.match(content)
     return mbox_line.end() if mbox_line else 0
 
@@ -90,7 +97,8 @@ def count_received(block: bytes) -> int:
 def count_passes(block: bytes, hostname: bytes) -> int:
     """Count the trace fields that a host of this name has put on (``by``: RFC 5321, section 4.4).
 
-    Hosts in between may have folded them otherwise.
+    Two relays that point at each other are found by it long before all fields are too many.  Hosts
+    in between may have folded them otherwise.
     """
     by = re.compile(rb"(?i)(?<![^:\s])by\s+" + re.escape(hostname) + rb"(?![^\s;(])")
     return sum(
@@ -147,7 +155,8 @@ def signed_fields(block: bytes, field: Field) -> frozenset[str]:
 
 #: Who sent a mail, or sent it again: RFC 5322, sections 3.6.2 and 3.6.6, and RFC 9057.
 ORIGINATORS = frozenset({"from", "sender", "author", "resent-from", "resent-sender"})
-#: Octets of all fields whose addresses we read, and mailboxes in those of one name.
+#: Octets of all fields whose addresses we read, and mailboxes in those of one name: with these, no
+#: mail costs more than a tenth of a second.  ``To:`` and ``Cc:``, which may be long, are not read.
 LONGEST_ADDRESS_FIELDS = 16 * 1024
 MOST_MAILBOXES = 500
 _READ_FIELDS = ORIGINATORS | {"reply-to"}

@@ -51,6 +51,7 @@ def mailboxes(text: bytes, start: int, end: int) -> Iterator[Mailbox]:
     groups_end = -1
     for token in tokens(text, start, end):
         if token.kind == ":" and not entry.in_angle:
+            # Looked for once: a field of nothing but colons must not cost its square.
             if groups_end < 0:
                 groups_end = _last_semicolon(text, token.end, end)
             if token.start < groups_end:
@@ -60,6 +61,7 @@ def mailboxes(text: bytes, start: int, end: int) -> Iterator[Mailbox]:
         if token.kind not in {",", ";"}:
             entry.add(token)
             continue
+        # RFC 5322 section 3.4 wants quotes around such a name; people, and Outlook, leave them out.
         mailbox = entry.separate(token)
         if mailbox:
             yield mailbox
@@ -106,6 +108,7 @@ class _Entry:
     def _close(self) -> None:
         if self._opening is None:
             return
+        # The last one that is an address: it is what most readers show, and reply to.
         address = _address(self._text, self._tokens[self._opening + 1 :])
         if address or not self._address:
             self._address = address
@@ -174,4 +177,5 @@ def _address(text: bytes, spec: list[Token]) -> str:
         address = octets.replace(b"\r\n", b"").decode()
     except UnicodeDecodeError:
         return ""
+    # What cannot be printed is no address of anybody, and could end a line of a report.
     return address if address.isprintable() else ""

@@ -8,9 +8,6 @@ import enum
 class Phase(enum.Enum):
     """Where in a session something happened, in the order of a session."""
 
-    # Each member is there once; what `Enum` has for this is a function in Python.
-    __hash__ = object.__hash__
-
     CONNECT = "connect"
     TLS = "tls"
     GREETING = "greeting"

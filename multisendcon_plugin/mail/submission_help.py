@@ -1,4 +1,4 @@
-"""Help for mail that comes straight from its author's program (RFC 6409, section 8).
+"""Completes mail that comes directly from a mail program or device (RFC 6409, section 8).
 
 Adds what is missing or empty in the header block, and removes what nobody but its author may see.
 Works on octets in wire form: what need not change stays as it is, byte for byte.  Never touches
@@ -26,6 +26,7 @@ def complete(block: bytes, *, author: str, date: str, message_id: str) -> bytes:
     :param message_id: with its angle brackets.
     """
     every = fields(block)
+    # What a signature names must not change; other fields of a signed mail are completed.
     signed = frozenset[str]().union(
         *(signed_fields(block, field) for field in every if field.name in _SIGNATURES)
     )

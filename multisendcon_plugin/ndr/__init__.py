@@ -4,14 +4,14 @@ Builds a delivery status notification (RFC 3464) in a multipart/report (RFC 6522
 wire form, and says who gets it.  Never sends it, never touches the original message.
 """
 
-from .facts import Action, Facts, addressees, returned_size, wanted
+from .facts import Facts, ReportAction, addressees, returned_size, wanted
 from .report import Report, report
 from .summary import summary
 
 __all__ = [
-    "Action",
     "Facts",
     "Report",
+    "ReportAction",
     "addressees",
     "report",
     "returned_size",

@@ -1,7 +1,9 @@
-"""How large a report may get.
+"""Limits the size of a report.
 
-A report goes to an address that anybody may have forged, about as many recipients as they like,
-with replies of servers that may be theirs: 30 KB must not become 40 MB.
+Its address may be forged, by somebody who chooses the number of recipients, and whose servers may
+choose the replies: 30 KB of commands once made a report of 40.9 MB.  So the first recipients stand
+in it with their replies, the next ones by address, as many as there is room for; the number of all
+is always given.
 """
 
 from __future__ import annotations

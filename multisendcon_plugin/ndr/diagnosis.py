@@ -1,6 +1,6 @@
 """What a reply means for people who are not postmasters: the cause, and what they can do.
 
-Reads what was decided to follow from it, words that tell more than codes, enhanced status codes
+Reads the action that follows from it, words that tell more than codes, enhanced status codes
 (RFC 3463, RFC 5248) and, where there is none, the basic code and the command it answers (RFC 5321,
 section 4.2.3).  Pure; used by the reports only: no decision about a mail depends on it.
 """
@@ -228,6 +228,7 @@ def _by_codes(outcome: Outcome) -> Diagnosis:
         return SENDER_REFUSED
     if phase is Phase.MAIL and detail == "2.2":
         return OWN_MAILBOX_FULL
+    # The most specific first; a basic code alone says least.
     return (
         _BY_STATUS.get(reply.enhanced)
         or _BY_DETAIL.get(detail)

@@ -1,6 +1,6 @@
-"""What a report is about, who gets it, and how much of the message comes back with it.
+"""What a report is about, who gets it, and how much of the message is returned with it.
 
-RFC 3461 (the wishes of the sender), RFC 5321 section 6.1 (reports on reports).
+RFC 3461 (what the sender asked for), RFC 5321 section 6.1 (reports on reports).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..outcome.attempt import Outcome, Verdict
 from ..settings.values import NdrSettings, ReportTo
 
 
-class Action(enum.Enum):
+class ReportAction(enum.Enum):
     """What a report says; the words of RFC 3464, section 2.3.3."""
 
     FAILED = "failed"
@@ -24,16 +24,18 @@ class Action(enum.Enum):
 
 
 #: What a sender wants to be told of (RFC 3461), for each of them.
-_WISHES = {
-    Action.FAILED: Notify.FAILURE,
-    Action.DELAYED: Notify.DELAY,
-    Action.RELAYED: Notify.SUCCESS,
+_NOTIFY = {
+    ReportAction.FAILED: Notify.FAILURE,
+    ReportAction.DELAYED: Notify.DELAY,
+    ReportAction.RELAYED: Notify.SUCCESS,
 }
-#: What is told to a sender who does not say what he wants.
-_UNSAID = frozenset(action for action, wish in _WISHES.items() if wish in UNSAID)
+#: What is reported to a sender who gives no NOTIFY.
+_UNSAID = frozenset(action for action, notify in _NOTIFY.items() if notify in UNSAID)
 #: Octets up to which a message comes back as a whole: when nothing was said of it, and when the
-#: sender wants to have it back (RFC 3461 section 4.3).  If the report would be too large with it,
-#: its header comes back: see `bounds`.
+#: sender wants to have it back (RFC 3461 section 4.3).  The sender may be forged, so what is
+#: returned must not amplify an attack (backscatter).  If the report would be too large with it, or
+#: it cannot stand in a report as it is, its header comes back: see `bounds` and
+#: `parts.message_part`.
 _SMALL, _LARGE = 64 * 1024, 192 * 1024
 
 
@@ -50,7 +52,7 @@ class Facts:
         delays only.
     """
 
-    action: Action
+    action: ReportAction
     message: Message
     outcomes: tuple[Outcome, ...]
     hostname: str
@@ -67,17 +69,20 @@ class Facts:
 
     def expired(self, outcome: Outcome) -> bool:
         """Tell whether a recipient was not refused but is given up."""
-        return self.action is Action.FAILED and outcome.verdict is not Verdict.FAILED
+        return self.action is ReportAction.FAILED and outcome.verdict is not Verdict.FAILED
 
 
-def wanted(action: Action, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
-    """Return the outcomes of which the sender wants to be told (RFC 3461 section 4.1)."""
-    wish = _WISHES[action]
+def wanted(action: ReportAction, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """Return the outcomes of which the sender wants to be told (RFC 3461 section 4.1).
+
+    Asked before it is known who gets the report: `NOTIFY=NEVER` also spares the postmaster.
+    """
+    asked = _NOTIFY[action]
     unsaid = action in _UNSAID
     return tuple(
         outcome
         for outcome in outcomes
-        if (unsaid if outcome.recipient.notify is None else wish in outcome.recipient.notify)
+        if (unsaid if outcome.recipient.notify is None else asked in outcome.recipient.notify)
     )
 
 
@@ -87,9 +92,8 @@ def returned_size(facts: Facts) -> int:
     A report on anything but a failure brings back the header only (RFC 3461 section 4.3).
     """
     message = facts.message
-    wish = message.envelope.returns
-    limit = {None: _SMALL, Return.FULL: _LARGE, Return.HEADER: 0}[wish]
-    whole = facts.action is Action.FAILED and message.size <= limit
+    limit = {None: _SMALL, Return.FULL: _LARGE, Return.HEADER: 0}[message.envelope.returns]
+    whole = facts.action is ReportAction.FAILED and message.size <= limit
     return message.size if whole else message.header_size
 
 
@@ -103,9 +107,10 @@ def addressees(facts: Facts, settings: NdrSettings) -> tuple[str, ...]:
     """
     sender = facts.message.envelope.reverse_path
     postmaster = settings.postmaster
-    if facts.action is not Action.FAILED:
+    if facts.action is not ReportAction.FAILED:
         told = [sender]
     elif not sender:
+        # Nobody else would ever learn that a report was lost.
         unreached = {outcome.recipient.address.lower() for outcome in facts.outcomes}
         told = [] if postmaster.lower() in unreached else [postmaster]
     elif settings.recipient is ReportTo.SENDER:

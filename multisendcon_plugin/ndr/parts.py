@@ -30,7 +30,8 @@ def status_part(status: str, utf8: bool) -> bytes:
 def message_part(message: bytes, header: bytes) -> bytes | None:
     """Return a part with a whole message; ``None`` when it cannot be one as it is.
 
-    Its content must not be encoded (RFC 2046 section 5.2.1).
+    Its content must not be encoded (RFC 2046 section 5.2.1), so a mail with long lines, NULs or a
+    header beyond ASCII cannot stand in a report.
     """
     if _SEVEN_BIT.fullmatch(message):
         return _part("message/rfc822", "7bit", message)

@@ -1,6 +1,6 @@
-"""A whole report: its parts, its own header, its envelope.
+"""Builds a whole report: its parts, its header, its envelope (RFC 3464, RFC 6522).
 
-A report asks as little of the servers on its way back as it can: it is 7-bit, unless it brings
+A report needs as few extensions of the servers on its way as it can: it is 7-bit, unless it brings
 back an 8-bit message.  Only a report *to* an address that is not ASCII needs SMTPUTF8, and takes
 the international form of RFC 6533.
 """
@@ -16,16 +16,16 @@ import attrs
 from ..mail.envelope import Envelope
 from ..settings.values import NdrSettings
 from .bounds import LARGEST, beginning
-from .facts import Action, Facts
+from .facts import Facts, ReportAction
 from .parts import encoded, header_part, message_part, safe, status_part, text_part, unstuffed
 from .status import status
 from .words import words
 
 _DISPLAY_NAME = "Mail Delivery System"
 _SUBJECTS = {
-    Action.FAILED: "Mail delivery failed",
-    Action.DELAYED: "Mail delivery is delayed",
-    Action.RELAYED: "Mail was passed on",
+    ReportAction.FAILED: "Mail delivery failed",
+    ReportAction.DELAYED: "Mail delivery is delayed",
+    ReportAction.RELAYED: "Mail was passed on",
 }
 _MESSAGE_ID = re.compile(
     rb"^Message-ID[ \t]*:(?:[ \t]|\r\n[ \t])*(<[!-;=?-~]{1,900}>)[ \t]*\r?$",
@@ -61,6 +61,7 @@ def report(facts: Facts, original: bytes, *, settings: NdrSettings, recipient: s
         whole = message_part(unstuffed(original), header)
     made = _report(facts, header, whole, settings, recipient)
     if len(made.content) > LARGEST:
+        # The recipients count for more than the text, which its author has.
         made = _report(facts, header, None, settings, recipient)
     return made
 
@@ -82,7 +83,8 @@ def _report(
     )
     eight_bit = utf8 or not all(part.isascii() for part in parts)
 
-    # A digest of the parts cannot occur in them, so it can separate them, too.
+    # A digest of the parts cannot occur in them, so it can separate them, too (RFC 2046 section
+    # 5.1.1).
     origin = encoded(f"{facts.hostname} {recipient} {facts.now!r}")
     digest = hashlib.sha256(b"\n".join((origin, *parts))).hexdigest()[:32]
     boundary = f"=_{digest}"
@@ -93,7 +95,7 @@ def _report(
         f"Subject: {_SUBJECTS[facts.action]}",
         f"Message-ID: <{digest}@{safe(facts.hostname)}>",
         *_thread_fields(header),
-        "Auto-Submitted: auto-replied",
+        "Auto-Submitted: auto-replied",  # RFC 3834 section 5: nobody's program answers it
         "MIME-Version: 1.0",
         f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
         f"Content-Transfer-Encoding: {'8bit' if eight_bit else '7bit'}",
@@ -103,6 +105,7 @@ def _report(
     body = separator + separator.join(parts) + f"\r\n--{boundary}--\r\n".encode()
     return Report(
         envelope=Envelope(
+            # RFC 5321 section 4.5.5, so that no report is made on a report.
             reverse_path="",
             recipients=(recipient,),
             author=settings.sender,

@@ -1,4 +1,4 @@
-"""The second part of a report: for programs (RFC 3464)."""
+"""The second part of a report, for programs: message/delivery-status (RFC 3464, section 2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..mail.dsn import decode, in_ascii, original_recipient
 from ..mail.message import MOST_TOLD_REPLIES, Recipient
 from ..outcome.attempt import Outcome
 from .bounds import STATUS_ROOM, STATUS_ROOM_FOR_ALL, said
-from .facts import Action, Facts
+from .facts import Facts, ReportAction
 from .parts import safe
 
 #: Octets without CRLF (RFC 5322 section 2.1.1).
@@ -33,7 +33,8 @@ def status(facts: Facts, utf8: bool) -> str:
         if size + _size(whole) > STATUS_ROOM:
             whole = group
         size += _size(whole)
-        if size > STATUS_ROOM_FOR_ALL and n:  # there has to be one
+        # RFC 3464 section 2.1: there has to be one.
+        if size > STATUS_ROOM_FOR_ALL and n:
             break
         groups.append(whole)
     return "\r\n\r\n".join("\r\n".join(group) for group in groups) + "\r\n"
@@ -54,8 +55,9 @@ def _details(facts: Facts, outcome: Outcome) -> list[str]:
     """Return what else there is to be said."""
     reply = said(outcome.reply)
     details = [f"Last-Attempt-Date: {formatdate(facts.now)}"]
-    if facts.action is Action.DELAYED:
+    if facts.action is ReportAction.DELAYED:
         details.append(f"Will-Retry-Until: {formatdate(facts.retry_until)}")
+    # RFC 3464 section 2.3.6: the type says whose words they are, and these are ours.
     if not outcome.reply.code:
         return [_folded(f"Diagnostic-Code: X-Multisendcon; {reply}"), *details]
     remote = f"Remote-MTA: dns; {safe(facts.server)}"
@@ -85,7 +87,7 @@ def _status_code(facts: Facts, outcome: Outcome) -> str:
     is X.4.7: section 3.5 prefers the code for the actual problem, if there is one.
     """
     expired = facts.expired(outcome)
-    kind = {Action.RELAYED: 2, Action.FAILED: 4 if expired else 5}.get(facts.action, 4)
+    kind = {ReportAction.RELAYED: 2, ReportAction.FAILED: 4 if expired else 5}.get(facts.action, 4)
     detail = outcome.reply.enhanced[2:] or ("4.7" if expired else "0.0")
     return f"{kind}.{detail}"
 

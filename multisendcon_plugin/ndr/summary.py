@@ -1,4 +1,7 @@
-"""What the postmaster gets instead of reports that were too many for an address."""
+"""The summary for the postmaster of the reports that were left out by `max_per_hour`.
+
+It says which mail was lost without its sender being told; perhaps senders are forged.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The first part of a report: for people.
-
-What happened, why, and what they can do.
-"""
+"""The first part of a report, for people: what happened, why, and what they can do (RFC 3464)."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from ..mail.message import MOST_TOLD_REPLIES, Message
 from ..outcome.attempt import Outcome
 from .bounds import WORDS_ROOM, WORDS_ROOM_BY_ADDRESS, said, shortened, words_size
 from .diagnosis import diagnose
-from .facts import Action, Facts
+from .facts import Facts, ReportAction
 from .parts import safe
 
 _WIDTH = 72
@@ -26,14 +23,14 @@ def words(facts: Facts, recipient: str, returned: str) -> str:
     """
     message = facts.message
     subject = f"{_whose(message, recipient)} of {_moment(message.arrived)}"
-    if facts.action is Action.FAILED:
+    if facts.action is ReportAction.FAILED:
         blocks = [
             _wrapped(
                 f"{subject} could not be delivered to the recipients below. Recipients who are"
                 " not listed are not affected."
             )
         ]
-    elif facts.action is Action.RELAYED:
+    elif facts.action is ReportAction.RELAYED:
         blocks = [
             _wrapped(
                 f"{subject} was passed on to the next mail server for the recipients below. That"
@@ -64,7 +61,8 @@ def words(facts: Facts, recipient: str, returned: str) -> str:
 
 def _recipients(facts: Facts) -> list[str]:
     """Return the recipients, and why: as many as there is room for."""
-    # One refusal of the whole message is told once, however many recipients it has.
+    # One refusal of the whole message is told once, however many recipients it has.  Who is left
+    # over is named at least, as far as there is room: see `bounds`.
     alike: dict[str, list[str]] = {}
     others: list[str] = []
     size = others_size = 0
@@ -113,12 +111,12 @@ def _whose(message: Message, recipient: str) -> str:
 def _explanation(facts: Facts, outcome: Outcome) -> str:
     source = f"The mail server {facts.server} said:" if outcome.reply.code else "Details:"
     lines = [_wrapped(source, "    "), _wrapped(said(outcome.reply), "    ")]
-    if facts.action is not Action.RELAYED:
+    if facts.action is not ReportAction.RELAYED:
         diagnosis = diagnose(outcome)
         sentences = [diagnosis.cause]
         if facts.expired(outcome):
             sentences.append(f"All attempts have failed, the last one on {_moment(facts.now)}.")
-        if facts.action is Action.FAILED:
+        if facts.action is ReportAction.FAILED:
             sentences.append(diagnosis.remedy)
         lines = [_wrapped(" ".join(sentences), "    "), "", *lines]
     return "\r\n".join(lines)
@@ -135,6 +133,7 @@ def _wrapped(text: str, indent: str = "") -> str:
         _WIDTH,
         initial_indent=indent,
         subsequent_indent=indent,
+        # So that addresses and links can be copied.
         break_long_words=False,
         break_on_hyphens=False,
     )

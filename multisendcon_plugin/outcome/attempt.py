@@ -1,6 +1,6 @@
-"""What came of one try of a delivery: an outcome per recipient, or a fault of the account.
+"""The result of one attempt to deliver: an outcome per recipient, or a fault of the account.
 
-Pure values.  The relay makes them, ``settle`` decides what follows from them.
+Pure values.  The relay makes them, ``judgement`` decides what follows from them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from .failure import Action
 class Verdict(enum.Enum):
     """What an attempt means for one recipient."""
 
-    __hash__ = object.__hash__  # see `Phase`
-
     DELIVERED = "delivered"
     DEFERRED = "deferred"
     FAILED = "failed"
     UNCERTAIN = "uncertain"
-    """The connection was lost between the final dot and its reply."""
+    """The connection was lost between the final dot and its reply (RFC 1047)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -77,6 +75,8 @@ class Attempt:
         since the epoch); ``None`` when it got no further than the login.
     :param session: the session it went over, in words: addresses, TLS.
     :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
+    :param inconclusive: nothing follows from the outcomes for the account or the mail, which is due
+        as it was: the next attempt is made in another way.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -84,6 +84,7 @@ class Attempt:
     mail_ended: float | None = None
     session: str = ""
     reports_success: bool = False
+    inconclusive: bool = False
 
     @property
     def possible_fault(self) -> AccountFault | None:
@@ -91,12 +92,19 @@ class Attempt:
 
         ``None`` when there is a fault already, or the server has taken the mail for somebody.
         """
-        if self.fault or any(each.verdict is Verdict.DELIVERED for each in self.outcomes):
+        if self.fault is not None:
             return None
+        # Greylisting says the same of one mail as a server that takes none: only the number of
+        # mails that hear it tells the two apart.
+        heard = None
         for outcome in self.outcomes:
-            if outcome.action is Action.DEFER_THEN_SLOW:
-                return AccountFault(phase=outcome.phase, reply=outcome.reply, action=Action.SLOW)
-        return None
+            if outcome.verdict is Verdict.DELIVERED:
+                return None
+            if heard is None and outcome.action is Action.DEFER_THEN_SLOW:
+                heard = outcome
+        if heard is None:
+            return None
+        return AccountFault(phase=heard.phase, reply=heard.reply, action=Action.SLOW)
 
     def blamed_on(self, fault: AccountFault) -> Attempt:
         """Return it as the account's failure, which says nothing final about any recipient."""
@@ -112,6 +120,7 @@ class Attempt:
     def moves(self) -> bool:
         """Another account may take the mail over, for all whom it has not reached."""
         if self.fault is not None:
+            # Who asks to slow down is there, and takes the mail a little later.
             return self.fault.action is not Action.SLOW
         actions = {outcome.action for outcome in self.outcomes}
         if not any(each.verdict is Verdict.DELIVERED for each in self.outcomes):

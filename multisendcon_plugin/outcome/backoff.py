@@ -9,6 +9,7 @@ from __future__ import annotations
 FIRST_REST = 30.0
 LONGEST_REST = 3600.0
 
+#: So that mails which have failed together are not tried again together.
 _LENGTHENED_BY = 0.1
 _DOUBLINGS = 7
 """After so many, the longest rest is passed; more of them would leave the range of a float."""

@@ -1,4 +1,4 @@
-"""What a refusal is about, and what follows from it: one table.
+"""The table of replies: what a refusal is about, and what follows from it.
 
 RFC 5321 section 4.2.1 and 4.5.4 say that 4xx may go away and 5xx will not; what they do not say is
 whether the mail, one recipient or the way out is refused.  Providers say it in the enhanced code or
@@ -18,14 +18,14 @@ from ..mail.reply import Reply
 
 
 class Action(enum.Enum):
-    """What follows from it."""
+    """What follows from a reply."""
 
     FAIL = "fail"
     """Final: the sender is told."""
     DEFER = "defer"
     """Tried again by the retry schedule."""
     DEFER_THEN_SLOW = "defer, then slow"
-    """Tried again by the retry schedule; when several different mails in a row hear it, the account
+    """Tried again by the retry schedule; when several different mails in a row get it, the account
     slows.  It may be about the one mail (greylisting) or about all of them."""
     SPLIT = "split"
     """There are too many recipients in one transaction: the next one takes them, at once."""
@@ -34,7 +34,11 @@ class Action(enum.Enum):
     SLOW = "slow"
     """The account is asked for too much: it rests, and its mail waits for it."""
     QUOTA = "quota"
-    """The account has used up its quota: it rests for long, and another one takes its mail over."""
+    """The account has used up its quota: it rests for an hour, and another one takes its mail over.
+
+    Quotas are those of an hour or a day: to ask after half a minute is of no use.  Nothing is wrong
+    with the mail, so nothing is reported.
+    """
     ALARM = "alarm"
     """The account rests, and somebody has to look at its login, or its settings."""
     MOVE = "move"
@@ -115,7 +119,9 @@ _LOGIN = frozenset({Phase.LOGIN})
 TRANSACTION = _MAIL | _RCPT | _WHOLE
 _SESSION = _ANY - TRANSACTION - _LOGIN
 
-# What is said.  The gap `(?:\S+ ){0,3}` is up to three words.
+# What is said.  Words count beside codes, since providers tell used-up quotas, throttling and
+# blocked accounts by all of 550, 554 and 450, and often without an enhanced code (RFC 3463).  The
+# gap `(?:\S+ ){0,3}` is up to three words.
 _MAILS = r"(?:messages?|e?-?mails?)"
 _SENDING = rf"(?:send|sending|submission|relay|outgoing|outbound|smtp|{_MAILS})"
 _LIMIT = r"(?:limits?|quotas?|allowance|max|maximum)"
@@ -186,12 +192,15 @@ _HELO = r"helo command rejected|(?:bad|invalid) (?:helo|ehlo)"
 RULES = (
     #    where        code       enhanced                    what follows       words
     # Our own word for a connection that is gone, or was never there.
+    # Without an answer it may be overloaded: its mail waits, and does not all move elsewhere.
     Rule(_ANY, "000", r"4\.4\.2", Action.SLOW, "did not answer"),
     Rule(_ANY, "000", r"4\.4\.", Action.REST),
+    # RFC 5321 section 3.8: the service is not available, whatever the command was.
     Rule(_ANY, "421", "", Action.SLOW),
     # No mail is under way.
     Rule(_SESSION | _LOGIN, "[45]..", "", Action.QUOTA, rf"{_QUOTA_OF_TIME}|{_QUOTA}"),
     Rule(_SESSION | _LOGIN, "[45]..", "", Action.SLOW, _RATE),
+    # RFC 4954 section 6: a transition is needed, or a temporary failure; the password is not wrong.
     Rule(_LOGIN, "432|454", "", Action.SLOW),
     # 500 to 504 are about the command, not about what was said with it.
     Rule(_LOGIN, "50[0-4]", "", Action.REST),
@@ -202,7 +211,8 @@ RULES = (
     # Exchange Online on an account that has done something wrong too often.
     Rule(_ANY, "550", r"5\.2\.25[1-5]$", Action.ALARM),
     Rule(_ANY, "5..", "", Action.ALARM, "sender throttled"),
-    # So much in a day or an hour, unless it is what a recipient may get.
+    # So much in a day or an hour, unless it is what a recipient may get: that stands above, since
+    # the words are the same.
     Rule(_ANY, "5..", r"5\.2\.12[12]$", Action.FAIL),
     Rule(_ANY, "5..", r"5\.4\.5$|5\.1\.90$|5\.7\.23[23]$", Action.QUOTA),
     Rule(_ANY, "4..", "", Action.DEFER, _RECIPIENT),
@@ -210,10 +220,12 @@ RULES = (
     Rule(_ANY, "[45]..", "", Action.QUOTA, _QUOTA_OF_TIME),
     # Postfix counts by client too.
     Rule(_ANY, "4..", "", Action.SLOW, _FROM_ONE),
-    # Too many recipients (RFC 5321 section 4.5.3.1.10), one of them or the whole mail.
+    # Too many recipients, one of them or the whole mail.  RFC 5321 section 4.5.3.1.10 wants 452,
+    # and the rest of the recipients in another transaction; servers say much else.
     Rule(_RCPT | _WHOLE, "[45]..", r"[45]\.5\.3$", Action.SPLIT),
     Rule(_RCPT | _WHOLE, "45.|55[0245]", "", Action.SPLIT, _RECIPIENTS),
-    # One mail or one mailbox, whatever else is said.
+    # One mail or one mailbox, whatever else is said: above the rows on accounts, since "quota" and
+    # "limit" are what servers say of a full mailbox and of a large mail, too.
     Rule(_ANY, "4..", r"4\.2\.2$", Action.DEFER),
     Rule(_ANY, "5..", r"5\.2\.[23]$|5\.3\.4$|5\.7\.2\d$", Action.FAIL),
     Rule(_ANY, "5..", "", Action.FAIL, rf"{_CONTENT}|{_ADDRESS}"),
@@ -234,14 +246,15 @@ RULES = (
     Rule(_ANY, "4..", "", Action.SLOW, rf"{_QUOTA}|{_RATE}"),
     Rule(_MAIL, "4..", r"4\.3\.1$|4\.7\.", Action.SLOW),
     Rule(_MAIL, "4..", "", Action.SLOW, _NO_ROOM),
-    # The command, not what was said with it; some say 503 instead of 530.
+    # The command, not what was said with it (RFC 5321 section 4.2.2); some say 503 instead of 530.
     Rule(_MAIL, "503", "", Action.REST),
     Rule(_RCPT, "501", r"5\.1\.", Action.FAIL),
     Rule(_RCPT | _DATA, "50[0-4]", "", Action.REST),
-    # A recipient.
+    # A recipient, or the server's own trouble (RFC 3463 section 3.4), which others hear of too.
     Rule(_RCPT, "4..", r"4\.3\.", Action.DEFER_THEN_SLOW),
     Rule(_RCPT, "4..", "", Action.DEFER_THEN_SLOW, _NO_ROOM),
-    # What 552 says of storage it says of too many recipients too, in RFC 821.
+    # What 552 says of storage it says of too many recipients too, in RFC 821: RFC 5321 section
+    # 4.5.3.1.10 wants clients to take it for 452 then.
     Rule(_RCPT, "552", "", Action.FAIL, "quota|full|space|mailbox"),
     Rule(_RCPT, "452|552", "$", Action.SPLIT),
     # A mail: its sender, its content, or greylisting (rspamd says 451 4.7.1 after the dot).
@@ -281,6 +294,7 @@ def own_rule(*, means: Meaning, code: str = "[45]..", text: str = "") -> Rule:
         case nor the kind of blanks matters.
     """
     action = _ACTIONS[means]
+    # About one mail: where no mail is under way it can mean nothing.
     if not action.stops_account:
         code = f"(?!421){code}"  # the session ends with it, whatever it was about
     return Rule(
@@ -295,7 +309,8 @@ def own_rule(*, means: Meaning, code: str = "[45]..", text: str = "") -> Rule:
 def without_addresses(text: str) -> str:
     """Return what a server says, without the addresses that it repeats.
 
-    Their words are not the server's: ``<daily.limit@example.com>`` is no limit of the account.
+    Their words are not the server's, and a stranger may have chosen them:
+    ``<daily.limit@example.com>`` is no limit of the account.
     """
     return _PERHAPS_ADDRESS.sub(lambda found: "" if "@" in found[0] else found[0], text)
 
@@ -311,9 +326,12 @@ def classify(
 ) -> Action:
     """Return what follows from a reply that is not positive.
 
+    The relay asks once for each reply; outcomes and faults carry the answer on.
+
     :param login: the account has one.
     :param own: rows of the account, above the table.
     """
+    # First: the admin knows this server, the table only knows most.
     for rule in own:
         if rule.applies(phase, reply, login=login):
             return rule.action
@@ -322,7 +340,8 @@ def classify(
     return next(rule.action for rule in rules if rule.reads(reply, login=login))
 
 
-#: What refuses one connection more, if it is said while other sessions of the account work.
+#: What refuses one connection more, if it is said while other sessions of the account work.  Said
+#: to the only one, it is about the account.
 _ONE_TOO_MANY = (
     Rule(_ANY, "432", "", Action.SLOW),  # Exchange, at any time
     Rule(_SESSION | _LOGIN, "4..", "", Action.SLOW),

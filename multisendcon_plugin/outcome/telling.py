@@ -1,4 +1,4 @@
-"""When the sender is told what became of recipients: not after each transaction.
+"""Decides when the sender is told what became of recipients: not after each transaction.
 
 A server may take one recipient in a transaction, and refuse another: the others go on at once, a
 thousand times.  So what is to be told waits in the delivery, and is stored with it: failures until
@@ -45,12 +45,15 @@ def tell(
     :param failed: final outcomes of this attempt.
     :param delivered: the same.
     """
+    # A server without DSN tells nobody of success, so we say that the mail was relayed there (RFC
+    # 3461 section 5.2.2); nor can one tell the sender whom a fixed sender has replaced.
     wanted = () if attempt.reports_success else tuple(filter(_wants_success, delivered))
     if not (delivery.untold or failed or wanted):
         return NOTHING
     failures = (*_earlier(delivery, Verdict.FAILED), *failed)
     successes = (*_earlier(delivery, Verdict.DELIVERED), *wanted)
     if remaining is None or remaining.account != delivery.account:
+        # A report names one server as the one that has said it all (Remote-MTA, RFC 3464).
         return Telling(failures, successes)
     if remaining.attempts != delivery.attempts:
         return Telling(failures, later=_kept(successes))

@@ -1,4 +1,4 @@
-"""The deliveries of one account in the order of their due times; only a window is in memory.
+"""The deliveries of one lane in the order of their due times; only a window is in memory.
 
 Everything on the agenda is in the spool too.  What does not fit is left there, and asked for when
 the window has emptied and its time has come: a long queue costs disk, not memory.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from operator import attrgetter
 
-from ..mail.message import FIRST_TURN, Delivery, Turn
+from ..mail.message import FIRST_POSITION, Delivery, Position
 
 #: Deliveries of one account that are kept in memory.
 WINDOW = 1000
@@ -22,7 +22,7 @@ LEAST_WINDOW = 50
 #: fault is probed by one of them.
 TRIED_KEPT = 20
 
-_turn = attrgetter("turn")
+_position = attrgetter("position")
 
 
 def window(accounts: int) -> int:
@@ -40,12 +40,12 @@ class Agenda:
 
     def __init__(self, window: int = WINDOW, beyond: float | None = None) -> None:
         self._window = window
-        #: All deliveries before this turn are known.
-        self._beyond: Turn | None = None if beyond is None else (beyond, 0)
+        #: All deliveries before this position are known.
+        self._beyond: Position | None = None if beyond is None else (beyond, 0)
         self._entries: list[Delivery] = []
         self._known: set[int] = set()
-        #: From this turn on the spool has been asked, and has not answered yet.
-        self._asked: Turn | None = None
+        #: From this position on the spool has been asked, and has not answered yet.
+        self._asked: Position | None = None
         self._fetching = False
         self._not_asked_before = 0.0
         self._ended_meanwhile: set[int] = set()
@@ -66,28 +66,30 @@ class Agenda:
         """
         if delivery.number in self._known:
             return True
-        is_beyond = self._beyond is not None and delivery.turn >= self._beyond
+        # One that was tried comes in whenever it is due: it may be the probe of an account at
+        # fault.
+        is_beyond = self._beyond is not None and delivery.position >= self._beyond
         if is_beyond and not delivery.attempts:
             return False
-        insort(self._entries, delivery, key=_turn)
+        insort(self._entries, delivery, key=_position)
         self._known.add(delivery.number)
         if len(self._entries) > self._window:
             left = self._entries.pop(self._last_wanted())
             self._known.discard(left.number)
-            self._leave(left.turn)
+            self._leave(left.position)
             return left.number != delivery.number
         return True
 
     def _last_wanted(self) -> int:
         """Return which delivery to leave to the spool: the last one that was not tried."""
         last = len(self._entries) - 1
-        for position in range(last, last - min(TRIED_KEPT, self._window // 2) - 1, -1):
-            if not self._entries[position].attempts:
-                return position
+        for index in range(last, last - min(TRIED_KEPT, self._window // 2) - 1, -1):
+            if not self._entries[index].attempts:
+                return index
         return last
 
-    def _leave(self, turn: Turn) -> None:
-        self._beyond = turn if self._beyond is None else min(self._beyond, turn)
+    def _leave(self, position: Position) -> None:
+        self._beyond = position if self._beyond is None else min(self._beyond, position)
 
     @property
     def first(self) -> Delivery:
@@ -100,11 +102,11 @@ class Agenda:
 
     def take_tried(self, now: float) -> Delivery | None:
         """Hand out the first delivery whose time has come again; ``None``: there is none."""
-        for position, delivery in enumerate(self._entries):
+        for index, delivery in enumerate(self._entries):
             if delivery.due > now:
                 break
             if delivery.attempts:
-                return self._entries.pop(position)
+                return self._entries.pop(index)
         return None
 
     def done(self, delivery: Delivery) -> None:
@@ -124,14 +126,16 @@ class Agenda:
 
         There is room for it, or what is in memory is due only later.
         """
-        missing, beyond = self._missing, self.beyond
-        if missing is None or beyond is None or beyond > now:
+        beyond = self.beyond
+        if beyond is None or beyond > now:
             return False
-        return len(self._entries) <= self._window // 2 or missing < self.first.turn
+        missing = self._missing
+        enough = len(self._entries) > self._window // 2
+        return missing is not None and (not enough or missing < self.first.position)
 
     @property
-    def _missing(self) -> Turn | None:
-        """The first turn that may be in the spool only."""
+    def _missing(self) -> Position | None:
+        """The first position that may be in the spool only."""
         if self._asked is None or self._beyond is None:
             return self._asked or self._beyond
         return min(self._asked, self._beyond)
@@ -144,13 +148,13 @@ class Agenda:
             return None
         return max(missing[0], self._not_asked_before)
 
-    def fetching(self) -> tuple[int, Turn]:
-        """The spool is being asked; return for how many, and from which turn on.
+    def fetching(self) -> tuple[int, Position]:
+        """The spool is being asked; return for how many, and from which position on.
 
         What is left there from now on may be missing in the answer.
         """
         self._fetching = True
-        since = self._asked = self._missing or FIRST_TURN
+        since = self._asked = self._missing or FIRST_POSITION
         self._beyond = None
         return max(self._window - len(self._entries), self._window // 2, 1), since
 
@@ -165,7 +169,7 @@ class Agenda:
                 break
         self._ended_meanwhile.clear()
         if len(deliveries) >= limit:
-            self._leave(deliveries[-1].turn_after)
+            self._leave(deliveries[-1].position_after)
 
     def not_fetched(self, again_at: float) -> None:
         """The spool could not answer; it is to be asked again, but not before that time.

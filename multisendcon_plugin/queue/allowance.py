@@ -1,6 +1,8 @@
-"""How many reports one address gets in an hour, and how many it did not get.
+"""Limits the reports that one address gets in an hour, and counts those that are left out.
 
-Kept in memory: a restart begins anew, and the log has each report that was left out.  Pure.
+Whatever they are about: a flood has many subjects.  Kept in memory: a restart begins anew, and the
+log has each report that was left out; after ``kill -9`` it alone knows of those since the last
+sum.  Pure.
 """
 
 from __future__ import annotations

@@ -1,17 +1,24 @@
 """How many mails of an account may be under way: its connections, or what its server allows.
 
-An account at fault gets them back one by one.  A server that refuses a further connection while
-others work says how many it allows; that is kept for a while.  Pure: `now` is an argument.
+An account at fault is probed by one mail at a time; when that has gone through, by two, and so on,
+until it has its connections back.  A server that refuses a further connection while others work
+says how many it allows; that is kept for a while, and then one more is tried.  If it refuses all of
+them, it has said nothing about their number, and that is a fault like others.  Pure.
 """
 
 from __future__ import annotations
+
+from math import inf
+
+from ..mail.message import Delivery
+from .gate import Ended
 
 #: Seconds until one connection more is tried than the server has allowed.
 KEPT = 15 * 60.0
 
 
 class Connections:
-    """One account's connections.
+    """One account's connections: see `Gate`.
 
     :param configured: as many as the account may have.
     :ivar under_way: attempts that have begun and not ended.
@@ -20,24 +27,44 @@ class Connections:
         refused none for long.
     """
 
+    name = "connections"
+    #: What a server allows is learned anew after a restart.
+    state = None
+
     def __init__(self, configured: int) -> None:
-        self._configured = configured
+        self.configured = configured
+        self.under_way = 0
+        self.most = configured
+        self.allowed: int | None = None
+        self.opens_at = 0.0
         self._limit = configured
         #: Mails that have to go well until it is known that a refusal was about the number.
         self._unproven = 0
         self._one_more_at = 0.0
-        self.under_way = 0
-        self.most = configured
-        self.allowed: int | None = None
 
-    @property
-    def are_fewer(self) -> bool:
-        """There are fewer now than configured."""
-        return self.most < self._configured
+    def begun(self, _delivery: Delivery, _now: float) -> None:
+        """An attempt begins."""
+        self.under_way += 1
+        if self.under_way >= self.most:
+            self.opens_at = inf
 
-    def recover(self, now: float) -> None:
+    def ended(self, ended: Ended) -> Ended:
+        """An attempt has ended, and health has judged it."""
+        self.under_way -= 1
+        if ended.one_too_many:
+            self._refuse(ended.working, ended.now)
+        elif ended.attempt.fault is not None:
+            self._fail()
+        elif self.most < self.configured and not (
+            ended.attempt.inconclusive or ended.attempt.possible_fault
+        ):
+            self._recover(ended.now)
+        self.opens_at = inf if self.under_way >= self.most else 0.0
+        return ended
+
+    def _recover(self, now: float) -> None:
         """A mail has met no fault."""
-        if self._limit < self._configured:
+        if self._limit < self.configured:
             self._learn(now)
         # One more for each success doubles them with each round, as TCP's slow start does.
         self.most = min(self.most + 1, self._limit)
@@ -50,18 +77,18 @@ class Connections:
         elif now >= self._one_more_at:
             self._one_more_at = now + KEPT
             self._limit += 1
-            if self._limit == self._configured:
+            if self._limit == self.configured:
                 self.allowed = None
 
-    def fail(self) -> None:
-        """The account has a fault: it is probed by one mail at a time."""
+    def _fail(self) -> None:
+        """The account has a fault."""
         self.most = 1
         if self._unproven:
             # None of the others has worked: it was not about their number.
             self._unproven = 0
-            self._limit = self.allowed or self._configured
+            self._limit = self.allowed or self.configured
 
-    def refuse(self, working: int, now: float) -> None:
+    def _refuse(self, working: int, now: float) -> None:
         """The server wants no further connection beside those that work."""
         self.most = self._limit = self._unproven = working
         self._one_more_at = now + KEPT

@@ -1,7 +1,7 @@
-"""A spool without room, remembered for a moment.
+"""Remembers for some seconds that the spool is full.
 
-Nobody need send all of a mail to hear that there is no room for it.  Pure: the clock is an
-argument.
+MAIL is refused meanwhile, or until a mail has left, so that no client sends a whole message in
+vain.  Pure: the clock is an argument.
 """
 
 from __future__ import annotations

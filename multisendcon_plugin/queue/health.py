@@ -1,18 +1,21 @@
-"""Whether an account is fit for mail; if not, what is wrong with it, and until when it rests.
+"""Whether an account can be used; if not, what is wrong with it, and until when it rests.
 
-Pure: `now` and the jitter are arguments; times are seconds since the epoch.
+An account at fault rests, 30 seconds at first and twice as long each time, up to an hour.  Then
+one mail probes it: only the mails that do so count a failed attempt.  Pure.
 """
 
 from __future__ import annotations
 
 import attrs
 
+from ..mail.message import Delivery
 from ..outcome.attempt import AccountFault
 from ..outcome.backoff import LONGEST_REST, rest
-from ..outcome.failure import Action
+from ..outcome.failure import Action, is_one_too_many
+from .gate import Ended
 
-#: Different mails in a row that have to hear what may be about one mail (greylisting) or about all
-#: (throttling), until it is about all.
+#: Different mails in a row that have to get a reply that may be about one mail (greylisting) or
+#: about all (throttling), until it is about all: `Action.DEFER_THEN_SLOW`.
 HEARD_BY = 5
 #: After so many pauses in a row, or so many seconds, a server that asks us to slow down is out of
 #: service: the fallback takes over.
@@ -21,56 +24,79 @@ SLOW_SECONDS = 15 * 60.0
 
 
 class Health:
-    """One account's health.
+    """One account's health: see `Gate`.
 
     :ivar fault: what is wrong with it now, with the action that follows now; ``None``: nothing.
-    :ivar rests_until: no attempt begins before.
+    :ivar opens_at: the end of its rest.
     """
+
+    name = "health"
+    #: After a restart the first mail tells.
+    state = None
 
     def __init__(self) -> None:
         self.fault: AccountFault | None = None
-        self.rests_until = 0.0
+        self.opens_at = 0.0
         self._since = 0.0
         self._pauses = 0
         self._heard_by: set[int] = set()
 
-    def recover(self) -> None:
-        """A mail has met no fault."""
-        self.fault = None
-        self.rests_until = 0.0
-        self._pauses = 0
-        self._heard_by.clear()
+    def begun(self, delivery: Delivery, now: float) -> None:
+        """An attempt begins: `Connections` sees to it that an account at fault has only one."""
 
-    def fail(self, fault: AccountFault, *, now: float, jitter: float) -> None:
-        """The account has a fault.
+    def ended(self, ended: Ended) -> Ended:
+        """An attempt has ended.
 
-        :param jitter: 0 to 1, lengthens the rest.
+        :return: with the attempt blamed on the account, if that has a fault now; or
+            `one_too_many`.
         """
+        attempt = ended.attempt
+        if attempt.inconclusive:
+            return ended
+        fault = attempt.fault
+        if fault is not None:
+            others_work = ended.working and self.fault is None
+            if others_work and is_one_too_many(fault.phase, fault.reply):
+                return ended._replace(one_too_many=True)
+            self._fail(fault, ended)
+        elif (possible := attempt.possible_fault) is not None:
+            self._suspect(possible, ended)
+        else:
+            # A mail has met no fault.
+            self.fault = None
+            self.opens_at = 0.0
+            self._pauses = 0
+            self._heard_by.clear()
+            return ended
+        if self.fault is None:
+            return ended
+        return ended._replace(attempt=attempt.blamed_on(self.fault))
+
+    def _fail(self, fault: AccountFault, ended: Ended) -> None:
+        """The account has a fault."""
+        now = ended.now
         if self.fault is None:
             self._since = now
-        if now >= self.rests_until:
+        if now >= self.opens_at:
             # Several sessions that break together are one fault.
             self._pauses += 1
+            # Quotas are counted by the hour or the day: no earlier probe would get through.
             quota = fault.action is Action.QUOTA
-            self.rests_until = now + (LONGEST_REST if quota else rest(self._pauses, jitter))
+            self.opens_at = now + (LONGEST_REST if quota else rest(self._pauses, ended.jitter))
         self.fault = self._at(now, fault)
 
-    def suspect(
-        self, number: int, fault: AccountFault, *, under_way: int, now: float, jitter: float
-    ) -> None:
-        """A mail has heard what is a fault of the account if other mails hear it as well.
-
-        :param number: of the delivery.
-        :param under_way: other attempts, each of which may still go well.
-        """
+    def _suspect(self, fault: AccountFault, ended: Ended) -> None:
+        """A mail has heard what is a fault of the account if other mails hear it as well."""
+        now = ended.now
         if self.fault is None:
-            self._heard_by.add(number)
-            if len(self._heard_by) < max(HEARD_BY, under_way + 1):
+            self._heard_by.add(ended.delivery.number)
+            # Of those under way, each may still go well.
+            if len(self._heard_by) < max(HEARD_BY, ended.under_way + 1):
                 return
             self._since = now
-        if now >= self.rests_until:
+        if now >= self.opens_at:
             # It may be about this mail alone: that is no reason for a longer rest.
-            self.rests_until = now + rest(1, jitter)
+            self.opens_at = now + rest(1, ended.jitter)
             self.fault = self._at(now, fault)
 
     def _at(self, now: float, fault: AccountFault) -> AccountFault:

@@ -1,12 +1,13 @@
-"""One account's queue in time: its agenda, its pace, and the attempts that follow from them.
+"""The queue in time of one account and destination: its agenda, its gates, and the attempts.
 
-A delivery leaves when it is due and its account is free.  What an attempt means for the mail is
+A delivery leaves when it is due and all gates are open.  What an attempt means for the mail is
 not decided here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from random import random
 from typing import Any
 
@@ -15,15 +16,16 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..interfaces import IContent, IRelay, ISpool
-from ..mail.message import Delivery, Message
+from ..events import AccountFaulted, AccountRecovered, ConnectionsLimited, Publisher
+from ..interfaces import IRelay, IStore
+from ..mail.message import Delivery, LaneKey
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..routing.account import Account
-from . import journal
 from .agenda import Agenda
-from .pace import Pace, State
+from .connections import KEPT
+from .gates import Condition, Gates
 
 #: Seconds after which the spool is asked again when it could not be read.
 READ_AGAIN = 30.0
@@ -33,40 +35,44 @@ _INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log
 
 
 class Lane:
-    """The lane of one account.
+    """The lane of one account and destination.
 
+    :param key: what it is known by in the spool.
+    :param events: is told of the account.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
-    :param open_content: begins to read a message.
     :param relieve: does what can be done for a delivery while the account rests, and calls
         `settled`; False: there is nothing.
-    :param conclude: is told of each attempt, and calls `settled` when its outcome is durable.
+    :param conclude: is told of each attempt, and whether a mail waits for its settlement; calls
+        `settled` when its outcome is durable.
     """
 
     log = Logger()
 
     def __init__(
         self,
+        key: LaneKey,
         account: Account,
         *,
         relay: IRelay,
-        spool: ISpool,
+        spool: IStore,
+        events: Publisher,
         agenda: Agenda,
-        pace: Pace,
+        gates: Gates,
         clock: IReactorTime,
         wall: Callable[[], float],
-        open_content: Callable[[Message], IContent],
-        conclude: Callable[[Delivery, Attempt], None],
+        conclude: Callable[[Delivery, Attempt, bool], None],
         relieve: Callable[[Delivery, AccountFault], bool],
     ) -> None:
+        self.key = key
         self.account = account
         self.relay = relay
-        self.pace = pace
+        self.gates = gates
         self._spool = spool
+        self._events = events
         self._agenda = agenda
         self._clock = clock
         self._wall = wall
-        self._open_content = open_content
         self._conclude = conclude
         self._relieve = relieve
         self._alarm: IDelayedCall | None = None
@@ -77,11 +83,10 @@ class Lane:
         self._going = False
         self._stopping = False
 
-    def add(self, delivery: Delivery) -> bool:
-        """Put a delivery on the agenda; False when it stays in the spool for now."""
-        held = self._agenda.add(delivery)
+    def add(self, delivery: Delivery) -> None:
+        """Put a delivery on the agenda."""
+        self._agenda.add(delivery)
         self.go()
-        return held
 
     def go(self) -> None:
         """Begin what can begin now, and wake up when the next thing can."""
@@ -95,31 +100,32 @@ class Lane:
             self._going = False
 
     def _go(self) -> None:
-        self._turn_off_alarm()
+        if self._alarm:
+            self._turn_off_alarm()
         while not self._stopping:
             now = self._clock.seconds()
             if self._agenda.wants_more(now):
                 self._fetch()
-            due, opens_at = self._agenda.next_due(), self.pace.opens_at()
-            free = opens_at is not None and opens_at <= now
-            if due is not None and due <= now and not free and self._relieve_first():
+            due, opens_at = self._agenda.next_due(), self.gates.opens_at()
+            if due is not None and due <= now < opens_at and self._relieve_first():
                 continue
-            if opens_at is None:
+            if opens_at == inf:
                 return
-            if len(self._unsettled) >= self.account.connections:
-                if due is not None and due <= now:
-                    self._spool.hurry()
+            # So many a crash can send again, and so many are sent while outcomes cannot be written.
+            # The price: with few connections to a server that is very near, mail waits for disks.
+            if len(self._unsettled) >= self.gates.connections.configured:
                 return
             if due is None or max(due, opens_at) > now:
                 self._wake_up(due, opens_at, now)
                 return
-            # A new mail may be greylisted, and would not show that the account works again.
-            again = self._agenda.take_tried(now) if self.pace.state.fault else None
-            self._attempt(again or self._agenda.take())
+            # A new mail may be greylisted, and would not show that the account works again: the
+            # probe is one whose time has come again.
+            again = self._agenda.take_tried(now) if self.gates.condition.fault else None
+            self._attempt(again or self._agenda.take(), now)
 
     def _relieve_first(self) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
-        fault = self.pace.fault
+        fault = self.gates.condition.fault
         if fault is None or len(self._relieved) >= RELIEVED_AT_ONCE:
             return False
         first = self._agenda.first
@@ -146,26 +152,27 @@ class Lane:
 
     def _fetch(self) -> None:
         limit, since = self._agenda.fetching()
-        answer = self._spool.waiting(self.account.name, limit, since)
+        answer = self._spool.waiting(self.key, limit, since)
         answer.addCallbacks(
             self._agenda.fetched, self._not_fetched, callbackArgs=(limit,)
         ).addCallback(lambda _: self.go())
 
     def _not_fetched(self, failure: Failure) -> None:
         self.log.failure(
-            "waiting mail of account {name} not read from the spool; retrying in {seconds:.0f} s",
+            "waiting mail of account {account} not read from the spool; retrying in {seconds:.0f}"
+            " s",
             failure,
-            name=self.account.name,
+            account=self.account.name,
             seconds=READ_AGAIN,
         )
         self._agenda.not_fetched(self._clock.seconds() + READ_AGAIN)
 
     # Attempts.
 
-    def _attempt(self, delivery: Delivery) -> None:
-        self.pace.begun()
+    def _attempt(self, delivery: Delivery, now: float) -> None:
+        self.gates.begun(delivery, now)
         self._unsettled.add(delivery.number)
-        attempt = self.relay.attempt(delivery, lambda: self._open_content(delivery.message))
+        attempt = self.relay.attempt(delivery, lambda: self._spool.content(delivery.message))
         self._under_way.add(attempt)
         attempt.addBoth(self._over, delivery, attempt)
 
@@ -179,8 +186,8 @@ class Lane:
             self._ended(result, delivery)
         except Exception:
             self.log.failure(
-                "internal error in the lane of {name} (a bug); traceback follows",
-                name=self.account.name,
+                "internal error in the lane of {account} (a bug); traceback follows",
+                account=self.account.name,
             )
 
     def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
@@ -194,21 +201,22 @@ class Lane:
         return Attempt(outcomes=outcomes, mail_ended=self._clock.seconds())
 
     def _ended(self, attempt: Attempt, delivery: Delivery) -> None:
-        before = self.pace.state
-        judged = self.pace.ended(
-            delivery.number,
-            attempt,
-            working=len(self._unsettled) - 1,
-            now=self._clock.seconds(),
-            jitter=random(),
+        before = self.gates.condition
+        now = self._clock.seconds()
+        judged = self.gates.ended(
+            delivery, attempt, working=len(self._unsettled) - 1, now=now, jitter=random()
         )
-        state = self.pace.state
-        if state is not before and not self._stopping:
-            self._tell_of_change(before, state)
+        condition = self.gates.condition
+        if condition is not before and not self._stopping:
+            self._tell_of_change(before, condition)
         if judged is None:
             self.settled(delivery, delivery)
             return
-        self._conclude(delivery, judged)
+        awaited = False
+        if len(self._unsettled) >= self.gates.connections.configured:
+            due = self._agenda.next_due()
+            awaited = due is not None and due <= now
+        self._conclude(delivery, judged, awaited)
         self.go()
 
     def settled(self, delivery: Delivery, remaining: Delivery | None) -> None:
@@ -225,18 +233,19 @@ class Lane:
         self._unsettled.discard(delivery.number)
         self.go()
 
-    def _tell_of_change(self, before: State, state: State) -> None:
-        name, fault = self.account.name, state.fault
-        if state.allowed is not None and state.allowed != before.allowed:
-            journal.account_narrowed(name, state.allowed, self.account.connections)
+    def _tell_of_change(self, before: Condition, condition: Condition) -> None:
+        name, fault, allowed = self.account.name, condition.fault, condition.allowed
+        if allowed is not None and allowed != before.allowed:
+            configured = self.gates.connections.configured
+            self._events.publish(ConnectionsLimited(name, allowed, configured, lasts=KEPT))
         if fault is None:
             if before.fault is not None:
-                journal.account_works(name)
+                self._events.publish(AccountRecovered(name))
             return
         changed = before.fault is None or fault.action is not before.fault.action
-        if changed or state.rests_until != before.rests_until:
-            until = self._wall() + max(0.0, state.rests_until - self._clock.seconds())
-            journal.account_rests(name, fault, until, changed=changed)
+        if changed or condition.rests_until != before.rests_until:
+            until = self._wall() + max(0.0, condition.rests_until - self._clock.seconds())
+            self._events.publish(AccountFaulted(name, fault, until, changed=changed))
 
     def halt(self) -> None:
         """Begin nothing new; what is under way goes on."""

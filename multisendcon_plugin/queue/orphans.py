@@ -13,9 +13,10 @@ from ..mail.message import Delivery
 
 
 def adopted(delivery: Delivery, registry: IAccountRegistry) -> Delivery | None:
-    """Return the delivery as it goes on by an account that admits it.
+    """Return the delivery as it goes on by the account that would take it now.
 
-    :return: ``None`` when no account takes all of its recipients.
+    :return: ``None`` when no account takes all of its recipients: then it stays, since its account
+        may come back, and the log says so.
     """
     envelope = delivery.message.envelope
     recipients = [recipient.address for recipient in delivery.recipients]

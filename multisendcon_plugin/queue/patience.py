@@ -1,6 +1,6 @@
-"""Questions to the spool that have to be answered: asked again until it can.
+"""Repeats requests to the spool until they succeed.
 
-A spool that has a fault may have none a little later; what depends on its answer waits.
+A fault of the spool may pass; what depends on the answer waits.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ class Patience:
         :raise SpoolBrokenError: there never will be one.
         """
         while True:
+            last = self._stopping
             try:
                 return await question()
             except SpoolBrokenError:
                 raise
             except SpoolError:
-                if self._stopping:
+                if last:
                     self.log.failure("{complaint}; the relay stops", complaint=complaint)
                     raise
                 self.log.failure(
@@ -52,7 +53,8 @@ class Patience:
                     complaint=complaint,
                     seconds=ASK_AGAIN,
                 )
-            await self._pause()
+            if not self._stopping:  # else at once: it was asked before that
+                await self._pause()
 
     async def _pause(self) -> None:
         pause: Deferred[None] = deferLater(self._clock, ASK_AGAIN)
@@ -65,7 +67,7 @@ class Patience:
             self._pauses.discard(pause)
 
     def stop(self) -> None:
-        """Ask each question that waits once more, now, and none more often from now on."""
+        """Ask each question that has no answer yet once more, and none more often from now on."""
         self._stopping = True
         for pause in tuple(self._pauses):
             pause.cancel()

@@ -12,13 +12,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ..errors import SpoolError
-from ..interfaces import IAccountRegistry, ISpool
+from ..events import FailureUntold, Publisher, ReportUnroutable, ReportWithheld
+from ..interfaces import IAccountRegistry, IStore
 from ..mail.message import Message, NewMessage, Parcel, Recipient
-from ..ndr import Action, Facts, Report, addressees, report, returned_size, summary
+from ..ndr import Facts, Report, ReportAction, addressees, report, returned_size, summary
 from ..routing.account import REPORTS_ACCOUNT
 from ..settings.values import NdrSettings
 from .allowance import HOUR, Allowance
-from .journal import in_lines
 
 #: Puts a new message into the spool.
 HandIn = Callable[[NewMessage], Deferred[None]]
@@ -26,7 +26,7 @@ HandIn = Callable[[NewMessage], Deferred[None]]
 _log = Logger()
 
 
-async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
+async def _read_start(spool: IStore, message: Message, size: int) -> bytes:
     """Return so many octets of a stored message, or as many of them as can be read."""
     content = spool.content(message)
     start = b""
@@ -47,6 +47,7 @@ async def _read_start(spool: ISpool, message: Message, size: int) -> bytes:
 class ReportWriter:
     """Makes the reports of one relay.
 
+    :param events: is told of reports that nobody gets.
     :param clock: is never set; what it tells is compared only.
     :param wall: tells the time that people read.
     :param hand_in: for what reports on no delivery.
@@ -58,8 +59,9 @@ class ReportWriter:
         self,
         settings: NdrSettings,
         registry: IAccountRegistry,
-        spool: ISpool,
+        spool: IStore,
         *,
+        events: Publisher,
         hostname: str,
         clock: IReactorTime,
         wall: Callable[[], float],
@@ -68,6 +70,7 @@ class ReportWriter:
         self._settings = settings
         self._registry = registry
         self._spool = spool
+        self._events = events
         self._hostname = hostname
         self._clock = clock
         self._wall = wall
@@ -78,19 +81,13 @@ class ReportWriter:
     async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[NewMessage, ...]:
         """Return the reports on what happened, ready for the spool.
 
-        :param avoid: an account at fault, behind which they would wait.
+        :param avoid: an account at fault, behind which they would wait, with what they are about.
         """
         message = facts.message
         recipients = addressees(facts, self._settings)
         if not recipients:
-            if facts.action is Action.FAILED:
-                for some in in_lines([each.recipient.address for each in facts.outcomes]):
-                    self.log.warn(
-                        "{id}: mail to {recipients} not delivered, and nobody can be told: {reply}",
-                        id=message.id,
-                        recipients=", ".join(f"<{address}>" for address in some),
-                        reply=str(facts.outcomes[0].reply),
-                    )
+            if facts.action is ReportAction.FAILED:
+                self._events.publish(FailureUntold(message, facts.outcomes))
             return ()
         recipients = tuple(each for each in recipients if self._may_get_one(each, message))
         if not recipients:
@@ -107,13 +104,7 @@ class ReportWriter:
     def _may_get_one(self, recipient: str, message: Message) -> bool:
         if self._allowance.take(recipient, self._clock.seconds()):
             return True
-        self.log.warn(
-            "{id}: no report to <{recipient}>, who has had {most} in the last hour: see"
-            " ndr.max_per_hour",
-            id=message.id,
-            recipient=recipient,
-            most=self._allowance.per_hour,
-        )
+        self._events.publish(ReportWithheld(message, recipient, self._allowance.per_hour))
         if self._sum_up_later is None:
             self._sum_up_later = self._clock.callLater(HOUR, self._sum_up)
         return False
@@ -166,13 +157,7 @@ class ReportWriter:
             )
         route = self._registry.route_null(self._settings.sender, recipient, avoid)
         if route is None:
-            self.log.error(
-                "{id}: report to <{recipient}> not sent: no account takes mail from "
-                "<{sender}>; set ndr.server, or give an account the sender mask <>",
-                id=about,
-                recipient=recipient,
-                sender=self._settings.sender,
-            )
+            self._events.publish(ReportUnroutable(about, self._settings.sender, recipient))
             return None
         return Parcel(
             account=route.account,

@@ -16,22 +16,22 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import SpoolBrokenError, SpoolFullError
-from ..interfaces import IAccountRegistry, IContent, IDraft, IIntake, IRelay, ISpool
+from ..events import MailAccepted, Publisher
+from ..interfaces import IAccountRegistry, IClaims, IDraft, IIntake, IRelay, IStore
 from ..mail.envelope import Envelope
-from ..mail.message import FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
+from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel, Position
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
-from ..outcome.settle import Judgement, Settlement
+from ..outcome.judgement import Judgement
+from ..outcome.settlement import AccountState, Settlement
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
-from . import journal
 from .agenda import Agenda, window
 from .fullness import Fullness
-from .held import HeldContent
+from .gates import Gates
 from .lane import Lane
 from .orphans import adopted
-from .pace import Pace
 from .patience import Patience
 from .settler import Settler
 
@@ -46,6 +46,7 @@ class QueueService(Service):
     """The queue of one relay.
 
     :param hostname: of this relay, in reports.
+    :param events: is told of mails and accounts.
     :param make_relay: returns the relay of an account; called when its lane has its first mail.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
@@ -60,13 +61,17 @@ class QueueService(Service):
         ndr: NdrSettings,
         hostname: str,
         registry: IAccountRegistry,
-        spool: ISpool,
+        spool: IStore,
+        claims: IClaims,
+        events: Publisher,
         make_relay: Callable[[Account], IRelay],
         clock: IReactorTime,
         wall: Callable[[], float],
     ) -> None:
         self._registry = registry
         self._spool = spool
+        self._claims = claims
+        self._events = events
         self._make_relay = make_relay
         self._clock = clock
         self._wall = wall
@@ -77,19 +82,20 @@ class QueueService(Service):
             registry,
             spool,
             self._patience,
+            events=events,
             hostname=hostname,
             clock=clock,
             wall=wall,
             hand_in=self._hand_in,
         )
         self._longest_pause = longest_pause(delivery.retry)
-        self._held = HeldContent()
         self._window = window(sum(1 for _ in registry))
-        self._lanes: dict[str, Lane] = {}
-        self._mail_ends: dict[str, float] = {}
+        self._lanes: dict[LaneKey, Lane] = {}
+        #: What the gates of each account have to know of the time before the start, by name.
+        self._account_states: dict[str, AccountState] = {}
         self._under_way: set[Deferred[None]] = set()
         self._fullness = Fullness(clock.seconds)
-        self._fresh: list[tuple[tuple[Delivery, ...], bytes | None]] = []
+        self._fresh: list[tuple[Delivery, ...]] = []
         self._ready = False
         self._stopping = False
 
@@ -102,34 +108,31 @@ class QueueService(Service):
 
     async def _pick_up(self) -> None:
         now = self._settler.started = self._clock.seconds()
-        if self._spool.clean:
-            ends = await self._patience.ask(
-                self._spool.mail_ends, "the ends of the last mails not read from the spool"
+        if self._claims.clean:
+            states = await self._patience.ask(
+                self._spool.account_states, "the ends of the last mails not read from the spool"
             )
-            # One that is still to come was written while the clock was wrong.
-            self._mail_ends = {name: min(end, now) for name, end in ends.items()}
-        else:
-            # After a crash the end of the last mails may be missing; it was not later than now.
-            self._mail_ends = {account.name: now for account in self._registry}
+            self._account_states = states
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._stopping
         waiting = await self._patience.ask(
-            self._spool.lanes, "number of waiting mails not read from the spool"
+            self._claims.lanes, "number of waiting mails not read from the spool"
         )
-        for name, count in waiting.items():
-            self.log.info("{count} mails wait for account {name}", count=count, name=name)
-            await self._bring_forward(name, now + self._longest_pause)
+        for lane, count in waiting.items():
+            name, _ = lane
+            self.log.info("{count} mails wait for account {account}", count=count, account=name)
+            await self._bring_forward(lane, now + self._longest_pause)
             account = self._settler.account_in_use(name)
             if account is None:
-                self._go_on_with(self._move_all(name))
+                self._go_on_with(self._move_all(lane))
             elif self._ready:
-                self._lane(account).go()
+                self._lane(lane, account).go()
 
-    async def _bring_forward(self, name: str, latest: float) -> None:
+    async def _bring_forward(self, lane: LaneKey, latest: float) -> None:
         """Let no mail wait for a time that was set by a clock that was wrong."""
         await self._patience.ask(
-            lambda: self._spool.bring_forward(name, latest),
-            f"due times of account {name} not corrected in the spool",
+            lambda: self._spool.bring_forward(lane, latest),
+            f"due times of account {lane[0]} not corrected in the spool",
         )
 
     def stopService(self) -> Deferred[Any]:
@@ -166,44 +169,46 @@ class QueueService(Service):
 
     # Lanes.
 
-    def _lane(self, account: Account) -> Lane:
-        lane = self._lanes.get(account.name)
+    def _lane(self, key: LaneKey, account: Account) -> Lane:
+        lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[account.name] = Lane(
+            lane = self._lanes[key] = Lane(
+                key,
                 account,
                 relay=self._make_relay(account),
                 spool=self._spool,
+                events=self._events,
                 # The spool may hold deliveries that this process does not know of yet.
                 agenda=Agenda(self._window, beyond=0.0),
-                pace=Pace(account, self._mail_ends.get(account.name)),
+                gates=Gates(
+                    account,
+                    self._account_states.get(account.name, {}),
+                    started=self._settler.started,
+                    crashed=not self._claims.clean,
+                ),
                 clock=self._clock,
                 wall=self._wall,
-                open_content=self._open_content,
                 relieve=self._relieve,
-                conclude=lambda delivery, attempt: self._go_on_with(
-                    self._settle(delivery, attempt)
+                conclude=lambda delivery, attempt, awaited: self._go_on_with(
+                    self._conclude(delivery, attempt, awaited=awaited)
                 ),
             )
             lane.go()
         return lane
 
-    def _open_content(self, message: Message) -> IContent:
-        return self._held.open(message.number) or self._spool.content(message)
-
     def _announce(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries that are in the spool on the agendas of their accounts."""
         for delivery in deliveries:
             account = self._settler.account_in_use(delivery.account)
-            if self._ready and account is not None and self._lane(account).add(delivery):
-                continue
-            self._held.let_go(delivery.message.number)
+            if self._ready and account is not None:
+                self._lane(delivery.lane, account).add(delivery)
 
-    async def _move_all(self, name: str) -> None:
+    async def _move_all(self, lane: LaneKey) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
         stuck = 0
-        since = FIRST_TURN
+        since = FIRST_POSITION
         while not self._stopping:
-            waiting = await self._waiting(name, since)
+            waiting = await self._waiting(lane, since)
             for delivery in waiting:
                 moved = adopted(delivery, self._registry)
                 if moved is None:
@@ -213,19 +218,19 @@ class QueueService(Service):
                 self._announce([moved])
             if len(waiting) < MOVED_AT_ONCE:
                 break
-            since = waiting[-1].turn_after
+            since = waiting[-1].position_after
         if stuck:
             self.log.error(
-                "{count} mails wait for account {name}, which is not in use, and no other account "
-                "takes them: enable it, or add one that does",
+                "{count} mails wait for account {account}, which is not in use, and no other "
+                "account takes them: enable it, or add one that does",
                 count=stuck,
-                name=name,
+                account=lane[0],
             )
 
-    async def _waiting(self, name: str, since: Turn) -> tuple[Delivery, ...]:
+    async def _waiting(self, lane: LaneKey, since: Position) -> tuple[Delivery, ...]:
         return await self._patience.ask(
-            lambda: self._spool.waiting(name, MOVED_AT_ONCE, since),
-            f"waiting mail of account {name} not read from the spool",
+            lambda: self._spool.waiting(lane, MOVED_AT_ONCE, since),
+            f"waiting mail of account {lane[0]} not read from the spool",
         )
 
     # Messages come in.
@@ -243,9 +248,7 @@ class QueueService(Service):
     ) -> Deferred[None]:
         """Take a message over: see `IIntake`."""
         committed = draft.commit(envelope, header_size, parcels)
-        return committed.addCallbacks(
-            self._committed, self._not_committed, callbackArgs=(draft.held,)
-        )
+        return committed.addCallbacks(self._committed, self._not_committed)
 
     def _hand_in(self, submission: NewMessage) -> Deferred[None]:
         """Take over a message of our own."""
@@ -265,34 +268,34 @@ class QueueService(Service):
             self._halt()
         return failure
 
-    def _committed(self, deliveries: tuple[Delivery, ...], content: bytes | None) -> None:
+    def _committed(self, deliveries: tuple[Delivery, ...]) -> None:
         # Clients first: what they are told now leaves before the reactor comes back a second time.
         if not self._fresh:
             self._clock.callLater(0, self._clock.callLater, 0, self._take_up)
-        self._fresh.append((deliveries, content))
+        self._fresh.append(deliveries)
 
     def _take_up(self) -> None:
         """Begin with what has become durable."""
         fresh, self._fresh = self._fresh, []
-        for deliveries, content in fresh:
-            journal.accepted(deliveries)
-            if content is not None:
-                self._held.keep(deliveries[0].message.number, content, len(deliveries))
+        for deliveries in fresh:
+            self._events.publish(MailAccepted(deliveries))
             self._announce(deliveries)
 
     # Deliveries end.
 
-    async def _settle(self, delivery: Delivery, attempt: Attempt) -> None:
-        self._held.let_go(delivery.message.number)
+    async def _conclude(self, delivery: Delivery, attempt: Attempt, *, awaited: bool) -> None:
+        lane = self._lanes[delivery.lane]
         if self._stopping:
-            await self._settler.break_off(delivery, attempt)
+            await self._settler.break_off(delivery, attempt, lane.gates)
             return
         try:
-            remaining, reports = await self._settler.conclude(delivery, attempt)
+            remaining, reports = await self._settler.conclude(
+                delivery, attempt, lane.gates, awaited=awaited
+            )
         except SpoolBrokenError:
             raise
         except Exception:
-            self._lanes[delivery.account].not_settled(delivery)
+            lane.not_settled(delivery)
             raise
         if remaining is None:
             self._fullness.end()  # it has made room
@@ -300,10 +303,13 @@ class QueueService(Service):
         self._announce(reports)
 
     def _relieve(self, delivery: Delivery, fault: AccountFault) -> bool:
-        """Move a delivery away from an account that rests, or tell its sender that it waits."""
+        """Move a delivery away from an account that rests, or tell its sender that it waits.
+
+        Who only asks us to slow down takes it a little later; until `Health` finds that this lasts.
+        """
         name = None if fault.action is Action.SLOW else self._settler.fallback(delivery)
-        lane = self._lanes.get(name or "")
-        if name is not None and not (lane and lane.pace.fault):
+        lane = self._lanes.get((name or "", delivery.destination))
+        if name is not None and not (lane and lane.gates.condition.fault):
             self._go_on_with(self._move(delivery, name))
         elif judgement := self._settler.delayed_by(delivery, fault):
             self._go_on_with(self._tell_of_delay(delivery, judgement))
@@ -323,7 +329,7 @@ class QueueService(Service):
 
     def _go_on_from(self, delivery: Delivery, remaining: Delivery | None) -> None:
         """What remains of a delivery is in the spool; put it on an agenda again."""
-        moved = remaining is not None and remaining.account != delivery.account
-        self._lanes[delivery.account].settled(delivery, None if moved else remaining)
+        moved = remaining is not None and remaining.lane != delivery.lane
+        self._lanes[delivery.lane].settled(delivery, None if moved else remaining)
         if moved and remaining is not None:
             self._announce([remaining])

@@ -1,6 +1,6 @@
 """From an attempt to what the spool has of it: judged, reported, written down.
 
-What follows from an attempt is decided by `settle.judge`; which accounts are there is known to the
+What follows from an attempt is decided by `judge`; which accounts are there is known to the
 registry.  It schedules nothing.
 """
 
@@ -12,17 +12,18 @@ from random import random
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
-from ..interfaces import IAccountRegistry, ISpool
+from ..events import AttemptEnded, DeliveryMoved, Publisher, ReportQueued
+from ..interfaces import IAccountRegistry, IStore
 from ..mail.message import Delivery, NewMessage
-from ..ndr import Action, Facts, wanted
+from ..ndr import Facts, ReportAction, wanted
 from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
-from ..outcome.settle import Judgement, Settlement, delayed_by, judge, retry_until
+from ..outcome.judgement import Judgement, delayed_by, judge, retry_until
+from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
-from . import journal
+from .gates import Gates
 from .patience import Patience
 from .reports import HandIn, ReportWriter
 
@@ -30,6 +31,7 @@ from .reports import HandIn, ReportWriter
 class Settler:
     """Settles the deliveries of one relay.
 
+    :param events: is told what came of each delivery, and of reports.
     :param clock: see `QueueService`.
     :param wall: tells the time that people read.
     :param hand_in: puts a new message into the spool.
@@ -41,9 +43,10 @@ class Settler:
         delivery: DeliverySettings,
         ndr: NdrSettings,
         registry: IAccountRegistry,
-        spool: ISpool,
+        spool: IStore,
         patience: Patience,
         *,
+        events: Publisher,
         hostname: str,
         clock: IReactorTime,
         wall: Callable[[], float],
@@ -54,6 +57,7 @@ class Settler:
         self._registry = registry
         self._spool = spool
         self._patience = patience
+        self._events = events
         self._clock = clock
         self._wall = wall
         self.started = clock.seconds()
@@ -61,6 +65,7 @@ class Settler:
             ndr,
             registry,
             spool,
+            events=events,
             hostname=hostname,
             clock=clock,
             wall=wall,
@@ -88,12 +93,17 @@ class Settler:
         )
 
     async def conclude(
-        self, delivery: Delivery, attempt: Attempt
+        self, delivery: Delivery, attempt: Attempt, gates: Gates, *, awaited: bool = False
     ) -> tuple[Delivery | None, tuple[Delivery, ...]]:
         """Settle a delivery by an attempt.
 
+        :param gates: of its account: what they have learned is written down as well.
+        :param awaited: see `Settlement`.
         :return: what remains of it, and the deliveries of the reports; they are in the spool.
         """
+        if attempt.inconclusive:
+            await self._put_back(delivery, gates)
+            return delivery, ()
         now = self._clock.seconds()
         # The way back to an account that is not in use any more is closed.
         if delivery.tried:
@@ -108,12 +118,12 @@ class Settler:
             jitter=random(),
             fallback=self.fallback(delivery) if attempt.fault or attempt.moves else None,
         )
-        for _ in journal.ended(delivery, attempt, judgement, now):
-            await deferLater(self._clock, 0)
-        return judgement.remaining, await self.carry_out(delivery, judgement, attempt)
+        self._events.publish(AttemptEnded(delivery, attempt, judgement, now))
+        reports = await self.carry_out(delivery, judgement, gates, awaited=awaited)
+        return judgement.remaining, reports
 
     def delayed_by(self, delivery: Delivery, fault: AccountFault) -> Judgement | None:
-        """Judge a delivery that waits for an account at fault: see `settle.delayed_by`."""
+        """Judge a delivery that waits for an account at fault: see `judgement.delayed_by`."""
         return delayed_by(
             delivery,
             fault,
@@ -123,44 +133,54 @@ class Settler:
         )
 
     async def carry_out(
-        self, delivery: Delivery, judgement: Judgement, attempt: Attempt | None = None
+        self,
+        delivery: Delivery,
+        judgement: Judgement,
+        gates: Gates | None = None,
+        *,
+        awaited: bool = False,
     ) -> tuple[Delivery, ...]:
         """Write down what was judged, and the reports that it calls for.
 
-        :param attempt: what was judged by.
+        :param gates: of its account, if there was an attempt.
         :return: the deliveries of the reports; they are in the spool.
         """
         remaining = judgement.remaining or delivery
         reports: list[NewMessage] = []
         if judgement.told.failed:
-            reports += await self._report(Action.FAILED, delivery, judgement.told.failed)
+            reports += await self._report(ReportAction.FAILED, delivery, judgement.told.failed)
         if judgement.delayed:
-            reports += await self._report(Action.DELAYED, remaining, judgement.delayed)
+            reports += await self._report(ReportAction.DELAYED, remaining, judgement.delayed)
         if judgement.told.delivered:
-            reports += await self._report(Action.RELAYED, delivery, judgement.told.delivered)
+            reports += await self._report(ReportAction.RELAYED, delivery, judgement.told.delivered)
         announced = await self.write(
             Settlement(
                 delivery=delivery,
                 remaining=judgement.remaining,
                 reports=tuple(reports),
-                mail_ended=self._mail_end(delivery, attempt) if attempt else None,
+                account_state=(gates.state() or None) if gates else None,
+                awaited=awaited,
             )
         )
         for report in announced:
-            journal.reported(delivery, report)
+            self._events.publish(ReportQueued(delivery, report))
         return announced
 
-    async def break_off(self, delivery: Delivery, attempt: Attempt) -> None:
+    async def break_off(self, delivery: Delivery, attempt: Attempt, gates: Gates) -> None:
         """Write down an attempt that we have cut off ourselves, because the relay stops.
 
         That is no reason to wait, to move or to give up; but what may have arrived is settled as
         always.
         """
         if attempt.fault and not _uncertain(attempt):
-            ended = self._mail_end(delivery, attempt)
-            await self.write(Settlement(delivery=delivery, remaining=delivery, mail_ended=ended))
+            await self._put_back(delivery, gates)
         else:
-            await self.conclude(delivery, attempt)
+            await self.conclude(delivery, attempt, gates)
+
+    async def _put_back(self, delivery: Delivery, gates: Gates) -> None:
+        """Write down what the gates have learned; the delivery stays as it is."""
+        state = gates.state() or None
+        await self.write(Settlement(delivery=delivery, remaining=delivery, account_state=state))
 
     async def move(self, delivery: Delivery, name: str) -> tuple[Delivery, tuple[Delivery, ...]]:
         """Move a delivery to another account.
@@ -171,7 +191,7 @@ class Settler:
         moved = attrs.evolve(delivery, account=name, tried=tried, untold=())
         judgement = Judgement(remaining=moved, told=tell_all(delivery))
         reports = await self.carry_out(delivery, judgement)
-        journal.moved(delivery, name)
+        self._events.publish(DeliveryMoved(delivery, name))
         return moved, reports
 
     async def write(self, settlement: Settlement) -> tuple[Delivery, ...]:
@@ -181,13 +201,8 @@ class Settler:
             f"{settlement.delivery.message.id}: delivery result not recorded in the spool",
         )
 
-    def _mail_end(self, delivery: Delivery, attempt: Attempt) -> float | None:
-        """Return when the mail ended, if a minimum wait counts from that after a restart."""
-        account = self.account_in_use(delivery.account)
-        return attempt.mail_ended if account is not None and account.minimum_wait else None
-
     async def _report(
-        self, action: Action, delivery: Delivery, outcomes: tuple[Outcome, ...]
+        self, action: ReportAction, delivery: Delivery, outcomes: tuple[Outcome, ...]
     ) -> tuple[NewMessage, ...]:
         outcomes = wanted(action, outcomes)
         if not outcomes:

@@ -1,13 +1,17 @@
-"""The end of a session, as the coroutines of this room see it.
+"""The exception for a session that has ended, or cannot go on.
 
-Never leaves the room: `factory` turns it into an `Attempt`.
+It never leaves this room: `factory` turns it into an `Attempt`.
 """
 
 from __future__ import annotations
 
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
+
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.failure import Action
+from .tls import tls_problem
 
 
 class SessionBrokenError(Exception):
@@ -40,3 +44,14 @@ class SessionBrokenError(Exception):
 def lost(phase: Phase, text: str) -> SessionBrokenError:
     """Return the error for a connection that is gone."""
     return SessionBrokenError(phase, Reply(0, "4.4.2", text), lost=True)
+
+
+def ending(reason: Failure) -> str:
+    """Say why a connection ended."""
+    if problem := tls_problem(reason):
+        return problem
+    if reason.check(ConnectionDone):
+        return "the server closed the connection"
+    if reason.check(ConnectionLost):
+        return "the connection was lost"
+    return f"the connection was lost: {reason.getErrorMessage()}"

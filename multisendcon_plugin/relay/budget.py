@@ -1,8 +1,10 @@
-"""The connections that all accounts may have open together.
+"""Limits the connections that all accounts have open together.
 
-A connection gives way to one that is needed while it is idle.  So does one that is still being
-opened, when that takes long and too many are: servers that say nothing keep their accounts waiting,
-and not the others.  Knows no account and no SMTP.
+When all slots are taken, an idle connection is closed for an account that needs one; a busy one
+only when it has carried as many mails as it may, since a login for each mail would cost more than
+it saves.  A connection that is still being opened is given up if it takes long and too many others
+are being opened: silent servers keep only their own accounts waiting.  Knows no account and no
+SMTP.
 """
 
 from __future__ import annotations
@@ -21,17 +23,17 @@ PROMPT = 3.0
 
 
 def _nothing() -> None:
-    """Nothing has begun yet that could be closed."""
+    """Do nothing: no connection has been begun yet."""
 
 
 @attrs.define(eq=False)
-class Place:
-    """The place of one connection, from before it is opened until it is gone.
+class Slot:
+    """A slot for one connection, from before it is opened until it is gone.
 
-    :param server: whose connection it is.
-    :param since: when it was taken.
-    :ivar close: what makes the connection give way; to be set by the one who has the place.
-    :ivar leaving: it had to give way.
+    :param server: the host to which the connection leads.
+    :param since: when the slot was taken.
+    :ivar close: gives up the connection; set by the owner of the slot.
+    :ivar leaving: the connection was told to close for another one.
     """
 
     server: str
@@ -43,8 +45,8 @@ class Place:
 class ConnectionBudget:
     """Counts open connections.
 
-    :param limit: as many may be open at a time.
-    :param clock: tells how long a connection has been opening.
+    :param limit: how many may be open at the same time.
+    :param clock: measures how long a connection has been opening.
     """
 
     def __init__(self, limit: int, clock: IReactorTime) -> None:
@@ -52,93 +54,94 @@ class ConnectionBudget:
         self._clock = clock
         self._open = 0
         self._leaving = 0
-        #: The server of each.
+        #: Those who wait for a slot, with the server that each wants to reach.
         self._waiting: dict[Deferred[Any], str] = {}
         #: In the order in which they were taken.
-        self._opening: dict[Place, None] = {}
+        self._opening: dict[Slot, None] = {}
         #: The longest idle one first.
-        self._idle: dict[Place, None] = {}
-        self._alarm: IDelayedCall | None = None
+        self._idle: dict[Slot, None] = {}
+        self._timer: IDelayedCall | None = None
 
-    def take(self, server: str) -> Deferred[Place]:
-        """Ask for a connection; the answer comes when one more may be opened.
+    def take(self, server: str) -> Deferred[Slot]:
+        """Wait for a slot, closing another connection if there is none.
 
-        Another one is closed when that is what it takes.
+        :return: fires when the connection may be opened.
         """
-        turn: Deferred[Any] = Deferred(self._cancelled)
-        turn.addCallback(lambda _: self._begin(server))
+        waiter: Deferred[Any] = Deferred(self._cancelled)
+        waiter.addCallback(lambda _: self._begin(server))
         if self._open < self._limit:
             self._open += 1
-            turn.callback(None)
+            waiter.callback(None)
         else:
-            self._waiting[turn] = server
+            self._waiting[waiter] = server
             self.make_room()
-        return turn
+        return waiter
 
-    def _begin(self, server: str) -> Place:
-        place = Place(server, self._clock.seconds())
-        self._opening[place] = None
-        return place
+    def _begin(self, server: str) -> Slot:
+        slot = Slot(server, self._clock.seconds())
+        self._opening[slot] = None
+        return slot
 
-    def _cancelled(self, turn: Deferred[Any]) -> None:
-        del self._waiting[turn]
+    def _cancelled(self, waiter: Deferred[Any]) -> None:
+        del self._waiting[waiter]
         self.make_room()
 
-    def give_back(self, place: Place) -> None:
-        """A connection is gone; its place is for the next who waits.
+    def give_back(self, slot: Slot) -> None:
+        """Release the slot of a connection that is gone, and pass it on.
 
-        That is the one who has waited longest, of those whose servers have the fewest connections
-        opening: one server does not fill the queue of the others.
+        It goes to whoever has waited longest among those whose servers have the fewest connections
+        opening, so that one server does not take all slots.
         """
-        self._opening.pop(place, None)
-        self._idle.pop(place, None)
-        self._leaving -= place.leaving
+        self._opening.pop(slot, None)
+        self._idle.pop(slot, None)
+        self._leaving -= slot.leaving
         if self._waiting:
             opening = Counter(each.server for each in self._opening)
-            turn = min(self._waiting, key=lambda each: opening[self._waiting[each]])
-            del self._waiting[turn]
-            turn.callback(None)
+            waiter = min(self._waiting, key=lambda each: opening[self._waiting[each]])
+            del self._waiting[waiter]
+            waiter.callback(None)
         else:
             self._open -= 1
         self.make_room()
 
-    def ready(self, place: Place) -> None:
-        """A connection is open, and of use; unless it has just given way."""
-        self._opening.pop(place, None)
+    def ready(self, slot: Slot) -> None:
+        """Record that a connection is ready for mail."""
+        self._opening.pop(slot, None)
 
-    def idle(self, place: Place) -> None:
-        """Remember that a connection is not needed now."""
-        self._idle[place] = None
+    def idle(self, slot: Slot) -> None:
+        """Record that a connection is not needed now, and may be closed for another one."""
+        self._idle[slot] = None
 
     @property
     def contended(self) -> bool:
-        """Somebody waits for a connection."""
+        """Whether anyone waits for a slot."""
         return bool(self._waiting)
 
-    def busy(self, place: Place) -> None:
-        """A connection is needed again."""
-        self._idle.pop(place, None)
+    def busy(self, slot: Slot) -> None:
+        """Record that an idle connection carries mail again."""
+        self._idle.pop(slot, None)
 
     def make_room(self) -> None:
-        """Close connections for those who wait, the longest idle ones first."""
-        if self._alarm:
-            self._alarm.cancel()
-            self._alarm = None
+        """Close connections for those who wait, beginning with the one idle for longest."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
         while len(self._waiting) > self._leaving:
-            place = next(iter(self._idle), None) or self._slow()
-            if place is None:
+            slot = next(iter(self._idle), None) or self._slow()
+            if slot is None:
                 return
-            self._idle.pop(place, None)
-            self._opening.pop(place, None)
-            place.leaving = True
+            self._idle.pop(slot, None)
+            self._opening.pop(slot, None)
+            slot.leaving = True
             self._leaving += 1
-            place.close()
+            slot.close()
 
-    def _slow(self) -> Place | None:
+    def _slow(self) -> Slot | None:
         """Return a connection that has been opening too long, if half of all have.
 
         The others may take their time: servers that are slow are to be reached on a busy day too.
-        The server with the most of them gives one up.
+        The server with the most of them gives one up.  (A share that is kept for accounts which
+        have worked before would not help one that has just begun.)
         """
         may_be_slow = self._limit // 2 or 1
         if len(self._opening) <= may_be_slow:
@@ -147,12 +150,12 @@ class ConnectionBudget:
         prompt_since = self._clock.seconds() - PROMPT
         pause = opening[may_be_slow].since - prompt_since
         if pause > 0:
-            self._alarm = self._clock.callLater(pause, self._alarm_rings)
+            self._timer = self._clock.callLater(pause, self._time_is_up)
             return None
-        slow = list(takewhile(lambda place: place.since <= prompt_since, opening))
-        [(server, _)] = Counter(place.server for place in slow).most_common(1)
-        return next(place for place in slow if place.server == server)
+        slow = list(takewhile(lambda slot: slot.since <= prompt_since, opening))
+        [(server, _)] = Counter(slot.server for slot in slow).most_common(1)
+        return next(slot for slot in slow if slot.server == server)
 
-    def _alarm_rings(self) -> None:
-        self._alarm = None
+    def _time_is_up(self) -> None:
+        self._timer = None
         self.make_room()

@@ -1,7 +1,6 @@
-"""Whether a server's certificate is the one that is wanted: by its name (RFC 9525) or fingerprint.
+"""Checks a server's certificate against the expected name (RFC 9525) or fingerprint.
 
-A certificate may hold names that mean nothing to us, or to anybody; one that is good counts all the
-same.
+Names in a certificate that cannot be read are skipped; another one may match.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ class ExpectedName:
     """The name that a certificate has to bear.
 
     :param server: a host name in A-labels, or an IP address.
-    :cvar vouched_for: an authority has to vouch for it, and its dates count.
+    :cvar needs_chain: the chain to a trusted authority and the dates have to be valid.
     """
 
-    vouched_for: ClassVar = True
+    needs_chain: ClassVar = True
 
     def __init__(self, server: str) -> None:
         self._server = server
@@ -60,12 +59,12 @@ class ExpectedName:
 
 
 class ExpectedFingerprint:
-    """The one certificate that is wanted, or the one public key, whoever vouches for it.
+    """The expected certificate or public key, whatever its authority and dates.
 
     :param fingerprint: SHA-256, in lower-case hexadecimal digits.
     """
 
-    vouched_for: ClassVar = False
+    needs_chain: ClassVar = False
 
     def __init__(self, fingerprint: str) -> None:
         self._fingerprint = fingerprint
@@ -107,8 +106,8 @@ def _shown(name: x509.DNSName | x509.IPAddress) -> str:
     return _printable(name.value) or '""'
 
 
-def _printable(written_by_a_stranger: object) -> str:
-    return repr(str(written_by_a_stranger)[:LONGEST_NAME])[1:-1]
+def _printable(text: object) -> str:
+    return repr(str(text)[:LONGEST_NAME])[1:-1]
 
 
 def is_address(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The way to an account's server: from its local address, in that address's family.
+"""Connects to a hop, from its local address and in the family of that address.
 
 An address that is not on this machine is an error, never a reason to use another one.  RFC 6724
 leaves the choice between a server's addresses to us; without a local address it is that of
@@ -37,7 +37,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..routing.account import Account
+from ..routing.hop import Hop
 from .certificate import is_address
 from .tls import ClientTLS
 
@@ -46,37 +46,37 @@ CONNECT_TIMEOUT = 30.0
 
 
 def endpoint(
-    reactor: Any, account: Account, tls: ClientTLS, address: str | None = None
+    reactor: Any, hop: Hop, tls: ClientTLS, address: str | None = None
 ) -> IStreamClientEndpoint:
-    """Return where an account's sessions begin, TLS included where they begin with it.
+    """Return where the sessions with a hop begin, TLS included where they begin with it.
 
-    :param address: of the server; ``None``: the first one that can be connected.
-    :raise ConnectBindError: the server's address cannot be reached from the local address.
+    :param address: of the host; ``None``: the first one that can be connected.
+    :raise ConnectBindError: the host's address cannot be reached from the local address.
     """
-    plain = _plain_endpoint(reactor, account, address or account.server)
-    return wrapClientTLS(tls.context, plain) if account.implicit_tls else plain
+    plain = _plain_endpoint(reactor, hop, address or hop.host)
+    return wrapClientTLS(tls.context, plain) if hop.implicit_tls else plain
 
 
-def _plain_endpoint(reactor: Any, account: Account, server: str) -> IStreamClientEndpoint:
-    bind = (account.local_address, 0) if account.local_address else None
+def _plain_endpoint(reactor: Any, hop: Hop, host: str) -> IStreamClientEndpoint:
+    bind = (hop.local_address, 0) if hop.local_address else None
     try:
-        literal = ip_address(server)
+        literal = ip_address(host)
     except ValueError:
         if bind:
-            return _BoundEndpoint(reactor, account, bind[0])
-        return HostnameEndpoint(reactor, server, account.port, CONNECT_TIMEOUT)
+            return _BoundEndpoint(reactor, hop, bind[0])
+        return HostnameEndpoint(reactor, host, hop.port, CONNECT_TIMEOUT)
     if bind and ip_address(bind[0]).version != literal.version:
-        raise ConnectBindError(string=f"{server} is an IPv{literal.version} address")
+        raise ConnectBindError(string=f"{host} is an IPv{literal.version} address")
     kind = TCP4ClientEndpoint if literal.version == 4 else TCP6ClientEndpoint
-    return kind(reactor, server, account.port, CONNECT_TIMEOUT, bindAddress=bind)
+    return kind(reactor, host, hop.port, CONNECT_TIMEOUT, bindAddress=bind)
 
 
-def other_addresses(reactor: Any, account: Account, address: str) -> Deferred[Sequence[str]]:
-    """Return the addresses of an account's server besides one that could be connected.
+def other_addresses(reactor: Any, hop: Hop, address: str) -> Deferred[Sequence[str]]:
+    """Return the addresses of a hop's host besides one that could be connected.
 
     Those of its family come first: the other one may lead nowhere from here.
     """
-    if is_address(account.server):
+    if is_address(hop.host):
         return succeed(())
     version = ip_address(address).version
 
@@ -84,16 +84,16 @@ def other_addresses(reactor: Any, account: Account, address: str) -> Deferred[Se
         others = [each for each in dict.fromkeys(found) if each != address]
         return sorted(others, key=lambda each: ip_address(each).version != version)
 
-    return _resolve(reactor, account).addCallback(in_order)
+    return _resolve(reactor, hop).addCallback(in_order)
 
 
 @implementer(IStreamClientEndpoint)
 class _BoundEndpoint:
     """A host name, reached from one local address: its addresses of that family, in turn."""
 
-    def __init__(self, reactor: Any, account: Account, local_address: str) -> None:
+    def __init__(self, reactor: Any, hop: Hop, local_address: str) -> None:
         self._reactor = reactor
-        self._account = account
+        self._hop = hop
         self._local_address = local_address
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
@@ -104,9 +104,9 @@ class _BoundEndpoint:
             f"it has no IPv{ip_address(self._local_address).version} address, which the local"
             f" address {self._local_address} needs"
         )
-        for address in await _resolve(self._reactor, self._account):
+        for address in await _resolve(self._reactor, self._hop):
             try:
-                target = _plain_endpoint(self._reactor, self._account, address)
+                target = _plain_endpoint(self._reactor, self._hop, address)
                 return await target.connect(factory)
             except ConnectBindError:
                 raise
@@ -115,14 +115,14 @@ class _BoundEndpoint:
         raise failure
 
 
-def _resolve(reactor: Any, account: Account) -> Deferred[Sequence[str]]:
-    """Look up the server's addresses, those that can be reached from the local address."""
+def _resolve(reactor: Any, hop: Hop) -> Deferred[Sequence[str]]:
+    """Look up the host's addresses, those that can be reached from the local address."""
     kinds: dict[int, type] = {4: TCP4Address, 6: TCP6Address}
-    if account.local_address:
-        version = ip_address(account.local_address).version
+    if hop.local_address:
+        version = ip_address(hop.local_address).version
         kinds = {version: kinds[version]}
     found = _Addresses()
-    reactor.nameResolver.resolveHostName(found, account.server, account.port, list(kinds.values()))
+    reactor.nameResolver.resolveHostName(found, hop.host, hop.port, list(kinds.values()))
     return found.complete
 
 
@@ -135,7 +135,7 @@ class _Addresses:
         self.complete: Deferred[Sequence[str]] = Deferred()
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N802, N803
-        """Nothing to do."""
+        """Do nothing."""
 
     def addressResolved(self, address: Any) -> None:  # noqa: N802
         self._found.append(address.host)
@@ -144,17 +144,17 @@ class _Addresses:
         self.complete.callback(self._found)
 
 
-def connect_problem(failure: Failure, account: Account) -> str:
+def connect_problem(failure: Failure, hop: Hop) -> str:
     """Say in an admin's words why there is no connection."""
     error: Any = failure.value
     known = failure.check(ConnectError, DNSLookupError) and error.args and error.args[0]
     text = known or failure.getErrorMessage()
-    if failure.check(ConnectBindError) and account.local_address:
+    if failure.check(ConnectBindError) and hop.local_address:
         if error.osError == errno.EADDRNOTAVAIL:
             text = "it is not an address of this machine"
-        return f"local_address {account.local_address} cannot be used: {text}"
+        return f"local_address {hop.local_address} cannot be used: {text}"
     if failure.check(DNSLookupError):
-        return f"{account.server} cannot be resolved: {text}"
+        return f"{hop.host} cannot be resolved: {text}"
     if failure.check(TimeoutError):
         text = f"no answer for {CONNECT_TIMEOUT:.0f} s"
-    return f"{account.server} port {account.port} cannot be reached: {text}"
+    return f"{hop.host} port {hop.port} cannot be reached: {text}"

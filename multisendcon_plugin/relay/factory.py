@@ -1,12 +1,11 @@
-"""All sessions of one account: opened when a mail needs one, kept for the next, closed when idle.
+"""The sessions with one account's server: opened on demand, reused, closed when idle.
 
-An `ESMTPSenderFactory` without the stock one's retries: what comes of an attempt is told once, as
-an `Attempt`; what follows from it is not decided here.
+`AccountSenderFactory` is the `IRelay` of accounts with one server.  It makes an `Attempt` of each
+try of a delivery; it never retries one on its own, and never decides what follows from it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -14,7 +13,6 @@ from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IAddress
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.mail import smtp
 from twisted.python.failure import Failure
@@ -29,13 +27,13 @@ from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..outcome.failure import Action
 from ..routing.account import Account
 from .broken import SessionBrokenError
-from .budget import PROMPT, ConnectionBudget, Place
+from .budget import PROMPT, ConnectionBudget, Slot
 from .connect import connect_problem, endpoint, other_addresses
 from .handshake import shake_hands
 from .login import Login
+from .refusal_review import RefusalReview
 from .search import first_ready
 from .sender import AccountSender
-from .standing import Standing
 from .tls import ClientTLS
 from .transaction import Transaction
 from .trial import Trial, Trials
@@ -70,18 +68,19 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     ) -> None:
         super().__init__(account.username.encode(), b"", b"", (), None, Deferred(), retries=0)
         self.account = account
+        self._hop = account.hop
         self._reactor = reactor
         self._budget = budget
-        # An attempt may end before its session does, which says good-bye then.
+        # A semaphore beside the lane's own count: an attempt ends before its session has quit.
         self._connections = DeferredSemaphore(account.connections)
-        self._server_trial = trials.of(account.way)
+        self._server_trial = trials.of(self._hop)
         self._trial = Trial()
         self._login = Login(account)
-        self._standing = Standing()
+        self._refusals = RefusalReview()
         self._tls: ClientTLS | None = None
         self._most_recipients: float = account.max_recipients or math.inf
         self._idle: list[AccountSender] = []
-        self._sessions: dict[AccountSender, Place] = {}
+        self._sessions: dict[AccountSender, Slot] = {}
         self._steps: set[Deferred[Any]] = set()
         self._stopping = False
 
@@ -103,7 +102,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 return self._not_begun(delivery, broken, ended)
             fault, most = None, self._most_recipients
             try:
-                transaction = Transaction(session, delivery, open_content(), most)
+                transaction = Transaction(session, delivery, open_content, most)
                 await transaction.run()
             except SessionBrokenError as broken:
                 fault = self._fault(broken)
@@ -113,7 +112,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             if transaction.begun:
                 ended = self._reactor.seconds()
             if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
-                # That may be about the session: it was closed, or it has had its mails.
+                # It may be about the session, so nothing is concluded yet, and a fresh session
+                # tries once more: some servers say 550 or 554 at MAIL FROM, or close, when a
+                # session has had as many mails as they allow.
                 session.quit()
                 fresh = True
             elif transaction.most < most:
@@ -122,7 +123,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             else:
                 description = session.description
                 self._keep_or_quit(session, keep=fault is None)
-                self._standing.taken += transaction.taken
+                self._refusals.taken += transaction.taken
                 attempt = Attempt(
                     outcomes=transaction.outcomes,
                     fault=fault,
@@ -130,12 +131,17 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                     session=description,
                     reports_success=transaction.reports_success,
                 )
-                return self._standing.review(delivery, attempt) if fault else attempt
-            if transaction.begun:
-                await self._keep_distance()
+                return self._refusals.review(delivery, attempt) if fault else attempt
+            if transaction.begun and self.account.minimum_wait:
+                # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
+                # attempt has a fresh session, as there is one at a time, or fewer recipients.
+                return Attempt(outcomes=transaction.outcomes, mail_ended=ended, inconclusive=True)
 
     def _learn(self, most: float) -> None:
-        """The server takes fewer recipients in one transaction than there were."""
+        """Remember until the relay restarts that the server takes fewer recipients at once.
+
+        A mail that was refused whole for their number is tried again at once.
+        """
         self._most_recipients = min(most, self._most_recipients)
         self.log.info(
             "account {account}: its server takes {most} recipients in one mail; the others are sent"
@@ -147,7 +153,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     def _not_begun(
         self, delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None
     ) -> Attempt:
-        """Return the attempt that has no session for its mail."""
+        """Return the outcome of an attempt that got no session."""
         fault = self._fault(broken)
         outcomes = all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action)
         return Attempt(outcomes=outcomes, fault=fault, mail_ended=mail_ended)
@@ -158,12 +164,6 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         if not action.stops_account:
             action = Action.REST
         return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
-
-    async def _keep_distance(self) -> None:
-        """Wait as the account demands: the server has seen a MAIL FROM, or may have."""
-        if self.account.minimum_wait and not self._stopping:
-            with contextlib.suppress(CancelledError):  # no new session is opened then
-                await self._step(deferLater(self._reactor, self.account.minimum_wait))
 
     def _keep_or_quit(self, session: AccountSender, *, keep: bool) -> None:
         used_up = session.mails >= self.account.max_mails_per_connection
@@ -180,9 +180,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     # Sessions.
 
     async def _session(self, *, fresh: bool) -> tuple[AccountSender, bool]:
-        """Return a session that can carry mail, and whether it has waited idle for it.
+        """Return a session that is ready for mail, and whether it was kept from an earlier one.
 
-        :param fresh: it may not have waited.
+        :param fresh: open a new one.
         :raise SessionBrokenError: the account cannot be used now.
         """
         while self._idle and not fresh:
@@ -205,7 +205,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     async def _ready_session(self) -> AccountSender:
         session = await self._in_turn(self._server_trial, self._open_session)
-        if self.account.username:
+        if self._hop.login:
             try:
                 await self._login.perform(session)
             except SessionBrokenError:
@@ -215,9 +215,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return session
 
     def _is_ready(self, session: AccountSender) -> None:
-        place = self._sessions[session]
-        place.close = session.quit
-        self._budget.ready(place)
+        slot = self._sessions[session]
+        slot.close = session.quit
+        self._budget.ready(slot)
 
     async def _open_session(self) -> AccountSender:
         """Return a session that is ready for the login, or for mail where there is none."""
@@ -235,26 +235,26 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         except SessionBrokenError as broken:
             session.quit()
             broken.address = session.server
-            if not (starttls and self.account.tls_dispensable and broken.phase is Phase.TLS):
+            if not (starttls and self._hop.tls_dispensable and broken.phase is Phase.TLS):
                 raise
             try:
                 return await self._session_at(session.server, starttls=False)
             except SessionBrokenError as in_the_clear:
-                # It has answered before, whether it can be connected again or not.
+                # The address has answered before, even if the second connection failed.
                 in_the_clear.address = session.server
                 raise
-        if not self.account.username:
-            # Before those who have waited for it look for a connection of their own.
+        if not self._hop.login:
+            # At once, before those who waited for this trial take a slot of the budget.
             self._is_ready(session)
         return session
 
     async def _other_addresses(self, address: str) -> Sequence[str]:
-        return await self._step(other_addresses(self._reactor, self.account, address))
+        return await self._step(other_addresses(self._reactor, self._hop, address))
 
     def _is_final(self, broken: SessionBrokenError) -> bool:
-        """Tell whether what an address said holds for all of the server's.
+        """Tell whether the server's other addresses would say the same.
 
-        It may be about the number of sessions that it has with us already.
+        So it is when the server limits the number of our sessions.
         """
         too_many = broken.reply.code == 421 and any(each.mails for each in self._sessions)
         return too_many or broken.reply.text == _GAVE_WAY
@@ -263,29 +263,34 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         if self._stopping:
             raise CancelledError
         try:
-            self._tls = self._tls or ClientTLS.of(self.account)
+            tls = self._client_tls()
         except ConfigurationError as error:
             raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
         await self._step(self._connections.acquire())
         try:
-            place = await self._step(self._budget.take(self.account.server))
+            slot = await self._step(self._budget.take(self._hop.host))
         except CancelledError:
             self._connections.release()
             raise
         try:
-            connecting = endpoint(self._reactor, self.account, self._tls, address).connect(self)
-            place.close = connecting.cancel
+            connecting = endpoint(self._reactor, self._hop, tls, address).connect(self)
+            slot.close = connecting.cancel
             session = cast("AccountSender", await self._step(connecting))
         except Exception:
-            self._give_back(place)
+            self._give_back(slot)
             if self._stopping:
                 raise CancelledError from None
-            problem = _GAVE_WAY if place.leaving else connect_problem(Failure(), self.account)
+            problem = _GAVE_WAY if slot.leaving else connect_problem(Failure(), self._hop)
             raise SessionBrokenError(Phase.CONNECT, Reply(0, "4.4.1", problem)) from None
-        place.close = partial(session.abort, _GAVE_WAY)
-        self._sessions[session] = place
+        slot.close = partial(session.abort, _GAVE_WAY)
+        self._sessions[session] = slot
         session.ended.addCallback(self._session_ended, session)
         return session
+
+    def _client_tls(self) -> ClientTLS:
+        if self._tls is None:
+            self._tls = ClientTLS.of(self._hop, account=self.account.name)
+        return self._tls
 
     async def _step(self, step: Deferred[T]) -> T:
         """Wait for something that `stop` may cancel, with a `CancelledError`."""
@@ -297,8 +302,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> AccountSender:  # noqa: ARG002
         """Return the protocol of a new session."""
-        tls = self._tls = self._tls or ClientTLS.of(self.account)
-        session = self.protocol(self.account, tls, self._reactor)
+        session = self.protocol(self.account, self._hop, self._client_tls(), self._reactor)
         session.factory = self
         return cast("AccountSender", session)
 
@@ -309,8 +313,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._idle.remove(session)
         self._give_back(self._sessions.pop(session))
 
-    def _give_back(self, place: Place) -> None:
-        self._budget.give_back(place)
+    def _give_back(self, slot: Slot) -> None:
+        self._budget.give_back(slot)
         self._connections.release()
 
     def stop(self, grace: float) -> Deferred[Any]:

@@ -1,4 +1,4 @@
-"""From the server's greeting to a session that is ready for the login: EHLO, STARTTLS.
+"""Begins a session, from the greeting to the login: EHLO, STARTTLS.
 
 RFC 5321 section 3.1 and 3.2, RFC 3207.  All that fails here is a fault of the account: it
 says nothing about any mail.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..mail.phase import Phase
 from ..mail.reply import Reply
-from ..routing.account import Tls
+from ..routing.hop import Tls
 from .broken import SessionBrokenError
 from .sender import AccountSender
 
@@ -16,15 +16,14 @@ from .sender import AccountSender
 async def shake_hands(session: AccountSender, *, starttls: bool = True) -> None:
     """Make a session ready for the login, or for mail where there is none.
 
-    :param starttls: use STARTTLS where the account lets it.
-    :raise SessionBrokenError: the server cannot be used now, in the way of this account.
+    :param starttls: use STARTTLS where the hop lets it.
+    :raise SessionBrokenError: the server cannot be used now, as the hop demands.
     """
-    account = session.account
     greeting = await session.reply(Phase.GREETING)
     if greeting.code != 220:
         raise SessionBrokenError(Phase.GREETING, greeting)
     await _ehlo(session)
-    if starttls and not session.secure and account.tls is not Tls.NONE:
+    if starttls and not session.secure and session.hop.tls.mode is not Tls.NONE:
         await _starttls(session)
 
 
@@ -33,7 +32,8 @@ async def _ehlo(session: AccountSender) -> None:
     if reply.positive:
         session.offers = _offers(reply)
         return
-    needs_ehlo = session.account.username or (session.account.tls_required and not session.secure)
+    hop = session.hop
+    needs_ehlo = hop.login or (hop.tls_required and not session.secure)
     # It may be the command that is refused, and not we.
     if (500 <= reply.code <= 504 or reply.code == 554) and not needs_ehlo:
         reply = await session.ask(b"HELO " + session.identity, Phase.EHLO)
@@ -54,7 +54,7 @@ def _offers(reply: Reply) -> dict[str, str]:
 
 
 async def _starttls(session: AccountSender) -> None:
-    account = session.account
+    hop = session.hop
     offered = "STARTTLS" in session.offers
     if offered:
         reply = await session.ask(b"STARTTLS", Phase.TLS)
@@ -64,11 +64,11 @@ async def _starttls(session: AccountSender) -> None:
             return
     else:
         reply = Reply(0, "4.7.0", "the server does not offer STARTTLS")
-    if account.username:
+    if hop.login:
         reason = "the login is never sent in clear text"
-    elif account.tls_required:
+    elif hop.tls_required:
         reason = "TLS is required"
-    elif offered and not account.tls_dispensable:
+    elif offered and not hop.tls_dispensable:
         # A server that could do it yesterday, or somebody between the two, is no reason to.
         reason = 'no mail is sent in clear text unless tls is "opportunistic"'
     else:

@@ -1,6 +1,7 @@
-"""The login at an account's server (RFC 4954), with the password as it is now.
+"""Logs in to an account's server (RFC 4954), with the current password.
 
-One that is kept in a file is read for each session: so a new one is used from the next login on.
+A password that is kept in a file is read again for each session: a new one is used from the next
+login on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from ..settings.secret import StoredSecret
 from .broken import SessionBrokenError
 from .sender import AccountSender
 
-#: Inside TLS the simplest mechanism is the best; in the clear the password is to be kept.
+#: Inside TLS the simplest mechanism is the best, and CRAM-MD5 (RFC 2195) would have the server
+#: store the password itself; in the clear (`tls = "none"`) it at least does not send it.
 _INSIDE_TLS = (Auth.PLAIN, Auth.LOGIN, Auth.CRAM_MD5)
 _IN_THE_CLEAR = (Auth.CRAM_MD5, Auth.PLAIN, Auth.LOGIN)
 #: LOGIN asks for the username, then for the password; others ask once.
@@ -53,7 +55,7 @@ class Login:
         """
         password = self._password_now()
         session.secret = password.encode()
-        session.hide(session.secret)
+        session.redaction.hide(session.secret)
         mechanisms = self._mechanisms(session)
         if not mechanisms:
             raise SessionBrokenError(Phase.LOGIN, Reply(0, "4.7.0", self._not_offered(session)))
@@ -69,7 +71,9 @@ class Login:
                 self._first, self._has_worked = mechanism, True
                 return
             if reply.code == 0 or 500 <= reply.code <= 504:
-                continue  # it is the command that is not understood
+                # RFC 5321 section 4.2.2: it is the command that is not understood, whatever the
+                # text says; no password was refused.
+                continue
             if not reply.permanent:
                 break
             refusal = reply
@@ -109,7 +113,7 @@ class Login:
                 self._password = stored.read()
                 self._trouble = ""
             except ConfigurationError as error:
-                # For example for a user that is not the one who has started the relay.
+                # With `--uid`, root may have read it, and the relay's own user may not.
                 if self._trouble != str(error):
                     self._trouble = str(error)
                     self.log.warn(
@@ -150,7 +154,7 @@ _Respond = Callable[[str], bytes | None]
 def _plain(session: AccountSender) -> tuple[list[bytes], _Respond]:
     # Without authorization identity: the login acts for itself (RFC 4616 section 2).
     response = b"\0" + session.username + b"\0" + session.secret
-    session.hide(response)
+    session.redaction.hide(response)
     # A server that asks has not looked at what came with the command.
     return [base64.b64encode(response)], lambda prompt: None if _decoded(prompt) else response
 
@@ -168,7 +172,7 @@ def _cram_md5(session: AccountSender) -> tuple[list[bytes], _Respond]:
             return None
         response: bytes = authenticator.challengeResponse(session.secret, octets)
         # By the digest, passwords can be guessed without asking the server.
-        session.hide(response, response.rpartition(b" ")[2])
+        session.redaction.hide(response, response.rpartition(b" ")[2])
         return response
 
     authenticator = smtp.CramMD5ClientAuthenticator(session.username)

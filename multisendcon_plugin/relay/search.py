@@ -1,7 +1,8 @@
-"""From one address of a server to the next, until one is ready for the login.
+"""Tries one address of a server after the other, until a session is ready for the login.
 
 An address that answers badly, or not at all, must not hide the others (RFC 5321 section 5.1).  But
-they are one server to us, which may mean what it says: the search has an end.
+they are one server to us, which may mean what it says: the search has an end.  The login is no part
+of it: it would be refused at the others too, and each refusal counts towards a lock-out.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ async def first_ready(
     is_final: Callable[[SessionBrokenError], bool],
     now: Callable[[], float],
 ) -> T:
-    """Return a session with the first address that is any good.
+    """Return a session with the first address that works.
 
     :param session_at: opens one at an address; ``None``: at whichever can be connected first.
     :param other_addresses: returns those that are left beside that one.
@@ -41,7 +42,7 @@ async def first_ready(
     try:
         return await session_at(None)
     except SessionBrokenError as broken:
-        # Without an address, no server has had a say.
+        # Without an address, no server was reached.
         if not broken.address or is_final(broken):
             raise
         answers = [broken]
@@ -59,7 +60,7 @@ async def first_ready(
 
 
 def _telling(answers: Sequence[SessionBrokenError]) -> SessionBrokenError:
-    """Return what is told of the server: the last reply, or else the last silence."""
+    """Return the error to report: the last one with a reply, or else the last one."""
     told = max(reversed(answers), key=lambda answer: answer.reply.code > 0)
     if len(answers) == 1:
         return told

@@ -10,14 +10,12 @@ It keeps no log of the dialogue, so no secret can get out of it.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections import deque
 from functools import lru_cache
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHandshakeListener,
@@ -35,8 +33,10 @@ from ..mail.phase import Phase
 from ..mail.reply import LONGEST_TEXT, Reply
 from ..outlet import Outlet
 from ..routing.account import Account
-from .broken import SessionBrokenError, lost
-from .tls import ClientTLS, tls_problem
+from ..routing.hop import Hop
+from .broken import SessionBrokenError, ending, lost
+from .redaction import Redaction
+from .tls import ClientTLS
 
 #: Seconds that the server may take for its greeting, EHLO and TLS together.  RFC 5321 section
 #: 4.5.3.2.1 recommends five minutes for the greeting alone, since some servers take connections
@@ -70,6 +70,7 @@ _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\r?", re.DOTALL)
 class AccountSender(smtp.ESMTPSender):
     """One session.
 
+    :ivar redaction: hides the secrets of the login in replies.
     :ivar offers: what EHLO advertised, keyword in capitals to its parameters.
     :ivar reset_first: the last transaction left something behind that RSET has to clear.
     :ivar mails: how many it has carried, or has begun to.
@@ -78,21 +79,24 @@ class AccountSender(smtp.ESMTPSender):
     """
 
     transport: Any
-    # The stock one looks for a name that is deprecated since 2013, at each assignment.
+    # The stock one is a function in Python that looks for a name deprecated since 2013.  A mail
+    # assigns 24 times, at 0.06 us each: 0.2 % of its CPU.
     __setattr__ = object.__setattr__
     debug = False
     phase = Phase.GREETING
 
-    def __init__(self, account: Account, tls: ClientTLS, clock: IReactorTime) -> None:
+    def __init__(self, account: Account, hop: Hop, tls: ClientTLS, clock: IReactorTime) -> None:
         super().__init__(
             account.username.encode(),
             b"",  # the login sets it when it is needed
             tls.context,
-            account.helo_domain.encode("ascii"),
+            hop.helo_name.encode("ascii"),
             0,
         )
         self.callLater: Any = clock.callLater
         self.account = account
+        self.hop = hop
+        self.redaction = Redaction()
         self.offers: dict[str, str] = {}
         self.reset_first = False
         self.mails = 0
@@ -107,7 +111,6 @@ class AccountSender(smtp.ESMTPSender):
         self._idle_limit: IDelayedCall | None = None
         self._ends = ""
         self._tls_version = ""
-        self._secrets: set[bytes] = set()
 
     # The connection.
 
@@ -144,7 +147,7 @@ class AccountSender(smtp.ESMTPSender):
         if self._idle_limit:
             self._idle_limit.cancel()
             self._idle_limit = None
-        self._break(lost(self._going_on, _text(reason)))
+        self._break(lost(self._going_on, ending(reason)))
         self.ended.callback(None)
 
     @property
@@ -214,7 +217,7 @@ class AccountSender(smtp.ESMTPSender):
             self.transport.abortConnection()
 
     def quit(self) -> None:
-        """Say good-bye; a server that does not answer is hung up on."""
+        """Send QUIT, and close the connection when it is answered, or after its time limit."""
         if self.phase is Phase.CONTENT:
             self.abort("the transfer of the mail was cut off")  # QUIT would be a part of it
         elif self._lost is None and self.phase is not Phase.QUIT:
@@ -255,7 +258,7 @@ class AccountSender(smtp.ESMTPSender):
                 self.abort("the server ends a reply with a bare LF, but others with CRLF")
 
     def _hand_on(self) -> None:
-        """Give the next reply to whoever waits, who finds those behind it in the segment here."""
+        """Pass the next reply to the coroutine that waits; those behind it are kept."""
         if self._reader and self._replies:
             # The limit of this phase runs on until the next one has its own.
             reader, self._reader = self._reader, None
@@ -269,7 +272,7 @@ class AccountSender(smtp.ESMTPSender):
         code, goes_on, text = parts
         # A refusal may repeat a login long after it; a challenge is not told to anybody.
         if code >= 400 or (self.phase is Phase.LOGIN and code != 334):
-            text = self._masked(text)
+            text = self.redaction.redacted(text)
         self._lines.append(text)
         if goes_on:
             if len(self._lines) > MOST_LINES:
@@ -289,24 +292,9 @@ class AccountSender(smtp.ESMTPSender):
                 self._go_on_writing()
 
     def _not_smtp(self, line: bytes) -> None:
-        seen = Reply.parse(0, [self._masked(line)[:80]]).text
+        seen = Reply.parse(0, [self.redaction.redacted(line)[:80]]).text
         self._hand_on()  # what came before it in the segment holds
         self.abort(f"not a reply of an SMTP server: {seen or '(an empty line)'}")
-
-    def hide(self, *secrets: bytes) -> None:
-        """Keep secrets out of logs and reports, should the server repeat them.
-
-        That is as they are, and in base64, as they are said; in upper or lower case, since some
-        servers repeat a command in capitals.
-        """
-        for secret in filter(None, secrets):
-            self._secrets |= {secret, base64.b64encode(secret).rstrip(b"=")}
-        # The longest first: one may be a part of another.
-        longest_first = sorted(self._secrets, key=len, reverse=True)
-        self._hidden = re.compile(b"|".join(map(re.escape, longest_first)), re.IGNORECASE)
-
-    def _masked(self, line: bytes) -> bytes:
-        return self._hidden.sub(b"***", line) if self._secrets else line
 
     async def reply(self, phase: Phase) -> Reply:
         """Wait for the next reply.
@@ -389,7 +377,8 @@ class AccountSender(smtp.ESMTPSender):
         self._paused = True
 
 
-@lru_cache(maxsize=64)  # a server says mostly the same, mail for mail
+# A server says mostly the same, mail for mail: 0.05 us instead of 0.4, four times for each mail.
+@lru_cache(maxsize=64)
 def _parts(line: bytes) -> tuple[int, bool, bytes] | None:
     """Return a reply line's code, whether lines follow, and its text; ``None``: it is none."""
     found = _REPLY_LINE.fullmatch(line)
@@ -397,14 +386,3 @@ def _parts(line: bytes) -> tuple[int, bool, bytes] | None:
         return None
     code, mark, text = found.groups(b"")
     return int(code), mark == b"-", text
-
-
-def _text(reason: Failure) -> str:
-    """Say why a connection ended."""
-    if problem := tls_problem(reason):
-        return problem
-    if reason.check(ConnectionDone):
-        return "the server closed the connection"
-    if reason.check(ConnectionLost):
-        return "the connection was lost"
-    return f"the connection was lost: {reason.getErrorMessage()}"

@@ -1,10 +1,10 @@
-"""TLS towards an account's server: whom to trust, which name to expect, what went wrong.
+"""TLS with a hop: trusted authorities, the expected name, and what went wrong.
 
-Certificates and names are verified (RFC 7817, RFC 9525) unless the account says otherwise; SNI is
-sent for host names (RFC 6066 section 3); TLS 1.2 or newer, with sound ciphers or those that the
-account names.  The authorities of the system are read
-once for all accounts together, since that costs milliseconds and a megabyte; an account's own files
-again when they have changed.  No TLS session is kept for another connection.
+Certificates and names are verified (RFC 7817, RFC 9525) unless the hop's policy says otherwise; SNI
+is sent for host names (RFC 6066 section 3); TLS 1.2 or newer, with strong ciphers or those that the
+policy names.  The system's authorities are read once for all hops, since that takes milliseconds
+and a megabyte; files that a policy names are read again when they have changed.  TLS sessions are
+never resumed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import ConfigurationError
-from ..routing.account import Account
-from ..settings.ciphers import SOUND, with_certificates
+from ..routing.hop import Hop, TlsPolicy
+from ..settings.ciphers import STRONG, with_certificates
 from ..settings.files import load_certificate
 from ..stamp import Stamp, stamp
 from .certificate import ExpectedFingerprint, ExpectedName, is_address
@@ -109,11 +109,15 @@ class _Connections:
 
 
 def _verifier(protocol: Any, expected: ExpectedName | ExpectedFingerprint) -> Any:
-    """Return OpenSSL's callback: called for each fault of the chain, and for each certificate."""
+    """Return OpenSSL's callback: called for each fault of the chain, and for each certificate.
+
+    A fingerprint is verified here as well, inside the handshake: nothing, a login least of all, is
+    sent to a server with another certificate.
+    """
 
     def verify(_: Any, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
         problem = ""
-        if not ok and expected.vouched_for:
+        if not ok and expected.needs_chain:
             problem = _VERIFY_ERRORS.get(
                 error, f"the certificate is not valid (OpenSSL error {error})"
             )
@@ -129,13 +133,13 @@ def _verifier(protocol: Any, expected: ExpectedName | ExpectedFingerprint) -> An
 def _problem_of(certificate: crypto.X509, expected: ExpectedName | ExpectedFingerprint) -> str:
     try:
         return expected.problem(certificate.to_cryptography())
-    except Exception as error:  # a stranger's certificate may hold anything
+    except Exception as error:  # a server's certificate may hold anything
         return f"the certificate cannot be read: {error}"
 
 
 @attrs.frozen
 class ClientTLS:
-    """An account's way to speak TLS.
+    """How TLS is spoken with a hop.
 
     :param context: makes the connections, for implicit TLS as for STARTTLS.
     """
@@ -143,35 +147,39 @@ class ClientTLS:
     context: IOpenSSLClientConnectionCreator
 
     @classmethod
-    def of(cls, account: Account) -> ClientTLS:
-        """Read the files that the account names.
+    def of(cls, hop: Hop, *, account: str) -> ClientTLS:
+        """Read the files that the hop's policy names.
 
+        :param account: whose hop it is, for the log.
         :raise ConfigurationError: one of them cannot be used.
         """
-        name = account.tls_name or account.server
+        tls = hop.tls
+        name = tls.name or hop.host
         expected: ExpectedName | ExpectedFingerprint | None = None
-        if account.tls_fingerprint:
-            expected = ExpectedFingerprint(account.tls_fingerprint)
-        elif account.tls_verify and not account.tls_dispensable:
+        if tls.fingerprint:
+            expected = ExpectedFingerprint(tls.fingerprint)
+        elif tls.verify and not hop.tls_dispensable:
             expected = ExpectedName(name)
-        verify = bool(expected and expected.vouched_for)
-        if account.tls_client_certificate or (verify and account.tls_ca):
-            return cls(_Connections(_OwnContext(account, verify=verify).current, name, expected))
-        common = common_context(verify=verify, ciphers=account.tls_ciphers)
+        verify = bool(expected and expected.needs_chain)
+        if tls.client_certificate or (verify and tls.ca):
+            own = _OwnContext(tls, verify=verify, account=account)
+            return cls(_Connections(own.current, name, expected))
+        common = common_context(verify=verify, ciphers=tls.ciphers)
         return cls(_Connections(lambda: common, name, expected))
 
 
 class _OwnContext:
-    """The context of an account that names files; made anew when one of them has changed.
+    """The context of a policy that names files; rebuilt when one of them has changed.
 
-    Files that cannot be used leave the context before in its place.
+    If they cannot be used then, the previous context stays.
     """
 
     log = Logger()
 
-    def __init__(self, account: Account, *, verify: bool) -> None:
-        self._account = account
+    def __init__(self, policy: TlsPolicy, *, verify: bool, account: str) -> None:
+        self._policy = policy
         self._verify = verify
+        self._account = account
         self._stamp = self._look()
         self._context = self._make()
 
@@ -185,29 +193,26 @@ class _OwnContext:
             except ConfigurationError as error:
                 self.log.error(
                     "account {account}: its TLS stays as it was: {error}",
-                    account=self._account.name,
+                    account=self._account,
                     error=str(error),
                 )
         return self._context
 
     def _look(self) -> Stamp:
-        files = (
-            self._account.tls_ca,
-            self._account.tls_client_certificate,
-            self._account.tls_client_key,
-        )
+        policy = self._policy
+        files = (policy.ca, policy.client_certificate, policy.client_key)
         return stamp(path for path in files if path)
 
     def _make(self) -> SSL.Context:
-        account = self._account
+        policy = self._policy
         trust = None
         if self._verify:
-            trust = _authorities(account.tls_ca) if account.tls_ca else ssl.platformTrust()
+            trust = _authorities(policy.ca) if policy.ca else ssl.platformTrust()
         own = {}
-        if account.tls_client_certificate:
-            own = _client(account.tls_client_certificate, account.tls_client_key)
+        if policy.client_certificate:
+            own = _client(policy.client_certificate, policy.client_key)
         try:
-            return _context(trust, account.tls_ciphers, **own)
+            return _context(trust, policy.ciphers, **own)
         except SSL.Error as error:  # for example a key that is too short
             reasons = ", ".join(entry[-1] for entry in error.args[0])
             raise ConfigurationError(
@@ -228,7 +233,7 @@ def _client(certificate: str, key: str | None) -> dict[str, Any]:
 
 @cache
 def common_context(*, verify: bool, ciphers: str | None) -> SSL.Context:
-    """Trust the system's authorities, or nobody; for all accounts, as it takes a megabyte."""
+    """Return a shared context that trusts the system's authorities, or verifies nothing."""
     return _context(ssl.platformTrust() if verify else None, ciphers)
 
 
@@ -237,7 +242,7 @@ def _context(trust: Any, ciphers: str | None, **own: Any) -> SSL.Context:
     context: SSL.Context = ssl.CertificateOptions(
         trustRoot=trust, raiseMinimumTo=version, **own
     ).getContext()
-    context.set_cipher_list(with_certificates(ciphers or SOUND))
+    context.set_cipher_list(with_certificates(ciphers or STRONG))
     return context
 
 

@@ -1,20 +1,21 @@
 """One mail over a session: MAIL, RCPT, DATA, the content, and an outcome for each recipient.
 
-RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 6531 (SMTPUTF8).  Octets beyond ASCII are sent to
-servers without 8BITMIME as they are: turning them into something else would break signatures, and
-all such servers known to us take them.
+RFC 5321 section 3.3, RFC 2920 (PIPELINING), RFC 6531 (SMTPUTF8).  Content beyond ASCII is sent as
+it is to servers without 8BITMIME, although RFC 6152 section 3 wants it converted or returned: a
+conversion would break signatures over the content, and all such servers known to us take it.
 
-A mail may have more recipients than the server takes in one transaction: those who are too many are
-split off, and another transaction takes them.
+A mail may have more recipients than the server takes in one transaction: those beyond that number
+are left to the next transaction.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
+from twisted.logger import Logger
 
 from ..errors import AddressError, SpoolError
 from ..interfaces import IContent
@@ -24,9 +25,9 @@ from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import Outcome, Verdict
 from ..outcome.failure import Action
+from ..outgoing import OutgoingMail, next_piece, prepare
 from .broken import SessionBrokenError
-from .mail import Mail
-from .preparation import next_piece, prepare
+from .commands import mail_command, rcpt_command
 from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
@@ -34,29 +35,35 @@ _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond 
 _NUMBER = re.compile(r"(?:exceed|max|limit|than|most|up to)\D{0,20}(\d{1,6})\b", re.IGNORECASE)
 _SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
 
+#: Positions of recipients in their delivery, and the paths to say for them.
+_Paths = Sequence[tuple[int, str]]
+
 
 class Transaction:
     """One delivery over one session.
 
+    :param open_content: begins to read the message.
     :param most: recipients that the server takes in one transaction.
     :ivar begun: MAIL FROM was sent.
-    :ivar refused: the server has refused it for good.
-    :ivar taken: the server has taken it for some recipient.
-    :ivar most: fewer than before when the server has refused the mail for its many recipients; then
-        it has to be tried again.
-    :ivar reports_success: the server tells the sender of success, if the sender wants it told.
+    :ivar refused: MAIL FROM was refused permanently.
+    :ivar taken: the server has accepted the mail for at least one recipient.
+    :ivar most: lower than given when the server has refused the whole mail because of the number
+        of its recipients; the mail has to be tried again with as many.
+    :ivar reports_success: the server sends the reports of success (RFC 3461).
     """
+
+    log = Logger()
 
     def __init__(
         self,
         session: AccountSender,
         delivery: Delivery,
-        content: IContent,
+        open_content: Callable[[], IContent],
         most: float = math.inf,
     ) -> None:
         self._session = session
         self._delivery = delivery
-        self._content = content
+        self._open_content = open_content
         self._outcomes: dict[int, Outcome] = {}
         self.most = most
         self.begun = False
@@ -70,25 +77,26 @@ class Transaction:
         return tuple(self._outcomes[position] for position in sorted(self._outcomes))
 
     async def run(self) -> None:
-        """Carry the mail over.
+        """Send the mail.
 
         :raise SessionBrokenError: the session has ended; `outcomes` says what that means for each
             recipient.
         """
+        session, delivery = self._session, self._delivery
+        utf8 = "SMTPUTF8" in session.offers
+        mail = None
         try:
-            mail = await prepare(
-                self._session.account,
-                self._delivery,
-                self._content,
-                smtputf8="SMTPUTF8" in self._session.offers,
-            )
-            if mail.utf8 and "SMTPUTF8" not in self._session.offers:
-                mail = self._without_utf8(mail)
-            await self._carry(mail)
+            mail = await prepare(session.account, delivery.message, self._open_content, utf8=utf8)
+            if mail.separated and not delivery.attempts:
+                self._tell_of_separator()
+            paths: _Paths = [(n, each.address) for n, each in enumerate(delivery.recipients)]
+            if mail.utf8 and not utf8:
+                mail, paths = self._without_utf8(mail, paths)
+            await self._carry(mail, paths)
         except SpoolError:
             if self.begun:
-                # The server waits for the rest, and must not take what it has for the whole.
-                self._session.abort("the message could not be read from the spool")
+                # The server waits for the rest, and must not take what it has for the whole mail.
+                session.abort("the message could not be read from the spool")
             self._conclude(Verdict.DEFERRED, Phase.CONTENT, _SPOOL_UNREADABLE, Action.DEFER)
         except SessionBrokenError as broken:
             uncertain = broken.lost and broken.phase is Phase.END
@@ -97,43 +105,58 @@ class Transaction:
             self._fail_nobody()
             raise
         finally:
-            self._content.close()
+            if mail is not None:
+                mail.rest.close()
 
-    def _without_utf8(self, mail: Mail) -> Mail:
-        """Fit the mail to a server without SMTPUTF8, as far as that can be done unchanged."""
-        paths = []
+    def _without_utf8(self, mail: OutgoingMail, paths: _Paths) -> tuple[OutgoingMail, _Paths]:
+        """Prepare the mail for a server without SMTPUTF8; recipients that need it fail (5.6.7).
+
+        RFC 6531 section 3.2: no address or header beyond ASCII may be sent to it.  A domain in
+        A-labels is the same domain (RFC 5890), so where no more is needed, the mail leaves; and so
+        does a mail in ASCII whose client only said SMTPUTF8.
+        """
+        fitting = []
         try:
             if not mail.start[: mail.header_size].isascii():
                 raise AddressError("the header goes beyond ASCII")
             reverse_path = ascii_domain(mail.reverse_path)
         except AddressError:
             self._fail_all(_NEEDS_UTF8)
-            return attrs.evolve(mail, recipients=())
-        for position, address in mail.recipients:
+            return mail, ()
+        for position, address in paths:
             try:
-                paths.append((position, ascii_domain(address)))
+                fitting.append((position, ascii_domain(address)))
             except AddressError:
-                self._settle(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL)
-        return attrs.evolve(mail, reverse_path=reverse_path, recipients=tuple(paths))
+                self._set_outcome(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL)
+        return attrs.evolve(mail, reverse_path=reverse_path), fitting
+
+    def _tell_of_separator(self) -> None:
+        self.log.warn(
+            "{id}: its header ends at a line that is no field; account {account} has a fixed"
+            " sender, so an empty line goes before that line, and what follows it is body",
+            id=self._delivery.message.id,
+            account=self._session.account.name,
+        )
 
     # The dialogue.
 
-    async def _carry(self, mail: Mail) -> None:
+    async def _carry(self, mail: OutgoingMail, paths: _Paths) -> None:
         session = self._session
         limit = session.offers.get("SIZE", "")
         if limit.isdecimal() and 0 < int(limit) < mail.size:
             text = f"the message has {mail.size} bytes, the server takes up to {int(limit)}"
             self._fail_all(Reply(0, "5.3.4", text))
-        if not mail.recipients or len(self._outcomes) == len(self._delivery.recipients):
+        if not paths or len(self._outcomes) == len(self._delivery.recipients):
             return
-        if len(mail.recipients) > self.most:
-            mail = mail.to_first(int(self.most))
+        too_many: _Paths = ()
+        if len(paths) > self.most:
+            paths, too_many = paths[: int(self.most)], paths[int(self.most) :]
         if session.reset_first:
             reply = await session.ask(b"RSET", Phase.RSET)
             if not reply.positive:
                 raise SessionBrokenError(Phase.RSET, reply)
             session.reset_first = False
-        accepted = await self._say_envelope(mail)
+        accepted = await self._say_envelope(mail, paths, too_many)
         if accepted and await self._send_content(mail):
             reply, action = await self._reply(Phase.END)
             self.taken = 200 <= reply.code < 300
@@ -143,17 +166,19 @@ class Transaction:
             else:
                 self._conclude_by(reply, Phase.END, action)
 
-    async def _say_envelope(self, mail: Mail) -> bool:
+    async def _say_envelope(self, mail: OutgoingMail, paths: _Paths, too_many: _Paths) -> bool:
         """Say MAIL, RCPT and DATA; True when the server waits for the content.
 
-        With PIPELINING all of it leaves at once, and all replies have to be heard to the end.
+        With PIPELINING all of it is sent at once, and every reply has to be read.
+
+        :param too_many: recipients that are left to the next transaction.
         """
         session = self._session
         offers = session.offers
-        sender = mail.mail_command(self._delivery.message.envelope, offers)
+        sender = mail_command(mail, self._delivery.message.envelope, offers)
         recipients = [
-            mail.rcpt_command(self._delivery.recipients[position], path, offers)
-            for position, path in mail.recipients
+            rcpt_command(mail, self._delivery.recipients[position], path, offers)
+            for position, path in paths
         ]
         pipelining = "PIPELINING" in offers
         self.begun = True
@@ -169,11 +194,11 @@ class Transaction:
             self.refused = reply.permanent
             self._conclude_by(reply, Phase.MAIL, action)
             if pipelining:
-                await self._hear_out(mail)
+                await self._skip_replies(paths)
             return False
-        if mail.too_many:
-            self._put_off(mail)
-        if await self._ask_recipients(mail, recipients, say):
+        if too_many:
+            self._put_off(too_many)
+        if await self._ask_recipients(paths, recipients, say):
             say(b"DATA")
             reply, action = await self._reply(Phase.DATA)
             if reply.code == 354:
@@ -185,27 +210,28 @@ class Transaction:
         return False
 
     async def _ask_recipients(
-        self, mail: Mail, commands: list[bytes], say: Callable[[bytes], None]
+        self, paths: _Paths, commands: list[bytes], say: Callable[[bytes], None]
     ) -> bool:
-        """Say RCPT for each recipient; True when the server takes somebody."""
+        """Say RCPT for each recipient; True when the server accepts at least one."""
         refused = {}
-        for (position, _), command in zip(mail.recipients, commands, strict=True):
+        for (position, _), command in zip(paths, commands, strict=True):
             say(command)
             reply = await self._session.reply(Phase.RCPT)
             if not reply.positive:
                 refused[position] = reply
         if refused:
-            self._refuse(refused, others=len(refused) < len(mail.recipients))
-        return len(refused) < len(mail.recipients)
+            self._refuse(refused, others=len(refused) < len(paths))
+        return len(refused) < len(paths)
 
     def _refuse(self, refused: dict[int, Reply], *, others: bool) -> None:
-        """Settle recipients that were refused.
+        """Set the outcomes of recipients that were refused.
 
-        What speaks of the account is about the recipient where the server takes others; what speaks
-        of too many is not where it takes none.
+        Where the server takes other recipients, a refusal that speaks of the account is about the
+        recipient ("relay access denied").  Where it takes none, one that speaks of too many (452,
+        552, x.5.3) cannot be about their number.
 
-        :param others: the server takes some.
-        :raise SessionBrokenError: it is about the account.
+        :param others: the server has accepted some recipients.
+        :raise SessionBrokenError: the account is at fault.
         """
         for position, reply in refused.items():
             action = self._session.account.classify(Phase.RCPT, reply)
@@ -219,35 +245,37 @@ class Transaction:
             elif action is Action.SPLIT and not others:
                 action = _without_split(reply)
                 verdict = _verdict(action)
-            self._settle(position, verdict, Phase.RCPT, reply, action)
+            self._set_outcome(position, verdict, Phase.RCPT, reply, action)
 
-    async def _hear_out(self, mail: Mail) -> None:
-        """Hear the replies to RCPT and DATA that left with a MAIL that was refused.
+    async def _skip_replies(self, paths: _Paths) -> None:
+        """Read the replies to RCPT and DATA that were sent together with a refused MAIL.
 
-        They follow from that, and say nothing about the account.
+        They only follow from that refusal.
         """
-        for _ in mail.recipients:
+        for _ in paths:
             await self._session.reply(Phase.RCPT)
         await self._leave_data(await self._session.reply(Phase.DATA))
         self._session.reset_first = True
 
     async def _leave_data(self, reply: Reply) -> None:
-        """DATA was refused, or went out before it was known that nobody would get the content."""
+        """Send a lone dot if the server waits for content that no recipient would get."""
         if reply.code == 354:
             self._session.say(b".")  # RFC 2920 section 3.1
             await self._session.reply(Phase.END)
 
-    async def _send_content(self, mail: Mail) -> bool:
-        """Send header, body and final dot; False when the server did not wait for the end."""
+    async def _send_content(self, mail: OutgoingMail) -> bool:
+        """Send header, body and final dot; False when the server has replied before the end."""
         session = self._session
         session.phase = Phase.CONTENT
         octets = mail.start
         while True:
-            following = await next_piece(self._content)
+            following = await next_piece(mail.rest)
             if session.answered_early:
+                # Also what came in one segment with the 354: taken for the reply to the final dot,
+                # a 250 would lose a mail that the server does not have yet.
                 reply, action = await self._reply(Phase.CONTENT)
                 self._conclude_by(reply, Phase.CONTENT, action)
-                # Whatever followed would be read as commands, or as the rest of the content.
+                # More content might be read as commands, and a QUIT as content.
                 session.abort("the server answered before the end of the content")
                 return False
             if not following:
@@ -257,9 +285,9 @@ class Transaction:
             octets = following
 
     async def _reply(self, phase: Phase) -> tuple[Reply, Action | None]:
-        """Wait for a reply; return it, and what follows from it unless it is positive.
+        """Wait for a reply; return it, with the action that follows unless it is positive.
 
-        :raise SessionBrokenError: it is about the account.
+        :raise SessionBrokenError: the account is at fault.
         """
         reply = await self._session.reply(phase)
         if reply.positive:
@@ -271,7 +299,7 @@ class Transaction:
 
     # The outcomes.
 
-    def _settle(
+    def _set_outcome(
         self,
         position: int,
         verdict: Verdict,
@@ -279,7 +307,7 @@ class Transaction:
         reply: Reply,
         action: Action | None = None,
     ) -> None:
-        """A recipient that is not settled yet is this."""
+        """Set the outcome of a recipient that has none yet."""
         if position not in self._outcomes:
             self._outcomes[position] = Outcome(
                 recipient=self._delivery.recipients[position],
@@ -292,14 +320,14 @@ class Transaction:
     def _conclude(
         self, verdict: Verdict, phase: Phase, reply: Reply, action: Action | None = None
     ) -> None:
-        """All recipients that are not settled yet are this."""
+        """Set the same outcome for all recipients that have none yet."""
         for position in range(len(self._delivery.recipients)):
-            self._settle(position, verdict, phase, reply, action)
+            self._set_outcome(position, verdict, phase, reply, action)
 
     def _conclude_by(self, reply: Reply, phase: Phase, action: Action | None) -> None:
-        """All recipients that are not settled yet are what the reply says.
+        """Set the outcome that follows from a reply for all recipients that have none yet.
 
-        :param action: ``None``: a positive reply, where none was due.
+        :param action: ``None``: the reply is positive, but not the one that was due.
         """
         action = action or Action.DEFER
         if action is Action.SPLIT:
@@ -307,19 +335,23 @@ class Transaction:
         self._conclude(_verdict(action), phase, reply, action)
 
     def _fail_all(self, reply: Reply) -> None:
-        """The mail cannot go over this session, for a reason of our own."""
+        """Fail all recipients that have no outcome yet: this server cannot take the mail."""
         self._conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
 
-    # Recipients that are too many.
+    # More recipients than the server takes at once.
 
-    def _put_off(self, mail: Mail) -> None:
-        """Those who are not asked in this transaction are for the next one."""
+    def _put_off(self, too_many: _Paths) -> None:
+        """Leave the recipients that are not named in this transaction to the next one."""
         reply = Reply(0, "4.5.3", f"no more than {self.most} recipients at a time")
-        for position in mail.too_many:
-            self._settle(position, Verdict.DEFERRED, Phase.RCPT, reply, Action.SPLIT)
+        for position, _ in too_many:
+            self._set_outcome(position, Verdict.DEFERRED, Phase.RCPT, reply, Action.SPLIT)
 
     def _ask_fewer(self, reply: Reply) -> Action:
-        """The server has refused the whole mail, for the number of those whom it had taken."""
+        """Lower `most`: the server has refused the whole mail for the number of its recipients.
+
+        To as many as its reply names, or else to half; a refusal of a single recipient cannot be
+        about their number.
+        """
         taken = len(self._delivery.recipients) - len(self._outcomes)
         if taken < 2:
             return _without_split(reply)
@@ -329,7 +361,7 @@ class Transaction:
         return Action.SPLIT
 
     def _fail_nobody(self) -> None:
-        """The account is at fault: what was refused before is asked again."""
+        """Defer the recipients that were refused before the account turned out to be at fault."""
         for position, outcome in self._outcomes.items():
             if outcome.verdict is Verdict.FAILED:
                 self._outcomes[position] = attrs.evolve(
@@ -343,7 +375,7 @@ def _verdict(action: Action) -> Verdict:
 
 
 def _nothing(line: bytes) -> None:
-    """It has been said."""
+    """Do nothing: the line was sent before, by pipelining."""
 
 
 def _without_split(reply: Reply) -> Action:

@@ -1,7 +1,9 @@
-"""One goes first where nobody knows whether it can be done; if it fails, it has failed for all.
+"""Lets one of many attempts go first; if it fails, it has failed for all that wait.
 
-So a server that does not answer holds one connection and not all that there are, and a login that
-is wrong is refused once and not many times.  Knows nothing of sessions.
+So a server that does not answer occupies one connection and not all of them, and a wrong login is
+refused once in each pause of its account.  Up to the login,
+accounts with the same `Hop` share one trial; no account waits for the login of another.  Knows
+nothing of sessions.
 """
 
 from __future__ import annotations

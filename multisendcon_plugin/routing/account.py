@@ -1,6 +1,7 @@
 """An account: one way out, with everything that is set about it.
 
-Pure values; the meaning of each setting is in ``etc/multisendcon.toml``.
+Each key of ``[[account]]`` is declared here and nowhere else; what admins read of the keys is in
+``etc/multisendcon.toml``.  Pure.
 """
 
 from __future__ import annotations
@@ -13,21 +14,15 @@ from ..mail.masks import EVERYONE, Masks
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.failure import Action, Rule, classify
+from ..settings import kinds, names, quantities
+from ..settings.keys import key
 from ..settings.secret import Secret
+from .hop import Hop, Tls, TlsPolicy
+from .replies import own_rules
 
-#: The account by which reports leave for the server of ``[ndr]``; no name in a configuration is
-#: like this.
+#: The account by which reports leave for the server of ``[ndr]``: one like others, which no mask
+#: leads to.  No name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
-
-
-class Tls(enum.Enum):
-    """How a session with the account's server is encrypted."""
-
-    AUTO = "auto"
-    IMPLICIT = "implicit"
-    STARTTLS = "starttls"
-    OPPORTUNISTIC = "opportunistic"
-    NONE = "none"
 
 
 class Auth(enum.Enum):
@@ -48,6 +43,8 @@ class NullSender(enum.Enum):
     """What an account does with mail that has the null reverse-path."""
 
     PASS = "pass"  # noqa: S105 -- no password
+    """As it is (RFC 5321 section 4.5.5); a fixed sender is in its header all the same, also in that
+    of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
 
@@ -56,50 +53,180 @@ class NullSender(enum.Enum):
 class Account:
     """One way out: server, login, source address, pace, and whose mail takes it."""
 
-    name: str
-    server: str
-    port: int = 25
-    username: str = ""
-    password: Secret = attrs.field(default="", repr=False)
-    auth: Auth = Auth.AUTO
-    local_address: str | None = None
-    helo_domain: str = "localhost"
-    tls: Tls = Tls.AUTO
-    tls_verify: bool = True
-    tls_ca: str | None = None
-    tls_name: str | None = None
-    """The name that the server's certificate has to bear; ``None``: that of the server."""
-    tls_fingerprint: str | None = None
-    """SHA-256 of the server's certificate or public key (SPKI), in lower-case hex digits."""
-    tls_ciphers: str | None = None
-    """A list as OpenSSL takes it; ``None``: the sound ones (`ciphers`)."""
-    tls_client_certificate: str | None = None
-    tls_client_key: str | None = None
-    """``None``: the key is in the file of the certificate."""
-    minimum_wait: float = 0.0
-    """Seconds from the end of one mail to the start of the next."""
-    senders: Masks = EVERYONE
-    recipients: Masks = EVERYONE
-    fixed_sender: str | None = None
-    fixed_sender_unless_private: bool = False
-    fixed_sender_removes: tuple[str, ...] = (
-        "Disposition-Notification-To",
-        "Return-Receipt-To",
-        "Errors-To",
-        "X-Sender",
-        "X-Original-From",
+    name: str = key(
+        kinds.text,
+        doc="Its unique name in logs, reports and fallbacks.",
     )
-    """Names of header fields that are removed beside a fixed sender."""
-    null_sender: NullSender = NullSender.PASS
-    max_connections: int = 2
-    max_mails_per_connection: int = 100
-    max_recipients: int | None = None
-    """In one transaction; ``None``: any number."""
-    fallback: tuple[str, ...] | None = None
-    """Names of other accounts; ``None``: later accounts with the same masks."""
-    enabled: bool = True
-    replies: tuple[Rule, ...] = ()
-    """What its server says in words of its own: rows above the table of `failure`."""
+    server: str = key(
+        names.host,
+        connection=True,
+        doc="The server to which the mail is sent, a name or an IP address.",
+    )
+    port: int = key(
+        quantities.port,
+        default=25,
+        connection=True,
+        doc="The port of that server: 465 for TLS from the start, 587 for mail with a login.",
+    )
+    username: str = key(
+        kinds.unless_empty(kinds.text),
+        default="",
+        connection=True,
+        doc="The name to log in with; empty: no login.",
+    )
+    password: Secret = key(
+        kinds.secret,
+        default="",
+        secret=True,
+        connection=True,
+        doc="The password of that login, or the place where it is kept.",
+    )
+    auth: Auth = key(
+        kinds.choice(Auth),
+        default=Auth.AUTO,
+        connection=True,
+        doc="How to log in; auto: by what the server offers.",
+    )
+    local_address: str | None = key(
+        names.local_address,
+        default=None,
+        connection=True,
+        doc="The address of this machine from which the connections come; unset: the system"
+        " chooses.",
+    )
+    helo_domain: str = key(
+        names.helo_domain,
+        default="localhost",
+        connection=True,
+        doc="The name in EHLO, or an address in brackets; unset: the hostname of [master_relay].",
+    )
+    tls: Tls = key(
+        kinds.choice(Tls),
+        default=Tls.AUTO,
+        connection=True,
+        doc="How the connection is encrypted.",
+    )
+    tls_verify: bool = key(
+        quantities.flag,
+        default=True,
+        connection=True,
+        doc="Whether the certificate of the server has to be valid and to bear its name.",
+    )
+    tls_ca: str | None = key(
+        kinds.readable_file,
+        default=None,
+        connection=True,
+        doc="A PEM file of authorities to trust; unset: those of the system.",
+    )
+    tls_name: str | None = key(
+        names.host,
+        default=None,
+        connection=True,
+        doc='The name that the certificate of the server has to bear; unset: the name of "server".',
+    )
+    tls_fingerprint: str | None = key(
+        kinds.fingerprint,
+        default=None,
+        connection=True,
+        doc="The fingerprint (SHA-256) of the server's certificate or of its public key; unset: any"
+        " certificate that can be verified.",
+    )
+    tls_ciphers: str | None = key(
+        kinds.ciphers,
+        default=None,
+        connection=True,
+        doc="The ciphers of TLS 1.2, in OpenSSL's words; unset: those of TLS 1.3, and ECDHE with"
+        " AES-GCM or ChaCha20.",
+    )
+    tls_client_certificate: str | None = key(
+        kinds.readable_file,
+        default=None,
+        connection=True,
+        doc="The certificate that the server is shown, a PEM file; unset: none is shown.",
+    )
+    tls_client_key: str | None = key(
+        kinds.readable_file,
+        default=None,
+        connection=True,
+        doc="The private key of that certificate, a PEM file without a passphrase; unset: it is in"
+        " the file of the certificate.",
+    )
+    minimum_wait: float = key(
+        quantities.duration,
+        default=0.0,
+        doc="How long to wait from the end of one mail to the start of the next; 0: full speed.",
+    )
+    senders: Masks = key(
+        names.masks,
+        default=EVERYONE,
+        doc="Whose mail is sent through this account, as masks; unset: every sender.",
+    )
+    recipients: Masks = key(
+        names.masks,
+        default=EVERYONE,
+        doc="The recipients whose mail is sent through this account, as masks; unset: every"
+        " recipient.",
+    )
+    fixed_sender: str | None = key(
+        names.mailbox,
+        default=None,
+        doc="The address that replaces the sender, in the envelope and in the header; unset: the"
+        " sender is kept.",
+    )
+    fixed_sender_unless_private: bool = key(
+        quantities.flag,
+        default=False,
+        doc='Whether mail with "Sensitivity: Private" keeps its own sender.',
+    )
+    fixed_sender_removes: tuple[str, ...] = key(
+        kinds.listed(names.removable_field, empty=True),
+        default=(
+            "Disposition-Notification-To",
+            "Return-Receipt-To",
+            "Errors-To",
+            "X-Sender",
+            "X-Original-From",
+        ),
+        doc="Other header fields that are removed beside a fixed sender.",
+    )
+    null_sender: NullSender = key(
+        kinds.choice(NullSender),
+        default=NullSender.PASS,
+        doc="What becomes of mail with the null sender: it is sent as it is (pass), never sent"
+        " through this account (skip), or sent under the fixed sender (replace).",
+    )
+    max_connections: int = key(
+        quantities.count,
+        default=2,
+        doc="The most connections to this server at the same time.",
+    )
+    max_mails_per_connection: int = key(
+        quantities.count,
+        default=100,
+        doc="The most mails over one connection.",
+    )
+    max_recipients: int | None = key(
+        quantities.count,
+        default=None,
+        doc="The most recipients of one mail through this account; unset: any number.",
+    )
+    fallback: tuple[str, ...] | None = key(
+        kinds.listed(kinds.text, empty=True),
+        default=None,
+        doc="The accounts, by name, that send its mail while this one cannot be used; unset: later"
+        " accounts that match the same senders and recipients.",
+    )
+    enabled: bool = key(
+        quantities.flag,
+        default=True,
+        doc="Whether mail is sent through this account.",
+    )
+    replies: tuple[Rule, ...] = key(
+        own_rules,
+        default=(),
+        doc="What replies of this server mean, for a provider whose words the relay does not know;"
+        " the first row that fits counts.",
+    )
 
     def classify(self, phase: Phase, reply: Reply) -> Action:
         """Return what follows from a reply of the account's server that is not positive."""
@@ -107,41 +234,23 @@ class Account:
         return classify(phase, reply, login=login, own=self.replies)
 
     @property
-    def implicit_tls(self) -> bool:
-        """The session starts with a TLS handshake (RFC 8314, section 3)."""
-        return self.tls is Tls.IMPLICIT or (self.tls is Tls.AUTO and self.port == 465)
-
-    @property
-    def tls_required(self) -> bool:
-        """Without TLS, nothing is sent: no mail where it is demanded, no login ever.
-
-        Whoever shows a certificate, or wants to see a certain one, demands it.
-        """
-        if self.tls is Tls.NONE:
-            return False
-        demand = self.username or self.tls_client_certificate or self.tls_fingerprint
-        return self.implicit_tls or self.tls is Tls.STARTTLS or bool(demand)
-
-    @property
-    def tls_dispensable(self) -> bool:
-        """TLS with anybody is better than none, and none better than no mail (RFC 7435)."""
-        return self.tls is Tls.OPPORTUNISTIC and not self.tls_required
-
-    @property
-    def way(self) -> tuple[object, ...]:
-        """All that a session's beginning depends on, until it logs in.
-
-        What one account meets there, another one of the same way will meet too.  A local address
-        is a part of it, since servers look at where we come from.
-        """
-        return (
-            *(self.server, self.port, self.local_address, self.helo_domain),
-            *(self.tls, self.tls_verify, self.tls_ca, self.tls_name, self.tls_fingerprint),
-            *(
-                self.tls_ciphers,
-                self.tls_client_certificate,
-                self.tls_client_key,
-                bool(self.username),
+    def hop(self) -> Hop:
+        """Its server, and how sessions with it begin."""
+        return Hop(
+            host=self.server,
+            port=self.port,
+            local_address=self.local_address,
+            helo_name=self.helo_domain,
+            login=bool(self.username),
+            tls=TlsPolicy(
+                mode=self.tls,
+                verify=self.tls_verify,
+                ca=self.tls_ca,
+                name=self.tls_name,
+                fingerprint=self.tls_fingerprint,
+                ciphers=self.tls_ciphers,
+                client_certificate=self.tls_client_certificate,
+                client_key=self.tls_client_key,
             ),
         )
 

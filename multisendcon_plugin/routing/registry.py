@@ -105,6 +105,7 @@ class AccountRegistry:
         :param avoid: an account that is only chosen when there is no other.
         :return: ``None`` when no account takes it.
         """
+        # A report on an account at fault would wait behind it, with the mail that it is about.
         avoided = None
         for route in self._null_routes(header_from, recipient):
             if route.account != avoid:
@@ -130,6 +131,9 @@ class AccountRegistry:
         self, name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
     ) -> str | None:
         """Name the account that takes over a delivery which its account could not carry.
+
+        Masks hold in need, too: who named them wants no other mail to leave there.  All recipients
+        have to be admitted, since a delivery moves as a whole.
 
         :param name: the account that failed.
         :param tried: accounts that have failed before it.

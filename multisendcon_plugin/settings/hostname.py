@@ -1,7 +1,8 @@
 """The name of this machine, as far as it knows it without asking the network.
 
 ``socket.getfqdn`` asks the DNS: with a dead one it takes ten seconds or more, and where the machine
-has no address of its own in ``/etc/hosts`` it says ``localhost``.
+has no address of its own in ``/etc/hosts`` it says ``localhost``.  A dead DNS must not delay a
+start, and what a DNS says may change from start to start.
 """
 
 from __future__ import annotations

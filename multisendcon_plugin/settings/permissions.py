@@ -17,6 +17,8 @@ from .words import InvalidValueError
 def check_closed(path: str, what: str) -> None:
     """Look whether others can change a file or folder, if it is there.
 
+    A fault, like a file that is not there: what is read from it decides on mail and passwords.
+
     :param what: how a fault names it.
     :raise InvalidValueError: everyone can.
     """
@@ -29,6 +31,9 @@ def check_closed(path: str, what: str) -> None:
 
 def lax(path: str, *, secret: bool) -> Iterator[str]:
     """Say what should not stay as it is about a file or folder that passes `check_closed`.
+
+    Warnings only: a group often has one user, and in containers secrets are often mounted so that
+    everybody there can read them.
 
     :param secret: nobody else is to read it.
     """

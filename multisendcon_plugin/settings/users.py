@@ -71,7 +71,7 @@ def user_key(name: str) -> str:
 def check_name(name: str) -> None:
     """Look whether a user can have this name.
 
-    :raise ValueError: he cannot.
+    :raise ValueError: they cannot.
     """
     if not name or name != name.strip() or name.startswith("#") or ":" in name:
         raise ValueError(

@@ -1,26 +1,22 @@
-"""The settings as values, one class for each table of the configuration file.
+"""The settings as values: one class for each table of the configuration file, except accounts.
 
-Durations are seconds, sizes bytes.  The defaults are those of ``etc/multisendcon.toml``.
+Each key is declared here and nowhere else.  Durations are seconds, sizes octets.  What admins read
+of the keys, with their defaults and examples, is ``etc/multisendcon.toml``.  Pure.
 """
 
 from __future__ import annotations
 
 import enum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 import attrs
 
 from ..mail.masks import Masks
+from . import kinds, names, quantities
+from .keys import key
+from .names import Network
+from .quantities import DAY, HOUR, KIB, MIB, MINUTE, Room
 from .users import Users
-
-MINUTE = 60.0
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-KIB = 1024
-MIB = 1024 * KIB
-
-#: An address or a network, of IPv4 or IPv6.
-Network = IPv4Network | IPv6Network
 
 
 class HeaderFrom(enum.Enum):
@@ -32,49 +28,131 @@ class HeaderFrom(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class MasterRelay:
-    """``[master_relay]``: the listening server.
+    """``[master_relay]``: the listening server."""
 
-    :param own_process: twistd serves the clients in a process of their own.
-    :param proxies: who may say in a PROXY header whose connection it is.
-    :param hostname: stands in the banner and in ``Received:``.
-    :param tls_certificate: a file; ``None``: no STARTTLS.
-    :param tls_key: a file; ``None``: the key is in the certificate's file.
-    :param users: who may log in; ``None``: nobody.
-    :param users_from_anywhere: who logs in need not be in `allow`.
-    :param header_from: for clients and users that may use certain senders only.
-    :param max_mails_per_minute_per_user: 0: no limit.
-    :param max_errors: of one session.
-    :param max_command_line: octets.
-    :param transaction_timeout: from MAIL to the end of the content.
-    :param max_received: fields ``Received:`` of a mail that is taken.
-    """
-
-    listen: tuple[str, ...] = ("tcp:port=2500:interface=127.0.0.1",)
-    own_process: bool = True
-    allow: tuple[Network, ...] = (
-        ip_network("127.0.0.1"),
-        ip_network("::1"),
+    listen: tuple[str, ...] = key(
+        kinds.listed(names.endpoint),
+        default=("tcp:port=2500:interface=127.0.0.1",),
+        doc="Where it listens, as server endpoint strings of Twisted.",
     )
-    proxies: tuple[Network, ...] = ()
-    hostname: str = "localhost"
-    tls_certificate: str | None = None
-    tls_key: str | None = None
-    users: Users | None = None
-    users_from_anywhere: bool = False
-    header_from: HeaderFrom = HeaderFrom.ANY
-    max_mails_per_minute_per_user: int = 0
-    max_message_size: int = 50 * MIB
-    max_recipients: int = 1000
-    max_connections: int = 500
-    max_connections_per_address: int = 100
-    max_errors: int = 20
-    max_command_line: int = 12 * KIB
-    idle_timeout: float = 5 * MINUTE
-    transaction_timeout: float = 1 * HOUR
-    max_header_size: int = 256 * KIB
-    max_received: int = 50
-    submission_help: bool = False
-    smtputf8: bool = True
+    own_process: bool = key(
+        quantities.flag,
+        default=True,
+        doc="Whether a process of their own serves the clients, if there is more than one"
+        " processor.",
+    )
+    allow: tuple[Network, ...] = key(
+        kinds.listed(names.network),
+        default=(ip_network("127.0.0.1"), ip_network("::1")),
+        doc="Addresses and networks of the clients that may connect; all of them can send mail"
+        " without a login.",
+    )
+    proxies: tuple[Network, ...] = key(
+        kinds.listed(names.network, empty=True),
+        default=(),
+        doc='Addresses and networks of the proxies that may connect to "haproxy:" endpoints, and'
+        " name any client.",
+    )
+    hostname: str = key(
+        names.domain,
+        default="localhost",
+        doc="The full name of this relay, preferably the one that this machine has in the DNS.",
+    )
+    tls_certificate: str | None = key(
+        kinds.readable_file,
+        default=None,
+        doc="The certificate that clients see, a PEM file; unset: no STARTTLS.",
+    )
+    tls_key: str | None = key(
+        kinds.readable_file,
+        default=None,
+        doc="The private key of the certificate, a PEM file without a passphrase; unset: the key"
+        " is in the file of the certificate.",
+    )
+    users: Users | None = key(
+        kinds.users,
+        default=None,
+        doc='Who may log in, a file with a line of "multisendcon user NAME" for each; unset:'
+        " no one.",
+    )
+    users_from_anywhere: bool = key(
+        quantities.flag,
+        default=False,
+        doc='Whether clients that log in may connect without being listed in "allow".',
+    )
+    header_from: HeaderFrom = key(
+        kinds.choice(HeaderFrom),
+        default=HeaderFrom.ANY,
+        doc="Which addresses may be in From: when a client or user may use certain senders only:"
+        " any, or only those that they may use too (match).",
+    )
+    max_mails_per_minute_per_user: int = key(
+        quantities.count_or_zero,
+        default=0,
+        doc="The most mails that one user may send in any minute; 0: no limit.",
+    )
+    max_message_size: int = key(
+        quantities.size,
+        default=50 * MIB,
+        doc="The size of the largest mail that is accepted.",
+    )
+    max_recipients: int = key(
+        quantities.count,
+        default=1000,
+        doc="The most recipients of one mail.",
+    )
+    max_connections: int = key(
+        quantities.count,
+        default=500,
+        doc="The most client connections at the same time.",
+    )
+    max_connections_per_address: int = key(
+        quantities.count,
+        default=100,
+        doc="The most connections from one address, or from one /64 network of IPv6.",
+    )
+    max_errors: int = key(
+        quantities.count,
+        default=20,
+        doc="After how many errors and failed logins without an accepted mail a session is closed.",
+    )
+    max_command_line: int = key(
+        quantities.command_line,
+        default=12 * KIB,
+        doc="The size of the longest command line.",
+    )
+    idle_timeout: float = key(
+        quantities.positive_duration,
+        default=5 * MINUTE,
+        doc="After how long a session is closed if the client sends nothing, or does not read"
+        " replies.",
+    )
+    transaction_timeout: float = key(
+        quantities.positive_duration,
+        default=1 * HOUR,
+        doc="How long a client may take for one mail, from MAIL to the end of the content.",
+    )
+    max_header_size: int = key(
+        quantities.size,
+        default=256 * KIB,
+        doc="The size of the largest header of a mail.",
+    )
+    max_received: int = key(
+        quantities.count,
+        default=50,
+        doc="The most Received: fields of a mail, including ours; a mail with more is in a loop.",
+    )
+    submission_help: bool = key(
+        quantities.flag,
+        default=False,
+        doc="Whether mail is completed that comes directly from a mail program or device: From:,"
+        " Date: and Message-ID: are added if they are missing, Bcc: is removed.",
+    )
+    smtputf8: bool = key(
+        quantities.flag,
+        default=True,
+        doc="Whether clients may send addresses and headers beyond ASCII (SMTPUTF8).",
+    )
 
 
 class BareLf(enum.Enum):
@@ -94,69 +172,105 @@ class MinimumTls(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class ClientSettings:
-    """``[[client]]``: what differs for some clients.
+    """``[[client]]``: what differs for some clients."""
 
-    :param senders: the ones that they may use; ``None``: every sender.
-    :param max_mails_per_minute: from one address; 0: no limit.
-    :param starttls: it is offered, where there is a certificate.
-    :param success_reports: what they want to be told of success is obeyed without a login.
-    :param tolerant: commands need not be quite those of the RFCs.
-    """
-
-    addresses: tuple[Network, ...]
-    senders: Masks | None = None
-    max_mails_per_minute: int = 0
-    bare_lf: BareLf = BareLf.REFUSE
-    minimum_tls: MinimumTls = MinimumTls.TLS_1_2
-    starttls: bool = True
-    tolerant: bool = False
-    submission_help: bool = False
-    success_reports: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class Room:
-    """Room on a disk: a number of octets, or a share of the whole disk."""
-
-    octets: int = 0
-    share: float = 0.0
-
-    def on(self, disk: int) -> int:
-        """Return the octets on a disk of so many."""
-        return self.octets + int(self.share * disk)
+    addresses: tuple[Network, ...] = key(
+        kinds.listed(names.network),
+        doc="Addresses and networks of the clients.",
+    )
+    senders: Masks | None = key(
+        names.masks,
+        default=None,
+        doc="The only senders that they may use, as masks; unset: every sender.",
+    )
+    max_mails_per_minute: int = key(
+        quantities.count_or_zero,
+        default=0,
+        doc="The most mails from one of these addresses in any minute; 0: no limit.",
+    )
+    bare_lf: BareLf = key(
+        kinds.choice(BareLf),
+        default=BareLf.REFUSE,
+        doc="What to do with mail that has line feeds without carriage returns: refuse it, or fix"
+        " it by turning them into line ends.",
+    )
+    minimum_tls: MinimumTls = key(
+        kinds.choice(MinimumTls),
+        default=MinimumTls.TLS_1_2,
+        doc="The oldest TLS that is spoken with them.",
+    )
+    starttls: bool = key(
+        quantities.flag,
+        default=True,
+        doc="Whether STARTTLS is offered to them.",
+    )
+    tolerant: bool = key(
+        quantities.flag,
+        default=False,
+        doc="Whether their commands may be those of old devices, not quite as the standards have"
+        " them.",
+    )
+    submission_help: bool = key(
+        quantities.flag,
+        default=False,
+        doc="Whether their mail is completed; unset: as in [master_relay].",
+    )
+    success_reports: bool = key(
+        quantities.flag,
+        default=False,
+        doc="Whether their mail may ask for a report of success (NOTIFY=SUCCESS) without a login.",
+    )
 
 
 @attrs.frozen(kw_only=True)
 class SpoolSettings:
-    """``[spool]``: where messages wait.
+    """``[spool]``: where messages wait."""
 
-    :param min_free: what new mail leaves of the disk to others.
-    """
-
-    path: str = "/var/spool/multisendcon"
-    min_free: Room = Room(share=0.05)
+    path: str = key(
+        kinds.folder,
+        default="/var/spool/multisendcon",
+        doc="The folder where mail waits, on a reliable local disk, for this relay alone.",
+    )
+    min_free: Room = key(
+        quantities.room,
+        default=Room(share=0.05),
+        doc="What has to stay free of the disk, as a share of it or as a size; below that, new"
+        " mail is put off.",
+    )
 
 
 @attrs.frozen(kw_only=True)
 class DeliverySettings:
-    """``[delivery]``: pace and patience.
+    """``[delivery]``: pace and patience."""
 
-    :param retry: pauses between the attempts of a delivery; the last one repeats.
-    :param warn_after: 0: the sender is never told of a delay.
-    """
-
-    max_connections: int = 50
-    retry: tuple[float, ...] = (
-        1 * MINUTE,
-        5 * MINUTE,
-        15 * MINUTE,
-        30 * MINUTE,
-        1 * HOUR,
-        2 * HOUR,
-        4 * HOUR,
+    max_connections: int = key(
+        quantities.count,
+        default=50,
+        doc="The most connections to the servers of all accounts together.",
     )
-    give_up_after: float = 3 * DAY
-    warn_after: float = 4 * HOUR
+    retry: tuple[float, ...] = key(
+        kinds.listed(quantities.positive_duration),
+        default=(
+            1 * MINUTE,
+            5 * MINUTE,
+            15 * MINUTE,
+            30 * MINUTE,
+            1 * HOUR,
+            2 * HOUR,
+            4 * HOUR,
+        ),
+        doc="The pauses between the attempts to deliver a mail; the last one repeats.",
+    )
+    give_up_after: float = key(
+        quantities.positive_duration,
+        default=3 * DAY,
+        doc="After how long a mail is returned to its sender as undeliverable.",
+    )
+    warn_after: float = key(
+        quantities.duration,
+        default=4 * HOUR,
+        doc="After how long the sender is informed, once, that a mail is delayed; 0: never.",
+    )
 
 
 class ReportTo(enum.Enum):
@@ -171,11 +285,28 @@ class ReportTo(enum.Enum):
 class NdrSettings:
     """``[ndr]``: the reports on mail that could not be delivered.
 
-    :param postmaster: ``""``: there is none.
-    :param max_per_hour: reports to one address.
+    The table also has the connection keys of an account: they make one, which is not a part of
+    this value.
     """
 
-    recipient: ReportTo = ReportTo.SENDER
-    postmaster: str = ""
-    sender: str = "mailer-daemon@localhost"
-    max_per_hour: int = 50
+    recipient: ReportTo = key(
+        kinds.choice(ReportTo),
+        default=ReportTo.SENDER,
+        doc="Who gets the reports: the sender, the postmaster, or both.",
+    )
+    postmaster: str = key(
+        kinds.unless_empty(names.mailbox),
+        default="",
+        doc="The address of the person who is responsible for the mail system; empty: there is"
+        " none.",
+    )
+    sender: str = key(
+        names.mailbox,
+        default="mailer-daemon@localhost",
+        doc="The address in From: of the reports; unset: mailer-daemon at the hostname.",
+    )
+    max_per_hour: int = key(
+        quantities.count,
+        default=50,
+        doc="The most reports that one address gets in an hour.",
+    )

@@ -17,6 +17,7 @@ from ..mail.message import ADDED_DOT, Delivery, Message, Parcel
 from . import rows
 from .files import Files, NewFile
 from .keys import PIECE, new_deliveries
+from .recent import Recent
 from .writer import Writer
 
 #: Octets of one draft that may wait for the writer before its source is asked to pause.
@@ -28,11 +29,17 @@ class Draft:
     """Holds content up to `PIECE` octets; longer content goes to a file, by way of the writer."""
 
     def __init__(
-        self, number: int, files: Files, writer: Writer, seconds: Callable[[], float]
+        self,
+        number: int,
+        files: Files,
+        writer: Writer,
+        recent: Recent,
+        seconds: Callable[[], float],
     ) -> None:
         self.number = number
         self._files = files
         self._writer = writer
+        self._recent = recent
         self._seconds = seconds
         self._open = True
         self._size = 0
@@ -44,13 +51,6 @@ class Draft:
         self._queued = 0
         self._paused: list[Deferred[None]] = []
         self._fault: Failure | None = None
-
-    @property
-    def held(self) -> bytes | None:
-        """The whole content, unless it is longer than `PIECE`."""
-        if self._file is not None:
-            return None
-        return self._join()
 
     def write(self, data: bytes) -> Deferred[None] | None:
         """Add content in wire form."""
@@ -90,7 +90,7 @@ class Draft:
         else:
             job = partial(self._complete, self._file, rest, deliveries)
         done = self._writer.do(job, len(rest))
-        return done.addCallbacks(self._committed, self._not_committed, (deliveries,))
+        return done.addCallbacks(self._committed, self._not_committed, (rest, deliveries))
 
     def discard(self) -> None:
         """Forget the message."""
@@ -128,8 +128,12 @@ class Draft:
         file.sync()
         rows.add_filed(connection, self.number, deliveries)
 
-    def _committed(self, _: None, deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
-        if self._file is not None:
+    def _committed(
+        self, _: None, rest: bytes, deliveries: tuple[Delivery, ...]
+    ) -> tuple[Delivery, ...]:
+        if self._file is None:
+            self._recent.keep(rest, deliveries)
+        else:
             self._file.close()
         return deliveries
 

@@ -39,8 +39,11 @@ def span(message: int) -> tuple[int, int]:
 
 
 def pieces(content: bytes) -> Iterator[bytes]:
-    """Cut content into pieces of at most `PIECE` octets."""
-    for start in range(0, len(content), PIECE):
+    """Cut content into pieces of at most `PIECE` octets.
+
+    There is one at least: the first one is what a second message with this number meets.
+    """
+    for start in range(0, len(content) or 1, PIECE):
         yield content[start : start + PIECE]
 
 
@@ -51,6 +54,7 @@ def new_deliveries(message: Message, parcels: tuple[Parcel, ...]) -> tuple[Deliv
             number=place(message.number, n),
             message=message,
             account=parcel.account,
+            destination=parcel.destination,
             recipients=parcel.recipients,
             due=message.arrived,
         )

@@ -1,7 +1,9 @@
 """What lies in the spool is ours alone: no links, nobody else's, nothing that others can write.
 
 Where somebody else could write once, a link may lie in wait: what is written through it would empty
-a file that only we may touch, and what is read through it would leave as mail.
+a file that only we may touch, and what is read through it would leave as mail.  Links further up
+the path are the admin's.  SQLite follows links, so its files are checked before it opens them; when
+the folder is ours, nobody else can put a link there after that.
 """
 
 from __future__ import annotations
@@ -72,6 +74,7 @@ def _check_file(path: Path, found: os.stat_result, *, written: bool) -> None:
         raise SpoolError(f"{path}: is a link, and the spool follows none; remove it")
     if not stat.S_ISREG(found.st_mode):
         raise SpoolError(f"{path}: is not a file; move it away")
+    # Content, which is only read, may have more names: a copy made with hard links has them.
     if written and found.st_nlink > 1:
         raise SpoolError(f"{path}: has another name, too (a hard link); put a copy in its place")
     _check_owner(path, found)

@@ -14,8 +14,8 @@ from typing import Any
 from ..mail.dsn import Return
 from ..mail.envelope import Client, Envelope
 from ..mail.json_form import LENGTH, plain, plain_untold, recipient_of, untold_of
-from ..mail.message import FIRST_TURN, Delivery, Message, Turn
-from ..outcome.settle import Settlement
+from ..mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Position
+from ..outcome.settlement import AccountState, Settlement
 from .keys import message_of, pieces, place, span
 
 #: A new message as it is stored: its number, its content and its deliveries.
@@ -26,9 +26,11 @@ IN_A_FILE = b""
 
 #: In two, so that many deliveries that are due at the same time are found by the index as well.
 _WAITING = """
-    SELECT * FROM delivery WHERE account = :account AND due = :due AND id >= :id
+    SELECT * FROM delivery WHERE held = 0
+        AND account = :account AND destination = :destination AND due = :due AND id >= :id
     UNION ALL
-    SELECT * FROM delivery WHERE account = :account AND due > :due
+    SELECT * FROM delivery WHERE held = 0
+        AND account = :account AND destination = :destination AND due > :due
     ORDER BY due, id LIMIT :n
 """
 
@@ -56,19 +58,19 @@ def settle(
 
     :return: the deliveries of its reports, and whether the content has gone with it.
     """
-    if settlement.mail_ended is not None:
+    if settlement.account_state is not None:
         connection.execute(
             "INSERT INTO account VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET mail_ended = excluded.mail_ended",
-            (settlement.delivery.account, settlement.mail_ended),
+            " ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+            (settlement.delivery.account, json.dumps(settlement.account_state)),
         )
     if settlement.remaining is None:
-        known = _end(connection, settlement.delivery)
+        known = end(connection, settlement.delivery.number)
     else:
-        known = _change(connection, settlement.delivery, settlement.remaining)
+        known = change(connection, settlement.remaining)
     if not known:
         return (), False
-    erased = settlement.remaining is None and _erase(connection, settlement.delivery.message)
+    erased = settlement.remaining is None and erase(connection, settlement.delivery.message.number)
     made: tuple[Delivery, ...] = ()
     for new in reports:
         add(connection, new)
@@ -77,29 +79,43 @@ def settle(
 
 
 def waiting(
-    connection: Connection, account: str, limit: int, since: Turn = FIRST_TURN
+    connection: Connection, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
 ) -> tuple[Delivery, ...]:
-    """Read the deliveries of an account from a turn on, the earliest due first."""
+    """Read the deliveries of a lane from a position on, the earliest due first."""
+    account, destination = lane
     due, number = since
-    asked = {"account": account, "due": due, "id": number, "n": limit}
+    asked = {
+        "account": account,
+        "destination": destination,
+        "due": due,
+        "id": number,
+        "n": limit,
+    }
     rows = connection.execute(_WAITING, asked)
-    return tuple(map(_delivery, rows))
+    return tuple(map(delivery_of, rows))
 
 
-def lanes(connection: Connection) -> dict[str, int]:
-    """Count the deliveries of each account that has any."""
-    return dict(connection.execute("SELECT account, count(*) FROM delivery GROUP BY account"))
+def lanes(connection: Connection) -> dict[LaneKey, int]:
+    """Count the deliveries of each lane that has any."""
+    counted = connection.execute(
+        "SELECT account, destination, count(*) FROM delivery WHERE held = 0"
+        " GROUP BY account, destination"
+    )
+    return {(account, destination): count for account, destination, count in counted}
 
 
-def mail_ends(connection: Connection) -> dict[str, float]:
-    """Read when each account's last mail ended."""
-    return dict(connection.execute("SELECT name, mail_ended FROM account"))
+def account_states(connection: Connection) -> dict[str, AccountState]:
+    """Read the state of each account that has left any."""
+    rows = connection.execute("SELECT name, state FROM account")
+    return {name: json.loads(state) for name, state in rows}
 
 
-def bring_forward(connection: Connection, account: str, latest: float) -> None:
-    """Let no delivery of an account be due later than that."""
+def bring_forward(connection: Connection, lane: LaneKey, latest: float) -> None:
+    """Let no delivery of a lane be due later than that."""
     connection.execute(
-        "UPDATE delivery SET due = ? WHERE account = ? AND due > ?", (latest, account, latest)
+        "UPDATE delivery SET due = ?"
+        " WHERE held = 0 AND account = ? AND destination = ? AND due > ?",
+        (latest, *lane, latest),
     )
 
 
@@ -131,7 +147,7 @@ def is_waiting(connection: Connection, message: int) -> bool:
     return found.fetchone() is not None
 
 
-def end(connection: Connection) -> None:
+def close(connection: Connection) -> None:
     """Note that the store is closed in good order."""
     connection.execute("UPDATE meta SET value = 1 WHERE name = 'clean'")
 
@@ -143,20 +159,23 @@ def _add_piece(connection: Connection, key: int, data: bytes) -> None:
 def _add_deliveries(connection: Connection, deliveries: tuple[Delivery, ...]) -> None:
     connection.executemany(
         "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(each.number, *_state(each), *_facts(each.message)) for each in deliveries],
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        [
+            (each.number, *_state(each), *_facts(each.message), each.destination)
+            for each in deliveries
+        ],
     )
 
 
-def _end(connection: Connection, delivery: Delivery) -> bool:
+def end(connection: Connection, number: int) -> bool:
     """Remove a delivery; tell whether it was there."""
-    ended = connection.execute("DELETE FROM delivery WHERE id = ?", (delivery.number,))
+    ended = connection.execute("DELETE FROM delivery WHERE id = ?", (number,))
     return bool(ended.rowcount)
 
 
-def _erase(connection: Connection, message: Message) -> bool:
+def erase(connection: Connection, message: int) -> bool:
     """Remove the content of a message that has no delivery any more; tell whether it had not."""
-    keys = span(message.number)
+    keys = span(message)
     erased = connection.execute(
         "DELETE FROM content WHERE id BETWEEN ? AND ?"
         " AND NOT EXISTS (SELECT 1 FROM delivery WHERE id BETWEEN ? AND ?)",
@@ -165,12 +184,16 @@ def _erase(connection: Connection, message: Message) -> bool:
     return bool(erased.rowcount)
 
 
-def _change(connection: Connection, delivery: Delivery, remaining: Delivery) -> bool:
-    """Make a delivery what remains of it; tell whether it was there."""
+def change(connection: Connection, remaining: Delivery) -> bool:
+    """Make a delivery what remains of it; tell whether it was there.
+
+    Whether it is held stays as it is: somebody may have changed that while it was under way.
+    """
     changed = connection.execute(
         "UPDATE delivery SET account = ?, due = ?, attempts = ?, tried_at = ?, waited = ?,"
-        " tried = ?, uncertain = ?, warned = ?, last_reply = ?, recipients = ? WHERE id = ?",
-        (*_state(remaining), delivery.number),
+        " tried = ?, uncertain = ?, warned = ?, last_reply = ?, recipients = ?, destination = ?"
+        " WHERE id = ?",
+        (*_state(remaining), remaining.destination, remaining.number),
     )
     return bool(changed.rowcount)
 
@@ -215,14 +238,16 @@ def _facts(message: Message) -> tuple[Any, ...]:
     )
 
 
-def _delivery(row: Sequence[Any]) -> Delivery:
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """Return the delivery that is in a row."""
     number, account, due, attempts, tried_at, waited, tried, *more = row
-    uncertain, warned, last_reply, listed, *facts = more
+    uncertain, warned, last_reply, listed, *facts, destination, held = more
     recipients = json.loads(listed)
     return Delivery(
         number=number,
         message=_message(message_of(number), facts),
         account=account,
+        destination=destination,
         recipients=tuple(recipient_of(*each) for each in recipients if len(each) == LENGTH),
         untold=tuple(untold_of(*each) for each in recipients if len(each) > LENGTH),
         due=due,
@@ -233,6 +258,7 @@ def _delivery(row: Sequence[Any]) -> Delivery:
         uncertain=bool(uncertain),
         warned=bool(warned),
         last_reply=last_reply,
+        held=bool(held),
     )
 
 

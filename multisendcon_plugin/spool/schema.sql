@@ -46,13 +46,17 @@ CREATE TABLE delivery (
     author TEXT NOT NULL,           -- the address in From:, if reverse_path is the null one
     envelope TEXT NOT NULL,         -- all forward-paths, a JSON list
     dots INTEGER NOT NULL,          -- octets of size that SMTP added (RFC 5321, 4.5.2)
-    client TEXT                     -- who handed it in: a JSON list of [address, user, helo, tls]
+    client TEXT,                    -- who handed it in: a JSON list of [address, user, helo, tls]
+
+    destination TEXT NOT NULL,      -- within the account
+    held INTEGER NOT NULL CHECK (held IN (0, 1))    -- until somebody releases it
 );
 
--- The order of a lane; the id follows by itself.
-CREATE INDEX lane ON delivery (account, due);
+-- The order of a lane; the id follows by itself.  What is held is in no lane: however much it is,
+-- nobody who looks for the next mail reads over it.
+CREATE INDEX lane ON delivery (account, destination, due) WHERE held = 0;
 
 CREATE TABLE account (
     name TEXT PRIMARY KEY,
-    mail_ended REAL NOT NULL
+    state TEXT NOT NULL             -- a JSON object, see `AccountState`
 ) WITHOUT ROWID;

@@ -5,24 +5,29 @@ Puts the parts together; the SQL is in `rows`, the group commit in `writer`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from random import randrange
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from ..events import Publisher
 from ..interfaces import IContent, IDraft, ISpool
-from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, Turn
-from ..outcome.settle import Settlement
-from ..settings.values import Room
-from . import rows
+from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, LaneKey, Message, Position
+from ..mail.selection import Page, Selection
+from ..outcome.settlement import AccountState, Settlement
+from ..settings.quantities import Room
+from . import rows, view
 from .database import FILES, connect, not_opened, open_database
 from .draft import Draft
 from .files import Files
 from .folder import Lock, make_folder
-from .keys import PIECE, new_deliveries
-from .numbering import Numbers
+from .keys import PIECE, message_of, new_deliveries
+from .numbering import WRITERS, Numbers
 from .reader import Reader, StoredContent
+from .recent import Recent
 from .trust import Trust
 from .worker import Reactor
 from .writer import Writer
@@ -39,6 +44,7 @@ class SqliteSpool:
 
     :param path: the folder; made, for its owner alone, when it is missing.
     :param reactor: `IReactorFromThreads`, and a clock in seconds since the epoch.
+    :param events: is told if it breaks.
     :param reserve: octets of the disk that new mail leaves free for settling the old.
     :param min_free: what new mail leaves free of the disk for others.
     """
@@ -50,11 +56,13 @@ class SqliteSpool:
         path: str,
         reactor: Reactor,
         *,
+        events: Publisher,
         reserve: int = 8 * _MIB,
         min_free: Room = _NOTHING,
     ) -> None:
         self._folder = Path(path)
         self._reactor = reactor
+        self._events = events
         self._reserve = reserve
         self._min_free = min_free
         self._files = Files(self._folder / FILES)
@@ -79,11 +87,13 @@ class SqliteSpool:
             connection.execute("COMMIT")
             last = max(last, self._files.sweep(partial(rows.is_waiting, connection)))
             reading = connect(file)
+            view.prepare(reading)
         except Exception as error:
             connection.close()
             raise not_opened(file, error) from error
-        self._numbers = Numbers(self._reactor.seconds, last)
-        trust = Trust(file, self._reactor)
+        self._numbers = Numbers(self._reactor.seconds, randrange(WRITERS), last)
+        self._recent = Recent()
+        trust = Trust(file, self._reactor, self._events)
         self._writer = Writer(
             connection,
             self._reactor,
@@ -96,6 +106,7 @@ class SqliteSpool:
 
     def close(self, *, clean: bool = True) -> Deferred[None]:
         """Finish what is being written and let go of the folder."""
+        self._recent = Recent()
         stopped = self._reader.stop()
         stopped.addCallback(lambda _: self._stop_writer(clean=clean))
         return stopped.addCallback(lambda _: self._lock.release())
@@ -103,21 +114,17 @@ class SqliteSpool:
     def _stop_writer(self, *, clean: bool) -> Deferred[None]:
         if clean:
             # If this fails, the store is not in good order, and the next start will see that.
-            self._writer.do(rows.end).addErrback(lambda _: None)
+            self._writer.do(rows.close).addErrback(lambda _: None)
         return self._writer.stop()
-
-    @property
-    def last(self) -> int:
-        """The highest number in use."""
-        return self._numbers.last
 
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
         number = self._numbers.next() if number is None else self._numbers.note(number)
-        return Draft(number, self._files, self._writer, self._reactor.seconds)
+        return Draft(number, self._files, self._writer, self._recent, self._reactor.seconds)
 
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt, all of it or nothing."""
+        self._recent.settled(settlement)
         now = self._reactor.seconds()
         reports = []
         for report in settlement.reports:
@@ -132,7 +139,7 @@ class SqliteSpool:
             deliveries = new_deliveries(message, report.parcels)
             reports.append((message.number, report.content, deliveries))
         job = partial(rows.settle, settlement=settlement, reports=reports)
-        done = self._writer.do(job, urgent=False)
+        done = self._writer.do(job, urgent=settlement.awaited)
         return done.addCallback(self._settled, settlement.delivery.message)
 
     def _settled(
@@ -141,33 +148,88 @@ class SqliteSpool:
         """Remove the file of an ended message: not before it is certain that it has ended."""
         made, erased = settled
         if erased and message.size > PIECE:
-            removed = self._writer.do(lambda _: self._files.remove(message.number))
-            # What stays is swept up at the next start.
-            removed.addErrback(lambda _: None)
+            self._remove_file(message.number)
         return made
 
-    def hurry(self) -> None:
-        """Let no settlement wait for company."""
-        self._writer.hurry()
+    def _remove_file(self, message: int) -> None:
+        removed = self._writer.do(lambda _: self._files.remove(message))
+        # What stays is swept up at the next start.
+        removed.addErrback(lambda _: None)
 
     def waiting(
-        self, account: str, limit: int, since: Turn = FIRST_TURN
+        self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
-        """Read the deliveries of an account, the earliest due first, at most `limit`."""
-        return self._reader.ask(partial(rows.waiting, account=account, limit=limit, since=since))
+        """Read the deliveries of a lane, the earliest due first, at most `limit`."""
+        return self._reader.ask(partial(rows.waiting, lane=lane, limit=limit, since=since))
 
-    def bring_forward(self, account: str, latest: float) -> Deferred[None]:
-        """Let no delivery of an account be due later than that."""
-        return self._writer.do(partial(rows.bring_forward, account=account, latest=latest))
+    def bring_forward(self, lane: LaneKey, latest: float) -> Deferred[None]:
+        """Let no delivery of a lane be due later than that."""
+        return self._writer.do(partial(rows.bring_forward, lane=lane, latest=latest))
 
-    def lanes(self) -> Deferred[dict[str, int]]:
-        """Count the waiting deliveries of each account that has any."""
+    def lanes(self) -> Deferred[dict[LaneKey, int]]:
+        """Count the waiting deliveries of each lane that has any."""
         return self._reader.ask(rows.lanes)
 
-    def mail_ends(self) -> Deferred[dict[str, float]]:
-        """Read when each account's last mail ended."""
-        return self._reader.ask(rows.mail_ends)
+    def account_states(self) -> Deferred[dict[str, AccountState]]:
+        """Read the state of each account that has left any."""
+        return self._reader.ask(rows.account_states)
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
-        return StoredContent(self._reader, self._files, message)
+        recent = self._recent.open(message.number)
+        return recent or StoredContent(self._reader, self._files, message)
+
+    # The view.
+
+    def find(self, selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
+        """Read a piece of the deliveries that are selected, at most `limit`."""
+        return self._reader.ask(partial(view.find, selection=selection, limit=limit, after=after))
+
+    def count(self, selection: Selection) -> Deferred[int]:
+        """Count the deliveries that are selected."""
+        return Deferred.fromCoroutine(self._count(selection))
+
+    async def _count(self, selection: Selection) -> int:
+        # Piece by piece: others read in between.
+        total, after = 0, 0
+        while True:
+            counted, following = await self._reader.ask(
+                partial(view.count, selection=selection, after=after)
+            )
+            total += counted
+            if following is None:
+                return total
+            after = following
+
+    def hold(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Hold deliveries."""
+        return self._writer.do(partial(view.hold, numbers=numbers))
+
+    def release(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries wait in their lanes again, due as they were."""
+        return self._writer.do(partial(view.release, numbers=numbers))
+
+    def retry(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries be due now."""
+        due = self._reactor.seconds()
+        return self._writer.do(partial(view.retry, numbers=numbers, due=due))
+
+    def move(self, numbers: Sequence[int], lane: LaneKey, reason: str) -> Deferred[tuple[int, ...]]:
+        """Move deliveries to another lane, due now."""
+        due = self._reactor.seconds()
+        return self._writer.do(
+            partial(view.move, numbers=numbers, lane=lane, reason=reason, due=due)
+        )
+
+    def delete(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Delete deliveries, without a report."""
+        done = self._writer.do(partial(view.delete, numbers=numbers))
+        return done.addCallback(self._deleted)
+
+    def _deleted(self, result: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[int, ...]:
+        deleted, erased = result
+        for number in deleted:
+            self._recent.let_go(message_of(number))
+        for message in erased:
+            self._remove_file(message)
+        return deleted

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from twisted.logger import Logger
-
 from ..errors import SpoolBrokenError, SpoolError
+from ..events import Publisher, SpoolBroken
 from .database import RECOVER, is_damage, lost_trust
 from .worker import Reactor
 
@@ -21,13 +20,12 @@ class Trust:
     :ivar no_writing: why nothing is written any more.
     """
 
-    log = Logger()
-
-    def __init__(self, file: Path, reactor: Reactor) -> None:
+    def __init__(self, file: Path, reactor: Reactor, events: Publisher) -> None:
         self.no_new_mail: SpoolError | None = None
         self.no_writing: SpoolBrokenError | None = None
         self._file = file
         self._reactor = reactor
+        self._events = events
 
     def not_written(self, error: Exception, *, committing: bool) -> None:
         """Look at an exception of the writer.
@@ -39,21 +37,16 @@ class Trust:
                 f"{self._file}: the spool has stopped writing: {error}"
             )
             self.no_writing.__cause__ = error
-            self._tell(
-                "no mail is accepted or sent any more, and mail in transit may be sent again after"
-                " the restart; check the disk, then restart the relay",
-                error,
-            )
+            self._tell(error, writes=False)
 
     def not_read(self, error: Exception) -> None:
         """Look at an exception of the reader."""
         if self.no_new_mail is None and is_damage(error):
             self.no_new_mail = SpoolError(f"{self._file}: the spool takes no new mail: {error}")
             self.no_new_mail.__cause__ = error
-            self._tell("new mail is rejected (451); readable mail is still delivered", error)
+            self._tell(error, writes=True)
 
-    def _tell(self, consequence: str, error: Exception) -> None:
-        text = f"{self._file}: {error}; {consequence}"
-        if is_damage(error):
-            text += f". {RECOVER}"
-        self._reactor.callFromThread(lambda: self.log.critical("{text}", text=text))
+    def _tell(self, error: Exception, *, writes: bool) -> None:
+        advice = RECOVER if is_damage(error) else ""
+        broken = SpoolBroken(str(self._file), str(error), writes, advice)
+        self._reactor.callFromThread(self._events.publish, broken)

@@ -68,4 +68,18 @@ UPGRADES = {
     5: """
         ALTER TABLE delivery ADD COLUMN client TEXT;
     """,
+    6: """
+        ALTER TABLE delivery ADD COLUMN destination TEXT NOT NULL DEFAULT '';
+        ALTER TABLE delivery ADD COLUMN
+            held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1));
+        DROP INDEX lane;
+        CREATE INDEX lane ON delivery (account, destination, due) WHERE held = 0;
+        CREATE TABLE upgraded (
+            name TEXT PRIMARY KEY,
+            state TEXT NOT NULL
+        ) WITHOUT ROWID;
+        INSERT INTO upgraded SELECT name, json_object('minimum_wait', mail_ended) FROM account;
+        DROP TABLE account;
+        ALTER TABLE upgraded RENAME TO account;
+    """,
 }

@@ -87,12 +87,12 @@ class Worker:
             return fail(SpoolError("the spool is closed"))
         self._waiting.append(job)
         if not hold:
-            self.hurry()
+            self._hand_over_soon()
         elif not self._busy and self._held is None:
             self._held = self._reactor.callLater(hold, self._held_long_enough)
         return job.done
 
-    def hurry(self) -> None:
+    def _hand_over_soon(self) -> None:
         """Let the jobs that wait be done as soon as the thread is free."""
         if self._waiting and not self._busy:
             self._busy = True
@@ -101,7 +101,7 @@ class Worker:
 
     def _held_long_enough(self) -> None:
         self._held = None
-        self.hurry()
+        self._hand_over_soon()
 
     def stop(self) -> Deferred[None]:
         """Finish the jobs that wait, then end the thread."""

@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from ..errors import SpoolFullError
-from ..settings.values import Room
+from ..settings.quantities import Room
 from .database import is_full
 from .spare import Spare
 from .trust import Trust
@@ -72,10 +72,6 @@ class Writer:
         :return: its result, once that would survive a power cut.  Fails with `SpoolError`.
         """
         return self._worker.do(Job(run, content), 0.0 if urgent else _HOLD)
-
-    def hurry(self) -> None:
-        """What was not urgent is, now."""
-        self._worker.hurry()
 
     def stop(self) -> Deferred[None]:
         """Finish what waits and close the connection."""

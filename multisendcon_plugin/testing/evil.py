@@ -83,6 +83,7 @@ class EvilSession(Protocol):
     """One session of an `EvilProvider`.
 
     :ivar lines: what the client said, without content.
+    :ivar recipients: those of the mail under way that were accepted so far.
     :ivar said: what was said to the client since the last 354.
     :ivar ended: fires when the connection is gone.
     """
@@ -200,9 +201,9 @@ class EvilSession(Protocol):
             self._turn(
                 Phase.RCPT,
                 _reply(250, b"2.1.5 recipient ok"),
-                lambda: self._recipients.append(path),
+                lambda: self.recipients.append(path),
             )
-        elif verb == "DATA" and self._recipients:
+        elif verb == "DATA" and self.recipients:
             self._turn(Phase.DATA, _reply(354, b"go ahead"), self._begin_content)
         elif verb == "RSET":
             self._turn(Phase.RSET, _reply(250, b"2.0.0 reset"), self._reset)
@@ -220,7 +221,7 @@ class EvilSession(Protocol):
 
     def _reset(self) -> None:
         self._reverse_path: str | None = None
-        self._recipients: list[str] = []
+        self.recipients: list[str] = []
 
     def _begin(self, argument: bytes) -> None:
         self._reset()
@@ -275,7 +276,7 @@ class EvilSession(Protocol):
             mail_from_at=self._mail_from_at,
             received_at=self.provider.reactor.seconds(),
             reverse_path=self._reverse_path or "",
-            recipients=tuple(self._recipients),
+            recipients=tuple(self.recipients),
             content=content,
         )
 

@@ -7,7 +7,8 @@ one answers at once.  Nothing here outlives the process.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, execute, succeed
@@ -16,10 +17,22 @@ from zope.interface import implementer
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
 from ..interfaces import IContent, IDraft, ISpool
 from ..mail.envelope import Envelope
-from ..mail.message import ADDED_DOT, FIRST_TURN, Delivery, Message, NewMessage, Parcel, Turn
-from ..outcome.settle import Settlement
+from ..mail.message import (
+    ADDED_DOT,
+    FIRST_POSITION,
+    Delivery,
+    LaneKey,
+    Message,
+    NewMessage,
+    Parcel,
+    Position,
+)
+from ..mail.selection import Page, Selection
+from ..outcome.settlement import AccountState, Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
+from ..spool.recent import Recent
+from . import memory_view
 
 
 class Clock(Protocol):
@@ -43,7 +56,7 @@ class MemoryDisk:
     locked: bool = False
     contents: dict[int, bytes] = attrs.field(factory=dict)
     deliveries: dict[int, Delivery] = attrs.field(factory=dict)
-    mail_ends: dict[str, float] = attrs.field(factory=dict)
+    account_states: dict[str, AccountState] = attrs.field(factory=dict)
 
     def crash(self) -> None:
         """Let go as a process does that is killed."""
@@ -100,40 +113,39 @@ class MemorySpool:
             raise SpoolLockedError("the spool is in use")
         self.disk.locked = True
         self.clean, self.disk.clean = self.disk.clean, False
-        self._numbers = Numbers(self._clock.seconds, max(self.disk.contents, default=0))
+        self._numbers = Numbers(self._clock.seconds, 0, max(self.disk.contents, default=0))
+        self._recent = Recent()
 
     def close(self, *, clean: bool = True) -> Deferred[None]:
         """Let go of the disk."""
+        self._recent = Recent()
         self.disk.clean = clean
         self.disk.locked = False
         return succeed(None)
 
-    @property
-    def last(self) -> int:
-        """The highest number in use."""
-        return self._numbers.last
-
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
         number = self._numbers.next() if number is None else self._numbers.note(number)
-        return MemoryDraft(number, self.disk, self._clock)
+        return MemoryDraft(number, self.disk, self._recent, self._clock)
 
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt."""
+        self._recent.settled(settlement)
         return execute(self._settle, settlement)
 
     def _settle(self, settlement: Settlement) -> tuple[Delivery, ...]:
         self.disk.check()
         delivery, remaining = settlement.delivery, settlement.remaining
         reports = [self._report(report) for report in settlement.reports]
-        if settlement.mail_ended is not None:
-            self.disk.mail_ends[delivery.account] = settlement.mail_ended
-        if delivery.number not in self.disk.deliveries:
+        if settlement.account_state is not None:
+            self.disk.account_states[delivery.account] = dict(settlement.account_state)
+        stored = self.disk.deliveries.get(delivery.number)
+        if stored is None:
             return ()
         if remaining is None:
             self.disk.end(delivery)
         else:
-            self.disk.deliveries[delivery.number] = remaining
+            self.disk.deliveries[delivery.number] = attrs.evolve(remaining, held=stored.held)
         for content, deliveries in reports:
             self.disk.store(content, deliveries)
         return tuple(delivery for _, deliveries in reports for delivery in deliveries)
@@ -149,70 +161,122 @@ class MemorySpool:
         )
         return report.content, new_deliveries(message, report.parcels)
 
-    def hurry(self) -> None:
-        """Nothing waits here."""
-
     def waiting(
-        self, account: str, limit: int, since: Turn = FIRST_TURN
+        self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
     ) -> Deferred[tuple[Delivery, ...]]:
-        """Read the deliveries of an account, the earliest due first, at most `limit`."""
-        return execute(self._waiting, account, limit, since)
+        """Read the deliveries of a lane, the earliest due first, at most `limit`."""
+        return execute(self._waiting, lane, limit, since)
 
-    def _waiting(self, account: str, limit: int, since: Turn) -> tuple[Delivery, ...]:
+    def _waiting(self, lane: LaneKey, limit: int, since: Position) -> tuple[Delivery, ...]:
         self.disk.check()
-        lane = [
+        found = [
             each
             for each in self.disk.deliveries.values()
-            if each.account == account and each.turn >= since
+            if each.lane == lane and each.position >= since and not each.held
         ]
-        return tuple(sorted(lane, key=lambda each: each.turn)[:limit])
+        return tuple(sorted(found, key=lambda each: each.position)[:limit])
 
-    def bring_forward(self, account: str, latest: float) -> Deferred[None]:
-        """Let no delivery of an account be due later than that."""
-        return execute(self._bring_forward, account, latest)
+    def bring_forward(self, lane: LaneKey, latest: float) -> Deferred[None]:
+        """Let no delivery of a lane be due later than that."""
+        return execute(self._bring_forward, lane, latest)
 
-    def _bring_forward(self, account: str, latest: float) -> None:
+    def _bring_forward(self, lane: LaneKey, latest: float) -> None:
         self.disk.check()
         for number, delivery in self.disk.deliveries.items():
-            if delivery.account == account and delivery.due > latest:
+            if delivery.lane == lane and delivery.due > latest and not delivery.held:
                 self.disk.deliveries[number] = attrs.evolve(delivery, due=latest)
 
-    def lanes(self) -> Deferred[dict[str, int]]:
-        """Count the waiting deliveries of each account that has any."""
+    def lanes(self) -> Deferred[dict[LaneKey, int]]:
+        """Count the waiting deliveries of each lane that has any."""
         return execute(self._lanes)
 
-    def _lanes(self) -> dict[str, int]:
+    def _lanes(self) -> dict[LaneKey, int]:
         self.disk.check()
-        return dict(Counter(each.account for each in self.disk.deliveries.values()))
+        waiting = (each for each in self.disk.deliveries.values() if not each.held)
+        return dict(Counter(each.lane for each in waiting))
 
-    def mail_ends(self) -> Deferred[dict[str, float]]:
-        """Read when each account's last mail ended."""
-        return execute(self._mail_ends)
+    def account_states(self) -> Deferred[dict[str, AccountState]]:
+        """Read the state of each account that has left any."""
+        return execute(self._account_states)
 
-    def _mail_ends(self) -> dict[str, float]:
+    def _account_states(self) -> dict[str, AccountState]:
         self.disk.check()
-        return dict(self.disk.mail_ends)
+        return dict(self.disk.account_states)
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
-        return MemoryContent(self.disk, message)
+        return self._recent.open(message.number) or MemoryContent(self.disk, message)
+
+    # The view.
+
+    def find(self, selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
+        """Read a piece of the deliveries that are selected, at most `limit`."""
+        return execute(self._find, selection, limit, after)
+
+    def _find(self, selection: Selection, limit: int, after: int) -> Page:
+        self.disk.check()
+        found = memory_view.selected(self.disk.deliveries, selection, after)[:limit]
+        return Page(tuple(found), found[-1].number if len(found) == limit else None)
+
+    def count(self, selection: Selection) -> Deferred[int]:
+        """Count the deliveries that are selected."""
+        return execute(self._count, selection)
+
+    def _count(self, selection: Selection) -> int:
+        self.disk.check()
+        return len(memory_view.selected(self.disk.deliveries, selection, 0))
+
+    def hold(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Hold deliveries."""
+        return self._change(memory_view.hold, numbers, held=True)
+
+    def release(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries wait in their lanes again, due as they were."""
+        return self._change(memory_view.hold, numbers, held=False)
+
+    def retry(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries be due now."""
+        return self._change(memory_view.retry, numbers, self._clock.seconds())
+
+    def move(self, numbers: Sequence[int], lane: LaneKey, reason: str) -> Deferred[tuple[int, ...]]:
+        """Move deliveries to another lane, due now."""
+        return self._change(memory_view.move, numbers, lane, reason, self._clock.seconds())
+
+    def delete(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Delete deliveries, without a report."""
+        return self._change(self._delete, numbers)
+
+    def _delete(self, deliveries: dict[int, Delivery], numbers: Sequence[int]) -> tuple[int, ...]:
+        deleted = []
+        for number in numbers:
+            delivery = deliveries.get(number)
+            if delivery is not None:
+                self._recent.let_go(delivery.message.number)
+                self.disk.end(delivery)
+                deleted.append(number)
+        return tuple(deleted)
+
+    def _change(
+        self, change: Callable[..., tuple[int, ...]], *how: Any, **more: Any
+    ) -> Deferred[tuple[int, ...]]:
+        def changed() -> tuple[int, ...]:
+            self.disk.check()
+            return change(self.disk.deliveries, *how, **more)
+
+        return execute(changed)
 
 
 @implementer(IDraft)
 class MemoryDraft:
     """A message that is still arriving."""
 
-    def __init__(self, number: int, disk: MemoryDisk, clock: Clock) -> None:
+    def __init__(self, number: int, disk: MemoryDisk, recent: Recent, clock: Clock) -> None:
         self.number = number
         self._disk = disk
+        self._recent = recent
         self._clock = clock
         self._content = bytearray()
         self._open = True
-
-    @property
-    def held(self) -> bytes | None:
-        """The whole content, unless it is longer than `PIECE`."""
-        return bytes(self._content) if len(self._content) <= PIECE else None
 
     def write(self, data: bytes) -> Deferred[None] | None:
         """Add content in wire form."""
@@ -243,7 +307,10 @@ class MemoryDraft:
             dots=self._content.count(ADDED_DOT),
         )
         deliveries = new_deliveries(message, parcels)
-        self._disk.store(bytes(self._content), deliveries)
+        content = bytes(self._content)
+        self._disk.store(content, deliveries)
+        if len(content) <= PIECE:
+            self._recent.keep(content, deliveries)
         return deliveries
 
     def discard(self) -> None:

@@ -29,6 +29,7 @@ from zope.interface import implementer
 
 from ..edge.parameters import ForwardPath, ReversePath
 from ..edge.protocol import RelayESMTP
+from ..events import Publisher
 from ..mail.reply import Reply, ReplyError
 
 _MECHANISMS = {
@@ -156,6 +157,7 @@ class Provider(SMTPFactory):
         session.factory = self
         session.host = self.hostname.encode()
         session.callLater = self.reactor.callLater
+        session.events = Publisher()  # nobody is told
         session.login_in_clear = True
         hooks = _Hooks(self, session, self.sessions)
         if self.users:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 
 from multisendcon_plugin.configuration import Configuration, parse
-from multisendcon_plugin.configuration.surroundings import Surroundings
 from multisendcon_plugin.errors import ConfigurationError
+from multisendcon_plugin.settings.surroundings import Surroundings
 from multisendcon_plugin.settings.words import InvalidValueError
 
 #: Of the password "secret".

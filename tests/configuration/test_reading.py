@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from multisendcon_plugin import configuration
 from multisendcon_plugin.configuration import Configuration
-from multisendcon_plugin.configuration.tables import tables
+from multisendcon_plugin.configuration.tables import TABLES
 from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.settings.values import (
@@ -23,8 +23,6 @@ from multisendcon_plugin.settings.values import (
     SpoolSettings,
 )
 from tests.configuration.examples import ORIGIN, PASSWORD, Paper, document, faults, read
-
-TABLES = tables(Paper())
 
 
 def test_the_smallest_document_has_all_defaults():
@@ -208,7 +206,7 @@ hostnme = "x"
             ),
             'line 13, [[account]] "SALES", tls_verify: "no" is not a boolean; write true or false',
             'line 14, [[account]] "SALES", colour: unknown key; known here: '
-            + ", ".join(TABLES["account"].kinds),
+            + ", ".join(TABLES["account"].keys),
             'line 19, [ndr], recipient: "both" needs the address of the postmaster; set postmaster',
             "line 22, [master_relay], hostnme: unknown key; did you mean hostname?",
         ]
@@ -429,7 +427,7 @@ values = st.recursive(
 
 def some_of(table):
     """Tables with known keys, and unknown ones now and then."""
-    known = st.fixed_dictionaries({}, optional=dict.fromkeys(table.kinds, values))
+    known = st.fixed_dictionaries({}, optional=dict.fromkeys(table.keys, values))
     return known | st.dictionaries(st.text(), values, max_size=2) | values
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from multisendcon_plugin import configuration
-from multisendcon_plugin.configuration.tables import tables
+from multisendcon_plugin.configuration.tables import TABLES
 from multisendcon_plugin.routing.account import Account
 from tests.configuration.examples import Paper, document, read
 
 REFERENCE = Path(__file__).parents[2] / "etc" / "multisendcon.toml"
-TABLES = tables(Paper())
-KEYS = [(name, key) for name, table in TABLES.items() for key in table.kinds]
+KEYS = [(name, key) for name, table in TABLES.items() for key in table.keys]
 #: Defaults that the file tells in words, and why no value could be told.
 IN_WORDS = {
     ("master_relay", "hostname"): (
@@ -99,10 +98,24 @@ def test_the_default_that_it_tells_is_the_default(table, key):
     elif (table, key) in IN_WORDS:
         assert default == IN_WORDS[table, key]
     else:
-        value = TABLES[table].kinds[key](tomllib.loads(f"x = {default}")["x"])
+        value = TABLES[table].keys[key].convert(tomllib.loads(f"x = {default}")["x"], Paper())
         if (table, key) == ("spool", "path"):
             value = value.removeprefix("/base/")
-        assert value == TABLES[table].default(key)
+        assert value == TABLES[table].keys[key].default
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [(name, key) for name, key in KEYS if key not in TABLES[name].borrowed],
+)
+def test_the_doc_of_a_key_says_the_same_of_an_unset_one(table, key):
+    default, _ = told()[table, key]
+    doc = TABLES[table].keys[key].doc
+    unset, _, words = (default or "").partition("unset, ")
+    if words and not unset:
+        assert doc.endswith(f"; unset: {words}.")
+    else:
+        assert TABLES[table].keys[key].default is not None
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS)
@@ -112,7 +125,7 @@ def test_its_examples_are_good_values(table, key):
     if key == "password":
         assert value == "change-me" or value.keys() <= {"file", "env", "credential"}
     elif key not in FILES:
-        TABLES[table].kinds[key](value)
+        TABLES[table].keys[key].convert(value, Paper())
 
 
 def test_the_forms_of_a_password_that_it_shows_are_understood():

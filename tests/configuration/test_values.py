@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.configuration.quantities import duration, size
 from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.outcome.failure import Meaning, own_rule
-from multisendcon_plugin.routing.account import Auth, NullSender, Tls
-from multisendcon_plugin.settings.values import BareLf, HeaderFrom, MinimumTls, ReportTo, Room
+from multisendcon_plugin.routing.account import Auth, NullSender
+from multisendcon_plugin.routing.hop import Tls
+from multisendcon_plugin.settings.quantities import Room, duration, size
+from multisendcon_plugin.settings.values import BareLf, HeaderFrom, MinimumTls, ReportTo
 from multisendcon_plugin.settings.words import InvalidValueError
 from tests.configuration.examples import PASSWORD, Paper, document, faults, read
 

@@ -48,7 +48,7 @@ class FrontIntakeOverQueue(QueueIntake):
     at_once = None
 
     def make(self):
-        self.front = FrontWorld(self.world.queue, self.world.clock, self.world.memory.last)
+        self.front = FrontWorld(self.world.queue, self.world.clock)
         return self.front.intake
 
     def let_go_on(self):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 from unittest import mock
 
 from twisted.internet.defer import maybeDeferred
 
-from multisendcon_plugin.spool import SqliteSpool
-from multisendcon_plugin.spool.database import FILES
+from multisendcon_plugin.spool import SqliteSpool, sqlite
+from multisendcon_plugin.spool.database import FILES, open_database
 from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
+from tests.queues import in_the_log
 from tests.reactors import QueueReactor
 
 
@@ -55,11 +57,23 @@ class Store:
     def settle(self, settlement):
         return self.wait(self.spool.settle(settlement))
 
-    def waiting(self, account, limit=1000, *since):
-        return self.wait(self.spool.waiting(account, limit, *since))
+    def waiting(self, account, limit=1000, *since, destination=""):
+        return self.wait(self.spool.waiting((account, destination), limit, *since))
 
     def lanes(self):
-        return self.wait(self.spool.lanes())
+        """Return how many wait, by account, or by lane if that has a destination."""
+        lanes = self.wait(self.spool.lanes())
+        return {key if key[1] else key[0]: count for key, count in lanes.items()}
+
+    def find(self, selection, limit=1000):
+        """Return the deliveries that are selected, read in pieces of so many."""
+        found, after = [], 0
+        while after is not None:
+            page = self.wait(self.spool.find(selection, limit, after))
+            assert len(page.deliveries) <= limit
+            found += page.deliveries
+            after = page.after
+        return tuple(found)
 
     def read(self, message):
         content = self.spool.content(message)
@@ -91,13 +105,73 @@ class MemoryStore(Store):
         pass
 
 
+class Connection:
+    """A connection to a database, which may be told to fail.
+
+    :ivar tried: how often the statement was tried that is to fail.
+    """
+
+    def __init__(self, connection):
+        self._connection = connection
+        self.fail("", 0, ())
+
+    def fail(self, statement, code, tries):
+        """Fail with a code of SQLite at some tries of a statement."""
+        self._statement, self._code, self._tries = statement, code, tries
+        self.tried = 0
+
+    def execute(self, sql, *parameters):
+        self._try(sql)
+        return self._connection.execute(sql, *parameters)
+
+    def executemany(self, sql, rows):
+        self._try(sql)
+        return self._connection.executemany(sql, rows)
+
+    def _try(self, sql):
+        if self._tries and sql.startswith(self._statement):
+            self.tried += 1
+            if self.tried in self._tries:
+                error = sqlite3.OperationalError("made up")
+                error.sqlite_errorcode = self._code
+                raise error
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+
+class Connections:
+    """Gives spools that are opened in its block such a connection to write.
+
+    :ivar last: the one of the spool that was opened last.
+    """
+
+    def __enter__(self):
+        self._patch = mock.patch.object(sqlite, "open_database", self._open)
+        self._patch.start()
+        return self
+
+    def __exit__(self, *_):
+        self._patch.stop()
+
+    def _open(self, file):
+        self.last = Connection(open_database(file))
+        return self.last
+
+
 class SqliteStore(Store):
-    """Full when the database may have no more pages, and files no more octets."""
+    """Full when the database may have no more pages, and files no more octets.
+
+    :ivar settings: of the spool, from when it is opened next.
+    :ivar connection: that of the writer; to be used by others while nothing is written.
+    """
 
     def __init__(self):
         super().__init__()
+        self.events = in_the_log(self.reactor)
         self._temporary = Path(tempfile.mkdtemp(prefix="spool-"))
         self._crashes = 0
+        self.settings = {}
         self._no_room = mock.patch.object(os, "pwrite", side_effect=OSError(errno.ENOSPC, "full"))
         self.folder = self._temporary / "spool"
 
@@ -107,7 +181,14 @@ class SqliteStore(Store):
         shutil.rmtree(self._temporary)
 
     def make(self):
-        return SqliteSpool(str(self.folder), self.reactor)
+        return SqliteSpool(str(self.folder), self.reactor, events=self.events, **self.settings)
+
+    def open(self):
+        # The same writer of numbers each time.
+        writer = mock.patch("multisendcon_plugin.spool.sqlite.randrange", return_value=0)
+        with Connections() as connections, writer:
+            super().open()
+        self.connection = connections.last
 
     def crash(self):
         """Go on with the files as they are now: what a killed process would leave."""
@@ -120,22 +201,25 @@ class SqliteStore(Store):
         shutil.copytree(killed / FILES, self.folder / FILES)
         self.close()
 
-    def finish_writing(self):
-        self.write(lambda _: None)
+    @property
+    def writer(self):
+        return self.spool._writer
 
-    def write(self, job):
-        return self.wait(self.spool._writer.do(job))
+    def finish_writing(self):
+        self.wait(self.spool.bring_forward(("nobody", ""), 0.0))
 
     def value(self, sql):
-        return self.write(lambda connection: connection.execute(sql).fetchone()[0])
+        self.finish_writing()
+        return self.connection.execute(sql).fetchone()[0]
 
     def fill(self):
         pages = self.value("PRAGMA page_count")
-        self.write(lambda c: c.execute(f"PRAGMA max_page_count = {pages}"))
+        self.connection.execute(f"PRAGMA max_page_count = {pages}")
         self._no_room.start()
 
     def relieve(self):
-        self.write(self.make_room)
+        self.finish_writing()
+        self.make_room(self.connection)
 
     def make_room(self, connection):
         connection.execute("PRAGMA max_page_count = 1000000")
@@ -152,15 +236,15 @@ class HastySqliteStore(SqliteStore):
 
     def open(self):
         super().open()
-        self.spool._writer._connection.execute("PRAGMA synchronous = OFF")
+        self.connection.execute("PRAGMA synchronous = OFF")
 
 
 class ReservedStore(SqliteStore):
     """Full when the disk has no room beyond the reserve."""
 
     def fill(self):
-        self._reserve = self.spool._writer.reserve
-        self.spool._writer.reserve = 1 << 62
+        self._reserve = self.writer.reserve
+        self.writer.reserve = 1 << 62
 
     def relieve(self):
-        self.spool._writer.reserve = self._reserve
+        self.writer.reserve = self._reserve

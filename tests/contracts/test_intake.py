@@ -16,6 +16,7 @@ from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
 from multisendcon_plugin.queue.fullness import FULL_FOR
 from tests.contracts.intakes import CrawlingFrontIntake, FrontIntakeOverQueue, QueueIntake
+from tests.front.channels import FrontWorld
 from tests.queues import logged
 
 KINDS = [QueueIntake, FrontIntakeOverQueue, CrawlingFrontIntake]
@@ -218,3 +219,32 @@ def test_a_full_spool_is_remembered_for_a_moment(here):
     here.world.disk.capacity = None
     commit(here, b"123456")
     assert not here.intake.full
+
+
+def test_a_number_that_is_in_use_refuses_one_mail_and_not_the_next(here):
+    first = commit(here, b"first")
+    taken = here.intake.draft(first.number)
+    taken.write(b"second")
+    with pytest.raises(SpoolError):
+        here.wait(here.intake.commit(taken, ENVELOPE, 0, PARCELS))
+    third = commit(here, b"third")
+    assert stored(here) == {first.number: b"first", third.number: b"third"}
+
+
+def test_two_intakes_that_have_drawn_the_same_writer_lose_and_mix_no_mail():
+    here = FrontIntakeOverQueue()
+    there = FrontIntakeOverQueue()
+    there.front = FrontWorld(here.world.queue, here.world.clock)
+    there.intake, there.world = there.front.intake, here.world
+    first, refused = begin(here, b"first"), begin(there, b"refused")
+    assert first.number == refused.number
+    here.wait(here.intake.commit(first, ENVELOPE, 0, PARCELS))
+    with pytest.raises(SpoolError):
+        there.wait(there.intake.commit(refused, ENVELOPE, 0, PARCELS))
+    second = commit(there, b"second")
+    third = commit(here, b"third")
+    assert stored(here) == {
+        first.number: b"first",
+        second.number: b"second",
+        third.number: b"third",
+    }

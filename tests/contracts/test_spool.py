@@ -1,4 +1,4 @@
-"""What every implementation of `ISpool` keeps."""
+"""What every implementation of `IStore` and `IClaims` keeps."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from twisted.internet.defer import maybeDeferred
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
-from multisendcon_plugin.interfaces import IContent, IDraft, ISpool
+from multisendcon_plugin.interfaces import IClaims, IContent, IDraft, IQueueView, ISpool, IStore
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Untold
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
 KINDS = [MemoryStore, SqliteStore]
@@ -65,6 +65,11 @@ def commit(store, content=b"text\r\n", parcels=PARCELS):
 
 def ended(delivery, **rest):
     return Settlement(delivery=delivery, remaining=None, **rest)
+
+
+def left(mail_ended):
+    """Return the state of an account whose last mail ended then."""
+    return {"minimum_wait": mail_ended, "of another": [1, "ü"]}
 
 
 def changed(delivery, **changes):
@@ -167,20 +172,10 @@ def test_everything_that_is_known_of_a_message_comes_back(store):
 def test_what_is_given_out_keeps_its_interface(store):
     draft = store.spool.draft()
     (delivery,) = commit(store)
-    assert verifyObject(ISpool, store.spool)
+    for interface in (IStore, IQueueView, IClaims, ISpool):
+        assert verifyObject(interface, store.spool)
     assert verifyObject(IDraft, draft)
     assert verifyObject(IContent, store.spool.content(delivery.message))
-
-
-@pytest.mark.parametrize(("size", "held"), [(0, True), (128 * KIB, True), (128 * KIB + 1, False)])
-def test_short_content_is_held(store, size, held):
-    draft = store.spool.draft()
-    draft.write(octets(size)[: size // 2])
-    draft.write(octets(size)[size // 2 :])
-    expected = octets(size) if held else None
-    assert draft.held == expected
-    store.wait(draft.commit(ENVELOPE, 0, PARCELS))
-    assert draft.held == expected
 
 
 @pytest.mark.parametrize("size", [10, 400 * KIB])
@@ -295,6 +290,15 @@ def test_a_delivery_moves_to_another_account(store):
     assert store.lanes() == {"Backup": 1}
 
 
+def test_a_delivery_moves_to_another_destination(store):
+    (delivery,) = commit(store)
+    moved = changed(delivery, destination="x.example")
+    store.settle(moved)
+    assert store.waiting("Sales") == ()
+    assert store.waiting("Sales", destination="x.example") == (moved.remaining,)
+    assert store.lanes() == {("Sales", "x.example"): 1}
+
+
 def test_reports_are_new_messages(store):
     (delivery,) = commit(store)
     store.reactor.now += 100
@@ -322,30 +326,37 @@ def test_a_delivery_can_remain_and_be_reported(store):
 def test_what_is_settled_is_not_settled_again(store, again):
     (delivery,) = commit(store)
     store.settle(ended(delivery))
-    settlement = attrs.evolve(again(delivery), reports=(REPORT,), mail_ended=5.0)
+    settlement = attrs.evolve(again(delivery), reports=(REPORT,), account_state=left(5.0))
     assert store.settle(settlement) == ()
     assert store.lanes() == {}
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 5.0}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(5.0)}
 
 
-def test_the_end_of_the_last_mail_belongs_to_the_account_that_sent_it(store):
+def test_the_state_of_an_account_belongs_to_the_account_that_sent_the_mail(store):
     (delivery,) = commit(store)
-    assert store.wait(store.spool.mail_ends()) == {}
-    moved = attrs.evolve(changed(delivery, account="Backup"), mail_ended=12.5)
+    assert store.wait(store.spool.account_states()) == {}
+    moved = attrs.evolve(changed(delivery, account="Backup"), account_state=left(12.5))
     store.settle(moved)
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5}
-    store.settle(ended(moved.remaining, mail_ended=14.0))
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5, "Backup": 14.0}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(12.5)}
+    store.settle(ended(moved.remaining, account_state=left(14.0)))
+    assert store.wait(store.spool.account_states()) == {"Sales": left(12.5), "Backup": left(14.0)}
     store.close()
     store.open()
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5, "Backup": 14.0}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(12.5), "Backup": left(14.0)}
 
 
-def test_a_settlement_without_an_end_keeps_the_last_one(store):
+def test_a_settlement_has_all_of_the_state_of_an_account(store):
     first, second = (commit(store)[0] for _ in range(2))
-    store.settle(ended(first, mail_ended=12.5))
+    store.settle(ended(first, account_state={"a": 1.5, "b": 2}))
+    store.settle(ended(second, account_state={"b": 3}))
+    assert store.wait(store.spool.account_states()) == {"Sales": {"b": 3}}
+
+
+def test_a_settlement_without_a_state_keeps_the_last_one(store):
+    first, second = (commit(store)[0] for _ in range(2))
+    store.settle(ended(first, account_state=left(12.5)))
     store.settle(ended(second))
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 12.5}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(12.5)}
 
 
 # Waiting
@@ -363,10 +374,27 @@ def test_the_earliest_due_comes_first(store):
     assert store.waiting("Sales", 2) == order[:2]
     assert store.waiting("Sales", 0) == ()
     for n, each in enumerate(order):
-        assert store.waiting("Sales", 2, each.turn) == order[n : n + 2]
-    assert store.waiting("Sales", 9, late.remaining.turn_after) == ()
+        assert store.waiting("Sales", 2, each.position) == order[n : n + 2]
+    assert store.waiting("Sales", 9, late.remaining.position_after) == ()
     assert store.waiting("Nobody") == ()
     assert store.lanes() == {"Sales": 4, "Other": 1}
+
+
+def test_each_destination_of_an_account_is_a_lane(store):
+    parcels = tuple(
+        attrs.evolve(parcel(account, f"a@{destination}"), destination=destination)
+        for account, destination in (("A", ""), ("A", "x"), ("A", "y"), ("B", "x"), ("A", "x"))
+    )
+    any_of_a, x, y, other, x_again = commit(store, parcels=parcels)
+    assert (x.lane, any_of_a.lane) == (("A", "x"), ("A", ""))
+    assert store.lanes() == {"A": 1, ("A", "x"): 2, ("A", "y"): 1, ("B", "x"): 1}
+    assert store.waiting("A") == (any_of_a,)
+    assert store.waiting("A", destination="x") == (x, x_again)
+    assert store.waiting("A", 9, x.position_after, destination="x") == (x_again,)
+    store.wait(store.spool.bring_forward(("A", "x"), 1000.0))
+    assert [each.due for each in store.waiting("A", destination="x")] == [1000.0, 1000.0]
+    assert store.waiting("A", destination="y") == (y,)
+    assert store.waiting("B", destination="x") == (other,)
 
 
 # Closing, opening and crashing
@@ -387,14 +415,14 @@ def test_whole_messages_survive_and_others_do_not(store, leave, size):
 
 def test_what_is_settled_stays_so_after_a_crash(store):
     (first,), (second,) = commit(store), commit(store)
-    (report,) = store.settle(ended(first, reports=(REPORT,), mail_ended=9.0))
+    (report,) = store.settle(ended(first, reports=(REPORT,), account_state=left(9.0)))
     deferred = changed(second, attempts=1)
     store.settle(deferred)
     store.crash()
     store.open()
     assert store.waiting("Sales") == (deferred.remaining,)
     assert store.waiting("Reports") == (report,)
-    assert store.wait(store.spool.mail_ends()) == {"Sales": 9.0}
+    assert store.wait(store.spool.account_states()) == {"Sales": left(9.0)}
 
 
 def test_it_knows_whether_it_was_closed_in_good_order(store):
@@ -424,7 +452,7 @@ def test_no_delivery_is_due_later_than_it_is_brought_forward_to(store):
     elsewhere = changed(other, due=9000.0)
     for settlement in (in_time, late, elsewhere):
         store.settle(settlement)
-    store.wait(store.spool.bring_forward("A", 2000.0))
+    store.wait(store.spool.bring_forward(("A", ""), 2000.0))
     assert store.waiting("A") == (in_time.remaining, attrs.evolve(late.remaining, due=2000.0))
     assert store.waiting("B") == (elsewhere.remaining,)
 
@@ -445,9 +473,9 @@ def test_a_closed_spool_takes_nothing(store):
     for attempt in (
         lambda: draft.commit(ENVELOPE, 0, PARCELS),
         lambda: spool.settle(ended(delivery)),
-        lambda: spool.waiting("Sales", 1),
+        lambda: spool.waiting(("Sales", ""), 1),
         spool.lanes,
-        spool.mail_ends,
+        spool.account_states,
         spool.content(delivery.message).read,
     ):
         with pytest.raises(SpoolError):
@@ -470,7 +498,7 @@ def test_what_was_begun_before_closing_is_finished(store):
 def test_numbers_grow_with_the_clock(store):
     before = store.spool.draft().number
     store.reactor.now += 2
-    assert store.spool.draft().number == before + 20_000
+    assert store.spool.draft().number == before + 2_000 * 32
 
 
 @pytest.mark.parametrize("step", [0, -1000])
@@ -492,10 +520,9 @@ def test_numbers_grow_when_the_clock_does_not(store, step):
 @pytest.mark.parametrize("ahead", [-1_000_001, 1, 1_000_001])
 def test_a_draft_takes_a_number_that_was_given_elsewhere(store, ahead):
     number = store.spool.draft().number + ahead
-    before = store.spool.last
+    before = store.spool.draft().number
     draft = store.spool.draft(number)
     assert draft.number == number
-    assert store.spool.last == max(before, number)
     (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
     assert delivery.message.number == number
     assert store.waiting("Sales") == (delivery,)
@@ -505,10 +532,8 @@ def test_a_draft_takes_a_number_that_was_given_elsewhere(store, ahead):
 def test_the_next_process_knows_the_highest_number(store):
     number = store.spool.draft().number + 1_000_001
     store.wait(store.spool.draft(number).commit(ENVELOPE, 0, PARCELS))
-    assert store.spool.last == number
     store.close()
     store.open()
-    assert store.spool.last == number
     assert store.spool.draft().number > number
 
 
@@ -556,6 +581,17 @@ def test_of_two_messages_with_one_number_that_arrive_together_one_is_stored(stor
     assert store.read(delivery.message) == octets(size)
 
 
+def test_an_empty_message_of_which_a_part_is_settled_keeps_its_number(store):
+    first, second = commit(store, b"", PARCELS * 2)
+    store.settle(ended(first))
+    again = store.spool.draft(first.message.number)
+    again.write(b"text")
+    with pytest.raises(SpoolError):
+        store.wait(again.commit(ENVELOPE, 0, PARCELS))
+    assert store.waiting("Sales") == (second,)
+    assert store.read(second.message) == b""
+
+
 # A full store
 
 
@@ -570,7 +606,7 @@ def test_a_full_store_refuses_new_mail_but_settles_the_old(kind, size):
         assert store.waiting("Sales") == (first, second, third)
 
         deferred = changed(second, due=second.due + 60)
-        store.settle(ended(first, mail_ended=3.0))
+        store.settle(ended(first, account_state=left(3.0)))
         store.settle(deferred)
         assert store.waiting("Sales") == (third, deferred.remaining)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import attrs
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -14,16 +16,19 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import maybeDeferred, succeed
 
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
-from multisendcon_plugin.mail.message import FIRST_TURN, NewMessage, Parcel, Recipient
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.mail.message import FIRST_POSITION, NewMessage, Parcel, Recipient
+from multisendcon_plugin.mail.selection import Selection
+from multisendcon_plugin.outcome.settlement import Settlement
 from tests.contracts.stores import HastySqliteStore, MemoryStore
 
 ACCOUNTS = ("A", "B", "C")
+DESTINATIONS = ("", "x.example")
+LANES = tuple(product(ACCOUNTS, DESTINATIONS))
 PARCELS = tuple(
     Parcel(account=account, recipients=(Recipient(address="a@x", reason="m"),))
     for account in ACCOUNTS
@@ -41,7 +46,12 @@ recipients = st.lists(
     max_size=3,
 ).map(tuple)
 parcels = st.lists(
-    st.builds(Parcel, account=st.sampled_from(ACCOUNTS), recipients=recipients),
+    st.builds(
+        Parcel,
+        account=st.sampled_from(ACCOUNTS),
+        recipients=recipients,
+        destination=st.sampled_from(DESTINATIONS),
+    ),
     min_size=1,
     max_size=3,
 ).map(tuple)
@@ -67,6 +77,19 @@ reports = st.lists(
     ),
     max_size=2,
 ).map(tuple)
+
+
+states = st.none() | st.dictionaries(st.sampled_from("ab"), st.floats(0, 1e9) | st.text())
+
+
+selections = st.builds(
+    Selection,
+    account=st.sampled_from([None, *ACCOUNTS]),
+    destination=st.sampled_from([None, *DESTINATIONS]),
+    sender=st.sampled_from([None, "", "S@x"]),
+    recipient=st.sampled_from([None, "A@X", "Ü@x"]),
+    held=st.sampled_from([None, True, False]),
+)
 
 
 class Twins(RuleBasedStateMachine):
@@ -126,7 +149,6 @@ class Twins(RuleBasedStateMachine):
                 paused = each.write(content)
                 if paused is not None:
                     store.wait(paused)
-            assert pair[0].held == pair[1].held
 
     @rule(draft=consumes(drafts), envelope=envelopes, parcels=parcels)
     def commit(self, draft, envelope, parcels):
@@ -143,8 +165,8 @@ class Twins(RuleBasedStateMachine):
                 each.discard()
 
     @precondition(lambda self: self.known)
-    @rule(data=st.data(), reports=reports, mail_ended=st.none() | st.floats(0, 1e9))
-    def settle(self, data, reports, mail_ended):
+    @rule(data=st.data(), reports=reports, state=states)
+    def settle(self, data, reports, state):
         """Also settles what is settled already."""
         delivery = data.draw(st.sampled_from(sorted(self.known.values(), key=lambda d: d.number)))
         remaining = None
@@ -154,6 +176,7 @@ class Twins(RuleBasedStateMachine):
                 delivery,
                 recipients=tuple(kept),
                 account=data.draw(st.sampled_from(ACCOUNTS)),
+                destination=data.draw(st.sampled_from(DESTINATIONS)),
                 due=delivery.due + data.draw(st.sampled_from([-5.0, 0.0, 5.0])),
                 attempts=delivery.attempts + 1,
                 tried_at=delivery.due + 7.0,
@@ -165,20 +188,32 @@ class Twins(RuleBasedStateMachine):
             )
             self.known[delivery.number] = remaining
         settlement = Settlement(
-            delivery=delivery, remaining=remaining, reports=reports, mail_ended=mail_ended
+            delivery=delivery, remaining=remaining, reports=reports, account_state=state
         )
         self.learn(self.both(lambda store: store.spool.settle(settlement)))
 
-    @rule(account=st.sampled_from(ACCOUNTS), seconds=st.sampled_from([-60.0, 0.0, 1.0]))
-    def bring_forward(self, account, seconds):
+    @rule(lane=st.sampled_from(LANES), seconds=st.sampled_from([-60.0, 0.0, 1.0]))
+    def bring_forward(self, lane, seconds):
         latest = self.stores[0].reactor.now + seconds
-        self.both(lambda store: store.spool.bring_forward(account, latest))
+        self.both(lambda store: store.spool.bring_forward(lane, latest))
 
-    @rule(account=st.sampled_from(ACCOUNTS), limit=st.integers(0, 4), data=st.data())
-    def look_at_a_lane(self, account, limit, data):
-        turns = sorted(each.turn for each in self.known.values())
-        since = data.draw(st.sampled_from([FIRST_TURN, *turns]))
-        self.both(lambda store: store.spool.waiting(account, limit, since))
+    @rule(lane=st.sampled_from(LANES), limit=st.integers(0, 4), data=st.data())
+    def look_at_a_lane(self, lane, limit, data):
+        turns = sorted(each.position for each in self.known.values())
+        since = data.draw(st.sampled_from([FIRST_POSITION, *turns]))
+        self.both(lambda store: store.spool.waiting(lane, limit, since))
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), change=st.sampled_from(["hold", "release", "retry", "move", "delete"]))
+    def change_by_hand(self, data, change):
+        numbers = data.draw(st.lists(st.sampled_from(sorted(self.known)), max_size=4, unique=True))
+        more = (data.draw(st.sampled_from(LANES)), "by hand") if change == "move" else ()
+        self.both(lambda store: getattr(store.spool, change)(numbers, *more))
+
+    @rule(selection=selections)
+    def look_at_the_queue(self, selection):
+        deliveries = self.both(lambda store: succeed(store.find(selection)))
+        assert self.both(lambda store: store.spool.count(selection)) == len(deliveries)
 
     @precondition(lambda self: self.known)
     @rule(data=st.data())
@@ -201,10 +236,10 @@ class Twins(RuleBasedStateMachine):
 
     @invariant()
     def the_same_is_there(self):
-        for account in ACCOUNTS:
-            self.both(lambda store, account=account: store.spool.waiting(account, 1000))
+        for lane in LANES:
+            self.both(lambda store, lane=lane: store.spool.waiting(lane, 1000))
         self.both(lambda store: store.spool.lanes())
-        self.both(lambda store: store.spool.mail_ends())
+        self.both(lambda store: store.spool.account_states())
 
 
 Twins.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

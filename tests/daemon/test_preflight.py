@@ -25,9 +25,14 @@ def test_what_it_looked_at_is_free_afterwards(tmp_path):
         port = reserved.getsockname()[1]
         for _ in range(2):
             preflight(configuration(tmp_path, f"tcp:port={port}:interface=127.0.0.1"))
-        with socket.create_server(("127.0.0.1", port)):
-            pass
-    Lock(tmp_path / "spool").release()
+        with socket.create_server(("127.0.0.1", port)) as listening:
+            assert listening.getsockname()[1] == port
+    lock = Lock(tmp_path / "spool")
+    try:
+        with pytest.raises(SpoolLockedError):
+            Lock(tmp_path / "spool")
+    finally:
+        lock.release()
 
 
 @pytest.mark.parametrize("before", ["", "haproxy:"])
@@ -45,8 +50,11 @@ def test_an_address_of_another_machine_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("listen", ["unix:address=socket", "systemd:domain=INET:index=0"])
-def test_what_has_no_port_is_left_to_the_start(tmp_path, listen):
+def test_what_has_no_port_is_left_to_the_start(tmp_path, listen, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(socket, "socket", pytest.fail)
     preflight(configuration(tmp_path, listen))
+    assert [path.name for path in tmp_path.iterdir()] == ["spool"]
 
 
 def test_a_spool_in_use_is_told(tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from ipaddress import ip_network
 from itertools import pairwise
+from tempfile import NamedTemporaryFile
 
 import attrs
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
@@ -20,12 +22,16 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from multisendcon_plugin.edge import RelayESMTPFactory
+from multisendcon_plugin.edge.delivery import TransactionPolicy
+from multisendcon_plugin.edge.submission import submit
 from multisendcon_plugin.interfaces import IDraft, IIntake
 from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import MasterRelay
+from multisendcon_plugin.testing import Authority
 from multisendcon_plugin.testing.memory_spool import MemorySpool
+from tests.queues import in_the_log
 
 EXAMPLE_PEER = IPv4Address("TCP", "127.0.0.1", 4711)
 MAIL = b"Subject: x\r\n\r\nhello\r\n"
@@ -210,7 +216,7 @@ class Draft:
     """A draft of the memory spool that can tell what became of it.
 
     :ivar room: what `write` answers; a Deferred asks for a pause.
-    :ivar written: all content, also when it is too long to be `held`.
+    :ivar written: all content.
     """
 
     def __init__(self, draft, room):
@@ -220,10 +226,6 @@ class Draft:
         self.written = b""
         self.fault = None
         self.discarded = False
-
-    @property
-    def held(self):
-        return self._draft.held
 
     def write(self, data):
         if self.fault:
@@ -288,24 +290,44 @@ class Intake:
         self.messages.append(Committed(envelope, draft.written, header_size, parcels))
 
 
-class Edge:
-    """A whole edge in memory: its factory, and everything around it."""
+@functools.cache
+def _pem():
+    """Return a file, there as long as the tests, with a certificate and its key."""
+    file = NamedTemporaryFile(suffix=".pem")  # noqa: SIM115
+    file.write(b"".join(Authority().server_pem("relay.example")))
+    file.flush()
+    return file
 
-    def __init__(self, *accounts, clients=(), **settings):
+
+class Edge:
+    """A whole edge in memory: its factory, and everything around it.
+
+    :param in_thread: hashes passwords; left out: at once.
+    :param tls: it has a certificate.
+    """
+
+    def __init__(self, *accounts, clients=(), in_thread=maybeDeferred, tls=False, **settings):
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
+        self.events = in_the_log(self.clock)
         self.intake = Intake(self.clock)
         settings.setdefault("hostname", "relay.example")
+        if tls:
+            settings["tls_certificate"] = _pem().name
         for key in settings.keys() & {"allow", "proxies"}:
             settings[key] = tuple(map(ip_network, settings[key]))
-        self.factory = RelayESMTPFactory(
+        self.policy = TransactionPolicy.of(
             MasterRelay(**settings),
             AccountRegistry(accounts or [account()]),
             self.entrance(),
-            self.clock,
             self.clock.seconds,
+        )
+        self.factory = RelayESMTPFactory(
+            self.policy,
+            self.clock,
             clients=clients,
-            in_thread=maybeDeferred,
+            events=self.events,
+            in_thread=in_thread,
         )
 
     def entrance(self):
@@ -314,6 +336,9 @@ class Edge:
 
     def client(self, *args, **kwargs):
         return Client(self.factory, *args, **kwargs)
+
+    def submit(self, envelope, content):
+        return Deferred.fromCoroutine(submit(self.policy, envelope, content))
 
     @property
     def messages(self):

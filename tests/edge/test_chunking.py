@@ -315,7 +315,7 @@ def test_a_reset_between_chunks_forgets_them(edge, client, command):
         lambda edge, client: client.ask(b"BDAT"),
         lambda edge, client: client.hang_up(),
         lambda edge, client: client.session.stop(),
-        lambda edge, client: edge.clock.advance(client.session.limits.idle),
+        lambda edge, client: edge.clock.advance(client.session.settings.idle_timeout),
     ],
     ids=["quit", "bad", "vanish", "stop", "idle"],
 )

@@ -167,7 +167,7 @@ def test_mail_of_an_application_is_helped_as_the_master_relay_says():
     envelope = Envelope(reverse_path="a@x.example", recipients=("b@y.example",))
     for helped in (False, True):
         relay = edge(submission_help=helped)
-        relay.factory.submit(envelope, mail)
+        relay.submit(envelope, mail)
         (message,) = relay.messages
         assert bool(ADDED.search(message.header)) == helped
         assert (b"Bcc" in message.content) != helped

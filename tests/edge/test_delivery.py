@@ -12,6 +12,7 @@ from twisted.mail.smtp import IMessage
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin.edge.delivery import MOST_PASSES
+from multisendcon_plugin.edge.parameters import ForwardPath, ReversePath
 from multisendcon_plugin.mail import header
 from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.settings.values import MasterRelay
@@ -44,7 +45,9 @@ def test_hooks_keep_their_contracts():
     assert verifyObject(IMessageDeliveryFactory, session.deliveryFactory)
     delivery = session.deliveryFactory.getMessageDelivery()
     assert verifyObject(IMessageDelivery, delivery)
-    assert verifyObject(IMessage, delivery._the_message())
+    delivery.validateFrom((b"client.example", b"127.0.0.1"), ReversePath(address="a@x.example"))
+    recipient = delivery.validateTo(ForwardPath(address="b@y.example"))
+    assert verifyObject(IMessage, recipient())
     assert session.deliveryFactory.getMessageDelivery() is not delivery
 
 
@@ -164,7 +167,7 @@ def test_a_client_of_a_local_socket_has_no_address():
 
 def test_an_application_is_no_client():
     edge = Edge()
-    edge.factory.submit(Envelope(reverse_path="a@x.example", recipients=("b@y.example",)), MAIL)
+    edge.submit(Envelope(reverse_path="a@x.example", recipients=("b@y.example",)), MAIL)
     assert edge.messages[0].envelope.client is None
 
 
@@ -242,9 +245,9 @@ def test_header_is_kept_together_then_content_streams():
     client = edge.client()
     client.begin()
     client.ask(b"A: b", b"C: d")
-    assert edge.draft.held == b""
+    assert edge.draft.written == b""
     client.ask(b"", b"body")
-    assert b"C: d\r\n\r\n" in edge.draft.held
+    assert b"C: d\r\n\r\n" in edge.draft.written
 
 
 # Mails that nobody should carry.

@@ -8,20 +8,13 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.mail.interfaces import IMessageDeliveryFactory
 
-from multisendcon_plugin.edge import session, wire
+from multisendcon_plugin.edge import session, tarpit
 from multisendcon_plugin.edge.session import (
     MOST_OTHER_COMMANDS,
     MOST_OTHER_COMMANDS_OF_STRANGERS,
 )
-from multisendcon_plugin.edge.wire import (
-    COMMANDS_AT_A_TIME,
-    CONTENT_READ,
-    LAST_WORDS,
-    MOST_REFUSALS,
-    READ_AHEAD,
-    REFUSED_AT_ONCE,
-    WAIT_OF_REFUSALS,
-)
+from multisendcon_plugin.edge.tarpit import MOST_REFUSALS, REFUSED_AT_ONCE, WAIT_OF_REFUSALS
+from multisendcon_plugin.edge.wire import COMMANDS_AT_A_TIME, CONTENT_READ, LAST_WORDS, READ_AHEAD
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.settings.password import PasswordHash
 from multisendcon_plugin.settings.users import Users
@@ -40,7 +33,7 @@ IDLE_TOO_LONG = ["421 4.4.2 nothing heard for too long, closing"]
 def chatty(monkeypatch):
     """Let clients say as much as they like, where something else is tested."""
     monkeypatch.setattr(session, "MOST_OTHER_COMMANDS", 10**6)
-    monkeypatch.setattr(wire, "REFUSED_AT_ONCE", 10**6)
+    monkeypatch.setattr(tarpit, "REFUSED_AT_ONCE", 10**6)
 
 
 # Size.
@@ -363,7 +356,7 @@ def test_many_refusals_and_no_mail_become_slow_and_end_the_session(before, over_
 def test_the_last_word_is_that_there_were_too_many():
     edge = Edge(account(recipients=["!*@no.example"]))
     client = edge.client()
-    client.session._refusals = MOST_REFUSALS - 2
+    client.session.tarpit.refusals = MOST_REFUSALS - 2
     client.ask(SENDER, *[REFUSED] * 5)
     edge.clock.advance(WAIT_OF_REFUSALS)
     assert client.replies()[-1] == TOO_MANY_REFUSALS
@@ -382,7 +375,7 @@ def test_a_mail_that_is_taken_forgives_refusals():
 def test_recipients_that_are_given_up_count(give_up):
     edge = Edge()
     client = edge.client()
-    client.session._refusals = MOST_REFUSALS - 3
+    client.session.tarpit.refusals = MOST_REFUSALS - 3
     client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
     assert not client.closed
     replies = client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
@@ -393,7 +386,7 @@ def test_recipients_that_are_given_up_count(give_up):
 def test_tls_is_not_begun_when_its_command_was_the_last():
     client = Edge().client()
     offer_security(client)
-    client.session._refusals = MOST_REFUSALS - 1
+    client.session.tarpit.refusals = MOST_REFUSALS - 1
     replies = client.ask(SENDER, b"RCPT TO:<b@y.example>", b"STARTTLS")
     assert replies[-1] == TOO_MANY_REFUSALS
     assert client.transport.tls is None
@@ -402,7 +395,7 @@ def test_tls_is_not_begun_when_its_command_was_the_last():
 def test_a_client_that_goes_while_its_refusal_waits_leaves_no_timer():
     edge = Edge(account(recipients=["!*@no.example"]))
     client = edge.client()
-    client.session._refusals = REFUSED_AT_ONCE
+    client.session.tarpit.refusals = REFUSED_AT_ONCE
     assert client.ask(SENDER, REFUSED) == []
     client.hang_up()
     assert edge.clock.getDelayedCalls() == []
@@ -411,7 +404,7 @@ def test_a_client_that_goes_while_its_refusal_waits_leaves_no_timer():
 def test_a_refusal_that_waits_is_said_before_the_session_is_ended():
     edge = Edge(account(recipients=["!*@no.example"]))
     client = edge.client()
-    client.session._refusals = REFUSED_AT_ONCE
+    client.session.tarpit.refusals = REFUSED_AT_ONCE
     client.ask(SENDER, REFUSED)
     client.session.stop()
     assert [reply[:3] for reply in client.replies()] == ["250", "550", "421"]

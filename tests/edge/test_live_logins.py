@@ -9,6 +9,7 @@ import ssl
 import pytest
 from twisted.internet.threads import deferToThread
 
+from multisendcon_plugin.edge import guesses
 from multisendcon_plugin.errors import ListenError
 from multisendcon_plugin.testing import Authority
 from tests.configuration.examples import HASH
@@ -169,6 +170,8 @@ class ClientLogins(LiveRelayTestCase):
         assert b" with ESMTPSA id " in await self.trace()
 
     async def test_a_wrong_login_is_refused_after_the_pause(self):
+        # smtplib logs in twice; how long the pause is, tests.edge.test_logins shows with a clock.
+        self.patch(guesses, "PAUSE", 0.05)
         self.start()
         with pytest.raises(smtplib.SMTPAuthenticationError) as caught:
             await self.talk(self.starttls(("joe", "c4nary")))

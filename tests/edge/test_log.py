@@ -13,10 +13,14 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from multisendcon_plugin.edge.context import command_shown, context, shown
+from multisendcon_plugin.daemon.log_lines import LINES
 from multisendcon_plugin.edge.guesses import LONGEST_PAUSE, PAUSE
 from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_WRONG_LOGINS
+from multisendcon_plugin.edge.shown import command_shown
 from multisendcon_plugin.edge.summary import IN_FULL, MINUTE
+from multisendcon_plugin.events import CommandRefused
+from multisendcon_plugin.mail.escaping import shown
+from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.settings.password import PasswordHash
 from multisendcon_plugin.settings.users import Users
 from multisendcon_plugin.testing import Authority
@@ -605,7 +609,22 @@ def test_what_a_client_says_fits_into_a_line(octets, text):
 
 
 def test_nothing_is_said_twice():
-    said = "550 5.7.1 no account is configured for mail from <> to <b@y>"
-    assert context(said, sender="", recipients=["b@y"]) == ""
-    assert context(said, sender="a@x", recipients=["b@y"]) == "; from <a@x>"
-    assert context(said, sender="", command="RCPT TO:<c@y>") == "; command: RCPT TO:<c@y>"
+    reply = Reply(550, "5.7.1", "no account is configured for mail from <> to <b@y>")
+
+    def context(*, sender, recipients=(), command=""):
+        (line,) = LINES[CommandRefused](
+            CommandRefused(
+                address="192.0.2.1",
+                user="",
+                reply=reply,
+                command=command,
+                sender=sender,
+                recipients=recipients,
+                more=0,
+            )
+        )
+        return line[1].removeprefix(f"192.0.2.1 rejected: {reply}")
+
+    assert context(sender="", recipients=("b@y",)) == ""
+    assert context(sender="a@x", recipients=("b@y",)) == "; from <a@x>"
+    assert context(sender="", command="RCPT TO:<c@y>") == "; command: RCPT TO:<c@y>"

@@ -25,7 +25,7 @@ from multisendcon_plugin.settings.users import Users
 from multisendcon_plugin.testing import Authority
 from tests.configuration.examples import HASH
 from tests.edge.clients import Edge
-from tests.edge.test_security import AUTHENTICATED, SAYS_MAIL, WRONG, TLSContext, encoded, plain
+from tests.edge.test_security import AUTHENTICATED, SAYS_MAIL, WRONG, encoded, plain
 
 USERS = Users("users", {"joe": PasswordHash.parse(HASH)})
 RIGHT = plain("joe", "secret")
@@ -60,10 +60,8 @@ def edge():
 
 def edge_with(**settings):
     settings = {"users": USERS, "allow": ["127.0.0.1", "::1", "192.0.2.1"]} | settings
-    edge = Edge(**settings)
     # In memory nothing is encrypted; the transport only remembers that it was to be.
-    edge.factory._tls = TLSContext()
-    return edge
+    return Edge(**settings, tls=True)
 
 
 def far(number):
@@ -242,8 +240,7 @@ def test_a_right_login_is_answered_at_once(edge):
 @pytest.mark.parametrize("line", WRONG_LOGINS)
 def test_the_pause_counts_from_the_login_however_long_the_hashing_takes(line):
     threads = Threads()
-    edge = edge_with()
-    edge.factory._checker._in_thread = threads
+    edge = edge_with(in_thread=threads)
     client = inside_tls(edge)
     client.ask(line)
     edge.clock.advance(2)
@@ -270,8 +267,11 @@ def test_each_login_costs_one_hash(monkeypatch, edge, line):
 
 def test_an_unknown_user_costs_as_much_as_the_costliest(edge):
     cheap, dear = PasswordHash.parse(HASH), PasswordHash.of(b"x", b"salt" * 4)
-    checker = edge_with(users=Users("users", {"joe": cheap, "ann": dear})).factory._checker
-    assert checker._nobody.cost == dear.cost > cheap.cost
+    threads = Threads()
+    edge = edge_with(users=Users("users", {"joe": cheap, "ann": dear}), in_thread=threads)
+    inside_tls(edge).ask(plain("nobody", "x"))
+    [(_, matches, _)] = threads.waiting
+    assert matches.__self__.cost == dear.cost > cheap.cost
 
 
 def test_nobody_acts_for_somebody_else(edge):
@@ -315,8 +315,8 @@ def test_a_client_that_goes_before_its_reply_leaves_nothing_behind(edge):
 
 
 def test_few_passwords_are_hashed_at_a_time_and_too_many_are_put_off():
-    edge = edge_with(allow=["192.0.2.0/24"])
-    threads = edge.factory._checker._in_thread = Threads()
+    threads = Threads()
+    edge = edge_with(allow=["192.0.2.0/24"], in_thread=threads)
     clients = [inside_tls(edge, far(n)) for n in range(MOST_WAITING)]
     for client in clients:
         assert client.ask(RIGHT) == []
@@ -380,8 +380,8 @@ def test_a_hundred_connections_of_one_address_guess_no_faster_than_two(peers):
 
 def test_guesses_of_one_address_keep_nobody_else_from_a_login():
     """Without it, 22 of 22 were put off."""
-    edge = edge_with(allow=["192.0.2.0/24"])
-    threads = edge.factory._checker._in_thread = Threads()
+    threads = Threads()
+    edge = edge_with(allow=["192.0.2.0/24"], in_thread=threads)
     replies = [inside_tls(edge).ask(plain("joe", "wrong")) for _ in range(100)]
     too_many = ["454 4.7.0 too many logins now, try again later"]
     assert replies.count(too_many) == 100 - MOST_WAITING_FROM_ONE_ADDRESS
@@ -395,8 +395,8 @@ def test_guesses_of_one_address_keep_nobody_else_from_a_login():
 
 
 def test_many_right_logins_from_one_address_wait_for_each_other():
-    edge = edge_with()
-    threads = edge.factory._checker._in_thread = Threads()
+    threads = Threads()
+    edge = edge_with(in_thread=threads)
     clients = [inside_tls(edge) for _ in range(MOST_WAITING_FROM_ONE_ADDRESS)]
     for client in clients:
         client.ask(RIGHT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from ipaddress import ip_network
 
 import pytest
@@ -17,6 +16,7 @@ from multisendcon_plugin.settings.endpoints import parse_endpoint
 from multisendcon_plugin.settings.values import ClientSettings, MinimumTls
 from multisendcon_plugin.settings.words import InvalidValueError
 from multisendcon_plugin.testing import Authority
+from tests.certificates import shakes_hands
 from tests.edge.clients import Edge
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -44,21 +44,8 @@ def spoken(server, version, ciphers=b"ALL"):
     context.set_max_proto_version(VERSIONS[version])
     context.set_cipher_list(ciphers + b":@SECLEVEL=0")
     client = SSL.Connection(context, None)
-    client.set_connect_state()
-    server.set_accept_state()
-    ready = set()
-    for _ in range(4):
-        for one, other in ((client, server), (server, client)):
-            try:
-                one.do_handshake()
-                ready.add(one)
-            except SSL.WantReadError:
-                pass
-            except SSL.Error:
-                return None
-            with suppress(SSL.WantReadError):
-                other.bio_write(one.bio_read(2**16))
-    return client.get_protocol_version_name() if ready == {client, server} else None
+    done = shakes_hands(client, server)
+    return client.get_protocol_version_name() if done else None
 
 
 def all_spoken(make_server):
@@ -74,10 +61,15 @@ def options(**settings):
 
 
 @pytest.fixture(params=["ec", "rsa"])
-def edge(request, tmp_path):
+def pem(request, tmp_path):
     key = rsa.generate_private_key(65537, 2048) if request.param == "rsa" else None
-    pem = tmp_path / "relay.pem"
-    pem.write_bytes(b"".join(Authority().server_pem("relay.example", key=key)))
+    path = tmp_path / "relay.pem"
+    path.write_bytes(b"".join(Authority().server_pem("relay.example", key=key)))
+    return path
+
+
+@pytest.fixture
+def edge(pem):
     clients = [
         ClientSettings(addresses=(ip_network(address),), minimum_tls=minimum)
         for address, minimum in [
@@ -156,9 +148,11 @@ def test_a_renewed_certificate_is_for_old_versions_too(tmp_path):
         ({}, OLD, True),
     ],
 )
-def test_starttls_is_not_offered_to_those_who_fail_with_it(edge, settings, peer, offered):
-    edge.factory._clients = [ClientSettings(addresses=(ip_network("192.0.2.7"),), **settings)]
-    client = edge.client(peer=peer)
+def test_starttls_is_not_offered_to_those_who_fail_with_it(pem, settings, peer, offered):
+    clients = [ClientSettings(addresses=(ip_network("192.0.2.7"),), **settings)]
+    client = Edge(allow=["192.0.2.0/24"], clients=clients, tls_certificate=str(pem)).client(
+        peer=peer
+    )
     assert ("250 STARTTLS" in client.ask(b"EHLO x")) is offered
     (reply,) = client.ask(b"STARTTLS")
     assert reply[:9] == ("220 2.0.0" if offered else "502 5.5.1")

@@ -16,7 +16,7 @@ from multisendcon_plugin.edge import ProxyFactory
 from multisendcon_plugin.edge.proxy import HEADER_WITHIN, read_header
 from tests.edge.clients import Edge, MemoryTransport
 from tests.edge.test_logins import USERS
-from tests.edge.test_security import AUTHENTICATED, TLSContext, plain
+from tests.edge.test_security import AUTHENTICATED, plain
 
 PROXY = IPv4Address("TCP", "10.0.0.1", 1)
 HERE = IPv4Address("TCP", "127.0.0.1", 1)
@@ -131,9 +131,7 @@ class Connection:
 
 def edge_with(**settings):
     defaults = {"users": USERS, "allow": ["192.0.2.1"], "proxies": ["10.0.0.1", "127.0.0.1"]}
-    edge = Edge(**(defaults | settings))
-    edge.factory._tls = TLSContext()
-    return edge
+    return Edge(**(defaults | settings), tls=True)
 
 
 @pytest.fixture

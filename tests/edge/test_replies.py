@@ -18,8 +18,8 @@ from multisendcon_plugin.edge import replies
 from multisendcon_plugin.edge.delivery import MOST_PASSES
 from multisendcon_plugin.edge.memory import MOST_OCTETS_OF_ONE
 from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_OTHER_COMMANDS, MOST_WRONG_LOGINS
+from multisendcon_plugin.edge.tarpit import MOST_REFUSALS
 from multisendcon_plugin.edge.users import MOST_WAITING, UserChecker
-from multisendcon_plugin.edge.wire import MOST_REFUSALS
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.settings.password import PasswordHash
@@ -115,7 +115,7 @@ def ask_for_tls():
 
 def refuse_often():
     client = Edge().client()
-    client.session._refusals = MOST_REFUSALS - 1
+    client.session.tarpit.refusals = MOST_REFUSALS - 1
     return client.ask(b"MAIL FROM:<a")
 
 

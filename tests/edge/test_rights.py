@@ -306,7 +306,7 @@ def test_a_mail_without_a_body_or_a_header_is_left_as_it_is(content):
 def test_an_application_is_not_bound():
     edge = edge_with(table("0.0.0.0/0", senders=["a@x.example"]), header_from=HeaderFrom.MATCH)
     envelope = Envelope(reverse_path="ceo@x.example", recipients=("b@y.example",))
-    edge.factory.submit(envelope, MAIL)
+    edge.submit(envelope, MAIL)
     assert len(edge.messages) == 1
 
 

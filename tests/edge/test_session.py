@@ -15,6 +15,7 @@ from multisendcon_plugin.edge.parameters import ReversePath
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.reply import Reply, ReplyError
+from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import ClientSettings
 from multisendcon_plugin.testing import Provider
 from tests.edge.clients import MAIL, Client, Edge, account, in_segments
@@ -420,7 +421,7 @@ def test_a_registry_that_fails_puts_the_mail_off(monkeypatch):
     def broken(*args):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(edge.factory._policy.registry, "route_null", broken)
+    monkeypatch.setattr(AccountRegistry, "route_null", broken)
     client.begin(sender=b"")
     with capturedLogs() as events:
         assert codes(client.ask(MAIL + b".", b"NOOP")) == ["451 4.3.0", "250 2.0.0"]

@@ -11,7 +11,7 @@ from itertools import combinations, product
 
 import pytest
 
-from multisendcon_plugin.edge import wire
+from multisendcon_plugin.edge import tarpit
 from tests.memory_relay import MemoryRelay, without_trace
 
 MODES = pytest.mark.parametrize("bare_lf", ["refuse", "fix"])
@@ -28,8 +28,8 @@ FIT = re.compile(rb"(?:[^\r\n\0]|\r\n)*")
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch):
     """Let one session have as many refused mails as there are strings."""
-    monkeypatch.setattr(wire, "REFUSED_AT_ONCE", 10**9)
-    monkeypatch.setattr(wire, "MOST_REFUSALS", 10**9)
+    monkeypatch.setattr(tarpit, "REFUSED_AT_ONCE", 10**9)
+    monkeypatch.setattr(tarpit, "MOST_REFUSALS", 10**9)
 
 
 class Relay(MemoryRelay):

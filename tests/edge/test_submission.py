@@ -18,7 +18,7 @@ def submit(edge, content=MAIL, sender="a@x.example", recipients=("b@y.example",)
     """Hand a mail in; return the answer, or raise its failure."""
     results = []
     whole = Envelope(reverse_path=sender, recipients=tuple(recipients), **envelope)
-    edge.factory.submit(whole, content).addBoth(results.append)
+    edge.submit(whole, content).addBoth(results.append)
     (result,) = results
     if isinstance(result, Failure):
         result.raiseException()
@@ -155,7 +155,7 @@ def test_slow_spool_is_waited_for():
     edge.intake.room = Deferred()
     envelope = Envelope(reverse_path="a@x.example", recipients=("b@y.example",))
     names = []
-    edge.factory.submit(envelope, MAIL).addCallback(names.append)
+    edge.submit(envelope, MAIL).addCallback(names.append)
     assert not edge.messages
     edge.intake.room.callback(None)
     assert len(edge.messages) == len(names) == 1

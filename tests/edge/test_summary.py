@@ -8,7 +8,7 @@ from multisendcon_plugin.edge.summary import IN_FULL, MINUTE, MOST_KEYS, Summary
 
 
 def written(summary, key, number, now=0.0):
-    return sum(summary.is_written(key, now) for _ in range(number))
+    return sum(summary.is_told(key, now) for _ in range(number))
 
 
 def test_of_each_kind_some_lines_are_written_and_the_others_counted():

@@ -18,7 +18,7 @@ from twisted.trial.unittest import TestCase
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay.tls import common_context
-from multisendcon_plugin.routing.account import Tls
+from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.testing import Authority, EvilProvider
 from multisendcon_plugin.testing.misdeeds import fake_tls, inject, refuse, strip
 from tests.relays import Names, send, verdicts

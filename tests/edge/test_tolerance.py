@@ -14,7 +14,7 @@ from multisendcon_plugin.edge.tolerance import Tolerance
 from multisendcon_plugin.mail.reply import ReplyError
 from multisendcon_plugin.settings.values import ClientSettings
 from tests.edge.clients import MAIL, Edge, account
-from tests.edge.test_logins import RIGHT, USERS, TLSContext
+from tests.edge.test_logins import RIGHT, USERS
 from tests.edge.test_security import AUTHENTICATED
 
 TOLERANCE = Tolerance("relay.example")
@@ -190,9 +190,7 @@ def test_line_ends(line, more, command):
 def edge_with(*accounts, tolerant=True, address="192.0.2.7", **settings):
     client = ClientSettings(addresses=(ip_network(address),), tolerant=tolerant)
     allow = ["192.0.2.0/24", "2001:db8::/32"]
-    edge = Edge(*accounts, allow=allow, clients=[client], **settings)
-    edge.factory._tls = TLSContext()
-    return edge
+    return Edge(*accounts, allow=allow, clients=[client], tls=True, **settings)
 
 
 SLOPPY = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
-from multisendcon_plugin.front.channel import Channel, Kind
+from multisendcon_plugin.events import Publisher
+from multisendcon_plugin.front.channel import Channel, FrameType
 from multisendcon_plugin.front.intake import FrontIntake
 from multisendcon_plugin.front.server import IntakeServer
 from multisendcon_plugin.spool.numbering import Numbers
@@ -132,11 +133,11 @@ class FrontWorld:
     :ivar answers: kind and number of what came back.
     """
 
-    def __init__(self, intake, clock, last=0):
+    def __init__(self, intake, clock):
         self.ready = []
-        self.server = IntakeServer(intake, lambda: self.ready.append(True), NoClock())
+        self.server = IntakeServer(intake, Publisher(), lambda: self.ready.append(True), NoClock())
         self.channel = Channel(self._receive, self._lost, NoClock())
-        self.numbers = Numbers(clock.seconds, last, odd=True)
+        self.numbers = Numbers(clock.seconds, 1)
         self.intake = FrontIntake(self.channel, self.numbers, clock.seconds)
         self.answers = []
         self.pair = Pair(self.channel, self.server.channel)
@@ -161,10 +162,10 @@ class FrontWorld:
 
     def _receive(self, kind, number, octets):
         self.answers.append((kind, number))
-        if kind is Kind.COMMITTED:
+        if kind is FrameType.COMMITTED:
             self.intake.committed(number)
         else:
-            assert kind is Kind.FAILED
+            assert kind is FrameType.FAILED
             self.intake.failed(number, octets)
 
     def _lost(self):

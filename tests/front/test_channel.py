@@ -6,19 +6,20 @@ from hypothesis import strategies as st
 from twisted.internet.interfaces import IPushProducer
 from zope.interface.verify import verifyObject
 
-from multisendcon_plugin.front.channel import LONGEST, READ_AT_ONCE, Kind
+from multisendcon_plugin.front.channel import LONGEST, READ_AT_ONCE, FrameType
 from tests.edge.clients import in_segments
 from tests.front.channels import HIGH_WATER, Pair, frames
 
 FRAMES = [
-    (Kind.WRITE, 2**64 - 1, b"content\r\n"),
-    (Kind.DISCARD, 1, b""),
-    (Kind.COMMIT, 2**47 - 1, b"\0\xff\r\n"),
-    (Kind.READY, 0, b""),
+    (FrameType.WRITE, 2**64 - 1, b"content\r\n"),
+    (FrameType.DISCARD, 1, b""),
+    (FrameType.COMMIT, 2**47 - 1, b"\0\xff\r\n"),
+    (FrameType.READY, 0, b""),
 ]
 
 some_frames = st.lists(
-    st.tuples(st.sampled_from(Kind), st.integers(0, 2**64 - 1), st.binary(max_size=300)), max_size=8
+    st.tuples(st.sampled_from(FrameType), st.integers(0, 2**64 - 1), st.binary(max_size=300)),
+    max_size=8,
 )
 
 
@@ -42,14 +43,14 @@ def test_frames_arrive_as_they_were_sent():
         channel.send(*frame)
     pair.flush()
     assert got == FRAMES
-    assert [type(kind) for kind, _, _ in got] == [Kind] * 4
-    channel.send(Kind.STOP)
+    assert [type(kind) for kind, _, _ in got] == [FrameType] * 4
+    channel.send(FrameType.STOP)
     pair.flush()
-    assert got[4:] == [(Kind.STOP, 0, b"")]
+    assert got[4:] == [(FrameType.STOP, 0, b"")]
 
 
 def test_a_frame_is_its_size_its_kind_its_number_and_its_octets():
-    assert octets_of([(Kind.WRITE, 258, b"abc")]) == b"\0\0\0\3\6\0\0\0\0\0\0\1\2abc"
+    assert octets_of([(FrameType.WRITE, 258, b"abc")]) == b"\0\0\0\3\6\0\0\0\0\0\0\1\2abc"
 
 
 @pytest.mark.parametrize("cut", range(1, len(octets_of(FRAMES))))
@@ -89,7 +90,7 @@ def test_much_is_read_at_once():
 
 def test_there_is_room_until_the_other_process_does_not_read():
     channel, pair, got, _ = joined()
-    channel.send(Kind.WRITE, 1, b"x" * HIGH_WATER)
+    channel.send(FrameType.WRITE, 1, b"x" * HIGH_WATER)
     rooms = [channel.room(), channel.room()]
     assert None not in rooms
     fired = []
@@ -103,7 +104,7 @@ def test_there_is_room_until_the_other_process_does_not_read():
 
 def test_there_is_room_at_first():
     channel, _, _, _ = joined()
-    channel.send(Kind.WRITE, 1, b"x")
+    channel.send(FrameType.WRITE, 1, b"x")
     assert channel.room() is None
 
 
@@ -112,10 +113,10 @@ def test_who_fills_it_again_waits_again():
     again = []
 
     def fill(_):
-        channel.send(Kind.WRITE, 1, b"x" * HIGH_WATER)
+        channel.send(FrameType.WRITE, 1, b"x" * HIGH_WATER)
         again.append(channel.room())
 
-    channel.send(Kind.WRITE, 1, b"x" * HIGH_WATER)
+    channel.send(FrameType.WRITE, 1, b"x" * HIGH_WATER)
     channel.room().addCallback(fill)
     pair.ends[0].pump()
     assert not again[0].called
@@ -126,7 +127,7 @@ def test_who_fills_it_again_waits_again():
 # What is no frame.
 
 
-@pytest.mark.parametrize("kind", [0, 10, 255])
+@pytest.mark.parametrize("kind", [0, max(FrameType) + 1, 255])
 def test_a_frame_of_no_known_kind_ends_the_connection(kind):
     _, pair, got, lost = joined()
     octets = bytearray(octets_of(FRAMES[:1]))

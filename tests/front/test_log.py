@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 from twisted.internet.task import Clock
@@ -10,9 +11,11 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import Logger, eventFromJSON
 from twisted.python.failure import Failure
 
+from multisendcon_plugin import events as facts
 from multisendcon_plugin.daemon.log import line
 from multisendcon_plugin.front import events
-from multisendcon_plugin.front.channel import Kind
+from multisendcon_plugin.front.channel import FrameType
+from multisendcon_plugin.mail.reply import Reply
 from tests.front.channels import frames
 
 
@@ -27,11 +30,15 @@ class Logged:
         observer = events.Events(self.channel, self.clock)
         self.log = observer.log = Logger("front", observer=observer)
 
-    def events(self):
+    def frames(self):
         other, got, _ = frames()
         other.dataReceived(self.transport.value())
-        assert {kind for kind, _, _ in got} <= {Kind.LOG}
-        return [json.loads(octets) for _, _, octets in got]
+        return [(kind, octets) for kind, _, octets in got]
+
+    def events(self):
+        got = self.frames()
+        assert {kind for kind, _ in got} <= {FrameType.LOG}
+        return [json.loads(octets) for _, octets in got]
 
     def texts(self):
         return [event["log_format"] for event in self.events()]
@@ -120,3 +127,82 @@ def test_a_gap_that_has_been_told_is_not_told_again(logged):
     told = len(logged.events())
     logged.clock.advance(events.GAP_TOLD_AFTER)
     assert len(logged.events()) == told
+
+
+# Facts about clients.
+
+ABOUT_CLIENTS = [
+    facts.ClientRefused("192.0.2.1", "allow"),
+    facts.LimitReached("192.0.2.1", "max_connections (5) reached"),
+    facts.ProxyRefused("192.0.2.1", "too long"),
+    facts.CommandRefused(
+        address="local",
+        user="jörg",
+        reply=Reply(550, "5.7.1", "two\nlines"),
+        command="RCPT TO:<\ud800>",
+        sender=None,
+        recipients=("a@x.example", "b@x.example"),
+        more=7,
+    ),
+    facts.SessionEnded(
+        address="2001:db8::1",
+        user="",
+        why="it was slow",
+        command="",
+        sender="",
+        recipients=(),
+        more=0,
+    ),
+    facts.MailNotStored("192.0.2.1", Reply(452, "4.3.1", "full"), "no room"),
+    facts.LoginAccepted("192.0.2.1", "joe"),
+    facts.LoginRefused("192.0.2.1", "joe"),
+    facts.EventsLeftOut("192.0.2.0/24", "CommandRefused", "550 5.7.1", 2950),
+]
+
+
+def test_each_fact_about_a_client_is_tried_here():
+    assert {type(each) for each in ABOUT_CLIENTS} == set(get_args(facts.ClientEvent))
+
+
+@pytest.mark.parametrize("fact", ABOUT_CLIENTS, ids=lambda each: type(each).__name__)
+def test_a_fact_is_the_same_in_the_other_process(fact):
+    assert events.read_event(events.event_octets(fact)) == fact
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"{}",
+        b'["Publisher", {}]',
+        b'["MailAccepted", {"deliveries": []}]',
+        b'["LoginRefused", {"address": "x"}]',
+        b'["LoginRefused", {"address": "x", "user": "y", "more": "z"}]',
+    ],
+)
+def test_what_is_no_fact_about_a_client_is_not_read(octets):
+    with pytest.raises(Exception):  # noqa: B017, PT011 -- one of several
+        events.read_event(octets)
+
+
+def test_facts_and_lines_stay_in_their_order_and_share_what_may_be_unread(logged):
+    publisher = facts.Publisher()
+    logged.log.observer.subscribe_to(publisher)
+    logged.log.info("before")
+    publisher.publish(ABOUT_CLIENTS[0])
+    logged.log.info("after")
+    assert [kind for kind, _ in logged.frames()] == [FrameType.LOG, FrameType.EVENT, FrameType.LOG]
+    logged.channel.pauseProducing()
+    for _ in range(100):
+        publisher.publish(ABOUT_CLIENTS[0])
+    for login in ABOUT_CLIENTS[-3:]:
+        publisher.publish(login)
+    told = [octets for kind, octets in logged.frames() if kind is FrameType.EVENT]
+    assert 1 < len(told) < 50
+    # These are never left out.
+    assert list(map(events.read_event, told[-3:])) == ABOUT_CLIENTS[-3:]
+    logged.channel.resumeProducing()
+    logged.log.info("another one")
+    (*_, (kind, octets)) = logged.frames()
+    assert kind is FrameType.LOG
+    assert json.loads(octets)["count"] == 104 - len(told)

@@ -58,4 +58,7 @@ def test_when_a_local_port_is_closed_the_other_process_goes_on_with_it(opened, p
     port.connectionLost(None)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
-        listening.accept()[0].close()
+        accepted, _ = listening.accept()
+        with accepted:
+            accepted.sendall(b"220 hello\r\n")
+            assert client.recv(100) == b"220 hello\r\n"

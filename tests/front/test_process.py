@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import signal
 import socket
 import sys
@@ -16,10 +15,12 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from multisendcon_plugin import parse
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.front import FrontProcess, Port, setup_of
 from multisendcon_plugin.front import process as process_module
-from multisendcon_plugin.front.channel import Kind
+from multisendcon_plugin.front.channel import FrameType
 from multisendcon_plugin.front.process import FIRST_PAUSE, LONGEST_PAUSE, STOPS_WITHIN
+from multisendcon_plugin.front.setup import read_setup
 from tests.edge.clients import Intake
 from tests.front.channels import Pair, frames
 from tests.queues import logged
@@ -124,11 +125,11 @@ class World:
     def __init__(self):
         self.reactor = Reactor()
         self.intake = Intake(Clock())
-        self.last = 40
+        self.told = PORTS
         self.files = [os.open(os.devnull, os.O_RDONLY) for _ in PORTS]
         configuration = parse(CONFIGURATION)
         self.front = FrontProcess(
-            self.intake, lambda: setup_of(configuration, PORTS, self.last), self.reactor
+            self.intake, Publisher(), lambda: setup_of(configuration, self.told), self.reactor
         )
         self.front.start(self.files)
 
@@ -218,12 +219,11 @@ def test_signals_are_for_this_process(world):
 
 
 def test_it_is_told_what_it_has_to_know_first(world):
-    assert world.process.kinds() == [Kind.SETUP]
+    assert world.process.kinds() == [FrameType.SETUP]
     [(_, number, octets)] = world.process.got
-    setup = pickle.loads(octets)
+    setup = read_setup(octets)
     assert number == 0
     assert setup.ports == PORTS
-    assert setup.last == 40
     assert setup.master_relay.hostname == "relay.example"
     assert [attrs.astuple(client) for client in setup.clients] == [
         attrs.astuple(client) for client in parse(CONFIGURATION).clients
@@ -236,22 +236,23 @@ def test_it_is_told_what_it_has_to_know_first(world):
 def test_it_is_told_no_login_of_an_account(world):
     world.process.kinds()
     [(_, _, octets)] = world.process.got
-    assert b"smtp.sales.example" in octets
+    assert b"*@sales.example" in octets
+    assert b"smtp.sales.example" not in octets
     assert b"CANARY" not in octets
     assert "CANARY" not in repr(world.process.arguments)
 
 
 def test_the_next_one_is_told_what_is_so_by_then(world):
     world.process.end()
-    world.last = 77
+    world.told = PORTS[:1]
     world.reactor.advance(FIRST_PAUSE)
     world.process.kinds()
     [(_, _, octets)] = world.process.got
-    assert pickle.loads(octets).last == 77
+    assert read_setup(octets).ports == PORTS[:1]
 
 
 def test_its_messages_go_to_the_intake(world):
-    world.process.say(Kind.WRITE, 7, b"x")
+    world.process.say(FrameType.WRITE, 7, b"x")
     assert [draft.number for draft in world.intake.drafts] == [7]
     with logged():
         world.process.end()
@@ -288,7 +289,7 @@ def test_once_clients_were_served_the_pauses_are_short_again(world):
         for pause in (1, 2, 4):
             world.process.end()
             world.reactor.advance(pause)
-        world.process.say(Kind.READY)
+        world.process.say(FrameType.READY)
         world.process.end()
         world.reactor.advance(1)
         assert world.started == 5
@@ -311,7 +312,7 @@ def test_a_process_that_cannot_be_started_is_tried_again(world):
         f" starting a new one in {pause} s"
         for pause in (2, 4)
     ]
-    assert world.process.kinds() == [Kind.SETUP]
+    assert world.process.kinds() == [FrameType.SETUP]
 
 
 def test_a_machine_without_file_descriptors_is_no_end_either(world, monkeypatch):
@@ -332,9 +333,9 @@ def test_a_machine_without_file_descriptors_is_no_end_either(world, monkeypatch)
 
 
 def test_it_is_asked_to_end_and_that_is_waited_for(world):
-    world.process.say(Kind.READY)
+    world.process.say(FrameType.READY)
     stopped = world.stop()
-    assert world.process.kinds() == [Kind.SETUP, Kind.STOP]
+    assert world.process.kinds() == [FrameType.SETUP, FrameType.STOP]
     assert stopped == []
     with logged() as log:
         world.process.end(0)
@@ -374,7 +375,7 @@ def test_none_is_started_after_stop(world, fault):
 
 
 def test_one_that_was_never_started_has_stopped():
-    front = FrontProcess(Intake(Clock()), lambda: None, Reactor())
+    front = FrontProcess(Intake(Clock()), Publisher(), lambda: None, Reactor())
     stopped = []
     front.stop().addCallback(stopped.append)
     assert stopped == [None]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import socket
 from types import SimpleNamespace
 
@@ -22,17 +21,20 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from multisendcon_plugin import parse
 from multisendcon_plugin.edge import ProxyFactory, RelayESMTPFactory
+from multisendcon_plugin.events import CommandRefused, Publisher
 from multisendcon_plugin.front import Port, setup_of
 from multisendcon_plugin.front import program as program_module
-from multisendcon_plugin.front.channel import Kind
+from multisendcon_plugin.front.channel import FrameType
 from multisendcon_plugin.front.events import Events
 from multisendcon_plugin.front.process import CHANNEL, FIRST_PORT
 from multisendcon_plugin.front.program import Front, run
 from multisendcon_plugin.front.server import IntakeServer
+from multisendcon_plugin.front.setup import setup_octets
+from multisendcon_plugin.spool.numbering import WRITERS
 from multisendcon_plugin.testing.authority import Authority
 from tests.edge.clients import EXAMPLE_PEER, MAIL, Client, Intake, MemoryTransport
 from tests.front.channels import NoClock, Pair
-from tests.queues import logged
+from tests.queues import collected, logged
 
 TCP = Port("tcp:2525", socket.AF_INET)
 SIX = Port("tcp6:2526", socket.AF_INET6)
@@ -93,7 +95,10 @@ class World:
         self.front = Front(self.reactor)
         self.intake = Intake(Clock())
         self.ready = []
-        self.server = IntakeServer(self.intake, lambda: self.ready.append(True), NoClock())
+        self.events = Publisher()
+        self.server = IntakeServer(
+            self.intake, self.events, lambda: self.ready.append(True), NoClock()
+        )
         self.pair = Pair(self.front.channel, self.server.channel)
 
     def say(self, kind, number=0, octets=b""):
@@ -106,14 +111,14 @@ class World:
             self.reactor.advance(0)
         self.pair.flush()
 
-    def start(self, *ports, last=0):
-        self.say(Kind.SETUP, 0, pickle.dumps(setup_of(parse(CONFIGURATION), ports, last)))
+    def start(self, *ports):
+        self.say(FrameType.SETUP, 0, setup_octets(setup_of(parse(CONFIGURATION), ports)))
         assert self.pair.ends[0].error is None
         return self.reactor.ports
 
     def stop(self):
         """Tell it to stop; its ports have."""
-        self.say(Kind.STOP)
+        self.say(FrameType.STOP)
         for port in self.reactor.ports:
             port.stopped.callback(None)
         self.flush()
@@ -137,7 +142,7 @@ def world(monkeypatch):
 
 def test_when_it_cannot_begin_the_log_says_why_and_it_ends(world):
     with logged() as log:
-        world.say(Kind.SETUP, 0, b"not to be read")
+        world.say(FrameType.SETUP, 0, b"not to be read")
     assert log.texts(LogLevel.critical) == [
         "internal error at the start of the front process (a bug)"
     ]
@@ -187,7 +192,7 @@ def test_where_sessions_begin_with_tls_they_do(world, tmp_path):
     assert secure.wrappedFactory is ports[0].factory
     assert world.reactor.sslServers == []
     assert world.ready == [True]
-    world.say(Kind.STOP)
+    world.say(FrameType.STOP)
     assert all(port.stopped for port in ports)
 
 
@@ -202,14 +207,13 @@ def test_a_client_is_served_and_its_mail_handed_over(world):
     assert message.accounts == {"All": ["b@y.example"]}
 
 
-def test_messages_have_odd_numbers_above_those_in_use(world):
-    last = 2**46
-    (port,) = world.start(TCP, last=last)
-    Client(port.factory).begin()
+def test_the_numbers_of_messages_are_those_of_a_writer_drawn_at_random(world, monkeypatch):
+    monkeypatch.setattr(program_module, "randrange", lambda writers: writers - 1)
+    (port,) = world.start(TCP)
     client = Client(port.factory)
     client.begin()
     world.ask(client, MAIL + b".\r\n")
-    assert world.intake.drafts[0].number == last + 3
+    assert world.intake.drafts[0].number % WRITERS == WRITERS - 1
 
 
 def test_a_mail_that_is_not_stored_is_not_ours(world):
@@ -221,7 +225,7 @@ def test_a_mail_that_is_not_stored_is_not_ours(world):
     assert reply.startswith("451 ")
 
 
-@pytest.mark.parametrize("kind", [Kind.COMMITTED, Kind.FAILED])
+@pytest.mark.parametrize("kind", [FrameType.COMMITTED, FrameType.FAILED])
 def test_an_answer_that_nobody_waits_for_ends_the_connection(world, kind):
     world.start(TCP)
     world.say(kind, 7)
@@ -234,7 +238,7 @@ def test_an_answer_that_nobody_waits_for_ends_the_connection(world, kind):
 
 def test_it_ends_when_it_is_told_to(world):
     ports = world.start(TCP, SIX)
-    world.say(Kind.STOP)
+    world.say(FrameType.STOP)
     ports[0].stopped.callback(None)
     world.flush()
     assert not world.reactor.hasStopped
@@ -343,6 +347,22 @@ def test_a_failure_keeps_its_text(world, monkeypatch):
     assert "ZeroDivisionError: by möglicherweise nothing" in text
 
 
+def test_what_happens_to_its_clients_is_published_by_the_other_process(world):
+    events = collected(world.events)
+    (port,) = world.start(TCP)
+    world.ask(Client(port.factory), b"FOO\r\n")
+    (refused,) = events
+    assert isinstance(refused, CommandRefused)
+    assert (refused.address, refused.command) == ("127.0.0.1", "FOO")
+
+
+def test_an_event_that_cannot_be_read_ends_the_connection(world):
+    world.start(TCP)
+    world.front.channel.send(FrameType.EVENT, octets=b'["Nothing", {}]')
+    world.flush()
+    assert isinstance(world.pair.ends[1].error, KeyError)
+
+
 # The whole program.
 
 
@@ -369,7 +389,7 @@ class WholeReactor(Reactor):
 @pytest.fixture
 def program(monkeypatch):
     """Run the program over a server; return its reactor and its log."""
-    reactor = WholeReactor(IntakeServer(Intake(Clock()), lambda: None, NoClock()))
+    reactor = WholeReactor(IntakeServer(Intake(Clock()), Publisher(), lambda: None, NoClock()))
     publisher = LogPublisher()
     beginner = LogBeginner(
         publisher, io.StringIO(), SimpleNamespace(), SimpleNamespace(showwarning=None)

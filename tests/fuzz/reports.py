@@ -15,7 +15,7 @@ from multisendcon_plugin.mail.header import header_end
 from multisendcon_plugin.mail.message import Message, Recipient
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.ndr import Action, Facts, report, returned_size
+from multisendcon_plugin.ndr import Facts, ReportAction, report, returned_size
 from multisendcon_plugin.outcome.attempt import Outcome, Verdict
 from multisendcon_plugin.settings.values import NdrSettings
 
@@ -77,7 +77,7 @@ def play(octets):
         one_of(_SENDERS),
         one_of((None, Return.FULL, Return.HEADER)),
     )
-    action, count, body = one_of(tuple(Action)), one_of(_COUNTS), one_of(_BODIES)
+    action, count, body = one_of(tuple(ReportAction)), one_of(_COUNTS), one_of(_BODIES)
     envelope_id = one_of(("", "x", "+C3+A4", "+00+0D+0A", "y" * 90))
     replies = [
         Reply(

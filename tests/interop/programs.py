@@ -19,8 +19,12 @@ from tests.interop.processes import all_end, descendants
 ROOT = Path(__file__).parents[2]
 #: Where Debian installs it.
 NODEMAILER = "/usr/share/nodejs/nodemailer"
-#: Debian keeps Postfix's programs where only root looks for programs.
-_SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+#: Where ``.ci/run`` unpacks mail servers that Debian does not install beside Postfix.
+UNPACKED = ROOT / ".mail-servers"
+#: Debian keeps mail servers where only root looks for programs.
+_SEARCHED = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", f"{UNPACKED}/usr/sbin"]
+)
 
 
 #: What some builds of a program lack: with which arguments it tells, and what it then says.
@@ -33,6 +37,7 @@ _FEATURES = {
     "msmtp TLS": (["--version"], r"^TLS/SSL library: (?!none)"),
     "msmtp PLAIN": (["--version"], r"^Supported authentication methods:\s.*\bplain\b"),
     "node nodemailer": (["--eval", f"require('{NODEMAILER}')"], r"\A\Z"),
+    "smtpd OpenSMTPD": (["-h"], r"^version: OpenSMTPD"),
     "unshare --kill-child": (["--help"], r"--kill-child\b"),
 }
 
@@ -57,15 +62,16 @@ def _missing(name):
     if not feature:
         return None
     arguments, present = _FEATURES[name]
-    said = _said(base, *arguments)
-    if re.search(present, said, re.MULTILINE):
+    text = said(base, *arguments)
+    if re.search(present, text, re.MULTILINE):
         return None
-    required = re.search(f"{feature} not available: requires (.+)", said)
+    required = re.search(f"{feature} not available: requires (.+)", text)
     return f"{required[1]} for {name}" if required else name
 
 
 @functools.cache
-def _said(name, *arguments):
+def said(name, *arguments):
+    """Return what a program says; it is run once."""
     return run(name, *arguments).stdout
 
 

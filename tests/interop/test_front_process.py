@@ -212,7 +212,7 @@ def test_its_log_is_the_relays(tmp_path, start, sink):
     for each in clients:
         each.close()
 
-    namespace = re.escape("[multisendcon_plugin.edge.journal.Journal#")
+    namespace = re.escape("[multisendcon_plugin.daemon.event_log#")
     for line in (
         rf"{namespace}warn\] 127\.\S+ rejected: max_connections_per_address \(\d+\) reached",
         rf"{namespace}info\] 127\.\S+ rejected: 550 ",
@@ -376,7 +376,8 @@ def test_what_keeps_it_from_starting_is_said_and_can_be_mended(tmp_path, start, 
     fault = f"program.Front#critical] clients cannot be served: {certificate}: "
     until(lambda: fault in relay.said(), "it is said")
     certificate.write_bytes(whole)
-    relay.client().close()
+    with relay.client() as client:
+        assert client.noop()[0] == 250
 
 
 # Mails of all sizes.

@@ -114,4 +114,4 @@ names = st.lists(st.sampled_from([*PIECES, b"\xff", b"punycode", b"hex", b"\r\n 
 
 @given(names | st.binary(max_size=60), st.text(max_size=20))
 def test_it_never_raises(name, address):
-    shows(name, [address])
+    assert shows(name, [address]) in (True, False)

@@ -15,7 +15,7 @@ from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Message, Recipient
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.ndr import Action, Facts, addressees, report, returned_size, wanted
+from multisendcon_plugin.ndr import Facts, ReportAction, addressees, report, returned_size, wanted
 from multisendcon_plugin.outcome.attempt import Outcome, Verdict
 from multisendcon_plugin.settings.values import NdrSettings, ReportTo
 
@@ -43,7 +43,7 @@ def outcome(
     return Outcome(recipient=recipient, verdict=verdict, phase=phase, reply=reply)
 
 
-def facts(*outcomes, action=Action.FAILED, sender="boss@example.com", **changes):
+def facts(*outcomes, action=ReportAction.FAILED, sender="boss@example.com", **changes):
     message = Message(
         number=12345,
         envelope=Envelope(reverse_path=sender, recipients=("nobody@b.example",)),
@@ -252,7 +252,7 @@ SLOW = outcome("slow@b.example", Verdict.DEFERRED, Phase.RCPT, GREYLISTED)
     ("about", "expected"),
     [
         (facts(outcome(), outcome("nobody.else@b.example"), LATE), FAILED_REPORT),
-        (facts(SLOW, action=Action.DELAYED), DELAYED_REPORT),
+        (facts(SLOW, action=ReportAction.DELAYED), DELAYED_REPORT),
     ],
     ids=["failed", "delayed"],
 )
@@ -408,15 +408,15 @@ def test_any_header_comes_back_to_the_byte(lines):
 @pytest.mark.parametrize(
     ("action", "verdict", "reply", "status"),
     [
-        (Action.FAILED, Verdict.FAILED, UNKNOWN_USER, "5.1.1"),
-        (Action.FAILED, Verdict.FAILED, Reply(550, "", "no"), "5.0.0"),
-        (Action.FAILED, Verdict.DEFERRED, GREYLISTED, "4.7.1"),
-        (Action.FAILED, Verdict.DEFERRED, Reply(535, "5.7.8", "bad login"), "4.7.8"),
-        (Action.FAILED, Verdict.DEFERRED, Reply(450, "", "later"), "4.4.7"),
-        (Action.FAILED, Verdict.UNCERTAIN, LOST, "4.4.7"),
-        (Action.DELAYED, Verdict.DEFERRED, GREYLISTED, "4.7.1"),
-        (Action.DELAYED, Verdict.DEFERRED, Reply(450, "", "later"), "4.0.0"),
-        (Action.DELAYED, Verdict.UNCERTAIN, LOST, "4.0.0"),
+        (ReportAction.FAILED, Verdict.FAILED, UNKNOWN_USER, "5.1.1"),
+        (ReportAction.FAILED, Verdict.FAILED, Reply(550, "", "no"), "5.0.0"),
+        (ReportAction.FAILED, Verdict.DEFERRED, GREYLISTED, "4.7.1"),
+        (ReportAction.FAILED, Verdict.DEFERRED, Reply(535, "5.7.8", "bad login"), "4.7.8"),
+        (ReportAction.FAILED, Verdict.DEFERRED, Reply(450, "", "later"), "4.4.7"),
+        (ReportAction.FAILED, Verdict.UNCERTAIN, LOST, "4.4.7"),
+        (ReportAction.DELAYED, Verdict.DEFERRED, GREYLISTED, "4.7.1"),
+        (ReportAction.DELAYED, Verdict.DEFERRED, Reply(450, "", "later"), "4.0.0"),
+        (ReportAction.DELAYED, Verdict.UNCERTAIN, LOST, "4.0.0"),
     ],
 )
 def test_status_codes(action, verdict, reply, status):
@@ -425,7 +425,7 @@ def test_status_codes(action, verdict, reply, status):
     )
     assert fields["Status"] == status
     assert fields["Action"] == action.value
-    assert ("Will-Retry-Until" in fields) == (action is Action.DELAYED)
+    assert ("Will-Retry-Until" in fields) == (action is ReportAction.DELAYED)
 
 
 def test_our_own_finding_is_not_put_in_the_servers_mouth():
@@ -489,7 +489,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize(("count", "address", "character"), ATTACKS.values(), ids=ATTACKS.keys())
-@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("action", ReportAction)
 @pytest.mark.parametrize(
     "recipient", ["boss@example.com", "ä" * 64 + "@example.com"], ids=["ascii", "utf8"]
 )
@@ -690,9 +690,9 @@ def test_a_report_that_the_postmaster_could_not_get_goes_to_nobody():
 @pytest.mark.parametrize("to", ReportTo)
 def test_a_delay_is_told_to_the_sender_only(to):
     settings = NdrSettings(recipient=to, postmaster="pm@example.com")
-    delayed = facts(action=Action.DELAYED)
+    delayed = facts(action=ReportAction.DELAYED)
     assert addressees(delayed, settings) == ("boss@example.com",)
-    assert addressees(facts(action=Action.DELAYED, sender=""), settings) == ()
+    assert addressees(facts(action=ReportAction.DELAYED, sender=""), settings) == ()
 
 
 @given(st.sampled_from(ReportTo), st.sampled_from(["", "pm@example.com", "boss@example.com"]))
@@ -720,16 +720,16 @@ def asked(notify=None, original="", **more):
 @pytest.mark.parametrize(
     ("notify", "told"),
     [
-        (None, {Action.FAILED, Action.DELAYED}),
+        (None, {ReportAction.FAILED, ReportAction.DELAYED}),
         (Notify.NEVER, set()),
-        (Notify.SUCCESS, {Action.RELAYED}),
-        (Notify.FAILURE, {Action.FAILED}),
-        (Notify.DELAY | Notify.SUCCESS, {Action.DELAYED, Action.RELAYED}),
+        (Notify.SUCCESS, {ReportAction.RELAYED}),
+        (Notify.FAILURE, {ReportAction.FAILED}),
+        (Notify.DELAY | Notify.SUCCESS, {ReportAction.DELAYED, ReportAction.RELAYED}),
     ],
 )
 def test_a_sender_is_told_what_it_wants_to_be_told(notify, told):
     one, other = asked(notify), asked(Notify.NEVER, address="other@b.example")
-    assert {action for action in Action if wanted(action, (one, other))} == told
+    assert {action for action in ReportAction if wanted(action, (one, other))} == told
     assert all(wanted(action, (one, other)) == (one,) for action in told)
 
 
@@ -742,13 +742,13 @@ def in_envelope(about, size=1000, **envelope):
 @pytest.mark.parametrize(
     ("action", "returns", "size", "whole"),
     [
-        (Action.FAILED, None, 64 * 1024, True),
-        (Action.FAILED, None, 64 * 1024 + 1, False),
-        (Action.FAILED, Return.HEADER, 1000, False),
-        (Action.FAILED, Return.FULL, 192 * 1024, True),
-        (Action.FAILED, Return.FULL, 192 * 1024 + 1, False),
-        (Action.DELAYED, Return.FULL, 1000, False),
-        (Action.RELAYED, Return.FULL, 1000, False),
+        (ReportAction.FAILED, None, 64 * 1024, True),
+        (ReportAction.FAILED, None, 64 * 1024 + 1, False),
+        (ReportAction.FAILED, Return.HEADER, 1000, False),
+        (ReportAction.FAILED, Return.FULL, 192 * 1024, True),
+        (ReportAction.FAILED, Return.FULL, 192 * 1024 + 1, False),
+        (ReportAction.DELAYED, Return.FULL, 1000, False),
+        (ReportAction.RELAYED, Return.FULL, 1000, False),
     ],
 )
 def test_a_message_comes_back_whole_if_it_is_small_or_wanted(action, returns, size, whole):
@@ -832,7 +832,7 @@ def test_a_mail_that_was_passed_on_is_reported_without_alarm():
         phase=Phase.END,
         reply=Reply(250, "2.6.0", "queued as 77"),
     )
-    made = reported(facts(taken, action=Action.RELAYED))
+    made = reported(facts(taken, action=ReportAction.RELAYED))
     (fields,) = recipient_fields(made)
     assert fields["Action"] == "relayed"
     assert fields["Status"] == "2.6.0"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from multisendcon_plugin.configuration.tables import tables
+from multisendcon_plugin.configuration.tables import TABLES
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.routing.account import REPORTS_ACCOUNT, Account, Auth, Tls
+from multisendcon_plugin.routing.account import REPORTS_ACCOUNT, Account, Auth
+from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.testing import Authority
-from tests.configuration.examples import Paper, document, faults, read
+from tests.configuration.examples import document, faults, read
 from tests.live_relay import LiveRelayTestCase, account
 
-TABLES = tables(Paper())
 OWN = {"recipient", "postmaster", "sender", "max_per_hour"}
 CONNECTION = {
     *("server", "port", "username", "password", "auth", "local_address", "helo_domain"),
@@ -26,7 +26,7 @@ def reports(**keys):
 
 
 def test_the_keys_of_a_connection_are_the_same_in_both_tables():
-    ndr, accounts = TABLES["ndr"].kinds, TABLES["account"].kinds
+    ndr, accounts = TABLES["ndr"].keys, TABLES["account"].keys
     assert set(ndr) == OWN | CONNECTION
     assert all(ndr[key] is accounts[key] for key in CONNECTION)
 

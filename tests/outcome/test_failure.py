@@ -160,7 +160,7 @@ def test_every_row_has_a_case():
 def test_every_refusal_has_a_row():
     for phase, code in itertools.product(Phase, [0, *range(400, 600)]):
         for enhanced in ("", f"{code // 100}.0.0", f"{code // 100}.7.1"):
-            classify(phase, Reply(code, enhanced))
+            assert isinstance(classify(phase, Reply(code, enhanced)), Action)
 
 
 def test_between_mails_every_reply_is_about_the_account():

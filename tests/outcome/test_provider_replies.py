@@ -262,7 +262,7 @@ def not_relaying(recipient):
     """Return the script of a server that, in the end, takes no mail with one recipient."""
 
     def misdeed(turn):
-        (NO_RELAY if recipient in turn.session._recipients else behave)(turn)
+        (NO_RELAY if recipient in turn.session.recipients else behave)(turn)
 
     return {Phase.END: misdeed}
 

@@ -12,8 +12,8 @@ from multisendcon_plugin.mail.message import LONGEST_TOLD, MOST_TOLD_REPLIES
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Attempt, Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.outcome.settle import judge
-from tests.outcome.test_settle import SETTINGS
+from multisendcon_plugin.outcome.judgement import judge
+from tests.outcome.test_judgement import SETTINGS
 from tests.queue_world import SENDER, World, account, deferring, login_refused
 from tests.queues import LOGIN_REFUSED, NOW, attempt, delivery
 

@@ -1,8 +1,9 @@
-"""What the documents say is true: command lines, configurations, markup."""
+"""What the documents say is true: command lines, configurations, imports, file names, markup."""
 
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 from configparser import ConfigParser
 from pathlib import Path
@@ -24,12 +25,14 @@ DOCUMENTS = [
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_markup_is_right(name):
     path = ROOT / name
-    docutils.core.publish_string(
+    page = docutils.core.publish_string(
         path.read_text("utf-8"),
         source_path=str(path),
         writer="html",
         settings_overrides={"halt_level": 2, "report_level": 5},
     )
+    assert b"</html>" in page
+    assert b'class="system-message"' not in page
 
 
 def test_ci_runs_the_command_line_of_the_readme():
@@ -77,6 +80,42 @@ def test_the_command_lines_of_twistd_are_right(name):
     for arguments in found:
         with pytest.raises(SystemExit, match="cannot be read: No such file"):
             ServerOptions().parseOptions(arguments.split())
+
+
+def imports():
+    """Return the import statements from the package in the documents and their examples."""
+    names = [
+        *DOCUMENTS,
+        *sorted(f"docs/examples/{p.name}" for p in ROOT.glob("docs/examples/*.py")),
+    ]
+    text = "\n".join((ROOT / name).read_text("utf-8") for name in names)
+    pattern = r"^ *(from multisendcon_plugin[\w.]* import (?:\([^)]*\)|[^\n(]+))"
+    return sorted(set(re.findall(pattern, text, re.MULTILINE)))
+
+
+@pytest.mark.parametrize("statement", imports())
+def test_the_imports_in_the_documents_work(statement):
+    exec(statement, {})
+
+
+def test_there_are_imports_in_the_documents():
+    assert len(imports()) >= 3
+
+
+def test_the_names_for_embedding_in_the_documents_exist():
+    text = (ROOT / "docs/embedding.rst").read_text("utf-8")
+    named = set(re.findall(r"``(multisendcon_plugin(?:\.\w+)+)``", text))
+    assert named
+    for name in named:
+        pkgutil.resolve_name(name)
+
+
+def test_the_modules_named_in_the_internals_are_there():
+    text = (ROOT / "docs/INTERNALS.rst").read_text("utf-8")
+    named = set(re.findall(r"``(\w+(?:/\w+)*\.(?:py|sql|txt))``", text))
+    assert len(named) > 40
+    folders = (ROOT, ROOT / "multisendcon_plugin")
+    assert {name for name in named if not any((f / name).is_file() for f in folders)} == set()
 
 
 def test_the_tests_that_keep_the_promises_are_there():

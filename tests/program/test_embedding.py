@@ -14,6 +14,7 @@ from twisted.internet.protocol import ProcessProtocol
 
 from multisendcon_plugin import Envelope, RelayService, ReplyError, SpoolError, parse
 from multisendcon_plugin.errors import ListenError
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.spool import SqliteSpool
 from tests.live_relay import CONTENT, LiveRelayTestCase, account, without_trace
 
@@ -79,7 +80,7 @@ class Example(LiveRelayTestCase):
         content = without_trace(mail.content)
         assert content.startswith(b"From: The Shop <orders@shop.example>\r\n"), content
         assert content.endswith(b"\r\n\r\nThank you, it is on its way.\r\n"), content
-        spool = SqliteSpool(str(self.folder / "spool"), self.reactor)
+        spool = SqliteSpool(str(self.folder / "spool"), self.reactor, events=Publisher())
         spool.open()
         self.addCleanup(spool.close)
         assert spool.clean

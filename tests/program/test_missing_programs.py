@@ -42,7 +42,7 @@ def install(monkeypatch, tmp_path):
     """Install a program that says something; no others are found."""
     monkeypatch.setattr(programs, "_SEARCHED", str(tmp_path))
     monkeypatch.delenv("CI", raising=False)
-    programs._said.cache_clear()
+    programs.said.cache_clear()
 
     def install(name, says):
         (tmp_path / f"{name}.txt").write_text(says)
@@ -51,7 +51,7 @@ def install(monkeypatch, tmp_path):
         path.chmod(0o755)
 
     yield install
-    programs._said.cache_clear()
+    programs.said.cache_clear()
 
 
 def skipped(*names):
@@ -81,6 +81,12 @@ def skipped(*names):
         ("msmtp PLAIN", MSMTP_WITHOUT_PLAIN, "msmtp PLAIN"),
         ("node nodemailer", "", None),
         ("node nodemailer", "Error: Cannot find module", "node nodemailer"),
+        ("smtpd OpenSMTPD", "version: OpenSMTPD 6.8.0p2", None),
+        (
+            "smtpd OpenSMTPD",
+            "usage: smtpd [options]",
+            "smtpd OpenSMTPD",
+        ),
         ("unshare --kill-child", " --kill-child[=<signame>]", None),
         ("unshare --kill-child", "BusyBox", "unshare --kill-child"),
     ],
@@ -113,6 +119,6 @@ def test_the_modules_that_the_real_swaks_lacks(monkeypatch, tmp_path, module, na
     path.write_text("die 'it is hidden';")
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PERL5LIB", os.pathsep.join([str(tmp_path), os.environ.get("PERL5LIB", "")]))
-    programs._said.cache_clear()
+    programs.said.cache_clear()
     assert skipped("swaks", name) == f"not installed: {module} for {name}"
-    programs._said.cache_clear()
+    programs.said.cache_clear()

@@ -8,8 +8,10 @@ import smtplib
 import socket
 import tempfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.internet.threads import deferToThread
@@ -17,10 +19,13 @@ from twisted.logger import LogLevel
 from zope.interface import implementer
 
 from multisendcon_plugin import RelayService, parse
-from multisendcon_plugin.errors import ListenError, SpoolLockedError
+from multisendcon_plugin.edge import RelayESMTPFactory, tls
+from multisendcon_plugin.errors import ConfigurationError, ListenError, SpoolLockedError
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.interfaces import IDraft, ISpool
 from multisendcon_plugin.settings.endpoints import BACKLOG
 from multisendcon_plugin.spool import SqliteSpool
+from multisendcon_plugin.testing import Authority
 from multisendcon_plugin.testing.memory_spool import MemorySpool
 from tests.live_relay import CONTENT, RECIPIENT, SENDER, LiveRelayTestCase, account, without_trace
 from tests.queues import logged
@@ -48,7 +53,6 @@ class HesitantDraft:
         self.draft = draft
         self.spool = spool
         self.number = draft.number
-        self.held = None
         self.write = draft.write
         self.discard = draft.discard
 
@@ -73,7 +77,7 @@ class ServiceTestCase(LiveRelayTestCase):
 
     def reopened(self):
         """Open the spool as the next process does."""
-        spool = SqliteSpool(f"{self.folder}/spool", self.reactor)
+        spool = SqliteSpool(f"{self.folder}/spool", self.reactor, events=Publisher())
         spool.open()
         self.addCleanup(spool.close)
         return spool
@@ -198,10 +202,67 @@ class Submitting(ServiceTestCase):
         for _ in range(3):
             await self.submit()
         await self.service.stopService()
-        assert await self.reopened().lanes() == {"All": 3}
+        assert await self.reopened().lanes() == {("All", ""): 3}
+
+
+class InFrontOfIt(ServiceTestCase):
+    """The edge in a process of its own."""
+
+    def relay_behind(self, provider, settings=""):
+        text = f"""
+            [master_relay]
+            listen = ["tcp:port=0:interface=127.0.0.1"]
+            hostname = "relay.example"
+            {settings}
+            [spool]
+            path = "{self.folder}/spool"
+        """
+        configuration = parse(text + account("All", provider))
+        self.service = RelayService(configuration, self.reactor, front_process=True)
+
+    async def test_clients_and_an_application_hand_mail_in_and_no_edge_is_here(self):
+        self.patch(RelayESMTPFactory, "__init__", None)  # cannot be called
+        provider = self.provider()
+        self.relay_behind(provider)
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+        await self.submit()
+        await self.send()
+        mails = await provider.wait_for(2)
+        assert [without_trace(mail.content) for mail in mails] == [CONTENT, CONTENT]
+
+    def test_a_certificate_that_cannot_be_used_is_told_here(self):
+        pem = self.folder / "pem"
+        pem.write_bytes(b"".join(Authority().server_pem("relay.example")))
+        pem.chmod(0o600)
+        configuration = f'tls_certificate = "{pem}"'
+        self.relay_behind(self.provider(), configuration)
+        text = "cannot be used"
+        self.patch(tls, "ClientsTLS", Mock(side_effect=SSL.Error([("", "", text)])))
+        with pytest.raises(ConfigurationError, match=text):
+            self.relay_behind(self.provider(), configuration)
 
 
 class Stopping(ServiceTestCase):
+    async def test_the_spool_is_closed_when_clients_and_mails_have_ended(self):
+        spool = MemorySpool(self.reactor)
+        relay = self.listening_on("tcp:port=0:interface=127.0.0.1", spool=spool)
+        relay.privilegedStartService()
+        relay.startService()
+        ends = Deferred(), Deferred()
+        for part, end in zip((relay.edge.sessions, relay.queue._settler), ends, strict=True):
+            self.patch(part, "stop", lambda end=end: end)
+        self.patch(spool, "close", Mock(return_value=None))
+        stopped = relay.stopService()
+        assert relay.addresses == []
+        for end in ends:
+            await deferToThread(lambda: None)  # a round of the reactor
+            spool.close.assert_not_called()
+            end.callback(None)
+        await stopped
+        spool.close.assert_called_once_with(clean=True)
+
     async def test_a_client_between_dot_and_reply_gets_its_reply(self):
         spool = HesitantSpool(self.reactor)
         relay = self.listening_on("tcp:port=0:interface=127.0.0.1", spool=spool)

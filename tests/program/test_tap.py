@@ -18,6 +18,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.threads import deferToThread
 from twisted.scripts.twistd import ServerOptions
 
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.spool import SqliteSpool
 from multisendcon_plugin.spool.folder import Lock, make_folder
 from multisendcon_plugin.testing import Authority
@@ -193,10 +194,10 @@ def test_a_daemon_serves_when_its_start_has_returned_and_ends_in_good_order(tmp_
     assert not (tmp_path / "relay.pid").exists()
     assert "Traceback" not in (tmp_path / "twistd.log").read_text()
     reactor = QueueReactor()
-    spool = SqliteSpool(str(tmp_path / "spool"), reactor)
+    spool = SqliteSpool(str(tmp_path / "spool"), reactor, events=Publisher())
     spool.open()
     assert spool.clean
-    assert reactor.wait(spool.lanes()) == {"A": 1}
+    assert reactor.wait(spool.lanes()) == {("A", ""): 1}
     reactor.wait(spool.close())
 
 
@@ -376,8 +377,10 @@ class InTheForeground(LiveRelayTestCase):
         assert (self.folder / "twistd.pid").read_text() == str(os.getpid())
 
     async def test_it_starts_in_a_working_directory_where_nobody_can_write(self):
-        process, _ = self.twistd("/proc")
-        await process.listens
+        process, provider = self.twistd("/proc")
+        await deferToThread(_send, await process.listens)
+        [mail] = await provider.wait_for(1)
+        assert mail.content.endswith(CONTENT)
 
     async def test_sighup_ends_no_process(self):
         process, provider = self.twistd(self.folder)
@@ -405,7 +408,7 @@ class InTheForeground(LiveRelayTestCase):
         # twistd ends by the signal that it was sent.
         assert await process.ended == (signal.SIGTERM, None)
         assert "Traceback" not in process.output
-        spool = SqliteSpool(f"{self.folder}/spool", self.reactor)
+        spool = SqliteSpool(f"{self.folder}/spool", self.reactor, events=Publisher())
         spool.open()
         self.addCleanup(spool.close)
         assert spool.clean

@@ -129,7 +129,8 @@ def test_attributes_of_the_client():
 
 
 def test_client_factory_can_do_without_a_mail():
-    smtp.ESMTPSenderFactory(b"joe", b"", b"", (), None, Deferred(), retries=0)
+    factory = smtp.ESMTPSenderFactory(b"joe", b"", b"", (), None, Deferred(), retries=0)
+    assert (factory.toEmail, factory.file) == ([], None)
 
 
 def test_authenticators_answer_with_octets():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -90,15 +91,42 @@ def test_it_would_be_noticed(tmp_path, world):
     assert world.asked() == ["getfqdn"]
 
 
+def imports_twisted_mail(path):
+    """Tell whether a module imports something of Twisted's mail package."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        if any(f"{name}.".startswith("twisted.mail.") for name in names):
+            return True
+    return False
+
+
+def rooms_with_twisted_mail():
+    """Return the packages at the top, and modules, that import it: a package is imported first."""
+    package = ROOT / "multisendcon_plugin"
+    modules = [path.relative_to(ROOT) for path in package.rglob("*.py")]
+    return sorted(
+        {".".join(path.with_suffix("").parts[:2]) for path in modules if imports_twisted_mail(path)}
+    )
+
+
+def test_all_that_import_twisted_mail_are_found():
+    assert {
+        f"multisendcon_plugin.{name}" for name in ("edge", "relay", "testing", "twisted_mail")
+    } <= set(rooms_with_twisted_mail())
+
+
 @pytest.mark.parametrize(
     "module",
     [
         "multisendcon_plugin",
-        "multisendcon_plugin.edge",
         "multisendcon_plugin.front.program",
-        "multisendcon_plugin.relay",
         "multisendcon_plugin.tap",
-        "multisendcon_plugin.testing",
+        *rooms_with_twisted_mail(),
     ],
 )
 def test_an_import_asks_for_nothing(tmp_path, world, module):

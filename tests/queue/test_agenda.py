@@ -97,8 +97,8 @@ class AgendaAndSpool(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self.limit is not None and self.answer is None)
     def read(self):
-        waiting = sorted(self.stored.values(), key=lambda each: each.turn)
-        waiting = [each for each in waiting if each.turn >= self.since]
+        waiting = sorted(self.stored.values(), key=lambda each: each.position)
+        waiting = [each for each in waiting if each.position >= self.since]
         self.answer = tuple(waiting[: self.limit])
 
     @rule()

@@ -4,7 +4,7 @@ import time
 
 import attrs
 import pytest
-from twisted.internet.defer import fail, succeed
+from twisted.internet.defer import fail, maybeDeferred, succeed
 from twisted.logger import LogLevel
 
 from multisendcon_plugin.errors import SpoolError
@@ -14,10 +14,10 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import AccountFault, Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.queue.agenda import Agenda
+from multisendcon_plugin.queue.gates import Gates
 from multisendcon_plugin.queue.lane import READ_AGAIN, Lane
-from multisendcon_plugin.queue.pace import Pace
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.testing.memory_spool import MemorySpool
 from tests.queues import (
@@ -30,6 +30,7 @@ from tests.queues import (
     attempt,
     clock_now,
     fault,
+    in_the_log,
     logged,
 )
 
@@ -51,14 +52,20 @@ class Room:
         self.another_account = False
         self.redirected = []
         self.lane = Lane(
+            ("A", ""),
             self.account,
             relay=self.relay,
             spool=self.spool,
+            events=in_the_log(self.clock),
             agenda=Agenda(window=window, beyond=0.0),
-            pace=Pace(self.account, mail_ended),
+            gates=Gates(
+                self.account,
+                {} if mail_ended is None else {"minimum_wait": mail_ended},
+                started=NOW,
+                crashed=False,
+            ),
             clock=self.clock,
             wall=lambda: self.clock.seconds() + 3600.0,
-            open_content=self.spool.content,
             conclude=self.conclude,
             relieve=self.relieve,
         )
@@ -70,13 +77,15 @@ class Room:
             settled.addCallback(lambda _: self.lane.settled(delivery, None))
         return self.another_account
 
-    def conclude(self, delivery, ended):
+    def conclude(self, delivery, ended, awaited):
         self.concluded.append((delivery, ended))
         remaining = None
         if any(outcome.verdict is not Verdict.DELIVERED for outcome in ended.outcomes):
             due = self.clock.seconds() + (self.retry or 60.0)
             remaining = attrs.evolve(delivery, due=due, attempts=delivery.attempts + 1)
-        settled = self.spool.settle(Settlement(delivery=delivery, remaining=remaining))
+        settled = self.spool.settle(
+            Settlement(delivery=delivery, remaining=remaining, awaited=awaited)
+        )
         settled.addCallback(lambda _: self.lane.settled(delivery, remaining))
 
     def store(self, n=1):
@@ -124,7 +133,7 @@ def test_content_is_opened_by_the_relay_when_it_wants_it():
     room.mail()
     content = room.relay.under_way[0].open_content()
     pieces = []
-    content.read().addCallback(pieces.append)
+    maybeDeferred(content.read).addCallback(pieces.append)
     assert pieces == [b"Subject: x\r\n\r\nx\r\n"]
 
 
@@ -148,15 +157,30 @@ def test_a_connection_goes_on_when_the_end_of_its_last_mail_is_durable():
     assert room.relay.numbers == numbers
 
 
-def test_a_settlement_is_to_hurry_when_a_mail_that_is_due_waits_for_it():
+@pytest.mark.parametrize(
+    ("connections", "mails", "awaited"),
+    [(1, 1, [False]), (1, 2, [True, False]), (2, 2, [False, False]), (2, 3, [True, False, False])],
+)
+def test_a_settlement_is_awaited_when_a_mail_that_is_due_waits_for_it(connections, mails, awaited):
+    room = Room(slow=True, max_connections=connections)
+    room.lane.go()
+    room.clock.advance(1)
+    room.mail(mails)
+    while room.relay.under_way:
+        room.relay.under_way[0].end()
+        room.clock.advance(1)
+    assert [settlement.awaited for settlement in room.spool.settlements] == awaited
+
+
+def test_no_settlement_is_awaited_by_a_mail_that_is_due_later():
     room = Room(slow=True, max_connections=1)
     room.lane.go()
     room.clock.advance(1)
-    room.mail()
+    room.mail(2)
+    room.relay.under_way[0].end(Verdict.DEFERRED)
+    room.clock.advance(1)
     room.relay.under_way[0].end()
-    assert room.spool.hurried == 0
-    room.mail()
-    assert room.spool.hurried == 1
+    assert [settlement.awaited for settlement in room.spool.settlements] == [True, False]
 
 
 def test_the_minimum_wait_lies_between_two_mails():

@@ -20,6 +20,7 @@ from tests.queue_world import (
     account,
     closed,
     deferring,
+    inconclusive,
     silent,
 )
 from tests.queues import LOST, NOW, clock_now, fault, logged
@@ -84,7 +85,39 @@ def test_the_end_of_a_mail_is_kept_where_a_minimum_wait_counts_from_it(minimum_w
     world.mail()
     world.run(10)
     assert len(world.sent) == 1
-    assert world.disk.mail_ends.keys() == kept
+    assert world.disk.account_states.keys() == kept
+
+
+def test_an_inconclusive_attempt_is_not_counted_and_its_minimum_wait_outlives_a_restart():
+    world = World(account("A", minimum_wait=600.0))
+    world.servers["A"] = inconclusive
+    world.mail()
+    world.run(0.1)
+    before = world.waiting
+    with logged() as log:
+        world.run(10)
+    assert log.texts(LogLevel.info) == []
+    assert world.waiting == before
+    assert world.stop(0)
+    world.servers.clear()
+    world.start()
+    world.run(HOUR)
+    first, second = world.tries
+    assert second.began - (first.began + 1.0) == pytest.approx(600.0, abs=0.1)
+    assert len(world.sent) == 1
+
+
+def test_an_inconclusive_attempt_that_ends_while_the_relay_stops_leaves_its_minimum_wait():
+    world = World(account("A", minimum_wait=600.0))
+    world.servers["A"] = silent
+    world.mail()
+    world.run(10)
+    before = world.waiting
+    world.queue.stopService()
+    inconclusive(*world.relays["A"].under_way)
+    world.run(1)
+    assert world.waiting == before
+    assert world.disk.account_states == {"A": {"minimum_wait": NOW + 10}}
 
 
 def test_after_a_crash_the_minimum_wait_counts_from_the_start():
@@ -102,7 +135,7 @@ def test_after_a_crash_the_minimum_wait_counts_from_the_start():
 def test_an_end_that_is_still_to_come_stops_no_account():
     world = World(account("A", minimum_wait=600.0))
     assert world.stop(1)
-    world.disk.mail_ends["A"] = NOW + 1000 * DAY
+    world.disk.account_states["A"] = {"minimum_wait": NOW + 1000 * DAY}
     world.start()
     world.mail()
     world.run(HOUR)

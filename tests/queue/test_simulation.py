@@ -89,8 +89,8 @@ class Relay(RuleBasedStateMachine):
 
     def one_too_many(self, now):
         """Refuse a connection: beside others, while its account is fit, its mail stays as it is."""
-        lane = self.world.queue._lanes[now.delivery.account]
-        beside_others = len(now.relay.under_way) > 1 and lane.pace.fault is None
+        lane = self.world.queue._lanes[now.delivery.lane]
+        beside_others = len(now.relay.under_way) > 1 and lane.gates.health.fault is None
         stored = self.world.disk.deliveries.get(now.delivery.number)
         now.end(fault=TOO_MANY)
         if beside_others:

@@ -31,20 +31,20 @@ class Connections:
         turn.addBoth(answers.append)
         return turn, answers
 
-    def _closes(self, place, name):
-        place.close = lambda: self.closed.append(name)
-        return place
+    def _closes(self, slot, name):
+        slot.close = lambda: self.closed.append(name)
+        return slot
 
     def opening(self, *names, server="mx"):
-        """Begin to open connections; return their places."""
+        """Begin to open connections; return their slots."""
         return [self.ask(name, server)[1][0] for name in names]
 
     def ready(self, *names):
         """Open connections."""
-        places = self.opening(*names)
-        for place in places:
-            self.budget.ready(place)
-        return places
+        slots = self.opening(*names)
+        for slot in slots:
+            self.budget.ready(slot)
+        return slots
 
 
 def test_as_many_as_allowed_are_given_at_once():
@@ -54,9 +54,9 @@ def test_as_many_as_allowed_are_given_at_once():
 
 def test_waiting_is_first_come_first_served():
     connections = Connections(1)
-    [place] = connections.ready("a")
+    [slot] = connections.ready("a")
     (_, first), (_, second) = connections.ask(), connections.ask()
-    connections.budget.give_back(place)
+    connections.budget.give_back(slot)
     assert (len(first), second) == (1, [])
     connections.budget.give_back(first[0])
     assert len(second) == 1
@@ -64,21 +64,21 @@ def test_waiting_is_first_come_first_served():
 
 def test_who_comes_later_does_not_overtake():
     connections = Connections(1)
-    [place] = connections.ready("a")
+    [slot] = connections.ready("a")
     _, first = connections.ask()
-    connections.budget.give_back(place)
+    connections.budget.give_back(slot)
     _, second = connections.ask()
     assert (len(first), second) == (1, [])
 
 
 def test_a_cancelled_turn_takes_nothing():
     connections = Connections(1)
-    [place] = connections.ready("a")
+    [slot] = connections.ready("a")
     turn, cancelled = connections.ask()
     _, next_one = connections.ask()
     turn.cancel()
     assert cancelled[0].check(CancelledError)
-    connections.budget.give_back(place)
+    connections.budget.give_back(slot)
     connections.budget.give_back(next_one[0])
     assert len(connections.ask()[1]) == 1
 
@@ -110,8 +110,8 @@ def test_a_connection_that_is_idle_while_another_waits_is_closed_to_make_room():
 
 def test_no_more_connections_are_closed_than_are_waited_for():
     connections = Connections(3)
-    for place in connections.ready("a", "b", "c"):
-        connections.budget.idle(place)
+    for slot in connections.ready("a", "b", "c"):
+        connections.budget.idle(slot)
     connections.ask()
     connections.budget.make_room()
     assert connections.closed == ["a"]
@@ -146,17 +146,17 @@ def test_a_connection_that_is_busy_again_is_not_closed():
 
 def test_the_server_with_the_fewest_connections_opening_is_next():
     connections = Connections(4)
-    [place, *_] = connections.opening(*"abc", server="many.example")
+    [slot, *_] = connections.opening(*"abc", server="many.example")
     connections.opening("d", server="one.example")
     servers = ("many.example", "many.example", "one.example", "none.example", "none.example")
     answers = [connections.ask(server=server)[1] for server in servers]
     order = []
     for _ in servers:
-        connections.budget.give_back(place)
+        connections.budget.give_back(slot)
         [now] = [n for n, answer in enumerate(answers) if answer and n not in order]
         order.append(now)
-        place = answers[now][0]
-        connections.budget.ready(place)
+        slot = answers[now][0]
+        connections.budget.ready(slot)
     assert order == [3, 4, 2, 0, 1]
 
 
@@ -256,21 +256,21 @@ def test_those_who_wait_get_there_in_time_however_many_servers_say_nothing():
     assert connections.budget.contended
     connections.clock.advance(PROMPT)
     assert len(connections.closed) == 25
-    for place in silent[:25]:
-        connections.budget.give_back(place)
+    for slot in silent[:25]:
+        connections.budget.give_back(slot)
     assert all(waiting)
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_when_nobody_waits_any_more_no_alarm_is_left(cancelled):
     connections = Connections(4)
-    places = connections.opening("a", "b", "c", "d")
+    slots = connections.opening("a", "b", "c", "d")
     turn, _ = connections.ask()
     assert len(connections.clock.getDelayedCalls()) == 1
     if cancelled:
         turn.cancel()
     else:
-        connections.budget.give_back(places[0])
+        connections.budget.give_back(slots[0])
     assert connections.clock.getDelayedCalls() == []
 
 
@@ -289,13 +289,13 @@ class AnyOrder(RuleBasedStateMachine):
         self.idle = []
         self.closing = []
 
-    def begun(self, place):
-        self.opening.append(place)
-        place.close = lambda: self.gives_way(place)
+    def begun(self, slot):
+        self.opening.append(slot)
+        slot.close = lambda: self.gives_way(slot)
 
-    def gives_way(self, place):
-        next(each for each in (self.idle, self.opening) if place in each).remove(place)
-        self.closing.append(place)
+    def gives_way(self, slot):
+        next(each for each in (self.idle, self.opening) if slot in each).remove(slot)
+        self.closing.append(slot)
 
     @rule(server=st.sampled_from("abc"))
     def take(self, server):
@@ -307,27 +307,27 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.opening)
     @rule(data=st.data())
     def ready(self, data):
-        place = data.draw(st.sampled_from(self.opening))
-        self.opening.remove(place)
-        self.open.append(place)
-        self.budget.ready(place)
+        slot = data.draw(st.sampled_from(self.opening))
+        self.opening.remove(slot)
+        self.open.append(slot)
+        self.budget.ready(slot)
 
     @precondition(lambda self: self.open)
     @rule(data=st.data())
     def rest(self, data):
-        place = data.draw(st.sampled_from(self.open))
-        self.open.remove(place)
-        self.idle.append(place)
-        self.budget.idle(place)
+        slot = data.draw(st.sampled_from(self.open))
+        self.open.remove(slot)
+        self.idle.append(slot)
+        self.budget.idle(slot)
         self.budget.make_room()
 
     @precondition(lambda self: self.idle)
     @rule(data=st.data())
     def wake(self, data):
-        place = data.draw(st.sampled_from(self.idle))
-        self.idle.remove(place)
-        self.open.append(place)
-        self.budget.busy(place)
+        slot = data.draw(st.sampled_from(self.idle))
+        self.idle.remove(slot)
+        self.open.append(slot)
+        self.budget.busy(slot)
 
     @property
     def connections(self):
@@ -336,10 +336,10 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.connections)
     @rule(data=st.data())
     def end(self, data):
-        place = data.draw(st.sampled_from(self.connections))
+        slot = data.draw(st.sampled_from(self.connections))
         lists = (self.opening, self.open, self.idle, self.closing)
-        next(each for each in lists if place in each).remove(place)
-        self.budget.give_back(place)
+        next(each for each in lists if slot in each).remove(slot)
+        self.budget.give_back(slot)
 
     @precondition(lambda self: self.turns)
     @rule(data=st.data())

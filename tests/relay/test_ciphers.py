@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import pytest
 from OpenSSL import SSL
 from twisted.internet import ssl
@@ -13,6 +11,7 @@ from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.relay.tls import ClientTLS
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.testing import Authority
+from tests.certificates import shakes_hands
 from tests.configuration.examples import bound, document
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -24,25 +23,10 @@ def account(**settings):
     return Account(name="A", server="192.0.2.1", **settings)
 
 
-def shakes_hands(account, server):
-    """Tell whether an account and a server have both completed a handshake."""
-    client = ClientTLS.of(account).context.clientConnectionForTLS(None)
-    server = SSL.Connection(server.getContext(), None)
-    client.set_connect_state()
-    server.set_accept_state()
-    ready = set()
-    for _ in range(4):
-        for one, other in ((client, server), (server, client)):
-            try:
-                one.do_handshake()
-                ready.add(one)
-            except SSL.WantReadError:
-                pass
-            except SSL.Error:
-                return False
-            with suppress(SSL.WantReadError):
-                other.bio_write(one.bio_read(2**16))
-    return ready == {client, server}
+def agree(account, server):
+    """Tell whether an account and a server complete a handshake."""
+    client = ClientTLS.of(account.hop, account="A").context.clientConnectionForTLS(None)
+    return shakes_hands(client, SSL.Connection(server.getContext(), None))
 
 
 @pytest.mark.parametrize("authorities", [False, True])
@@ -69,23 +53,24 @@ def test_what_is_spoken_with_a_server_of_tls_1_2(tmp_path, authorities, ours, th
         (tmp_path / "client.pem").write_bytes(certificate + key)
         settings["tls_client_certificate"] = str(tmp_path / "client.pem")
     server = authority.outdated("192.0.2.1", newest=ssl.TLSVersion.TLSv1_2, ciphers=theirs)
-    assert shakes_hands(account(**settings), server) is expected
+    assert agree(account(**settings), server) is expected
 
 
 @pytest.mark.parametrize("ours", [None, CBC])
 def test_tls_1_3_has_its_own_ciphers(ours):
     server = Authority().server("192.0.2.1", raiseMinimumTo=ssl.TLSVersion.TLSv1_3)
-    assert shakes_hands(account(tls_ciphers=ours, tls_verify=False), server)
+    assert agree(account(tls_ciphers=ours, tls_verify=False), server)
 
 
 def test_old_versions_are_spoken_with_no_ciphers():
     old = Authority().outdated("192.0.2.1", newest=ssl.TLSVersion.TLSv1_1)
-    assert not shakes_hands(account(tls_ciphers="ALL:@SECLEVEL=0", tls_verify=False), old)
+    assert not agree(account(tls_ciphers="ALL:@SECLEVEL=0", tls_verify=False), old)
 
 
 def test_accounts_with_the_same_ciphers_share_what_they_need():
     def context(ciphers):
-        made = ClientTLS.of(account(tls_ciphers=ciphers, tls_verify=False)).context
+        hop = account(tls_ciphers=ciphers, tls_verify=False).hop
+        made = ClientTLS.of(hop, account="A").context
         return made.clientConnectionForTLS(None).get_context()
 
     assert context(None) is context(None)

@@ -20,7 +20,7 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.relay.connect import connect_problem
-from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.routing.hop import Hop
 from multisendcon_plugin.testing import Provider
 from tests.relays import CONTENT, Names, Network, Server, Way, login, send, verdicts
 
@@ -158,9 +158,9 @@ def test_the_fault_says_in_words_why_there_is_no_connection(account, errors, exp
 
 
 def test_an_unknown_problem_is_told_as_it_is():
-    account = Account(name="A", server="mx.example")
-    assert connect_problem(Failure(OSError("odd")), account).endswith("cannot be reached: odd")
-    assert connect_problem(Failure(DNSLookupError()), account).startswith(
+    hop = Hop(host="mx.example")
+    assert connect_problem(Failure(OSError("odd")), hop).endswith("cannot be reached: odd")
+    assert connect_problem(Failure(DNSLookupError()), hop).startswith(
         "mx.example cannot be resolved: "
     )
 

@@ -13,7 +13,7 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay.factory import IDLE
 from multisendcon_plugin.relay.sender import OPENING_PATIENCE, PATIENCE
-from multisendcon_plugin.routing.account import Tls
+from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.testing.misdeeds import (
     behave,
     drip,

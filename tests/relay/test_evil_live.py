@@ -10,7 +10,7 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay.factory import IDLE
 from multisendcon_plugin.relay.sender import PATIENCE
-from multisendcon_plugin.routing.account import Tls
+from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.testing import Authority, EvilProvider
 from multisendcon_plugin.testing.misdeeds import drop, drop_at, hang, stop_reading, times
 from tests.reactors import ReactorWithClock

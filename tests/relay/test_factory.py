@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -12,6 +13,10 @@ from multisendcon_plugin.interfaces import IRelay
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay import ConnectionBudget
+from multisendcon_plugin.routing.hop import Tls
+from tests.evil_world import EvilWorld
+from tests.queue_world import HOUR, SENDER, account
+from tests.queues import NOW
 from tests.relays import (
     BREAK_OFF,
     CLOSE,
@@ -221,17 +226,50 @@ def test_a_kept_session_that_refuses_its_next_mail_is_replaced_without_a_word(of
     assert all(content.closed for content in way.contents)
 
 
+def waiting_world(*servers):
+    """Return a world with a lane that waits 5 s between two mails, and these sessions."""
+    network = Network(*servers)
+    network.advance(NOW)
+    settings = {"tls": Tls.NONE, "minimum_wait": 5.0}
+    sales = attrs.evolve(account("A", **settings), server="192.0.2.1")
+    return EvilWorld(sales, network=network, slow=False)
+
+
 @pytest.mark.parametrize("end", ["421 4.4.2 idle too long", CLOSE, "550 max messages"])
 def test_after_a_mail_from_in_vain_the_next_keeps_the_minimum_wait(end):
-    way = Way(Server(MAIL=["250 ok", end]), Server(), minimum_wait=5.0)
-    way.send()
-    results = way.begin()
-    way.network.advance(4.9)
-    assert len(way.network.wires) == 1
-    assert not results
-    way.network.advance(0.1)
-    assert verdicts(results[0]) == [DELIVERED]
-    assert results[0].mail_ended == 5.0
+    first, second = Server(MAIL=["250 ok", end]), Server()
+    world = waiting_world(first, second)
+    world.mail()
+    world.mail()
+    world.run(5.0)
+    # The lane begins the second mail over the kept session, which is of no use any more.
+    assert first.lines.count(b"MAIL FROM:<author@home.example>") == 2
+    (delivery,) = world.waiting
+    world.run(4.9)
+    assert len(world.clock.wires) == 1
+    assert world.waiting == [delivery]
+    assert delivery.attempts == 0
+    world.run(0.1)
+    assert (len(first.taken), len(second.taken)) == (1, 1)
+    assert world.waiting == []
+    assert world.disk.account_states["A"] == {"minimum_wait": NOW + 10.0}
+
+
+def test_a_mail_that_a_fresh_session_refuses_too_fails_one_minimum_wait_later():
+    refusal = "550 5.7.1 not you"
+    servers = Server(MAIL=["250 ok", refusal]), Server(MAIL=[refusal, "250 ok"])
+    world = waiting_world(*servers)
+    world.mail()
+    world.mail()
+    world.run(10.0)
+    (report,) = world.waiting
+    assert report.message.envelope.reverse_path == ""
+    assert [each.address for each in report.recipients] == [SENDER]
+    world.run(HOUR)
+    assert world.waiting == []
+    # It was asked for twice; the report went over the session that had refused it.
+    assert [server.lines.count(b"MAIL FROM:<author@home.example>") for server in servers] == [2, 1]
+    assert [len(server.taken) for server in servers] == [1, 1]
 
 
 @pytest.mark.parametrize("refusal", ["550 5.7.1 not you", "554 max messages"])
@@ -279,9 +317,11 @@ def test_a_kept_session_that_refuses_gives_its_place_to_the_fresh_one():
 def test_when_no_fresh_session_can_be_had_a_mail_that_was_refused_waits():
     way = Way(Server(MAIL=["250 ok", "550 max messages"]))
     way.send()
+    way.network.advance(1.0)
     attempt = way.send()
     assert verdicts(attempt) == [DEFERRED]
     assert attempt.fault.phase is Phase.CONNECT
+    assert attempt.mail_ended == 1.0
 
 
 def test_a_session_lost_at_rset_is_replaced_at_once_in_spite_of_a_minimum_wait():

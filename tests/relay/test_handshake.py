@@ -15,7 +15,7 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.routing.account import Tls
+from multisendcon_plugin.routing.hop import Tls
 from tests.relays import BREAK_OFF, CLOSE, SILENT, Server, Way, ehlo, login, verdicts
 
 EHLO = b"EHLO relay.example.com"

@@ -11,7 +11,8 @@ import pytest
 from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.routing.account import Auth, Tls
+from multisendcon_plugin.routing.account import Auth
+from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.settings.secret import StoredSecret
 from tests.queues import logged
 from tests.relays import BREAK_OFF, CLOSE, SILENT, Server, Way, login, verdicts

@@ -14,7 +14,7 @@ from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.relay.broken import SessionBrokenError
 from multisendcon_plugin.relay.search import first_ready
-from multisendcon_plugin.routing.account import Tls
+from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.testing import EvilProvider, Provider
 from multisendcon_plugin.testing.misdeeds import refuse
 from tests.relays import (

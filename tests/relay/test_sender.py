@@ -11,7 +11,7 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import LONGEST_TEXT
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay.broken import SessionBrokenError
-from multisendcon_plugin.routing.account import Tls
+from multisendcon_plugin.routing.hop import Tls
 from tests.relays import BREAK_OFF, CLOSE, CONTENT, SILENT, Server, Way, ehlo, login, verdicts
 
 NOT_SMTP = "4.4.2 not a reply of an SMTP server: "

@@ -66,12 +66,12 @@ def beyond(limit, reply):
 def whole_beyond(limit, reply):
     """Refuse the whole of a mail that has more recipients."""
     no = speak(reply.encode() + b"\r\n")
-    return lambda turn: (no if len(turn.session._recipients) > limit else behave)(turn)
+    return lambda turn: (no if len(turn.session.recipients) > limit else behave)(turn)
 
 
 def one_domain(turn):
     """Refuse recipients in another domain than the first, as Google does."""
-    domains = {address.partition("@")[2] for address in turn.session._recipients}
+    domains = {address.partition("@")[2] for address in turn.session.recipients}
     own = asked(turn)[-1].partition("@")[2]
     text = "4.3.0 Multiple destination domains per transaction is unsupported. Please try again."
     (refuse(451, text) if domains - {own} else behave)(turn)
@@ -358,7 +358,7 @@ def test_the_minimum_wait_lies_before_the_next_try_too():
 @pytest.mark.parametrize("misdeed", [drop(), drop(reset=True)])
 def test_a_session_that_ends_with_that_reply_does_not_matter(misdeed):
     def refuse_and_go(turn):
-        if len(turn.session._recipients) > 50:
+        if len(turn.session.recipients) > 50:
             speak(SES.encode() + b"\r\n")(turn)
             misdeed(turn)
         else:
@@ -425,7 +425,7 @@ def test_everybody_gets_exactly_one_mail_or_one_report(count, limits, gone, offe
     def rcpt(turn):
         if asked(turn)[-1] in nobody:
             no_such_user(turn)
-        elif not whole and len(turn.session._recipients) >= limit:
+        elif not whole and len(turn.session.recipients) >= limit:
             speak(reply.encode() + b"\r\n")(turn)
         else:
             behave(turn)

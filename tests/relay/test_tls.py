@@ -24,8 +24,10 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
 from multisendcon_plugin.relay.tls import CertificateError, ClientTLS, tls_problem
-from multisendcon_plugin.routing.account import Account, Tls
+from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.routing.hop import Hop, Tls, TlsPolicy
 from multisendcon_plugin.testing import Authority, Provider
+from tests.certificates import shakes_hands
 from tests.reactors import ReactorWithClock
 from tests.relays import (
     CONTENT,
@@ -84,12 +86,21 @@ def test_authorities_are_read_again_after_a_fault_and_then_kept(tmp_path):
 
 def test_a_file_may_hold_several_authorities_and_comments(tmp_path):
     path = tmp_path / "ca.pem"
-    path.write_bytes(b"# one\n" + Authority().pem + b"# two\n" + Authority().pem)
-    ClientTLS.of(Account(name="A", server=NAME, tls_ca=str(path)))
+    one, other, stranger = Authority(), Authority(), Authority()
+    path.write_bytes(b"# one\n" + one.pem + b"# two\n" + other.pem)
+    tls = ClientTLS.of(Hop(host=NAME, tls=TlsPolicy(ca=str(path))), account="A")
+    believed = [
+        shakes_hands(
+            tls.context.clientConnectionForTLS(None),
+            SSL.Connection(authority.server(NAME).getContext(), None),
+        )
+        for authority in (one, other, stranger)
+    ]
+    assert believed == [True, True, False]
 
 
 def test_the_authorities_of_the_system_are_in_memory_once():
-    one, other = (ClientTLS.of(Account(name=n, server=f"{n}.example")).context for n in "AB")
+    one, other = (ClientTLS.of(Hop(host=f"{n}.example"), account=n).context for n in "AB")
     assert one is not other
     sessions = [each.clientConnectionForTLS(None) for each in (one, other)]
     assert sessions[0].get_context() is sessions[1].get_context()
@@ -98,10 +109,10 @@ def test_the_authorities_of_the_system_are_in_memory_once():
 
 def test_an_account_with_authorities_of_its_own_shares_them_with_nobody(tmp_path):
     Authority().write(tmp_path / "ca.pem")
-    own = Account(name="A", server=NAME, tls_ca=str(tmp_path / "ca.pem"))
+    own = Hop(host=NAME, tls=TlsPolicy(ca=str(tmp_path / "ca.pem")))
     sessions = [
-        ClientTLS.of(each).context.clientConnectionForTLS(None)
-        for each in (own, own, Account(name="B", server=NAME))
+        ClientTLS.of(each, account="A").context.clientConnectionForTLS(None)
+        for each in (own, own, Hop(host=NAME))
     ]
     assert len({id(each.get_context()) for each in sessions}) == 3
 
@@ -545,7 +556,7 @@ class RealTLS(TestCase):
         )
         self.addCleanup(port.stopListening)
         reactor = ReactorWithClock(self.reactor)  # no time-out comes to help
-        await send(
+        attempt = await send(
             self,
             reactor,
             server=IP,
@@ -554,6 +565,7 @@ class RealTLS(TestCase):
             tls_verify=False,
         )
         await server.closed
+        assert str(attempt.fault) == "greeting: 554 5.3.2 no service"
 
 
 class LastWords(Protocol):

@@ -13,7 +13,8 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.routing.account import NullSender, Tls
+from multisendcon_plugin.routing.account import NullSender
+from multisendcon_plugin.routing.hop import Tls
 from tests.relays import BREAK_OFF, CLOSE, CONTENT, HEADER, SILENT, Server, Way, login, verdicts
 
 DELIVERED, DEFERRED, FAILED, UNCERTAIN = Verdict
@@ -937,6 +938,15 @@ def test_a_private_mail_with_its_own_sender_is_reported_by_the_server():
     private = b"Sensitivity: Private\r\n" + CONTENT
     way = Way(Server("DSN"), fixed_sender="team@a.example", fixed_sender_unless_private=True)
     assert way.send(private, recipients=(A,), wishes=WISHES).reports_success
+
+
+def test_a_sender_whose_domain_is_said_in_ascii_is_still_told_of_success_by_the_server():
+    server = Server("DSN")
+    attempt = Way(server).send(
+        reverse_path="boss@b\u00fcro.example", recipients=(A,), wishes=WISHES, utf8=True
+    )
+    assert said(server)[:2] == [b"MAIL FROM:<boss@xn--bro-hoa.example>", ASKING_RCPT]
+    assert attempt.reports_success
 
 
 def test_an_original_recipient_beyond_ascii_is_escaped_for_a_server_without_smtputf8():

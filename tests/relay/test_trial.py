@@ -11,7 +11,8 @@ from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay import ConnectionBudget, Trials
 from multisendcon_plugin.relay.budget import PROMPT
 from multisendcon_plugin.relay.trial import Trial
-from multisendcon_plugin.routing.account import Account, Tls
+from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.routing.hop import Tls
 from tests.relays import CLOSE, CONTENT, PENDING, SILENT, Network, Server, Way, login, verdicts
 
 DELIVERED, DEFERRED = Verdict.DELIVERED, Verdict.DEFERRED
@@ -106,6 +107,9 @@ def test_who_waits_may_go_away():
     turn.cancel()
     turn.addErrback(lambda failure: failure.trap(CancelledError))
     end.callback("done")
+    assert turn.called
+    assert turn.result is CancelledError
+    assert trial.turn() is None
 
 
 # The sessions of an account.
@@ -290,7 +294,7 @@ def test_each_setting_of_an_account_is_a_part_of_its_way_or_of_no_concern_to_its
     assert fields == part_of_it | after_that | ours | limits
     account = Account(name="Sales", server="mx.example")
     for name in part_of_it:
-        assert attrs.evolve(account, **{name: "something else"}).way != account.way
+        assert attrs.evolve(account, **{name: "something else"}).hop != account.hop
 
 
 def test_an_account_that_is_stopped_leaves_the_others_their_turn():

@@ -33,7 +33,7 @@ class Hold:
 
     def __init__(self, phase):
         self._phase = phase
-        self._held = []
+        self.held = []
         self._awaited = []
         self.most = 0
 
@@ -41,16 +41,16 @@ class Hold:
         if phase != self._phase:
             return None
         held = Deferred()
-        self._held.append(held)
-        self.most = max(self.most, len(self._held))
+        self.held.append(held)
+        self.most = max(self.most, len(self.held))
         for count, reached in self._awaited:
-            if count <= len(self._held) and not reached.called:
+            if count <= len(self.held) and not reached.called:
                 reached.callback(None)
         return held
 
     def wait_for(self, count):
         """Wait until so many clients are kept waiting."""
-        if len(self._held) >= count:
+        if len(self.held) >= count:
             return succeed(None)
         reached = Deferred()
         self._awaited.append((count, reached))
@@ -58,7 +58,7 @@ class Hold:
 
     def let_go(self):
         """Answer one client as usual."""
-        self._held.pop(0).callback(None)
+        self.held.pop(0).callback(None)
 
 
 class Basics(LiveRelayTestCase):
@@ -219,11 +219,11 @@ class Login(LiveRelayTestCase):
         await hold.wait_for(1)
         hold.let_go()
         await self.log.wait_for("deferred by account Sales", 2)
-        assert (hold.most, hold._held) == (1, [])  # the second mail has not tried it as well
+        assert (hold.most, hold.held) == (1, [])  # the second mail has not tried it as well
         [fault] = self.log.having("; its mail waits")
         assert "account Sales cannot be used: login: 535 5.7.8" in fault
         assert provider.mails == []
-        assert await self.waiting() == {"Sales": 2}
+        assert await self.waiting() == {("Sales", ""): 2}
         for secret in (PASSWORD, base64.b64encode(f"\0sales\0{PASSWORD}".encode()).decode()):
             assert self.log.having(secret) == []
 

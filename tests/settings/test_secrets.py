@@ -10,6 +10,7 @@ from unittest.mock import Mock
 from twisted.internet.threads import deferToThread
 from twisted.logger import eventAsJSON, globalLogPublisher
 
+from multisendcon_plugin.edge import guesses
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.settings.password import PasswordHash
 from tests.live_relay import SENDER, LiveRelayTestCase, account
@@ -136,14 +137,14 @@ class Secrets(LiveRelayTestCase):
         await self.log.wait_for("deferred by account [ndr]")
         self.assert_kept()
 
-    async def logging_in(self, *logins, users=None):
+    async def logging_in(self, *logins, broken=None):
         """Log in at the relay itself, as a client."""
         hash_ = PasswordHash.of(PASSWORD.encode(), b"salt" * 4)
         (self.folder / "users").write_text(f"{USERNAME}:{hash_.text()}\n")
         provider = self.provider()
         self.relay(account("All", provider), settings=f'users = "{self.folder}/users"')
-        if users:
-            self.patch(self.service.factory._checker, "_hashes", users)
+        if broken:
+            self.patch(PasswordHash, "matches", broken)
         replies = await deferToThread(_log_in, self.service.addresses[0].port, logins)
         assert hash_.text() not in repr(self.service.configuration)
         await self.send()
@@ -156,19 +157,19 @@ class Secrets(LiveRelayTestCase):
         assert self.log.having("logged in as c4nary-user")
 
     async def test_a_client_with_a_wrong_name(self):
+        self.patch(guesses, "PAUSE", 0.05)
         assert await self.logging_in(("nobody", PASSWORD), ("x", REPORTS_PASSWORD)) == [535, 535]
         assert self.log.having("could not log in as nobody")
 
     async def test_a_fault_of_ours_while_a_client_logs_in(self):
-        broken = Mock(get=Mock(side_effect=ZeroDivisionError))
-        assert await self.logging_in((USERNAME, PASSWORD), users=broken) == [451]
+        broken = Mock(side_effect=ZeroDivisionError)
+        assert await self.logging_in((USERNAME, PASSWORD), broken=broken) == [451]
         assert self.flushLoggedErrors(ZeroDivisionError)
 
     async def test_a_fault_in_our_own_code(self):
         provider = self.login_provider()
         self.relay(account("Sales", provider, tls_ca=self.ca, **LOGIN))
         self.patch(type(self.service.spool), "content", None)
-        self.patch(type(self.service.queue), "_open_content", None)
         await self.send()
         await self.log.wait_for("internal error during the attempt")
         assert self.flushLoggedErrors()

@@ -9,19 +9,20 @@ import smtplib
 import sqlite3
 import subprocess
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError
+from multisendcon_plugin.events import SpoolBroken
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
-from multisendcon_plugin.outcome.settle import Settlement
+from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.spool import check
-from tests.contracts.stores import SqliteStore
+from tests.contracts.stores import Connections, SqliteStore
 from tests.live_relay import LiveRelayTestCase, account
-from tests.queues import logged
-from tests.spool.test_sqlite import FailingConnection
+from tests.queues import collected, logged
 
 ENVELOPE = Envelope(reverse_path="boss@example.com", recipients=("a@x.example",))
 PARCELS = (Parcel(account="Sales", recipients=(Recipient(address="a@x.example", reason="*"),)),)
@@ -43,13 +44,12 @@ def fill(store):
     """Store mails of which each has a page of its own; return their deliveries."""
     deliveries = [commit(store, b"mail %d " % n + bytes(3000)) for n in range(20)]
     store.finish_writing()
-    assert store.wait(store.spool._reader.ask(checkpoint)) == (0, 0, 0)
+    # What is kept in memory is not; and by another connection, so that the writer reads again.
+    store.close()
+    store.open()
+    with closing(sqlite3.connect(store.folder / "spool.db")) as other:
+        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
     return deliveries
-
-
-def checkpoint(connection):
-    connection.execute("COMMIT")
-    return connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def overwrite_page(file, marker):
@@ -67,6 +67,29 @@ def write_over(file, octets):
 
 
 # While the spool is open
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["read", "written"])
+def test_that_it_can_no_longer_be_believed_is_told_once(store, reads):
+    events = collected(store.events)
+    if reads:
+        deliveries = fill(store)
+        overwrite_page(store.folder / "spool.db", b"mail 7 ")
+        for _ in range(2):
+            with pytest.raises(SpoolError):
+                store.read(deliveries[7].message)
+    else:
+        fill(store)
+        write_over(store.folder / "spool.db", b"garbage" * 1000)
+        for _ in range(2):
+            with pytest.raises(SpoolBrokenError):
+                commit(store, b"new")
+    (broken,) = events
+    assert isinstance(broken, SpoolBroken)
+    assert broken.writes is reads
+    assert broken.file == str(store.folder / "spool.db")
+    assert broken.error
+    assert "sqlite3 spool.db .recover" in broken.advice
 
 
 def test_what_cannot_be_read_stops_no_other_mail_and_new_mail_is_not_taken(store):
@@ -93,7 +116,7 @@ def test_a_write_that_meets_damage_is_the_last_one(store):
     deliveries = fill(store)
     overwrite_page(store.folder / "spool.db", b"mail 7 ")
     # As though the page had not been in use lately.
-    store.write(lambda connection: connection.execute("PRAGMA shrink_memory"))
+    store.connection.execute("PRAGMA shrink_memory")
     with logged() as log:
         for delivery in (deliveries[7], deliveries[0]):
             with pytest.raises(SpoolBrokenError, match="malformed"):
@@ -246,10 +269,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(monkeypatch, tmp_path):
 
 def test_a_folder_that_becomes_read_only_puts_mail_off_until_it_is_not(store):
     delivery = commit(store, b"text")
-    writer = store.spool._writer
-    writer._connection = FailingConnection(
-        writer._connection, "BEGIN", sqlite3.SQLITE_READONLY, {1, 2}
-    )
+    store.connection.fail("BEGIN", sqlite3.SQLITE_READONLY, {1, 2})
     with pytest.raises(SpoolError, match="made up"):
         commit(store, b"new")
     assert store.read(delivery.message) == b"text"
@@ -263,20 +283,18 @@ def test_a_folder_that_becomes_read_only_puts_mail_off_until_it_is_not(store):
 class FailedDiskTestCase(LiveRelayTestCase):
     async def test_after_a_failed_sync_clients_are_put_off_and_the_log_says_once_why(self):
         provider = self.provider()
-        self.relay(account("Sales", provider))
+        with Connections() as connections:
+            self.relay(account("Sales", provider))
         await self.send()
         await provider.wait_for(1)
         while await self.waiting():
             pass
-        writer = self.service.spool._writer
-        writer._connection = FailingConnection(
-            writer._connection, "COMMIT", sqlite3.SQLITE_IOERR_FSYNC, {1}
-        )
+        connections.last.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC, {1})
         for _ in range(3):
             with pytest.raises(smtplib.SMTPDataError) as refused:
                 await self.send()
             assert refused.value.smtp_code == 451
-        assert writer._connection.tried == 1
+        assert connections.last.tried == 1
         [line] = self.log.having("check the disk, then restart the relay")
         assert f"{self.folder}/spool/spool.db" in line
         await self.service.stopService()

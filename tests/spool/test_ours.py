@@ -14,6 +14,7 @@ import pytest
 
 from multisendcon_plugin import load
 from multisendcon_plugin.errors import ConfigurationError, SpoolError
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.spool import SqliteSpool, check
 from tests.contracts.stores import SqliteStore
 from tests.reactors import QueueReactor
@@ -27,7 +28,7 @@ FILES = ["spool.lock", "spool.db", "spool.db-wal", "spool.db-shm", "spool.db-jou
 @contextmanager
 def opened(folder):
     reactor = QueueReactor()
-    spool = SqliteSpool(str(folder), reactor)
+    spool = SqliteSpool(str(folder), reactor, events=Publisher())
     spool.open()
     try:
         yield spool

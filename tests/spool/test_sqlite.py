@@ -10,11 +10,12 @@ import subprocess
 import sys
 import textwrap
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from multisendcon_plugin.errors import (
@@ -23,11 +24,12 @@ from multisendcon_plugin.errors import (
     SpoolFullError,
     SpoolLockedError,
 )
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.mail.dsn import Notify, Return
-from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient
-from multisendcon_plugin.outcome.settle import Settlement
-from multisendcon_plugin.settings.values import Room
+from multisendcon_plugin.outcome.settlement import Settlement
+from multisendcon_plugin.settings.quantities import Room
 from multisendcon_plugin.spool import SqliteSpool, rows
 from multisendcon_plugin.spool.keys import place, span
 from tests.contracts.stores import SqliteStore
@@ -55,10 +57,10 @@ def commit(store, content=b"text"):
 @contextmanager
 def opened(folder):
     reactor = QueueReactor()
-    spool = SqliteSpool(str(folder), reactor)
+    spool = SqliteSpool(str(folder), reactor, events=Publisher())
     spool.open()
     try:
-        yield spool
+        yield spool, reactor.wait
     finally:
         reactor.wait(spool.close())
 
@@ -71,7 +73,7 @@ class Busy:
         self._begun, self._go = Deferred(), threading.Event()
 
     def __enter__(self):
-        self.done = self._store.spool._writer.do(self._hold)
+        self.done = self._store.writer.do(self._hold)
         self._store.wait(self._begun)
 
     def _hold(self, _):
@@ -80,42 +82,6 @@ class Busy:
 
     def __exit__(self, *exc_info):
         self._go.set()
-
-
-class FailingConnection:
-    """A connection that fails with a code of SQLite at some tries of a statement."""
-
-    def __init__(self, connection, statement, code, tries):
-        self._connection = connection
-        self._statement = statement
-        self._code = code
-        self._tries = tries
-        self.tried = 0
-
-    def execute(self, sql, *parameters):
-        self._try(sql)
-        return self._connection.execute(sql, *parameters)
-
-    def executemany(self, sql, rows):
-        self._try(sql)
-        return self._connection.executemany(sql, rows)
-
-    def _try(self, sql):
-        if sql.startswith(self._statement):
-            self.tried += 1
-            if self.tried in self._tries:
-                error = sqlite3.OperationalError("made up")
-                error.sqlite_errorcode = self._code
-                raise error
-
-    def __getattr__(self, name):
-        return getattr(self._connection, name)
-
-
-def let_fail(store, statement, code, tries):
-    writer = store.spool._writer
-    writer._connection = FailingConnection(writer._connection, statement, code, tries)
-    return writer._connection
 
 
 # Files
@@ -155,10 +121,11 @@ def test_another_process_is_kept_out(store):
     code = """
         import sys
         from multisendcon_plugin.errors import SpoolLockedError
+        from multisendcon_plugin.events import Publisher
         from multisendcon_plugin.spool import SqliteSpool, rows
         from tests.reactors import QueueReactor
         reactor = QueueReactor()
-        spool = SqliteSpool(sys.argv[1], reactor)
+        spool = SqliteSpool(sys.argv[1], reactor, events=Publisher())
         try:
             spool.open()
         except SpoolLockedError:
@@ -191,10 +158,11 @@ def test_a_killed_process_keeps_what_it_promised(store):
         import os, signal, sys
         from multisendcon_plugin.mail.envelope import Envelope
         from multisendcon_plugin.mail.message import Parcel, Recipient
+        from multisendcon_plugin.events import Publisher
         from multisendcon_plugin.spool import SqliteSpool, rows
         from tests.reactors import QueueReactor
         reactor = QueueReactor()
-        spool = SqliteSpool(sys.argv[1], reactor)
+        spool = SqliteSpool(sys.argv[1], reactor, events=Publisher())
         spool.open()
         recipient = Recipient(address="a@x.example", reason="")
         unfinished = spool.draft()
@@ -237,6 +205,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
         (3, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (4, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (5, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
+        (6, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
     ],
 )
 def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify, original):
@@ -245,9 +214,8 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
     connection.executescript(script.read_text())
     connection.close()
     for _ in range(2):
-        with opened(tmp_path) as spool:
-            wait = spool._reactor.wait
-            (delivery,) = wait(spool.waiting("Sales", 10))
+        with opened(tmp_path) as (spool, wait):
+            (delivery,) = wait(spool.waiting(("Sales", ""), 10))
             assert wait(maybeDeferred(spool.content(delivery.message).read)) == b"text\r\n"
             assert delivery.recipients == (
                 Recipient(address="a@x", reason="test"),
@@ -256,6 +224,7 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
             assert (delivery.attempts, delivery.tried_at, delivery.waited) == (1, *waited)
             assert (delivery.tried, delivery.warned) == (("B",), True)
             assert (delivery.due, delivery.last_reply) == (1_700_000_060.0, "later")
+            assert (delivery.destination, delivery.held) == ("", False)
             message = delivery.message
             assert (message.size, message.arrived) == (6, 1_700_000_000.0)
             assert message.envelope == Envelope(
@@ -264,12 +233,13 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
                 eight_bit=True,
                 returns=Return.HEADER if version > 1 else None,
                 envelope_id="id+3D" if version > 1 else "",
+                client=Client("192.0.2.7", "joe", "client.example", "TLSv1.3")
+                if version > 5
+                else None,
             )
-            assert wait(spool.mail_ends()) == {"Sales": 1_700_000_000.5}
-            stored = spool._reader.ask(
-                lambda c: c.execute("SELECT count(*) FROM content").fetchone()
-            )
-            assert wait(stored) == (1,)
+            assert wait(spool.account_states()) == {"Sales": {"minimum_wait": 1_700_000_000.5}}
+            with closing(sqlite3.connect(tmp_path / "spool.db")) as other:
+                assert other.execute("SELECT count(*) FROM content").fetchone() == (1,)
 
 
 def test_an_upgraded_spool_has_the_columns_of_a_new_one(tmp_path):
@@ -281,8 +251,11 @@ def test_an_upgraded_spool_has_the_columns_of_a_new_one(tmp_path):
             described = connection.execute(f"PRAGMA table_info({table})").fetchall()
             found[table] = [(name, kind, notnull) for _, name, kind, notnull, _, _ in described]
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (index,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = 'lane'"
+        ).fetchone()
         connection.close()
-        return version, found
+        return version, found, index
 
     old = tmp_path / "old"
     old.mkdir()
@@ -344,7 +317,7 @@ def test_a_file_stays_when_the_end_of_its_message_is_not_written(store):
     delivery = commit(store, bytes(300 * KIB))
     with Busy(store):
         done = store.spool.settle(Settlement(delivery=delivery, remaining=None))
-        let_fail(store, "COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
+        store.connection.fail("COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
     with pytest.raises(SpoolFullError):
         store.wait(done)
     assert store.read(delivery.message) == bytes(300 * KIB)
@@ -375,7 +348,7 @@ def test_a_file_and_its_name_are_on_disk_before_the_row_that_tells_of_it(store, 
 
     def noted(descriptor):
         steps.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-        steps.append(store.spool._writer._connection.execute(ROWS).fetchone()[0])
+        steps.append(store.connection.execute(ROWS).fetchone()[0])
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
@@ -443,7 +416,7 @@ def test_a_message_of_which_a_piece_fails_together_with_the_commit_is_refused(st
     store.fill()
     with Busy(store):
         draft.write(bytes(140 * KIB))
-        relieved = store.spool._writer.do(store.make_room)
+        relieved = store.writer.do(store.make_room)
         done = draft.commit(ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolFullError):
         store.wait(done)
@@ -465,25 +438,36 @@ def test_a_settlement_is_stored_whole_or_not_at_all(store):
     )
     with pytest.raises(SpoolError):
         store.settle(
-            Settlement(delivery=delivery, remaining=None, reports=(good, bad), mail_ended=1.0)
+            Settlement(
+                delivery=delivery, remaining=None, reports=(good, bad), account_state={"a": 1.0}
+            )
         )
     assert store.waiting("Sales") == (delivery,)
-    assert store.wait(store.spool.mail_ends()) == {}
+    assert store.wait(store.spool.account_states()) == {}
     assert store.read(delivery.message) == b"text"
 
 
-def test_a_lane_is_read_by_its_index_alone(store):
-    def plan(connection):
-        asked = []
-        connection.set_trace_callback(asked.append)
-        rows.waiting(connection, "Sales", 10)
-        connection.set_trace_callback(None)
-        return connection.execute("EXPLAIN QUERY PLAN " + asked[0]).fetchall()
+def plan(store, question):
+    """Return how SQLite finds the answer."""
+    connection, asked = store.connection, []
+    connection.set_trace_callback(asked.append)
+    question(connection)
+    connection.set_trace_callback(None)
+    return str(connection.execute("EXPLAIN QUERY PLAN " + asked[0]).fetchall())
 
-    steps = str(store.write(plan))
-    assert "INDEX lane (account=? AND due>?)" in steps
-    assert "INDEX lane (account=? AND due=? AND rowid>?)" in steps
+
+def test_a_lane_is_read_by_its_index_alone(store):
+    steps = plan(store, lambda connection: rows.waiting(connection, ("Sales", ""), 10))
+    assert "INDEX lane (account=? AND destination=? AND due>?)" in steps
+    assert "INDEX lane (account=? AND destination=? AND due=? AND rowid>?)" in steps
     assert "TEMP B-TREE" not in steps
+
+
+def test_lanes_are_counted_and_brought_forward_by_their_index(store):
+    assert "SCAN delivery USING" in plan(store, rows.lanes)
+    assert "INDEX lane" in plan(store, rows.lanes)
+    steps = plan(store, lambda connection: rows.bring_forward(connection, ("Sales", ""), 5.0))
+    assert "INDEX lane (account=? AND destination=? AND due>?)" in steps
 
 
 def test_keys_of_one_message_never_reach_into_the_next():
@@ -497,7 +481,7 @@ def test_keys_of_one_message_never_reach_into_the_next():
 
 
 def test_what_waits_is_committed_together(store):
-    writer = store.spool._writer
+    writer = store.writer
     batches, jobs = writer.batches, writer.jobs
     with Busy(store):
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(10)]
@@ -507,7 +491,7 @@ def test_what_waits_is_committed_together(store):
 
 
 def test_what_comes_in_one_turn_of_the_reactor_is_committed_together(store):
-    writer = store.spool._writer
+    writer = store.writer
     batches, jobs = writer.batches, writer.jobs
     done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(10)]
     for each in done:
@@ -521,7 +505,7 @@ def settled(delivery):
 
 def test_a_settlement_goes_along_with_the_mail_that_comes_next(store):
     (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
-    writer = store.spool._writer
+    writer = store.writer
     batches, jobs = writer.batches, writer.jobs
     settlement = store.spool.settle(settled(delivery))
     assert not store.reactor.is_busy()
@@ -532,7 +516,7 @@ def test_a_settlement_goes_along_with_the_mail_that_comes_next(store):
 
 def test_settlements_do_not_wait_for_long(store):
     deliveries = [store.commit(b"\r\n", ENVELOPE, PARCELS)[0] for _ in range(2)]
-    writer = store.spool._writer
+    writer = store.writer
     batches = writer.batches
     before = store.reactor.passed()
     settlements = [store.spool.settle(settled(each)) for each in deliveries]
@@ -542,14 +526,14 @@ def test_settlements_do_not_wait_for_long(store):
     assert store.reactor.passed() - before == pytest.approx(0.001)
 
 
-def test_settlements_hurry_when_they_are_asked_to(store):
-    (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
-    settlement = store.spool.settle(settled(delivery))
+def test_a_settlement_that_is_awaited_takes_all_along_at_once(store):
+    first, second = store.commit(b"\r\n", ENVELOPE, PARCELS * 2)
+    settlement = store.spool.settle(settled(first))
     assert not store.reactor.is_busy()
-    store.spool.hurry()
+    awaited = store.spool.settle(evolve(settled(second), awaited=True))
     assert store.reactor.is_busy()
-    store.spool.hurry()
-    store.wait(settlement)
+    store.wait(awaited)
+    assert settlement.called
 
 
 def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
@@ -564,7 +548,7 @@ def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
 def test_a_job_that_fails_takes_no_other_with_it(store):
     with Busy(store):
         first = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
-        bad = store.spool._writer.do(lambda _: 1 / 0)
+        bad = store.writer.do(lambda _: 1 / 0)
         last = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolError, match="division by zero"):
         store.wait(bad)
@@ -579,7 +563,7 @@ def test_nothing_of_a_failed_job_stays(store):
 
     with Busy(store):
         good = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
-        bad = store.spool._writer.do(half)
+        bad = store.writer.do(half)
     with pytest.raises(SpoolError):
         store.wait(bad)
     store.wait(good)
@@ -659,7 +643,9 @@ def test_new_mail_leaves_the_reserve_alone(store, disk, free, size, taken):
     ],
 )
 def test_new_mail_leaves_to_others_what_they_are_to_have(store, disk, min_free, free, taken):
-    store.spool._writer._min_free = min_free
+    store.close()
+    store.settings = {"min_free": min_free}
+    store.open()
     disk.f_bavail = 500 * MIB
     kept = commit(store)
     disk.f_bavail = free
@@ -675,7 +661,9 @@ def test_free_pages_of_the_database_are_no_room_below_what_others_are_to_have(st
     disk.f_bavail = 100 * MIB
     for delivery in [commit(store, bytes(100 * KIB)) for _ in range(10)]:
         store.settle(Settlement(delivery=delivery, remaining=None))
-    store.spool._writer._min_free = Room(octets=20 * MIB)
+    store.close()
+    store.settings = {"min_free": Room(octets=20 * MIB)}
+    store.open()
     disk.f_bavail = 20 * MIB
     assert commit(store, bytes(100 * KIB))
     disk.f_bavail -= 1
@@ -738,13 +726,13 @@ def test_after_a_failed_sync_nothing_is_written_any_more(store, statement, code,
     delivery = commit(store)
     with Busy(store):
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(3)]
-        connection = let_fail(store, statement, code, {which})
+        store.connection.fail(statement, code, {which})
     done.append(store.spool.settle(Settlement(delivery=delivery, remaining=None)))
     with logged() as log:
         for each in done:
             with pytest.raises(SpoolBrokenError, match="the spool has stopped writing"):
                 store.wait(each)
-    assert connection.tried == which
+    assert store.connection.tried == which
     [text] = log.texts()
     assert f"{store.folder}/spool.db: made up; no mail is accepted or sent any more" in text
     assert "check the disk, then restart the relay" in text
@@ -785,7 +773,7 @@ def test_after_a_failed_sync_of_a_file_nothing_is_written_any_more(store, monkey
 def test_a_commit_for_which_there_is_no_room_is_tried_one_by_one(store, code):
     with Busy(store):
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(3)]
-        let_fail(store, "COMMIT", code, {2, 3})
+        store.connection.fail("COMMIT", code, {2, 3})
     with pytest.raises(SpoolFullError):
         store.wait(done[0])
     deliveries = (*store.wait(done[1]), *store.wait(done[2]))
@@ -802,7 +790,7 @@ def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
             draft = store.spool.draft()
             refused = draft.commit(ENVELOPE, 0, PARCELS)
             settled = store.spool.settle(Settlement(delivery=delivery, remaining=None))
-            let_fail(store, "COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
+            store.connection.fail("COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
         with pytest.raises(SpoolFullError):
             store.wait(refused)
         store.wait(settled)
@@ -814,7 +802,7 @@ def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
 def test_an_input_output_error_of_one_job_is_its_own(store):
     with Busy(store):
         done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(2)]
-        let_fail(store, "INSERT INTO delivery", sqlite3.SQLITE_IOERR_READ, {1, 2})
+        store.connection.fail("INSERT INTO delivery", sqlite3.SQLITE_IOERR_READ, {1, 2})
     with pytest.raises(SpoolError):
         store.wait(done[0])
     assert store.waiting("Sales") == store.wait(done[1])

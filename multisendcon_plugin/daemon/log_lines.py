@@ -1,0 +1,326 @@
+"""What the log says of each event: its lines, for an admin.
+
+The texts are put together here: to fill fields into a format is what Twisted's log takes longest
+for.  One thing has one name among the fields: `id` is a message's, `account` an account's,
+`address` a client's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from twisted.logger import LogLevel
+
+from .. import events
+from ..mail.escaping import shown
+from ..mail.message import Delivery
+from ..outcome.attempt import Verdict
+from ..outcome.failure import Action
+
+Fields = dict[str, object]
+#: How loud it is, its text, and what else an observer of the log finds.
+Line = tuple[LogLevel, str, Fields]
+
+#: Recipients of whom the same is said in one line, and octets that they may take there: what is
+#: said of them has to find room, too (see `log`).
+MOST_IN_A_LINE, MOST_OCTETS = 50, 4_000
+
+_INFO, _WARN, _ERROR, _CRITICAL = LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical
+
+
+def in_lines(pieces: list[str]) -> Iterable[list[str]]:
+    """Share out what is said of each recipient, as many as fit into each line."""
+    if len(pieces) == 1:  # nearly all
+        return (pieces,)
+    return _shared(pieces)
+
+
+def _shared(pieces: list[str]) -> Iterator[list[str]]:
+    some: list[str] = []
+    octets = 0
+    for piece in pieces:
+        size = len(piece.encode("utf-8", "backslashreplace"))
+        if some and (len(some) == MOST_IN_A_LINE or octets + size > MOST_OCTETS):
+            yield some
+            some, octets = [], 0
+        some.append(piece)
+        octets += size
+    if some:
+        yield some
+
+
+# Mails.
+
+
+def _mail_accepted(event: events.MailAccepted) -> list[Line]:
+    message = event.deliveries[0].message
+    number, envelope = message.id, message.envelope
+    sender, client = envelope.reverse_path, envelope.client
+    by = f" ({client})" if client else ""
+    said = f"{number}: accepted from <{sender}>{by}, {message.size} bytes, for "
+    fields: Fields = {
+        "id": number,
+        "sender": sender,
+        "client": client._asdict() if client else None,
+        "size": message.size,
+    }
+    return [(_INFO, said + ", ".join(some), fields) for some in in_lines(_routes(event.deliveries))]
+
+
+def _routes(deliveries: Iterable[Delivery]) -> list[str]:
+    return [
+        f"<{recipient.address}> by {delivery.account} ({recipient.reason})"
+        for delivery in deliveries
+        for recipient in delivery.recipients
+    ]
+
+
+def _report_queued(event: events.ReportQueued) -> list[Line]:
+    number, about = event.report.message.id, event.about.message.id
+    said = f"{number}: report on {about}, for "
+    fields: Fields = {"id": number, "about": about}
+    return [(_INFO, said + ", ".join(some), fields) for some in in_lines(_routes([event.report]))]
+
+
+def _delivery_moved(event: events.DeliveryMoved) -> list[Line]:
+    number, rests = event.delivery.message.id, event.delivery.account
+    text = f"{number}: moved to account {event.account}, since account {rests} is paused"
+    return [(_INFO, text, {"id": number, "account": event.account, "rests": rests})]
+
+
+def _attempt_ended(event: events.AttemptEnded) -> Iterator[Line]:
+    number, account = event.delivery.message.id, event.delivery.account
+    session = f" ({event.attempt.session})" if event.attempt.session else ""
+    for result in event.results():
+        reply = str(result.reply)
+        following = what_next(event) if result.waits else ""
+        verdict = "left to another transaction" if result.split else _VERDICTS[result.verdict]
+        # Those of a split mail are counted only: the transactions to come have their lines.
+        shared = (result.recipients,) if result.split else in_lines(result.recipients)
+        for recipients in shared:
+            if result.split:
+                who = f"{len(recipients)} recipient{'s' * (len(recipients) > 1)}"
+            else:
+                who = f"<{'>, <'.join(recipients)}>"
+            yield (
+                _INFO,
+                f"{number}: {who} {verdict} by account {account}: {reply}{session}{following}",
+                {
+                    "id": number,
+                    "recipients": recipients,
+                    "verdict": verdict,
+                    "account": account,
+                    "reply": reply,
+                    "session": session,
+                    "next": following,
+                },
+            )
+
+
+#: Their values, which `Enum` finds by a function in Python.
+_VERDICTS = {verdict: verdict.value for verdict in Verdict}
+
+
+def what_next(event: events.AttemptEnded) -> str:
+    """Return what follows for recipients who wait, as the end of a line."""
+    remaining = event.judgement.remaining
+    if remaining is None:
+        return ""
+    if remaining.account != event.delivery.account:
+        return f"; moved to account {remaining.account}"
+    return f"; next attempt in {remaining.due - event.at:.0f} s"
+
+
+def _failure_untold(event: events.FailureUntold) -> Iterator[Line]:
+    number, reply = event.message.id, str(event.outcomes[0].reply)
+    for some in in_lines([each.recipient.address for each in event.outcomes]):
+        who = f"<{'>, <'.join(some)}>"
+        text = f"{number}: mail to {who} not delivered, and nobody can be told: {reply}"
+        yield _WARN, text, {"id": number, "recipients": some, "reply": reply}
+
+
+def _report_withheld(event: events.ReportWithheld) -> list[Line]:
+    text = (
+        f"{event.message.id}: no report to <{event.recipient}>, who has had {event.per_hour} in the"
+        " last hour: see ndr.max_per_hour"
+    )
+    fields: Fields = {"id": event.message.id, "recipient": event.recipient, "most": event.per_hour}
+    return [(_WARN, text, fields)]
+
+
+def _report_unroutable(event: events.ReportUnroutable) -> list[Line]:
+    text = (
+        f"{event.about}: report to <{event.recipient}> not sent: no account takes mail from"
+        f" <{event.sender}>; set ndr.server, or give an account the sender mask <>"
+    )
+    fields: Fields = {"id": event.about, "recipient": event.recipient, "sender": event.sender}
+    return [(_ERROR, text, fields)]
+
+
+# Accounts.
+
+_WAITS = "; paused until {until}; its mail waits"
+_WAITS_OR_MOVES = f"{_WAITS} unless a fallback account takes it"
+_PAUSED = {
+    Action.REST: "account {account} cannot be used: {fault}" + _WAITS_OR_MOVES,
+    Action.SLOW: "account {account} is throttled: the server asks us to slow down ({fault})"
+    + _WAITS,
+    Action.QUOTA: "account {account} has used up its quota: {fault}" + _WAITS_OR_MOVES,
+    Action.ALARM: "account {account} cannot be used: {fault}"
+    + _WAITS_OR_MOVES
+    + "; check its username and password, and whether the provider has blocked it",
+}
+
+
+def _account_faulted(event: events.AccountFaulted) -> list[Line]:
+    fields: Fields = {
+        "account": event.account,
+        "fault": str(event.fault),
+        "until": time.strftime("%H:%M:%S", time.localtime(event.until)),
+        "alarm": event.fault.action is Action.ALARM,
+    }
+    text = _PAUSED[event.fault.action].format(**fields)
+    return [(_ERROR if event.changed else _INFO, text, fields)]
+
+
+def _account_recovered(event: events.AccountRecovered) -> list[Line]:
+    return [(_INFO, f"account {event.account} works again", {"account": event.account})]
+
+
+def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
+    text = (
+        f"account {event.account}: the server allows {event.allowed} connections at a time, not"
+        f" {event.configured}; set max_connections = {event.allowed} (one more is tried every"
+        f" {event.lasts / 60:.0f} minutes)"
+    )
+    fields: Fields = {
+        "account": event.account,
+        "allowed": event.allowed,
+        "configured": event.configured,
+    }
+    return [(_WARN, text, fields)]
+
+
+# The spool.
+
+
+def _spool_broken(event: events.SpoolBroken) -> list[Line]:
+    consequence = (
+        "new mail is rejected (451); readable mail is still delivered"
+        if event.writes
+        else "no mail is accepted or sent any more, and mail in transit may be sent again after the"
+        " restart; check the disk, then restart the relay"
+    )
+    advice = f". {event.advice}" if event.advice else ""
+    return [(_CRITICAL, f"{event.file}: {event.error}; {consequence}{advice}", {})]
+
+
+# Clients.
+
+
+def _client_refused(event: events.ClientRefused) -> list[Line]:
+    text = f"{event.address} rejected: not in [master_relay] {event.key}"
+    return [(_INFO, text, {"address": event.address, "key": event.key})]
+
+
+def _limit_reached(event: events.LimitReached) -> list[Line]:
+    text = f"{event.address} rejected: {event.limit}"
+    return [(_WARN, text, {"address": event.address, "limit": event.limit})]
+
+
+def _proxy_refused(event: events.ProxyRefused) -> list[Line]:
+    text = f"connection from {event.address} closed: PROXY header {event.why}"
+    return [(_WARN, text, {"address": event.address, "why": event.why})]
+
+
+def _command_refused(event: events.CommandRefused) -> list[Line]:
+    reply = str(event.reply)
+    context = _context(reply, event)
+    text = f"{event.address} rejected: {reply}{context}"
+    return [(_INFO, text, {"address": event.address, "reply": reply, "context": context})]
+
+
+def _session_ended(event: events.SessionEnded) -> list[Line]:
+    context = _context(event.why, event)
+    text = f"{event.address}: session closed: {event.why}{context}"
+    return [(_INFO, text, {"address": event.address, "why": event.why, "context": context})]
+
+
+def _context(said: str, event: events.CommandRefused | events.SessionEnded) -> str:
+    """Return the mail and the command that it is about, as far as they are not said already."""
+    paths = [f"<{shown(each.encode())}>" for each in event.recipients]
+    parts = []
+    if event.sender is not None and (path := f"<{shown(event.sender.encode())}>") not in said:
+        parts.append(f"from {path}")
+    if event.command:
+        _, bracket, path = event.command.partition("<")
+        if not bracket or bracket + path not in said:
+            parts.append(f"command: {event.command}")
+    elif not all(path in said for path in paths):
+        more = f" and {event.more} more" if event.more else ""
+        parts.append(f"to {', '.join(paths)}{more}")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _mail_not_stored(event: events.MailNotStored) -> list[Line]:
+    code = event.reply.code
+    text = f"mail from {event.address} temporarily rejected ({code}): {event.error}"
+    return [(_ERROR, text, {"address": event.address, "code": code, "error": event.error})]
+
+
+def _login_accepted(event: events.LoginAccepted) -> list[Line]:
+    text = f"{event.address} logged in as {event.user}"
+    return [(_INFO, text, {"address": event.address, "user": event.user, "security": True})]
+
+
+def _login_refused(event: events.LoginRefused) -> list[Line]:
+    text = f"{event.address} could not log in as {event.user}"
+    return [(_WARN, text, {"address": event.address, "user": event.user, "security": True})]
+
+
+#: By the name of the class of events.
+_LEFT_OUT = {
+    events.ClientRefused.__name__: "rejected: not in [master_relay] {detail}",
+    events.LimitReached.__name__: "rejected: {detail}",
+    events.CommandRefused.__name__: "rejected: {detail}",
+    events.SessionEnded.__name__: "session closed:",
+    "": "rejected or closed:",
+}
+
+
+def _events_left_out(event: events.EventsLeftOut) -> list[Line]:
+    kind = _LEFT_OUT[event.kind].format(detail=event.detail)
+    text = f"{event.address} {kind} ... and {event.count:,} more"
+    fields: Fields = {
+        "address": event.address,
+        "kind": kind,
+        "count": event.count,
+        "security": True,
+    }
+    return [(_WARN, text, fields)]
+
+
+LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
+    events.MailAccepted: _mail_accepted,
+    events.AttemptEnded: _attempt_ended,
+    events.DeliveryMoved: _delivery_moved,
+    events.ReportQueued: _report_queued,
+    events.FailureUntold: _failure_untold,
+    events.ReportWithheld: _report_withheld,
+    events.ReportUnroutable: _report_unroutable,
+    events.AccountFaulted: _account_faulted,
+    events.AccountRecovered: _account_recovered,
+    events.ConnectionsLimited: _connections_limited,
+    events.SpoolBroken: _spool_broken,
+    events.ClientRefused: _client_refused,
+    events.LimitReached: _limit_reached,
+    events.ProxyRefused: _proxy_refused,
+    events.CommandRefused: _command_refused,
+    events.SessionEnded: _session_ended,
+    events.MailNotStored: _mail_not_stored,
+    events.LoginAccepted: _login_accepted,
+    events.LoginRefused: _login_refused,
+    events.EventsLeftOut: _events_left_out,
+}

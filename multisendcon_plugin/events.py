@@ -1,0 +1,366 @@
+"""What the rooms tell: one value for each fact, and who is told of it.
+
+A room publishes a fact once, where it knows it.  What is made of it, a line of the log
+(`daemon.log_lines`) or a picture for people, is for those to say who subscribe.  An address of a
+client is "local" when it came by a local socket.  Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import attrs
+from twisted.logger import Logger
+
+from .mail.message import Delivery, Message
+from .mail.reply import Reply
+from .outcome.attempt import AccountFault, Attempt, Outcome, Verdict
+from .outcome.failure import Action
+from .outcome.judgement import Judgement
+
+# Mails.
+
+
+@attrs.frozen
+class MailAccepted:
+    """A message is ours, and durable.
+
+    :param deliveries: of one message; with its recipients, their accounts, and why these.
+    """
+
+    deliveries: tuple[Delivery, ...]
+
+
+@attrs.frozen
+class Result:
+    """What an attempt came to for some recipients.
+
+    :param waits: it goes on for them.
+    :param split: they were too many for this transaction, and are left to another one.
+    """
+
+    verdict: Verdict
+    reply: Reply
+    waits: bool
+    split: bool
+    recipients: list[str]
+
+
+@attrs.frozen
+class AttemptEnded:
+    """A delivery was tried.
+
+    :param delivery: as it was before.
+    :param judgement: what follows; the spool has it soon, if it can.
+    """
+
+    delivery: Delivery
+    attempt: Attempt
+    judgement: Judgement
+    at: float
+
+    def results(self) -> list[Result]:
+        """Return what became of the recipients; those of whom the same is to be said are one."""
+        failed = frozenset(self.judgement.failed)
+        groups: dict[tuple[Verdict, Reply, bool, bool], list[str]] = {}
+        for outcome in self.attempt.outcomes:
+            verdict, waits = outcome.verdict, False
+            if verdict is not Verdict.DELIVERED:
+                waits = outcome not in failed
+                if not waits:
+                    verdict = Verdict.FAILED
+                elif outcome.action is Action.MOVE:
+                    verdict = Verdict.DEFERRED
+            same = verdict, outcome.reply, waits, waits and outcome.action is Action.SPLIT
+            groups.setdefault(same, []).append(outcome.recipient.address)
+        return [Result(*same, recipients) for same, recipients in groups.items()]
+
+
+@attrs.frozen
+class DeliveryMoved:
+    """A delivery goes to another account, since its own one rests.
+
+    :param delivery: as it was before.
+    :param account: where it goes.
+    """
+
+    delivery: Delivery
+    account: str
+
+
+@attrs.frozen
+class ReportQueued:
+    """A report on a message waits to be delivered.
+
+    :param about: a delivery of that message.
+    :param report: the delivery of the report.
+    """
+
+    about: Delivery
+    report: Delivery
+
+
+@attrs.frozen
+class FailureUntold:
+    """A mail has failed for some recipients, and there is nobody to be told."""
+
+    message: Message
+    outcomes: tuple[Outcome, ...]
+
+
+@attrs.frozen
+class ReportWithheld:
+    """Who would get a report has had as many in the last hour as ``max_per_hour`` allows."""
+
+    message: Message
+    recipient: str
+    per_hour: int
+
+
+@attrs.frozen
+class ReportUnroutable:
+    """No account takes a report.
+
+    :param about: the id of the message that it reports on, or what else it is about.
+    """
+
+    about: str
+    sender: str
+    recipient: str
+
+
+# Accounts.
+
+
+@attrs.frozen
+class AccountFaulted:
+    """An account cannot be used, and begins no mail for a while.
+
+    :param until: by the clock on the wall.
+    :param changed: it was fit before, or the fault was of another kind.
+    """
+
+    account: str
+    fault: AccountFault
+    until: float
+    changed: bool
+
+
+@attrs.frozen
+class AccountRecovered:
+    """An account works again."""
+
+    account: str
+
+
+@attrs.frozen
+class ConnectionsLimited:
+    """A server refuses more connections than these.
+
+    :param lasts: seconds after which one more is tried.
+    """
+
+    account: str
+    allowed: int
+    configured: int
+    lasts: float
+
+
+# The spool.
+
+
+@attrs.frozen
+class SpoolBroken:
+    """The spool can no longer be believed, until a restart.
+
+    :param writes: what is there can still end; else nothing is written any more.
+    :param advice: how to recover it, if it is damaged.
+    """
+
+    file: str
+    error: str
+    writes: bool
+    advice: str
+
+
+# Clients: these may come from another process, so they are made of what JSON has, and replies.
+
+
+@attrs.frozen
+class ClientRefused:
+    """A client is sent away, since a list lacks it.
+
+    :param key: the list, in ``[master_relay]``.
+    """
+
+    address: str
+    key: str
+
+
+@attrs.frozen
+class LimitReached:
+    """A client is sent away, or a mail of it refused, since there are too many.
+
+    :param limit: in words, with its key.
+    """
+
+    address: str
+    limit: str
+
+
+@attrs.frozen
+class ProxyRefused:
+    """A connection without a PROXY header that can be read, where one has to be."""
+
+    address: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class CommandRefused:
+    """A command is refused for good, or a whole mail is.
+
+    :param user: who has logged in; ``""``: nobody.
+    :param command: as far as it may be in a log; ``""``: the mail is refused, or it is a secret.
+    :param sender: of the mail that it is about; ``""``: null; ``None``: it is about none.
+    :param recipients: the first ones that the mail has so far, of whom there are `more`.
+    """
+
+    address: str
+    user: str
+    reply: Reply
+    command: str
+    sender: str | None
+    recipients: tuple[str, ...]
+    more: int
+
+
+@attrs.frozen(kw_only=True)
+class SessionEnded:
+    """A session has failed, or we end it before its time; the fields are as in `CommandRefused`."""
+
+    address: str
+    user: str
+    why: str
+    command: str
+    sender: str | None
+    recipients: tuple[str, ...]
+    more: int
+
+
+@attrs.frozen
+class MailNotStored:
+    """A mail is refused for now: the spool could not take it."""
+
+    address: str
+    reply: Reply
+    error: str
+
+
+@attrs.frozen
+class LoginAccepted:
+    """A client has logged in."""
+
+    address: str
+    user: str
+
+
+@attrs.frozen
+class LoginRefused:
+    """A client has tried to log in, in vain.
+
+    :param user: what it said.
+    """
+
+    address: str
+    user: str
+
+
+@attrs.frozen
+class EventsLeftOut:
+    """Facts that repeat each other: so many more than were published in the last minute.
+
+    :param address: or the network of a client, or a word for all others.
+    :param kind: the name of their class; ``""``: of several.
+    :param detail: what else they share.
+    """
+
+    address: str
+    kind: str
+    detail: str
+    count: int
+
+
+ClientEvent = (
+    ClientRefused
+    | LimitReached
+    | ProxyRefused
+    | CommandRefused
+    | SessionEnded
+    | MailNotStored
+    | LoginAccepted
+    | LoginRefused
+    | EventsLeftOut
+)
+Event = (
+    MailAccepted
+    | AttemptEnded
+    | DeliveryMoved
+    | ReportQueued
+    | FailureUntold
+    | ReportWithheld
+    | ReportUnroutable
+    | AccountFaulted
+    | AccountRecovered
+    | ConnectionsLimited
+    | SpoolBroken
+    | ClientEvent
+)
+
+E = TypeVar("E", bound=Event)
+
+
+class Publisher:
+    """Tells each event to those who have subscribed to its class, at once and in their order.
+
+    One that fails harms neither the others nor the room that publishes, which does not wait for
+    them either: whoever has much to do with an event does it later.
+    """
+
+    log = Logger()
+
+    def __init__(self) -> None:
+        self._subscribers: dict[type, tuple[Callable[[Any], object], ...]] = {}
+        self._failed: list[Callable[[Any], object]] = []
+
+    def subscribe(self, kind: type[E], subscriber: Callable[[E], object]) -> Callable[[], None]:
+        """Have each event of a class told.
+
+        :return: ends that.
+        """
+        self._subscribers[kind] = (*self._subscribers.get(kind, ()), subscriber)
+        return partial(self._unsubscribe, kind, subscriber)
+
+    def _unsubscribe(self, kind: type, subscriber: Callable[[Any], object]) -> None:
+        self._subscribers[kind] = tuple(
+            each for each in self._subscribers[kind] if each is not subscriber
+        )
+
+    def publish(self, event: Event) -> None:
+        """Tell an event."""
+        for subscriber in self._subscribers.get(type(event), ()):
+            try:
+                subscriber(event)
+            except Exception:
+                self._tell_of_failure(subscriber, event)
+
+    def _tell_of_failure(self, subscriber: Callable[[Any], object], event: Event) -> None:
+        # Once for each: what fails may do so with every mail.
+        if subscriber not in self._failed:
+            self._failed.append(subscriber)
+            self.log.failure(
+                "internal error of a subscriber to {event} (a bug); traceback follows",
+                event=type(event).__name__,
+            )

@@ -1,0 +1,38 @@
+"""Which waiting deliveries somebody means, and the pieces in which they are read.  Pure values."""
+
+from __future__ import annotations
+
+import attrs
+
+from .message import Delivery
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """Deliveries of which all is true that is said; if nothing is, all of them.
+
+    :param message: number of their message.
+    :param sender: reverse-path, in any form that matches (`matching_form`); ``""`` is the null one.
+    :param recipient: one who is not settled, in any form that matches.
+    :param arrived_before: seconds since the epoch.
+    """
+
+    message: int | None = None
+    account: str | None = None
+    destination: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    held: bool | None = None
+    arrived_before: float | None = None
+
+
+@attrs.frozen
+class Page:
+    """One piece of a listing, in order of the numbers of the deliveries.
+
+    :param after: where the next piece begins; ``None``: there is none.  A piece may have no
+        deliveries, and others follow.
+    """
+
+    deliveries: tuple[Delivery, ...]
+    after: int | None

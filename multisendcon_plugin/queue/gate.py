@@ -1,0 +1,64 @@
+"""The interface of a gate: one reason for which a lane may not begin a mail now.
+
+Gates are pure: they look at no clock, and do nothing but count what they are told.  Times are
+seconds since the epoch.
+
+They are told of attempts, not of mails.  An attempt may begin no mail (`Attempt.mail_ended`), or
+several in a row, unless its account has a minimum wait.  After a crash no `state` is read.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from ..mail.message import Delivery
+from ..outcome.attempt import Attempt
+
+
+class Ended(NamedTuple):
+    """An attempt that has ended, as the next gate is told of it.
+
+    :param attempt: as it is to be judged, by what the gates before have found.
+    :param under_way: other attempts that are, each of which may still go well.
+    :param working: others that are under way, or have ended and are being recorded: their
+        sessions are kept, and count for the server.
+    :param jitter: 0 to 1, lengthens a rest.
+    :param one_too_many: the server wanted no further connection beside those that work: this
+        says nothing about the account or the mail, which is due as it was.
+    """
+
+    delivery: Delivery
+    attempt: Attempt
+    under_way: int
+    working: int
+    now: float
+    jitter: float
+    one_too_many: bool = False
+
+
+class Gate(Protocol):
+    """One reason for which a lane may not begin a mail now."""
+
+    @property
+    def name(self) -> str:
+        """The name under which its `state` is stored."""
+
+    @property
+    def opens_at(self) -> float:
+        """When the next attempt may begin; ``math.inf``: when one that is under way has ended.
+
+        An attribute, changed by what the gate is told: a lane asks more often than it tells.
+        """
+
+    @property
+    def state(self) -> float | None:
+        """What has to survive a restart: the gate is made from it again.  ``None``: nothing."""
+
+    def begun(self, delivery: Delivery, now: float, /) -> None:
+        """An attempt begins."""
+
+    def ended(self, ended: Ended, /) -> Ended:
+        """An attempt has ended.
+
+        :return: the same, as the next gate is to be told of it.
+        """

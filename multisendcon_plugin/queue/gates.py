@@ -1,0 +1,100 @@
+"""The gates of a lane: together they say when it may begin its next mail.
+
+Each is told of what begins and ends, in this order:
+
+==============  ======================================  ===========================================
+gate            is closed                               decides
+==============  ======================================  ===========================================
+`Health`        while the account rests after a fault   what an end says about the account: nothing,
+                                                        a fault, or a connection too many; those
+                                                        behind it go by that
+`Connections`   while as many mails are under way as    how many that is: as configured, as the
+                may be                                  server allows, or one, which probes an
+                                                        account at fault
+`MinimumWait`   after each mail                         nothing else
+==============  ======================================  ===========================================
+
+A further gate is one class more, and its place in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..mail.message import Delivery
+from ..outcome.attempt import AccountFault, Attempt
+from ..routing.account import Account
+from .connections import Connections
+from .gate import Ended, Gate
+from .health import Health
+from .minimum_wait import MinimumWait
+
+
+class Condition(NamedTuple):
+    """How an account is, as an admin is told.
+
+    :param fault: what is wrong with it; ``None``: nothing.
+    :param rests_until: it begins no mail before.
+    :param allowed: how many connections its server has allowed, if fewer than configured.
+    """
+
+    fault: AccountFault | None
+    rests_until: float
+    allowed: int | None
+
+
+class Gates:
+    """The gates of one account's lane.
+
+    :param state: what has survived the last restart, by name of the gate: see `state`.
+    :param started: when the relay was started.
+    :param crashed: it had not been stopped in good order: some of `state` may be missing.
+    :ivar condition: how the account is now.
+    """
+
+    def __init__(
+        self, account: Account, state: Mapping[str, float], *, started: float, crashed: bool
+    ) -> None:
+        self.health = Health()
+        self.connections = Connections(account.connections)
+        self.condition = Condition(None, 0.0, None)
+        self._gates: list[Gate] = [self.health, self.connections]
+        if account.minimum_wait:
+            mail_ended = state.get(MinimumWait.name)
+            self._gates.append(
+                MinimumWait(account.minimum_wait, mail_ended, started=started, crashed=crashed)
+            )
+
+    def opens_at(self) -> float:
+        """Return when the next attempt may begin: see `Gate.opens_at`."""
+        latest = 0.0
+        for gate in self._gates:
+            latest = max(latest, gate.opens_at)
+        return latest
+
+    def state(self) -> dict[str, float]:
+        """Return what has to survive a restart, by name of the gate."""
+        return {gate.name: gate.state for gate in self._gates if gate.state is not None}
+
+    def begun(self, delivery: Delivery, now: float) -> None:
+        """An attempt begins."""
+        for gate in self._gates:
+            gate.begun(delivery, now)
+
+    def ended(
+        self, delivery: Delivery, attempt: Attempt, *, working: int, now: float, jitter: float
+    ) -> Attempt | None:
+        """An attempt has ended; for the parameters, see `Ended`.
+
+        :return: the attempt as it is to be judged; ``None``: it was one connection too many, and
+            says nothing about the account or the mail, which is due as it was.
+        """
+        under_way = self.connections.under_way - 1
+        ended = Ended(delivery, attempt, under_way, working, now, jitter)
+        for gate in self._gates:
+            ended = gate.ended(ended)
+        condition = (self.health.fault, self.health.opens_at, self.connections.allowed)
+        if condition != self.condition:
+            self.condition = Condition(*condition)
+        return None if ended.one_too_many else ended.attempt

@@ -1,0 +1,46 @@
+"""Builds MAIL and RCPT with the parameters of the client, as far as the server offers them.
+
+RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN).  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..mail.dsn import Notify, mail_parameters, rcpt_parameters
+from ..mail.envelope import Envelope
+from ..mail.message import Recipient
+from ..outgoing import OutgoingMail
+
+
+def mail_command(mail: OutgoingMail, envelope: Envelope, offers: Mapping[str, str]) -> bytes:
+    """Return MAIL for a mail.
+
+    :param envelope: what its client asked for.
+    :param offers: keywords of EHLO, and their parameters.
+    """
+    command = f"MAIL FROM:<{mail.reverse_path}>"
+    if "SIZE" in offers:
+        command += f" SIZE={mail.size}"
+    if envelope.eight_bit and "8BITMIME" in offers:
+        command += " BODY=8BITMIME"
+    if mail.utf8 and "SMTPUTF8" in offers:
+        command += " SMTPUTF8"
+    if "DSN" in offers:
+        command += mail_parameters(envelope.returns, envelope.envelope_id)
+    return command.encode()
+
+
+def rcpt_command(
+    mail: OutgoingMail, recipient: Recipient, path: str, offers: Mapping[str, str]
+) -> bytes:
+    """Return RCPT for a path that is the recipient's, with the DSN parameters of its sender."""
+    command = f"RCPT TO:<{path}>"
+    if "DSN" in offers:
+        notify = recipient.notify
+        if notify is not None and not mail.own_sender:
+            # The report on success would go to the fixed sender; ours goes to the sender.
+            notify &= ~Notify.SUCCESS
+        utf8 = "SMTPUTF8" in offers
+        command += rcpt_parameters(notify, recipient.original, utf8=utf8)
+    return command.encode()

@@ -1,0 +1,32 @@
+"""Redacts secrets in what a server says, since its replies get into logs and reports.  Pure."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+
+class Redaction:
+    """Replaces the secrets of one session where the server repeats them.
+
+    They are found as they are and in base64, as they were sent, in any case: some servers repeat a
+    command in capitals.
+    """
+
+    def __init__(self) -> None:
+        self._secrets: set[bytes] = set()
+        self._pattern: re.Pattern[bytes] | None = None
+
+    def hide(self, *secrets: bytes) -> None:
+        """Hide these from now on."""
+        for secret in filter(None, secrets):
+            self._secrets |= {secret, base64.b64encode(secret).rstrip(b"=")}
+        if not self._secrets:
+            return  # the pattern of nothing is found everywhere
+        # The longest first: one may be a part of another.
+        longest_first = sorted(self._secrets, key=len, reverse=True)
+        self._pattern = re.compile(b"|".join(map(re.escape, longest_first)), re.IGNORECASE)
+
+    def redacted(self, line: bytes) -> bytes:
+        """Return what may be shown of a line."""
+        return self._pattern.sub(b"***", line) if self._pattern else line

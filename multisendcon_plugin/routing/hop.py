@@ -1,0 +1,93 @@
+"""A next hop: a server, and how a connection to it is opened, encrypted and begun.
+
+It stands beside the account, since an account says what its hop is, and the rules of the
+configuration ask it what it demands; but it knows none: whoever finds servers in another way makes
+hops of their own.  Pure values.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+
+class Tls(enum.Enum):
+    """How a session with a server is encrypted."""
+
+    AUTO = "auto"
+    IMPLICIT = "implicit"
+    STARTTLS = "starttls"
+    OPPORTUNISTIC = "opportunistic"
+    NONE = "none"
+
+
+@attrs.frozen(kw_only=True)
+class TlsPolicy:
+    """How sessions are encrypted, and whom they trust.
+
+    :param verify: the server's certificate has to be valid, and to bear its name.
+    :param ca: a PEM file of the authorities that are trusted; ``None``: those of the system.
+    :param name: the name that the certificate has to bear; ``None``: that of the host.
+    :param fingerprint: SHA-256 of the certificate or its public key (SPKI), in lower-case hex
+        digits.
+    :param ciphers: a list as OpenSSL takes it; ``None``: the sound ones (`ciphers`).
+    :param client_certificate: a PEM file; what the server is shown.
+    :param client_key: a PEM file; ``None``: the key is in the file of the certificate.
+    """
+
+    mode: Tls = Tls.AUTO
+    verify: bool = True
+    ca: str | None = None
+    name: str | None = None
+    fingerprint: str | None = None
+    ciphers: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Hop:
+    """All that a session's beginning depends on, until it logs in.
+
+    Equal hops meet the same there, whatever accounts they belong to.  A local address is a part of
+    it, since servers look at where we come from.
+
+    :param host: a name or an IP address.
+    :param local_address: from which to connect; ``None``: the system chooses.
+    :param helo_name: what is said in EHLO, in ASCII.
+    :param login: a login follows.
+    """
+
+    host: str
+    port: int = 25
+    local_address: str | None = None
+    helo_name: str = "localhost"
+    login: bool = False
+    tls: TlsPolicy = TlsPolicy()
+
+    @property
+    def implicit_tls(self) -> bool:
+        """The session starts with a TLS handshake (RFC 8314, section 3)."""
+        mode = self.tls.mode
+        return mode is Tls.IMPLICIT or (mode is Tls.AUTO and self.port == 465)
+
+    @property
+    def tls_required(self) -> bool:
+        """Without TLS, nothing is sent: no mail where it is demanded, no login ever.
+
+        Whoever shows a certificate, or wants to see a certain one, demands it.
+        """
+        tls = self.tls
+        if tls.mode is Tls.NONE:
+            return False
+        demand = self.login or tls.client_certificate or tls.fingerprint
+        return self.implicit_tls or tls.mode is Tls.STARTTLS or bool(demand)
+
+    @property
+    def tls_dispensable(self) -> bool:
+        """TLS with anybody is better than none, and none better than no mail (RFC 7435).
+
+        So no certificate is verified either: what fails would be sent in the clear.
+        """
+        return self.tls.mode is Tls.OPPORTUNISTIC and not self.tls_required

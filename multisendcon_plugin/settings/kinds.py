@@ -1,0 +1,183 @@
+"""The kinds of values of any subject: text, lists, choices, files, secrets.
+
+A converter takes a value as ``tomllib`` gives it, and returns ours or raises
+`InvalidValueError`.  No text may hold a control character, so none reaches SMTP or a header.  Pure.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from ..errors import ConfigurationError
+from .keys import Asking
+from .secret import Secret, StoredSecret
+from .surroundings import Surroundings
+from .users import Users, parse_users
+from .words import InvalidValueError, nearest, shown
+
+Each = TypeVar("Each")
+Choice = TypeVar("Choice", bound=enum.Enum)
+
+#: Control characters, lone surrogates, and what some programs take for a line end.
+_UNFIT_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+#: Where a password may be kept.
+_SOURCES = {"file", "env", "credential"}
+_FINGERPRINT = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.ASCII | re.IGNORECASE)
+
+
+def text(value: object) -> str:
+    """Convert text of one line that is not empty."""
+    if not isinstance(value, str):
+        raise InvalidValueError(f"{shown(value)} is not text; put it in quotes")
+    if not value.strip():
+        raise InvalidValueError(f"{shown(value)} is empty; write a value or leave the key out")
+    if _has_control(value):
+        raise InvalidValueError(
+            f"{shown(value)} contains a control character; write plain text on one line"
+        )
+    return value
+
+
+def unless_empty(kind: Callable[[object], str]) -> Callable[[object], str]:
+    """Return a converter for which ``""`` means that nothing is set."""
+    return lambda value: "" if value == "" else kind(value)
+
+
+def listed(
+    kind: Callable[[object], Each], *, empty: bool = False
+) -> Callable[[object], tuple[Each, ...]]:
+    """Return a converter for lists of a kind; `empty`: there may be nothing in them."""
+
+    def convert(value: object) -> tuple[Each, ...]:
+        if not isinstance(value, list):
+            example = f"; write [{shown(value)}]" if isinstance(value, str) else ""
+            raise InvalidValueError(f"{shown(value)} is not a list{example or '; put it in [ ]'}")
+        if not value and not empty:
+            raise InvalidValueError("the list is empty; it needs at least one value")
+        converted = []
+        reasons: list[str] = []
+        for each in value:
+            try:
+                converted.append(kind(each))
+            except InvalidValueError as invalid:
+                reasons.extend(invalid.args)
+        if reasons:
+            raise InvalidValueError(*reasons)
+        return tuple(converted)
+
+    return convert
+
+
+def choice(options: type[Choice]) -> Callable[[object], Choice]:
+    """Return a converter for one of the texts of an enumeration."""
+    known = {option.value: option for option in options}
+
+    def convert(value: object) -> Choice:
+        if isinstance(value, str) and value in known:
+            return known[value]
+        *most, last = map(shown, known)
+        guess = nearest(value, known) if isinstance(value, str) else None
+        hint = f" (nearest: {shown(guess)})" if guess else ""
+        raise InvalidValueError(
+            f"{shown(value)} is not known; write {', '.join(most)} or {last}{hint}"
+        )
+
+    return convert
+
+
+@Asking
+def folder(value: object, surroundings: Surroundings) -> str:
+    """Convert the path of a folder that need not exist, but is no link."""
+    return surroundings.real_folder(text(value))
+
+
+@Asking
+def readable_file(value: object, surroundings: Surroundings) -> str:
+    """Convert the path of a file that can be read."""
+    return surroundings.readable(text(value))
+
+
+def fingerprint(value: object) -> str:
+    """Convert the fingerprint of a certificate to its hexadecimal digits, in lower case."""
+    name = text(value)
+    if found := _FINGERPRINT.fullmatch(name):
+        return found[1].replace(":", "").lower()
+    raise InvalidValueError(
+        f'{shown(name)} is not a fingerprint; write "sha256:" and the 64 hexadecimal digits that'
+        ' "openssl x509 -noout -fingerprint -sha256" shows'
+    )
+
+
+@Asking
+def ciphers(value: object, surroundings: Surroundings) -> str:
+    """Convert a list of ciphers, as OpenSSL takes it."""
+    words = text(value)
+    surroundings.check_ciphers(words)
+    return words
+
+
+@Asking
+def users(value: object, surroundings: Surroundings) -> Users:
+    """Convert the path of a file of users."""
+    path = text(value)
+    return parse_users(surroundings.path(path), surroundings.text(path))
+
+
+@Asking
+def secret(value: object, surroundings: Surroundings) -> Secret:
+    """Convert a password, or the place where it is kept.
+
+    Its faults name the place, never the password.
+    """
+    if isinstance(value, str):
+        return _password(value)
+    if isinstance(value, dict) and len(value) == 1 and value.keys() <= _SOURCES:
+        [(source, given)] = value.items()
+        place = text(given)
+        password = _read(surroundings, source, place)
+        # The environment stays as it is, and a pipe would never end a second time.
+        if source == "env" or (source == "file" and not surroundings.is_file(place)):
+            return password
+        path = surroundings.path(place) if source == "file" else None
+        return StoredSecret(password, partial(_read_again, surroundings, source, place), path)
+    raise InvalidValueError(
+        'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
+        ' { credential = "NAME" }'
+    )
+
+
+def _read_again(surroundings: Surroundings, source: str, place: str) -> str:
+    try:
+        return _read(surroundings, source, place)
+    except InvalidValueError as invalid:
+        raise ConfigurationError(list(invalid.args)) from None
+
+
+def _read(surroundings: Surroundings, source: str, place: str) -> str:
+    match source:
+        case "file":
+            password = surroundings.secret_file(place)
+        case "env":
+            password = surroundings.secret_variable(place)
+        case _:
+            password = surroundings.secret_credential(place)
+    if not password:
+        raise InvalidValueError(f"the {source} {shown(place)} contains no password")
+    return _password(password)
+
+
+def _password(value: str) -> str:
+    if _has_control(value):
+        raise InvalidValueError(
+            "the password contains a control character; write plain text on one line"
+        )
+    return value
+
+
+def _has_control(value: str) -> bool:
+    return any(unicodedata.category(character) in _UNFIT_CATEGORIES for character in value)

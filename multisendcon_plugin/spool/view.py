@@ -1,0 +1,151 @@
+"""The queue as an admin sees and changes it: the SQL on deliveries that are not asked for by lane.
+
+Each function runs inside a transaction that is not its own, and looks at so few rows that neither
+reading nor writing of mail has to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from sqlite3 import Connection
+from typing import Any
+
+import attrs
+
+from ..mail.address import matching_form
+from ..mail.message import LaneKey
+from ..mail.selection import Page, Selection
+from . import rows
+from .keys import message_of, span
+
+#: Rows that one piece of a listing looks at, whatever it finds: some milliseconds.
+LOOKED_AT = 5000
+
+_LAST = 2**63 - 1
+
+#: What is true of a delivery, by what a selection says.
+_CONDITIONS = {
+    "account": "account = :account",
+    "destination": "destination = :destination",
+    "sender": "matching_form(reverse_path) = :sender",
+    # Longer lists are of recipients that are settled, but not told of: see schema.sql.
+    "recipient": "EXISTS (SELECT 1 FROM json_each(recipients) WHERE json_array_length(value) = 4"
+    " AND matching_form(json_extract(value, '$[0]')) = :recipient)",
+    "held": "held = :held",
+    "arrived_before": "arrived < :arrived_before",
+}
+
+
+def prepare(connection: Connection) -> None:
+    """Let SQLite compare addresses as we do."""
+    connection.create_function("matching_form", 1, matching_form, deterministic=True)
+
+
+def find(connection: Connection, selection: Selection, limit: int, after: int) -> Page:
+    """Read a piece of the deliveries that are selected, at most `limit`."""
+    piece, following, where, said = _piece(connection, selection, after)
+    found = connection.execute(
+        f"SELECT * FROM delivery NOT INDEXED WHERE {where} ORDER BY id LIMIT :limit",  # noqa: S608
+        {**said, **piece, "limit": limit},
+    )
+    deliveries = tuple(map(rows.delivery_of, found))
+    if len(deliveries) == limit:
+        following = deliveries[-1].number
+    return Page(deliveries, following)
+
+
+def count(connection: Connection, selection: Selection, after: int) -> tuple[int, int | None]:
+    """Count a piece of the deliveries that are selected.
+
+    :return: with where the next piece begins; ``None``: there is none.
+    """
+    piece, following, where, said = _piece(connection, selection, after)
+    (counted,) = connection.execute(
+        f"SELECT count(*) FROM delivery NOT INDEXED WHERE {where}",  # noqa: S608
+        {**said, **piece},
+    ).fetchone()
+    return counted, following
+
+
+def _piece(
+    connection: Connection, selection: Selection, after: int
+) -> tuple[dict[str, int], int | None, str, dict[str, Any]]:
+    """Return the first and last id of a piece, where the next one begins, and the condition."""
+    first, last = (0, _LAST) if selection.message is None else span(selection.message)
+    first = max(first, after + 1)
+    # By id, not by lane: an index would have to be sorted anew for each piece.
+    row = connection.execute(
+        "SELECT id FROM delivery NOT INDEXED WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1 OFFSET ?",
+        (first, last, LOOKED_AT - 1),
+    ).fetchone()
+    following = None if row is None else int(row[0])
+    said = {
+        name: matching_form(value) if name in ("sender", "recipient") else value
+        for name, value in attrs.asdict(selection).items()
+        if name in _CONDITIONS and value is not None
+    }
+    where = " AND ".join(["id BETWEEN :first AND :last", *(_CONDITIONS[name] for name in said)])
+    return {"first": first, "last": following or last}, following, where, said
+
+
+def hold(connection: Connection, numbers: Iterable[int]) -> tuple[int, ...]:
+    """Hold deliveries; return those that were not held."""
+    return _changed(connection, "UPDATE delivery SET held = 1 WHERE held = 0 AND id = ?", numbers)
+
+
+def release(connection: Connection, numbers: Iterable[int]) -> tuple[int, ...]:
+    """Let deliveries wait in their lanes again; return those that were held."""
+    return _changed(connection, "UPDATE delivery SET held = 0 WHERE held = 1 AND id = ?", numbers)
+
+
+def retry(connection: Connection, numbers: Iterable[int], due: float) -> tuple[int, ...]:
+    """Let deliveries be due by then; return those that were due later, and are not held."""
+    return _changed(
+        connection,
+        "UPDATE delivery SET due = ?1 WHERE held = 0 AND due > ?1 AND id = ?2",
+        numbers,
+        due,
+    )
+
+
+def _changed(
+    connection: Connection, statement: str, numbers: Iterable[int], *values: float
+) -> tuple[int, ...]:
+    return tuple(
+        number for number in numbers if connection.execute(statement, (*values, number)).rowcount
+    )
+
+
+def move(
+    connection: Connection, numbers: Iterable[int], lane: LaneKey, reason: str, due: float
+) -> tuple[int, ...]:
+    """Move deliveries to another lane, due at once; return those that were in others."""
+    moved = []
+    account, destination = lane
+    for number in numbers:
+        row = connection.execute("SELECT * FROM delivery WHERE id = ?", (number,)).fetchone()
+        if row is None:
+            continue
+        delivery = rows.delivery_of(row)
+        if delivery.lane == lane:
+            continue
+        remaining = attrs.evolve(
+            delivery,
+            account=account,
+            destination=destination,
+            recipients=tuple(attrs.evolve(each, reason=reason) for each in delivery.recipients),
+            due=due,
+            tried=(),
+        )
+        rows.change(connection, remaining)
+        moved.append(number)
+    return tuple(moved)
+
+
+def delete(
+    connection: Connection, numbers: Iterable[int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Delete deliveries; return those that were there, and the messages that have gone too."""
+    deleted = tuple(number for number in numbers if rows.end(connection, number))
+    messages = dict.fromkeys(map(message_of, deleted))
+    return deleted, tuple(each for each in messages if rows.erase(connection, each))

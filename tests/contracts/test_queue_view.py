@@ -1,0 +1,273 @@
+"""What every implementation of `IQueueView` keeps."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from twisted.internet.defer import maybeDeferred
+
+from multisendcon_plugin.errors import SpoolError
+from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.message import Parcel, Recipient, Untold
+from multisendcon_plugin.mail.phase import Phase
+from multisendcon_plugin.mail.reply import Reply
+from multisendcon_plugin.mail.selection import Selection
+from multisendcon_plugin.outcome.settlement import Settlement
+from multisendcon_plugin.spool import view
+from tests.contracts.stores import MemoryStore, SqliteStore
+
+
+@pytest.fixture(params=[MemoryStore, SqliteStore])
+def store(request):
+    with request.param() as store:
+        yield store
+
+
+def parcel(account, *addresses, destination=""):
+    recipients = tuple(Recipient(address=each, reason="matches") for each in addresses)
+    return Parcel(account=account, recipients=recipients, destination=destination)
+
+
+def commit(store, *parcels, sender="boss@example.com", content=b"text"):
+    parcels = parcels or (parcel("Sales", "a@x.example"),)
+    return store.commit(content, Envelope(reverse_path=sender, recipients=("a@x",)), parcels)
+
+
+def change(store, how, deliveries, *more):
+    numbers = [each.number for each in deliveries]
+    return store.wait(getattr(store.spool, how)(numbers, *more))
+
+
+# Looking
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_a_listing_has_all_deliveries_in_order_of_their_numbers_in_pieces(store, limit):
+    commit(store, parcel("B", "b@x"), parcel("A", "a@x"))
+    (late,) = commit(store)
+    commit(store, parcel("A", "c@x", destination="x"))
+    store.settle(
+        Settlement(delivery=late, remaining=attrs.evolve(late, due=late.due - 1e6, attempts=1))
+    )
+    found = store.find(Selection(), limit)
+    numbers = [each.number for each in found]
+    assert numbers == sorted(set(numbers))
+    assert [each.account for each in found] == ["B", "A", "Sales", "A"]
+    assert store.wait(store.spool.count(Selection())) == 4
+
+
+@pytest.mark.parametrize(
+    ("selection", "found"),
+    [
+        ({}, "abcd"),
+        ({"account": "A"}, "ac"),
+        ({"account": "a"}, ""),
+        ({"destination": ""}, "abd"),
+        ({"account": "A", "destination": "x.example"}, "c"),
+        ({"sender": "BOSS@Example.com"}, "abd"),
+        ({"sender": ""}, "c"),
+        ({"recipient": "One@x.example"}, "ac"),
+        ({"recipient": "two@xn--bcher-kva.example"}, "b"),
+        ({"recipient": "two@bücher.example"}, "b"),
+        ({"recipient": "one"}, ""),
+        ({"recipient": "settled@x.example"}, ""),
+        ({"held": True}, "d"),
+        ({"held": False}, "abc"),
+        ({"arrived_before": 1_700_000_005.0}, "ab"),
+        ({"arrived_before": 1_700_000_000.0}, ""),
+        ({"held": True, "sender": ""}, ""),
+    ],
+)
+def test_what_is_selected_is_found_and_counted(store, selection, found):
+    store.reactor.now = 1_700_000_000.0
+    a, b = commit(
+        store,
+        parcel("A", "one@x.example", "settled@x.example"),
+        parcel("B", "two@bücher.example"),
+    )
+    one, settled = a.recipients
+    untold = Untold(recipient=settled, delivered=False, phase=Phase.RCPT, reply=Reply(550, "", ""))
+    remaining = attrs.evolve(a, recipients=(one,), untold=(untold,))
+    store.settle(Settlement(delivery=a, remaining=remaining))
+    store.reactor.now = 1_700_000_005.0
+    (c,) = commit(store, parcel("A", "one@x.example", destination="x.example"), sender="")
+    (d,) = commit(store)
+    change(store, "hold", [d])
+    expected = [dict(zip("abcd", (a, b, c, d), strict=True))[each].number for each in found]
+    selected = Selection(**selection)
+    assert [each.number for each in store.find(selected, 2)] == expected
+    assert store.wait(store.spool.count(selected)) == len(expected)
+
+
+def test_a_message_is_found_by_its_number(store):
+    for _ in range(3):
+        commit(store)
+    deliveries = commit(store, parcel("A", "a@x"), parcel("B", "b@x"))
+    commit(store)
+    selected = Selection(message=deliveries[0].message.number)
+    assert store.find(selected) == store.find(selected, 1) == deliveries
+    assert store.wait(store.spool.count(selected)) == 2
+    assert store.find(Selection(message=5)) == ()
+
+
+# Changing
+
+
+def test_what_is_held_is_in_no_lane_until_it_is_released(store):
+    (first,), (second,) = commit(store), commit(store)
+    later = attrs.evolve(first, due=first.due + 50, attempts=1)
+    store.settle(Settlement(delivery=first, remaining=later))
+    assert change(store, "hold", [later]) == (later.number,)
+    assert change(store, "hold", [later, second]) == (second.number,)
+    assert store.lanes() == {}
+    assert store.waiting("Sales") == ()
+    store.wait(store.spool.bring_forward(("Sales", ""), 0.0))
+    assert store.find(Selection()) == tuple(attrs.evolve(d, held=True) for d in (later, second))
+    assert change(store, "release", [later, first]) == (later.number,)
+    assert store.lanes() == {"Sales": 1}
+    assert store.waiting("Sales") == (later,)
+
+
+@pytest.mark.parametrize("leave", ["close", "crash"])
+def test_what_is_held_stays_held_over_a_restart_and_keeps_its_content(store, leave):
+    (delivery,) = commit(store, content=bytes(400_000))
+    change(store, "hold", [delivery])
+    getattr(store, leave)()
+    store.open()
+    assert store.waiting("Sales") == ()
+    assert store.find(Selection(held=True)) == (attrs.evolve(delivery, held=True),)
+    assert store.read(delivery.message) == bytes(400_000)
+
+
+def test_what_is_held_while_it_is_under_way_stays_held_when_it_is_settled(store):
+    first, second = commit(store, parcel("A", "a@x"), parcel("A", "b@x"))
+    change(store, "hold", [first, second])
+    deferred = attrs.evolve(first, due=first.due + 60, attempts=1)
+    store.settle(Settlement(delivery=first, remaining=deferred))
+    store.settle(Settlement(delivery=second, remaining=None))
+    assert store.waiting("A") == ()
+    assert store.find(Selection()) == (attrs.evolve(deferred, held=True),)
+
+
+def test_what_is_retried_is_due_now(store):
+    deliveries = [commit(store)[0] for _ in range(4)]
+    due, later, held, gone = deliveries
+    for each in (later, held):
+        store.settle(
+            Settlement(delivery=each, remaining=attrs.evolve(each, due=each.due + 50, attempts=1))
+        )
+    change(store, "hold", [held])
+    change(store, "delete", [gone])
+    store.reactor.now += 10
+    assert change(store, "retry", deliveries) == (later.number,)
+    assert store.waiting("Sales") == (
+        due,
+        attrs.evolve(later, due=store.reactor.now, attempts=1),
+    )
+    assert store.find(Selection(held=True))[0].due == held.due + 50
+
+
+def test_a_delivery_is_moved_to_another_lane(store):
+    moving, there = commit(store, parcel("A", "a@x", "b@x"), parcel("B", "c@x", destination="y"))
+    before = attrs.evolve(moving, due=moving.due + 50, attempts=2, tried=("C",), uncertain=True)
+    store.settle(Settlement(delivery=moving, remaining=before))
+    store.reactor.now += 10
+    changed = change(store, "move", [moving, there], ("B", "y"), "moved by hand")
+    assert changed == (moving.number,)
+    assert store.waiting("A") == ()
+    moved = attrs.evolve(
+        before,
+        account="B",
+        destination="y",
+        recipients=tuple(attrs.evolve(each, reason="moved by hand") for each in before.recipients),
+        due=store.reactor.now,
+        tried=(),
+    )
+    assert store.waiting("B", destination="y") == (there, moved)
+
+
+def test_a_held_delivery_that_is_moved_stays_held(store):
+    (delivery,) = commit(store)
+    change(store, "hold", [delivery])
+    change(store, "move", [delivery], ("B", ""), "moved")
+    assert store.lanes() == {}
+    change(store, "release", [delivery])
+    assert store.lanes() == {"B": 1}
+
+
+@pytest.mark.parametrize("size", [4, 300_000])
+def test_a_deleted_delivery_takes_its_message_along_when_it_is_the_last(store, size):
+    first, second = commit(store, parcel("A", "a@x"), parcel("B", "b@x"), content=bytes(size))
+    (other,) = commit(store, content=b"other")
+    assert change(store, "delete", [first]) == (first.number,)
+    assert store.read(second.message) == bytes(size)
+    assert change(store, "delete", [first, second]) == (second.number,)
+    assert store.lanes() == {"Sales": 1}
+    with pytest.raises(SpoolError):
+        store.read(second.message)
+    assert store.read(other.message) == b"other"
+
+
+def test_nothing_is_left_of_a_deleted_message():
+    with SqliteStore() as store:
+        (delivery,) = commit(store, content=bytes(300_000))
+        assert store.files()
+        change(store, "delete", [delivery])
+        assert store.files() == {}
+        for table in ("content", "delivery"):
+            assert store.value(f"SELECT count(*) FROM {table}") == 0
+
+
+def test_what_is_deleted_while_it_is_under_way_is_not_reported(store):
+    (delivery,) = commit(store)
+    change(store, "delete", [delivery])
+    assert store.settle(Settlement(delivery=delivery, remaining=delivery)) == ()
+    assert store.find(Selection()) == ()
+
+
+@pytest.mark.parametrize("how", ["hold", "release", "retry", "move", "delete"])
+def test_what_is_not_there_is_not_changed(store, how):
+    more = (("B", ""), "moved") if how == "move" else ()
+    assert store.wait(getattr(store.spool, how)([5, 7], *more)) == ()
+    assert store.wait(getattr(store.spool, how)([], *more)) == ()
+
+
+def test_a_closed_spool_shows_and_changes_nothing(store):
+    (delivery,) = commit(store)
+    spool = store.spool
+    store.close()
+    for attempt in (
+        lambda: spool.find(Selection(), 1),
+        lambda: spool.count(Selection()),
+        lambda: spool.hold([delivery.number]),
+        lambda: spool.release([delivery.number]),
+        lambda: spool.retry([delivery.number]),
+        lambda: spool.move([delivery.number], ("B", ""), "moved"),
+        lambda: spool.delete([delivery.number]),
+    ):
+        with pytest.raises(SpoolError):
+            store.wait(maybeDeferred(attempt))
+    store.open()
+    assert store.waiting("Sales") == (delivery,)
+
+
+# Pieces
+
+
+@pytest.mark.parametrize("looked_at", [1, 2, 3, 100])
+def test_a_piece_looks_at_few_rows_whatever_it_finds(monkeypatch, looked_at):
+    monkeypatch.setattr(view, "LOOKED_AT", looked_at)
+    with SqliteStore() as store:
+        everything = [
+            commit(store, parcel("Rare" if n in (2, 6) else "Often", "a@x"))[0] for n in range(8)
+        ]
+        first = store.wait(store.spool.find(Selection(account="Rare"), 10))
+        assert list(first.deliveries) == [
+            each for each in everything[:looked_at] if each.account == "Rare"
+        ]
+        assert first.after == (everything[looked_at - 1].number if looked_at < 8 else None)
+        assert store.find(Selection(account="Rare"), 10) == (everything[2], everything[6])
+        assert store.find(Selection(account="Rare"), 1) == (everything[2], everything[6])
+        assert store.wait(store.spool.count(Selection(account="Often"))) == 6
+        found = store.find(Selection(message=everything[6].message.number))
+        assert found == (everything[6],)

@@ -1,0 +1,42 @@
+"""What of a server's words is shown where it may repeat a secret."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from multisendcon_plugin.relay.redaction import Redaction
+
+SECRET = b"S3cret word"
+SAID = base64.b64encode(SECRET)
+
+
+@pytest.mark.parametrize(
+    "said", [SECRET, SECRET.lower(), SECRET.upper(), SAID, SAID.upper(), SAID.rstrip(b"=")]
+)
+def test_a_secret_is_hidden_in_each_form_in_which_a_server_may_repeat_it(said):
+    redaction = Redaction()
+    redaction.hide(SECRET)
+    assert redaction.redacted(b"no: " + said + b" is wrong").startswith(b"no: ***")
+    assert said not in redaction.redacted(b"no: " + said + b" is wrong")
+
+
+def test_a_secret_that_is_a_part_of_another_leaves_nothing_of_it():
+    redaction = Redaction()
+    redaction.hide(b"pass")
+    redaction.hide(b"password!")
+    assert redaction.redacted(b"password! and pass") == b"*** and ***"
+
+
+@pytest.mark.parametrize("secrets", [(), (b"",)])
+def test_without_a_secret_all_is_shown(secrets):
+    redaction = Redaction()
+    redaction.hide(*secrets)
+    assert redaction.redacted(b"535 no") == b"535 no"
+
+
+def test_what_a_pattern_would_mean_is_taken_literally():
+    redaction = Redaction()
+    redaction.hide(b"a.c*")
+    assert redaction.redacted(b"abc a.c*") == b"abc ***"
