@@ -18,6 +18,7 @@ from twisted.python.components import Componentized
 from .configuration import load
 from .daemon import descriptors
 from .daemon.clock import make_steady
+from .daemon.dispatch import dispatch_directly
 from .daemon.log import observer
 from .daemon.preflight import preflight
 from .daemon.resolver import install_resolver
@@ -159,6 +160,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415 -- it is chosen when twistd has started
 
     make_steady(reactor)
+    dispatch_directly(reactor)
     install_resolver(reactor)
     handle_hangup(reactor, ends=bool(options["demo"]))
     reactor.callWhenRunning(handle_in_turn, reactor)

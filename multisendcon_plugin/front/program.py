@@ -18,6 +18,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger, globalLogBeginner
 
 from ..daemon.clock import make_steady
+from ..daemon.dispatch import dispatch_directly
 from ..edge.delivery import TransactionPolicy
 from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
@@ -35,6 +36,7 @@ from .setup import Port, Setup, read_setup
 def run(reactor: Any) -> None:
     """Be the front process, until it ends."""
     make_steady(reactor)
+    dispatch_directly(reactor)
     front = Front(reactor)
     channel = Factory.forProtocol(lambda: front.channel)
     channel.noisy = False
