@@ -5,6 +5,9 @@ mixes up replies and even recipients (twisted/twisted#8126).  Here the next line
 until the last one is answered, and the client is not read while it does not read its replies.
 
 It knows no command; `session` and `protocol` have those.  RFC 2920, RFC 5321 section 4.5.3.
+
+It is longer than others, since what has come, what is being answered, what is still to be said and
+how the connection ends depend on each other: parts of it would be set from one another's outside.
 """
 
 from __future__ import annotations

@@ -149,6 +149,21 @@ class Delivery:
         """Where the rest of its lane begins."""
         return self.due, self.number + 1
 
+    def moved_to(self, lane: LaneKey, reason: str, due: float) -> Delivery:
+        """Return it as somebody has moved it; all accounts may be its fallback again.
+
+        :param reason: why the account of that lane carries the recipients.
+        """
+        account, destination = lane
+        return attrs.evolve(
+            self,
+            account=account,
+            destination=destination,
+            recipients=tuple(attrs.evolve(each, reason=reason) for each in self.recipients),
+            due=due,
+            tried=(),
+        )
+
 
 @attrs.frozen(kw_only=True)
 class Parcel:

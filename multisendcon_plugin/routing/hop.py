@@ -31,7 +31,7 @@ class TlsPolicy:
     :param name: the name that the certificate has to bear; ``None``: that of the host.
     :param fingerprint: SHA-256 of the certificate or its public key (SPKI), in lower-case hex
         digits.
-    :param ciphers: a list as OpenSSL takes it; ``None``: the sound ones (`ciphers`).
+    :param ciphers: a list as OpenSSL takes it; ``None``: the strong ones (`settings.ciphers`).
     :param client_certificate: a PEM file; what the server is shown.
     :param client_key: a PEM file; ``None``: the key is in the file of the certificate.
     """

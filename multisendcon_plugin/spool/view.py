@@ -121,7 +121,6 @@ def move(
 ) -> tuple[int, ...]:
     """Move deliveries to another lane, due at once; return those that were in others."""
     moved = []
-    account, destination = lane
     for number in numbers:
         row = connection.execute("SELECT * FROM delivery WHERE id = ?", (number,)).fetchone()
         if row is None:
@@ -129,15 +128,7 @@ def move(
         delivery = rows.delivery_of(row)
         if delivery.lane == lane:
             continue
-        remaining = attrs.evolve(
-            delivery,
-            account=account,
-            destination=destination,
-            recipients=tuple(attrs.evolve(each, reason=reason) for each in delivery.recipients),
-            due=due,
-            tried=(),
-        )
-        rows.change(connection, remaining)
+        rows.change(connection, delivery.moved_to(lane, reason, due))
         moved.append(number)
     return tuple(moved)
 

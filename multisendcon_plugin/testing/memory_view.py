@@ -72,17 +72,9 @@ def move(
 ) -> tuple[int, ...]:
     """Move deliveries to another lane, due at once; return those that were in others."""
     moved = []
-    account, destination = lane
     for number in numbers:
         delivery = deliveries.get(number)
         if delivery is not None and delivery.lane != lane:
-            deliveries[number] = attrs.evolve(
-                delivery,
-                account=account,
-                destination=destination,
-                recipients=tuple(attrs.evolve(each, reason=reason) for each in delivery.recipients),
-                due=due,
-                tried=(),
-            )
+            deliveries[number] = delivery.moved_to(lane, reason, due)
             moved.append(number)
     return tuple(moved)
