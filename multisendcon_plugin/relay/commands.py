@@ -14,7 +14,7 @@ from ..outgoing import OutgoingMail
 
 
 def mail_command(mail: OutgoingMail, envelope: Envelope, offers: Mapping[str, str]) -> bytes:
-    """Return MAIL for a mail.
+    """Return the line of MAIL for a mail.
 
     :param envelope: what its client asked for.
     :param offers: keywords of EHLO, and their parameters.
@@ -28,13 +28,13 @@ def mail_command(mail: OutgoingMail, envelope: Envelope, offers: Mapping[str, st
         command += " SMTPUTF8"
     if "DSN" in offers:
         command += mail_parameters(envelope.returns, envelope.envelope_id)
-    return command.encode()
+    return f"{command}\r\n".encode()
 
 
 def rcpt_command(
     mail: OutgoingMail, recipient: Recipient, path: str, offers: Mapping[str, str]
 ) -> bytes:
-    """Return RCPT for a path that is the recipient's, with the DSN parameters of its sender."""
+    """Return the line of RCPT for a path of the recipient, with its sender's DSN parameters."""
     command = f"RCPT TO:<{path}>"
     if "DSN" in offers:
         notify = recipient.notify
@@ -43,4 +43,4 @@ def rcpt_command(
             notify &= ~Notify.SUCCESS
         utf8 = "SMTPUTF8" in offers
         command += rcpt_parameters(notify, recipient.original, utf8=utf8)
-    return command.encode()
+    return f"{command}\r\n".encode()
