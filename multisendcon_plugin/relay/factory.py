@@ -1,7 +1,7 @@
 """The sessions with one account's server: opened on demand, reused, closed when idle.
 
-`AccountSenderFactory` is the `IRelay` of accounts with one server.  It makes an `Attempt` of each
-try of a delivery; it never retries one on its own, and never decides what follows from it.
+`AccountSenderFactory` is the `IRelay` of accounts with one server.  It has the sessions; each
+`AttemptUnderWay` asks it for them.
 """
 
 from __future__ import annotations

@@ -30,20 +30,17 @@ class ReplyReader:
 
     :param redaction: hides the secrets of the login.
     :ivar replies: those that were read and not taken yet, the oldest first.
+    :ivar in_a_reply: one has begun, and not ended yet.
     """
 
     def __init__(self, redaction: Redaction) -> None:
         self._redaction = redaction
         self.replies: deque[Reply] = deque()
         self._line_end = b"\r\n"
+        self.in_a_reply = False
         self._has_read = False
         self._buffer = b""
         self._texts: list[bytes] = []
-
-    @property
-    def in_a_reply(self) -> bool:
-        """A reply has begun, and not ended yet."""
-        return bool(self._texts or self._buffer)
 
     def feed(self, octets: bytes, phase: Phase) -> str:
         """Read what has come.
@@ -52,12 +49,12 @@ class ReplyReader:
             much is kept.
         :return: why this is no SMTP, and nothing more is to be read; ``""``: it is.
         """
+        self.in_a_reply = True
         # Twisted's receiver of lines goes through what has come anew for each of them.
         *lines, rest = (self._buffer + octets).split(self._line_end)
         for line in lines:
             parts = _parts(line) if len(line) <= LONGEST_LINE else None
             if parts is None:
-                self._buffer = line  # the server is in the middle of something
                 return self._not_smtp(line)
             code, goes_on, text = parts
             # A refusal may repeat a login long after it; a challenge is not told to anybody.
@@ -77,6 +74,7 @@ class ReplyReader:
                 reply = reply_of_line(code, text)
             self.replies.append(reply)
         self._buffer = rest
+        self.in_a_reply = bool(rest or self._texts)
         if lines:
             self._has_read = True
         return self._line_goes_on(phase) if rest else ""

@@ -76,7 +76,7 @@ RSET       RSET     reset   reset   reset   fault      fault      fault      fau
 MAIL       MAIL     sender  sender  sender  refused    fault      fault      fault
 RCPT       RCPT     -       -       -       recipient  recipient  fault      fault
 LAST_RCPT  RCPT     end     end     end     last       last       fault      fault
-DATA       DATA     no      content no      no         fault      fault      fault
+DATA       DATA     no      -       no      no         fault      fault      fault
 CONTENT    CONTENT  early   early   early   early      too_early  too_early  fault
 END        END      taken   no      no      no         fault      fault      uncertain
 VAIN_RCPT  RCPT     -       -       -       -          -          fault      fault
@@ -299,7 +299,7 @@ class Transaction:
         session.begin_mail()
         due.append(Due.MAIL)
         due.extend([Due.RCPT] * (len(commands) - 3))
-        due.extend((Due.LAST_RCPT, Due.DATA))
+        due.extend((Due.LAST_RCPT, Due.DATA, Due.CONTENT))
         if "PIPELINING" in session.offers:
             session.write(b"".join(commands))
         else:
@@ -345,7 +345,7 @@ class Transaction:
             return
         # All was sent together, and the other replies only follow from this refusal.
         self.unclean = True
-        in_vain = [_IN_VAIN[each] for each in self._due]
+        in_vain = [_IN_VAIN[each] for each in self._due if each in _IN_VAIN]
         self._due.clear()
         self._due.extend(in_vain)
 
@@ -364,13 +364,10 @@ class Transaction:
         self.outcomes.refuse(self._refused, phase, others=others)
         if not others:
             self.unclean = True
-            if self.outcomes.fault or self._unsaid:
-                self._end()
-            else:
-                self._due[0] = Due.VAIN_DATA
-
-    def _send_content(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
-        self._due.append(Due.CONTENT)
+            all_said = not self._unsaid
+            self._end()
+            if all_said and not self.outcomes.fault:
+                self._due.append(Due.VAIN_DATA)
 
     def _end_early(self, phase: Phase, reply: Reply, action: Action) -> None:
         """Take a reply to what was not said yet; also if it came in one segment with the 354.
@@ -389,6 +386,7 @@ class Transaction:
     def _refuse_mail(self, phase: Phase, reply: Reply, action: Action) -> None:
         self.unclean = True
         self.outcomes.refuse_all(phase, reply, action)
+        self._end()
 
     def _take_mail(self, phase: Phase, reply: Reply, _action: Action) -> None:
         self.taken = True
@@ -415,7 +413,6 @@ class Transaction:
         recipient=_refuse_recipient,
         last=_refuse_last,
         end=_end_recipients,
-        content=_send_content,
         early=_end_early,
         too_early=_blame_early,
         taken=_take_mail,
