@@ -20,6 +20,7 @@ from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Unto
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.settlement import Settlement
+from tests import queues
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
 KINDS = [MemoryStore, SqliteStore]
@@ -97,7 +98,7 @@ def test_dots_that_smtp_added_are_counted(store, lines, piece):
     draft = store.spool.draft()
     for start in range(0, len(content), piece):
         draft.write(content[start : start + piece])
-    (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    (delivery,) = store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert delivery.message.dots == lines
     (again,) = store.waiting(delivery.account)
     assert (again.message.dots, again.message.size) == (lines, len(content))
@@ -124,7 +125,7 @@ def test_content_comes_back_however_it_arrives(kind, sizes):
             paused = draft.write(chunk)
             if paused is not None:
                 store.wait(paused)
-        (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        (delivery,) = store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
         assert store.read(delivery.message) == b"".join(chunks)
 
 
@@ -153,7 +154,7 @@ def test_everything_that_is_known_of_a_message_comes_back(store):
     draft.write(b"Subject: x\r\n")
     draft.write(b"\r\ntext\r\n")
     store.reactor.now += 1.5
-    sales, office = store.wait(draft.commit(envelope, 12, parcels))
+    sales, office = store.wait(store.commit_draft(draft, envelope, 12, parcels))
 
     assert store.waiting("Sales") == (sales,)
     assert store.waiting("Büro") == (office,)
@@ -195,15 +196,15 @@ def test_a_discarded_message_is_forgotten(store, size):
     draft.write(octets(size))
     draft.discard()
     with pytest.raises(SpoolError):
-        store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert store.lanes() == {}
 
 
 def test_a_draft_is_committed_once(store):
     draft = store.spool.draft()
-    store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     with pytest.raises(SpoolError):
-        store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     draft.discard()
     store.finish_writing()
     assert store.lanes() == {"Sales": 1}
@@ -471,7 +472,7 @@ def test_a_closed_spool_takes_nothing(store):
     spool, draft = store.spool, store.spool.draft()
     store.close()
     for attempt in (
-        lambda: draft.commit(ENVELOPE, 0, PARCELS),
+        lambda: queues.commit(spool, draft, ENVELOPE, 0, PARCELS),
         lambda: spool.settle(ended(delivery)),
         lambda: spool.waiting(("Sales", ""), 1),
         spool.lanes,
@@ -485,7 +486,7 @@ def test_a_closed_spool_takes_nothing(store):
 
 
 def test_what_was_begun_before_closing_is_finished(store):
-    done = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+    done = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
     store.close()
     (delivery,) = store.wait(done)
     store.open()
@@ -504,7 +505,7 @@ def test_numbers_grow_with_the_clock(store):
 @pytest.mark.parametrize("step", [0, -1000])
 def test_numbers_grow_when_the_clock_does_not(store, step):
     drafts = [store.spool.draft() for _ in range(3)]
-    store.wait(drafts[2].commit(ENVELOPE, 0, PARCELS))
+    store.wait(store.commit_draft(drafts[2], ENVELOPE, 0, PARCELS))
     store.reactor.now += step
     drafts.append(store.spool.draft())
     store.close()
@@ -523,7 +524,7 @@ def test_a_draft_takes_a_number_that_was_given_elsewhere(store, ahead):
     before = store.spool.draft().number
     draft = store.spool.draft(number)
     assert draft.number == number
-    (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    (delivery,) = store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert delivery.message.number == number
     assert store.waiting("Sales") == (delivery,)
     assert store.spool.draft().number > max(before, number)
@@ -531,7 +532,7 @@ def test_a_draft_takes_a_number_that_was_given_elsewhere(store, ahead):
 
 def test_the_next_process_knows_the_highest_number(store):
     number = store.spool.draft().number + 1_000_001
-    store.wait(store.spool.draft(number).commit(ENVELOPE, 0, PARCELS))
+    store.wait(store.commit_draft(store.spool.draft(number), ENVELOPE, 0, PARCELS))
     store.close()
     store.open()
     assert store.spool.draft().number > number
@@ -554,7 +555,7 @@ def test_a_number_that_is_in_use_is_not_stored_a_second_time(store, first, secon
     else:
         other = (parcel("Other", "a@x.example"),)
         with pytest.raises(SpoolError):
-            store.wait(again.commit(ENVELOPE, 0, other))
+            store.wait(store.commit_draft(again, ENVELOPE, 0, other))
     store.finish_writing()
     assert store.lanes() == {"Sales": 1}
     assert store.read(delivery.message) == octets(first)
@@ -572,7 +573,7 @@ def test_of_two_messages_with_one_number_that_arrive_together_one_is_stored(stor
     done = []
     for draft in (first, second):
         draft.write(octets(size))
-        done.append(draft.commit(ENVELOPE, 0, PARCELS))
+        done.append(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     (delivery,) = store.wait(done[0])
     with pytest.raises(SpoolError):
         store.wait(done[1])
@@ -587,7 +588,7 @@ def test_an_empty_message_of_which_a_part_is_settled_keeps_its_number(store):
     again = store.spool.draft(first.message.number)
     again.write(b"text")
     with pytest.raises(SpoolError):
-        store.wait(again.commit(ENVELOPE, 0, PARCELS))
+        store.wait(store.commit_draft(again, ENVELOPE, 0, PARCELS))
     assert store.waiting("Sales") == (second,)
     assert store.read(second.message) == b""
 
@@ -626,6 +627,6 @@ def test_a_store_that_fills_up_while_a_message_arrives(kind):
         draft.write(octets(300 * KIB))
         draft.write(octets(300 * KIB))
         with pytest.raises(SpoolFullError):
-            store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+            store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
         store.relieve()
         assert store.lanes() == {}

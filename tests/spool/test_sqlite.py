@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import attrs
 import pytest
 from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -123,6 +124,7 @@ def test_another_process_is_kept_out(store):
         from multisendcon_plugin.errors import SpoolLockedError
         from multisendcon_plugin.events import Publisher
         from multisendcon_plugin.spool import SqliteSpool, rows
+        from tests.queues import commit
         from tests.reactors import QueueReactor
         reactor = QueueReactor()
         spool = SqliteSpool(sys.argv[1], reactor, events=Publisher())
@@ -160,6 +162,7 @@ def test_a_killed_process_keeps_what_it_promised(store):
         from multisendcon_plugin.mail.message import Parcel, Recipient
         from multisendcon_plugin.events import Publisher
         from multisendcon_plugin.spool import SqliteSpool, rows
+        from tests.queues import commit
         from tests.reactors import QueueReactor
         reactor = QueueReactor()
         spool = SqliteSpool(sys.argv[1], reactor, events=Publisher())
@@ -171,7 +174,7 @@ def test_a_killed_process_keeps_what_it_promised(store):
         draft.write(bytes(300_000))
         envelope = Envelope(reverse_path="", recipients=("a@x.example",))
         parcels = (Parcel(account="Sales", recipients=(recipient,)),)
-        (delivery,) = reactor.wait(draft.commit(envelope, 0, parcels))
+        (delivery,) = reactor.wait(commit(spool, draft, envelope, 0, parcels))
         print(delivery.number, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
         """,
@@ -206,6 +209,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
         (4, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (5, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (6, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
+        (7, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
     ],
 )
 def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify, original):
@@ -406,7 +410,7 @@ def test_a_message_of_which_a_piece_is_lost_is_refused_and_removed(store):
     store.relieve()
     draft.write(bytes(200 * KIB))
     with pytest.raises(SpoolFullError):
-        store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert content_rows(store) == 0
     assert store.lanes() == {}
 
@@ -417,7 +421,7 @@ def test_a_message_of_which_a_piece_fails_together_with_the_commit_is_refused(st
     with Busy(store):
         draft.write(bytes(140 * KIB))
         relieved = store.writer.do(store.make_room)
-        done = draft.commit(ENVELOPE, 0, PARCELS)
+        done = store.commit_draft(draft, ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolFullError):
         store.wait(done)
     store.wait(relieved)
@@ -429,12 +433,12 @@ def test_a_settlement_is_stored_whole_or_not_at_all(store):
     delivery = commit(store)
     good, bad = (
         NewMessage(
-            envelope=Envelope(reverse_path=path, recipients=("a@x",)),
+            envelope=Envelope(reverse_path="", recipients=("a@x",)),
             content=b"report",
             header_size=0,
-            parcels=PARCELS,
+            parcels=(attrs.evolve(PARCELS[0], account=account),),
         )
-        for path in ("", "\ud800")
+        for account in ("Sales", "\ud800")
     )
     with pytest.raises(SpoolError):
         store.settle(
@@ -484,7 +488,7 @@ def test_what_waits_is_committed_together(store):
     writer = store.writer
     batches, jobs = writer.batches, writer.jobs
     with Busy(store):
-        done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(10)]
+        done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(10)]
     for each in done:
         store.wait(each)
     assert (writer.batches - batches, writer.jobs - jobs) == (2, 11)
@@ -493,7 +497,7 @@ def test_what_waits_is_committed_together(store):
 def test_what_comes_in_one_turn_of_the_reactor_is_committed_together(store):
     writer = store.writer
     batches, jobs = writer.batches, writer.jobs
-    done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(10)]
+    done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(10)]
     for each in done:
         store.wait(each)
     assert (writer.batches - batches, writer.jobs - jobs) == (1, 10)
@@ -509,7 +513,7 @@ def test_a_settlement_goes_along_with_the_mail_that_comes_next(store):
     batches, jobs = writer.batches, writer.jobs
     settlement = store.spool.settle(settled(delivery))
     assert not store.reactor.is_busy()
-    store.wait(store.spool.draft().commit(ENVELOPE, 0, PARCELS))
+    store.wait(store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS))
     assert settlement.called
     assert (writer.batches - batches, writer.jobs - jobs) == (1, 2)
 
@@ -547,9 +551,9 @@ def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
 
 def test_a_job_that_fails_takes_no_other_with_it(store):
     with Busy(store):
-        first = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+        first = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
         bad = store.writer.do(lambda _: 1 / 0)
-        last = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+        last = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolError, match="division by zero"):
         store.wait(bad)
     deliveries = (*store.wait(first), *store.wait(last))
@@ -562,7 +566,7 @@ def test_nothing_of_a_failed_job_stays(store):
         raise ValueError
 
     with Busy(store):
-        good = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+        good = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
         bad = store.writer.do(half)
     with pytest.raises(SpoolError):
         store.wait(bad)
@@ -579,13 +583,13 @@ def test_a_source_that_is_faster_than_the_disk_is_asked_to_pause(store):
         assert not paused.called
     assert store.wait(paused) is None
     assert draft.write(b"x") is None
-    (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    (delivery,) = store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert store.read(delivery.message) == bytes(1000 * KIB) + b"x"
 
 
 def test_closing_finishes_what_was_asked_for(store):
     with Busy(store):
-        done = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+        done = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
         closed = store.spool.close()
     (delivery,) = store.wait(done)
     store.wait(closed)
@@ -621,7 +625,7 @@ def test_new_mail_leaves_the_reserve_alone(store, disk, free, size, taken):
     disk.f_bavail = free
     done = store.spool.draft()
     done.write(bytes(size))
-    done = done.commit(ENVELOPE, 0, PARCELS)
+    done = store.commit_draft(done, ENVELOPE, 0, PARCELS)
     if taken:
         store.wait(done)
     else:
@@ -691,7 +695,7 @@ def test_what_comes_together_shares_the_room(store, disk):
         for _ in range(2):
             draft = store.spool.draft()
             draft.write(bytes(100 * KIB))
-            done.append(draft.commit(ENVELOPE, 0, PARCELS))
+            done.append(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     store.wait(done[0])
     with pytest.raises(SpoolFullError):
         store.wait(done[1])
@@ -725,7 +729,7 @@ def test_a_disk_that_cannot_be_measured_is_an_error_and_not_silence(store, monke
 def test_after_a_failed_sync_nothing_is_written_any_more(store, statement, code, which):
     delivery = commit(store)
     with Busy(store):
-        done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(3)]
+        done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(3)]
         store.connection.fail(statement, code, {which})
     done.append(store.spool.settle(Settlement(delivery=delivery, remaining=None)))
     with logged() as log:
@@ -758,7 +762,7 @@ def test_after_a_failed_sync_of_a_file_nothing_is_written_any_more(store, monkey
     monkeypatch.setattr(os, "fsync", fails)
     with Busy(store):
         draft = store.begin(bytes(300 * KIB))
-        done = draft.commit(ENVELOPE, 0, PARCELS)
+        done = store.commit_draft(draft, ENVELOPE, 0, PARCELS)
     with logged() as log, pytest.raises(SpoolBrokenError, match="the spool has stopped writing"):
         store.wait(done)
     assert len(tried) == (1 if which == "file" else 2)
@@ -772,7 +776,7 @@ def test_after_a_failed_sync_of_a_file_nothing_is_written_any_more(store, monkey
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE])
 def test_a_commit_for_which_there_is_no_room_is_tried_one_by_one(store, code):
     with Busy(store):
-        done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(3)]
+        done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(3)]
         store.connection.fail("COMMIT", code, {2, 3})
     with pytest.raises(SpoolFullError):
         store.wait(done[0])
@@ -788,7 +792,7 @@ def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
     for delivery in deliveries:
         with Busy(store):
             draft = store.spool.draft()
-            refused = draft.commit(ENVELOPE, 0, PARCELS)
+            refused = store.commit_draft(draft, ENVELOPE, 0, PARCELS)
             settled = store.spool.settle(Settlement(delivery=delivery, remaining=None))
             store.connection.fail("COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
         with pytest.raises(SpoolFullError):
@@ -801,7 +805,7 @@ def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
 
 def test_an_input_output_error_of_one_job_is_its_own(store):
     with Busy(store):
-        done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(2)]
+        done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(2)]
         store.connection.fail("INSERT INTO delivery", sqlite3.SQLITE_IOERR_READ, {1, 2})
     with pytest.raises(SpoolError):
         store.wait(done[0])
