@@ -13,9 +13,18 @@ from twisted.internet.defer import maybeDeferred
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
-from multisendcon_plugin.interfaces import IClaims, IContent, IDraft, IQueueView, ISpool, IStore
+from multisendcon_plugin.interfaces import (
+    Commit,
+    IClaims,
+    IContent,
+    IDraft,
+    IQueueView,
+    ISpool,
+    IStore,
+)
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
+from multisendcon_plugin.mail.json_form import texts_of
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Untold
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
@@ -198,6 +207,53 @@ def test_a_discarded_message_is_forgotten(store, size):
     with pytest.raises(SpoolError):
         store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert store.lanes() == {}
+
+
+def commits(*drafts):
+    texts = texts_of(ENVELOPE, PARCELS)
+    return [Commit(draft, ENVELOPE, 12, PARCELS, texts) for draft in drafts]
+
+
+def test_messages_that_are_committed_together_are_answered_in_their_order(store):
+    drafts = [store.begin(octets(size)) for size in (0, 10, 300 * 1024)]
+    answers = store.wait(store.spool.commit(commits(*drafts)))
+    assert [
+        [(each.message.number, each.account, each.message.header_size) for each in deliveries]
+        for deliveries in answers
+    ] == [[(draft.number, "Sales", 12)] for draft in drafts]
+    assert store.waiting("Sales") == tuple(each for deliveries in answers for each in deliveries)
+    assert [store.read(each.message) for (each,) in answers] == [
+        octets(size) for size in (0, 10, 300 * 1024)
+    ]
+
+
+@pytest.mark.parametrize("size", [10, 300 * 1024])
+def test_of_messages_that_are_committed_together_one_that_fails_takes_no_other_with_it(store, size):
+    good, discarded, last = (store.begin(octets(size)) for _ in range(3))
+    again = store.spool.draft(good.number)
+    again.write(octets(size + 1))
+    discarded.discard()
+    drafts = good, discarded, again, good, last
+    answers = store.wait(store.spool.commit(commits(*drafts)))
+    assert [isinstance(each, SpoolError) for each in answers] == [False, True, True, True, False]
+    assert [each.message.number for each in store.waiting("Sales")] == [good.number, last.number]
+    store.crash()
+    store.open()
+    assert [store.read(each.message) for each in store.waiting("Sales")] == 2 * [octets(size)]
+
+
+def test_of_messages_that_are_committed_together_each_is_told_that_there_is_no_room(store):
+    before = store.commit(b"text", ENVELOPE, PARCELS)
+    store.fill()
+    drafts = [store.begin(octets(100 * 1024)) for _ in range(3)]
+    answers = store.wait(store.spool.commit(commits(*drafts)))
+    assert [type(each) for each in answers] == [SpoolFullError] * 3
+    store.relieve()
+    assert store.waiting("Sales") == before
+
+
+def test_nothing_is_committed_by_an_empty_list(store):
+    assert store.wait(store.spool.commit([])) == []
 
 
 def test_a_draft_is_committed_once(store):

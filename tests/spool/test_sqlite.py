@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
-import attrs
 import pytest
 from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -26,9 +25,11 @@ from multisendcon_plugin.errors import (
     SpoolLockedError,
 )
 from multisendcon_plugin.events import Publisher
+from multisendcon_plugin.interfaces import Commit
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
-from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient
+from multisendcon_plugin.mail.message import Delivery, Message, NewMessage, Parcel, Recipient
+from multisendcon_plugin.mail.selection import Selection
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.settings.quantities import Room
 from multisendcon_plugin.spool import SqliteSpool, rows
@@ -246,6 +247,54 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
                 assert other.execute("SELECT count(*) FROM content").fetchone() == (1,)
 
 
+def test_all_that_an_envelope_says_is_upgraded(tmp_path):
+    script = (Path(__file__).parent / "versions" / "7.sql").read_text()
+    path = 'Bö"ss\\@ex\u2028ample.com'
+    row = (
+        *(2 << 16 | 5, "Büro", 7.5, 0, 0.0, 0.0, "[]", 1, 0, "", '[["a@x", "test", null, ""]]'),
+        *(6, 3, 5.5, path, 0, 1, None, "", "a@b", '["a@x", "\u00fc@x"]', 4, None, "far", 1),
+    )
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as connection:
+        connection.executescript(script)
+        connection.execute(f"INSERT INTO delivery VALUES ({', '.join('?' * len(row))})", row)
+        connection.commit()
+    with opened(tmp_path) as (spool, wait):
+        page = wait(spool.find(Selection(sender='bö"ss\\@ex\u2028ample.com'), 10))
+        (delivery,) = page.deliveries
+        others = wait(spool.waiting(("Sales", ""), 10))
+    assert len(others) == 1
+    assert delivery == Delivery(
+        number=2 << 16 | 5,
+        message=Message(
+            number=2,
+            envelope=Envelope(
+                reverse_path=path, recipients=("a@x", "ü@x"), utf8=True, author="a@b"
+            ),
+            size=6,
+            header_size=3,
+            arrived=5.5,
+            dots=4,
+        ),
+        account="Büro",
+        destination="far",
+        recipients=(Recipient(address="a@x", reason="test"),),
+        due=7.5,
+        uncertain=True,
+        held=True,
+    )
+
+
+def test_the_texts_of_a_message_are_stored_unread(store):
+    """These say the same as others, but are not those that we would write."""
+    envelope = '["boss@example.com",  ["a@x.example"], false, false, null, "", "", null]'
+    recipients = '[ ["a@x.example", "t\\u0065st", null, ""] ]'
+    draft = store.begin(b"text")
+    commit = Commit(draft, ENVELOPE, 0, PARCELS, (envelope, [recipients]))
+    store.wait(store.spool.commit([commit]))
+    assert store.value("SELECT envelope FROM delivery") == envelope
+    assert store.value("SELECT recipients FROM delivery") == recipients
+
+
 def test_an_upgraded_spool_has_the_columns_of_a_new_one(tmp_path):
     def columns(folder):
         with opened(folder):
@@ -436,7 +485,7 @@ def test_a_settlement_is_stored_whole_or_not_at_all(store):
             envelope=Envelope(reverse_path="", recipients=("a@x",)),
             content=b"report",
             header_size=0,
-            parcels=(attrs.evolve(PARCELS[0], account=account),),
+            parcels=(evolve(PARCELS[0], account=account),),
         )
         for account in ("Sales", "\ud800")
     )
