@@ -97,6 +97,17 @@ def test_a_frame_that_is_damaged_is_refused(envelope, parcels, data):
         read_commit(bytes(octets))
 
 
+@pytest.mark.parametrize("line", range(3))
+@pytest.mark.parametrize("more", [b" ", b"0", b"]", b" []", b",[]"])
+def test_a_line_with_more_than_one_value_is_refused(line, more):
+    octets = commit_octets(PLAIN, 12, ONE, b"")
+    lines = octets[4:].split(b"\n")
+    lines[line] += more
+    octets = b"\n".join(lines)
+    with pytest.raises(UNREADABLE):
+        read_commit(len(octets).to_bytes(4, "big") + octets)
+
+
 @given(st.lists(st.integers(0, 2**64 - 1)))
 def test_the_numbers_of_durable_messages_come_back(numbers):
     assert list(read_committed(committed_octets(numbers))) == numbers
