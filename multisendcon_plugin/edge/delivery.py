@@ -300,8 +300,8 @@ class IncomingMessage:
         self._header = block
         return self._draft.write(block + rest)
 
-    def eomReceived(self) -> Deferred[str]:
-        """Commit the message; the answer is its name.
+    def eomReceived(self) -> Deferred[None]:
+        """Commit the message.
 
         Fails with `ReplyError` when it cannot be routed, or `SpoolError` when it cannot be stored.
         """
@@ -324,13 +324,13 @@ class IncomingMessage:
             envelope_id=origin.envelope_id,
             client=self._client,
         )
-        committed = self._policy.intake.commit(
+        committed: Deferred[None] = self._policy.intake.commit(
             self._draft,
             envelope,
             len(self._header or b""),
             parcels((route.account, self._recipient(path, route)) for path, route in routed),
         )
-        return committed.addCallback(lambda _: self.name)
+        return committed
 
     def _author(self) -> str:
         """Return the first address of ``From:``; ``""`` when it could not be a reverse-path.

@@ -143,6 +143,20 @@ class Client:
         assert self.begin(**envelope)[-1][:3] == "354"
         return self.ask(content + b".")
 
+    def allow_login_in_clear(self, allowed):
+        talk = self.session.dialogue.talk
+        talk.policy = attrs.evolve(talk.policy, login_in_clear=allowed)
+
+    @property
+    def recipients(self):
+        """Those of the mail under way."""
+        return self.session.dialogue.mail.recipients
+
+    @property
+    def owes_reply(self):
+        """A mail was sent whole, and is not answered."""
+        return self.session.dialogue.mail.owes_reply
+
     def send_no_more(self):
         """Close the direction to the server, as a socket's shutdown does."""
         self.session.readConnectionLost()

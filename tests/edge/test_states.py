@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from multisendcon_plugin.edge.order import WRONG_ORDER, State
+from multisendcon_plugin.edge.order import ORDER, State
 from tests.edge.clients import MAIL, Edge, chunk, offer_security
 
 HELLO = b"EHLO client.example"
@@ -219,7 +219,14 @@ def test_content_leads_back_to_the_beginning():
 def test_every_refusal_of_the_order_is_in_the_table():
     letters = dict(zip(State, "CGSRB", strict=True))
     table = {cell[:2]: cell[2] for cell in cells(*WORLDS["in the clear"])}
-    for state, refusals in WRONG_ORDER.items():
-        for verb, refusal in refusals.items():
-            expected = f"{refusal.code} {refusal.enhanced}"
-            assert table[letters[state], verb.decode()] == expected
+    for verb, refusals in ORDER.items():
+        for state, refusal in zip(State, refusals, strict=True):
+            if refusal:
+                expected = f"{refusal.code} {refusal.enhanced}"
+                assert table[letters[state], verb.decode()] == expected
+
+
+def test_every_command_is_in_the_table_of_the_order_and_can_be_carried_out():
+    client = Edge().client()
+    assert ORDER.keys() == client.session.dialogue.commands.keys()
+    assert {len(refusals) for refusals in ORDER.values()} == {len(State)}

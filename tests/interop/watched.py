@@ -12,6 +12,7 @@ import threading
 import time
 
 import attrs
+from twisted.internet.defer import Deferred
 
 from multisendcon_plugin.edge.protocol import RelayESMTP
 from multisendcon_plugin.mail.reply import Reply
@@ -101,24 +102,28 @@ class _Session(RelayESMTP):
 
     def greet(self):
         if self.factory.how == BUSY:
-            self.close_with(_BUSY)
+            self.dialogue.talk.close_with(_BUSY)
         elif self.factory.how != SILENT:
             super().greet()
 
-    def carry_out(self, line):
-        if line[:10].upper() == b"MAIL FROM:":
-            self.tell("mail", line[10:].decode().partition(">")[0].lstrip("<"))
-            if self.factory.how == CUT:
-                self.transport.abortConnection()
-                return
-        super().carry_out(line)
+    def validateFrom(self, helo, origin):
+        self.tell("mail", origin.address)
+        if self.factory.how == CUT:
+            self.transport.abortConnection()
+            return Deferred()  # there is no answer
+        return super().validateFrom(helo, origin)
 
-    def say(self, reply):
-        super().say(reply)
-        if self.owes_reply or reply.code >= 400:
-            self._flush()
-            self.tell("reply", str(reply.code))
+    def flush(self):
+        codes = [reply[:3].decode() for reply in self.dialogue.talk.said if is_told(reply)]
+        super().flush()
+        for code in codes:
+            self.tell("reply", code)
             self.transport.doWrite()  # now, and not after whatever else the reactor has to do
+
+
+def is_told(reply):
+    """Tell whether it is the reply to a mail, or a refusal."""
+    return reply[:1] in b"45" or b" queued as " in reply
 
 
 class _Watched(Provider):
