@@ -158,7 +158,10 @@ class Dialogue:
         self._go_on()
 
     def _go_on(self) -> None:
-        self.receive(b"")
+        if self.talk.reader.more:
+            self.receive(b"")
+        else:
+            self.talk.reader.shown = b""
         if self._nothing_follows:
             self.nothing_follows()
 

@@ -165,7 +165,7 @@ class RelayESMTP(smtp.ESMTP):
     def greet(self) -> None:
         """Say the first words of the session."""
         self.dialogue.session.greet()
-        self.flush()
+        self._flush()
 
     def dataReceived(self, data: bytes) -> None:
         self._heard_at = self._seconds()
@@ -178,19 +178,19 @@ class RelayESMTP(smtp.ESMTP):
         if talk.closed:
             return
         if talk.said and not talk.pausing:
-            self.flush()
+            self._outlet.write(b"".join(talk.said))
+            talk.said.clear()
         is_content = self.dialogue.mail.takes_content
         self.transport.bufferSize = CONTENT_READ if is_content else READ_AHEAD
-        ahead = (talk.waiting or talk.pausing) and len(talk.reader) > READ_AHEAD
-        if ahead or self._not_reading:
-            self._read_or_not("ahead", ahead)
+        if talk.reader.more or self._not_reading:
+            waits = talk.waiting or talk.pausing
+            self._read_or_not("ahead", waits and len(talk.reader) > READ_AHEAD)
 
-    def flush(self) -> None:
-        """Write what is said."""
+    def _flush(self) -> None:
         said = self.dialogue.talk.said
-        octets = b"".join(said)
-        said.clear()
-        self._outlet.write(octets)
+        if said:
+            self._outlet.write(b"".join(said))
+            said.clear()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self.dialogue.talk.closed:
@@ -233,8 +233,7 @@ class RelayESMTP(smtp.ESMTP):
 
     def hang_up(self) -> None:
         self._end_timers()
-        if self.dialogue.talk.said:
-            self.flush()
+        self._flush()
         # Until all has left, a client that reads nothing would keep its connection for ever.
         self._last_words = self.callLater(LAST_WORDS, self.transport.abortConnection)
         self._outlet.let_go()
@@ -243,7 +242,7 @@ class RelayESMTP(smtp.ESMTP):
 
     def start_tls(self) -> None:
         self._client = None
-        self.flush()
+        self._flush()
         self._in_handshake = self._said_starttls = True
         self._outlet.start_tls(self.ctx)
 
@@ -251,13 +250,12 @@ class RelayESMTP(smtp.ESMTP):
         self._in_handshake = False
 
     def pause(self, seconds: float) -> None:
-        self._end_pause()
         self._pause = self.callLater(seconds, self._pause_is_over)
 
     def _pause_is_over(self) -> None:
         self._pause = None
         self._heard_at = self._seconds()
-        self.flush()
+        self._flush()
         self.dialogue.resume()
         self._settle()
 

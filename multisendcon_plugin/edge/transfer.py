@@ -7,7 +7,7 @@ since none of it may be taken for a command.  RFC 5321 section 4.1.1.4, RFC 1870
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from ..mail.reply import Reply, ReplyError
 from . import replies
@@ -65,13 +65,14 @@ class Content:
 
         :return: what follows the final dot; ``None`` as long as that has not been seen.
         """
+        rest: bytes | None
         piece, rest = self._scanner.feed(octets)
         if not self._scanner.clean:
             self.refuse(replies.BAD_LINE_ENDS)
         if self._scanner.size > self._max_size:
             self.refuse(replies.TOO_LARGE)
         self._pass_on(piece)
-        return cast("bytes | None", rest)
+        return rest
 
     def announce(self, octets: int) -> None:
         """Prepare for a chunk; one that would be too much is refused before it comes."""

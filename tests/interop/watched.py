@@ -101,6 +101,7 @@ class _Session(RelayESMTP):
         super().connectionLost(*reason)
 
     def greet(self):
+        self._outlet = _Told(self._outlet, self)
         if self.factory.how == BUSY:
             self.dialogue.talk.close_with(_BUSY)
         elif self.factory.how != SILENT:
@@ -113,17 +114,24 @@ class _Session(RelayESMTP):
             return Deferred()  # there is no answer
         return super().validateFrom(helo, origin)
 
-    def flush(self):
-        codes = [reply[:3].decode() for reply in self.dialogue.talk.said if is_told(reply)]
-        super().flush()
-        for code in codes:
-            self.tell("reply", code)
-            self.transport.doWrite()  # now, and not after whatever else the reactor has to do
 
+class _Told:
+    """The outlet of a session, which tells of replies to mails and of refusals."""
 
-def is_told(reply):
-    """Tell whether it is the reply to a mail, or a refusal."""
-    return reply[:1] in b"45" or b" queued as " in reply
+    def __init__(self, outlet, session):
+        self._outlet = outlet
+        self._session = session
+
+    def __getattr__(self, name):
+        return getattr(self._outlet, name)
+
+    def write(self, octets):
+        self._outlet.write(octets)
+        for reply in octets.splitlines():
+            if reply[:1] in b"45" or b" queued as " in reply:
+                self._session.tell("reply", reply[:3].decode())
+                # Now, and not after whatever else the reactor has to do.
+                self._session.transport.doWrite()
 
 
 class _Watched(Provider):
