@@ -117,7 +117,8 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             self._clock,
             self.events,
             address=client,
-            notices=self._notices.of_client(place),
+            notices=self._notices,
+            place=place,
             forget_mail=memory.release,
         )
         session.factory = self

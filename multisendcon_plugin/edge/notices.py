@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ..events import (
@@ -42,7 +41,7 @@ class Notices:
     """
 
     def __init__(self, events: Publisher, clock: IReactorTime) -> None:
-        self.events = events
+        self._events = events
         self._clock = clock
         self._summary = Summary(_OTHERS)
         self._minute: IDelayedCall | None = None
@@ -51,20 +50,25 @@ class Notices:
 
     def not_listed(self, address: str, place: Place, key: str) -> None:
         """A client is sent away, since a list of `[master_relay]` lacks it."""
-        if self.is_told(place, ClientRefused, key):
-            self.events.publish(ClientRefused(address, key))
+        if self._is_told(place, ClientRefused, key):
+            self._events.publish(ClientRefused(address, key))
 
     def no_room(self, address: str, place: Place | None, limit: str) -> None:
         """A client is sent away, or a mail of it, since there are too many."""
-        if self.is_told(place, LimitReached, limit):
-            self.events.publish(LimitReached(address, limit))
+        if self._is_told(place, LimitReached, limit):
+            self._events.publish(LimitReached(address, limit))
 
-    def of_client(self, place: Place | None) -> NoticesOfClient:
-        """Return what is told of a client's sessions."""
-        return NoticesOfClient(self, place)
+    def refused(self, dialogue: Dialogue, place: Place | None, reply: Reply) -> None:
+        """A command or a mail is refused for good."""
+        if self._is_told(place, CommandRefused, f"{reply.code} {reply.enhanced}".rstrip()):
+            self._events.publish(CommandRefused(reply=reply, **_state(dialogue)))
 
-    def is_told(self, place: Place | None, kind: type[Event], detail: str) -> bool:
-        """Tell whether such a fact is published; else it is counted."""
+    def ended_early(self, dialogue: Dialogue, place: Place | None, why: str) -> None:
+        """A session has failed, or we end it."""
+        if self._is_told(place, SessionEnded, ""):
+            self._events.publish(SessionEnded(why=why, **_state(dialogue)))
+
+    def _is_told(self, place: Place | None, kind: type[Event], detail: str) -> bool:
         key = place or "local", kind.__name__, detail
         if self._summary.is_told(key, self._clock.seconds()):
             return True
@@ -83,29 +87,7 @@ class Notices:
             self._minute = None
         for key, count in self._summary.take():
             place, kind, detail = cast("_Key", key)
-            self.events.publish(EventsLeftOut(str(place), kind, detail, count))
-
-
-@attrs.frozen
-class NoticesOfClient:
-    """Publishes what concerns the sessions of one client.
-
-    :param place: what it is counted by.
-    """
-
-    notices: Notices
-    place: Place | None
-
-    def refused(self, dialogue: Dialogue, reply: Reply) -> None:
-        """A command or a mail is refused for good."""
-        detail = f"{reply.code} {reply.enhanced}".rstrip()
-        if self.notices.is_told(self.place, CommandRefused, detail):
-            self.notices.events.publish(CommandRefused(reply=reply, **_state(dialogue)))
-
-    def ended_early(self, dialogue: Dialogue, why: str) -> None:
-        """A session has failed, or we end it."""
-        if self.notices.is_told(self.place, SessionEnded, ""):
-            self.notices.events.publish(SessionEnded(why=why, **_state(dialogue)))
+            self._events.publish(EventsLeftOut(str(place), kind, detail, count))
 
 
 def _state(dialogue: Dialogue) -> dict[str, Any]:

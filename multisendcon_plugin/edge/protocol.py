@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from operator import itemgetter
 from typing import Any, TypeVar
 
 from OpenSSL import SSL
@@ -36,10 +35,12 @@ from ..mail.envelope import Client
 from ..mail.reply import Reply, ReplyError
 from ..outlet import Outlet
 from . import replies
+from .deadlines import Deadlines
 from .dialogue import Dialogue
 from .faults import reply_to
-from .notices import NoticesOfClient
+from .notices import Notices
 from .parameters import ReversePath
+from .peers import Place
 from .policy import SessionPolicy
 from .shown import name_shown
 from .talk import Helo
@@ -55,9 +56,6 @@ READ_AHEAD = 65_536
 CONTENT_READ = 4 * READ_AHEAD
 #: Seconds that a client may take to read the last reply before it is disconnected.
 LAST_WORDS = 10.0
-#: Seconds that a client that is not in the allow list has for its login: connections are for
-#: others.  A mail program needs one or two of them.
-LOGIN_WITHIN = 60.0
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
@@ -69,6 +67,7 @@ class RelayESMTP(smtp.ESMTP):
     :param events: is told of logins, and of mails that could not be stored.
     :param address: whose session it is, when the transport does not know, behind a proxy.
     :param notices: is told what else concerns the client.
+    :param place: what it is counted by.
     :param forget_mail: called when nothing of a mail is kept any longer.
     :ivar dialogue: what is said.
     :ivar ended: fires when the connection is gone.
@@ -86,7 +85,8 @@ class RelayESMTP(smtp.ESMTP):
         events: Publisher,
         *,
         address: IAddress | None = None,
-        notices: NoticesOfClient | None = None,
+        notices: Notices | None = None,
+        place: Place | None = None,
         forget_mail: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(policy.mechanisms, policy.tls)
@@ -97,8 +97,11 @@ class RelayESMTP(smtp.ESMTP):
         self._events = events
         self._address = address
         self._notices = notices
+        self._place = place
         self._forget_mail = forget_mail
         self.dialogue = Dialogue(self)
+        self._deadlines = Deadlines(self.dialogue, clock, self._where)
+        self.mail_begins = self._deadlines.mail_begins
         self.ended: Deferred[None] = Deferred()
         self._client: Client | None = None
         self._client_helo: Helo | None = None
@@ -107,10 +110,6 @@ class RelayESMTP(smtp.ESMTP):
         self._said_starttls = False
         self._last_words: IDelayedCall | None = None
         self._pause: IDelayedCall | None = None
-        # What has happened is noted, and one timer looks at that: to move it on for each segment
-        # would cost more than the segment.
-        self._alarm: IDelayedCall | None = None
-        self._connected_at = self._heard_at = self._mail_since = 0.0
 
     # Who it is.
 
@@ -158,8 +157,7 @@ class RelayESMTP(smtp.ESMTP):
             self.transport.setTcpNoDelay(True)
         self._in_handshake = self.secure
         self._outlet = Outlet(self.transport, self)
-        self._connected_at = self._heard_at = self._seconds()
-        self._set_alarm()
+        self._deadlines.begin()
         self.greet()
 
     def greet(self) -> None:
@@ -168,7 +166,7 @@ class RelayESMTP(smtp.ESMTP):
         self._flush()
 
     def dataReceived(self, data: bytes) -> None:
-        self._heard_at = self._seconds()
+        self._deadlines.heard_at = self._seconds()
         self.dialogue.receive(data)
         self._settle()
 
@@ -197,8 +195,6 @@ class RelayESMTP(smtp.ESMTP):
             self._client_is_gone(reason)
         self.dialogue.lost()
         self._end_timers()
-        if self._last_words and self._last_words.active():
-            self._last_words.cancel()
         if self._onLogout:
             self._onLogout()
             self._onLogout = None
@@ -218,12 +214,15 @@ class RelayESMTP(smtp.ESMTP):
     def _client_is_gone(self, reason: Failure) -> None:
         if reason.check(SSL.Error):
             self.ended_early(fault_of_handshake(reason.value, self.policy.minimum_tls))
-        elif self._in_handshake:
+        elif where := self._where():
             # Without a hello it is a probe of monitoring.
             if self._said_starttls or has_said_hello(self.transport):
-                self.ended_early("the client hung up in the TLS handshake")
+                self.ended_early(f"the client hung up{where}")
         elif unfinished := self.dialogue.unfinished:
             self.ended_early(f"the client hung up {unfinished}")
+
+    def _where(self) -> str:
+        return " in the TLS handshake" if self._in_handshake else ""
 
     def stop(self) -> None:
         """End the session, but say the reply first that takes over a message."""
@@ -253,24 +252,24 @@ class RelayESMTP(smtp.ESMTP):
         self._pause = self.callLater(seconds, self._pause_is_over)
 
     def _pause_is_over(self) -> None:
-        self._pause = None
-        self._heard_at = self._seconds()
+        self._deadlines.heard_at = self._seconds()
         self._flush()
         self.dialogue.resume()
         self._settle()
 
-    def _end_pause(self) -> None:
-        if self._pause:
-            self._pause.cancel()
-            self._pause = None
+    def _end_timers(self) -> None:
+        self._deadlines.end()
+        for timer in (self._pause, self._last_words):
+            if timer and timer.active():
+                timer.cancel()
 
     def refused(self, reply: Reply) -> None:
         if self._notices:
-            self._notices.refused(self.dialogue, reply)
+            self._notices.refused(self.dialogue, self._place, reply)
 
     def ended_early(self, why: str) -> None:
         if self._notices:
-            self._notices.ended_early(self.dialogue, why)
+            self._notices.ended_early(self.dialogue, self._place, why)
 
     def reply_to_failure(self) -> Reply:
         return reply_to(Failure(), self.peer, self._events)
@@ -301,13 +300,13 @@ class RelayESMTP(smtp.ESMTP):
         answer.addCallbacks(self._answered, self._not_answered, callbackArgs=(then,))
 
     def _answered(self, answer: T, then: Callable[[T], None]) -> None:
-        self._heard_at = self._seconds()
+        self._deadlines.heard_at = self._seconds()
         self.dialogue.answer(answer, then)
         if not self.dialogue.busy:
             self._settle()
 
     def _not_answered(self, failure: Failure) -> None:
-        self._heard_at = self._seconds()
+        self._deadlines.heard_at = self._seconds()
         self.dialogue.fail(reply_to(failure, self.peer, self._events))
         if not self.dialogue.busy:
             self._settle()
@@ -335,58 +334,6 @@ class RelayESMTP(smtp.ESMTP):
 
     def sendCode(self, code: int, message: bytes = b"") -> None:
         self.dialogue.talk.say(Reply.parse(code, message.splitlines()))
-
-    # Time limits.
-
-    def mail_begins(self) -> None:
-        self._mail_since = self._heard_at
-        settings = self.policy.settings
-        # Else the alarm is set for an earlier time.
-        if settings.transaction_timeout < settings.idle_timeout:
-            self._set_alarm()
-
-    def _set_alarm(self) -> None:
-        due, _, _ = self._next_limit()
-        if self._alarm:
-            self._alarm.cancel()
-        self._alarm = self.callLater(due - self._seconds(), self._look_at_the_time)
-
-    def _next_limit(self) -> tuple[float, Reply, str]:
-        """Return until when the session may go on like this, its last reply then, and why."""
-        settings = self.policy.settings
-        # RFC 5321 section 4.5.3.2.7 asks for five minutes; they are the client's.
-        idle = settings.idle_timeout
-        where = " in the TLS handshake" if self._in_handshake else ""
-        why = f"idle_timeout ({idle:g} s) reached{where}"
-        limits = [(self._heard_at + idle, replies.IDLE_TOO_LONG, why)]
-        mail = self.dialogue.mail
-        # Not after the final dot: the time that the commit takes is ours, and to end the session
-        # then would make the client send again what is on disk (RFC 1047).
-        if mail.origin and not mail.owes_reply:
-            longest = settings.transaction_timeout
-            why = f"transaction_timeout ({longest:g} s) reached"
-            limits.append((self._mail_since + longest, replies.MAIL_TOO_SLOW, why))
-        if self.dialogue.talk.tarpit.is_stranger:
-            why = f"no login within {LOGIN_WITHIN:g} s"
-            limits.append((self._connected_at + LOGIN_WITHIN, replies.NO_LOGIN, why))
-        return min(limits, key=itemgetter(0))
-
-    def _look_at_the_time(self) -> None:
-        self._alarm = None
-        talk, now = self.dialogue.talk, self._seconds()
-        if talk.waiting or talk.pausing:  # for us, not for the client
-            self._heard_at = now
-        due, reply, why = self._next_limit()
-        if due <= now:
-            talk.close_with(reply, why)
-        else:
-            self._set_alarm()
-
-    def _end_timers(self) -> None:
-        self._end_pause()
-        if self._alarm:
-            self._alarm.cancel()
-            self._alarm = None
 
     # Back-pressure: several reasons can stop the reading, all must be gone for it to go on.
 

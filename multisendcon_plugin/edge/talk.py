@@ -24,8 +24,7 @@ Helo = tuple[bytes, bytes]
 class Connection(Protocol):
     """What is done for a dialogue: by `RelayESMTP`, or by a test.
 
-    `validateFrom`, `validateTo` and `receivedHeader` are those of Twisted's `IMessageDelivery`;
-    what raises is answered with `reply_to_failure`.
+    What has the name of an attribute or a hook of Twisted's `ESMTP` is that.
     """
 
     policy: SessionPolicy
@@ -35,60 +34,39 @@ class Connection(Protocol):
     authenticated: bool
 
     @property
-    def peer(self) -> str:
-        """The client's address, or a word for a local socket."""
+    def peer(self) -> str: ...  # the client's address, or a word for a local socket
 
     @property
-    def secure(self) -> bool:
-        """The session runs inside TLS."""
+    def secure(self) -> bool: ...  # the session runs inside TLS
 
-    def validateFrom(self, helo: Helo | None, origin: ReversePath) -> Any:
-        """Ask whether a sender may be used; the answer is what becomes the sender."""
+    # Questions.  What raises is answered with `reply_to_failure`.
 
-    def validateTo(self, user: ForwardPath) -> Any:
-        """Ask whether there is a way to a recipient; the answer makes the message."""
+    def validateFrom(self, helo: Helo | None, origin: ReversePath) -> Any: ...
+    def validateTo(self, user: ForwardPath) -> Any: ...
+    def receivedHeader(self, helo: Helo | None, origin: ReversePath, recipients: Any) -> bytes: ...
+    def login(self, credentials: Any, user: str) -> Any: ...
 
-    def receivedHeader(self, helo: Helo | None, origin: ReversePath, recipients: Any) -> bytes:
-        """Return the trace field."""
+    # Goes on with an answer: at once when it is at hand, or it lets the dialogue wait.
+    def when(self, answer: Any, then: Callable[[Any], None]) -> None: ...
 
-    def login(self, credentials: Any, user: str) -> Any:
-        """Ask whether these credentials are right; if not, the answer is a failure."""
+    # What is said to the exception that is being handled, which is told when it is our fault.
+    def reply_to_failure(self) -> Reply: ...
+    def reply_to_lost_content(self) -> Reply: ...
 
-    def when(self, answer: Any, then: Callable[[Any], None]) -> None:
-        """Go on with an answer: at once when it is at hand, or let the dialogue wait for it."""
+    # Actions; what is said goes first.
 
-    def wait_for(self, room: Any) -> None:
-        """Read no more content until this has fired."""
+    def pause(self, seconds: float) -> None: ...  # until it calls `Dialogue.resume`
+    def wait_for(self, room: Any) -> None: ...  # no content is read before this has fired
+    def start_tls(self) -> None: ...
+    def hang_up(self) -> None: ...
 
-    def reply_to_failure(self) -> Reply:
-        """Return what is said to the exception that is being handled, and tell our own faults."""
+    # Facts.
 
-    def reply_to_lost_content(self) -> Reply:
-        """Return the same for one that content has met."""
-
-    def pause(self, seconds: float) -> None:
-        """Call `Dialogue.resume` after so long."""
-
-    def mail_begins(self) -> None:
-        """From now on a mail is under way, which has its time limit."""
-
-    def mail_ends(self) -> None:
-        """Nothing of a mail is kept any longer."""
-
-    def logged_in(self, user: str) -> None:
-        """Tell of it."""
-
-    def start_tls(self) -> None:
-        """Go on inside TLS, after what is said."""
-
-    def refused(self, reply: Reply) -> None:
-        """Tell that a command or a mail is refused for good, or by a limit."""
-
-    def ended_early(self, why: str) -> None:
-        """Tell that the session has failed, or that we end it."""
-
-    def hang_up(self) -> None:
-        """Close the connection, after what is said."""
+    def mail_begins(self) -> None: ...  # its time limit runs from now on
+    def mail_ends(self) -> None: ...  # nothing of it is kept any longer
+    def logged_in(self, user: str) -> None: ...
+    def refused(self, reply: Reply) -> None: ...  # for good, or by a limit
+    def ended_early(self, why: str) -> None: ...  # the session has failed, or we end it
 
 
 class Talk:

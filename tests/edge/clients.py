@@ -109,7 +109,9 @@ class Client:
     def catch_up(self):
         """Let the turns of the reactor pass that the session takes for what it has got."""
         session = self.session
-        while (pause := getattr(session, "_pause", None)) and pause.getTime() <= pause.seconds():
+        while (pause := getattr(session, "_pause", None)) and pause.active():
+            if pause.getTime() > pause.seconds():
+                break
             session.callLater.__self__.advance(0)
 
     def replies(self):

@@ -15,9 +15,9 @@ from twisted.logger import capturedLogs
 
 from multisendcon_plugin import edge as room
 from multisendcon_plugin.edge import replies
+from multisendcon_plugin.edge.deadlines import LOGIN_WITHIN
 from multisendcon_plugin.edge.delivery import MOST_PASSES
 from multisendcon_plugin.edge.memory import MOST_OCTETS_OF_ONE
-from multisendcon_plugin.edge.protocol import LOGIN_WITHIN
 from multisendcon_plugin.edge.tarpit import MOST_OTHER_COMMANDS, MOST_REFUSALS, MOST_WRONG_LOGINS
 from multisendcon_plugin.edge.users import MOST_WAITING, UserChecker
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
