@@ -224,9 +224,3 @@ def test_every_refusal_of_the_order_is_in_the_table():
             if refusal:
                 expected = f"{refusal.code} {refusal.enhanced}"
                 assert table[letters[state], verb.decode()] == expected
-
-
-def test_every_command_is_in_the_table_of_the_order_and_can_be_carried_out():
-    client = Edge().client()
-    assert ORDER.keys() == client.session.dialogue.commands.keys()
-    assert {len(refusals) for refusals in ORDER.values()} == {len(State)}
