@@ -350,20 +350,18 @@ class IncomingMessage:
             route = known or self._policy.registry.route_null(author, path.address)
             if route is None:
                 raise ReplyError(_no_account(author, path.address))
-            routed.append((route.account, self._recipient(path, route)))
+            notify = path.notify
+            if notify is not None and not self._policy.success_reports:
+                # Nobody knows whether the sender is who is to be told: reports of success to a
+                # forged one would be a weapon.  The word is left out here, so that no server behind
+                # us reports in our place; whoever wanted nothing else is told nothing.  All other
+                # wishes are obeyed.
+                notify &= ~Notify.SUCCESS
+            recipient = Recipient(
+                address=path.address, reason=route.reason, notify=notify, original=path.original
+            )
+            routed.append((route.account, recipient))
         return parcels(routed)
-
-    def _recipient(self, path: ForwardPath, route: Route) -> Recipient:
-        notify = path.notify
-        if notify is not None and not self._policy.success_reports:
-            # Nobody knows whether the sender is who is to be told: reports of success to a forged
-            # one would be a weapon.  The word is left out here, so that no server behind us reports
-            # in our place; whoever wanted nothing else is told nothing.  All other wishes are
-            # obeyed.
-            notify &= ~Notify.SUCCESS
-        return Recipient(
-            address=path.address, reason=route.reason, notify=notify, original=path.original
-        )
 
     def connectionLost(self) -> None:
         """Forget the message: its end never came, or it was refused."""

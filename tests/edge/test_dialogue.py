@@ -30,6 +30,7 @@ class Message:
     def __init__(self, intake):
         self._intake = intake
         self._open = True
+        self.is_forgotten = False
         self.name = "X"
         self.content = b""
 
@@ -40,17 +41,20 @@ class Message:
         assert self._open, "content reaches a message that is refused"
         assert chunk
         if b"evil" in self.content + chunk:
+            self._open = False
             raise ReplyError(REFUSED)
         self.content += chunk
 
     def eomReceived(self):
         assert self._open
         self._open = False
+        self.is_forgotten = True
         self._intake.append(self.content)
         return LATER
 
     def connectionLost(self):
         self._open = False
+        self.is_forgotten = True
 
 
 class Connection:
@@ -58,6 +62,7 @@ class Connection:
 
     :param is_slow: the answers of hooks come later.
     :ivar mails: the contents that were taken.
+    :ivar messages: all that were begun.
     """
 
     policy = POLICY
@@ -68,6 +73,7 @@ class Connection:
     def __init__(self, *, is_slow=False):
         self.is_slow = is_slow
         self.mails = []
+        self.messages = []
         self.told = []
         self.waiting = None
         self.dialogue = Dialogue(self)
@@ -105,7 +111,11 @@ class Connection:
     def validateTo(self, user):
         if user.address.endswith("@no.example"):
             raise ReplyError(REFUSED)
-        return lambda: Message(self.mails)
+        return self._message
+
+    def _message(self):
+        self.messages.append(Message(self.mails))
+        return self.messages[-1]
 
     def receivedHeader(self, helo, origin, recipients):
         assert helo
@@ -138,7 +148,15 @@ _lines = st.one_of(
 )
 _sent = st.one_of(
     _lines.map(lambda line: line + b"\r\n"),
-    st.sampled_from([b"".join(ORDINARY[:4]), MAIL + b".\r\n", b"evil\r\n", b"\r\n.\r\n"]),
+    st.sampled_from(
+        [
+            b"".join(ORDINARY[:4]),
+            b"".join(ORDINARY) + b"NOOP\r\n",
+            MAIL + b".\r\n",
+            b"evil\r\n",
+            b"\r\n.\r\n",
+        ]
+    ),
     st.builds(chunk, st.sampled_from([MAIL, b"evil", b"\0", b""]), last=st.booleans()),
     st.sampled_from(PIECES),
     st.binary(max_size=20),
@@ -165,6 +183,8 @@ def test_replies_and_mails_are_the_same_however_octets_are_cut_and_answers_come(
         assert any_fault(cut.send(*in_segments(octets, lengths))) == said
         assert cut.mails == whole.mails
     assert said.count(b" queued as ") == len(whole.mails)
+    whole.dialogue.lost()
+    assert all(message.is_forgotten for message in whole.messages)
     assert all(b"evil" not in mail and b"\0" not in mail for mail in whole.mails)
 
 
@@ -173,6 +193,7 @@ def test_a_mail_that_is_refused_gets_no_more_content():
     envelope = b"EHLO c\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n"
     said = connection.send(envelope, b"Subject: x\r\n\r\n", b"evil\r\n", b"more\r\n", b".\r\n")
     assert said.endswith(REFUSED.wire)
+    assert connection.messages[0].is_forgotten
     assert connection.mails == []
     assert connection.send(envelope[8:] + MAIL + b".\r\n").endswith(b"250 2.0.0 queued as X\r\n")
     assert connection.mails == [MAIL]
