@@ -121,8 +121,9 @@ class Dialogue:
     def _refuse(self, reply: Reply) -> None:
         # Also a response that is no line at all ends the exchange of AUTH.
         self.session.exchange = None
-        verb = (self.talk.reader.shown.split(maxsplit=1) or [b""])[0].upper()
-        self.mail.refuse(reply, verb)
+        self.talk.refuse(reply)
+        if self.mail.owes_reply:
+            self.mail.end()
 
     # Answers in.
 

@@ -96,17 +96,15 @@ class Talk:
         """Answer the command that is being carried out."""
         self.said.append(reply.wire)
 
-    def refuse(self, reply: Reply, *, follows: bool = False) -> None:
-        """Answer it so, and count that.
-
-        :param follows: see `Tarpit.refused`.
-        """
+    def refuse(self, reply: Reply) -> None:
+        """Answer it so, and count that."""
         self.said.append(reply.wire)
         # 4.7.1 is our word for a rate that is reached: the mail comes again, but the admin should
         # know.
         if reply.permanent or reply.enhanced == "4.7.1":
             self.connection.refused(reply)
-        ending = self.tarpit.refused(reply, self.policy.settings.max_errors, follows=follows)
+        verb = (self.reader.shown.split(maxsplit=1) or [b""])[0].upper()
+        ending = self.tarpit.refused(reply, verb, self.policy.settings.max_errors)
         if ending:
             self.close_with(*ending)
         elif self.tarpit.wait:

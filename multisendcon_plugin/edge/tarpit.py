@@ -26,6 +26,8 @@ MOST_WRONG_LOGINS = 3
 #: Refused commands of a client that is not in the allow list and has not logged in.
 MOST_ERRORS_OF_STRANGERS = 5
 
+_ENVELOPE_MISSING = (replies.MAIL_FIRST, replies.RCPT_FIRST)
+
 #: The last reply of a session, and why it ends.
 Ending = tuple[Reply, str]
 
@@ -36,6 +38,7 @@ class Tarpit:
     :param is_stranger: the client may do nothing but log in, soon and with few errors.
     :ivar errors: refusals that are the client's fault.
     :ivar refusals: all others, and recipients of mails that were given up.
+    :ivar envelope_refused: a part of the envelope of the mail under way was.
     :ivar mail_tried: one of `OF_MAILS` was said since the last RSET.
     :ivar wait: seconds for which the refusal that was counted last is to wait.
     """
@@ -45,6 +48,7 @@ class Tarpit:
         self.refusals = 0
         self.wait = 0.0
         self.is_stranger = is_stranger
+        self.envelope_refused = False
         self._wrong_logins = 0
         self._errors_as_stranger = 0
         self._other_commands = 0
@@ -62,14 +66,20 @@ class Tarpit:
             return replies.TOO_MANY_COMMANDS, f"{most} commands that are not about mail"
         return None
 
-    def refused(self, reply: Reply, most: int, *, follows: bool) -> Ending | None:
+    def refused(self, reply: Reply, verb: bytes, most: int) -> Ending | None:
         """Count what is refused with this reply.
 
+        :param verb: the command; ``b""``: it is a mail.
         :param most: errors that end the session.
-        :param follows: the rest of a mail whose beginning was refused; it is no error, since a
-            client that pipelines (RFC 2920) has sent it when it reads of the refusal.
         :return: the end of the session, when that is now.
         """
+        # A client that pipelines (RFC 2920) has sent the rest of a mail when it reads of the
+        # refusal of its beginning.
+        follows = False
+        if reply in _ENVELOPE_MISSING:
+            follows = self.envelope_refused
+        elif verb in (b"MAIL", b"RCPT"):
+            self.envelope_refused = True
         # Not every 5xx: a mail to a thousand may well have twenty recipients that are refused, and
         # content is refused for what its author did.
         wrong_login = reply == replies.WRONG_CREDENTIALS

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..mail.reply import Reply, ReplyError
+from ..mail.reply import ReplyError
 from . import replies
 from .content import ChunkEncoder, ContentScanner
 from .order import ORDER, State
 from .parameters import ReversePath, read_bdat, read_mail, read_rcpt
 from .talk import Talk
 from .transfer import ChunkedMessage, Content
-
-_ENVELOPE_MISSING = (replies.MAIL_FIRST, replies.RCPT_FIRST)
 
 
 class Transaction:
@@ -39,7 +37,6 @@ class Transaction:
         self.origin: ReversePath | None = None
         self._path = ""
         self._to: list[tuple[str, Callable[[], ChunkedMessage]]] = []
-        self._envelope_refused = False
         self._content: Content | None = None
         self._chunk_left: int | None = None
         self._chunk_is_last = False
@@ -68,7 +65,7 @@ class Transaction:
     def _sender_accepted(self, path: ReversePath) -> None:
         self.origin = path
         self.state = State.SENDER
-        self._envelope_refused = False
+        self._talk.tarpit.envelope_refused = False
         self._connection.mail_begins()
         self._talk.said.append(replies.SENDER_OK.wire)
 
@@ -86,18 +83,6 @@ class Transaction:
         self._to.append((self._path, make_message))
         self.state = State.RECIPIENTS
         self._talk.said.append(replies.RECIPIENT_OK.wire)
-
-    def refuse(self, reply: Reply, verb: bytes = b"") -> None:
-        """Refuse a command, or the mail.
-
-        :param verb: of the command.
-        """
-        follows = self._envelope_refused and reply in _ENVELOPE_MISSING
-        self._talk.refuse(reply, follows=follows)
-        if self.owes_reply:
-            self.end()
-        elif verb in (b"MAIL", b"RCPT") and reply not in _ENVELOPE_MISSING:
-            self._envelope_refused = True
 
     def rset(self, rest: bytes) -> None:
         if rest:
@@ -117,7 +102,7 @@ class Transaction:
         self.owes_reply = False
         self.origin = self._message = None
         self._to = []
-        self._envelope_refused = False
+        self._talk.tarpit.envelope_refused = False
         self.state = min(self.state, State.GREETED)
         if self._content:
             content, self._content = self._content, None
@@ -212,7 +197,7 @@ class Transaction:
             # There is no transaction that later chunks could belong to.
             if self.origin is None:
                 self._content = None
-            self.refuse(content.refusal)
+            self._talk.refuse(content.refusal)
         else:
             self._talk.say(replies.CHUNK_TAKEN)
 
@@ -220,7 +205,7 @@ class Transaction:
         self.takes_content = False
         self._content = None
         if content.refusal:
-            self.refuse(content.refusal)
+            self._talk.refuse(content.refusal)
             self.give_up()
             return
         message = content.message
