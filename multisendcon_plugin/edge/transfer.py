@@ -16,26 +16,20 @@ from .talk import Connection
 
 
 class ChunkedMessage(Protocol):
-    """An `IMessage` that takes the content of a transaction in pieces instead of lines."""
+    """An `IMessage` that takes the content of a transaction in pieces instead of lines.
+
+    `chunkReceived` takes content in wire form; a Deferred asks for a pause until it fires.  When it
+    raises `ReplyError`, the message is refused with that reply when it has ended.
+    """
 
     @property
-    def name(self) -> str:
-        """The name under which it is queued, when it is."""
+    def name(self) -> str: ...  # under which it is queued, when it is
 
-    def lineReceived(self, line: bytes) -> None:
-        """Take the trace field that goes on top; its lines are joined by CRLF."""
-
-    def chunkReceived(self, chunk: bytes) -> Any:
-        """Take content in wire form; a Deferred asks for a pause until it fires, ``None`` for none.
-
-        :raise ReplyError: the message is refused with this reply when it has ended.
-        """
-
-    def eomReceived(self) -> Any:
-        """All content is here: answer with a Deferred that fires when the message is queued."""
-
-    def connectionLost(self) -> None:
-        """There will be no more content, or it is not wanted."""
+    # The trace field that goes on top; its lines are joined by CRLF.
+    def lineReceived(self, line: bytes) -> None: ...
+    def chunkReceived(self, chunk: bytes) -> Any: ...
+    def eomReceived(self) -> Any: ...  # a Deferred that fires when it is queued
+    def connectionLost(self) -> None: ...  # there is no more content, or it is not wanted
 
 
 class Content:
