@@ -32,12 +32,8 @@ class Outlet:
     def write(self, octets: bytes) -> None:
         """Send octets after all that was written before."""
         transport = self._transport
-        if (
-            self._direct
-            and not self._behind
-            and transport.connected
-            and not transport.disconnecting
-        ):
+        at_once = self._direct and not self._behind
+        if at_once and transport.connected and not transport.disconnecting:
             try:
                 sent = transport.socket.send(octets)
             except OSError:
