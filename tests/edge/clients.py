@@ -109,7 +109,9 @@ class Client:
     def catch_up(self):
         """Let the turns of the reactor pass that the session takes for what it has got."""
         session = self.session
-        while (pause := getattr(session, "_pause", None)) and pause.getTime() <= pause.seconds():
+        while (pause := getattr(session, "_pause", None)) and pause.active():
+            if pause.getTime() > pause.seconds():
+                break
             session.callLater.__self__.advance(0)
 
     def replies(self):
@@ -142,6 +144,20 @@ class Client:
         """Send a mail whole; return what is said to its final dot."""
         assert self.begin(**envelope)[-1][:3] == "354"
         return self.ask(content + b".")
+
+    def allow_login_in_clear(self, allowed):
+        talk = self.session.dialogue.talk
+        talk.policy = attrs.evolve(talk.policy, login_in_clear=allowed)
+
+    @property
+    def recipients(self):
+        """Those of the mail under way."""
+        return self.session.dialogue.mail.recipients
+
+    @property
+    def owes_reply(self):
+        """A mail was sent whole, and is not answered."""
+        return self.session.dialogue.mail.owes_reply
 
     def send_no_more(self):
         """Close the direction to the server, as a socket's shutdown does."""
