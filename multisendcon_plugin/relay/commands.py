@@ -5,12 +5,40 @@ RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN).  Pure
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import attrs
+
+from ..errors import AddressError
+from ..mail.address import ascii_domain
 from ..mail.dsn import Notify, mail_parameters, rcpt_parameters
 from ..mail.envelope import Envelope
 from ..mail.message import Recipient
 from ..outgoing import OutgoingMail
+
+#: Positions of recipients in their delivery, and the paths to say for them.
+Paths = Sequence[tuple[int, str]]
+
+
+def without_utf8(mail: OutgoingMail, paths: Paths) -> tuple[OutgoingMail, Paths, list[int]]:
+    """Return a mail and its paths for a server without SMTPUTF8, and the positions of the others.
+
+    RFC 6531 section 3.2: no address or header beyond ASCII may be sent to it.  A domain in A-labels
+    is the same domain (RFC 5890), so where no more is needed, the mail leaves; and so does a mail
+    in ASCII whose client only said SMTPUTF8.
+
+    :raise AddressError: the header or the reverse-path needs it.
+    """
+    if not mail.start[: mail.header_size].isascii():
+        raise AddressError("the header goes beyond ASCII")
+    mail = attrs.evolve(mail, reverse_path=ascii_domain(mail.reverse_path))
+    fitting, others = [], []
+    for position, address in paths:
+        try:
+            fitting.append((position, ascii_domain(address)))
+        except AddressError:
+            others.append(position)
+    return mail, fitting, others
 
 
 def mail_command(mail: OutgoingMail, envelope: Envelope, offers: Mapping[str, str]) -> bytes:

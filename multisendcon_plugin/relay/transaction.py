@@ -16,22 +16,20 @@ from __future__ import annotations
 import enum
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
-import attrs
 from twisted.logger import Logger
 
 from ..errors import AddressError, SpoolError
 from ..interfaces import IContent
-from ..mail.address import ascii_domain
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import Verdict
 from ..outcome.failure import Action
 from ..outgoing import OutgoingMail, prepare
-from .commands import mail_command, rcpt_command
+from .commands import Paths, mail_command, rcpt_command, without_utf8
 from .content import OutgoingContent
 from .outcomes import RecipientOutcomes
 from .session import Session
@@ -39,9 +37,6 @@ from .session import Session
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
 _EARLY = "the server answered before the end of the content"
 _UNREADABLE = "the message could not be read from the spool"
-
-#: Positions of recipients in their delivery, and the paths to say for them.
-_Paths = Sequence[tuple[int, str]]
 
 
 class Due(enum.IntEnum):
@@ -145,8 +140,8 @@ class Transaction:
         self._commands: list[bytes] = []
         #: Those that have to wait for the reply to the one before.
         self._unsaid: deque[bytes] = deque()
-        self._asked: _Paths = ()
-        self._too_many: _Paths = ()
+        self._asked: Paths = ()
+        self._too_many: Paths = ()
         self._refused: dict[int, tuple[Reply, Action]] = {}
 
     def go_on(self) -> bool:
@@ -232,9 +227,14 @@ class Transaction:
     def _begin(self, mail: OutgoingMail, *, utf8: bool) -> None:
         session, delivery, most = self._session, self._delivery, self.outcomes.most
         offers = session.offers
-        paths: _Paths = [(n, each.address) for n, each in enumerate(delivery.recipients)]
+        paths: Paths = [(n, each.address) for n, each in enumerate(delivery.recipients)]
         if mail.utf8 and not utf8:
-            mail, paths = self._without_utf8(mail, paths)
+            try:
+                mail, paths, others = without_utf8(mail, paths)
+            except AddressError:
+                self._fail_all(_NEEDS_UTF8)
+                return
+            self.outcomes.conclude(Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL, others)
         limit = offers.get("SIZE", "")
         if limit.isdecimal() and 0 < int(limit) < mail.size:
             text = f"the message has {mail.size} bytes, the server takes up to {int(limit)}"
@@ -264,29 +264,6 @@ class Transaction:
             id=self._delivery.message.id,
             account=self._session.account.name,
         )
-
-    def _without_utf8(self, mail: OutgoingMail, paths: _Paths) -> tuple[OutgoingMail, _Paths]:
-        """Prepare the mail for a server without SMTPUTF8; recipients that need it fail (5.6.7).
-
-        RFC 6531 section 3.2: no address or header beyond ASCII may be sent to it.  A domain in
-        A-labels is the same domain (RFC 5890), so where no more is needed, the mail leaves; and so
-        does a mail in ASCII whose client only said SMTPUTF8.
-        """
-        fitting, others = [], []
-        try:
-            if not mail.start[: mail.header_size].isascii():
-                raise AddressError("the header goes beyond ASCII")
-            reverse_path = ascii_domain(mail.reverse_path)
-        except AddressError:
-            self._fail_all(_NEEDS_UTF8)
-            return mail, ()
-        for position, address in paths:
-            try:
-                fitting.append((position, ascii_domain(address)))
-            except AddressError:
-                others.append(position)
-        self.outcomes.conclude(Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL, others)
-        return attrs.evolve(mail, reverse_path=reverse_path), fitting
 
     def _fail_all(self, reply: Reply) -> None:
         """The server cannot take the mail."""
