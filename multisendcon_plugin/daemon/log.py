@@ -22,6 +22,7 @@ from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from ..mail.escaping import one_line
+from ..turn import Turn
 
 #: Octets of a line.  What is cut off says so, but is lost as evidence: so recipients are shared out
 #: over as many lines as they need (`log_lines`).
@@ -102,6 +103,7 @@ class Log:
         self._file = file
         self._encoding = codecs.lookup(getattr(file, "encoding", None) or "utf-8").name
         self._reactor = reactor
+        self._turn = Turn.of(reactor)
         self._lines: list[str] = []
 
     def __call__(self, event: LogEvent) -> None:
@@ -117,7 +119,7 @@ class Log:
             # What may be the last line must be there: a `kill -9` costs those of this turn only.
             self._write_all()
         elif len(self._lines) == 1:
-            self._reactor.callLater(0, self._write_all)
+            self._turn.at_end(self._write_all)
 
     def _write_all(self) -> None:
         if self._lines:

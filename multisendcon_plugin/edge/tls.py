@@ -17,9 +17,8 @@ from zope.interface import implementer
 from ..errors import ConfigurationError
 from ..settings.certificate import ServerCertificate
 from ..settings.ciphers import STRONG
-from ..settings.files import load_certificate
+from ..settings.files import Stamp, load_certificate, stamp
 from ..settings.values import MasterRelay, MinimumTls
-from ..stamp import Stamp, stamp
 
 _OLD_VERSIONS = {
     MinimumTls.TLS_1_0: ssl.TLSVersion.TLSv1_0,

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..outlet import Outlet
+from ..turn import Turn
 
 #: Octets that are read at once: more than a piece of content.
 READ_AT_ONCE = 256 * 1024
@@ -63,7 +64,7 @@ class Channel(Protocol):
     ) -> None:
         self._receive = receive
         self._lost = lost
-        self._clock = clock
+        self._turn = Turn.of(clock)
         self._frames: list[bytes] = []
         self._buffer = b""
         self._full = False
@@ -77,7 +78,7 @@ class Channel(Protocol):
         """Send a frame; it leaves together with the others of this turn of the reactor."""
         self._frames.append(_HEAD.pack(len(octets), frame_type, number) + octets)
         if len(self._frames) == 1:
-            self._clock.callLater(0, self._flush)
+            self._turn.at_end(self._flush)
 
     def _flush(self) -> None:
         frames, self._frames = self._frames, []

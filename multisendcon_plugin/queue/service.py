@@ -27,6 +27,7 @@ from ..outcome.judgement import Judgement
 from ..outcome.settlement import AccountState, Settlement
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
+from ..turn import Turn
 from .agenda import Agenda, window
 from .fullness import Fullness
 from .gates import Gates
@@ -74,6 +75,7 @@ class QueueService(Service):
         self._events = events
         self._make_relay = make_relay
         self._clock = clock
+        self._turn = Turn.of(clock)
         self._wall = wall
         self._patience = Patience(clock)
         self._settler = Settler(
@@ -269,9 +271,9 @@ class QueueService(Service):
         return failure
 
     def _committed(self, deliveries: tuple[Delivery, ...]) -> None:
-        # Clients first: what they are told now leaves before the reactor comes back a second time.
+        # Clients first: what they are told now leaves at the end of this turn too, but before it.
         if not self._fresh:
-            self._clock.callLater(0, self._clock.callLater, 0, self._take_up)
+            self._turn.at_end(lambda: self._turn.at_end(self._take_up))
         self._fresh.append(deliveries)
 
     def _take_up(self) -> None:

@@ -26,6 +26,7 @@ from ..mail.reply import Reply
 from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..outcome.failure import Action
 from ..routing.account import Account
+from ..turn import Turn
 from .broken import SessionBrokenError
 from .budget import PROMPT, ConnectionBudget, Slot
 from .connect import connect_problem, endpoint, other_addresses
@@ -70,6 +71,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self.account = account
         self._hop = account.hop
         self._reactor = reactor
+        self._turn = Turn.of(reactor)
         self._budget = budget
         # A semaphore beside the lane's own count: an attempt ends before its session has quit.
         self._connections = DeferredSemaphore(account.connections)
@@ -173,7 +175,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._budget.idle(self._sessions[session])
             if self._budget.contended:
                 # Not at once: if another mail follows, the session is not idle.
-                self._reactor.callLater(0, self._budget.make_room)
+                self._turn.at_end(self._budget.make_room)
         else:
             session.quit()
 

@@ -25,8 +25,7 @@ from zope.interface import implementer
 from ..errors import ConfigurationError
 from ..routing.hop import Hop, TlsPolicy
 from ..settings.ciphers import STRONG, with_certificates
-from ..settings.files import load_certificate
-from ..stamp import Stamp, stamp
+from ..settings.files import Stamp, load_certificate, stamp
 from .certificate import ExpectedFingerprint, ExpectedName, is_address
 
 #: What OpenSSL's numbers for a bad chain mean (x509_vfy.h), in an admin's words.

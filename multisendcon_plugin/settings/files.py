@@ -5,11 +5,25 @@ Nothing that is read from them is ever part of a fault.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import ConfigurationError
 from .certificate import ServerCertificate, parse_certificate
 from .words import InvalidValueError, shown
+
+#: Tells whether files have changed, as far as one can tell without reading them; ``None``: one is
+#: not there.
+Stamp = tuple[tuple[int, int, int], ...] | None
+
+
+def stamp(paths: Iterable[str]) -> Stamp:
+    """Return what is another value when one of the files is another."""
+    try:
+        found = [Path(path).stat() for path in paths]
+    except OSError:
+        return None
+    return tuple((each.st_mtime_ns, each.st_size, each.st_ino) for each in found)
 
 
 def load_certificate(certificate: str, key: str | None) -> ServerCertificate:

@@ -20,7 +20,7 @@ from .files import Files
 from .keys import PIECE
 from .rows import IN_A_FILE, piece
 from .trust import Trust
-from .worker import Job, Reactor, Worker
+from .worker import Job, Reactor, Worker, only_result
 
 _T = TypeVar("_T")
 
@@ -35,7 +35,7 @@ class Reader:
 
     def ask(self, question: Callable[[sqlite3.Connection], _T]) -> Deferred[_T]:
         """Run a question in a transaction.  Fails with `SpoolError`."""
-        return self._worker.do(Job(question))
+        return self._worker.do([Job(question)]).addCallback(only_result)
 
     def stop(self) -> Deferred[None]:
         """Answer what waits and close the connection."""

@@ -1,8 +1,8 @@
 """A thread that works off jobs, as many at a time as are waiting.
 
 Jobs are collected in the reactor's thread, handed over together, and answered together: each
-change of the thread costs more than a job.  What is done with them is the business of `writer` and
-`reader`.
+change of the thread, and each Deferred, costs more than a job.  What is done with them is the
+business of `writer` and `reader`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 import attrs
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
 from ..errors import SpoolError
+from ..turn import Turn
 from .database import spool_error
 
 
@@ -42,13 +43,25 @@ class Job:
         files it writes the same again.
     :param content: octets of content of a new message that it stores; ``None`` when it
         does not belong to a new message.
+    :ivar result: what it has returned.
+    :ivar error: why that is not durable; ``None``: it is.  A `SpoolError` when it is answered.
     """
 
     run: Callable[[sqlite3.Connection], Any]
     content: int | None = None
-    done: Deferred[Any] = attrs.field(factory=Deferred)
     result: Any = None
     error: Exception | None = None
+
+
+def only_result(jobs: list[Job]) -> Any:
+    """Return the result of the only job; raises its error."""
+    (job,) = jobs
+    if job.error is not None:
+        raise job.error
+    return job.result
+
+
+_Asked = tuple[list[Job], Deferred[list[Job]]]
 
 
 class Worker:
@@ -70,34 +83,38 @@ class Worker:
         self._reactor = reactor
         self._work = work
         self._finish = finish
-        self._inbox: SimpleQueue[list[Job] | None] = SimpleQueue()
-        self._waiting: list[Job] = []
+        self._turn = Turn.of(reactor)
+        self._inbox: SimpleQueue[list[_Asked] | None] = SimpleQueue()
+        self._waiting: list[_Asked] = []
         self._busy = False
         self._held: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
 
-    def do(self, job: Job, hold: float = 0.0) -> Deferred[Any]:
-        """Have a job done.  Fails with `SpoolError`.
+    def do(self, jobs: list[Job], hold: float = 0.0) -> Deferred[list[Job]]:
+        """Have jobs done, one after the other; none fails because another does.
 
-        :param hold: seconds that it may wait for others to go along with.
+        :param hold: seconds that they may wait for others to go along with.
+        :return: the same jobs, each with its result or its error.
         """
         if self._stopped is not None:
-            return fail(SpoolError("the spool is closed"))
-        self._waiting.append(job)
+            for job in jobs:
+                job.error = SpoolError("the spool is closed")
+            return succeed(jobs)
+        done: Deferred[list[Job]] = Deferred()
+        self._waiting.append((jobs, done))
         if not hold:
             self._hand_over_soon()
         elif not self._busy and self._held is None:
             self._held = self._reactor.callLater(hold, self._held_long_enough)
-        return job.done
+        return done
 
     def _hand_over_soon(self) -> None:
         """Let the jobs that wait be done as soon as the thread is free."""
         if self._waiting and not self._busy:
             self._busy = True
-            # When this turn of the reactor is over: what else comes in it goes along.
-            self._reactor.callLater(0, self._hand_over)
+            self._turn.at_end(self._hand_over)  # what else comes in it goes along
 
     def _held_long_enough(self) -> None:
         self._held = None
@@ -114,30 +131,31 @@ class Worker:
         return self._stopped
 
     def _hand_over(self) -> None:
-        jobs, self._waiting = self._waiting, []
-        self._busy = bool(jobs)
-        if jobs:
-            self._inbox.put(jobs)
+        asked, self._waiting = self._waiting, []
+        self._busy = bool(asked)
+        if asked:
+            self._inbox.put(asked)
         elif self._stopped is not None:
             self._inbox.put(None)
 
-    def _answer(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            if job.error is None:
-                job.done.callback(job.result)
-            else:
-                job.done.errback(spool_error(job.error))
+    def _answer(self, asked: list[_Asked]) -> None:
+        for jobs, done in asked:
+            for job in jobs:
+                if job.error is not None:
+                    job.error = spool_error(job.error)
+            done.callback(jobs)
         # With what the answers have led to.
         self._hand_over()
 
     def _loop(self) -> None:
-        while jobs := self._inbox.get():
+        while asked := self._inbox.get():
+            jobs = [job for each, _ in asked for job in each]
             try:
                 self._work(jobs)
             except Exception as error:
                 for job in jobs:
                     job.error = error
-            self._reactor.callFromThread(self._answer, jobs)
+            self._reactor.callFromThread(self._answer, asked)
         try:
             self._finish()
         finally:

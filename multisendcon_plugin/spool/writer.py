@@ -19,9 +19,10 @@ from ..settings.quantities import Room
 from .database import is_full
 from .spare import Spare
 from .trust import Trust
-from .worker import Job, Reactor, Worker
+from .worker import Job, Reactor, Worker, only_result
 
-#: Octets that a new message takes beside its content: a few pages of the database.
+#: Octets that a new message takes beside its content: a few pages of the database.  The content
+#: takes its size twice at most: in the write-ahead log, and in the database; in a file once.
 _OVERHEAD = 16 * 1024
 
 #: Seconds that a settlement waits for new mail to share an fsync with.
@@ -71,7 +72,16 @@ class Writer:
         :param urgent: somebody waits for it; otherwise it may go along with what comes next.
         :return: its result, once that would survive a power cut.  Fails with `SpoolError`.
         """
-        return self._worker.do(Job(run, content), 0.0 if urgent else _HOLD)
+        return self.do_all([Job(run, content)], urgent=urgent).addCallback(only_result)
+
+    def do_all(self, jobs: list[Job], *, urgent: bool = True) -> Deferred[list[Job]]:
+        """Run jobs, all in one transaction if none of them fails.
+
+        :param urgent: see `do`.
+        :return: the same jobs, each with its result, once that would survive a power cut, or with
+            its `SpoolError`.
+        """
+        return self._worker.do(jobs, 0.0 if urgent else _HOLD)
 
     def stop(self) -> Deferred[None]:
         """Finish what waits and close the connection."""
@@ -97,16 +107,17 @@ class Writer:
 
     def _admit(self, jobs: list[Job]) -> list[Job]:
         """Turn away the new mail for which there is no room, or which might not be safe."""
-        if self._trust.no_writing or all(job.content is None for job in jobs):
+        new = [job.content for job in jobs if job.content is not None]
+        if self._trust.no_writing or not new:
             return jobs
-        room = self._room(sum(_need(job) for job in jobs))
+        room = self._room(2 * sum(new) + len(new) * _OVERHEAD)
         admitted = []
         for job in jobs:
             if job.content is not None:
                 if self._trust.no_new_mail is not None:
                     job.error = self._trust.no_new_mail
                     continue
-                room -= _need(job)
+                room -= 2 * job.content + _OVERHEAD
                 if room < 0:
                     job.error = SpoolFullError(
                         f"{self._folder}: too little room on the disk (see min_free)"
@@ -159,12 +170,6 @@ class Writer:
     def _not_written(self, jobs: list[Job], error: Exception, *, committing: bool) -> None:
         self._trust.not_written(error, committing=committing)
         _fail(jobs, self._trust.no_writing or error)
-
-
-def _need(job: Job) -> int:
-    """Return how many octets a new message takes, at most."""
-    # Once in the write-ahead log, once in the database; in a file only once.
-    return 0 if job.content is None else 2 * job.content + _OVERHEAD
 
 
 def _fail(jobs: list[Job], error: Exception) -> None:

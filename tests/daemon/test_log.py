@@ -155,19 +155,18 @@ def test_an_event_from_elsewhere_has_less():
 class Lines(list):
     """What a file in some encoding got."""
 
-    def __init__(self, encoding, errors="strict"):
+    def __init__(self, encoding, errors="strict", reactor=None):
         super().__init__()
         octets = io.BytesIO()
         self.file = io.TextIOWrapper(octets, encoding, errors, newline="")
-        self.told = log.Log(self.file, MemoryReactorClock())
+        self.told = log.Log(self.file, reactor or MemoryReactorClock())
         self.octets = octets.getvalue
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "iso8859-1", "utf-8", "cp1252"])
 def test_no_line_is_lost_for_its_encoding(reactor, encoding):
     """Of these 4 lines of one turn, none arrived before: the first fault took all with it."""
-    file = Lines(encoding)
-    file.told._reactor = reactor
+    file = Lines(encoding, reactor=reactor)
     for text in ("first", "\ud800 東京 é \x80", "<ü@bücher.example>", "last"):
         file.told(event_of(LogLevel.info, text))
     reactor.advance(0)

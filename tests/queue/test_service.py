@@ -16,6 +16,7 @@ from multisendcon_plugin.queue import agenda
 from multisendcon_plugin.queue.fullness import FULL_FOR
 from multisendcon_plugin.routing.account import REPORTS_ACCOUNT
 from multisendcon_plugin.settings.values import ReportTo
+from multisendcon_plugin.turn import Turn
 from tests.queue_world import (
     DAY,
     HOUR,
@@ -47,16 +48,20 @@ def _no_jitter(monkeypatch):
 # Clients first.
 
 
-def test_a_client_is_answered_two_turns_before_its_mail_is_begun():
+def test_a_client_is_answered_before_its_mail_is_begun():
     world = World(slow=False)
     world.run(1)
+    begun = []
     with logged() as log:
         answered = [world.mail().called, world.mail().called]
         assert answered == [True, True]
-        turn(world.clock)
+        # As a channel does with the answers of one turn.
+        Turn.of(world.clock).at_end(
+            lambda: begun.append((dict(world.relays), log.texts(LogLevel.info)))
+        )
         assert world.relays == {}
-        assert log.texts(LogLevel.info) == []
         turn(world.clock)
+    assert begun == [({}, [])]
     assert len(log.texts(LogLevel.info)) == 2
     numbers = [each.message.number for each in world.waiting]
     assert world.relays["A"].numbers == [each.number for each in world.waiting]
@@ -78,14 +83,11 @@ def test_what_is_committed_meanwhile_is_begun_with_the_others():
     assert len(world.sent) == 3
 
 
-@pytest.mark.parametrize("turns", [0, 1])
-def test_a_mail_that_was_accepted_is_in_the_log_also_when_the_service_stops_then(turns):
+def test_a_mail_that_was_accepted_is_in_the_log_also_when_the_service_stops_then():
     world = World(slow=False)
     world.run(1)
     with logged() as log:
         world.mail()
-        for _ in range(turns):
-            turn(world.clock)
         world.queue.stopService()
         (delivery,) = world.waiting
         (line,) = log.texts(LogLevel.info)

@@ -1,0 +1,59 @@
+"""Puts things off until the reactor's turn is over: what comes in one turn goes on together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+
+class Clock(Protocol):
+    """What is needed of `IReactorTime`."""
+
+    def callLater(self, delay: float, function: Callable[[], Any], /) -> IDelayedCall:  # noqa: N802
+        """Run something after so many seconds."""
+
+
+class Turn:
+    """What is to be done at the end of the turn, whoever put it off; one for each clock.
+
+    A timer of the reactor's for each of them would cost more than most of what they do.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._put_off: list[Callable[[], object]] = []
+
+    @classmethod
+    def of(cls, clock: Clock) -> Turn:
+        """Return the one that all share who have this clock."""
+        turn = _turns.get(clock)
+        if turn is None:
+            turn = _turns[clock] = cls(clock)
+        return turn
+
+    def at_end(self, function: Callable[[], object]) -> None:
+        """Call a function when the turn is over, behind what was put off before.
+
+        What it puts off itself follows in the same turn.  If it fails, the others are called all
+        the same.
+        """
+        self._put_off.append(function)
+        if len(self._put_off) == 1:
+            self._clock.callLater(0, self._end)
+
+    def _end(self) -> None:
+        for function in self._put_off:  # it may become longer meanwhile
+            try:
+                function()
+            except Exception:
+                self.log.failure("internal error at the end of a turn (a bug); traceback follows")
+        self._put_off.clear()
+
+
+_turns: WeakValueDictionary[Clock, Turn] = WeakValueDictionary()
