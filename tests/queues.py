@@ -208,9 +208,9 @@ class SlowSpool:
     def draft(self, number=None):
         return SlowDraft(self.spool.draft(number), self._later)
 
-    def settle(self, settlement):
-        self.settlements.append(settlement)
-        return self._later(self.spool.settle(settlement))
+    def settle(self, settlements):
+        self.settlements += settlements
+        return self._later(self.spool.settle(settlements))
 
     def waiting(self, *question):
         return self._later(self.spool.waiting(*question))

@@ -128,13 +128,18 @@ class MemorySpool:
         number = self._numbers.next() if number is None else self._numbers.note(number)
         return MemoryDraft(number, self.disk, self._recent, self._clock)
 
-    def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
-        """Record what came of an attempt."""
-        self._recent.settled(settlement)
-        return execute(self._settle, settlement)
+    def settle(
+        self, settlements: Sequence[Settlement]
+    ) -> Deferred[list[tuple[Delivery, ...] | SpoolError]]:
+        """Record what came of deliveries."""
+        return succeed([self._settle(each) for each in settlements])
 
-    def _settle(self, settlement: Settlement) -> tuple[Delivery, ...]:
-        self.disk.check()
+    def _settle(self, settlement: Settlement) -> tuple[Delivery, ...] | SpoolError:
+        self._recent.settled(settlement)
+        try:
+            self.disk.check()
+        except SpoolError as error:
+            return error
         delivery, remaining = settlement.delivery, settlement.remaining
         reports = [self._report(report) for report in settlement.reports]
         if settlement.account_state is not None:

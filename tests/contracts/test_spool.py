@@ -472,7 +472,6 @@ def test_a_closed_spool_takes_nothing(store):
     store.close()
     for attempt in (
         lambda: draft.commit(ENVELOPE, 0, PARCELS),
-        lambda: spool.settle(ended(delivery)),
         lambda: spool.waiting(("Sales", ""), 1),
         spool.lanes,
         spool.account_states,
@@ -480,6 +479,8 @@ def test_a_closed_spool_takes_nothing(store):
     ):
         with pytest.raises(SpoolError):
             store.wait(maybeDeferred(attempt))
+    (answer,) = store.wait(spool.settle([ended(delivery)]))
+    assert isinstance(answer, SpoolError)
     store.open()
     assert store.waiting("Sales") == (delivery,)
 

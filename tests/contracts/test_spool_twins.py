@@ -190,7 +190,8 @@ class Twins(RuleBasedStateMachine):
         settlement = Settlement(
             delivery=delivery, remaining=remaining, reports=reports, account_state=state
         )
-        self.learn(self.both(lambda store: store.spool.settle(settlement)))
+        (reports,) = self.both(lambda store: store.spool.settle([settlement]))
+        self.learn(reports)
 
     @rule(lane=st.sampled_from(LANES), seconds=st.sampled_from([-60.0, 0.0, 1.0]))
     def bring_forward(self, lane, seconds):
