@@ -100,6 +100,9 @@ class Lane:
         self._going = True
         try:
             self._go()
+        except Exception:
+            # Others, who have told it to go, are not harmed by it.
+            self._tell_of_bug()
         finally:
             self._going = False
 
@@ -185,13 +188,16 @@ class Lane:
         try:
             self._judge(attempt, delivery)
         except Exception:
-            self.log.failure(
-                "internal error in the lane of {account} (a bug); traceback follows",
-                account=self.account.name,
-            )
+            self._tell_of_bug()
             self.not_settled(delivery)
         if self._all_ended is not None and not self.gates.connections.under_way:
             self._all_ended.callback(None)
+
+    def _tell_of_bug(self) -> None:
+        self.log.failure(
+            "internal error in the lane of {account} (a bug); traceback follows",
+            account=self.account.name,
+        )
 
     def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
         """A relay never fails; if one does, the mail is tried again later."""
