@@ -132,14 +132,17 @@ class MemorySpool:
         self, settlements: Sequence[Settlement]
     ) -> Deferred[list[tuple[Delivery, ...] | SpoolError]]:
         """Record what came of deliveries."""
-        return succeed([self._settle(each) for each in settlements])
+        answers: list[tuple[Delivery, ...] | SpoolError] = []
+        for settlement in settlements:
+            self._recent.settled(settlement)
+            try:
+                answers.append(self._settle(settlement))
+            except SpoolError as error:
+                answers.append(error)
+        return succeed(answers)
 
-    def _settle(self, settlement: Settlement) -> tuple[Delivery, ...] | SpoolError:
-        self._recent.settled(settlement)
-        try:
-            self.disk.check()
-        except SpoolError as error:
-            return error
+    def _settle(self, settlement: Settlement) -> tuple[Delivery, ...]:
+        self.disk.check()
         delivery, remaining = settlement.delivery, settlement.remaining
         reports = [self._report(report) for report in settlement.reports]
         if settlement.account_state is not None:

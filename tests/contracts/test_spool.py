@@ -299,6 +299,15 @@ def test_a_delivery_moves_to_another_destination(store):
     assert store.lanes() == {("Sales", "x.example"): 1}
 
 
+def test_a_list_of_settlements_is_answered_in_its_order(store):
+    first, second = commit(store, parcels=(parcel("A", "a@x"), parcel("B", "b@x")))
+    once = ended(first, reports=(REPORT,))
+    answers = store.wait(store.spool.settle([once, ended(second), once]))
+    assert answers == [store.waiting("Reports"), (), ()]
+    assert len(answers[0]) == 1
+    assert store.lanes() == {"Reports": 1}
+
+
 def test_reports_are_new_messages(store):
     (delivery,) = commit(store)
     store.reactor.now += 100

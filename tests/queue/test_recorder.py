@@ -72,7 +72,7 @@ def test_one_that_is_not_recorded_is_tried_again_alone_and_the_others_go_on(monk
     def fails_once(settlement):
         if settlement.delivery == tries[1].delivery and fault not in met:
             met.append(fault)
-            return fault
+            raise fault
         return settle(settlement)
 
     met = []
