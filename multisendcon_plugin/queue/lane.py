@@ -186,7 +186,7 @@ class Lane:
     def _ended(self, result: Attempt | Failure, delivery: Delivery) -> None:
         attempt = result if isinstance(result, Attempt) else self._internal_error(result, delivery)
         try:
-            self._judge(attempt, delivery)
+            self._pass_on(attempt, delivery)
         except Exception:
             self._tell_of_bug()
             self.not_settled(delivery)
@@ -209,7 +209,7 @@ class Lane:
         outcomes = all_deferred(delivery.recipients, Phase.CONNECT, _INTERNAL_ERROR)
         return Attempt(outcomes=outcomes, mail_ended=self._clock.seconds())
 
-    def _judge(self, attempt: Attempt, delivery: Delivery) -> None:
+    def _pass_on(self, attempt: Attempt, delivery: Delivery) -> None:
         before = self.gates.condition
         now = self._clock.seconds()
         judged = self.gates.ended(
@@ -219,7 +219,7 @@ class Lane:
         if condition is not before and not self._stopping:
             self._tell_of_change(before, condition)
         if judged is None:
-            # It was not what the server said no to, and waits as it did before.
+            # A connection was refused, not the mail: that waits as it did before.
             self.settled([Settlement(delivery=delivery, remaining=delivery)])
             return
         waiting = self._agenda.waiting
