@@ -31,9 +31,11 @@ class Outlet:
 
     def write(self, octets: bytes) -> None:
         """Send octets after all that was written before."""
-        if self._direct and not self._behind and self._is_open():
+        transport = self._transport
+        at_once = self._direct and not self._behind
+        if at_once and transport.connected and not transport.disconnecting:
             try:
-                sent = self._transport.socket.send(octets)
+                sent = transport.socket.send(octets)
             except OSError:
                 # It is full; or it is lost, and the reactor learns of that by what is left.
                 sent = 0
@@ -41,10 +43,7 @@ class Outlet:
                 return
             octets = octets[sent:]
             self._fall_behind()
-        self._transport.write(octets)
-
-    def _is_open(self) -> bool:
-        return bool(self._transport.connected and not self._transport.disconnecting)
+        transport.write(octets)
 
     def _fall_behind(self) -> None:
         # One that pulls is called when all has left, and first of all when it is registered.

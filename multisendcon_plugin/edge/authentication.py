@@ -2,7 +2,7 @@
 
 RFC 4954 section 4.  Bad base64 and responses that a mechanism cannot read end the exchange with a
 reply; base64 may lack its padding, as that of some devices does.  Nothing that a client sends is
-logged.
+logged.  Pure.
 """
 
 from __future__ import annotations
@@ -11,30 +11,8 @@ import base64
 import binascii
 from typing import Any
 
-from twisted.mail import imap4, smtp
-
 from ..mail.reply import ReplyError
-from ..settings.users import user_key
 from . import replies
-
-
-class PLAINCredentials(imap4.PLAINCredentials):
-    """PLAIN; nobody may act for somebody else (RFC 4616 section 2)."""
-
-    def setResponse(self, response: bytes) -> None:
-        super().setResponse(response)
-        acts_for = response.partition(b"\0")[0]
-        # Some programs send the name twice.
-        if acts_for and _key(acts_for) != _key(self.username):
-            raise ReplyError(replies.WRONG_CREDENTIALS)
-
-
-def _key(name: bytes) -> str:
-    return user_key(name.decode("utf-8", "surrogateescape"))
-
-
-#: The logins that clients of the relay may use; others need passwords that can be read.
-MECHANISMS = {b"PLAIN": PLAINCredentials, b"LOGIN": smtp.LOGINCredentials}
 
 
 class Authentication:

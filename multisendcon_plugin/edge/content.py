@@ -38,7 +38,10 @@ class _Content:
         if self.clean:
             # RFC 5321 section 2.3.8 forbids a bare CR, RFC 5322 section 3.5 a NUL.  Some servers
             # end a line at a CR, some drop a NUL: behind them the content would be another one.
-            self.clean = b"\0" not in piece and _has_only_crlf(piece)
+            # No CR and no LF stands alone, at the ends of the piece neither.
+            lines = piece.splitlines()
+            ends = len(lines) - (piece[-1:] not in b"\r\n")
+            self.clean = b"\0" not in piece and len(piece) - sum(map(len, lines)) == 2 * ends
         # One octet is found much faster than three, and base64 has no dots.
         dots = piece.count(b"\r\n.") if b"." in piece else 0
         if self._skip and piece:
@@ -105,13 +108,6 @@ class ChunkEncoder(_Content):
         if self._fix:
             piece = _fixed(piece)
         return self._given(piece.replace(b"\r\n.", b"\r\n.."))
-
-
-def _has_only_crlf(piece: bytes) -> bool:
-    """Tell whether no CR and no LF stands alone, at the piece's ends neither."""
-    lines = piece.splitlines()
-    ends = len(lines) - (piece[-1:] not in b"\r\n")
-    return len(piece) - sum(map(len, lines)) == 2 * ends
 
 
 def _fixed(piece: bytes, *, dot: bytes = b".") -> bytes:

@@ -26,7 +26,7 @@ from ..mail import header
 from ..mail.address import parse_mailbox
 from ..mail.dsn import Notify
 from ..mail.envelope import Client, Envelope
-from ..mail.message import Recipient, parcels, queue_id
+from ..mail.message import Parcel, Recipient, parcels, queue_id
 from ..mail.reply import Reply, ReplyError
 from ..mail.submission_help import complete
 from ..routing.registry import Route
@@ -45,6 +45,7 @@ _Way = tuple[ForwardPath, Route | None]
 #: `max_received`.
 MOST_PASSES = 5
 
+_NULL = ReversePath(address="")
 #: Octets that a recipient takes beside its text.
 _OBJECTS_OF_RECIPIENT = 320
 
@@ -129,7 +130,7 @@ class MessageDelivery:
         self._protocol = protocol
         self._client = client
         self._hold = hold
-        self._origin = ReversePath(address="")
+        self._origin = _NULL
         self._routes: dict[str, _Way] = {}
         self._message: IncomingMessage | None = None
 
@@ -199,7 +200,7 @@ class MessageDelivery:
             way,
             self._policy.settings.hostname.encode(),
             b" with " + protocol.encode() if protocol else b"",
-            self._the_message().name.encode(),
+            (self._message or self._the_message()).name.encode(),
             self._policy.date().encode(),
         )
 
@@ -222,15 +223,12 @@ class IncomingMessage:
         self._origin = origin
         self._routes = routes
         self._draft = policy.intake.draft()
+        # In logs, replies and trace fields.
+        self.name = queue_id(self._draft.number)
         self._trace = b""
         self._start = bytearray()
         self._look_again_at = 0
         self._header: bytes | None = None
-
-    @property
-    def name(self) -> str:
-        """The message's name in logs, replies and trace fields."""
-        return queue_id(self._draft.number)
 
     def lineReceived(self, line: bytes) -> None:
         """Take our trace field."""
@@ -300,8 +298,8 @@ class IncomingMessage:
         self._header = block
         return self._draft.write(block + rest)
 
-    def eomReceived(self) -> Deferred[str]:
-        """Commit the message; the answer is its name.
+    def eomReceived(self) -> Deferred[None]:
+        """Commit the message.
 
         Fails with `ReplyError` when it cannot be routed, or `SpoolError` when it cannot be stored.
         """
@@ -309,7 +307,7 @@ class IncomingMessage:
             if self._header is None:
                 self._write_start()
             author = "" if self._origin.address else self._author()
-            routed = self._routed(author)
+            by_account = self._parcels(author)
         except Exception:
             self._draft.discard()
             return fail()
@@ -324,13 +322,13 @@ class IncomingMessage:
             envelope_id=origin.envelope_id,
             client=self._client,
         )
-        committed = self._policy.intake.commit(
+        committed: Deferred[None] = self._policy.intake.commit(
             self._draft,
             envelope,
             len(self._header or b""),
-            parcels((route.account, self._recipient(path, route)) for path, route in routed),
+            by_account,
         )
-        return committed.addCallback(lambda _: self.name)
+        return committed
 
     def _author(self) -> str:
         """Return the first address of ``From:``; ``""`` when it could not be a reverse-path.
@@ -345,27 +343,25 @@ class IncomingMessage:
         except AddressError:
             return ""
 
-    def _routed(self, author: str) -> list[tuple[ForwardPath, Route]]:
-        """Return each recipient's route; the null reverse-path is routed by ``From:``."""
+    def _parcels(self, author: str) -> tuple[Parcel, ...]:
+        """Return the recipients by account; the null reverse-path is routed by ``From:``."""
         routed = []
         for path, known in self._routes.values():
             route = known or self._policy.registry.route_null(author, path.address)
             if route is None:
                 raise ReplyError(_no_account(author, path.address))
-            routed.append((path, route))
-        return routed
-
-    def _recipient(self, path: ForwardPath, route: Route) -> Recipient:
-        notify = path.notify
-        if notify is not None and not self._policy.success_reports:
-            # Nobody knows whether the sender is who is to be told: reports of success to a forged
-            # one would be a weapon.  The word is left out here, so that no server behind us reports
-            # in our place; whoever wanted nothing else is told nothing.  All other wishes are
-            # obeyed.
-            notify &= ~Notify.SUCCESS
-        return Recipient(
-            address=path.address, reason=route.reason, notify=notify, original=path.original
-        )
+            notify = path.notify
+            if notify is not None and not self._policy.success_reports:
+                # Nobody knows whether the sender is who is to be told: reports of success to a
+                # forged one would be a weapon.  The word is left out here, so that no server behind
+                # us reports in our place; whoever wanted nothing else is told nothing.  All other
+                # wishes are obeyed.
+                notify &= ~Notify.SUCCESS
+            recipient = Recipient(
+                address=path.address, reason=route.reason, notify=notify, original=path.original
+            )
+            routed.append((route.account, recipient))
+        return parcels(routed)
 
     def connectionLost(self) -> None:
         """Forget the message: its end never came, or it was refused."""

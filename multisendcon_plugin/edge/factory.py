@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 import attrs
@@ -19,13 +19,14 @@ from twisted.mail import smtp
 
 from ..events import Publisher
 from ..mail.reply import Reply
-from ..settings.values import BareLf, ClientSettings
+from ..settings.values import BareLf, ClientSettings, MinimumTls
 from . import replies
-from .authentication import MECHANISMS
 from .delivery import MessageDeliveryFactory, TransactionPolicy
+from .mechanisms import MECHANISMS
 from .memory import MailMemory, Memory
 from .notices import Notices
 from .peers import Place, counted_as, listed, peer_address, settings_for
+from .policy import SessionPolicy
 from .protocol import RelayESMTP
 from .refusal import Refusals
 from .rights import RightsRegistry
@@ -51,7 +52,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     :raise ConfigurationError: the certificate cannot be used.
     """
 
-    protocol = RelayESMTP
+    protocol: Any = RelayESMTP
     noisy = False
 
     def __init__(
@@ -77,6 +78,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self.events = events
         self._notices = Notices(events, clock)
         self.memory = Memory()
+        self._policy_for = cache(self._make_policy)
         self._most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self._sessions: set[RelayESMTP] = set()
         self._strangers = 0
@@ -102,39 +104,32 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         if refusal := self._no_room(host, place, allowed=allowed):
             return self._refusals.saying(refusal)
         own = settings_for(host, self._clients) if host else None
-        # Some devices try STARTTLS wherever it is offered, and give up when it fails.
-        tls = self._tls if own is None or own.starttls else None
+        # Both: what a proxy on this machine passes on may have come from afar in the clear.
+        in_clear = _is_local(client) and _is_local(connection)
         # Whom nobody names could guess passwords in the proxy's name, and lock its clients out by
         # that.
         checker = self._checker if named else None
-        session: Any = self.protocol(MECHANISMS if checker else {}, tls)
-        session.client_address = client
-        # Both: what a proxy on this machine passes on may have come from afar in the clear.
-        session.login_in_clear = _is_local(client) and _is_local(connection)
-        session.is_stranger = not allowed
-        if not named:
-            session.no_rights = replies.NO_CLIENT
+        memory = MailMemory(
+            self.memory, place, partial(self._notices.no_room, host or "local", place)
+        )
+        session: Any = self.protocol(
+            self._policy_for(own, is_stranger=not allowed, named=named, login_in_clear=in_clear),
+            self._clock,
+            self.events,
+            address=client,
+            notices=self._notices,
+            place=place,
+            forget_mail=memory.release,
+        )
         session.factory = self
-        session.settings = self._settings
-        session.host = self._settings.hostname.encode("idna")
-        session.callLater = self._clock.callLater
-        session.events = self.events
-        session.refused = partial(self._notices.refused, session, place)
-        session.ended_early = partial(self._notices.ended_early, session, place)
         policy = self._policy
         if own:
-            session.minimum_tls = own.minimum_tls
-            session.tolerance = Tolerance(session.host.decode()) if own.tolerant else None
             policy = attrs.evolve(
                 policy,
                 completes=own.submission_help,
                 success_reports=own.success_reports,
                 rights=self._rights.of_client(host, own),
             )
-            session.fix_bare_lf = own.bare_lf is BareLf.FIX
-        no_memory = partial(self._notices.no_room, host or "local", place)
-        memory = MailMemory(self.memory, place, no_memory)
-        session.mail_forgotten = memory.release
         deliveries = MessageDeliveryFactory(policy, session.keyword, session.client, memory.hold)
         if allowed:
             session.deliveryFactory = deliveries
@@ -148,6 +143,29 @@ class RelayESMTPFactory(smtp.SMTPFactory):
             session.ended.addCallback(self._stranger_gone)
         self._begun(session, place)
         return cast("Protocol", session)
+
+    def _make_policy(
+        self, own: ClientSettings | None, *, is_stranger: bool, named: bool, login_in_clear: bool
+    ) -> SessionPolicy:
+        """Return what holds for the sessions of some clients.
+
+        :param own: the settings for them.
+        :param named: they are known by their address.
+        """
+        hostname = self._settings.hostname.encode("idna").decode()
+        return SessionPolicy(
+            settings=self._settings,
+            hostname=hostname,
+            minimum_tls=own.minimum_tls if own else MinimumTls.TLS_1_2,
+            tolerance=Tolerance(hostname) if own and own.tolerant else None,
+            fix_bare_lf=own is not None and own.bare_lf is BareLf.FIX,
+            login_in_clear=login_in_clear,
+            is_stranger=is_stranger,
+            no_rights=replies.LOGIN_FIRST if named else replies.NO_CLIENT,
+            mechanisms=MECHANISMS if self._checker and named else {},
+            # Some devices try STARTTLS wherever it is offered, and give up when it fails.
+            tls=self._tls if own is None or own.starttls else None,
+        )
 
     def _no_room(self, host: str, place: Place | None, *, allowed: bool) -> Reply | None:
         """Say why there is no room for a client; ``None``: there is."""

@@ -22,8 +22,8 @@ from ..events import (
     SessionEnded,
 )
 from ..mail.reply import Reply
+from .dialogue import Dialogue
 from .peers import Place
-from .protocol import RelayESMTP
 from .summary import MINUTE, Summary
 
 #: Recipients that are told of the mail that something is about.
@@ -58,15 +58,15 @@ class Notices:
         if self._is_told(place, LimitReached, limit):
             self._events.publish(LimitReached(address, limit))
 
-    def refused(self, session: RelayESMTP, place: Place | None, reply: Reply) -> None:
+    def refused(self, dialogue: Dialogue, place: Place | None, reply: Reply) -> None:
         """A command or a mail is refused for good."""
         if self._is_told(place, CommandRefused, f"{reply.code} {reply.enhanced}".rstrip()):
-            self._events.publish(CommandRefused(reply=reply, **_state(session)))
+            self._events.publish(CommandRefused(reply=reply, **_state(dialogue)))
 
-    def ended_early(self, session: RelayESMTP, place: Place | None, why: str) -> None:
+    def ended_early(self, dialogue: Dialogue, place: Place | None, why: str) -> None:
         """A session has failed, or we end it."""
         if self._is_told(place, SessionEnded, ""):
-            self._events.publish(SessionEnded(why=why, **_state(session)))
+            self._events.publish(SessionEnded(why=why, **_state(dialogue)))
 
     def _is_told(self, place: Place | None, kind: type[Event], detail: str) -> bool:
         key = place or "local", kind.__name__, detail
@@ -90,14 +90,14 @@ class Notices:
             self._events.publish(EventsLeftOut(str(place), kind, detail, count))
 
 
-def _state(session: RelayESMTP) -> dict[str, Any]:
+def _state(dialogue: Dialogue) -> dict[str, Any]:
     """Return what is told of a session, whatever has happened in it."""
-    recipients = session.recipients
+    origin, recipients = dialogue.mail.origin, dialogue.mail.recipients
     return {
-        "address": session.peer,
-        "user": session.user,
-        "command": session.command,
-        "sender": session.sender,
+        "address": dialogue.talk.connection.peer,
+        "user": dialogue.session.user,
+        "command": dialogue.command,
+        "sender": origin.address if origin else None,
         "recipients": recipients[:_MOST_RECIPIENTS],
         "more": len(recipients[_MOST_RECIPIENTS:]),
     }

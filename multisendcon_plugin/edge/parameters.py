@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 import attrs
 
@@ -54,6 +55,8 @@ class ForwardPath:
     original: str = ""
 
 
+# Clients that send many mails say the same in most of them.
+@lru_cache(maxsize=64)
 def read_mail(argument: bytes, *, auth: bool = False, smtputf8: bool = True) -> ReversePath:
     """Read what follows ``MAIL``.
 

@@ -1,314 +1,365 @@
-"""The mail transactions of the master relay: envelope, content, and the reply to it.
+"""The connection of a session: transport, timers, back-pressure, TLS, answers that come later.
 
-A `twisted.mail.smtp.ESMTP`; all that is decided about mail is the delivery hook's.  RFC 5321
-section 3.3, 3030 (CHUNKING), 1870 (SIZE), 6152 (8BITMIME), 6531 (SMTPUTF8), 3461 (DSN).
+A `twisted.mail.smtp.ESMTP`, whose hooks decide all that is decided about mail.  What is said, and
+when, is for `dialogue` to know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
+from OpenSSL import SSL
+from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+    ITCPTransport,
+)
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.mail import smtp
+from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from ..events import LoginAccepted, LoginRefused, Publisher
+from ..mail.envelope import Client
 from ..mail.reply import Reply, ReplyError
+from ..outlet import Outlet
 from . import replies
+from .deadlines import Deadlines
+from .dialogue import Dialogue
 from .faults import reply_to
-from .order import WRONG_ORDER, State
-from .parameters import ReversePath, read_bdat, read_mail, read_rcpt
-from .session import ESMTPSession
-from .transfer import ChunkedMessage, Content
+from .notices import Notices
+from .parameters import ReversePath
+from .peers import Place
+from .policy import SessionPolicy
+from .shown import name_shown
+from .talk import Helo
+from .tls import fault_of_handshake, has_said_hello, spoken
 
-_ENVELOPE_MISSING = (replies.MAIL_FIRST, replies.RCPT_FIRST)
+T = TypeVar("T")
+
+#: Octets that a client may send ahead of the command that is being carried out (RFC 2920).  Beyond,
+#: it is not read any more, and TCP makes it wait.
+READ_AHEAD = 65_536
+#: Octets of content that are read at a time; of commands, `READ_AHEAD`.  Each piece costs a turn of
+#: the reactor, and a write to the spool.
+CONTENT_READ = 4 * READ_AHEAD
+#: Seconds that a client may take to read the last reply before it is disconnected.
+LAST_WORDS = 10.0
 
 
-class RelayESMTP(ESMTPSession):
-    """One session with a client, and the mail in it.
+@implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
+class RelayESMTP(smtp.ESMTP):
+    """The connection of one session with a client.
 
-    A transaction has one `ChunkedMessage`, whatever the number of its recipients: the one that the
-    delivery hook makes for the first; it knows of the others.
-
-    :ivar fix_bare_lf: a line of content may end with a bare LF, which becomes CRLF.
-    :ivar owes_reply: a message was sent whole, and its reply is still to be said.
+    :param policy: what holds for the client.
+    :param clock: for time limits.
+    :param events: is told of logins, and of mails that could not be stored.
+    :param address: whose session it is, when the transport does not know, behind a proxy.
+    :param notices: is told what else concerns the client.
+    :param place: what it is counted by.
+    :param forget_mail: called when nothing of a mail is kept any longer.
+    :ivar dialogue: what is said.
+    :ivar ended: fires when the connection is gone.
     """
 
-    fix_bare_lf = False
+    log = Logger()
+    transport: Any
+    portal: Any = None
+    noisy = False
 
-    def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
-        super().__init__(chal, contextFactory)
-        self._from: ReversePath | None = None
-        self._path = ""
-        self._to: list[tuple[str, Callable[[], ChunkedMessage]]] = []
-        self._content: Content | None = None
-        self._envelope_refused = False
-        self._time_limit: IDelayedCall | None = None
-        self._chunk_is_last = False
-        self.owes_reply = False
-        self._stopping = False
+    def __init__(
+        self,
+        policy: SessionPolicy,
+        clock: IReactorTime,
+        events: Publisher,
+        *,
+        address: IAddress | None = None,
+        notices: Notices | None = None,
+        place: Place | None = None,
+        forget_mail: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(policy.mechanisms, policy.tls)
+        self.host = policy.hostname.encode()
+        self.policy = policy
+        self.callLater: Any = clock.callLater  # the hook of Twisted's for a clock
+        self._seconds = clock.seconds
+        self._events = events
+        self._address = address
+        self._notices = notices
+        self._place = place
+        self._forget_mail = forget_mail
+        self.dialogue = Dialogue(self)
+        self._deadlines = Deadlines(self.dialogue, clock, self._where)
+        self.mail_begins = self._deadlines.mail_begins
+        self.ended: Deferred[None] = Deferred()
+        self._client: Client | None = None
+        self._client_helo: Helo | None = None
+        self._not_reading: set[str] = set()
+        self._in_handshake = False
+        self._said_starttls = False
+        self._last_words: IDelayedCall | None = None
+        self._pause: IDelayedCall | None = None
+
+    # Who it is.
 
     @property
-    def state(self) -> State:
-        if self._content is not None:
-            return State.CHUNKS
-        if self._from is not None:
-            return State.RECIPIENTS if self._to else State.SENDER
-        return State.CONNECTED if self._helo is None else State.GREETED
+    def secure(self) -> bool:
+        """The session runs inside TLS."""
+        return bool(ISSLTransport.providedBy(self.transport))
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        super().connectionLost(reason)
-        if self._time_limit:
-            self._time_limit.cancel()
-            self._time_limit = None
-        self._no_more_mail()
-
-    def hang_up(self) -> None:
-        super().hang_up()
-        self._no_more_mail()
-
-    def _no_more_mail(self) -> None:
-        if not self.owes_reply:  # or the mail is still on its way into the spool
-            self._end_transaction()
-
-    def mail_forgotten(self) -> None:
-        """Nothing of a transaction is kept any longer; nothing need be done."""
-
-    def stop(self) -> None:
-        """End the session, but say the reply first that takes over a message."""
-        self._stopping = True
-        if not self.owes_reply:
-            self.close_with(replies.SHUTTING_DOWN)
+    @cached_property
+    def peer(self) -> str:
+        """The client's address, or a word for a local socket."""
+        address = self._address or self.transport.getPeer()
+        return str(getattr(address, "host", "local"))
 
     def keyword(self) -> str:
         """Return how the session speaks, for trace fields (RFC 3848, RFC 6531 section 4.3)."""
-        if not self.esmtp:
+        if not self.dialogue.session.esmtp:
             return "SMTP"
+        origin = self.dialogue.mail.origin
         return (
-            ("UTF8SMTP" if self._speaks_utf8 else "ESMTP")
+            ("UTF8SMTP" if origin and origin.utf8 else "ESMTP")
             + ("S" if self.secure else "")
             + ("A" if self.authenticated else "")
         )
 
-    @property
-    def _speaks_utf8(self) -> bool:
-        return self._from is not None and self._from.utf8
+    def client(self) -> Client:
+        """Return who the session is with now."""
+        helo = self.dialogue.talk.helo
+        if self._client is None or self._client_helo is not helo:
+            self._client_helo = helo
+            self._client = Client(
+                address=self.peer,
+                user=self.dialogue.session.user,
+                helo=name_shown(helo[0] if helo else b"").decode(),
+                tls=spoken(self.transport),
+            )
+        return self._client
 
-    # The envelope.
+    # The connection.
 
-    def do_MAIL(self, rest: bytes) -> None:
-        self.in_order(b"MAIL")
-        path = read_mail(rest, auth=bool(self.challengers), smtputf8=self.settings.smtputf8)
-        # RFC 1870 section 6.1: before the client sends it.
-        if path.size > self.settings.max_message_size:
-            raise ReplyError(replies.TOO_LARGE)
-        self.when(self.validateFrom(self._helo, path), self._sender_accepted)
+    def connectionMade(self) -> None:
+        # A reply that waits for the acknowledgement of the last one costs 40 ms (Nagle's
+        # algorithm).
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        self._in_handshake = self.secure
+        self._outlet = Outlet(self.transport, self)
+        self._deadlines.begin()
+        self.greet()
 
-    def _sender_accepted(self, path: ReversePath) -> None:
-        self._from = path
-        self._envelope_refused = False
-        # The timer of the session's last transaction, moved on: that costs less than a new one.
-        if self._time_limit:
-            self._time_limit.reset(self.settings.transaction_timeout)
-        else:
-            self._time_limit = self.callLater(self.settings.transaction_timeout, self._time_is_up)
-        self.say(replies.SENDER_OK)
+    def greet(self) -> None:
+        """Say the first words of the session."""
+        self.dialogue.session.greet()
+        self._flush()
 
-    def _time_is_up(self) -> None:
-        self._time_limit = None
-        # Not after the final dot: the time that the commit takes is ours, and to end the session
-        # then would make the client send again what is on disk (RFC 1047).
-        if self._from is not None and not self.owes_reply:
-            why = f"transaction_timeout ({self.settings.transaction_timeout:g} s) reached"
-            self.close_with(replies.MAIL_TOO_SLOW, why)
+    def dataReceived(self, data: bytes) -> None:
+        self._deadlines.heard_at = self._seconds()
+        self.dialogue.receive(data)
+        self._settle()
 
-    def do_RCPT(self, rest: bytes) -> None:
-        self.in_order(b"RCPT")
-        path = read_rcpt(rest, utf8=self._speaks_utf8)
-        # RFC 5321 section 4.5.3.1.10: 452, with which the client sends the rest separately.
-        if len(self._to) >= self.settings.max_recipients:
-            raise ReplyError(replies.TOO_MANY_RECIPIENTS)
-        self._path = path.address
-        self.when(self.validateTo(path), self._recipient_accepted)
+    def _settle(self) -> None:
+        """Write what is said, and read on or not."""
+        talk = self.dialogue.talk
+        if talk.closed:
+            return
+        if talk.said and not talk.pausing:
+            self._outlet.write(b"".join(talk.said))
+            talk.said.clear()
+        is_content = self.dialogue.mail.takes_content
+        self.transport.bufferSize = CONTENT_READ if is_content else READ_AHEAD
+        if talk.reader.more or self._not_reading:
+            waits = talk.waiting or talk.pausing
+            self._read_or_not("ahead", waits and len(talk.reader) > READ_AHEAD)
 
-    def _recipient_accepted(self, make_message: Callable[[], ChunkedMessage]) -> None:
-        self._to.append((self._path, make_message))
-        self.say(replies.RECIPIENT_OK)
+    def _flush(self) -> None:
+        said = self.dialogue.talk.said
+        if said:
+            self._outlet.write(b"".join(said))
+            said.clear()
 
-    def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> Any:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self.dialogue.talk.closed:
+            self._client_is_gone(reason)
+        self.dialogue.lost()
+        self._end_timers()
+        if self._onLogout:
+            self._onLogout()
+            self._onLogout = None
+        self.ended.callback(None)
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; see `Dialogue.nothing_follows`.
+
+        Not inside TLS, whose close alert is the end of both directions.
+        """
+        self._read_or_not("nothing follows", True)
+        self.dialogue.nothing_follows()
+
+    def writeConnectionLost(self) -> None:
+        """We never close the one direction alone."""
+
+    def _client_is_gone(self, reason: Failure) -> None:
+        if reason.check(SSL.Error):
+            self.ended_early(fault_of_handshake(reason.value, self.policy.minimum_tls))
+        elif where := self._where():
+            # Without a hello it is a probe of monitoring.
+            if self._said_starttls or has_said_hello(self.transport):
+                self.ended_early(f"the client hung up{where}")
+        elif unfinished := self.dialogue.unfinished:
+            self.ended_early(f"the client hung up {unfinished}")
+
+    def _where(self) -> str:
+        return " in the TLS handshake" if self._in_handshake else ""
+
+    def stop(self) -> None:
+        """End the session, but say the reply first that takes over a message."""
+        self.dialogue.stop()
+
+    # What the dialogue wants done: see `talk.Connection`.
+
+    def hang_up(self) -> None:
+        self._end_timers()
+        self._flush()
+        # Until all has left, a client that reads nothing would keep its connection for ever.
+        self._last_words = self.callLater(LAST_WORDS, self.transport.abortConnection)
+        self._outlet.let_go()
+        self.transport.loseConnection()
+        self.dialogue.lost()
+
+    def start_tls(self) -> None:
+        self._client = None
+        self._flush()
+        self._in_handshake = self._said_starttls = True
+        self._outlet.start_tls(self.ctx)
+
+    def handshakeCompleted(self) -> None:
+        self._in_handshake = False
+
+    def pause(self, seconds: float) -> None:
+        self._pause = self.callLater(seconds, self._pause_is_over)
+
+    def _pause_is_over(self) -> None:
+        self._deadlines.heard_at = self._seconds()
+        self._flush()
+        self.dialogue.resume()
+        self._settle()
+
+    def _end_timers(self) -> None:
+        self._deadlines.end()
+        for timer in (self._pause, self._last_words):
+            if timer and timer.active():
+                timer.cancel()
+
+    def refused(self, reply: Reply) -> None:
+        if self._notices:
+            self._notices.refused(self.dialogue, self._place, reply)
+
+    def ended_early(self, why: str) -> None:
+        if self._notices:
+            self._notices.ended_early(self.dialogue, self._place, why)
+
+    def reply_to_failure(self) -> Reply:
+        return reply_to(Failure(), self.peer, self._events)
+
+    def reply_to_lost_content(self) -> Reply:
+        self.log.failure(
+            "internal error while content was received from {address} (a bug); traceback follows",
+            address=self.peer,
+        )
+        return replies.LOCAL_ERROR
+
+    # The hooks: Twisted's `validateTo` and `receivedHeader` ask `delivery`.
+
+    def validateFrom(self, helo: Helo | None, origin: ReversePath) -> Any:
         """Ask the delivery hook; each transaction has a new one."""
         if self.deliveryFactory is not None:
             self.delivery = self.deliveryFactory.getMessageDelivery()
         if self.delivery is None:
-            raise ReplyError(self.no_rights)
+            raise ReplyError(self.policy.no_rights)
         return self.delivery.validateFrom(helo, origin)
 
-    def unfinished(self) -> str:
-        if self.owes_reply:
-            return "before the reply to a mail, which is taken; it may send it again"
-        return super().unfinished() if self._from is None else "in the middle of a mail"
+    def when(self, answer: Any, then: Callable[[Any], None]) -> None:
+        # Not `isinstance`, which asks Deferred's metaclass in Python, twice a mail.
+        if Deferred not in type(answer).__mro__:
+            then(answer)
+            return
+        self.dialogue.talk.waiting = True
+        answer.addCallbacks(self._answered, self._not_answered, callbackArgs=(then,))
 
-    @property
-    def sender(self) -> str | None:
-        """Of the mail under way; ``None``: there is none."""
-        return None if self._from is None else self._from.address
+    def _answered(self, answer: T, then: Callable[[T], None]) -> None:
+        self._deadlines.heard_at = self._seconds()
+        self.dialogue.answer(answer, then)
+        if not self.dialogue.busy:
+            self._settle()
 
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """Those that the mail under way has so far."""
-        return tuple(address for address, _ in self._to)
+    def _not_answered(self, failure: Failure) -> None:
+        self._deadlines.heard_at = self._seconds()
+        self.dialogue.fail(reply_to(failure, self.peer, self._events))
+        if not self.dialogue.busy:
+            self._settle()
 
-    def _refuse(self, reply: Reply) -> None:
-        super()._refuse(reply)
-        verb = (self._line.split(maxsplit=1) or [b""])[0].upper()
-        if verb in (b"MAIL", b"RCPT") and reply not in _ENVELOPE_MISSING:
-            self._envelope_refused = True
-
-    def is_error(self, reply: Reply) -> bool:
-        # A client that pipelines (RFC 2920) has sent the rest of a mail when it reads of the
-        # refusal.
-        follows = self._envelope_refused and reply in _ENVELOPE_MISSING
-        return not follows and super().is_error(reply)
-
-    def do_RSET(self, rest: bytes) -> None:
-        self._no_argument(rest)
-        self.forget_transaction()
-        self.say(replies.RESET)
-
-    def forget_transaction(self) -> None:
-        # Or RSET would be the way around the limit of refusals.
-        if self._to and (ending := self.tarpit.refusal(len(self._to))):
-            self.close_with(*ending)
-        self._end_transaction()
-
-    def _end_transaction(self) -> None:
-        self._from = None
-        self._to = []
-        self._envelope_refused = False
-        self._forget_content()
+    def mail_ends(self) -> None:
         if self.deliveryFactory is not None:
             self.delivery = None  # it has the recipients, and the header
-        self.mail_forgotten()
+        if self._forget_mail:
+            self._forget_mail()
 
-    # The content.
-
-    def do_DATA(self, rest: bytes) -> None:
-        self._no_argument(rest)
-        self.in_order(b"DATA")
-        self._content = self._content_for(self._make_message())
-        self._line = b""  # what is refused now is the mail
-        self.mode = smtp.DATA
-        self.say(replies.SEND_CONTENT)
-
-    def do_BDAT(self, rest: bytes) -> None:
-        chunk = read_bdat(rest)
-        if chunk is None:
-            # What follows is content, and must not be taken for commands; where it ends, nobody
-            # knows.
-            self.close_with(replies.CHUNK_UNKNOWN)
-            return
-        if self._content is None:
-            self._content = self._first_chunk()
-        if chunk.last is None:
-            self._content.refuse(replies.BDAT_SYNTAX)
-        self._content.announce(chunk.size)
-        self._chunk_is_last = bool(chunk.last)
-        self._line = b""  # what is refused now is the mail
-        self.mode = smtp.DATA
-        self.content_left = chunk.size
-        if chunk.size == 0:
-            self._chunk_ended(self._content)
-
-    def _first_chunk(self) -> Content:
-        """Begin the content; a refusal is said after each chunk, since all of them may be here.
-
-        RFC 3030 section 2: a BDAT that fails makes its transaction fail.  Its octets, and those of
-        all further chunks, are swallowed until LAST or RSET.
-        """
-        refusal = WRONG_ORDER[self.state].get(b"BDAT")
-        message = None
-        if refusal is None:
-            try:
-                message = self._make_message()
-            except Exception:
-                refusal = reply_to(Failure(), self.peer, self.events)
-        content = self._content_for(message)
-        if refusal:
-            content.refuse(refusal)
-        return content
-
-    def _make_message(self) -> ChunkedMessage:
-        message = self._to[0][1]()
-        message.lineReceived(self.receivedHeader(self._helo, self._from, self._to))
-        return message
-
-    def _content_for(self, message: ChunkedMessage | None) -> Content:
-        return Content(
-            message,
-            self.peer,
-            self._wait_for,
-            max_size=self.settings.max_message_size,
-            fix_bare_lf=self.fix_bare_lf,
+    def login(self, credentials: Any, user: str) -> Deferred[None]:
+        login: Deferred[Any] = self.portal.login(
+            credentials, None, IMessageDeliveryFactory, IMessageDelivery
         )
+        return login.addCallbacks(self._cbAuthenticated, self._login_refused, errbackArgs=(user,))
 
-    def _wait_for(self, room: Deferred[None]) -> None:
+    def _login_refused(self, failure: Failure, user: str) -> None:
+        failure.trap(UnauthorizedLogin)
+        self._events.publish(LoginRefused(self.peer, user))
+        raise ReplyError(replies.WRONG_CREDENTIALS)
+
+    def logged_in(self, user: str) -> None:
+        self._client = None
+        self._events.publish(LoginAccepted(self.peer, user))
+
+    def sendCode(self, code: int, message: bytes = b"") -> None:
+        self.dialogue.talk.say(Reply.parse(code, message.splitlines()))
+
+    # Back-pressure: several reasons can stop the reading, all must be gone for it to go on.
+
+    def _read_or_not(self, reason: str, stop: bool) -> None:
+        if stop == (reason in self._not_reading) or self.dialogue.talk.closed:
+            return
+        if stop:
+            self._not_reading.add(reason)
+            if len(self._not_reading) == 1:
+                self.transport.pauseProducing()
+        else:
+            self._not_reading.remove(reason)
+            if not self._not_reading:
+                self.transport.resumeProducing()
+
+    def wait_for(self, room: Deferred[None]) -> None:
         self._read_or_not("content not stored", True)
         room.addBoth(lambda _: self._read_or_not("content not stored", False))
 
-    def receive_content(self, octets: bytes) -> bytes:
-        content = self._content
-        assert content is not None, "the mode is DATA"  # noqa: S101 -- for the type checker
-        if self.content_left is not None:
-            self.content_left -= len(octets)
-            content.feed_chunk(octets)
-            if self.content_left == 0:
-                self._chunk_ended(content)
-            return b""
-        rest = content.feed(octets)
-        if rest is None:
-            return b""
-        self._content_ended(content)
-        return rest
+    def pauseProducing(self) -> None:
+        # Before the handshake is complete, TLS asks for a pause because it has to read.
+        if not self._in_handshake:
+            self._read_or_not("replies unread", True)
 
-    def _chunk_ended(self, content: Content) -> None:
-        self.mode = smtp.COMMAND
-        self.content_left = None
-        if self._chunk_is_last:
-            content.end_chunks()
-            self._content_ended(content)
-        elif content.refusal:
-            # There is no transaction that later chunks could belong to.
-            if self._from is None:
-                self._content = None
-            self._refuse(content.refusal)
-        else:
-            self.say(replies.CHUNK_TAKEN)
+    def resumeProducing(self) -> None:
+        self._read_or_not("replies unread", False)
 
-    def _content_ended(self, content: Content) -> None:
-        self.mode = smtp.COMMAND
-        self._content = None
-        if content.refusal:
-            self._refuse(content.refusal)
-            self.forget_transaction()
-        else:
-            self.owes_reply = True
-            self.when(content.end(), self._queued)
-
-    def _queued(self, name: str) -> None:
-        # A session may carry thousands of mails; only those that bring none are under suspicion.
-        self.tarpit.errors = self.tarpit.refusals = self._other_commands = 0
-        self.say(Reply(250, "2.0.0", f"queued as {name}"))
-
-    def answered(self) -> None:
-        if self.owes_reply:
-            self.owes_reply = False
-            self._end_transaction()
-        if self._stopping:
-            self.close_with(replies.SHUTTING_DOWN)
-
-    def _forget_content(self) -> None:
-        if self._content:
-            content, self._content = self._content, None
-            content.abandon()
+    def stopProducing(self) -> None:
+        """The transport is gone; `connectionLost` follows."""

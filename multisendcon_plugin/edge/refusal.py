@@ -13,7 +13,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from ..mail.reply import Reply
-from .wire import LAST_WORDS
+from .protocol import LAST_WORDS
 
 #: Refused connections that may be there at a time; those beyond get no reply.
 MOST_REFUSED = 32
@@ -53,7 +53,7 @@ class _Refusal(Protocol):
             self.transport.abortConnection()
             return
         self._last_words = refusals.clock.callLater(LAST_WORDS, self.transport.abortConnection)
-        self.transport.write(self._reply.wire())
+        self.transport.write(self._reply.wire)
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002

@@ -41,7 +41,7 @@ SPOOL_FULL = Reply(452, "4.3.1", "no room for more mail now, try again later")
 MEMORY_FULL = Reply(452, "4.3.1", "too much mail is under way, try again later")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients, send the rest separately")
 
-# What breaks the protocol, x.5.x (RFC 3463 section 3.6), counts as an error: `ESMTPWire.is_error`.
+# What breaks the protocol, x.5.x (RFC 3463 section 3.6), counts as an error: `Tarpit.refused`.
 LINE_TOO_LONG = Reply(500, "5.5.2", "line too long")
 BARE_LINE_END = Reply(554, "5.5.2", "a command ends with CRLF and has no CR, LF or NUL, closing")
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "command not known")

@@ -1,344 +1,193 @@
 """The commands of a session apart from mail: greeting, extensions, TLS, login.
 
 RFC 5321 section 3.1, RFC 2034 (ENHANCEDSTATUSCODES), 3207 (STARTTLS), 4954 (AUTH).  The mail
-transactions are in `protocol`.
+transactions are in `transaction`.  Pure.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any
 
-from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import connectionDone
-from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
-from twisted.python.failure import Failure
-
-from ..events import LoginAccepted, LoginRefused
-from ..mail.envelope import Client
 from ..mail.escaping import shown
 from ..mail.reply import Reply, ReplyError
 from . import replies
 from .authentication import Authentication
-from .order import WRONG_ORDER, State
-from .shown import command_shown, name_shown
-from .tls import spoken
-from .wire import ESMTPWire
+from .order import ORDER, State
+from .talk import Talk
+from .transaction import Transaction
 
-_COMMANDS = {
-    b"HELO": "do_HELO",
-    b"EHLO": "do_EHLO",
-    b"MAIL": "do_MAIL",
-    b"RCPT": "do_RCPT",
-    b"DATA": "do_DATA",
-    b"BDAT": "do_BDAT",
-    b"RSET": "do_RSET",
-    b"NOOP": "do_NOOP",
-    b"VRFY": "do_VRFY",
-    b"EXPN": "do_EXPN",
-    b"HELP": "do_HELP",
-    b"QUIT": "do_QUIT",
-    b"STARTTLS": "ext_STARTTLS",
-    b"AUTH": "ext_AUTH",
-}
-#: What brings a mail on, or the session to its end; all others are limited, also when they are in
-#: order: an answer costs more than the question.
-_OF_MAILS = frozenset([b"MAIL", b"RCPT", b"DATA", b"BDAT", b"QUIT"])
-#: Other commands that a client may say until a mail of it is taken; a stranger, until its login.
-MOST_OTHER_COMMANDS = 100
-MOST_OTHER_COMMANDS_OF_STRANGERS = 10
 #: RFC 9422 section 4.2 allows no more digits.
 _MOST_IN_LIMITS = 999_999
-_BLANK = re.compile(rb"[ \t]")
-# A web page can make a browser send its form to us, with a mail in it.
-_WEB_COMMANDS = frozenset([b"CONNECT", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"])
-#: Wrong logins of one session; guessing takes many.
-MOST_WRONG_LOGINS = 3
-#: Refused commands of a client that is not in the allow list and has not logged in.
-MOST_ERRORS_OF_STRANGERS = 5
-#: Seconds that such a client has for its login: connections are for others.  A mail program needs
-#: one or two of them.
-LOGIN_WITHIN = 60.0
 
 
-class ESMTPSession(ESMTPWire):
-    """One session with a client.
+class Session:
+    """What a session is apart from its mails.
 
     :ivar user: who has logged in; ``""``: nobody.
     :ivar esmtp: the client has said EHLO, not HELO.
-    :ivar login_in_clear: a login is possible without TLS.
-    :ivar is_stranger: the client may do nothing but log in, soon and with few errors.
-    :ivar no_rights: what is said to its mails until then.
+    :ivar login_begun: the client has begun a login.
+    :ivar exchange: the one of AUTH that is under way, whose responses are no commands.
     """
 
-    portal: Any = None
-    login_in_clear = False
-    is_stranger = False
-    no_rights = replies.LOGIN_FIRST
-
-    def __init__(self, chal: Any = None, contextFactory: Any = None) -> None:
-        super().__init__(chal, contextFactory)
-        self._helo: tuple[bytes, bytes] | None = None
+    def __init__(self, talk: Talk, mail: Transaction) -> None:
+        self._talk = talk
+        self._connection = talk.connection
+        self._mail = mail
+        self._reader = talk.reader
         self.user = ""
-        self._client: Client | None = None
-        self._authentication: Authentication | None = None
         self.esmtp = False
-        self._login_begun = False
-        self._wrong_logins = 0
-        self._errors_as_stranger = 0
-        self._other_commands = 0
-        self._mail_tried = False
-        self._login_by: IDelayedCall | None = None
-
-    # What the mail transactions have to offer to the session.
-
-    @property
-    def state(self) -> State:
-        """How far the session has come."""
-        raise NotImplementedError
-
-    def forget_transaction(self) -> None:
-        """Give up the mail transaction, if there is one."""
-        raise NotImplementedError
-
-    def in_order(self, verb: bytes) -> None:
-        """Refuse a command that may not come now."""
-        refusal = WRONG_ORDER[self.state].get(verb)
-        if refusal:
-            raise ReplyError(refusal)
-
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        if self.is_stranger:
-            self._login_by = self.callLater(LOGIN_WITHIN, self._login_is_late)
-        if self.tolerance:
-            self._helo = self.tolerance.greeting(self.peer)
-        self.greet()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        super().connectionLost(reason)
-        self._no_stranger_now()
-
-    def greet(self) -> None:
-        """Say the first words of the session."""
-        # RFC 2034 section 4: greeting, HELO and EHLO have no enhanced code.
-        self.say(Reply(220, "", f"{self.host.decode()} ESMTP ready"))
-        self._flush()
-
-    def carry_out(self, line: bytes) -> None:
-        if self._authentication:
-            self._challenge(self._authentication.answer, line)
-            return
-        if self.tolerance:
-            line = self.tolerance.command(line)
-        # RFC 5321 section 4.1.1: blanks behind a command are tolerated, and so are those before it.
-        verb, *argument = _BLANK.split(line.strip(b" \t"), 1)
-        verb = verb.upper()
-        if verb in _WEB_COMMANDS:
-            self.close_with(replies.NOT_THE_WEB)
-            return
-        method = _COMMANDS.get(verb)
-        if method is None:
-            raise ReplyError(replies.UNKNOWN_COMMAND)
-        if verb in _OF_MAILS:
-            self._mail_tried = True
-        elif verb == b"RSET" and self._mail_tried:
-            # Clients say it after a mail that was put off: each of these is limited as a refusal.
-            self._mail_tried = False
-        else:
-            self._other_commands += 1
-            most = MOST_OTHER_COMMANDS_OF_STRANGERS if self.is_stranger else MOST_OTHER_COMMANDS
-            if self._other_commands > most:
-                why = f"{most} commands that are not about mail"
-                self.close_with(replies.TOO_MANY_COMMANDS, why)
-                return
-        getattr(self, method)(b"".join(argument).strip(b" \t"))
-
-    def refuse_overlong(self, beginning: bytes) -> None:
-        # Behind a BDAT comes content, and nobody has read how much of it.
-        if beginning.lstrip(b" \t")[:4].upper() == b"BDAT":
-            self.close_with(replies.CHUNK_UNKNOWN)
-        else:
-            self._refuse(replies.LINE_TOO_LONG)
-
-    @property
-    def command(self) -> str:
-        """What is being carried out, as far as it may be in a log."""
-        if self._authentication:
-            return ""
-        return command_shown(self._line, _COMMANDS, may_be_secret=self._login_begun)
+        self.login_begun = False
+        self.exchange: Authentication | None = None
 
     # Greeting and session.
 
-    def do_HELO(self, rest: bytes) -> None:
-        self._greeted(rest, esmtp=False)
-        self.say(Reply(250, "", self.host.decode()))
+    def greet(self) -> None:
+        """Say the first words of the session."""
+        self.forget_greeting()
+        # RFC 2034 section 4: greeting, HELO and EHLO have no enhanced code.
+        self._talk.say(Reply(220, "", f"{self._talk.policy.hostname} ESMTP ready"))
 
-    def do_EHLO(self, rest: bytes) -> None:
+    def forget_greeting(self) -> None:
+        """Wait for that of the client; one that is tolerated need not say it."""
+        tolerance = self._talk.policy.tolerance
+        self._talk.helo = tolerance.greeting(self._connection.peer) if tolerance else None
+        self._mail.state = State.GREETED if tolerance else State.CONNECTED
+
+    def helo(self, rest: bytes) -> None:
+        self._greeted(rest, esmtp=False)
+        self._talk.say(Reply(250, "", self._talk.policy.hostname))
+
+    def ehlo(self, rest: bytes) -> None:
         self._greeted(rest, esmtp=True)
-        self.say(Reply(250, "", "\n".join([self.host.decode(), *self.extension_lines()])))
+        lines = [self._talk.policy.hostname, *self._extensions()]
+        self._talk.say(Reply(250, "", "\n".join(lines)))
 
     def _greeted(self, name: bytes, *, esmtp: bool) -> None:
         # RFC 5321 section 4.1.4: whatever name is taken, since mail must not be refused for it; and
         # it clears the transaction, like RSET.
         if not name:
             raise ReplyError(replies.ARGUMENT_MISSING)
-        self.forget_transaction()
-        self._helo = (name, self.peer.encode())
-        self._client = None
+        self._mail.give_up()
+        self._mail.state = State.GREETED
+        self._talk.helo = (name, self._connection.peer.encode())
         self.esmtp = esmtp
 
-    def client(self) -> Client:
-        """Return who the session is with now."""
-        if self._client is None:
-            name = self._helo[0] if self._helo else b""
-            self._client = Client(
-                address=self.peer,
-                user=self.user,
-                helo=name_shown(name).decode(),
-                tls=spoken(self.transport),
-            )
-        return self._client
-
-    def extension_lines(self) -> list[str]:
+    def _extensions(self) -> list[str]:
         """Return what EHLO advertises, in the words of its reply."""
+        settings, connection = self._talk.policy.settings, self._connection
         lines = [
             "PIPELINING",
-            f"SIZE {self.settings.max_message_size}",
+            f"SIZE {settings.max_message_size}",
             "8BITMIME",
-            *(["SMTPUTF8"] if self.settings.smtputf8 else []),
+            *(["SMTPUTF8"] if settings.smtputf8 else []),
             "DSN",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
-            f"LIMITS RCPTMAX={min(self.settings.max_recipients, _MOST_IN_LIMITS)}",
+            f"LIMITS RCPTMAX={min(settings.max_recipients, _MOST_IN_LIMITS)}",
         ]
         # RFC 3207 section 4.2, RFC 4954 section 4: what would be refused now is not offered.
-        if self.ctx and not (self.secure or self.authenticated):
+        if connection.ctx and not (connection.secure or connection.authenticated):
             lines.append("STARTTLS")
-        if self.offers_authentication:
-            mechanisms = b" ".join(self.challengers).decode()
-            lines.append(f"AUTH {mechanisms}")
+        if self._has_logins and not connection.authenticated and self._may_log_in:
+            lines.append("AUTH " + b" ".join(connection.challengers).decode())
         return lines
 
-    @property
-    def offers_authentication(self) -> bool:
-        """A login is possible now."""
-        possible = bool(self.challengers and self.portal and not self.authenticated)
-        return possible and (self.secure or self.login_in_clear)
+    def noop(self, rest: bytes) -> None:  # noqa: ARG002 -- any argument is allowed
+        self._talk.say(replies.NOTHING_DONE)
 
-    def do_NOOP(self, rest: bytes) -> None:  # noqa: ARG002 -- any argument is allowed
-        self.say(replies.NOTHING_DONE)
-
-    def do_VRFY(self, rest: bytes) -> None:
+    def vrfy(self, rest: bytes) -> None:
         if not rest:
             raise ReplyError(replies.ARGUMENT_MISSING)
         # RFC 5321 section 7.3: it looks nothing up, so it tells nobody which addresses there are.
-        self.say(replies.NOT_VERIFIED)
+        self._talk.say(replies.NOT_VERIFIED)
 
-    def do_EXPN(self, rest: bytes) -> None:  # noqa: ARG002 -- there are no lists, whatever it asks
+    def expn(self, rest: bytes) -> None:  # noqa: ARG002 -- there are no lists, whatever it asks
         raise ReplyError(replies.NOT_OFFERED)
 
-    def do_HELP(self, rest: bytes) -> None:  # noqa: ARG002 -- any argument is allowed
-        self.say(replies.HELP)
+    def help(self, rest: bytes) -> None:  # noqa: ARG002 -- any argument is allowed
+        self._talk.say(replies.HELP)
 
-    def do_QUIT(self, rest: bytes) -> None:
-        self._no_argument(rest)
-        self.close_with(replies.GOOD_BYE)
-
-    @staticmethod
-    def _no_argument(rest: bytes) -> None:
+    def quit(self, rest: bytes) -> None:
         if rest:
             raise ReplyError(replies.NO_ARGUMENT)
-
-    def _refuse(self, reply: Reply) -> None:
-        # Also a response that is no line at all ends the exchange of AUTH.
-        self._authentication = None
-        super()._refuse(reply)
-        if reply == replies.WRONG_CREDENTIALS:
-            self._wrong_logins += 1
-            if self._wrong_logins >= MOST_WRONG_LOGINS:
-                self.close_with(replies.TOO_MANY_LOGINS, f"{MOST_WRONG_LOGINS} wrong logins")
-        elif self.is_stranger:
-            self._errors_as_stranger += 1
-            if self._errors_as_stranger >= MOST_ERRORS_OF_STRANGERS:
-                why = f"{MOST_ERRORS_OF_STRANGERS} errors without a login"
-                self.close_with(replies.TOO_MANY_ERRORS, why)
+        self._talk.close_with(replies.GOOD_BYE)
 
     # TLS and login.
 
-    def ext_STARTTLS(self, rest: bytes) -> None:
-        self._no_argument(rest)
-        if self.secure:
+    def starttls(self, rest: bytes) -> None:
+        connection = self._connection
+        if rest:
+            raise ReplyError(replies.NO_ARGUMENT)
+        if connection.secure:
             raise ReplyError(replies.TLS_ALREADY)
-        if self.ctx is None:
+        if connection.ctx is None:
             raise ReplyError(replies.NOT_OFFERED)
-        if self.authenticated:
+        if connection.authenticated:
             raise ReplyError(replies.AUTHENTICATED_ALREADY)
-        self.in_order(b"STARTTLS")
-        if self.more_is_here:
+        if refusal := ORDER[b"STARTTLS"][self._mail.state]:
+            raise ReplyError(refusal)
+        if self._reader.more:
             # Sent before the handshake, it would be carried out as though it came after it
             # (CVE-2011-0411).
-            self.close_with(replies.TLS_NOT_ALONE)
+            self._talk.close_with(replies.TLS_NOT_ALONE)
             return
-        self.say(replies.BEGIN_TLS)
+        self._talk.say(replies.BEGIN_TLS)
         # Nothing that was said in the clear holds any longer (RFC 3207 section 4.2).
-        self.forget_transaction()
-        self._helo = self.tolerance.greeting(self.peer) if self.tolerance else None
-        self._client = None
-        self.start_tls()
+        self._mail.give_up()
+        self.forget_greeting()
+        if not self._talk.closed:
+            connection.start_tls()
 
-    def ext_AUTH(self, rest: bytes) -> None:
-        self._login_begun = True
-        if self.authenticated:
+    @property
+    def _has_logins(self) -> bool:
+        return bool(self._connection.challengers and self._connection.portal)
+
+    @property
+    def _may_log_in(self) -> bool:
+        return self._connection.secure or self._talk.policy.login_in_clear
+
+    def auth(self, rest: bytes) -> None:
+        self.login_begun = True
+        if self._connection.authenticated:
             raise ReplyError(replies.AUTHENTICATED_ALREADY)
-        if not (self.challengers and self.portal):
+        if not self._has_logins:
             raise ReplyError(replies.NOT_OFFERED)
-        if not self.offers_authentication:
+        if not self._may_log_in:
             raise ReplyError(replies.TLS_FIRST)
-        self.in_order(b"AUTH")
+        if refusal := ORDER[b"AUTH"][self._mail.state]:
+            raise ReplyError(refusal)
         if not rest:
             raise ReplyError(replies.ARGUMENT_MISSING)
         mechanism, _, initial_response = rest.partition(b" ")
-        make_challenger = self.challengers.get(mechanism.upper())
+        make_challenger = self._connection.challengers.get(mechanism.upper())
         if make_challenger is None:
             raise ReplyError(replies.MECHANISM_UNKNOWN)
-        self._authentication = Authentication(make_challenger())
-        self._challenge(self._authentication.begin, initial_response.strip())
+        exchange = Authentication(make_challenger())
+        self._challenge(exchange, exchange.begin, initial_response.strip())
 
-    def _challenge(self, step: Callable[[bytes], bytes | None], response: bytes) -> None:
-        self._line = b""  # never to be logged
-        authentication, self._authentication = self._authentication, None
+    def respond(self, response: bytes) -> None:
+        """Take a response of the exchange."""
+        exchange = self.exchange
+        assert exchange is not None, "it is under way"  # noqa: S101 -- for the type checker
+        self.exchange = None
+        self._challenge(exchange, exchange.answer, response)
+
+    def _challenge(
+        self, exchange: Authentication, step: Callable[[bytes], bytes | None], response: bytes
+    ) -> None:
+        self._reader.shown = b""  # never to be logged
         challenge = step(response)
         if challenge is not None:
-            self._authentication = authentication
-            self.say(Reply(334, "", challenge.decode()))
+            self.exchange = exchange
+            self._talk.say(Reply(334, "", challenge.decode()))
             return
-        assert authentication is not None, "an exchange is under way"  # noqa: S101 -- for the type checker
-        user = shown(authentication.challenger.username)
-        login = self.portal.login(
-            authentication.challenger, None, IMessageDeliveryFactory, IMessageDelivery
-        )
-        login.addCallbacks(self._cbAuthenticated, self._login_refused, errbackArgs=(user,))
-        self.when(login, lambda _: self._logged_in(user))
+        user = shown(exchange.challenger.username)
+        connection = self._connection
+        login = connection.login(exchange.challenger, user)
+        connection.when(login, lambda _: self._logged_in(user))
 
     def _logged_in(self, user: str) -> None:
-        self.events.publish(LoginAccepted(self.peer, user))
-        self._no_stranger_now()
+        self._connection.logged_in(user)
+        self._talk.tarpit.is_stranger = False
         self.user = user
-        self._client = None
-        self.say(replies.AUTHENTICATED)
-
-    def _no_stranger_now(self) -> None:
-        self.is_stranger = False
-        if self._login_by and self._login_by.active():
-            self._login_by.cancel()
-
-    def _login_is_late(self) -> None:
-        self.close_with(replies.NO_LOGIN, f"no login within {LOGIN_WITHIN:g} s")
-
-    def _login_refused(self, failure: Failure, user: str) -> None:
-        failure.trap(UnauthorizedLogin)
-        self.events.publish(LoginRefused(self.peer, user))
-        raise ReplyError(replies.WRONG_CREDENTIALS)
+        self._talk.say(replies.AUTHENTICATED)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 from ..mail.escaping import shown
 
@@ -14,6 +15,8 @@ _NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.:_\[\]-]")
 _MECHANISM = re.compile(rb"(?:[A-Z0-9_-]{1,20}|[a-z0-9_-]{1,20})(?![^ ])")
 
 
+# A session has one name for all its mails.
+@lru_cache(maxsize=64)
 def name_shown(helo: bytes) -> bytes:
     """Return what a client calls itself, with nothing in it that no name has.
 

@@ -56,7 +56,8 @@ async def submit(policy: TransactionPolicy, envelope: Envelope, content: bytes) 
     except ReplyError:
         message.connectionLost()
         raise
-    return await message.eomReceived()
+    await message.eomReceived()
+    return message.name
 
 
 def _checked(address: str, *, null_allowed: bool) -> str:

@@ -54,8 +54,8 @@ class ClientsTLS:
 
         :param protocol: Twisted's layer of TLS, around our session.
         """
-        session = getattr(protocol, "wrappedProtocol", None)
-        minimum = getattr(session, "minimum_tls", MinimumTls.TLS_1_2)
+        policy = getattr(getattr(protocol, "wrappedProtocol", None), "policy", None)
+        minimum = getattr(policy, "minimum_tls", MinimumTls.TLS_1_2)
         if minimum not in self._contexts:
             self._contexts[minimum] = self._old(minimum)
         return SSL.Connection(self._contexts[minimum], None)

@@ -2,69 +2,55 @@
 
 What is wrong with content is said when all of it has been sent; until then the rest is swallowed,
 since none of it may be taken for a command.  RFC 5321 section 4.1.1.4, RFC 1870 section 6, RFC
-3030 section 2.
+3030 section 2.  Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.logger import Logger
+from typing import Any, Protocol
 
 from ..mail.reply import Reply, ReplyError
 from . import replies
 from .content import ChunkEncoder, ContentScanner
+from .talk import Connection
 
 
 class ChunkedMessage(Protocol):
-    """An `IMessage` that takes the content of a transaction in pieces instead of lines."""
+    """An `IMessage` that takes the content of a transaction in pieces instead of lines.
 
-    def lineReceived(self, line: bytes) -> None:
-        """Take the trace field that goes on top; its lines are joined by CRLF."""
+    `chunkReceived` takes content in wire form; a Deferred asks for a pause until it fires.  When it
+    raises `ReplyError`, the message is refused with that reply when it has ended.
+    """
 
-    def chunkReceived(self, chunk: bytes) -> Deferred[None] | None:
-        """Take content in wire form; a Deferred asks for a pause until it fires.
+    @property
+    def name(self) -> str: ...  # under which it is queued, when it is
 
-        :raise ReplyError: the message is refused with this reply when it has ended.
-        """
-
-    def eomReceived(self) -> Deferred[str]:
-        """All content is here: answer with the name under which the message is queued."""
-
-    def connectionLost(self) -> None:
-        """There will be no more content, or it is not wanted."""
+    # The trace field that goes on top; its lines are joined by CRLF.
+    def lineReceived(self, line: bytes) -> None: ...
+    def chunkReceived(self, chunk: bytes) -> Any: ...
+    def eomReceived(self) -> Any: ...  # a Deferred that fires when it is queued
+    def connectionLost(self) -> None: ...  # there is no more content, or it is not wanted
 
 
 class Content:
     """The content that is arriving, and where it goes.
 
     :param message: ``None``: the content is to be refused.
-    :param peer: whose it is, for the log.
-    :param wait: called with a Deferred that fires when the message can take more.
     :param max_size: octets.
-    :param fix_bare_lf: a line may end with a bare LF, which becomes CRLF.
+    :param scanner: of what comes after DATA, or after BDAT.
     :ivar refusal: what the client gets in the end instead of a 250.
     """
-
-    log = Logger()
 
     def __init__(
         self,
         message: ChunkedMessage | None,
-        peer: str,
-        wait: Callable[[Deferred[None]], None],
-        *,
-        max_size: int,
-        fix_bare_lf: bool,
+        connection: Connection,
+        scanner: ContentScanner | ChunkEncoder,
     ) -> None:
-        self._message = message
-        self._max_size = max_size
-        self._peer = peer
-        self._wait = wait
-        self._scanner = ContentScanner(fix_bare_lf=fix_bare_lf)
-        self._encoder = ChunkEncoder(fix_bare_lf=fix_bare_lf)
+        self.message = message
+        self._connection = connection
+        self._max_size = connection.policy.settings.max_message_size
+        self._scanner: Any = scanner
         self._announced = 0
         self.refusal: Reply | None = None
 
@@ -73,12 +59,13 @@ class Content:
 
         :return: what follows the final dot; ``None`` as long as that has not been seen.
         """
+        rest: bytes | None
         piece, rest = self._scanner.feed(octets)
         if not self._scanner.clean:
             self.refuse(replies.BAD_LINE_ENDS)
         if self._scanner.size > self._max_size:
             self.refuse(replies.TOO_LARGE)
-        self._take(piece)
+        self._pass_on(piece)
         return rest
 
     def announce(self, octets: int) -> None:
@@ -89,34 +76,29 @@ class Content:
 
     def feed_chunk(self, octets: bytes) -> None:
         """Take what comes after BDAT."""
-        self._take_encoded(self._encoder.feed(octets))
+        self._pass_on_encoded(self._scanner.feed(octets))
 
     def end_chunks(self) -> None:
         """There are no more chunks."""
-        self._take_encoded(self._encoder.finish())
+        self._pass_on_encoded(self._scanner.finish())
 
-    def _take_encoded(self, piece: bytes) -> None:
-        if not self._encoder.clean:
+    def _pass_on_encoded(self, piece: bytes) -> None:
+        if not self._scanner.clean:
             self.refuse(replies.BAD_LINE_ENDS)
-        self._take(piece)
+        self._pass_on(piece)
 
-    def _take(self, piece: bytes) -> None:
-        if not (piece and self._message):
+    def _pass_on(self, piece: bytes) -> None:
+        if not (piece and self.message):
             return
         try:
-            pause = self._message.chunkReceived(piece)
+            room = self.message.chunkReceived(piece)
         except ReplyError as error:
             self.refuse(error.reply)
         except Exception:
-            self.log.failure(
-                "internal error while content was received from {address} (a bug); traceback"
-                " follows",
-                address=self._peer,
-            )
-            self.refuse(replies.LOCAL_ERROR)
+            self.refuse(self._connection.reply_to_lost_content())
         else:
-            if pause:
-                self._wait(pause)
+            if room:
+                self._connection.wait_for(room)
 
     def refuse(self, reply: Reply) -> None:
         """Want no more of it; the client goes on sending, and then gets the reply."""
@@ -125,11 +107,6 @@ class Content:
 
     def abandon(self) -> None:
         """There will be no more of it."""
-        message, self._message = self._message, None
+        message, self.message = self.message, None
         if message:
             message.connectionLost()
-
-    def end(self) -> Deferred[str]:
-        """Hand over the message; the answer is the name under which it is queued."""
-        assert self._message is not None, "it was not refused"  # noqa: S101 -- for the type checker
-        return maybeDeferred(self._message.eomReceived)

@@ -198,7 +198,7 @@ class Masks:
         :param address: in matching form; ``""``, an unknown one, is admitted by ``*`` only.
         """
         text = self._admits.find(address)
-        if text is None or self._excludes.find(address) is not None:
+        if text is not None and self._excluded and self._excludes.find(address) is not None:
             return None
         return text
 

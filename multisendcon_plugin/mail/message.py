@@ -193,4 +193,4 @@ def parcels(recipients: Iterable[tuple[str, Recipient]]) -> tuple[Parcel, ...]:
     groups: dict[str, list[Recipient]] = {}
     for account, recipient in recipients:
         groups.setdefault(account, []).append(recipient)
-    return tuple(Parcel(account=name, recipients=tuple(group)) for name, group in groups.items())
+    return tuple([Parcel(account=name, recipients=tuple(group)) for name, group in groups.items()])

@@ -45,13 +45,10 @@ class Reply:
         code = str(self.code) if self.code else ""
         return " ".join([part for part in (code, self.enhanced, *self.text.splitlines()) if part])
 
-    def wire(self) -> bytes:
-        """Return the reply as a server writes it, the enhanced code on each line (RFC 2034)."""
-        return self._wire
-
-    # Most of our replies are said again and again: 0.06 us instead of 0.7, five times a mail.
+    # Most of our replies are said again and again, four times a mail.
     @cached_property
-    def _wire(self) -> bytes:
+    def wire(self) -> bytes:
+        """The reply as a server writes it, the enhanced code on each line (RFC 2034)."""
         prefix = f"{self.enhanced} " if self.enhanced else ""
         *lines, last = self.text.split("\n")
         text = "".join(f"{self.code}-{prefix}{line}\r\n" for line in lines)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 
 import attrs
@@ -39,10 +40,11 @@ class Route:
     account: str
     sender_mask: str
     recipient_mask: str
+    reason: str = attrs.field(init=False, eq=False)
+    """A short sentence for admins."""
 
-    @property
-    def reason(self) -> str:
-        """A short sentence for admins."""
+    @reason.default
+    def _reason(self) -> str:
         sender = _admission("sender", self.sender_mask)
         recipient = _admission("recipient", self.recipient_mask)
         return f"{sender}, {recipient}"
@@ -91,9 +93,7 @@ class AccountRegistry:
                 continue
             recipient_mask = account.recipients.match(recipient)
             if recipient_mask is not None:
-                yield Route(
-                    account=account.name, sender_mask=sender_mask, recipient_mask=recipient_mask
-                )
+                yield _route(account.name, sender_mask, recipient_mask)
 
     def route_null(
         self, header_from: str, recipient: str, avoid: str | None = None
@@ -125,7 +125,7 @@ class AccountRegistry:
             account = self._accounts[position]
             mask = account.recipients.match(address)
             if mask is not None:
-                yield Route(account=account.name, sender_mask=NULL, recipient_mask=mask)
+                yield _route(account.name, NULL, mask)
 
     def fallback(
         self, name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
@@ -208,14 +208,13 @@ class _Index:
 
         Those that admit sender and recipient are among them; some may come twice.
         """
-        recipients = [key for key in recipients if key in self._recipients]
-        found = [
-            self._positions[sender, recipient]
-            for sender in senders
-            if sender in self._senders
-            for recipient in recipients
-            if (sender, recipient) in self._positions
-        ]
+        positions = self._positions
+        recipients = tuple(filter(self._recipients.__contains__, recipients))
+        found = []
+        for sender in filter(self._senders.__contains__, senders):
+            for recipient in recipients:
+                if (sender, recipient) in positions:
+                    found.append(positions[sender, recipient])  # noqa: PERF401 -- a call less
         return found[0] if len(found) == 1 else heapq.merge(*found)
 
 
@@ -225,6 +224,12 @@ def _admits_sender(account: Account, sender: str, author: str) -> bool:
     if not sender and account.senders.admits_null:
         return True
     return account.senders.match(sender or author) is not None
+
+
+# The same few for all mail: 1 us each without the cache.
+@lru_cache(maxsize=256)
+def _route(account: str, sender_mask: str, recipient_mask: str) -> Route:
+    return Route(account=account, sender_mask=sender_mask, recipient_mask=recipient_mask)
 
 
 def _admission(who: str, mask: str) -> str:

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import randrange
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from ..errors import SpoolError
 from ..events import Publisher
-from ..interfaces import IContent, IDraft, ISpool
+from ..interfaces import Commit, Committed, IContent, IDraft, ISpool
+from ..mail.json_form import texts_of
 from ..mail.message import (
     ADDED_DOT,
     FIRST_POSITION,
@@ -131,9 +132,22 @@ class SqliteSpool:
         number = self._numbers.next() if number is None else self._numbers.note(number)
         return Draft(number, self._files, self._writer, self._recent, self._reactor.seconds)
 
-    def settle(
-        self, settlements: Sequence[Settlement]
-    ) -> Deferred[list[tuple[Delivery, ...] | SpoolError]]:
+    def commit(self, commits: Sequence[Commit]) -> Deferred[list[Committed]]:
+        """Make messages durable; one that fails takes no other with it."""
+        drafts, jobs = [], []
+        for each in commits:
+            draft: Any = each.draft  # of this store
+            drafts.append(draft)
+            jobs.append(draft.finish(each))
+        return self._writer.do_all(jobs).addCallback(self._committed, drafts)
+
+    def _committed(self, jobs: list[Job], drafts: list[Draft]) -> list[Committed]:
+        committed = []
+        for draft, job in zip(drafts, jobs, strict=True):
+            committed.append(draft.finished(job))
+        return committed
+
+    def settle(self, settlements: Sequence[Settlement]) -> Deferred[list[Committed]]:
         """Record what came of deliveries: of each of them, all or nothing."""
         jobs = []
         awaited = False
@@ -158,13 +172,12 @@ class SqliteSpool:
                 dots=report.content.count(ADDED_DOT),
             )
             deliveries = new_deliveries(message, report.parcels)
-            new.append((message.number, report.content, deliveries))
+            texts = texts_of(report.envelope, report.parcels)
+            new.append(rows.New(message.number, report.content, deliveries, texts))
         return tuple(new)
 
-    def _settled(
-        self, jobs: list[Job], settlements: Sequence[Settlement]
-    ) -> list[tuple[Delivery, ...] | SpoolError]:
-        answers: list[tuple[Delivery, ...] | SpoolError] = []
+    def _settled(self, jobs: list[Job], settlements: Sequence[Settlement]) -> list[Committed]:
+        answers: list[Committed] = []
         for job, settlement in zip(jobs, settlements, strict=True):
             if job.error is not None:
                 answers.append(spool_error(job.error))

@@ -28,6 +28,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from ..edge.parameters import ForwardPath, ReversePath
+from ..edge.policy import SessionPolicy
 from ..edge.protocol import RelayESMTP
 from ..events import Publisher
 from ..mail.reply import Reply, ReplyError
@@ -85,7 +86,7 @@ class Provider(SMTPFactory):
     :ivar sessions: how many there were.
     """
 
-    protocol = RelayESMTP
+    protocol: Any = RelayESMTP
     noisy = False
 
     def __init__(
@@ -151,14 +152,14 @@ class Provider(SMTPFactory):
         """Return the protocol of a new session."""
         self.sessions += 1
         challengers = {name.encode(): _MECHANISMS[name] for name in self._mechanisms}
-        session: Any = self.protocol(
-            challengers if self.users else {}, None if self._implicit_tls else self._tls
+        policy = SessionPolicy(
+            hostname=self.hostname,
+            login_in_clear=True,
+            mechanisms=challengers if self.users else {},
+            tls=None if self._implicit_tls else self._tls,
         )
+        session: Any = self.protocol(policy, self.reactor, Publisher())  # nobody is told
         session.factory = self
-        session.host = self.hostname.encode()
-        session.callLater = self.reactor.callLater
-        session.events = Publisher()  # nobody is told
-        session.login_in_clear = True
         hooks = _Hooks(self, session, self.sessions)
         if self.users:
             session.portal = Portal(_Realm(hooks), [_Checker(self)])
@@ -248,6 +249,10 @@ class _Delivery:
         self._recipients: list[str] = []
         self._content = bytearray()
 
+    @property
+    def name(self) -> str:
+        return f"mail-{len(self._provider.mails)}"
+
     def validateFrom(self, helo: tuple[bytes, bytes], origin: ReversePath) -> Any:
         self._helo, self._origin = helo, origin
         reactor = self._provider.reactor
@@ -274,14 +279,14 @@ class _Delivery:
     def chunkReceived(self, chunk: bytes) -> None:
         self._content += chunk
 
-    def eomReceived(self) -> Deferred[str]:
+    def eomReceived(self) -> Deferred[None]:
         received_at = self._provider.reactor.seconds()
         content = b"\r\n" + bytes(self._content)
         content = content.replace(b"\r\n.", b"\r\n")[2:]
         asked = self._provider.ask("end", content.decode("latin-1"))
         return asked.addCallback(self._taken, received_at, content)
 
-    def _taken(self, _: None, received_at: float, content: bytes) -> str:
+    def _taken(self, _: None, received_at: float, content: bytes) -> None:
         hooks = self._hooks
         self._provider.record(
             ReceivedMail(
@@ -297,7 +302,6 @@ class _Delivery:
                 content=content,
             )
         )
-        return f"mail-{len(self._provider.mails)}"
 
     def connectionLost(self) -> None:
         self._content.clear()

@@ -149,7 +149,7 @@ def test_it_knows_what_the_client_has_become_since():
     client.ask(b"EHLO other.example")
     client.send_mail()
     offer_security(client)
-    client.session.login_in_clear = True
+    client.allow_login_in_clear(True)
     client.ask(b"AUTH PLAIN AGpvZQBzZWNyZXQ=")
     client.send_mail()
     assert [message.envelope.client for message in edge.messages] == [

@@ -8,8 +8,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides
 
+from multisendcon_plugin.edge.protocol import LAST_WORDS
 from multisendcon_plugin.edge.refusal import MOST_REFUSED
-from multisendcon_plugin.edge.wire import LAST_WORDS
 from multisendcon_plugin.settings.password import PasswordHash
 from multisendcon_plugin.settings.users import Users
 from tests.edge.clients import EXAMPLE_PEER, MAIL, Edge, MemoryTransport

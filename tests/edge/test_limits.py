@@ -8,13 +8,16 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.mail.interfaces import IMessageDeliveryFactory
 
-from multisendcon_plugin.edge import session, tarpit
-from multisendcon_plugin.edge.session import (
+from multisendcon_plugin.edge import tarpit
+from multisendcon_plugin.edge.dialogue import COMMANDS_AT_A_TIME
+from multisendcon_plugin.edge.protocol import CONTENT_READ, LAST_WORDS, READ_AHEAD
+from multisendcon_plugin.edge.tarpit import (
     MOST_OTHER_COMMANDS,
     MOST_OTHER_COMMANDS_OF_STRANGERS,
+    MOST_REFUSALS,
+    REFUSED_AT_ONCE,
+    WAIT_OF_REFUSALS,
 )
-from multisendcon_plugin.edge.tarpit import MOST_REFUSALS, REFUSED_AT_ONCE, WAIT_OF_REFUSALS
-from multisendcon_plugin.edge.wire import COMMANDS_AT_A_TIME, CONTENT_READ, LAST_WORDS, READ_AHEAD
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.settings.password import PasswordHash
 from multisendcon_plugin.settings.users import Users
@@ -32,7 +35,7 @@ IDLE_TOO_LONG = ["421 4.4.2 nothing heard for too long, closing"]
 @pytest.fixture
 def chatty(monkeypatch):
     """Let clients say as much as they like, where something else is tested."""
-    monkeypatch.setattr(session, "MOST_OTHER_COMMANDS", 10**6)
+    monkeypatch.setattr(tarpit, "MOST_OTHER_COMMANDS", 10**6)
     monkeypatch.setattr(tarpit, "REFUSED_AT_ONCE", 10**6)
 
 
@@ -111,7 +114,7 @@ def test_endless_line_takes_no_memory_and_is_one_error(segment):
     client = Edge().client()
     for _ in range(200):
         client.send(b"x" * segment)
-        assert len(client.session._input) <= LONGEST_LINE
+        assert len(client.session.dialogue.talk.reader) <= LONGEST_LINE
         assert client.replies() == []
     assert client.ask(b"", b"NOOP") == ["500 5.5.2 line too long", "250 2.0.0 still here"]
 
@@ -140,7 +143,7 @@ def test_bare_line_end_in_a_command_ends_the_session(line):
         "554 5.5.2 a command ends with CRLF and has no CR, LF or NUL, closing"
     ]
     assert client.closed
-    assert client.session._to == []
+    assert client.recipients == ()
 
 
 @pytest.mark.parametrize("bare", [b"\n", b"\r", b"\0", b"\n.\r\nQUIT\r\n", b"\r\n.\nQUIT\r\n"])
@@ -281,7 +284,6 @@ def test_commands_that_bring_no_mail_on_are_limited(command):
 def test_an_exchange_of_a_login_that_is_begun_over_and_over_is_limited():
     client = Edge().client(hello=None)
     offer_security(client)
-    client.session.login_in_clear = True
     replies = client.ask(b"EHLO a", *[b"AUTH PLAIN", b"*"] * 8000)
     assert replies.count("501 5.7.0 authentication aborted") == MOST_OTHER_COMMANDS - 1
     assert replies[-1] == TOO_MANY_COMMANDS
@@ -356,7 +358,7 @@ def test_many_refusals_and_no_mail_become_slow_and_end_the_session(before, over_
 def test_the_last_word_is_that_there_were_too_many():
     edge = Edge(account(recipients=["!*@no.example"]))
     client = edge.client()
-    client.session.tarpit.refusals = MOST_REFUSALS - 2
+    client.session.dialogue.talk.tarpit.refusals = MOST_REFUSALS - 2
     client.ask(SENDER, *[REFUSED] * 5)
     edge.clock.advance(WAIT_OF_REFUSALS)
     assert client.replies()[-1] == TOO_MANY_REFUSALS
@@ -375,7 +377,7 @@ def test_a_mail_that_is_taken_forgives_refusals():
 def test_recipients_that_are_given_up_count(give_up):
     edge = Edge()
     client = edge.client()
-    client.session.tarpit.refusals = MOST_REFUSALS - 3
+    client.session.dialogue.talk.tarpit.refusals = MOST_REFUSALS - 3
     client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
     assert not client.closed
     replies = client.ask(SENDER, *[b"RCPT TO:<b@y.example>"] * 2, give_up)
@@ -386,7 +388,7 @@ def test_recipients_that_are_given_up_count(give_up):
 def test_tls_is_not_begun_when_its_command_was_the_last():
     client = Edge().client()
     offer_security(client)
-    client.session.tarpit.refusals = MOST_REFUSALS - 1
+    client.session.dialogue.talk.tarpit.refusals = MOST_REFUSALS - 1
     replies = client.ask(SENDER, b"RCPT TO:<b@y.example>", b"STARTTLS")
     assert replies[-1] == TOO_MANY_REFUSALS
     assert client.transport.tls is None
@@ -395,7 +397,7 @@ def test_tls_is_not_begun_when_its_command_was_the_last():
 def test_a_client_that_goes_while_its_refusal_waits_leaves_no_timer():
     edge = Edge(account(recipients=["!*@no.example"]))
     client = edge.client()
-    client.session.tarpit.refusals = REFUSED_AT_ONCE
+    client.session.dialogue.talk.tarpit.refusals = REFUSED_AT_ONCE
     assert client.ask(SENDER, REFUSED) == []
     client.hang_up()
     assert edge.clock.getDelayedCalls() == []
@@ -404,7 +406,7 @@ def test_a_client_that_goes_while_its_refusal_waits_leaves_no_timer():
 def test_a_refusal_that_waits_is_said_before_the_session_is_ended():
     edge = Edge(account(recipients=["!*@no.example"]))
     client = edge.client()
-    client.session.tarpit.refusals = REFUSED_AT_ONCE
+    client.session.dialogue.talk.tarpit.refusals = REFUSED_AT_ONCE
     client.ask(SENDER, REFUSED)
     client.session.stop()
     assert [reply[:3] for reply in client.replies()] == ["250", "550", "421"]
@@ -425,18 +427,15 @@ def test_a_refusal_that_waits_is_said_before_the_session_is_ended():
 def test_in_one_turn_few_commands_are_carried_out(lines):
     edge = Edge(account(recipients=["!*@no.example"]), max_errors=1000)
     client = edge.client()
-    done = []
-    carry_out = client.session.carry_out
-    client.session.carry_out = lambda line: (done.append(line), carry_out(line))
     # In memory, a second stands for a turn: what is due at once is done in the same advance.
     client.session.callLater = lambda delay, call: edge.clock.callLater(delay or 1, call)
     client.session.dataReceived(b"".join(line + b"\r\n" for line in lines))
-    turns = [len(done)]
-    while len(done) < len(lines):
+    # What is said in one turn is written in the next one; with the last, both at once.
+    turns = []
+    while sum(turns) < len(lines):
         edge.clock.advance(1)
-        assert len(client.replies()) >= turns[-1]
-        turns.append(len(done) - sum(turns))
-    assert turns == [COMMANDS_AT_A_TIME] * len(turns)
+        turns.append(len(client.replies()))
+    assert turns == [*[COMMANDS_AT_A_TIME] * 8, 2 * COMMANDS_AT_A_TIME]
 
 
 def test_what_comes_between_two_turns_waits_for_the_next():
@@ -882,7 +881,6 @@ def test_a_login_before_a_half_close_is_answered():
     client = edge.client()
     answer = Deferred()
     offer_security(client)
-    client.session.login_in_clear = True
     client.session.portal.login = lambda *_: answer
     client.ask(b"AUTH PLAIN AGpvZQBzZWNyZXQ=", b"NOOP")
     client.send_no_more()

@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
 from multisendcon_plugin.edge import ServerTLS
+from multisendcon_plugin.edge.deadlines import LOGIN_WITHIN
 from multisendcon_plugin.edge.guesses import LONGEST_PAUSE, PAUSE
-from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_ERRORS_OF_STRANGERS
+from multisendcon_plugin.edge.tarpit import MOST_ERRORS_OF_STRANGERS
 from multisendcon_plugin.edge.users import (
     AT_A_TIME,
     AT_A_TIME_FROM_ONE_ADDRESS,

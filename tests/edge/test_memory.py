@@ -318,4 +318,4 @@ def test_a_transaction_gives_back_what_it_took(end):
         end(edge, client)
     assert edge.factory.memory.taken == 0
     assert client.session.delivery is None, "the recipients are forgotten"
-    assert not client.session._to
+    assert not client.recipients

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from ipaddress import ip_network
 
+import attrs
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL, crypto
@@ -116,7 +117,7 @@ def test_old_ciphers_are_for_the_clients_that_are_listed(edge, ciphers, sound):
     client.ask(b"STARTTLS")
     server = client.transport.tls.serverConnectionForTLS(Wrapper(client.session))
     assert bool(spoken(server, "TLSv1.2", ciphers)) is sound
-    client.session.minimum_tls = MinimumTls.TLS_1_1
+    client.session.policy = attrs.evolve(client.session.policy, minimum_tls=MinimumTls.TLS_1_1)
     server = client.transport.tls.serverConnectionForTLS(Wrapper(client.session))
     # Anonymous ciphers are for nobody; without ECDHE, the key has to be of RSA.
     is_rsa = server.get_certificate().get_pubkey().type() == crypto.TYPE_RSA
@@ -127,7 +128,7 @@ def test_old_ciphers_are_for_the_clients_that_are_listed(edge, ciphers, sound):
 def test_a_renewed_certificate_is_for_old_versions_too(tmp_path):
     pem = tmp_path / "relay.pem"
     session = Edge().client().session
-    session.minimum_tls = MinimumTls.TLS_1_0
+    session.policy = attrs.evolve(session.policy, minimum_tls=MinimumTls.TLS_1_0)
     shown = []
     for name in ("old.example", "new.example"):
         pem.write_bytes(b"".join(Authority().server_pem(name)))

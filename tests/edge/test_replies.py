@@ -15,10 +15,10 @@ from twisted.logger import capturedLogs
 
 from multisendcon_plugin import edge as room
 from multisendcon_plugin.edge import replies
+from multisendcon_plugin.edge.deadlines import LOGIN_WITHIN
 from multisendcon_plugin.edge.delivery import MOST_PASSES
 from multisendcon_plugin.edge.memory import MOST_OCTETS_OF_ONE
-from multisendcon_plugin.edge.session import LOGIN_WITHIN, MOST_OTHER_COMMANDS, MOST_WRONG_LOGINS
-from multisendcon_plugin.edge.tarpit import MOST_REFUSALS
+from multisendcon_plugin.edge.tarpit import MOST_OTHER_COMMANDS, MOST_REFUSALS, MOST_WRONG_LOGINS
 from multisendcon_plugin.edge.users import MOST_WAITING, UserChecker
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.mail.reply import Reply
@@ -109,13 +109,13 @@ def ask_unnamed():
 def ask_for_tls():
     client = Edge().client()
     offer_security(client)
-    client.session.login_in_clear = False
+    client.allow_login_in_clear(False)
     return client.ask(LOGIN)
 
 
 def refuse_often():
     client = Edge().client()
-    client.session.tarpit.refusals = MOST_REFUSALS - 1
+    client.session.dialogue.talk.tarpit.refusals = MOST_REFUSALS - 1
     return client.ask(b"MAIL FROM:<a")
 
 
@@ -262,7 +262,7 @@ def test_enhanced_code_fits(reply):
     else:
         assert re.fullmatch(r"[245]\.[0-7]\.\d{1,3}", reply.enhanced)
         assert reply.enhanced[0] == str(reply.code)[0]
-    assert len(reply.wire()) <= 512
+    assert len(reply.wire) <= 512
     assert reply.text.isascii()
     assert reply.text.isprintable()
 

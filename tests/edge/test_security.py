@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from multisendcon_plugin.edge.session import MOST_WRONG_LOGINS
+from multisendcon_plugin.edge.tarpit import MOST_WRONG_LOGINS
 from multisendcon_plugin.testing import Authority, Provider
 from tests.edge.clients import MAIL, Client
 

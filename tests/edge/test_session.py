@@ -252,10 +252,10 @@ def test_queue_id_is_the_same_for_client_trace_field_and_spool():
 def test_commands_after_quit_are_not_carried_out():
     client = Edge().client()
     assert client.ask(b"QUIT", b"NOOP") == [BYE]
-    kept = client.session._input
+    kept = len(client.session.dialogue.talk.reader)
     client.send(b"NOOP\r\n")
     assert client.replies() == []
-    assert client.session._input == kept
+    assert len(client.session.dialogue.talk.reader) == kept
 
 
 # Pipelining: one segment, octet by octet, or anything between.
@@ -409,7 +409,7 @@ def test_an_intake_that_raises_puts_the_mail_off(place, monkeypatch):
     assert "451 4.3.0" in codes(replies)
     assert replies[-1] == "250 2.0.0 still here"
     assert any("log_failure" in event for event in events)
-    assert not client.session.owes_reply
+    assert not client.owes_reply
     client.ask(b"RSET")
     assert queued(client.send_mail()[0])
 
@@ -487,7 +487,7 @@ def test_commands_wait_for_a_hook(client, hook):
     assert client.replies() == [RCPT_OK]
     hook.asked[2][1].errback(ReplyError(Reply(550, "5.1.1", "no such mailbox")))
     assert client.replies() == ["550 5.1.1 no such mailbox", "250 2.0.0 still here"]
-    assert len(client.session._to) == 1
+    assert len(client.recipients) == 1
 
 
 @pytest.mark.parametrize(

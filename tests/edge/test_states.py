@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from multisendcon_plugin.edge.order import WRONG_ORDER, State
+from multisendcon_plugin.edge.order import ORDER, State
 from tests.edge.clients import MAIL, Edge, chunk, offer_security
 
 HELLO = b"EHLO client.example"
@@ -219,7 +219,8 @@ def test_content_leads_back_to_the_beginning():
 def test_every_refusal_of_the_order_is_in_the_table():
     letters = dict(zip(State, "CGSRB", strict=True))
     table = {cell[:2]: cell[2] for cell in cells(*WORLDS["in the clear"])}
-    for state, refusals in WRONG_ORDER.items():
-        for verb, refusal in refusals.items():
-            expected = f"{refusal.code} {refusal.enhanced}"
-            assert table[letters[state], verb.decode()] == expected
+    for verb, refusals in ORDER.items():
+        for state, refusal in zip(State, refusals, strict=True):
+            if refusal:
+                expected = f"{refusal.code} {refusal.enhanced}"
+                assert table[letters[state], verb.decode()] == expected

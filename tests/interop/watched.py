@@ -12,6 +12,7 @@ import threading
 import time
 
 import attrs
+from twisted.internet.defer import Deferred
 
 from multisendcon_plugin.edge.protocol import RelayESMTP
 from multisendcon_plugin.mail.reply import Reply
@@ -100,25 +101,37 @@ class _Session(RelayESMTP):
         super().connectionLost(*reason)
 
     def greet(self):
+        self._outlet = _Told(self._outlet, self)
         if self.factory.how == BUSY:
-            self.close_with(_BUSY)
+            self.dialogue.talk.close_with(_BUSY)
         elif self.factory.how != SILENT:
             super().greet()
 
-    def carry_out(self, line):
-        if line[:10].upper() == b"MAIL FROM:":
-            self.tell("mail", line[10:].decode().partition(">")[0].lstrip("<"))
-            if self.factory.how == CUT:
-                self.transport.abortConnection()
-                return
-        super().carry_out(line)
+    def validateFrom(self, helo, origin):
+        self.tell("mail", origin.address)
+        if self.factory.how == CUT:
+            self.transport.abortConnection()
+            return Deferred()  # there is no answer
+        return super().validateFrom(helo, origin)
 
-    def say(self, reply):
-        super().say(reply)
-        if self.owes_reply or reply.code >= 400:
-            self._flush()
-            self.tell("reply", str(reply.code))
-            self.transport.doWrite()  # now, and not after whatever else the reactor has to do
+
+class _Told:
+    """The outlet of a session, which tells of replies to mails and of refusals."""
+
+    def __init__(self, outlet, session):
+        self._outlet = outlet
+        self._session = session
+
+    def __getattr__(self, name):
+        return getattr(self._outlet, name)
+
+    def write(self, octets):
+        self._outlet.write(octets)
+        for reply in octets.splitlines():
+            if reply[:1] in b"45" or b" queued as " in reply:
+                self._session.tell("reply", reply[:3].decode())
+                # Now, and not after whatever else the reactor has to do.
+                self._session.transport.doWrite()
 
 
 class _Watched(Provider):

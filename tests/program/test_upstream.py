@@ -39,7 +39,6 @@ from zope.interface import implementer
 
 from multisendcon_plugin.edge.factory import RelayESMTPFactory
 from multisendcon_plugin.edge.protocol import RelayESMTP
-from multisendcon_plugin.edge.wire import ESMTPWire
 from multisendcon_plugin.relay.factory import AccountSenderFactory
 from multisendcon_plugin.relay.sender import AccountSender
 from multisendcon_plugin.testing import Authority
@@ -55,7 +54,6 @@ def hooks(ours):
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (ESMTPWire, smtp.ESMTP),
         (RelayESMTP, smtp.ESMTP),
         (RelayESMTPFactory, smtp.SMTPFactory),
         (AccountSender, smtp.ESMTPSender),

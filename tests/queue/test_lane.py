@@ -30,6 +30,7 @@ from tests.queues import (
     SlowSpool,
     attempt,
     clock_now,
+    commit,
     fault,
     in_the_log,
     logged,
@@ -100,7 +101,7 @@ class Room:
                 account="A", recipients=(Recipient(address="r@b.example", reason="test"),)
             )
             envelope = Envelope(reverse_path="s@a.example", recipients=("r@b.example",))
-            draft.commit(envelope, 12, (parcel,)).addCallback(stored.extend)
+            commit(self.memory, draft, envelope, 12, (parcel,)).addCallback(stored.extend)
         return [each.number for each in stored]
 
     def mail(self, n=1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.internet.defer import gatherResults
 
 from multisendcon_plugin.edge.protocol import RelayESMTP
@@ -30,7 +32,7 @@ class _Session(RelayESMTP):
             provider.working.add(self)
             return False
         provider.refused += 1
-        self.close_with(REFUSALS[phase])
+        self.dialogue.talk.close_with(REFUSALS[phase])
         return True
 
     def connectionMade(self):
@@ -45,10 +47,16 @@ class _Session(RelayESMTP):
         if not self.is_refused("greeting"):
             super().greet()
 
-    def carry_out(self, line):
-        phase = {b"EHLO": "ehlo", b"AUTH": "login", b"MAIL": "mail"}.get(line[:4].upper())
-        if phase is None or not self.is_refused(phase):
-            super().carry_out(line)
+    def __init__(self, *args, **keywords):
+        super().__init__(*args, **keywords)
+        for verb, phase in ((b"EHLO", "ehlo"), (b"AUTH", "login"), (b"MAIL", "mail")):
+            self.dialogue.commands[verb] = partial(
+                self.carry_out, phase, self.dialogue.commands[verb]
+            )
+
+    def carry_out(self, phase, command, argument):
+        if not self.is_refused(phase):
+            command(argument)
 
 
 class FewerConnectionsTestCase(LiveRelayTestCase):

@@ -1,0 +1,118 @@
+"""Cuts what a client sends into command lines, in bounded memory.
+
+RFC 5321 sections 2.3.8 and 4.5.3.1.4.  It knows no command but BDAT, which content follows; content
+is taken from it as it comes.  Pure.
+"""
+
+from __future__ import annotations
+
+from ..mail.reply import Reply, ReplyError
+from . import replies
+from .tolerance import Tolerance
+
+#: How each handshake begins, of the versions that there are.
+_TLS_RECORD = b"\x16\x03"
+#: Octets that are kept of a line that is too long, for the log.
+_KEPT = 64
+
+
+class LineError(Exception):
+    """A line after which the session has to end: with this reply; `why` is for the log."""
+
+    def __init__(self, reply: Reply, why: str = "") -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+        self.why = why
+
+
+class Reader:
+    """The octets that have come and are not carried out yet.
+
+    :param longest: octets of a command line, without its LF.
+    :param tolerance: corrects line ends; ``None``: nothing does.
+    :ivar more: there are some.
+    :ivar shown: the line that was read last, as it came, as far as it may be in a log.
+    """
+
+    def __init__(self, longest: int, tolerance: Tolerance | None) -> None:
+        self._longest = longest
+        self._tolerance = tolerance
+        self._octets = b""
+        self._done = 0
+        self._beginning = b""
+        self.more = False
+        self.shown = b""
+
+    def __len__(self) -> int:
+        return len(self._octets) - self._done if self.more else 0
+
+    def feed(self, octets: bytes) -> None:
+        """Take the next octets from the client."""
+        # Once a segment, not once a line: what comes in small pieces must not cost its square.
+        self._octets = self._octets[self._done :] + octets if self.more else octets
+        self._done = 0
+        self.more = bool(self._octets)
+
+    def line(self) -> bytes | None:
+        """Return the next command without its line end; ``None``: it is not here whole.
+
+        :raise ReplyError: it is too long; all of it has come.
+        :raise LineError: its end is not CRLF, or it has CR, LF or NUL elsewhere.
+        """
+        end = self._octets.find(b"\n", self._done)
+        if end < 0:
+            self._keep_beginning()
+            return None
+        line = self._octets[self._done : end]
+        self._done = end + 1
+        self.more = self._done < len(self._octets)
+        if not self.more:
+            self._octets = b""
+        self.shown = line
+        if self._beginning or len(line) > self._longest:
+            self.shown, self._beginning = self._beginning or line, b""
+            # Behind a BDAT comes content, and nobody has read how much of it.
+            if self.shown.lstrip(b" \t")[:4].upper() == b"BDAT":
+                raise LineError(replies.CHUNK_UNKNOWN)
+            raise ReplyError(replies.LINE_TOO_LONG)
+        if line[-1:] == b"\r" and b"\r" not in line[:-1] and b"\0" not in line:
+            return line[:-1]
+        command = None
+        if self._tolerance:
+            command = self._tolerance.line(line, more_is_here=self.more)
+        if command is None:
+            raise self._odd_line(line)
+        return command
+
+    def _keep_beginning(self) -> None:
+        if self._octets.startswith(_TLS_RECORD, self._done):
+            raise self._odd_line(_TLS_RECORD)
+        if len(self) > self._longest:
+            self._beginning = self._beginning or self._octets[self._done : self._done + _KEPT]
+            self._octets = b""
+            self.more = False
+
+    def _odd_line(self, line: bytes) -> LineError:
+        why = ""
+        if line.startswith(_TLS_RECORD):
+            why = "the client began TLS on a port that begins in the clear, for STARTTLS"
+            self.shown = b""
+        # RFC 5321 section 2.3.8: CR and LF come together only.  Where one stands alone, what
+        # follows may be part of an address that nobody has looked at, with a command of a stranger
+        # in it.
+        return LineError(replies.BARE_LINE_END, why)
+
+    def take(self, most: int | None) -> bytes:
+        """Return what is here, no more than so many octets; ``None``: all."""
+        octets = self._octets[self._done : None if most is None else self._done + most]
+        self._done += len(octets)
+        self.more = self._done < len(self._octets)
+        if not self.more:
+            self._octets = b""
+        return octets
+
+    def put_back(self, octets: bytes) -> None:
+        """Take back the end of what `take` has returned: it follows the content."""
+        self._octets = octets + self._octets[self._done :] if self.more else octets
+        self._done = 0
+        self.more = bool(self._octets)
