@@ -103,7 +103,7 @@ class Commit(NamedTuple):
     texts: Texts
 
 
-#: The deliveries of a message that was committed, one for each parcel, or why it is not stored.
+#: The deliveries of a new message that has become durable, one for each parcel, or why nothing has.
 Committed = tuple[Delivery, ...] | SpoolError
 
 
@@ -128,9 +128,7 @@ class IStore(Interface):
             `SpoolFullError` or another `SpoolError`.
         """
 
-    def settle(
-        settlements: Sequence[Settlement],
-    ) -> Deferred[list[tuple[Delivery, ...] | SpoolError]]:
+    def settle(settlements: Sequence[Settlement]) -> Deferred[list[Committed]]:
         """Record what came of deliveries: of each of them, all or nothing.
 
         What remains of a delivery, the reports it caused and the state of its account become

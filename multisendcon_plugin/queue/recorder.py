@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ..errors import SpoolBrokenError, SpoolError
 from ..events import AttemptEnded, DeliveryMoved, Publisher, ReportQueued
-from ..interfaces import IAccountRegistry, IStore
+from ..interfaces import Committed, IAccountRegistry, IStore
 from ..mail.message import Delivery
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.judgement import Judgement, delayed_by, judge
@@ -191,9 +191,7 @@ class Recorder:
             settled = self._spool.settle([settlement for _, settlement, _ in entries])
             self._tasks.add(settled.addCallback(self._written, entries))
 
-    def _written(
-        self, answers: list[tuple[Delivery, ...] | SpoolError], entries: list[_Entry]
-    ) -> None:
+    def _written(self, answers: list[Committed], entries: list[_Entry]) -> None:
         recorded: list[Recorded] = []
         for entry, answer in zip(entries, answers, strict=True):
             if isinstance(answer, SpoolError):
@@ -230,7 +228,7 @@ class Recorder:
         )
 
 
-def _only_answer(answers: list[tuple[Delivery, ...] | SpoolError]) -> tuple[Delivery, ...]:
+def _only_answer(answers: list[Committed]) -> tuple[Delivery, ...]:
     (answer,) = answers
     if isinstance(answer, SpoolError):
         raise answer

@@ -203,13 +203,14 @@ class QueueService(Service):
         """Put deliveries that are in the spool on the agendas of their lanes."""
         if not self._ready:
             return
-        by_lane: dict[LaneKey, list[Delivery]] = {}
+        lanes: dict[LaneKey, list[Delivery]] = {}
         for delivery in deliveries:
-            by_lane.setdefault((delivery.account, delivery.destination), []).append(delivery)
-        for key, its_own in by_lane.items():
+            key = delivery.account, delivery.destination
+            lanes.setdefault(key, []).append(delivery)
+        for key, some in lanes.items():
             lane = self._lane(key)
             if lane is not None:
-                lane.add(its_own)
+                lane.add(some)
 
     async def _move_all(self, lane: LaneKey) -> None:
         """Find other accounts for the mail of one that is not in use any more."""

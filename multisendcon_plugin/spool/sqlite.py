@@ -14,7 +14,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from ..errors import SpoolError
 from ..events import Publisher
 from ..interfaces import Commit, Committed, IContent, IDraft, ISpool
 from ..mail.json_form import texts_of
@@ -148,9 +147,7 @@ class SqliteSpool:
             committed.append(draft.finished(job))
         return committed
 
-    def settle(
-        self, settlements: Sequence[Settlement]
-    ) -> Deferred[list[tuple[Delivery, ...] | SpoolError]]:
+    def settle(self, settlements: Sequence[Settlement]) -> Deferred[list[Committed]]:
         """Record what came of deliveries: of each of them, all or nothing."""
         jobs = []
         awaited = False
@@ -179,10 +176,8 @@ class SqliteSpool:
             new.append(rows.New(message.number, report.content, deliveries, texts))
         return tuple(new)
 
-    def _settled(
-        self, jobs: list[Job], settlements: Sequence[Settlement]
-    ) -> list[tuple[Delivery, ...] | SpoolError]:
-        answers: list[tuple[Delivery, ...] | SpoolError] = []
+    def _settled(self, jobs: list[Job], settlements: Sequence[Settlement]) -> list[Committed]:
+        answers: list[Committed] = []
         for job, settlement in zip(jobs, settlements, strict=True):
             if job.error is not None:
                 answers.append(spool_error(job.error))

@@ -137,11 +137,9 @@ class MemorySpool:
                 committed.append(error)
         return succeed(committed)
 
-    def settle(
-        self, settlements: Sequence[Settlement]
-    ) -> Deferred[list[tuple[Delivery, ...] | SpoolError]]:
+    def settle(self, settlements: Sequence[Settlement]) -> Deferred[list[Committed]]:
         """Record what came of deliveries."""
-        answers: list[tuple[Delivery, ...] | SpoolError] = []
+        answers: list[Committed] = []
         for settlement in settlements:
             self._recent.settled(settlement)
             try:
