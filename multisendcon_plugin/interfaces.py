@@ -6,11 +6,14 @@ Nothing here does anything.  Numbers named "time" are seconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from .errors import SpoolError
 from .mail.envelope import Envelope
+from .mail.json_form import Texts
 from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
 from .mail.selection import Page, Selection
 from .outcome.attempt import Attempt
@@ -79,20 +82,29 @@ class IDraft(Interface):
         """Add content in wire form.
 
         :return: ``None``, or a Deferred which fires when more may be written (back-pressure).
-            A failed disk is reported by `commit`, not here.
-        """
-
-    def commit(
-        envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
-    ) -> Deferred[tuple[Delivery, ...]]:
-        """Make the message durable.
-
-        :return: its deliveries, one for each parcel, once they would survive a power cut.
-            Fails with `SpoolFullError` or another `SpoolError`; then nothing is stored.
+            A failed disk is reported when it is committed, not here.
         """
 
     def discard() -> None:
         """Forget the message.  Allowed at any time before `commit`, more than once."""
+
+
+class Commit(NamedTuple):
+    """A message that is whole, and is to be made durable.
+
+    :param header_size: octets of the header block at the start of its content.
+    :param texts: of envelope and parcels, as they are stored.
+    """
+
+    draft: IDraft
+    envelope: Envelope
+    header_size: int
+    parcels: tuple[Parcel, ...]
+    texts: Texts
+
+
+#: The deliveries of a message that was committed, one for each parcel, or why it is not stored.
+Committed = tuple[Delivery, ...] | SpoolError
 
 
 class IStore(Interface):
@@ -107,6 +119,13 @@ class IStore(Interface):
 
         :param number: was given elsewhere, see `spool.numbering`; ``None``: one is given here.  If
             it is in use already, the draft is never committed.
+        """
+
+    def commit(commits: Sequence[Commit]) -> Deferred[list[Committed]]:
+        """Make messages durable, together; one that fails takes no other with it.
+
+        :return: what came of each, once it would survive a power cut; of one that is not stored,
+            `SpoolFullError` or another `SpoolError`.
         """
 
     def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
@@ -231,6 +250,18 @@ class IIntake(Interface):
         """Make the message durable and responsible for its delivery.
 
         Fails with `SpoolFullError` or another `SpoolError`; then the message is not ours.
+        """
+
+
+class IBatchIntake(IIntake):
+    """An intake that takes over what comes in one turn as one list."""
+
+    def commit_all(commits: Sequence[Commit]) -> Deferred[list[SpoolError | None]]:
+        """Make messages durable, and be responsible for their delivery.
+
+        One that fails takes no other with it.
+
+        :return: for each why it is not ours; ``None``: it is.
         """
 
 

@@ -317,7 +317,18 @@ class SteppingSpool:
         )
 
     def draft(self, number=None):
-        return SteppingDraft(self, self.store.spool.draft(number))
+        return SteppingDraft(self.store.spool.draft(number))
+
+    def commit(self, commits):
+        (commit,) = commits
+        subject = identity(commit.draft.content.decode())
+        return self._commit(
+            "arriving",
+            lambda: self.store.spool.commit([commit._replace(draft=commit.draft.draft)]),
+            lambda: self.world.ledger.store(subject),
+            "committed, no 250",
+            commit.envelope.recipients,
+        )
 
     def waiting(self, *question):
         return self._ask(lambda: self.store.spool.waiting(*question))
@@ -339,8 +350,7 @@ class SteppingSpool:
 
 
 class SteppingDraft:
-    def __init__(self, spool, draft):
-        self.spool = spool
+    def __init__(self, draft):
         self.draft = draft
         self.number = draft.number
         self.content = b""
@@ -348,13 +358,3 @@ class SteppingDraft:
     def write(self, data):
         self.content += data
         return self.draft.write(data)
-
-    def commit(self, envelope, header_size, parcels):
-        subject = identity(self.content.decode())
-        return self.spool._commit(
-            "arriving",
-            lambda: self.draft.commit(envelope, header_size, parcels),
-            lambda: self.spool.world.ledger.store(subject),
-            "committed, no 250",
-            envelope.recipients,
-        )

@@ -12,9 +12,11 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
 from multisendcon_plugin.daemon.event_log import EventLog
+from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.events import Event, Publisher
-from multisendcon_plugin.interfaces import IClaims, IDraft, IRelay, IStore
+from multisendcon_plugin.interfaces import Commit, IClaims, IRelay, IStore
 from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.json_form import texts_of
 from multisendcon_plugin.mail.message import Delivery, Message, Recipient
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
@@ -206,7 +208,10 @@ class SlowSpool:
         return deferLater(self.clock, self.seconds, lambda: answer)
 
     def draft(self, number=None):
-        return SlowDraft(self.spool.draft(number), self._later)
+        return self.spool.draft(number)
+
+    def commit(self, commits):
+        return self._later(self.spool.commit(commits))
 
     def settle(self, settlement):
         self.settlements.append(settlement)
@@ -228,23 +233,17 @@ class SlowSpool:
         return self.spool.content(message)
 
 
-@implementer(IDraft)
-class SlowDraft:
-    """A draft of a `SlowSpool`."""
+def commit(spool, draft, envelope, header_size, parcels):
+    """Commit a message; return a Deferred of its deliveries, which fails if it is not stored."""
+    message = Commit(draft, envelope, header_size, parcels, texts_of(envelope, parcels))
 
-    def __init__(self, draft, later):
-        self.draft = draft
-        self.later = later
-        self.number = draft.number
+    def answer(committed):
+        (only,) = committed
+        if isinstance(only, SpoolError):
+            raise only
+        return only
 
-    def write(self, data):
-        return self.draft.write(data)
-
-    def commit(self, envelope, header_size, parcels):
-        return self.later(self.draft.commit(envelope, header_size, parcels))
-
-    def discard(self):
-        self.draft.discard()
+    return spool.commit([message]).addCallback(answer)
 
 
 def run(clock, seconds, most=100_000):

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -36,35 +35,35 @@ class EventLog:
         for kind, lines in LINES.items():
             events.subscribe(kind, partial(self._write, lines))
 
-    def _write(self, lines: Callable[[Any], Iterable[Line]], event: object) -> None:
+    def _write(
+        self, lines: Callable[[Any], Iterable[Line]], event: object, most: int = LINES_AT_ONCE
+    ) -> None:
+        """Write the lines of an event behind those that are left, unless these wait for a turn."""
         self._unwritten.append(iter(lines(event)))
-        if self._later is None:
-            self._go_on()
+        if self._later is not None:
+            return
+        while self._unwritten:
+            left = self._unwritten.popleft()
+            for level, text, fields in left:
+                # What a `Logger` does, which first looks through all levels for this one.  The text
+                # is the format itself: that is quicker than to fill it into another.
+                fields["log_logger"] = _log
+                fields["log_level"] = level
+                fields["log_namespace"] = _log.namespace
+                fields["log_source"] = None
+                fields["log_format"] = text.replace("{", "{{").replace("}", "}}")
+                fields["log_time"] = time.time()
+                fields["text"] = text
+                _log.observer(fields)
+                most -= 1
+                if not most:
+                    self._unwritten.appendleft(left)
+                    self._later = self._clock.callLater(0, self._go_on)
+                    return
 
     def _go_on(self, most: int = LINES_AT_ONCE) -> None:
         self._later = None
-        while self._unwritten:
-            lines = self._unwritten.popleft()
-            for level, text, fields in islice(lines, most):
-                most -= 1
-                # What a `Logger` does, which first looks through all levels for this one.  The text
-                # is the format itself: that is quicker than to fill it into another.
-                _log.observer(
-                    fields
-                    | {
-                        "log_logger": _log,
-                        "log_level": level,
-                        "log_namespace": _log.namespace,
-                        "log_source": None,
-                        "log_format": text.replace("{", "{{").replace("}", "}}"),
-                        "log_time": time.time(),
-                        "text": text,
-                    }
-                )
-            if not most:
-                self._unwritten.appendleft(lines)
-                self._later = self._clock.callLater(0, self._go_on)
-                return
+        self._write(iter, (), most)
 
     def finish(self) -> None:
         """Write at once what is left: the reactor stops."""

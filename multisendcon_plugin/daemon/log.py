@@ -14,11 +14,12 @@ import signal
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Protocol, TypeGuard
+from threading import get_ident
+from typing import Any, Protocol
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, formatTime
+from twisted.python import threadable
 from twisted.python.logfile import LogFile
-from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from ..mail.escaping import one_line
@@ -54,14 +55,19 @@ def line(event: LogEvent, encoding: str = "utf-8") -> str | None:
     text = event.get("log_format")
     # One by one: this is asked for each line, and a set would be made of the event's many keys.
     special = "log_failure" in event or "log_flattened" in event or "log_system" in event
-    if not special and _is_plain(text):
+    # A text, in which there is nothing to fill in.
+    if not special and isinstance(text, str) and text and "{" not in text and "}" not in text:
         try:
             when = _time(int(event["log_time"]))
             system = f"{event['log_namespace']}#{event['log_level'].name}"
         except KeyError:
             pass
         else:
-            return one_line(f"{when} [{system}] {text}", LONGEST, encoding) + "\n"
+            said = f"{when} [{system}] {text}"
+            # Nearly all: there is nothing that `one_line` would change.
+            if len(said) > LONGEST or not said.isascii() or not said.isprintable():
+                said = one_line(said, LONGEST, encoding)
+            return said + "\n"
     text = eventAsText(event)
     return "\n\t".join(_lines(event, text, encoding)) + "\n" if text else None
 
@@ -77,11 +83,6 @@ def _lines(event: LogEvent, text: str, encoding: str) -> list[str]:
         left_out = len(lines) - 2 * half
         lines[half:-half] = [f"... ({left_out} lines are left out)"]
     return [one_line(each, LONGEST, encoding) for each in lines]
-
-
-def _is_plain(text: object) -> TypeGuard[str]:
-    """Tell whether it is a text, in which there is nothing to fill in."""
-    return isinstance(text, str) and text != "" and "{" not in text and "}" not in text
 
 
 @lru_cache(maxsize=1)  # 5 us for each line without it, and a mail has two
@@ -111,7 +112,7 @@ class Log:
         text = line(event, self._encoding)
         if text is None:
             return
-        if not isInIOThread():
+        if get_ident() != threadable.ioThread:
             self._write(text)
             return
         self._lines.append(text)

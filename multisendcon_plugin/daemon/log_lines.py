@@ -15,12 +15,12 @@ from twisted.logger import LogLevel
 
 from .. import events
 from ..mail.escaping import shown
-from ..mail.message import Delivery
+from ..mail.message import Delivery, queue_id
 from ..outcome.attempt import Verdict
 from ..outcome.failure import Action
 
 Fields = dict[str, object]
-#: How loud it is, its text, and what else an observer of the log finds.
+#: How loud it is, its text, and what else an observer of the log finds; a dict of its own.
 Line = tuple[LogLevel, str, Fields]
 
 #: Recipients of whom the same is said in one line, and octets that they may take there: what is
@@ -56,17 +56,20 @@ def _shared(pieces: list[str]) -> Iterator[list[str]]:
 
 def _mail_accepted(event: events.MailAccepted) -> list[Line]:
     message = event.deliveries[0].message
-    number, envelope = message.id, message.envelope
+    number, envelope = queue_id(message.number), message.envelope
     sender, client = envelope.reverse_path, envelope.client
     by = f" ({client})" if client else ""
     said = f"{number}: accepted from <{sender}>{by}, {message.size} bytes, for "
-    fields: Fields = {
-        "id": number,
-        "sender": sender,
-        "client": client._asdict() if client else None,
-        "size": message.size,
-    }
-    return [(_INFO, said + ", ".join(some), fields) for some in in_lines(_routes(event.deliveries))]
+    lines: list[Line] = []
+    for some in in_lines(_routes(event.deliveries)):
+        fields: Fields = {
+            "id": number,
+            "sender": sender,
+            "client": dict(zip(client._fields, client, strict=True)) if client else None,
+            "size": message.size,
+        }
+        lines.append((_INFO, said + ", ".join(some), fields))
+    return lines
 
 
 def _routes(deliveries: Iterable[Delivery]) -> list[str]:
@@ -80,8 +83,10 @@ def _routes(deliveries: Iterable[Delivery]) -> list[str]:
 def _report_queued(event: events.ReportQueued) -> list[Line]:
     number, about = event.report.message.id, event.about.message.id
     said = f"{number}: report on {about}, for "
-    fields: Fields = {"id": number, "about": about}
-    return [(_INFO, said + ", ".join(some), fields) for some in in_lines(_routes([event.report]))]
+    return [
+        (_INFO, said + ", ".join(some), {"id": number, "about": about})
+        for some in in_lines(_routes([event.report]))
+    ]
 
 
 def _delivery_moved(event: events.DeliveryMoved) -> list[Line]:
@@ -91,7 +96,7 @@ def _delivery_moved(event: events.DeliveryMoved) -> list[Line]:
 
 
 def _attempt_ended(event: events.AttemptEnded) -> Iterator[Line]:
-    number, account = event.delivery.message.id, event.delivery.account
+    number, account = queue_id(event.delivery.message.number), event.delivery.account
     session = f" ({event.attempt.session})" if event.attempt.session else ""
     for result in event.results():
         reply = str(result.reply)

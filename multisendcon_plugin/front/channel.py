@@ -1,7 +1,7 @@
 """The channel between the two processes: frames over a pair of local sockets.
 
-A frame is the number of its octets, its type, the number of the message that it is about, and its
-octets.  It knows nothing of what they mean.
+A frame is the number of its octets, its type, the number of the message if it is about one, and
+its octets.  It knows nothing of what they mean.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class FrameType(enum.IntEnum):
 
     # To the front process.
     SETUP = 1  # what it has to know; the first frame
-    COMMITTED = 2  # the message is durable
-    FAILED = 3  # it is not stored
+    COMMITTED = 2  # messages are durable
+    FAILED = 3  # a message is not stored
     STOP = 4  # take nothing more, and end
     # From the front process.
     READY = 5  # clients are served
@@ -49,30 +49,30 @@ class FrameType(enum.IntEnum):
 class Channel(Protocol):
     """One end.
 
-    :param receive: gets each frame: its type, number and octets.
     :param lost: is called when the other process is gone.
     :param clock: tells when a turn of the reactor is over.
     """
 
     transport: Any
 
-    def __init__(
-        self,
-        receive: Callable[[FrameType, int, bytes], None],
-        lost: Callable[[], None],
-        clock: IReactorTime,
-    ) -> None:
-        self._receive = receive
+    def __init__(self, lost: Callable[[], None], clock: IReactorTime) -> None:
         self._lost = lost
         self._turn = Turn.of(clock)
         self._frames: list[bytes] = []
         self._buffer = b""
-        self._full = False
+        #: By the number of the type: to find a member of the Enum takes two calls.
+        self.takers: dict[int, Callable[[int, bytes], object]] = {}
+        #: The other process does not read as fast as this one sends.
+        self.full = False
         self._waiting: list[Deferred[None]] = []
 
     def connectionMade(self) -> None:
         self.transport.bufferSize = READ_AT_ONCE
         self._outlet = Outlet(self.transport, self)
+
+    def take(self, frame_type: FrameType, taker: Callable[[int, bytes], object]) -> None:
+        """Have each frame of a type taken: its number, and its octets."""
+        self.takers[frame_type.value] = taker
 
     def send(self, frame_type: FrameType, number: int = 0, octets: bytes = b"") -> None:
         """Send a frame; it leaves together with the others of this turn of the reactor."""
@@ -90,14 +90,9 @@ class Channel(Protocol):
         self._outlet.let_go()
         self.transport.loseConnection()
 
-    @property
-    def full(self) -> bool:
-        """The other process does not read as fast as this one sends."""
-        return self._full
-
     def room(self) -> Deferred[None] | None:
         """Return what fires when the other process reads again; ``None`` when it does."""
-        if not self._full:
+        if not self.full:
             return None
         room: Deferred[None] = Deferred()
         self._waiting.append(room)
@@ -113,15 +108,18 @@ class Channel(Protocol):
             start = at + _HEAD.size
             if end - start < size:
                 break
+            taker = self.takers.get(frame_type)
+            if taker is None:
+                raise ValueError(f"a frame of type {frame_type}")
             at = start + size
-            self._receive(FrameType(frame_type), number, octets[start:at])
+            taker(number, octets[start:at])
         self._buffer = octets[at:]
 
     def pauseProducing(self) -> None:
-        self._full = True
+        self.full = True
 
     def resumeProducing(self) -> None:
-        self._full = False
+        self.full = False
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.callback(None)

@@ -1,19 +1,25 @@
-"""The octets of the frames about a message, written and read by hand: each mail has two.
+"""The octets of the frames about messages, written and read by hand: each mail has one each way.
 
 What is read is data, never code.  What comes seldom goes through `converter`.  Pure.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from itertools import starmap
+from json import JSONDecoder
+from operator import attrgetter
+from struct import pack, unpack
+from typing import Any
 
 from ..errors import SpoolBrokenError, SpoolError, SpoolFullError
-from ..mail.dsn import Return
-from ..mail.envelope import Client, Envelope
-from ..mail.json_form import plain, recipient_of
+from ..mail.envelope import Envelope
+from ..mail.json_form import Texts, decode, encode, envelope_of, recipient_of, texts_of
 from ..mail.message import Parcel
 
 _SIZE = 4
+_read = JSONDecoder().raw_decode
+_ROUTE = attrgetter("account", "destination")
 _ERRORS = {error.__name__: error for error in (SpoolError, SpoolFullError, SpoolBrokenError)}
 
 
@@ -22,62 +28,55 @@ def commit_octets(
 ) -> bytes:
     """Return what goes with a message that is to be committed.
 
+    The first line has what is not stored as it is, the others are the texts of the message.
+
     :param content: the rest of it.
     """
-    said = json.dumps(
-        (
-            envelope.reverse_path,
-            envelope.recipients,
-            envelope.eight_bit,
-            envelope.utf8,
-            envelope.author,
-            envelope.returns and envelope.returns.value,
-            envelope.envelope_id,
-            envelope.client,
-            header_size,
-            [
-                (each.account, [plain(one) for one in each.recipients], each.destination)
-                for each in parcels
-            ],
-        )
-    ).encode()
-    return b"".join((len(said).to_bytes(_SIZE, "big"), said, content))
+    routes = list(map(_ROUTE, parcels))
+    written, recipients = texts_of(envelope, parcels)
+    lines = "\n".join((encode((header_size, routes)), written, *recipients)).encode()
+    return b"".join((len(lines).to_bytes(_SIZE, "big"), lines, content))
 
 
-def read_commit(octets: bytes) -> tuple[Envelope, int, tuple[Parcel, ...], bytes]:
-    """Return envelope, size of the header, parcels and the rest of the content.
+def read_commit(octets: bytes) -> tuple[Envelope, int, tuple[Parcel, ...], Texts, bytes]:
+    """Return envelope, size of the header, parcels, their texts and the rest of the content.
 
     :raise ValueError: it cannot be read.
     """
     end = _SIZE + int.from_bytes(octets[:_SIZE], "big")
-    reverse_path, recipients, eight_bit, utf8, author, returns, envelope_id, *more = json.loads(
-        octets[_SIZE:end]
-    )
-    client, header_size, parcels = more
-    envelope = Envelope(
-        reverse_path=reverse_path,
-        recipients=tuple(recipients),
-        eight_bit=eight_bit,
-        utf8=utf8,
-        author=author,
-        returns=None if returns is None else Return(returns),
-        envelope_id=envelope_id,
-        client=client and Client(*client),
-    )
-    return envelope, header_size, tuple(_parcel(*each) for each in parcels), octets[end:]
+    lines = octets[_SIZE:end].decode("ascii").split("\n")
+    said: list[Any] = []
+    for line in lines:
+        value, stop = _read(line)
+        if stop != len(line):
+            raise ValueError("a line that is more than one value")
+        said.append(value)
+    (header_size, routes), envelope, *listed = said
+    parcels = []
+    for (account, destination), each in zip(routes, listed, strict=True):
+        recipients = tuple(starmap(recipient_of, each))
+        parcels.append(Parcel(account=account, recipients=recipients, destination=destination))
+    texts = lines[1], lines[2:]
+    return envelope_of(envelope), header_size, tuple(parcels), texts, octets[end:]
 
 
-def _parcel(
-    account: str, recipients: list[tuple[str, str, int | None, str]], destination: str
-) -> Parcel:
-    listed = tuple(recipient_of(*each) for each in recipients)
-    return Parcel(account=account, recipients=listed, destination=destination)
+def committed_octets(numbers: Sequence[int]) -> bytes:
+    """Return which messages are durable."""
+    return pack(f">{len(numbers)}Q", *numbers)
+
+
+def read_committed(octets: bytes) -> tuple[int, ...]:
+    """Return which messages are durable.
+
+    :raise struct.error: it cannot be read.
+    """
+    return unpack(f">{len(octets) // 8}Q", octets)
 
 
 def error_octets(error: BaseException | None) -> bytes:
     """Return why a message was not stored."""
     kind = next((name for name, each in _ERRORS.items() if type(error) is each), "SpoolError")
-    return json.dumps((kind, str(error))).encode()
+    return encode((kind, str(error))).encode()
 
 
 def read_error(octets: bytes) -> SpoolError:
@@ -85,5 +84,5 @@ def read_error(octets: bytes) -> SpoolError:
 
     :raise ValueError: it cannot be read.
     """
-    kind, text = json.loads(octets)
+    kind, text = decode(octets.decode())
     return _ERRORS[kind](text)

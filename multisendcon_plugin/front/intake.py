@@ -10,35 +10,28 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import SpoolError, SpoolFullError
 from ..interfaces import IDraft, IIntake
 from ..mail.envelope import Envelope
-from ..mail.message import Delivery, Parcel
+from ..mail.message import Parcel
 from ..queue.fullness import Fullness
 from ..spool.numbering import Numbers
 from .channel import Channel, FrameType
-from .frames import commit_octets, read_error
+from .frames import commit_octets, read_committed, read_error
 
 #: Octets of a message that are handed over at once.
 PIECE = 128 * 1024
 
-_Committed = Deferred[tuple[Delivery, ...]]
-
 
 @implementer(IDraft)
 class FrontDraft:
-    """A message that is still arriving.
+    """A message that is still arriving."""
 
-    :param asked: messages of which it is not known yet whether they are durable.
-    """
-
-    def __init__(self, number: int, channel: Channel, asked: dict[int, _Committed]) -> None:
+    def __init__(self, number: int, channel: Channel) -> None:
         self.number = number
         self._channel = channel
-        self._asked = asked
         self._chunks: list[bytes] = []
         self._size = 0
         self._open = True
@@ -52,23 +45,19 @@ class FrontDraft:
         self._size += len(data)
         if self._size > PIECE:
             self._handed_over = True
-            self._channel.send(FrameType.WRITE, self.number, self._rest())
-        return self._channel.room()
+            self._channel.send(FrameType.WRITE, self.number, b"".join(self._chunks))
+            self._chunks = []
+            self._size = 0
+        return self._channel.room() if self._channel.full else None
 
-    def commit(
-        self, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
-    ) -> _Committed:
-        """Have the message made durable.
-
-        :return: no deliveries: they are where the spool is.
-        """
+    def finish(self) -> bytes | None:
+        """Return the rest of the content; ``None``: it was committed or discarded before."""
         if not self._open:
-            return fail(SpoolError("the draft was committed or discarded before"))
+            return None
         self._open = False
-        octets = commit_octets(envelope, header_size, parcels, self._rest())
-        self._channel.send(FrameType.COMMIT, self.number, octets)
-        committed = self._asked[self.number] = Deferred()
-        return committed
+        rest = b"".join(self._chunks)
+        self._chunks = []
+        return rest
 
     def discard(self) -> None:
         """Forget the message."""
@@ -77,12 +66,6 @@ class FrontDraft:
             self._chunks = []
             if self._handed_over:
                 self._channel.send(FrameType.DISCARD, self.number)
-
-    def _rest(self) -> bytes:
-        rest = b"".join(self._chunks)
-        self._chunks = []
-        self._size = 0
-        return rest
 
 
 @implementer(IIntake)
@@ -96,7 +79,10 @@ class FrontIntake:
         self._channel = channel
         self._numbers = numbers
         self._fullness = Fullness(seconds)
-        self._asked: dict[int, _Committed] = {}
+        #: Messages of which it is not known yet whether they are durable.
+        self._asked: dict[int, Deferred[None]] = {}
+        channel.take(FrameType.COMMITTED, self._committed)
+        channel.take(FrameType.FAILED, self._failed)
 
     @property
     def full(self) -> bool:
@@ -106,28 +92,33 @@ class FrontIntake:
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message: see `IIntake`."""
         number = self._numbers.next() if number is None else self._numbers.note(number)
-        return FrontDraft(number, self._channel, self._asked)
+        return FrontDraft(number, self._channel)
 
     def commit(
         self, draft: IDraft, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
     ) -> Deferred[None]:
         """Have a message taken over: see `IIntake`."""
-        committed: Deferred[Any] = draft.commit(envelope, header_size, parcels)
-        return committed.addCallbacks(lambda _: None, self._not_committed)
+        of_ours: Any = draft
+        rest = of_ours.finish()
+        if rest is None:
+            return fail(SpoolError("the draft was committed or discarded before"))
+        number = draft.number
+        octets = commit_octets(envelope, header_size, parcels, rest)
+        self._channel.send(FrameType.COMMIT, number, octets)
+        committed = self._asked[number] = Deferred()
+        return committed
 
-    def _not_committed(self, failure: Failure) -> Failure:
-        if failure.check(SpoolFullError):
+    def _committed(self, _: int, octets: bytes) -> None:
+        for number in read_committed(octets):
+            self._asked.pop(number).callback(None)
+
+    def _failed(self, number: int, octets: bytes) -> None:
+        committed = self._asked.pop(number)
+        error = read_error(octets)
+        if isinstance(error, SpoolFullError):
             self._fullness.begin()
         self._numbers.change_writer()
-        return failure
-
-    def committed(self, number: int) -> None:
-        """The message is durable."""
-        self._asked.pop(number).callback(())
-
-    def failed(self, number: int, octets: bytes) -> None:
-        """The message is not stored."""
-        self._asked.pop(number).errback(read_error(octets))
+        committed.errback(error)
 
     def lost(self) -> None:
         """The process that has the spool is gone; nobody knows what it has stored."""

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from ..daemon.signals import kept_from_children
 from ..events import Publisher
-from ..interfaces import IIntake
+from ..interfaces import IBatchIntake
 from .channel import FrameType
 from .server import IntakeServer
 from .setup import Setup, setup_octets
@@ -64,7 +64,7 @@ class FrontProcess(ProcessProtocol):
     transport: Any
 
     def __init__(
-        self, intake: IIntake, events: Publisher, setup: Callable[[], Setup], reactor: Any
+        self, intake: IBatchIntake, events: Publisher, setup: Callable[[], Setup], reactor: Any
     ) -> None:
         self._intake = intake
         self._events = events

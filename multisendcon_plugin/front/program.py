@@ -57,34 +57,28 @@ class Front:
     log = Logger()
 
     def __init__(self, reactor: Any) -> None:
-        self.channel = Channel(self._receive, self._lost, reactor)
+        self.channel = Channel(self._lost, reactor)
+        self.channel.take(FrameType.SETUP, lambda _number, octets: self._set_up(octets))
+        self.channel.take(FrameType.STOP, lambda _number, _octets: self._stop())
+        numbers = Numbers(time.time, randrange(WRITERS))
+        self._intake = FrontIntake(self.channel, numbers, reactor.seconds)
         self.told = Events(self.channel, reactor)
         self._events = Publisher()
         self.told.subscribe_to(self._events)
         self._reactor = reactor
-        self._intake: FrontIntake | None = None
         self._ports: list[IListeningPort] = []
 
-    def _receive(self, frame_type: FrameType, number: int, octets: bytes) -> None:
-        if frame_type is FrameType.SETUP:
-            try:
-                self._start(read_setup(octets))
-            except MultisendconError as error:
-                self.log.critical("clients cannot be served: {error}", error=str(error))
-                self.channel.close()
-            except Exception:
-                self.log.failure("internal error at the start of the front process (a bug)")
-                self.channel.close()
-        elif frame_type is FrameType.STOP:
-            self._stop()
-        elif self._intake and frame_type is FrameType.COMMITTED:
-            self._intake.committed(number)
-        elif self._intake and frame_type is FrameType.FAILED:
-            self._intake.failed(number, octets)
+    def _set_up(self, octets: bytes) -> None:
+        try:
+            self._start(read_setup(octets))
+        except MultisendconError as error:
+            self.log.critical("clients cannot be served: {error}", error=str(error))
+            self.channel.close()
+        except Exception:
+            self.log.failure("internal error at the start of the front process (a bug)")
+            self.channel.close()
 
     def _start(self, setup: Setup) -> None:
-        numbers = Numbers(time.time, randrange(WRITERS))
-        self._intake = FrontIntake(self.channel, numbers, self._reactor.seconds)
         policy = TransactionPolicy.of(setup.master_relay, setup.registry, self._intake, time.time)
         self._sessions = master_relay(policy, setup.clients, self._events, self._reactor)
         for descriptor, port in enumerate(setup.ports, FIRST_PORT):
@@ -108,6 +102,5 @@ class Front:
         stopped.addCallback(lambda _: self.channel.close())
 
     def _lost(self) -> None:
-        if self._intake:
-            self._intake.lost()
+        self._intake.lost()
         self._reactor.stop()

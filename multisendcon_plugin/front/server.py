@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from ..errors import SpoolError
 from ..events import Publisher
-from ..interfaces import IDraft, IIntake
+from ..interfaces import Commit, IBatchIntake, IDraft
+from ..turn import Turn
 from .channel import Channel, FrameType
 from .events import publish, read_event
-from .frames import error_octets, read_commit
+from .frames import committed_octets, error_octets, read_commit
 
 
 class IntakeServer:
@@ -27,23 +30,26 @@ class IntakeServer:
     """
 
     def __init__(
-        self, intake: IIntake, events: Publisher, ready: Callable[[], None], clock: IReactorTime
+        self,
+        intake: IBatchIntake,
+        events: Publisher,
+        ready: Callable[[], None],
+        clock: IReactorTime,
     ) -> None:
-        self.channel = Channel(self._receive, self._lost, clock)
+        self.channel = Channel(self._lost, clock)
+        self._turn = Turn.of(clock)
         self._intake = intake
         self._drafts: dict[int, IDraft] = {}
+        self._commits: list[Commit] = []
         self._full = 0
-        self._take: dict[FrameType, Callable[[int, bytes], object]] = {
-            FrameType.COMMIT: self._commit,
-            FrameType.WRITE: self._write,
-            FrameType.DISCARD: self._discard,
-            FrameType.LOG: lambda _number, octets: publish(octets),
-            FrameType.EVENT: lambda _number, octets: events.publish(read_event(octets)),
-            FrameType.READY: lambda _number, _octets: ready(),
-        }
-
-    def _receive(self, frame_type: FrameType, number: int, octets: bytes) -> None:
-        self._take[frame_type](number, octets)
+        self.channel.take(FrameType.COMMIT, self._commit)
+        self.channel.take(FrameType.WRITE, self._write)
+        self.channel.take(FrameType.DISCARD, self._discard)
+        self.channel.take(FrameType.LOG, lambda _number, octets: publish(octets))
+        self.channel.take(
+            FrameType.EVENT, lambda _number, octets: events.publish(read_event(octets))
+        )
+        self.channel.take(FrameType.READY, lambda _number, _octets: ready())
 
     def _write(self, number: int, octets: bytes) -> None:
         draft = self._drafts.get(number)
@@ -62,19 +68,34 @@ class IntakeServer:
             self.channel.transport.resumeProducing()
 
     def _commit(self, number: int, octets: bytes) -> None:
-        envelope, header_size, parcels, rest = read_commit(octets)
+        envelope, header_size, parcels, texts, rest = read_commit(octets)
         draft = self._drafts.pop(number, None) or self._intake.draft(number)
         draft.write(rest)
-        committed = self._intake.commit(draft, envelope, header_size, parcels)
+        self._commits.append(Commit(draft, envelope, header_size, parcels, texts))
+        if len(self._commits) == 1:
+            self._turn.at_end(self._commit_all)
+
+    def _commit_all(self) -> None:
+        commits, self._commits = self._commits, []
+        numbers = [each.draft.number for each in commits]
+        committed = maybeDeferred(self._intake.commit_all, commits)
         committed.addCallbacks(
-            self._committed, self._failed, callbackArgs=(number,), errbackArgs=(number,)
+            self._answer, self._failed, callbackArgs=(numbers,), errbackArgs=(numbers,)
         )
 
-    def _committed(self, _: None, number: int) -> None:
-        self.channel.send(FrameType.COMMITTED, number)
+    def _answer(self, errors: list[SpoolError | None], numbers: list[int]) -> None:
+        durable = []
+        for number, error in zip(numbers, errors, strict=True):
+            if error is None:
+                durable.append(number)
+            else:
+                self.channel.send(FrameType.FAILED, number, error_octets(error))
+        if durable:
+            self.channel.send(FrameType.COMMITTED, octets=committed_octets(durable))
 
-    def _failed(self, failure: Failure, number: int) -> None:
-        self.channel.send(FrameType.FAILED, number, error_octets(failure.value))
+    def _failed(self, failure: Failure, numbers: list[int]) -> None:
+        for number in numbers:
+            self.channel.send(FrameType.FAILED, number, error_octets(failure.value))
 
     def _discard(self, number: int, _: bytes) -> None:
         draft = self._drafts.pop(number, None)

@@ -18,7 +18,7 @@ from ..edge import ProxyFactory, RelayESMTPFactory
 from ..edge.listening import Ports
 from ..edge.tls import server_tls
 from ..events import Publisher
-from ..interfaces import IIntake
+from ..interfaces import IBatchIntake
 from ..settings.endpoints import PROXY
 from .process import FrontProcess
 from .setup import Port, Setup, setup_of
@@ -36,7 +36,7 @@ class FrontService(Service):
     def __init__(
         self,
         configuration: Configuration,
-        intake: IIntake,
+        intake: IBatchIntake,
         events: Publisher,
         *,
         reactor: Any,

@@ -1,11 +1,17 @@
-"""Recipients, and what became of them, as plain lists, which JSON can hold.  Pure."""
+"""Envelopes, recipients and what became of them as JSON: how they are stored, and cross a channel.
+
+A text is made once, where a message comes in, and stored as it is.  Pure.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from json import JSONDecoder, JSONEncoder
 from typing import Any
 
-from .dsn import Notify
-from .message import Recipient, Untold
+from .dsn import Notify, Return
+from .envelope import Client, Envelope
+from .message import Parcel, Recipient, Untold
 from .phase import Phase
 from .reply import Reply
 
@@ -13,6 +19,61 @@ from .reply import Reply
 Plain = tuple[str, str, int | None, str]
 #: Items of one.
 LENGTH = 4
+
+#: The texts of a message: of its envelope, and of the recipients of each parcel.
+Texts = tuple[str, list[str]]
+
+# Prepared: `json.dumps` and `json.loads` look through their options each time.
+encode = JSONEncoder().encode
+decode = JSONDecoder().decode
+
+
+def texts_of(envelope: Envelope, parcels: Iterable[Parcel]) -> Texts:
+    """Return the texts of a new message."""
+    return envelope_text(envelope), [recipients_text(each.recipients) for each in parcels]
+
+
+def envelope_text(envelope: Envelope) -> str:
+    """Return an envelope as JSON, in ASCII and without line ends."""
+    returns = envelope.returns
+    return encode(
+        (
+            envelope.reverse_path,
+            envelope.recipients,
+            envelope.eight_bit,
+            envelope.utf8,
+            None if returns is None else returns.value,
+            envelope.envelope_id,
+            envelope.author,
+            envelope.client,
+        )
+    )
+
+
+def envelope_of(listed: list[Any]) -> Envelope:
+    """Return the envelope again, from its list.
+
+    :raise ValueError: it cannot be read.
+    """
+    reverse_path, recipients, eight_bit, utf8, returns, envelope_id, author, client = listed
+    return Envelope(
+        reverse_path=reverse_path,
+        recipients=tuple(recipients),
+        eight_bit=eight_bit,
+        utf8=utf8,
+        returns=None if returns is None else Return(returns),
+        envelope_id=envelope_id,
+        author=author,
+        client=None if client is None else Client(*client),
+    )
+
+
+def recipients_text(recipients: Iterable[Recipient], untold: Iterable[Untold] = ()) -> str:
+    """Return the recipients of a delivery as JSON, in ASCII and without line ends.
+
+    :param untold: those who are settled, but not told of.
+    """
+    return encode([*map(plain, recipients), *map(plain_untold, untold)])
 
 
 def plain(recipient: Recipient) -> Plain:

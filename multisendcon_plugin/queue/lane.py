@@ -6,7 +6,7 @@ not decided here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from random import random
 from typing import Any
@@ -83,9 +83,10 @@ class Lane:
         self._going = False
         self._stopping = False
 
-    def add(self, delivery: Delivery) -> None:
-        """Put a delivery on the agenda."""
-        self._agenda.add(delivery)
+    def add(self, deliveries: Iterable[Delivery]) -> None:
+        """Put deliveries on the agenda."""
+        for delivery in deliveries:
+            self._agenda.add(delivery)
         self.go()
 
     def go(self) -> None:

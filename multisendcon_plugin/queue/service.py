@@ -5,7 +5,7 @@ The states of a delivery, and what a crash costs in each, are in ``docs/INTERNAL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
@@ -15,10 +15,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..errors import SpoolBrokenError, SpoolFullError
+from ..errors import SpoolBrokenError, SpoolError, SpoolFullError
 from ..events import MailAccepted, Publisher
-from ..interfaces import IAccountRegistry, IClaims, IDraft, IIntake, IRelay, IStore
+from ..interfaces import (
+    Commit,
+    Committed,
+    IAccountRegistry,
+    IBatchIntake,
+    IClaims,
+    IDraft,
+    IRelay,
+    IStore,
+)
 from ..mail.envelope import Envelope
+from ..mail.json_form import texts_of
 from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel, Position
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.backoff import longest_pause
@@ -42,7 +52,7 @@ GRACE = 10.0
 MOVED_AT_ONCE = 500
 
 
-@implementer(IIntake)
+@implementer(IBatchIntake)
 class QueueService(Service):
     """The queue of one relay.
 
@@ -199,11 +209,15 @@ class QueueService(Service):
         return lane
 
     def _announce(self, deliveries: Iterable[Delivery]) -> None:
-        """Put deliveries that are in the spool on the agendas of their accounts."""
+        """Put deliveries that are in the spool on the agendas of their lanes."""
+        lanes: dict[LaneKey, list[Delivery]] = {}
         for delivery in deliveries:
-            account = self._settler.account_in_use(delivery.account)
+            key = delivery.account, delivery.destination
+            lanes.setdefault(key, []).append(delivery)
+        for key, some in lanes.items():
+            account = self._settler.account_in_use(key[0])
             if self._ready and account is not None:
-                self._lane(delivery.lane, account).add(delivery)
+                self._lane(key, account).add(some)
 
     async def _move_all(self, lane: LaneKey) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
@@ -249,8 +263,12 @@ class QueueService(Service):
         parcels: tuple[Parcel, ...],
     ) -> Deferred[None]:
         """Take a message over: see `IIntake`."""
-        committed = draft.commit(envelope, header_size, parcels)
-        return committed.addCallbacks(self._committed, self._not_committed)
+        commit = Commit(draft, envelope, header_size, parcels, texts_of(envelope, parcels))
+        return self.commit_all([commit]).addCallback(_raise_only)
+
+    def commit_all(self, commits: Sequence[Commit]) -> Deferred[list[SpoolError | None]]:
+        """Take messages over together: see `IBatchIntake`."""
+        return self._spool.commit(commits).addCallback(self._committed)
 
     def _hand_in(self, submission: NewMessage) -> Deferred[None]:
         """Take over a message of our own."""
@@ -263,25 +281,34 @@ class QueueService(Service):
         """There was no room for the last message: see `IIntake`."""
         return bool(self._fullness)
 
-    def _not_committed(self, failure: Failure) -> Failure:
-        if failure.check(SpoolFullError):
-            self._fullness.begin()
-        if failure.check(SpoolBrokenError):
-            self._halt()
-        return failure
+    def _committed(self, committed: list[Committed]) -> list[SpoolError | None]:
+        errors: list[SpoolError | None] = []
+        for each in committed:
+            if isinstance(each, SpoolError):
+                self._not_committed(each)
+                errors.append(each)
+                continue
+            # Clients first: what they are told now leaves at the end of this turn too, but before.
+            if not self._fresh:
+                self._turn.at_end(lambda: self._turn.at_end(self._take_up))
+            self._fresh.append(each)
+            errors.append(None)
+        return errors
 
-    def _committed(self, deliveries: tuple[Delivery, ...]) -> None:
-        # Clients first: what they are told now leaves at the end of this turn too, but before it.
-        if not self._fresh:
-            self._turn.at_end(lambda: self._turn.at_end(self._take_up))
-        self._fresh.append(deliveries)
+    def _not_committed(self, error: SpoolError) -> None:
+        if isinstance(error, SpoolFullError):
+            self._fullness.begin()
+        if isinstance(error, SpoolBrokenError):
+            self._halt()
 
     def _take_up(self) -> None:
         """Begin with what has become durable."""
         fresh, self._fresh = self._fresh, []
+        announced: list[Delivery] = []
         for deliveries in fresh:
             self._events.publish(MailAccepted(deliveries))
-            self._announce(deliveries)
+            announced += deliveries
+        self._announce(announced)
 
     # Deliveries end.
 
@@ -335,3 +362,10 @@ class QueueService(Service):
         self._lanes[delivery.lane].settled(delivery, None if moved else remaining)
         if moved and remaining is not None:
             self._announce([remaining])
+
+
+def _raise_only(errors: list[SpoolError | None]) -> None:
+    """Raise why the only message was not taken over."""
+    (error,) = errors
+    if error is not None:
+        raise error

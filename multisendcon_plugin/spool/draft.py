@@ -6,18 +6,18 @@ from collections.abc import Callable
 from functools import partial
 from sqlite3 import Connection
 
-from twisted.internet.defer import Deferred, fail
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..errors import SpoolError
-from ..interfaces import IDraft
-from ..mail.envelope import Envelope
-from ..mail.message import ADDED_DOT, Delivery, Message, Parcel
+from ..interfaces import Commit, IDraft
+from ..mail.message import ADDED_DOT, Delivery, Message
 from . import rows
+from .database import spool_error
 from .files import Files, NewFile
 from .keys import PIECE, new_deliveries
 from .recent import Recent
+from .worker import Job
 from .writer import Writer
 
 #: Octets of one draft that may wait for the writer before its source is asked to pause.
@@ -50,7 +50,8 @@ class Draft:
         self._file: NewFile | None = None
         self._queued = 0
         self._paused: list[Deferred[None]] = []
-        self._fault: Failure | None = None
+        self._fault: SpoolError | None = None
+        self._deliveries: tuple[Delivery, ...] = ()
 
     def write(self, data: bytes) -> Deferred[None] | None:
         """Add content in wire form."""
@@ -67,30 +68,40 @@ class Draft:
         self._paused.append(paused)
         return paused
 
-    def commit(
-        self, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
-    ) -> Deferred[tuple[Delivery, ...]]:
-        """Make the message durable."""
+    def finish(self, commit: Commit) -> Job:
+        """Return the job that makes the message durable; `finished` is told what came of it."""
         if not self._open:
-            return fail(SpoolError("the draft was committed or discarded before"))
+            return Job(_refuse)
         self._open = False
         rest = self._join()
         self._count_dots(rest)
         message = Message(
             number=self.number,
-            envelope=envelope,
+            envelope=commit.envelope,
             size=self._size,
-            header_size=header_size,
+            header_size=commit.header_size,
             arrived=self._seconds(),
             dots=self._dots,
         )
-        deliveries = new_deliveries(message, parcels)
+        self._deliveries = new_deliveries(message, commit.parcels)
         if self._file is None:
-            job = partial(rows.add, new=(self.number, rest, deliveries))
+            new = rows.New(self.number, rest, self._deliveries, commit.texts)
+            return Job(partial(rows.add, new=new), len(rest))
+        new = rows.New(self.number, rows.IN_A_FILE, self._deliveries, commit.texts)
+        return Job(partial(self._complete, self._file, rest, new), len(rest))
+
+    def finished(self, job: Job) -> tuple[Delivery, ...] | SpoolError:
+        """Return the message's deliveries, or why it is not stored."""
+        if job.error is not None:
+            if job.run is not _refuse:
+                self._erase()
+            # A piece that was not written is why; the commit only found it missing.
+            return self._fault or spool_error(job.error)
+        if self._file is None:
+            self._recent.keep(self._chunks[0], self._deliveries)
         else:
-            job = partial(self._complete, self._file, rest, deliveries)
-        done = self._writer.do(job, len(rest))
-        return done.addCallbacks(self._committed, self._not_committed, (rest, deliveries))
+            self._file.close()
+        return self._deliveries
 
     def discard(self) -> None:
         """Forget the message."""
@@ -115,42 +126,26 @@ class Draft:
         write, offset, piece = self._file.write, self._size - self._pending, self._join()
         self._count_dots(piece)
         self._queued += len(piece)
-        done = self._writer.do(lambda _: write(offset, piece), len(piece))
-        done.addErrback(self._not_written).addCallback(self._answered, len(piece))
+        job = Job(lambda _: write(offset, piece), len(piece))
+        self._writer.do_all([job]).addCallback(self._written, len(piece))
         self._chunks = []
         self._pending = 0
 
-    def _complete(
-        self, file: NewFile, rest: bytes, deliveries: tuple[Delivery, ...], connection: Connection
-    ) -> None:
+    def _complete(self, file: NewFile, rest: bytes, new: rows.New, connection: Connection) -> None:
         """Have all of the file on disk before the row that tells of it."""
         file.write(self._size - len(rest), rest)
         file.sync()
-        rows.add_filed(connection, self.number, deliveries)
+        rows.add(connection, new)
 
-    def _committed(
-        self, _: None, rest: bytes, deliveries: tuple[Delivery, ...]
-    ) -> tuple[Delivery, ...]:
-        if self._file is None:
-            self._recent.keep(rest, deliveries)
-        else:
-            self._file.close()
-        return deliveries
-
-    def _not_written(self, failure: Failure) -> None:
-        self._fault = self._fault or failure
-
-    def _answered(self, _: None, size: int) -> None:
+    def _written(self, jobs: list[Job], size: int) -> None:
+        for job in jobs:
+            if job.error is not None:
+                self._fault = self._fault or spool_error(job.error)
         self._queued -= size
         if self._queued <= _QUEUED:
             paused, self._paused = self._paused, []
             for each in paused:
                 each.callback(None)
-
-    def _not_committed(self, failure: Failure) -> Failure:
-        self._erase()
-        # A piece that was not written is why; the commit only found it missing.
-        return self._fault or failure
 
     def _erase(self) -> None:
         self._chunks = []
@@ -160,3 +155,7 @@ class Draft:
             done = self._writer.do(lambda _: file.remove())
             # What stays is swept up at the next start.
             done.addErrback(lambda _: file.close())
+
+
+def _refuse(_: Connection) -> None:
+    raise SpoolError("the draft was committed or discarded before")

@@ -5,8 +5,6 @@ What belongs to a message has the message's number times 65536, plus its own pla
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..errors import SpoolError
 from ..mail.message import Delivery, Message, Parcel
 
@@ -38,19 +36,22 @@ def span(message: int) -> tuple[int, int]:
     return message * _PLACES, message * _PLACES + _PLACES - 1
 
 
-def pieces(content: bytes) -> Iterator[bytes]:
-    """Cut content into pieces of at most `PIECE` octets.
+def pieces(message: int, content: bytes) -> list[tuple[int, bytes]]:
+    """Cut content into pieces of at most `PIECE` octets, each with its key.
 
     There is one at least: the first one is what a second message with this number meets.
     """
-    for start in range(0, len(content) or 1, PIECE):
-        yield content[start : start + PIECE]
+    return [
+        (place(message, n), content[start : start + PIECE])
+        for n, start in enumerate(range(0, len(content) or 1, PIECE))
+    ]
 
 
 def new_deliveries(message: Message, parcels: tuple[Parcel, ...]) -> tuple[Delivery, ...]:
     """Make the deliveries of a new message, all due at once."""
-    return tuple(
-        Delivery(
+    deliveries = []
+    for n, parcel in enumerate(parcels):
+        delivery = Delivery(
             number=place(message.number, n),
             message=message,
             account=parcel.account,
@@ -58,5 +59,5 @@ def new_deliveries(message: Message, parcels: tuple[Parcel, ...]) -> tuple[Deliv
             recipients=parcel.recipients,
             due=message.arrived,
         )
-        for n, parcel in enumerate(parcels)
-    )
+        deliveries.append(delivery)
+    return tuple(deliveries)

@@ -6,20 +6,23 @@ behind but rows, so that it can be repeated after a rollback.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..mail.dsn import Return
-from ..mail.envelope import Client, Envelope
-from ..mail.json_form import LENGTH, plain, plain_untold, recipient_of, untold_of
+from ..mail.json_form import (
+    LENGTH,
+    Texts,
+    decode,
+    encode,
+    envelope_of,
+    recipient_of,
+    recipients_text,
+    untold_of,
+)
 from ..mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Position
 from ..outcome.settlement import AccountState, Settlement
 from .keys import message_of, pieces, place, span
-
-#: A new message as it is stored: its number, its content and its deliveries.
-New = tuple[int, bytes, tuple[Delivery, ...]]
 
 #: The only row of content that is in a file.
 IN_A_FILE = b""
@@ -35,18 +38,43 @@ _WAITING = """
 """
 
 
+class New(NamedTuple):
+    """A new message as it is stored.
+
+    :param texts: of its envelope and its deliveries, stored unread.
+    """
+
+    number: int
+    content: bytes
+    deliveries: tuple[Delivery, ...]
+    texts: Texts
+
+
 def add(connection: Connection, new: New) -> None:
-    """Store a message whose content fits in rows."""
-    number, content, deliveries = new
-    for part, data in enumerate(pieces(content)):
-        _add_piece(connection, place(number, part), data)
-    _add_deliveries(connection, deliveries)
-
-
-def add_filed(connection: Connection, message: int, deliveries: tuple[Delivery, ...]) -> None:
-    """Store a message whose content is in a file."""
-    _add_piece(connection, place(message, 0), IN_A_FILE)
-    _add_deliveries(connection, deliveries)
+    """Store a message; its content is `IN_A_FILE`, or fits in rows."""
+    number, content, deliveries, (envelope, recipients) = new
+    connection.executemany("INSERT INTO content VALUES (?, ?)", pieces(number, content))
+    added = []
+    for delivery, listed in zip(deliveries, recipients, strict=True):
+        message = delivery.message
+        added.append(
+            (
+                delivery.number,
+                delivery.account,
+                delivery.destination,
+                delivery.due,
+                listed,
+                message.size,
+                message.header_size,
+                message.arrived,
+                message.dots,
+                envelope,
+            )
+        )
+    connection.executemany(
+        "INSERT INTO delivery VALUES (?, ?, ?, ?, 0, 0, 0, 0, '[]', 0, 0, '', ?, ?, ?, ?, ?, ?)",
+        added,
+    )
 
 
 def settle(
@@ -62,7 +90,7 @@ def settle(
         connection.execute(
             "INSERT INTO account VALUES (?, ?)"
             " ON CONFLICT (name) DO UPDATE SET state = excluded.state",
-            (settlement.delivery.account, json.dumps(settlement.account_state)),
+            (settlement.delivery.account, encode(settlement.account_state)),
         )
     if settlement.remaining is None:
         known = end(connection, settlement.delivery.number)
@@ -74,7 +102,7 @@ def settle(
     made: tuple[Delivery, ...] = ()
     for new in reports:
         add(connection, new)
-        made += new[2]
+        made += new.deliveries
     return made, erased
 
 
@@ -107,7 +135,7 @@ def lanes(connection: Connection) -> dict[LaneKey, int]:
 def account_states(connection: Connection) -> dict[str, AccountState]:
     """Read the state of each account that has left any."""
     rows = connection.execute("SELECT name, state FROM account")
-    return {name: json.loads(state) for name, state in rows}
+    return {name: decode(state) for name, state in rows}
 
 
 def bring_forward(connection: Connection, lane: LaneKey, latest: float) -> None:
@@ -152,21 +180,6 @@ def close(connection: Connection) -> None:
     connection.execute("UPDATE meta SET value = 1 WHERE name = 'clean'")
 
 
-def _add_piece(connection: Connection, key: int, data: bytes) -> None:
-    connection.execute("INSERT INTO content VALUES (?, ?)", (key, data))
-
-
-def _add_deliveries(connection: Connection, deliveries: tuple[Delivery, ...]) -> None:
-    connection.executemany(
-        "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-        [
-            (each.number, *_state(each), *_facts(each.message), each.destination)
-            for each in deliveries
-        ],
-    )
-
-
 def end(connection: Connection, number: int) -> bool:
     """Remove a delivery; tell whether it was there."""
     ended = connection.execute("DELETE FROM delivery WHERE id = ?", (number,))
@@ -190,62 +203,42 @@ def change(connection: Connection, remaining: Delivery) -> bool:
     Whether it is held stays as it is: somebody may have changed that while it was under way.
     """
     changed = connection.execute(
-        "UPDATE delivery SET account = ?, due = ?, attempts = ?, tried_at = ?, waited = ?,"
-        " tried = ?, uncertain = ?, warned = ?, last_reply = ?, recipients = ?, destination = ?"
+        "UPDATE delivery SET account = ?, destination = ?, due = ?, attempts = ?, tried_at = ?,"
+        " waited = ?, tried = ?, uncertain = ?, warned = ?, last_reply = ?, recipients = ?"
         " WHERE id = ?",
-        (*_state(remaining), remaining.destination, remaining.number),
+        (
+            remaining.account,
+            remaining.destination,
+            remaining.due,
+            remaining.attempts,
+            remaining.tried_at,
+            remaining.waited,
+            encode(remaining.tried),
+            remaining.uncertain,
+            remaining.warned,
+            remaining.last_reply,
+            recipients_text(remaining.recipients, remaining.untold),
+            remaining.number,
+        ),
     )
     return bool(changed.rowcount)
 
 
-def _state(delivery: Delivery) -> tuple[Any, ...]:
-    """Return the columns that an attempt may change."""
-    return (
-        delivery.account,
-        delivery.due,
-        delivery.attempts,
-        delivery.tried_at,
-        delivery.waited,
-        json.dumps(delivery.tried),
-        delivery.uncertain,
-        delivery.warned,
-        delivery.last_reply,
-        json.dumps(
-            [
-                *(plain(each) for each in delivery.recipients),
-                *(plain_untold(each) for each in delivery.untold),
-            ]
-        ),
-    )
-
-
-def _facts(message: Message) -> tuple[Any, ...]:
-    """Return the columns that tell of the whole message."""
-    envelope = message.envelope
-    return (
-        message.size,
-        message.header_size,
-        message.arrived,
-        envelope.reverse_path,
-        envelope.eight_bit,
-        envelope.utf8,
-        envelope.returns and envelope.returns.value,
-        envelope.envelope_id,
-        envelope.author,
-        json.dumps(envelope.recipients),
-        message.dots,
-        envelope.client and json.dumps(envelope.client),
-    )
-
-
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """Return the delivery that is in a row."""
-    number, account, due, attempts, tried_at, waited, tried, *more = row
-    uncertain, warned, last_reply, listed, *facts, destination, held = more
-    recipients = json.loads(listed)
+    number, account, destination, due, held, attempts, tried_at, waited, tried, *more = row
+    uncertain, warned, last_reply, listed, size, header_size, arrived, dots, envelope = more
+    recipients = decode(listed)
     return Delivery(
         number=number,
-        message=_message(message_of(number), facts),
+        message=Message(
+            number=message_of(number),
+            envelope=envelope_of(decode(envelope)),
+            size=size,
+            header_size=header_size,
+            arrived=arrived,
+            dots=dots,
+        ),
         account=account,
         destination=destination,
         recipients=tuple(recipient_of(*each) for each in recipients if len(each) == LENGTH),
@@ -254,31 +247,9 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         attempts=attempts,
         tried_at=tried_at,
         waited=waited,
-        tried=tuple(json.loads(tried)),
+        tried=tuple(decode(tried)),
         uncertain=bool(uncertain),
         warned=bool(warned),
         last_reply=last_reply,
         held=bool(held),
-    )
-
-
-def _message(number: int, facts: Sequence[Any]) -> Message:
-    size, header_size, arrived, reverse_path, eight_bit, utf8, returns, *more = facts
-    envelope_id, author, recipients, dots, client = more
-    return Message(
-        number=number,
-        envelope=Envelope(
-            reverse_path=reverse_path,
-            recipients=tuple(json.loads(recipients)),
-            eight_bit=bool(eight_bit),
-            utf8=bool(utf8),
-            returns=None if returns is None else Return(returns),
-            envelope_id=envelope_id,
-            author=author,
-            client=client and Client(*json.loads(client)),
-        ),
-        size=size,
-        header_size=header_size,
-        arrived=arrived,
-        dots=dots,
     )

@@ -20,7 +20,9 @@ CREATE TABLE content (
 CREATE TABLE delivery (
     id INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
+    destination TEXT NOT NULL,      -- within the account
     due REAL NOT NULL,              -- seconds since the epoch, as every time in here
+    held INTEGER NOT NULL CHECK (held IN (0, 1)),   -- until somebody releases it
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
     tried_at REAL NOT NULL,         -- when the last attempt ended; 0: there was none
     waited REAL NOT NULL,           -- seconds until then while the relay was running
@@ -38,18 +40,11 @@ CREATE TABLE delivery (
     size INTEGER NOT NULL CHECK (size >= 0),
     header_size INTEGER NOT NULL CHECK (header_size >= 0),
     arrived REAL NOT NULL,
-    reverse_path TEXT NOT NULL,
-    eight_bit INTEGER NOT NULL CHECK (eight_bit IN (0, 1)),
-    utf8 INTEGER NOT NULL CHECK (utf8 IN (0, 1)),
-    returns TEXT,                   -- the wishes of the sender, RFC 3461: RET
-    envelope_id TEXT NOT NULL,      -- ENVID
-    author TEXT NOT NULL,           -- the address in From:, if reverse_path is the null one
-    envelope TEXT NOT NULL,         -- all forward-paths, a JSON list
     dots INTEGER NOT NULL,          -- octets of size that SMTP added (RFC 5321, 4.5.2)
-    client TEXT,                    -- who handed it in: a JSON list of [address, user, helo, tls]
-
-    destination TEXT NOT NULL,      -- within the account
-    held INTEGER NOT NULL CHECK (held IN (0, 1))    -- until somebody releases it
+    -- A JSON list: reverse-path; all forward-paths, a list; BODY=8BITMIME; SMTPUTF8; RET, or null;
+    -- ENVID; the address in From:, if the reverse-path is the null one; who handed it in, a list of
+    -- address, user, HELO, TLS, or null.
+    envelope TEXT NOT NULL
 );
 
 -- The order of a lane; the id follows by itself.  What is held is in no lane: however much it is,

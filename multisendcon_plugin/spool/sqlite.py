@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import randrange
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..events import Publisher
-from ..interfaces import IContent, IDraft, ISpool
+from ..interfaces import Commit, Committed, IContent, IDraft, ISpool
+from ..mail.json_form import texts_of
 from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, LaneKey, Message, Position
 from ..mail.selection import Page, Selection
 from ..outcome.settlement import AccountState, Settlement
@@ -29,7 +31,7 @@ from .numbering import WRITERS, Numbers
 from .reader import Reader, StoredContent
 from .recent import Recent
 from .trust import Trust
-from .worker import Reactor
+from .worker import Job, Reactor
 from .writer import Writer
 
 _MIB = 1024 * 1024
@@ -122,6 +124,21 @@ class SqliteSpool:
         number = self._numbers.next() if number is None else self._numbers.note(number)
         return Draft(number, self._files, self._writer, self._recent, self._reactor.seconds)
 
+    def commit(self, commits: Sequence[Commit]) -> Deferred[list[Committed]]:
+        """Make messages durable; one that fails takes no other with it."""
+        drafts, jobs = [], []
+        for each in commits:
+            draft: Any = each.draft  # of this store
+            drafts.append(draft)
+            jobs.append(draft.finish(each))
+        return self._writer.do_all(jobs).addCallback(self._committed, drafts)
+
+    def _committed(self, jobs: list[Job], drafts: list[Draft]) -> list[Committed]:
+        committed = []
+        for draft, job in zip(drafts, jobs, strict=True):
+            committed.append(draft.finished(job))
+        return committed
+
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt, all of it or nothing."""
         self._recent.settled(settlement)
@@ -137,7 +154,8 @@ class SqliteSpool:
                 dots=report.content.count(ADDED_DOT),
             )
             deliveries = new_deliveries(message, report.parcels)
-            reports.append((message.number, report.content, deliveries))
+            texts = texts_of(report.envelope, report.parcels)
+            reports.append(rows.New(message.number, report.content, deliveries, texts))
         job = partial(rows.settle, settlement=settlement, reports=reports)
         done = self._writer.do(job, urgent=settlement.awaited)
         return done.addCallback(self._settled, settlement.delivery.message)

@@ -82,4 +82,43 @@ UPGRADES = {
         DROP TABLE account;
         ALTER TABLE upgraded RENAME TO account;
     """,
+    7: """
+        CREATE TABLE upgraded (
+            id INTEGER PRIMARY KEY,
+            account TEXT NOT NULL,
+            destination TEXT NOT NULL,
+            due REAL NOT NULL,
+            held INTEGER NOT NULL CHECK (held IN (0, 1)),
+            attempts INTEGER NOT NULL CHECK (attempts >= 0),
+            tried_at REAL NOT NULL,
+            waited REAL NOT NULL,
+            tried TEXT NOT NULL,
+            uncertain INTEGER NOT NULL CHECK (uncertain IN (0, 1)),
+            warned INTEGER NOT NULL CHECK (warned IN (0, 1)),
+            last_reply TEXT NOT NULL,
+            recipients TEXT NOT NULL,
+            size INTEGER NOT NULL CHECK (size >= 0),
+            header_size INTEGER NOT NULL CHECK (header_size >= 0),
+            arrived REAL NOT NULL,
+            dots INTEGER NOT NULL,
+            envelope TEXT NOT NULL
+        );
+        INSERT INTO upgraded SELECT
+            id, account, destination, due, held, attempts, tried_at, waited, tried, uncertain,
+            warned, last_reply, recipients, size, header_size, arrived, dots,
+            json_array(
+                reverse_path,
+                json(envelope),
+                json(CASE eight_bit WHEN 1 THEN 'true' ELSE 'false' END),
+                json(CASE utf8 WHEN 1 THEN 'true' ELSE 'false' END),
+                returns,
+                envelope_id,
+                author,
+                json(client)
+            )
+        FROM delivery;
+        DROP TABLE delivery;
+        ALTER TABLE upgraded RENAME TO delivery;
+        CREATE INDEX lane ON delivery (account, destination, due) WHERE held = 0;
+    """,
 }

@@ -27,7 +27,7 @@ _LAST = 2**63 - 1
 _CONDITIONS = {
     "account": "account = :account",
     "destination": "destination = :destination",
-    "sender": "matching_form(reverse_path) = :sender",
+    "sender": "matching_form(json_extract(envelope, '$[0]')) = :sender",
     # Longer lists are of recipients that are settled, but not told of: see schema.sql.
     "recipient": "EXISTS (SELECT 1 FROM json_each(recipients) WHERE json_array_length(value) = 4"
     " AND matching_form(json_extract(value, '$[0]')) = :recipient)",

@@ -15,8 +15,7 @@ from twisted.internet.defer import Deferred, execute, succeed
 from zope.interface import implementer
 
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
-from ..interfaces import IContent, IDraft, ISpool
-from ..mail.envelope import Envelope
+from ..interfaces import Commit, Committed, IContent, IDraft, ISpool
 from ..mail.message import (
     ADDED_DOT,
     FIRST_POSITION,
@@ -24,7 +23,6 @@ from ..mail.message import (
     LaneKey,
     Message,
     NewMessage,
-    Parcel,
     Position,
 )
 from ..mail.selection import Page, Selection
@@ -127,6 +125,17 @@ class MemorySpool:
         """Begin a message."""
         number = self._numbers.next() if number is None else self._numbers.note(number)
         return MemoryDraft(number, self.disk, self._recent, self._clock)
+
+    def commit(self, commits: Sequence[Commit]) -> Deferred[list[Committed]]:
+        """Make messages durable; one that fails takes no other with it."""
+        committed: list[Committed] = []
+        for each in commits:
+            draft: Any = each.draft  # of this store
+            try:
+                committed.append(draft.finish(each))
+            except SpoolError as error:
+                committed.append(error)
+        return succeed(committed)
 
     def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
         """Record what came of an attempt."""
@@ -284,15 +293,11 @@ class MemoryDraft:
             self._content += data
         return None
 
-    def commit(
-        self, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
-    ) -> Deferred[tuple[Delivery, ...]]:
-        """Make the message durable."""
-        return execute(self._commit, envelope, header_size, parcels)
+    def finish(self, commit: Commit) -> tuple[Delivery, ...]:
+        """Store the message.
 
-    def _commit(
-        self, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
-    ) -> tuple[Delivery, ...]:
+        :raise SpoolError: it cannot be stored.
+        """
         if not self._open:
             raise SpoolError("the draft was committed or discarded before")
         self._open = False
@@ -300,13 +305,13 @@ class MemoryDraft:
         self._disk.check_room(len(self._content))
         message = Message(
             number=self.number,
-            envelope=envelope,
+            envelope=commit.envelope,
             size=len(self._content),
-            header_size=header_size,
+            header_size=commit.header_size,
             arrived=self._clock.seconds(),
             dots=self._content.count(ADDED_DOT),
         )
-        deliveries = new_deliveries(message, parcels)
+        deliveries = new_deliveries(message, commit.parcels)
         content = bytes(self._content)
         self._disk.store(content, deliveries)
         if len(content) <= PIECE:

@@ -11,6 +11,7 @@ import socket
 import time
 
 from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.json_form import texts_of
 from multisendcon_plugin.mail.message import Message, Recipient, parcels
 from multisendcon_plugin.spool import rows
 from multisendcon_plugin.spool.database import open_database
@@ -93,15 +94,17 @@ def fill(spool, count, accounts):
 
 def _waiting_mail(number, n):
     recipient = f"{number}@customer.example"
+    envelope = Envelope(reverse_path=f"boss@{n}.example", recipients=(recipient,))
     message = Message(
         number=number,
-        envelope=Envelope(reverse_path=f"boss@{n}.example", recipients=(recipient,)),
+        envelope=envelope,
         size=len(_CONTENT),
         header_size=len(_HEADER),
         arrived=number / 10_000,
     )
     parcel = parcels([(f"A{n}", Recipient(address=recipient, reason="sender matches"))])
-    return number, _CONTENT, new_deliveries(message, parcel)
+    deliveries = new_deliveries(message, parcel)
+    return rows.New(number, _CONTENT, deliveries, texts_of(envelope, parcel))
 
 
 # Large mails.

@@ -15,7 +15,7 @@ from twisted.internet.defer import maybeDeferred
 from multisendcon_plugin.spool import SqliteSpool, sqlite
 from multisendcon_plugin.spool.database import FILES, open_database
 from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
-from tests.queues import in_the_log
+from tests.queues import commit, in_the_log
 from tests.reactors import QueueReactor
 
 
@@ -52,7 +52,11 @@ class Store:
         return draft
 
     def commit(self, content, envelope, parcels, header_size=0):
-        return self.wait(self.begin(content).commit(envelope, header_size, parcels))
+        return self.wait(self.commit_draft(self.begin(content), envelope, header_size, parcels))
+
+    def commit_draft(self, draft, *message):
+        """Return a Deferred of its deliveries, which fails if it is not stored."""
+        return commit(self.spool, draft, *message)
 
     def settle(self, settlement):
         return self.wait(self.spool.settle(settlement))

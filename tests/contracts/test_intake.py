@@ -7,13 +7,15 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.logger import LogLevel
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError, SpoolFullError
-from multisendcon_plugin.interfaces import IDraft, IIntake
+from multisendcon_plugin.interfaces import Commit, IBatchIntake, IDraft, IIntake
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
-from multisendcon_plugin.mail.message import Parcel, Recipient
+from multisendcon_plugin.mail.json_form import texts_of
+from multisendcon_plugin.mail.message import Parcel, Recipient, queue_id
 from multisendcon_plugin.queue.fullness import FULL_FOR
 from tests.contracts.intakes import CrawlingFrontIntake, FrontIntakeOverQueue, QueueIntake
 from tests.front.channels import FrontWorld
@@ -27,6 +29,39 @@ SIZES = [10, 128 * KIB + 1, 400 * KIB]
 @pytest.fixture(params=KINDS)
 def here(request):
     return request.param()
+
+
+def batch(here, *drafts):
+    texts = texts_of(ENVELOPE, PARCELS)
+    commits = [Commit(draft, ENVELOPE, 0, PARCELS, texts) for draft in drafts]
+    return here.wait(here.intake.commit_all(commits))
+
+
+@pytest.fixture
+def queue():
+    return QueueIntake()
+
+
+def test_a_queue_takes_over_what_comes_in_one_turn_as_one_list(queue):
+    assert verifyObject(IBatchIntake, queue.intake)
+    first, second = begin(queue, b"1"), begin(queue, b"2")
+    again = queue.intake.draft(first.number)
+    with logged() as log:
+        errors = batch(queue, first, again, second)
+    assert [type(error) for error in errors] == [type(None), SpoolError, type(None)]
+    accepted = [queue_id(each.number) for each in (first, second)]
+    assert [text.partition(":")[0] for text in log.texts(LogLevel.info)] == accepted
+    assert queue.world.relays["Sales"].numbers == [each.number << 16 for each in (first, second)]
+
+
+def test_a_list_of_which_none_is_stored_leaves_nothing(queue):
+    drafts = [begin(queue, b"1"), begin(queue, b"2")]
+    queue.world.disk.fault = SpoolFullError("full")
+    assert [str(error) for error in batch(queue, *drafts)] == ["full", "full"]
+    queue.world.disk.fault = None
+    assert queue.intake.full
+    assert queue.world.waiting == []
+    assert "Sales" not in queue.world.relays
 
 
 def octets(size):

@@ -13,13 +13,23 @@ from twisted.internet.defer import maybeDeferred
 from zope.interface.verify import verifyObject
 
 from multisendcon_plugin.errors import SpoolError, SpoolFullError, SpoolLockedError
-from multisendcon_plugin.interfaces import IClaims, IContent, IDraft, IQueueView, ISpool, IStore
+from multisendcon_plugin.interfaces import (
+    Commit,
+    IClaims,
+    IContent,
+    IDraft,
+    IQueueView,
+    ISpool,
+    IStore,
+)
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
+from multisendcon_plugin.mail.json_form import texts_of
 from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Untold
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.settlement import Settlement
+from tests import queues
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
 KINDS = [MemoryStore, SqliteStore]
@@ -97,7 +107,7 @@ def test_dots_that_smtp_added_are_counted(store, lines, piece):
     draft = store.spool.draft()
     for start in range(0, len(content), piece):
         draft.write(content[start : start + piece])
-    (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    (delivery,) = store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert delivery.message.dots == lines
     (again,) = store.waiting(delivery.account)
     assert (again.message.dots, again.message.size) == (lines, len(content))
@@ -124,7 +134,7 @@ def test_content_comes_back_however_it_arrives(kind, sizes):
             paused = draft.write(chunk)
             if paused is not None:
                 store.wait(paused)
-        (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        (delivery,) = store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
         assert store.read(delivery.message) == b"".join(chunks)
 
 
@@ -153,7 +163,7 @@ def test_everything_that_is_known_of_a_message_comes_back(store):
     draft.write(b"Subject: x\r\n")
     draft.write(b"\r\ntext\r\n")
     store.reactor.now += 1.5
-    sales, office = store.wait(draft.commit(envelope, 12, parcels))
+    sales, office = store.wait(store.commit_draft(draft, envelope, 12, parcels))
 
     assert store.waiting("Sales") == (sales,)
     assert store.waiting("Büro") == (office,)
@@ -195,15 +205,62 @@ def test_a_discarded_message_is_forgotten(store, size):
     draft.write(octets(size))
     draft.discard()
     with pytest.raises(SpoolError):
-        store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert store.lanes() == {}
+
+
+def commits(*drafts):
+    texts = texts_of(ENVELOPE, PARCELS)
+    return [Commit(draft, ENVELOPE, 12, PARCELS, texts) for draft in drafts]
+
+
+def test_messages_that_are_committed_together_are_answered_in_their_order(store):
+    drafts = [store.begin(octets(size)) for size in (0, 10, 300 * 1024)]
+    answers = store.wait(store.spool.commit(commits(*drafts)))
+    assert [
+        [(each.message.number, each.account, each.message.header_size) for each in deliveries]
+        for deliveries in answers
+    ] == [[(draft.number, "Sales", 12)] for draft in drafts]
+    assert store.waiting("Sales") == tuple(each for deliveries in answers for each in deliveries)
+    assert [store.read(each.message) for (each,) in answers] == [
+        octets(size) for size in (0, 10, 300 * 1024)
+    ]
+
+
+@pytest.mark.parametrize("size", [10, 300 * 1024])
+def test_of_messages_that_are_committed_together_one_that_fails_takes_no_other_with_it(store, size):
+    good, discarded, last = (store.begin(octets(size)) for _ in range(3))
+    again = store.spool.draft(good.number)
+    again.write(octets(size + 1))
+    discarded.discard()
+    drafts = good, discarded, again, good, last
+    answers = store.wait(store.spool.commit(commits(*drafts)))
+    assert [isinstance(each, SpoolError) for each in answers] == [False, True, True, True, False]
+    assert [each.message.number for each in store.waiting("Sales")] == [good.number, last.number]
+    store.crash()
+    store.open()
+    assert [store.read(each.message) for each in store.waiting("Sales")] == 2 * [octets(size)]
+
+
+def test_of_messages_that_are_committed_together_each_is_told_that_there_is_no_room(store):
+    before = store.commit(b"text", ENVELOPE, PARCELS)
+    store.fill()
+    drafts = [store.begin(octets(100 * 1024)) for _ in range(3)]
+    answers = store.wait(store.spool.commit(commits(*drafts)))
+    assert [type(each) for each in answers] == [SpoolFullError] * 3
+    store.relieve()
+    assert store.waiting("Sales") == before
+
+
+def test_nothing_is_committed_by_an_empty_list(store):
+    assert store.wait(store.spool.commit([])) == []
 
 
 def test_a_draft_is_committed_once(store):
     draft = store.spool.draft()
-    store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     with pytest.raises(SpoolError):
-        store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     draft.discard()
     store.finish_writing()
     assert store.lanes() == {"Sales": 1}
@@ -471,7 +528,7 @@ def test_a_closed_spool_takes_nothing(store):
     spool, draft = store.spool, store.spool.draft()
     store.close()
     for attempt in (
-        lambda: draft.commit(ENVELOPE, 0, PARCELS),
+        lambda: queues.commit(spool, draft, ENVELOPE, 0, PARCELS),
         lambda: spool.settle(ended(delivery)),
         lambda: spool.waiting(("Sales", ""), 1),
         spool.lanes,
@@ -485,7 +542,7 @@ def test_a_closed_spool_takes_nothing(store):
 
 
 def test_what_was_begun_before_closing_is_finished(store):
-    done = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+    done = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
     store.close()
     (delivery,) = store.wait(done)
     store.open()
@@ -504,7 +561,7 @@ def test_numbers_grow_with_the_clock(store):
 @pytest.mark.parametrize("step", [0, -1000])
 def test_numbers_grow_when_the_clock_does_not(store, step):
     drafts = [store.spool.draft() for _ in range(3)]
-    store.wait(drafts[2].commit(ENVELOPE, 0, PARCELS))
+    store.wait(store.commit_draft(drafts[2], ENVELOPE, 0, PARCELS))
     store.reactor.now += step
     drafts.append(store.spool.draft())
     store.close()
@@ -523,7 +580,7 @@ def test_a_draft_takes_a_number_that_was_given_elsewhere(store, ahead):
     before = store.spool.draft().number
     draft = store.spool.draft(number)
     assert draft.number == number
-    (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    (delivery,) = store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert delivery.message.number == number
     assert store.waiting("Sales") == (delivery,)
     assert store.spool.draft().number > max(before, number)
@@ -531,7 +588,7 @@ def test_a_draft_takes_a_number_that_was_given_elsewhere(store, ahead):
 
 def test_the_next_process_knows_the_highest_number(store):
     number = store.spool.draft().number + 1_000_001
-    store.wait(store.spool.draft(number).commit(ENVELOPE, 0, PARCELS))
+    store.wait(store.commit_draft(store.spool.draft(number), ENVELOPE, 0, PARCELS))
     store.close()
     store.open()
     assert store.spool.draft().number > number
@@ -554,7 +611,7 @@ def test_a_number_that_is_in_use_is_not_stored_a_second_time(store, first, secon
     else:
         other = (parcel("Other", "a@x.example"),)
         with pytest.raises(SpoolError):
-            store.wait(again.commit(ENVELOPE, 0, other))
+            store.wait(store.commit_draft(again, ENVELOPE, 0, other))
     store.finish_writing()
     assert store.lanes() == {"Sales": 1}
     assert store.read(delivery.message) == octets(first)
@@ -572,7 +629,7 @@ def test_of_two_messages_with_one_number_that_arrive_together_one_is_stored(stor
     done = []
     for draft in (first, second):
         draft.write(octets(size))
-        done.append(draft.commit(ENVELOPE, 0, PARCELS))
+        done.append(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     (delivery,) = store.wait(done[0])
     with pytest.raises(SpoolError):
         store.wait(done[1])
@@ -587,7 +644,7 @@ def test_an_empty_message_of_which_a_part_is_settled_keeps_its_number(store):
     again = store.spool.draft(first.message.number)
     again.write(b"text")
     with pytest.raises(SpoolError):
-        store.wait(again.commit(ENVELOPE, 0, PARCELS))
+        store.wait(store.commit_draft(again, ENVELOPE, 0, PARCELS))
     assert store.waiting("Sales") == (second,)
     assert store.read(second.message) == b""
 
@@ -626,6 +683,6 @@ def test_a_store_that_fills_up_while_a_message_arrives(kind):
         draft.write(octets(300 * KIB))
         draft.write(octets(300 * KIB))
         with pytest.raises(SpoolFullError):
-            store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+            store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
         store.relieve()
         assert store.lanes() == {}

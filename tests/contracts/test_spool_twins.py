@@ -133,7 +133,9 @@ class Twins(RuleBasedStateMachine):
 
     @rule(content=contents, envelope=envelopes, parcels=parcels)
     def store_at_once(self, content, envelope, parcels):
-        self.learn(self.both(lambda store: store.begin(content).commit(envelope, 0, parcels)))
+        self.learn(
+            self.both(lambda store: store.commit_draft(store.begin(content), envelope, 0, parcels))
+        )
 
     @rule(target=drafts)
     def begin(self):
@@ -155,7 +157,9 @@ class Twins(RuleBasedStateMachine):
         generation, pair = draft
         if generation == self.generation:
             by_store = dict(zip(self.stores, pair, strict=True))
-            self.learn(self.both(lambda store: by_store[store].commit(envelope, 0, parcels)))
+            self.learn(
+                self.both(lambda store: store.commit_draft(by_store[store], envelope, 0, parcels))
+            )
 
     @rule(draft=consumes(drafts))
     def discard(self, draft):

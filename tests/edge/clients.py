@@ -11,7 +11,7 @@ import attrs
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, execute, maybeDeferred
+from twisted.internet.defer import Deferred, execute, gatherResults, maybeDeferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import ISSLTransport, ITCPTransport
 from twisted.internet.task import Clock
@@ -24,7 +24,7 @@ from zope.interface import alsoProvides, implementer
 from multisendcon_plugin.edge import RelayESMTPFactory
 from multisendcon_plugin.edge.delivery import TransactionPolicy
 from multisendcon_plugin.edge.submission import submit
-from multisendcon_plugin.interfaces import IDraft, IIntake
+from multisendcon_plugin.interfaces import IBatchIntake, IDraft
 from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.registry import AccountRegistry
@@ -250,16 +250,12 @@ class Draft:
         self._draft.write(data)
         return self.room
 
-    def commit(self, *args):
-        assert not self.discarded
-        return self._draft.commit(*args)
-
     def discard(self):
         self.discarded = True
         self._draft.discard()
 
 
-@implementer(IIntake)
+@implementer(IBatchIntake)
 class Intake:
     """Takes over messages, when it is let.
 
@@ -294,6 +290,11 @@ class Intake:
             self.go_on()
         return answer
 
+    def commit_all(self, commits):
+        """Answer when each of them is."""
+        committed = [self.commit(*each[:4]).addErrback(_error) for each in commits]
+        return gatherResults(committed)
+
     def go_on(self):
         """Take over, or refuse, what has waited longest."""
         answer, draft, message = self.waiting.pop(0)
@@ -302,8 +303,12 @@ class Intake:
     def _commit(self, draft, envelope, header_size, parcels):
         if self.fault:
             raise self.fault
-        draft.commit(envelope, header_size, parcels)
+        assert not draft.discarded
         self.messages.append(Committed(envelope, draft.written, header_size, parcels))
+
+
+def _error(failure):
+    return failure.value
 
 
 @functools.cache

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
 from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.front.channel import Channel, FrameType
+from multisendcon_plugin.front.frames import read_committed
 from multisendcon_plugin.front.intake import FrontIntake
 from multisendcon_plugin.front.server import IntakeServer
 from multisendcon_plugin.spool.numbering import Numbers
@@ -121,8 +124,14 @@ def frames():
     """Return a channel, and the list of the frames that it gets."""
     got = []
     lost = []
-    channel = Channel(lambda *frame: got.append(frame), lambda: lost.append(True), NoClock())
+    channel = Channel(lambda: lost.append(True), NoClock())
+    for kind in FrameType:
+        channel.take(kind, partial(_note, got, kind))
     return channel, got, lost
+
+
+def _note(got, kind, number, octets):
+    got.append((kind, number, octets))
 
 
 class FrontWorld:
@@ -136,10 +145,12 @@ class FrontWorld:
     def __init__(self, intake, clock):
         self.ready = []
         self.server = IntakeServer(intake, Publisher(), lambda: self.ready.append(True), NoClock())
-        self.channel = Channel(self._receive, self._lost, NoClock())
+        self.channel = Channel(self._lost, NoClock())
         self.numbers = Numbers(clock.seconds, 1)
         self.intake = FrontIntake(self.channel, self.numbers, clock.seconds)
         self.answers = []
+        for kind in (FrameType.COMMITTED, FrameType.FAILED):
+            self.channel.take(kind, partial(self._answered, kind, self.channel.takers[kind]))
         self.pair = Pair(self.channel, self.server.channel)
 
     @property
@@ -158,15 +169,12 @@ class FrontWorld:
     def cut(self):
         self.pair.cut()
 
-    # As `Front` does.
+    def _answered(self, kind, take, number, octets):
+        numbers = [number] if kind is FrameType.FAILED else read_committed(octets)
+        self.answers += [(kind, each) for each in numbers]
+        take(number, octets)
 
-    def _receive(self, kind, number, octets):
-        self.answers.append((kind, number))
-        if kind is FrameType.COMMITTED:
-            self.intake.committed(number)
-        else:
-            assert kind is FrameType.FAILED
-            self.intake.failed(number, octets)
+    # As `Front` does.
 
     def _lost(self):
         self.intake.lost()

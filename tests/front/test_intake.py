@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from multisendcon_plugin.errors import SpoolBrokenError, SpoolError, SpoolFullError
+from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.front.channel import FrameType
-from multisendcon_plugin.front.frames import commit_octets
+from multisendcon_plugin.front.frames import commit_octets, committed_octets, error_octets
 from multisendcon_plugin.front.intake import PIECE
+from multisendcon_plugin.front.server import IntakeServer
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
 from multisendcon_plugin.queue.fullness import FULL_FOR
+from multisendcon_plugin.testing.memory_spool import MemorySpool
 from tests.edge.clients import MAIL, Edge, Intake, chunks
-from tests.front.channels import HIGH_WATER, FrontWorld
+from tests.front.channels import HIGH_WATER, FrontWorld, Pair, frames
 
 ENVELOPE = Envelope(reverse_path="boss@example.com", recipients=("a@x.example",))
 PARCELS = (Parcel(account="Sales", recipients=(Recipient(address="a@x.example", reason="test"),)),)
@@ -161,6 +166,84 @@ def test_it_is_told_when_clients_are_served(world):
     assert world.ready == []
     world.flush()
     assert world.ready == [True]
+
+
+# What comes in one turn.
+
+
+class Lists:
+    """An intake that notes the lists that it takes over, and answers them when it is told to."""
+
+    def __init__(self):
+        self.spool = MemorySpool(Clock())
+        self.spool.open()
+        self.draft = self.spool.draft
+        self.lists = []
+
+    def commit_all(self, commits):
+        self.lists.append([each.draft.number for each in commits])
+        self.answer = Deferred()
+        return self.answer
+
+
+@pytest.fixture
+def turns():
+    """Return an intake, its server's clock, and the list of what is answered."""
+    beyond, clock, answers = Lists(), Clock(), []
+    server = IntakeServer(beyond, Publisher(), lambda: None, clock)
+    channel, got, _ = frames()
+    pair = Pair(channel, server.channel)
+    for number in (64, 96, 128):
+        channel.send(FrameType.COMMIT, number, commit_octets(ENVELOPE, 0, PARCELS, b"text"))
+    pair.flush()
+
+    def answer(errors):
+        beyond.answer.callback(errors)
+        clock.advance(0)
+        pair.flush()
+        answers.extend(got)
+        return answers
+
+    return SimpleNamespace(beyond=beyond, clock=clock, answer=answer)
+
+
+def test_what_comes_in_one_turn_is_one_list_and_so_is_its_answer(turns):
+    assert turns.beyond.lists == []
+    turns.clock.advance(0)
+    assert turns.beyond.lists == [[64, 96, 128]]
+    (answer,) = turns.answer([None] * 3)
+    assert answer == (FrameType.COMMITTED, 0, committed_octets([64, 96, 128]))
+
+
+def test_each_message_of_a_list_has_its_own_answer(turns):
+    turns.clock.advance(0)
+    error = SpoolFullError("no")
+    answers = turns.answer([None, error, None])
+    assert answers == [
+        (FrameType.FAILED, 96, error_octets(error)),
+        (FrameType.COMMITTED, 0, committed_octets([64, 128])),
+    ]
+
+
+@pytest.mark.parametrize("error", [SpoolError("no"), ZeroDivisionError("no")])
+def test_when_a_whole_list_fails_each_of_its_messages_has(turns, error):
+    turns.clock.advance(0)
+    assert turns.answer(Failure(error)) == [
+        (FrameType.FAILED, number, error_octets(SpoolError("no"))) for number in (64, 96, 128)
+    ]
+
+
+def test_an_intake_that_raises_is_one_that_fails(turns, monkeypatch):
+    def fail(_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(turns.beyond, "commit_all", fail)
+    turns.beyond.answer = Deferred()
+    turns.clock.advance(0)
+    answers = turns.answer(None)
+    assert [(kind, number) for kind, number, _ in answers] == [
+        (FrameType.FAILED, number) for number in (64, 96, 128)
+    ]
 
 
 # Back-pressure.

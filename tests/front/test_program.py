@@ -26,6 +26,7 @@ from multisendcon_plugin.front import Port, setup_of
 from multisendcon_plugin.front import program as program_module
 from multisendcon_plugin.front.channel import FrameType
 from multisendcon_plugin.front.events import Events
+from multisendcon_plugin.front.frames import committed_octets
 from multisendcon_plugin.front.process import CHANNEL, FIRST_PORT
 from multisendcon_plugin.front.program import Front, run
 from multisendcon_plugin.front.server import IntakeServer
@@ -209,6 +210,7 @@ def test_a_client_is_served_and_its_mail_handed_over(world):
 
 def test_the_numbers_of_messages_are_those_of_a_writer_drawn_at_random(world, monkeypatch):
     monkeypatch.setattr(program_module, "randrange", lambda writers: writers - 1)
+    world = World(world.closed)
     (port,) = world.start(TCP)
     client = Client(port.factory)
     client.begin()
@@ -225,10 +227,12 @@ def test_a_mail_that_is_not_stored_is_not_ours(world):
     assert reply.startswith("451 ")
 
 
-@pytest.mark.parametrize("kind", [FrameType.COMMITTED, FrameType.FAILED])
-def test_an_answer_that_nobody_waits_for_ends_the_connection(world, kind):
+@pytest.mark.parametrize(
+    ("kind", "octets"), [(FrameType.COMMITTED, committed_octets([7])), (FrameType.FAILED, b"")]
+)
+def test_an_answer_that_nobody_waits_for_ends_the_connection(world, kind, octets):
     world.start(TCP)
-    world.say(kind, 7)
+    world.say(kind, 7, octets)
     assert isinstance(world.pair.ends[0].error, KeyError)
     assert world.reactor.hasStopped
 

@@ -144,18 +144,18 @@ class Program:
                 stderr=subprocess.STDOUT,
             )
 
-    def listens_at(self, address):
-        """Wait until it takes connections."""
+    def listens_at(self, address, *, greets=False):
+        """Wait until it takes connections; of one that greets, until it has greeted a client."""
 
         def connected():
             if self.process.poll() is not None:
                 raise RuntimeError(f"it ended at once:\n{self.last_words()}")
             try:
-                socket.create_connection(address, timeout=5).close()
+                with socket.create_connection(address, timeout=60) as client:
+                    return not greets or client.recv(1)
             except ConnectionError:
                 # Also a reset: the relay listens for a moment to see whether it could.
                 return False
-            return True
 
         until(connected, f"a program listens at {address}")
 

@@ -55,11 +55,8 @@ class Relay(Program):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((self.address, self.port))
         super().start()
-        self.listens_at((self.address, self.port))
         # It may listen before all its processes are there; it greets only then.
-        with socket.create_connection((self.address, self.port), timeout=60) as client:
-            if not client.recv(1):
-                raise RuntimeError(f"it hung up without a greeting:\n{self.last_words()}")
+        self.listens_at((self.address, self.port), greets=True)
 
     def waiting(self):
         """Count what is in the spool."""

@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.mail.dsn import Notify
-from multisendcon_plugin.mail.json_form import LENGTH, plain, plain_untold, recipient_of, untold_of
+from multisendcon_plugin.mail.dsn import Notify, Return
+from multisendcon_plugin.mail.envelope import Client, Envelope
+from multisendcon_plugin.mail.json_form import (
+    LENGTH,
+    envelope_of,
+    envelope_text,
+    plain,
+    plain_untold,
+    recipient_of,
+    recipients_text,
+    untold_of,
+)
 from multisendcon_plugin.mail.message import Recipient, Untold
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
@@ -34,6 +44,42 @@ def test_never_is_not_the_same_as_not_said():
     )
 
 
+envelopes = st.builds(
+    Envelope,
+    reverse_path=st.text(),
+    recipients=st.lists(st.text()).map(tuple),
+    eight_bit=st.booleans(),
+    utf8=st.booleans(),
+    author=st.text(),
+    returns=st.none() | st.sampled_from(Return),
+    envelope_id=st.text(),
+    client=st.none() | st.builds(Client, *[st.text()] * 4),
+)
+
+
+@given(envelopes)
+def test_an_envelope_comes_back(envelope):
+    text = envelope_text(envelope)
+    assert envelope_of(json.loads(text)) == envelope
+    assert text.isascii()
+    assert text.isprintable()
+
+
+def test_an_envelope_is_the_list_of_the_schema():
+    envelope = Envelope(
+        reverse_path="Bö@x",
+        recipients=("a@x",),
+        eight_bit=True,
+        author="c@x",
+        returns=Return.HEADER,
+        envelope_id="id",
+        client=Client("192.0.2.7", "joe", "h", "t"),
+    )
+    assert envelope_text(envelope) == (
+        '["B\\u00f6@x", ["a@x"], true, false, "HDRS", "id", "c@x", ["192.0.2.7", "joe", "h", "t"]]'
+    )
+
+
 untold = st.builds(
     Untold,
     recipient=recipients,
@@ -48,6 +94,13 @@ def test_what_became_of_a_recipient_comes_back(untold):
     listed = json.loads(json.dumps(plain_untold(untold)))
     assert len(listed) > LENGTH == len(plain(untold.recipient))
     assert untold_of(*listed) == untold
+
+
+@given(st.lists(recipients), st.lists(untold))
+def test_recipients_stand_before_those_who_are_settled(some, settled):
+    listed = json.loads(recipients_text(some, settled))
+    assert [recipient_of(*each) for each in listed[: len(some)]] == some
+    assert [untold_of(*each) for each in listed[len(some) :]] == settled
 
 
 def test_a_wish_that_nobody_can_have_is_refused():

@@ -22,7 +22,7 @@ from multisendcon_plugin import RelayService, parse
 from multisendcon_plugin.edge import RelayESMTPFactory, tls
 from multisendcon_plugin.errors import ConfigurationError, ListenError, SpoolLockedError
 from multisendcon_plugin.events import Publisher
-from multisendcon_plugin.interfaces import IDraft, ISpool
+from multisendcon_plugin.interfaces import ISpool
 from multisendcon_plugin.settings.endpoints import BACKLOG
 from multisendcon_plugin.spool import SqliteSpool
 from multisendcon_plugin.testing import Authority
@@ -43,23 +43,10 @@ class HesitantSpool(MemorySpool):
         self.asked = Deferred()
         self.go_on = Deferred()
 
-    def draft(self, number=None):
-        return HesitantDraft(super().draft(number), self)
-
-
-@implementer(IDraft)
-class HesitantDraft:
-    def __init__(self, draft, spool):
-        self.draft = draft
-        self.spool = spool
-        self.number = draft.number
-        self.write = draft.write
-        self.discard = draft.discard
-
-    def commit(self, *what):
-        self.spool.go_on.addCallback(lambda _: self.draft.commit(*what))
-        self.spool.asked.callback(None)
-        return self.spool.go_on
+    def commit(self, commits):
+        self.go_on.addCallback(lambda _: super(HesitantSpool, self).commit(commits))
+        self.asked.callback(None)
+        return self.go_on
 
 
 class ServiceTestCase(LiveRelayTestCase):

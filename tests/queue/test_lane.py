@@ -29,6 +29,7 @@ from tests.queues import (
     SlowSpool,
     attempt,
     clock_now,
+    commit,
     fault,
     in_the_log,
     logged,
@@ -98,14 +99,14 @@ class Room:
                 account="A", recipients=(Recipient(address="r@b.example", reason="test"),)
             )
             envelope = Envelope(reverse_path="s@a.example", recipients=("r@b.example",))
-            draft.commit(envelope, 12, (parcel,)).addCallback(stored.extend)
+            commit(self.memory, draft, envelope, 12, (parcel,)).addCallback(stored.extend)
         return [each.number for each in stored]
 
     def mail(self, n=1):
         """Hand mail to the lane that has just been stored."""
         numbers = self.store(n)
         for number in numbers:
-            self.lane.add(self.memory.disk.deliveries[number])
+            self.lane.add([self.memory.disk.deliveries[number]])
         return numbers
 
     def alarms(self):

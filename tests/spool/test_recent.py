@@ -159,5 +159,5 @@ def test_a_message_that_is_not_stored_is_not_kept(store):
     again = store.spool.draft(delivery.message.number)
     again.write(b"two")
     with pytest.raises(SpoolError):
-        store.wait(again.commit(ENVELOPE, 0, (PARCEL,)))
+        store.wait(store.commit_draft(again, ENVELOPE, 0, (PARCEL,)))
     assert begin(store, delivery) == (b"one", True)

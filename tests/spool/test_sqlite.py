@@ -25,9 +25,11 @@ from multisendcon_plugin.errors import (
     SpoolLockedError,
 )
 from multisendcon_plugin.events import Publisher
+from multisendcon_plugin.interfaces import Commit
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
-from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient
+from multisendcon_plugin.mail.message import Delivery, Message, NewMessage, Parcel, Recipient
+from multisendcon_plugin.mail.selection import Selection
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.settings.quantities import Room
 from multisendcon_plugin.spool import SqliteSpool, rows
@@ -123,6 +125,7 @@ def test_another_process_is_kept_out(store):
         from multisendcon_plugin.errors import SpoolLockedError
         from multisendcon_plugin.events import Publisher
         from multisendcon_plugin.spool import SqliteSpool, rows
+        from tests.queues import commit
         from tests.reactors import QueueReactor
         reactor = QueueReactor()
         spool = SqliteSpool(sys.argv[1], reactor, events=Publisher())
@@ -160,6 +163,7 @@ def test_a_killed_process_keeps_what_it_promised(store):
         from multisendcon_plugin.mail.message import Parcel, Recipient
         from multisendcon_plugin.events import Publisher
         from multisendcon_plugin.spool import SqliteSpool, rows
+        from tests.queues import commit
         from tests.reactors import QueueReactor
         reactor = QueueReactor()
         spool = SqliteSpool(sys.argv[1], reactor, events=Publisher())
@@ -171,7 +175,7 @@ def test_a_killed_process_keeps_what_it_promised(store):
         draft.write(bytes(300_000))
         envelope = Envelope(reverse_path="", recipients=("a@x.example",))
         parcels = (Parcel(account="Sales", recipients=(recipient,)),)
-        (delivery,) = reactor.wait(draft.commit(envelope, 0, parcels))
+        (delivery,) = reactor.wait(commit(spool, draft, envelope, 0, parcels))
         print(delivery.number, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
         """,
@@ -206,6 +210,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
         (4, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (5, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (6, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
+        (7, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
     ],
 )
 def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify, original):
@@ -240,6 +245,54 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
             assert wait(spool.account_states()) == {"Sales": {"minimum_wait": 1_700_000_000.5}}
             with closing(sqlite3.connect(tmp_path / "spool.db")) as other:
                 assert other.execute("SELECT count(*) FROM content").fetchone() == (1,)
+
+
+def test_all_that_an_envelope_says_is_upgraded(tmp_path):
+    script = (Path(__file__).parent / "versions" / "7.sql").read_text()
+    path = 'Bö"ss\\@ex\u2028ample.com'
+    row = (
+        *(2 << 16 | 5, "Büro", 7.5, 0, 0.0, 0.0, "[]", 1, 0, "", '[["a@x", "test", null, ""]]'),
+        *(6, 3, 5.5, path, 0, 1, None, "", "a@b", '["a@x", "\u00fc@x"]', 4, None, "far", 1),
+    )
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as connection:
+        connection.executescript(script)
+        connection.execute(f"INSERT INTO delivery VALUES ({', '.join('?' * len(row))})", row)
+        connection.commit()
+    with opened(tmp_path) as (spool, wait):
+        page = wait(spool.find(Selection(sender='bö"ss\\@ex\u2028ample.com'), 10))
+        (delivery,) = page.deliveries
+        others = wait(spool.waiting(("Sales", ""), 10))
+    assert len(others) == 1
+    assert delivery == Delivery(
+        number=2 << 16 | 5,
+        message=Message(
+            number=2,
+            envelope=Envelope(
+                reverse_path=path, recipients=("a@x", "ü@x"), utf8=True, author="a@b"
+            ),
+            size=6,
+            header_size=3,
+            arrived=5.5,
+            dots=4,
+        ),
+        account="Büro",
+        destination="far",
+        recipients=(Recipient(address="a@x", reason="test"),),
+        due=7.5,
+        uncertain=True,
+        held=True,
+    )
+
+
+def test_the_texts_of_a_message_are_stored_unread(store):
+    """These say the same as others, but are not those that we would write."""
+    envelope = '["boss@example.com",  ["a@x.example"], false, false, null, "", "", null]'
+    recipients = '[ ["a@x.example", "t\\u0065st", null, ""] ]'
+    draft = store.begin(b"text")
+    commit = Commit(draft, ENVELOPE, 0, PARCELS, (envelope, [recipients]))
+    store.wait(store.spool.commit([commit]))
+    assert store.value("SELECT envelope FROM delivery") == envelope
+    assert store.value("SELECT recipients FROM delivery") == recipients
 
 
 def test_an_upgraded_spool_has_the_columns_of_a_new_one(tmp_path):
@@ -406,7 +459,7 @@ def test_a_message_of_which_a_piece_is_lost_is_refused_and_removed(store):
     store.relieve()
     draft.write(bytes(200 * KIB))
     with pytest.raises(SpoolFullError):
-        store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+        store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert content_rows(store) == 0
     assert store.lanes() == {}
 
@@ -417,7 +470,7 @@ def test_a_message_of_which_a_piece_fails_together_with_the_commit_is_refused(st
     with Busy(store):
         draft.write(bytes(140 * KIB))
         relieved = store.writer.do(store.make_room)
-        done = draft.commit(ENVELOPE, 0, PARCELS)
+        done = store.commit_draft(draft, ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolFullError):
         store.wait(done)
     store.wait(relieved)
@@ -429,12 +482,12 @@ def test_a_settlement_is_stored_whole_or_not_at_all(store):
     delivery = commit(store)
     good, bad = (
         NewMessage(
-            envelope=Envelope(reverse_path=path, recipients=("a@x",)),
+            envelope=Envelope(reverse_path="", recipients=("a@x",)),
             content=b"report",
             header_size=0,
-            parcels=PARCELS,
+            parcels=(evolve(PARCELS[0], account=account),),
         )
-        for path in ("", "\ud800")
+        for account in ("Sales", "\ud800")
     )
     with pytest.raises(SpoolError):
         store.settle(
@@ -484,7 +537,7 @@ def test_what_waits_is_committed_together(store):
     writer = store.writer
     batches, jobs = writer.batches, writer.jobs
     with Busy(store):
-        done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(10)]
+        done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(10)]
     for each in done:
         store.wait(each)
     assert (writer.batches - batches, writer.jobs - jobs) == (2, 11)
@@ -493,7 +546,7 @@ def test_what_waits_is_committed_together(store):
 def test_what_comes_in_one_turn_of_the_reactor_is_committed_together(store):
     writer = store.writer
     batches, jobs = writer.batches, writer.jobs
-    done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(10)]
+    done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(10)]
     for each in done:
         store.wait(each)
     assert (writer.batches - batches, writer.jobs - jobs) == (1, 10)
@@ -509,7 +562,7 @@ def test_a_settlement_goes_along_with_the_mail_that_comes_next(store):
     batches, jobs = writer.batches, writer.jobs
     settlement = store.spool.settle(settled(delivery))
     assert not store.reactor.is_busy()
-    store.wait(store.spool.draft().commit(ENVELOPE, 0, PARCELS))
+    store.wait(store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS))
     assert settlement.called
     assert (writer.batches - batches, writer.jobs - jobs) == (1, 2)
 
@@ -547,9 +600,9 @@ def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
 
 def test_a_job_that_fails_takes_no_other_with_it(store):
     with Busy(store):
-        first = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+        first = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
         bad = store.writer.do(lambda _: 1 / 0)
-        last = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+        last = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
     with pytest.raises(SpoolError, match="division by zero"):
         store.wait(bad)
     deliveries = (*store.wait(first), *store.wait(last))
@@ -562,7 +615,7 @@ def test_nothing_of_a_failed_job_stays(store):
         raise ValueError
 
     with Busy(store):
-        good = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+        good = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
         bad = store.writer.do(half)
     with pytest.raises(SpoolError):
         store.wait(bad)
@@ -579,13 +632,13 @@ def test_a_source_that_is_faster_than_the_disk_is_asked_to_pause(store):
         assert not paused.called
     assert store.wait(paused) is None
     assert draft.write(b"x") is None
-    (delivery,) = store.wait(draft.commit(ENVELOPE, 0, PARCELS))
+    (delivery,) = store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     assert store.read(delivery.message) == bytes(1000 * KIB) + b"x"
 
 
 def test_closing_finishes_what_was_asked_for(store):
     with Busy(store):
-        done = store.spool.draft().commit(ENVELOPE, 0, PARCELS)
+        done = store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS)
         closed = store.spool.close()
     (delivery,) = store.wait(done)
     store.wait(closed)
@@ -621,7 +674,7 @@ def test_new_mail_leaves_the_reserve_alone(store, disk, free, size, taken):
     disk.f_bavail = free
     done = store.spool.draft()
     done.write(bytes(size))
-    done = done.commit(ENVELOPE, 0, PARCELS)
+    done = store.commit_draft(done, ENVELOPE, 0, PARCELS)
     if taken:
         store.wait(done)
     else:
@@ -691,7 +744,7 @@ def test_what_comes_together_shares_the_room(store, disk):
         for _ in range(2):
             draft = store.spool.draft()
             draft.write(bytes(100 * KIB))
-            done.append(draft.commit(ENVELOPE, 0, PARCELS))
+            done.append(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
     store.wait(done[0])
     with pytest.raises(SpoolFullError):
         store.wait(done[1])
@@ -725,7 +778,7 @@ def test_a_disk_that_cannot_be_measured_is_an_error_and_not_silence(store, monke
 def test_after_a_failed_sync_nothing_is_written_any_more(store, statement, code, which):
     delivery = commit(store)
     with Busy(store):
-        done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(3)]
+        done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(3)]
         store.connection.fail(statement, code, {which})
     done.append(store.spool.settle(Settlement(delivery=delivery, remaining=None)))
     with logged() as log:
@@ -758,7 +811,7 @@ def test_after_a_failed_sync_of_a_file_nothing_is_written_any_more(store, monkey
     monkeypatch.setattr(os, "fsync", fails)
     with Busy(store):
         draft = store.begin(bytes(300 * KIB))
-        done = draft.commit(ENVELOPE, 0, PARCELS)
+        done = store.commit_draft(draft, ENVELOPE, 0, PARCELS)
     with logged() as log, pytest.raises(SpoolBrokenError, match="the spool has stopped writing"):
         store.wait(done)
     assert len(tried) == (1 if which == "file" else 2)
@@ -772,7 +825,7 @@ def test_after_a_failed_sync_of_a_file_nothing_is_written_any_more(store, monkey
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE])
 def test_a_commit_for_which_there_is_no_room_is_tried_one_by_one(store, code):
     with Busy(store):
-        done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(3)]
+        done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(3)]
         store.connection.fail("COMMIT", code, {2, 3})
     with pytest.raises(SpoolFullError):
         store.wait(done[0])
@@ -788,7 +841,7 @@ def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
     for delivery in deliveries:
         with Busy(store):
             draft = store.spool.draft()
-            refused = draft.commit(ENVELOPE, 0, PARCELS)
+            refused = store.commit_draft(draft, ENVELOPE, 0, PARCELS)
             settled = store.spool.settle(Settlement(delivery=delivery, remaining=None))
             store.connection.fail("COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
         with pytest.raises(SpoolFullError):
@@ -801,7 +854,7 @@ def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
 
 def test_an_input_output_error_of_one_job_is_its_own(store):
     with Busy(store):
-        done = [store.spool.draft().commit(ENVELOPE, 0, PARCELS) for _ in range(2)]
+        done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(2)]
         store.connection.fail("INSERT INTO delivery", sqlite3.SQLITE_IOERR_READ, {1, 2})
     with pytest.raises(SpoolError):
         store.wait(done[0])

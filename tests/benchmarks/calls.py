@@ -1,0 +1,159 @@
+"""How many Python calls a mail takes: `python -m tests.benchmarks.calls`.
+
+Counts the functions written in Python that are called for each mail of 4 KiB over ten sessions, in
+the front process and in twistd with all its threads: ours, Twisted's, the standard library's, those
+that attrs generates.  Unlike a time, that is nearly the same on every machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+import attrs
+
+from tests.benchmarks.lockstep import LockStep
+from tests.interop.programs import ROOT, until
+from tests.interop.relay import Relay, account
+
+#: The folder that is put on the path of both processes.
+_HOOK = Path(__file__).with_name("hook")
+_REACTOR = "reactor"
+_SESSIONS = 10
+_SIZE = 4096
+#: Mails through each session: before the counted ones, and the counted ones.
+_WARM_UP, _COUNTED = 5, 20
+
+
+@attrs.frozen
+class Calls:
+    """What one process does for a mail, on average.
+
+    :param functions: calls by room, module and name.
+    :param crossings: calls from a room into another, by both, and whether the trip was there
+        before.
+    """
+
+    functions: dict[tuple[str, str, str], float]
+    crossings: dict[tuple[str, str, bool], float]
+
+    @property
+    def total(self):
+        """All calls."""
+        return sum(self.functions.values())
+
+    @property
+    def modules(self):
+        """The modules of ours that mails enter, be it one by one or in a batch of all sessions."""
+        entered = collections.Counter()
+        for (room, module, _), number in self.functions.items():
+            if room not in ("twisted", "library"):
+                entered[module] += number
+        return sorted(module for module, number in entered.items() if number >= 1 / _SESSIONS)
+
+    @property
+    def changes(self):
+        """Calls from one room into another, beside those that the reactor begins a trip with."""
+        return sum(n for (caller, *_), n in self.crossings.items() if caller != _REACTOR)
+
+    @property
+    def returns(self):
+        """Calls from one room into another that the same trip was in before."""
+        return sum(n for (*_, again), n in self.crossings.items() if again)
+
+    def table(self, top=0):
+        """Return the figures as text, with so many functions, the most called ones first."""
+        rooms, pairs = collections.Counter(), collections.Counter()
+        for (room, *_), number in self.functions.items():
+            rooms[room] += number
+        for (caller, room, _), number in self.crossings.items():
+            pairs[f"{caller} > {room}"] += number
+        functions = collections.Counter(
+            {f"{module} {name}": number for (_, module, name), number in self.functions.items()}
+        )
+        return "\n".join(
+            [
+                f"{self.total:.1f} calls: {_listed(rooms)}",
+                f"{len(self.modules)} modules: {', '.join(self.modules)}",
+                f"{self.changes:.1f} changes of room, {self.returns:.1f} returns: {_listed(pairs)}",
+                *(f"{number:8.2f}  {name}" for name, number in functions.most_common(top)),
+            ]
+        )
+
+
+class _CountedRelay(Relay):
+    """A relay whose processes count their calls."""
+
+    def __init__(self, folder, server):
+        sink = account("Sink", server.address, server.port, max_connections=_SESSIONS)
+        super().__init__(folder, sink)
+        self.environment = {"PYTHONPATH": os.pathsep.join([str(_HOOK), str(ROOT)])}
+
+    def counted(self):
+        """Return by process what it has counted, when nothing is under way."""
+        until(lambda: self.waiting() == 0, "all mails have left the spool")
+        (front,) = self.children()
+        return {"front": _ask(front), "core": _ask(self.process.pid)}
+
+
+def count_calls():
+    """Send mails through a relay, and count.
+
+    :return: the `Calls` of each process by its name, "front" and "core".
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LockStep(_SESSIONS, _SIZE) as peers,
+        _CountedRelay(Path(folder), peers) as relay,
+    ):
+        peers.connect(relay.address, relay.port)
+        peers.send(_WARM_UP)
+        before = relay.counted()
+        peers.send(_COUNTED)
+        after = relay.counted()
+    return {name: _calls(before[name], after[name]) for name in after}
+
+
+def _ask(pid):
+    """Return what a process has counted, by what it counts."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(f"\0multisendcon-calls-{pid}")
+        with connection.makefile("rb") as answer:
+            result = json.load(answer)
+    return {
+        what: sum((collections.Counter({tuple(key): n}) for *key, n in rows), collections.Counter())
+        for what, rows in result.items()
+    }
+
+
+def _calls(before, after):
+    per_mail = {
+        what: {
+            key: number / (_COUNTED * _SESSIONS) for key, number in (counter - before[what]).items()
+        }
+        for what, counter in after.items()
+    }
+    return Calls(per_mail["calls"], per_mail["crossings"])
+
+
+def _listed(counter):
+    return ", ".join(f"{name} {number:.1f}" for name, number in counter.most_common())
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.calls", description=__doc__)
+    parser.add_argument("--top", type=int, default=30, help="functions to list of each process")
+    chosen = parser.parse_args()
+    calls = count_calls()
+    for name, each in calls.items():
+        print(f"{name}: {each.table(chosen.top)}\n")
+    print(f"{sum(each.total for each in calls.values()):.1f} calls for each mail in all")
+
+
+if __name__ == "__main__":
+    main()
