@@ -64,8 +64,8 @@ class Reply:
         :param longest: characters of the whole.
         """
         if len(lines) == 1:
-            return _parse_line(code, lines[0])
-        replies = [_parse_line(code, line) for line in lines]
+            return reply_of_line(code, lines[0])
+        replies = [reply_of_line(code, line) for line in lines]
         enhanced = next((each.enhanced for each in replies if each.enhanced), "")
         return cls(code, enhanced, "\n".join(each.text for each in replies)[:longest])
 
@@ -73,7 +73,7 @@ class Reply:
 # Most replies of a server are the same for each mail and recipient: 0.05 us instead of 1, four
 # times for each mail.
 @lru_cache(maxsize=64)
-def _parse_line(code: int, line: bytes) -> Reply:
+def reply_of_line(code: int, line: bytes) -> Reply:
     """Read a reply of one line; one of more lines is made of such."""
     text = line.decode("utf-8", "backslashreplace")
     if not text.isprintable():  # far faster than to search each

@@ -61,6 +61,12 @@ class AccountFault:
     reply: Reply
     action: Action
 
+    @classmethod
+    def of(cls, phase: Phase, reply: Reply, action: Action) -> AccountFault:
+        """Return what the end of a session means for the account, whatever its reply is about."""
+        action = action if action.stops_account else Action.REST
+        return cls(phase=phase, reply=reply, action=action)
+
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.reply}"
 

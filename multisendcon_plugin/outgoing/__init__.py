@@ -3,6 +3,6 @@
 It knows the account and the message, and nothing of how mail is carried: no session, no SMTP.
 """
 
-from .preparation import OutgoingMail, next_piece, prepare
+from .preparation import OutgoingMail, prepare
 
-__all__ = ["OutgoingMail", "next_piece", "prepare"]
+__all__ = ["OutgoingMail", "prepare"]

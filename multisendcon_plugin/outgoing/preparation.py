@@ -6,12 +6,9 @@ block.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import attrs
 
-from ..errors import AddressError, SpoolError
-from ..interfaces import IContent
+from ..errors import AddressError
 from ..mail.address import ascii_domain
 from ..mail.fixed_sender import replace_sender
 from ..mail.header import is_private
@@ -26,8 +23,8 @@ _EMPTY_LINE = b"\r\n"
 class OutgoingMail:
     """A mail as it leaves by an account.
 
-    :param start: the first octets of the content in wire form, the header block at least.
-    :param rest: what follows `start`; to be closed by whoever reads it.
+    :param start: the first octets of the content in wire form, the header block at least; what
+        follows them is that of the message.
     :param header_size: octets of the header block at the beginning of `start`.
     :param size: octets of the whole content, without the dots that SMTP adds.
     :param own_sender: the reverse-path is the client's, not a fixed one.
@@ -38,7 +35,6 @@ class OutgoingMail:
 
     reverse_path: str
     start: bytes
-    rest: IContent
     header_size: int
     size: int
     own_sender: bool
@@ -46,27 +42,27 @@ class OutgoingMail:
     separated: bool
 
 
-async def prepare(
-    account: Account, message: Message, open_content: Callable[[], IContent], *, utf8: bool
-) -> OutgoingMail:
-    """Read the header of a message, and make what an account wants of it.
+def prepare(account: Account, message: Message, start: bytes, *, utf8: bool) -> OutgoingMail | None:
+    """Make what an account wants of a message.
 
-    :param open_content: begins to read the message.
+    :param start: the first octets of its content.
     :param utf8: what follows the account takes header fields beyond ASCII (RFC 6532); else those
         that are added have none, as far as there is another way to write them.
-    :raise SpoolError: the content could not be read.
+    :return: ``None``: more of the content is needed for it.
     """
-    content = open_content()
-    try:
-        header_size = message.header_size
-        start = await _read_to(content, header_size, b"")
+    header_size = message.header_size
+    if len(start) < header_size:
+        return None
+    envelope = message.envelope
+    reverse_path = envelope.reverse_path
+    own_size = header_size
+    separator = b""
+    if account.fixed_sender:
         header = start[:header_size]
-        envelope = message.envelope
-        reverse_path = envelope.reverse_path
-        separator = b""
-        if account.fixed_sender and not (
-            account.fixed_sender_unless_private and is_private(header)
-        ):
+        if not (account.fixed_sender_unless_private and is_private(header)):
+            body_begun = min(header_size + len(_EMPTY_LINE), message.size)
+            if len(start) < body_begun:
+                return None
             fixed = _as_ascii(account.fixed_sender)
             header = replace_sender(
                 header,
@@ -77,42 +73,19 @@ async def prepare(
             )
             if reverse_path or account.null_sender is NullSender.REPLACE:
                 reverse_path = fixed
-            body_begun = min(header_size + len(_EMPTY_LINE), message.size)
-            start = await _read_to(content, body_begun, start)
             if body_begun > header_size and not start.startswith(_EMPTY_LINE, header_size):
                 separator = _EMPTY_LINE
-        return OutgoingMail(
-            reverse_path,
-            header + separator + start[header_size:],
-            content,
-            len(header),
-            message.size - message.dots + len(header) + len(separator) - header_size,
-            reverse_path == envelope.reverse_path,
-            envelope.utf8 or not reverse_path.isascii(),
-            bool(separator),
-        )
-    except BaseException:
-        content.close()
-        raise
-
-
-async def next_piece(content: IContent) -> bytes:
-    """Read on; ``b""`` at the end.
-
-    :raise SpoolError: it could not be read.
-    """
-    piece = content.read()
-    return piece if isinstance(piece, bytes) else await piece
-
-
-async def _read_to(content: IContent, octets: int, start: bytes) -> bytes:
-    """Return the start of the content, with so many octets at least."""
-    while len(start) < octets:
-        piece = await next_piece(content)
-        if not piece:
-            raise SpoolError("the content is shorter than its header")
-        start += piece
-    return start
+            start = header + separator + start[header_size:]
+            own_size = len(header)
+    return OutgoingMail(
+        reverse_path,
+        start,
+        own_size,
+        message.size - message.dots + own_size + len(separator) - header_size,
+        reverse_path == envelope.reverse_path,
+        envelope.utf8 or not reverse_path.isascii(),
+        bool(separator),
+    )
 
 
 def _as_ascii(address: str) -> str:

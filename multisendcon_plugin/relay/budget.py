@@ -18,6 +18,8 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from ..turn import Turn
+
 #: Seconds for which a connection may be opening before it can have to give way.
 PROMPT = 3.0
 
@@ -52,6 +54,7 @@ class ConnectionBudget:
     def __init__(self, limit: int, clock: IReactorTime) -> None:
         self._limit = limit
         self._clock = clock
+        self._turn = Turn.of(clock)
         self._open = 0
         self._leaving = 0
         #: Those who wait for a slot, with the server that each wants to reach.
@@ -111,11 +114,9 @@ class ConnectionBudget:
     def idle(self, slot: Slot) -> None:
         """Record that a connection is not needed now, and may be closed for another one."""
         self._idle[slot] = None
-
-    @property
-    def contended(self) -> bool:
-        """Whether anyone waits for a slot."""
-        return bool(self._waiting)
+        if self._waiting:
+            # Not at once: if another mail follows, it is not idle.
+            self._turn.at_end(self.make_room)
 
     def busy(self, slot: Slot) -> None:
         """Record that an idle connection carries mail again."""

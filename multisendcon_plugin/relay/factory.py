@@ -1,7 +1,7 @@
 """The sessions with one account's server: opened on demand, reused, closed when idle.
 
-`AccountSenderFactory` is the `IRelay` of accounts with one server.  It makes an `Attempt` of each
-try of a delivery; it never retries one on its own, and never decides what follows from it.
+`AccountSenderFactory` is the `IRelay` of accounts with one server.  It has the sessions; each
+`AttemptUnderWay` asks it for them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from ..interfaces import IContent, IRelay
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
-from ..outcome.attempt import AccountFault, Attempt, all_deferred
-from ..outcome.failure import Action
+from ..outcome.attempt import Attempt
 from ..routing.account import Account
-from ..turn import Turn
+from .attempt import AttemptUnderWay
 from .broken import SessionBrokenError
 from .budget import PROMPT, ConnectionBudget, Slot
 from .connect import connect_problem, endpoint, other_addresses
@@ -36,14 +35,12 @@ from .refusal_review import RefusalReview
 from .search import first_ready
 from .sender import AccountSender
 from .tls import ClientTLS
-from .transaction import Transaction
 from .trial import Trial, Trials
 
 T = TypeVar("T")
 
 #: Seconds that a session is kept for the account's next mail.
 IDLE = 10.0
-_BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL})
 _STOPPING = Reply(0, "4.3.2", "the relay is shutting down")
 _GAVE_WAY = (
     f"the server was not ready within {PROMPT:.0f} s, and others needed the connection"
@@ -71,16 +68,16 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self.account = account
         self._hop = account.hop
         self._reactor = reactor
-        self._turn = Turn.of(reactor)
+        self.now: Callable[[], float] = reactor.seconds
         self._budget = budget
         # A semaphore beside the lane's own count: an attempt ends before its session has quit.
         self._connections = DeferredSemaphore(account.connections)
         self._server_trial = trials.of(self._hop)
         self._trial = Trial()
         self._login = Login(account)
-        self._refusals = RefusalReview()
+        self.refusals = RefusalReview()
         self._tls: ClientTLS | None = None
-        self._most_recipients: float = account.max_recipients or math.inf
+        self.most_recipients: float = account.max_recipients or math.inf
         self._idle: list[AccountSender] = []
         self._sessions: dict[AccountSender, Slot] = {}
         self._steps: set[Deferred[Any]] = set()
@@ -92,59 +89,16 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self, delivery: Delivery, open_content: Callable[[], IContent]
     ) -> Deferred[Attempt]:
         """Try a delivery once: see `IRelay`."""
-        return Deferred.fromCoroutine(self._attempt(delivery, open_content))
+        attempt = AttemptUnderWay(self, delivery, open_content)
+        attempt.begin()
+        return attempt.done
 
-    async def _attempt(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
-        ended: float | None = None
-        fresh = False
-        while True:
-            try:
-                session, kept = await self._session(fresh=fresh)
-            except SessionBrokenError as broken:
-                return self._not_begun(delivery, broken, ended)
-            fault, most = None, self._most_recipients
-            try:
-                transaction = Transaction(session, delivery, open_content, most)
-                await transaction.run()
-            except SessionBrokenError as broken:
-                fault = self._fault(broken)
-            except BaseException:
-                session.abort("an internal error")
-                raise
-            if transaction.begun:
-                ended = self._reactor.seconds()
-            if kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
-                # It may be about the session, so nothing is concluded yet, and a fresh session
-                # tries once more: some servers say 550 or 554 at MAIL FROM, or close, when a
-                # session has had as many mails as they allow.
-                session.quit()
-                fresh = True
-            elif transaction.most < most:
-                self._learn(transaction.most)
-                self._keep_or_quit(session, keep=fault is None)
-            else:
-                description = session.description
-                self._keep_or_quit(session, keep=fault is None)
-                self._refusals.taken += transaction.taken
-                attempt = Attempt(
-                    outcomes=transaction.outcomes,
-                    fault=fault,
-                    mail_ended=ended,
-                    session=description,
-                    reports_success=transaction.reports_success,
-                )
-                return self._refusals.review(delivery, attempt) if fault else attempt
-            if transaction.begun and self.account.minimum_wait:
-                # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
-                # attempt has a fresh session, as there is one at a time, or fewer recipients.
-                return Attempt(outcomes=transaction.outcomes, mail_ended=ended, inconclusive=True)
-
-    def _learn(self, most: float) -> None:
+    def learn(self, most: float) -> None:
         """Remember until the relay restarts that the server takes fewer recipients at once.
 
         A mail that was refused whole for their number is tried again at once.
         """
-        self._most_recipients = min(most, self._most_recipients)
+        self.most_recipients = min(most, self.most_recipients)
         self.log.info(
             "account {account}: its server takes {most} recipients in one mail; the others are sent"
             " it in further ones (max_recipients = {most} says so beforehand)",
@@ -152,49 +106,37 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             most=most,
         )
 
-    def _not_begun(
-        self, delivery: Delivery, broken: SessionBrokenError, mail_ended: float | None
-    ) -> Attempt:
-        """Return the outcome of an attempt that got no session."""
-        fault = self._fault(broken)
-        outcomes = all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action)
-        return Attempt(outcomes=outcomes, fault=fault, mail_ended=mail_ended)
+    def keep_or_quit(self, session: AccountSender, *, keep: bool, now: float) -> None:
+        """Keep a session for the next mail, or end it.
 
-    def _fault(self, broken: SessionBrokenError) -> AccountFault:
-        """Return what the end of a session means for the account."""
-        action = broken.action or self.account.classify(broken.phase, broken.reply)
-        if not action.stops_account:
-            action = Action.REST
-        return AccountFault(phase=broken.phase, reply=broken.reply, action=action)
-
-    def _keep_or_quit(self, session: AccountSender, *, keep: bool) -> None:
+        :param keep: there is no reason to end it.
+        """
         used_up = session.mails >= self.account.max_mails_per_connection
         if keep and session.usable and not (used_up or self._stopping):
-            session.rest(IDLE)
+            session.rest(now + IDLE)
             self._idle.append(session)
             self._budget.idle(self._sessions[session])
-            if self._budget.contended:
-                # Not at once: if another mail follows, the session is not idle.
-                self._turn.at_end(self._budget.make_room)
         else:
             session.quit()
 
     # Sessions.
 
-    async def _session(self, *, fresh: bool) -> tuple[AccountSender, bool]:
-        """Return a session that is ready for mail, and whether it was kept from an earlier one.
-
-        :param fresh: open a new one.
-        :raise SessionBrokenError: the account cannot be used now.
-        """
-        while self._idle and not fresh:
+    def kept_session(self) -> AccountSender | None:
+        """Return a session that was kept from an earlier mail, ready for the next one."""
+        while self._idle:
             session = self._idle.pop()
             self._budget.busy(self._sessions[session])
             if session.usable:
-                session.wake()
-                return session, True
+                return session
+        return None
+
+    def fresh_session(self) -> Deferred[AccountSender]:
+        """Open a session; fails with `SessionBrokenError` if the account cannot be used now."""
+        return Deferred.fromCoroutine(self._fresh_session())
+
+    async def _fresh_session(self) -> AccountSender:
         try:
-            return await self._in_turn(self._trial, self._ready_session), False
+            return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
             raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
 
@@ -209,7 +151,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         session = await self._in_turn(self._server_trial, self._open_session)
         if self._hop.login:
             try:
-                await self._login.perform(session)
+                await session.open(self._login.perform(session))
             except SessionBrokenError:
                 session.quit()
                 raise
@@ -233,7 +175,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     async def _session_at(self, address: str | None, *, starttls: bool = True) -> AccountSender:
         session = await self._connect(address)
         try:
-            await shake_hands(session, starttls=starttls)
+            session.opened(await session.open(shake_hands(session, starttls=starttls)))
         except SessionBrokenError as broken:
             session.quit()
             broken.address = session.server

@@ -10,41 +10,46 @@ from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..routing.hop import Tls
 from .broken import SessionBrokenError
+from .opening import Steps
 from .sender import AccountSender
 
+#: What EHLO advertised: keyword in capitals to its parameters.
+Offers = dict[str, str]
 
-async def shake_hands(session: AccountSender, *, starttls: bool = True) -> None:
+
+def shake_hands(session: AccountSender, *, starttls: bool = True) -> Steps[Offers]:
     """Make a session ready for the login, or for mail where there is none.
 
     :param starttls: use STARTTLS where the hop lets it.
+    :return: what the server offers.
     :raise SessionBrokenError: the server cannot be used now, as the hop demands.
     """
-    greeting = await session.reply(Phase.GREETING)
+    greeting = yield b"", Phase.GREETING
     if greeting.code != 220:
         raise SessionBrokenError(Phase.GREETING, greeting)
-    await _ehlo(session)
+    offers = yield from _ehlo(session)
     if starttls and not session.secure and session.hop.tls.mode is not Tls.NONE:
-        await _starttls(session)
+        offers = yield from _starttls(session, offers)
+    return offers
 
 
-async def _ehlo(session: AccountSender) -> None:
-    reply = await session.ask(b"EHLO " + session.identity, Phase.EHLO)
+def _ehlo(session: AccountSender) -> Steps[Offers]:
+    reply = yield b"EHLO " + session.identity, Phase.EHLO
     if reply.positive:
-        session.offers = _offers(reply)
-        return
+        return _offers(reply)
     hop = session.hop
     needs_ehlo = hop.login or (hop.tls_required and not session.secure)
     # It may be the command that is refused, and not we.
     if (500 <= reply.code <= 504 or reply.code == 554) and not needs_ehlo:
-        reply = await session.ask(b"HELO " + session.identity, Phase.EHLO)
+        reply = yield b"HELO " + session.identity, Phase.EHLO
     if not reply.positive:
         raise SessionBrokenError(Phase.EHLO, reply)
-    session.offers = {}
+    return {}
 
 
-def _offers(reply: Reply) -> dict[str, str]:
+def _offers(reply: Reply) -> Offers:
     """Read the keywords of a reply to EHLO (RFC 5321 section 4.1.1.1)."""
-    offers: dict[str, str] = {}
+    offers: Offers = {}
     for line in reply.text.upper().split("\n")[1:]:
         keyword, _, parameters = line.strip().partition(" ")
         if keyword.startswith("AUTH="):  # as some servers wrote it before RFC 2554
@@ -53,15 +58,15 @@ def _offers(reply: Reply) -> dict[str, str]:
     return offers
 
 
-async def _starttls(session: AccountSender) -> None:
+def _starttls(session: AccountSender, offers: Offers) -> Steps[Offers]:
     hop = session.hop
-    offered = "STARTTLS" in session.offers
+    offered = "STARTTLS" in offers
     if offered:
-        reply = await session.ask(b"STARTTLS", Phase.TLS)
+        reply = yield b"STARTTLS", Phase.TLS
         if reply.positive:
             session.start_tls()
-            await _ehlo(session)  # nothing said in the clear counts (RFC 3207 section 4.2)
-            return
+            # Nothing said in the clear counts (RFC 3207 section 4.2).
+            return (yield from _ehlo(session))
     else:
         reply = Reply(0, "4.7.0", "the server does not offer STARTTLS")
     if hop.login:
@@ -72,7 +77,7 @@ async def _starttls(session: AccountSender) -> None:
         # A server that could do it yesterday, or somebody between the two, is no reason to.
         reason = 'no mail is sent in clear text unless tls is "opportunistic"'
     else:
-        return
+        return offers
     raise SessionBrokenError(
         Phase.TLS, Reply(reply.code, reply.enhanced, f"{reply.text} ({reason})")
     )

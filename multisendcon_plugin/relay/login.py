@@ -19,6 +19,7 @@ from ..mail.reply import Reply
 from ..routing.account import Account, Auth
 from ..settings.secret import StoredSecret
 from .broken import SessionBrokenError
+from .opening import Steps
 from .sender import AccountSender
 
 #: Inside TLS the simplest mechanism is the best, and CRAM-MD5 (RFC 2195) would have the server
@@ -48,21 +49,21 @@ class Login:
         self._has_worked = False
         self._refused_password: str | None = None
 
-    async def perform(self, session: AccountSender) -> None:
+    def perform(self, session: AccountSender) -> Steps[None]:
         """Log in.
 
         :raise SessionBrokenError: the account cannot be used now.
         """
         password = self._password_now()
-        session.secret = password.encode()
-        session.redaction.hide(session.secret)
+        secret = password.encode()
+        session.redaction.hide(secret)
         mechanisms = self._mechanisms(session)
         if not mechanisms:
             raise SessionBrokenError(Phase.LOGIN, Reply(0, "4.7.0", self._not_offered(session)))
         refusal: Reply | None = None
         for mechanism, following in zip(mechanisms, mechanisms[1:] + mechanisms[:1], strict=True):
             try:
-                reply = await _authenticate(session, mechanism)
+                reply = yield from _authenticate(session, mechanism, secret)
             except SessionBrokenError:
                 if refusal:
                     break  # to hang up after a refusal says nothing new
@@ -129,21 +130,21 @@ def _offered(session: AccountSender) -> list[str]:
     return session.offers.get("AUTH", "").split()
 
 
-async def _authenticate(session: AccountSender, mechanism: Auth) -> Reply:
+def _authenticate(session: AccountSender, mechanism: Auth, secret: bytes) -> Steps[Reply]:
     """Go through one exchange; return its last reply."""
-    initial, respond = _RESPONDERS[mechanism](session)
+    initial, respond = _RESPONDERS[mechanism](session, secret)
     command = b"AUTH " + mechanism.mechanism.encode()
-    reply = await session.ask(b" ".join([command, *initial]), Phase.LOGIN)
+    reply = yield b" ".join([command, *initial]), Phase.LOGIN
     for _ in range(_MOST_CHALLENGES):
         if reply.code != 334:
             return reply
         response = respond(reply.text)
         if response is None:
             break
-        reply = await session.ask(base64.b64encode(response), Phase.LOGIN)
+        reply = yield base64.b64encode(response), Phase.LOGIN
     if reply.code != 334:
         return reply
-    await session.ask(b"*", Phase.LOGIN)
+    yield b"*", Phase.LOGIN
     return Reply(0, "4.7.0", f"the server breaks the protocol of AUTH {mechanism.mechanism}")
 
 
@@ -151,26 +152,26 @@ async def _authenticate(session: AccountSender, mechanism: Auth) -> Reply:
 _Respond = Callable[[str], bytes | None]
 
 
-def _plain(session: AccountSender) -> tuple[list[bytes], _Respond]:
+def _plain(session: AccountSender, secret: bytes) -> tuple[list[bytes], _Respond]:
     # Without authorization identity: the login acts for itself (RFC 4616 section 2).
-    response = b"\0" + session.username + b"\0" + session.secret
+    response = b"\0" + session.username + b"\0" + secret
     session.redaction.hide(response)
     # A server that asks has not looked at what came with the command.
     return [base64.b64encode(response)], lambda prompt: None if _decoded(prompt) else response
 
 
-def _login(session: AccountSender) -> tuple[list[bytes], _Respond]:
+def _login(session: AccountSender, secret: bytes) -> tuple[list[bytes], _Respond]:
     # The prompts are worded in many ways, in base64 or not; their order is the same everywhere.
-    responses = iter((session.username, session.secret))
+    responses = iter((session.username, secret))
     return [], lambda _: next(responses, None)
 
 
-def _cram_md5(session: AccountSender) -> tuple[list[bytes], _Respond]:
+def _cram_md5(session: AccountSender, secret: bytes) -> tuple[list[bytes], _Respond]:
     def respond(challenge: str) -> bytes | None:
         octets = _decoded(challenge)
         if octets is None:
             return None
-        response: bytes = authenticator.challengeResponse(session.secret, octets)
+        response: bytes = authenticator.challengeResponse(secret, octets)
         # By the digest, passwords can be guessed without asking the server.
         session.redaction.hide(response, response.rpartition(b" ")[2])
         return response

@@ -2,7 +2,7 @@
 
 A server says "Relay access denied" to all mail of an account that may not send, and also to one
 recipient for whom it does not relay.  What it does with other mail tells the two apart.  Within one
-transaction, `transaction` decides: where the server takes other recipients, the refused one fails
+transaction, `outcomes` decides: where the server takes other recipients, the refused one fails
 alone.  Pure.
 """
 

@@ -68,7 +68,5 @@ def _telling(answers: Sequence[SessionBrokenError]) -> SessionBrokenError:
     return SessionBrokenError(
         told.phase,
         attrs.evolve(told.reply, text=text),
-        lost=told.lost,
-        action=told.action,
         address=told.address,
     )

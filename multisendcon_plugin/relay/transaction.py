@@ -6,37 +6,101 @@ conversion would break signatures over the content, and all such servers known t
 
 A mail may have more recipients than the server takes in one transaction: those beyond that number
 are left to the next transaction.
+
+The replies that are due stand in a queue, and a table says what follows from each.  Here are no
+transport and no clock: what is said goes to a `Session`, and replies are taken from its reader.
 """
 
 from __future__ import annotations
 
+import enum
 import math
-import re
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
 
-import attrs
 from twisted.logger import Logger
 
 from ..errors import AddressError, SpoolError
 from ..interfaces import IContent
-from ..mail.address import ascii_domain
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
-from ..outcome.attempt import Outcome, Verdict
+from ..outcome.attempt import Verdict
 from ..outcome.failure import Action
-from ..outgoing import OutgoingMail, next_piece, prepare
-from .broken import SessionBrokenError
-from .commands import mail_command, rcpt_command
-from .sender import AccountSender
+from ..outgoing import OutgoingMail, prepare
+from .commands import Paths, mail_command, rcpt_command, without_utf8
+from .content import OutgoingContent
+from .outcomes import RecipientOutcomes
+from .session import Session
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
-#: The number of recipients that a server takes, as it says when there are more.
-_NUMBER = re.compile(r"(?:exceed|max|limit|than|most|up to)\D{0,20}(\d{1,6})\b", re.IGNORECASE)
-_SPOOL_UNREADABLE = Reply(0, "4.3.0", "the message could not be read from the spool")
+_EARLY = "the server answered before the end of the content"
+_UNREADABLE = "the message could not be read from the spool"
 
-#: Positions of recipients in their delivery, and the paths to say for them.
-_Paths = Sequence[tuple[int, str]]
+
+class Due(enum.IntEnum):
+    """What the next reply answers."""
+
+    RSET = enum.auto()
+    MAIL = enum.auto()
+    RCPT = enum.auto()
+    """One that is not the last."""
+    LAST_RCPT = enum.auto()
+    DATA = enum.auto()
+    CONTENT = enum.auto()
+    """Nothing: the content is going out, and no reply is due before its end."""
+    END = enum.auto()
+    """The final dot."""
+    VAIN_RCPT = enum.auto()
+    """RCPT that was sent together with a MAIL that was refused."""
+    VAIN_DATA = enum.auto()
+    """DATA that was sent together with the commands before it, which have left no recipient."""
+    LONE_DOT = enum.auto()
+    """The content of no recipient, which is empty."""
+
+
+_Follows = Callable[["Transaction", Phase, Reply, Action], None]
+
+#: What follows from each kind of reply to what is due; ``-``: the next reply, if one is due.
+#: Refusals are about the mail or a recipient, or about the account; *gone*: there will be no reply,
+#: as the connection is lost, or was cut off when the time for the reply was over.
+_TABLE = """
+due        phase    2xx     354     3xx     mail       account    421        gone
+RSET       RSET     reset   reset   reset   fault      fault      fault      fault
+MAIL       MAIL     sender  sender  sender  refused    fault      fault      fault
+RCPT       RCPT     -       -       -       recipient  recipient  fault      fault
+LAST_RCPT  RCPT     end     end     end     last       last       fault      fault
+DATA       DATA     no      -       no      no         fault      fault      fault
+CONTENT    CONTENT  early   early   early   early      too_early  too_early  fault
+END        END      taken   no      no      no         fault      fault      uncertain
+VAIN_RCPT  RCPT     -       -       -       -          -          fault      fault
+VAIN_DATA  DATA     -       dot     -       -          -          fault      fault
+LONE_DOT   END      -       -       -       -          -          fault      fault
+"""
+#: What is due with MAIL, once that was refused.
+_IN_VAIN = {Due.RCPT: Due.VAIN_RCPT, Due.LAST_RCPT: Due.VAIN_RCPT, Due.DATA: Due.VAIN_DATA}
+
+
+class Row(NamedTuple):
+    """What follows from each kind of reply to one thing, in the order of the columns."""
+
+    phase: Phase
+    taken: _Follows | None
+    go_ahead: _Follows | None
+    other: _Follows | None
+    mail: _Follows | None
+    account: _Follows | None
+    closing: _Follows
+    gone: _Follows
+
+
+def _rows(**follows: Any) -> dict[Due, Row]:
+    rows = [line.split() for line in _TABLE.strip().splitlines()[1:]]
+    return {
+        Due[due]: Row(Phase[phase], *(follows.get(each) for each in columns))  # type: ignore[arg-type]
+        for due, phase, *columns in rows
+    }
 
 
 class Transaction:
@@ -44,91 +108,154 @@ class Transaction:
 
     :param open_content: begins to read the message.
     :param most: recipients that the server takes in one transaction.
+    :ivar outcomes: one for each recipient, when all is over.
     :ivar begun: MAIL FROM was sent.
     :ivar refused: MAIL FROM was refused permanently.
     :ivar taken: the server has accepted the mail for at least one recipient.
-    :ivar most: lower than given when the server has refused the whole mail because of the number
-        of its recipients; the mail has to be tried again with as many.
+    :ivar unclean: it leaves something behind that RSET has to clear.
     :ivar reports_success: the server sends the reports of success (RFC 3461).
+    :ivar abort: why the session has to be cut off; ``""``: it need not.
     """
 
     log = Logger()
 
     def __init__(
         self,
-        session: AccountSender,
+        session: Session,
         delivery: Delivery,
         open_content: Callable[[], IContent],
         most: float = math.inf,
     ) -> None:
         self._session = session
         self._delivery = delivery
-        self._open_content = open_content
-        self._outcomes: dict[int, Outcome] = {}
-        self.most = most
-        self.begun = False
-        self.refused = False
-        self.taken = False
-        self.reports_success = False
+        self._content = OutgoingContent(open_content, session.go_on)
+        self.outcomes = RecipientOutcomes(delivery.recipients, most)
+        self.unclean = session.unclean
+        self.begun = self.refused = self.taken = self.reports_success = False
+        self.abort = ""
+        self._prepared = False
+        #: What was read and not sent yet.
+        self._octets = b""
+        self._due: deque[Due] = deque()
+        self._commands: list[bytes] = []
+        #: Those that have to wait for the reply to the one before.
+        self._unsaid: deque[bytes] = deque()
+        self._asked: Paths = ()
+        self._too_many: Paths = ()
+        self._refused: dict[int, tuple[Reply, Action]] = {}
 
-    @property
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """One outcome for each recipient of the delivery, in their order."""
-        return tuple(self._outcomes[position] for position in sorted(self._outcomes))
-
-    async def run(self) -> None:
-        """Send the mail.
-
-        :raise SessionBrokenError: the session has ended; `outcomes` says what that means for each
-            recipient.
-        """
-        session, delivery = self._session, self._delivery
-        utf8 = "SMTPUTF8" in session.offers
-        mail = None
+    def go_on(self) -> bool:
+        """Go on with what has come, as far as possible; True when the mail is over."""
+        session, content, due = self._session, self._content, self._due
+        reader = session.reader
         try:
-            mail = await prepare(session.account, delivery.message, self._open_content, utf8=utf8)
-            if mail.separated and not delivery.attempts:
-                self._tell_of_separator()
-            paths: _Paths = [(n, each.address) for n, each in enumerate(delivery.recipients)]
-            if mail.utf8 and not utf8:
-                mail, paths = self._without_utf8(mail, paths)
-            await self._carry(mail, paths)
+            while due or not self._prepared:
+                if content.awaited:
+                    # For the spool all wait: replies, and the end of the connection.
+                    session.expect_nothing()
+                    return False
+                if not self._prepared:
+                    self._prepare()
+                elif reader.replies:
+                    self._hear()
+                elif session.lost:
+                    row = self.ROWS[due[0]]
+                    action = session.account.classify(row.phase, session.lost)
+                    row.gone(self, row.phase, session.lost, action)
+                elif due[0] is Due.CONTENT and not (reader.in_a_reply or session.paused):
+                    self._send_on()
+                else:
+                    session.expect(self.ROWS[due[0]].phase)
+                    return False
         except SpoolError:
             if self.begun:
                 # The server waits for the rest, and must not take what it has for the whole mail.
-                session.abort("the message could not be read from the spool")
-            self._conclude(Verdict.DEFERRED, Phase.CONTENT, _SPOOL_UNREADABLE, Action.DEFER)
-        except SessionBrokenError as broken:
-            uncertain = broken.lost and broken.phase is Phase.END
-            verdict = Verdict.UNCERTAIN if uncertain else Verdict.DEFERRED
-            self._conclude(verdict, broken.phase, broken.reply, broken.action)
-            self._fail_nobody()
+                self.abort = _UNREADABLE
+            reply = Reply(0, "4.3.0", _UNREADABLE)
+            self.outcomes.conclude(Verdict.DEFERRED, Phase.CONTENT, reply, Action.DEFER)
+        except BaseException:
+            content.close()
             raise
-        finally:
-            if mail is not None:
-                mail.rest.close()
+        content.close()
+        return True
 
-    def _without_utf8(self, mail: OutgoingMail, paths: _Paths) -> tuple[OutgoingMail, _Paths]:
-        """Prepare the mail for a server without SMTPUTF8; recipients that need it fail (5.6.7).
+    def _hear(self) -> None:
+        """Do what the table says for each reply, and say the command that waited for it."""
+        session, due, replies = self._session, self._due, self._session.reader.replies
+        while due and replies:
+            row, reply = self.ROWS[due.popleft()], replies.popleft()
+            code = reply.code
+            action = Action.DEFER  # where it is positive, but not the one that was due
+            if code < 300:
+                follows = row.taken
+            elif code == 354:
+                follows = row.go_ahead
+            elif code < 400:
+                follows = row.other
+            else:
+                action = session.account.classify(row.phase, reply)
+                if code == 421:  # the session ends, whatever it says (RFC 5321 section 3.8)
+                    follows = row.closing
+                else:
+                    follows = row.account if action.stops_account else row.mail
+            if follows:
+                follows(self, row.phase, reply, action)
+            if self._unsaid:
+                session.write(self._unsaid.popleft())
 
-        RFC 6531 section 3.2: no address or header beyond ASCII may be sent to it.  A domain in
-        A-labels is the same domain (RFC 5890), so where no more is needed, the mail leaves; and so
-        does a mail in ASCII whose client only said SMTPUTF8.
-        """
-        fitting = []
-        try:
-            if not mail.start[: mail.header_size].isascii():
-                raise AddressError("the header goes beyond ASCII")
-            reverse_path = ascii_domain(mail.reverse_path)
-        except AddressError:
-            self._fail_all(_NEEDS_UTF8)
-            return mail, ()
-        for position, address in paths:
+    # What is said.
+
+    def _prepare(self) -> None:
+        """Read the header, and what the account wants beside it; then begin."""
+        session, delivery = self._session, self._delivery
+        piece = self._content.read()
+        if piece is None:
+            return
+        self._octets += piece
+        utf8 = "SMTPUTF8" in session.offers
+        mail = prepare(session.account, delivery.message, self._octets, utf8=utf8)
+        if mail is None:
+            if not piece:
+                raise SpoolError("the content is shorter than its header")
+            return
+        self._prepared = True
+        self._octets = mail.start
+        if mail.separated and not delivery.attempts:
+            self._tell_of_separator()
+        self._begin(mail, utf8=utf8)
+
+    def _begin(self, mail: OutgoingMail, *, utf8: bool) -> None:
+        session, delivery, most = self._session, self._delivery, self.outcomes.most
+        offers = session.offers
+        paths: Paths = [(n, each.address) for n, each in enumerate(delivery.recipients)]
+        if mail.utf8 and not utf8:
             try:
-                fitting.append((position, ascii_domain(address)))
+                mail, paths, others = without_utf8(mail, paths)
             except AddressError:
-                self._set_outcome(position, Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL)
-        return attrs.evolve(mail, reverse_path=reverse_path), fitting
+                self._fail_all(_NEEDS_UTF8)
+                return
+            self.outcomes.conclude(Verdict.FAILED, Phase.RCPT, _NEEDS_UTF8, Action.FAIL, others)
+        limit = offers.get("SIZE", "")
+        if limit.isdecimal() and 0 < int(limit) < mail.size:
+            text = f"the message has {mail.size} bytes, the server takes up to {int(limit)}"
+            self._fail_all(Reply(0, "5.3.4", text))
+        elif paths:
+            if len(paths) > most:
+                paths, self._too_many = paths[: int(most)], paths[int(most) :]
+            self._asked = paths
+            self._commands = [mail_command(mail, delivery.message.envelope, offers)]
+            for position, path in paths:
+                recipient = delivery.recipients[position]
+                self._commands.append(rcpt_command(mail, recipient, path, offers))
+            self._commands.append(b"DATA\r\n")
+            self.reports_success = mail.own_sender and "DSN" in offers
+            if self.unclean:
+                self._due.append(Due.RSET)
+                self._unsaid.append(b"RSET\r\n")
+            else:
+                self._say_envelope()
+            if self._unsaid:
+                session.write(self._unsaid.popleft())
 
     def _tell_of_separator(self) -> None:
         self.log.warn(
@@ -138,245 +265,136 @@ class Transaction:
             account=self._session.account.name,
         )
 
-    # The dialogue.
+    def _fail_all(self, reply: Reply) -> None:
+        """The server cannot take the mail."""
+        self.outcomes.conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
 
-    async def _carry(self, mail: OutgoingMail, paths: _Paths) -> None:
-        session = self._session
-        limit = session.offers.get("SIZE", "")
-        if limit.isdecimal() and 0 < int(limit) < mail.size:
-            text = f"the message has {mail.size} bytes, the server takes up to {int(limit)}"
-            self._fail_all(Reply(0, "5.3.4", text))
-        if not paths or len(self._outcomes) == len(self._delivery.recipients):
-            return
-        too_many: _Paths = ()
-        if len(paths) > self.most:
-            paths, too_many = paths[: int(self.most)], paths[int(self.most) :]
-        if session.reset_first:
-            reply = await session.ask(b"RSET", Phase.RSET)
-            if not reply.positive:
-                raise SessionBrokenError(Phase.RSET, reply)
-            session.reset_first = False
-        accepted = await self._say_envelope(mail, paths, too_many)
-        if accepted and await self._send_content(mail):
-            reply, action = await self._reply(Phase.END)
-            self.taken = 200 <= reply.code < 300
-            session.reset_first = not self.taken
-            if self.taken:
-                self._conclude(Verdict.DELIVERED, Phase.END, reply)
-            else:
-                self._conclude_by(reply, Phase.END, action)
-
-    async def _say_envelope(self, mail: OutgoingMail, paths: _Paths, too_many: _Paths) -> bool:
-        """Say MAIL, RCPT and DATA; True when the server waits for the content.
-
-        With PIPELINING all of it is sent at once, and every reply has to be read.
-
-        :param too_many: recipients that are left to the next transaction.
-        """
-        session = self._session
-        offers = session.offers
-        sender = mail_command(mail, self._delivery.message.envelope, offers)
-        recipients = [
-            rcpt_command(mail, self._delivery.recipients[position], path, offers)
-            for position, path in paths
-        ]
-        pipelining = "PIPELINING" in offers
+    def _say_envelope(self) -> None:
+        """Say MAIL, RCPT and DATA: with PIPELINING at once, else one after the other."""
+        session, commands, due = self._session, self._commands, self._due
         self.begun = True
-        self.reports_success = "DSN" in offers and mail.own_sender
-        session.mails += 1
-        if pipelining:
-            session.say(sender, *recipients, b"DATA")
-        say = _nothing if pipelining else session.say
+        session.begin_mail()
+        due.append(Due.MAIL)
+        due.extend([Due.RCPT] * (len(commands) - 3))
+        due.extend((Due.LAST_RCPT, Due.DATA, Due.CONTENT))
+        if "PIPELINING" in session.offers:
+            session.write(b"".join(commands))
+        else:
+            self._unsaid.extend(commands)
 
-        say(sender)
-        reply, action = await self._reply(Phase.MAIL)
-        if action:
-            self.refused = reply.permanent
-            self._conclude_by(reply, Phase.MAIL, action)
-            if pipelining:
-                await self._skip_replies(paths)
-            return False
-        if too_many:
-            self._put_off(too_many)
-        if await self._ask_recipients(paths, recipients, say):
-            say(b"DATA")
-            reply, action = await self._reply(Phase.DATA)
-            if reply.code == 354:
-                return True
-            self._conclude_by(reply, Phase.DATA, action)
-        elif pipelining:
-            await self._leave_data(await session.reply(Phase.DATA))
-        session.reset_first = True
-        return False
+    def _send_on(self) -> None:
+        """Send what was read last, or the end with the final dot, which nothing takes back."""
+        following = self._content.read()
+        if following is None:
+            return
+        octets, self._octets = self._octets, following
+        if following:
+            self._session.write(octets)
+        else:
+            self._due[0] = Due.END
+            self._session.write(octets + b".\r\n")
 
-    async def _ask_recipients(
-        self, paths: _Paths, commands: list[bytes], say: Callable[[bytes], None]
-    ) -> bool:
-        """Say RCPT for each recipient; True when the server accepts at least one."""
-        refused = {}
-        for (position, _), command in zip(paths, commands, strict=True):
-            say(command)
-            reply = await self._session.reply(Phase.RCPT)
-            if not reply.positive:
-                refused[position] = reply
-        if refused:
-            self._refuse(refused, others=len(refused) < len(paths))
-        return len(refused) < len(paths)
+    def _end(self) -> None:
+        """Nothing more is due, and nothing more is said."""
+        self._due.clear()
+        self._unsaid.clear()
 
-    def _refuse(self, refused: dict[int, Reply], *, others: bool) -> None:
-        """Set the outcomes of recipients that were refused.
+    # What follows from a reply.
 
-        Where the server takes other recipients, a refusal that speaks of the account is about the
-        recipient ("relay access denied").  Where it takes none, one that speaks of too many (452,
-        552, x.5.3) cannot be about their number.
+    def _reset(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
+        self.unclean = False
+        self._say_envelope()
 
-        :param others: the server has accepted some recipients.
-        :raise SessionBrokenError: the account is at fault.
-        """
-        for position, reply in refused.items():
-            action = self._session.account.classify(Phase.RCPT, reply)
-            verdict = _verdict(action)
-            if action.stops_account:
-                if not others:
-                    raise SessionBrokenError(Phase.RCPT, reply, action=action)
-                firm = reply.permanent and action in (Action.REST, Action.ALARM)
-                action = Action.MOVE if firm else Action.DEFER
-                verdict = Verdict.FAILED if firm else Verdict.DEFERRED
-            elif action is Action.SPLIT and not others:
-                action = _without_split(reply)
-                verdict = _verdict(action)
-            self._set_outcome(position, verdict, Phase.RCPT, reply, action)
-
-    async def _skip_replies(self, paths: _Paths) -> None:
-        """Read the replies to RCPT and DATA that were sent together with a refused MAIL.
-
-        They only follow from that refusal.
-        """
-        for _ in paths:
-            await self._session.reply(Phase.RCPT)
-        await self._leave_data(await self._session.reply(Phase.DATA))
-        self._session.reset_first = True
-
-    async def _leave_data(self, reply: Reply) -> None:
-        """Send a lone dot if the server waits for content that no recipient would get."""
-        if reply.code == 354:
-            self._session.say(b".")  # RFC 2920 section 3.1
-            await self._session.reply(Phase.END)
-
-    async def _send_content(self, mail: OutgoingMail) -> bool:
-        """Send header, body and final dot; False when the server has replied before the end."""
-        session = self._session
-        session.phase = Phase.CONTENT
-        octets = mail.start
-        while True:
-            following = await next_piece(mail.rest)
-            if session.answered_early:
-                # Also what came in one segment with the 354: taken for the reply to the final dot,
-                # a 250 would lose a mail that the server does not have yet.
-                reply, action = await self._reply(Phase.CONTENT)
-                self._conclude_by(reply, Phase.CONTENT, action)
-                # More content might be read as commands, and a QUIT as content.
-                session.abort("the server answered before the end of the content")
-                return False
-            if not following:
-                session.finish(octets + b".\r\n")
-                return True
-            await session.write(octets)
-            octets = following
-
-    async def _reply(self, phase: Phase) -> tuple[Reply, Action | None]:
-        """Wait for a reply; return it, with the action that follows unless it is positive.
-
-        :raise SessionBrokenError: the account is at fault.
-        """
-        reply = await self._session.reply(phase)
-        if reply.positive:
-            return reply, None
-        action = self._session.account.classify(phase, reply)
-        if action.stops_account:
-            raise SessionBrokenError(phase, reply, action=action)
-        return reply, action
-
-    # The outcomes.
-
-    def _set_outcome(
-        self,
-        position: int,
-        verdict: Verdict,
-        phase: Phase,
-        reply: Reply,
-        action: Action | None = None,
-    ) -> None:
-        """Set the outcome of a recipient that has none yet."""
-        if position not in self._outcomes:
-            self._outcomes[position] = Outcome(
-                recipient=self._delivery.recipients[position],
-                verdict=verdict,
-                phase=phase,
-                reply=reply,
-                action=action,
+    def _take_sender(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
+        if self._too_many:
+            # They are left to the next transaction.
+            text = f"no more than {self.outcomes.most} recipients at a time"
+            positions = [position for position, _ in self._too_many]
+            self.outcomes.conclude(
+                Verdict.DEFERRED, Phase.RCPT, Reply(0, "4.5.3", text), Action.SPLIT, positions
             )
 
-    def _conclude(
-        self, verdict: Verdict, phase: Phase, reply: Reply, action: Action | None = None
-    ) -> None:
-        """Set the same outcome for all recipients that have none yet."""
-        for position in range(len(self._delivery.recipients)):
-            self._set_outcome(position, verdict, phase, reply, action)
+    def _refuse_sender(self, phase: Phase, reply: Reply, action: Action) -> None:
+        self.refused = reply.permanent
+        self.outcomes.refuse_all(phase, reply, action)
+        if self._unsaid:
+            self._end()
+            return
+        # All was sent together, and the other replies only follow from this refusal.
+        self.unclean = True
+        in_vain = [_IN_VAIN[each] for each in self._due if each in _IN_VAIN]
+        self._due.clear()
+        self._due.extend(in_vain)
 
-    def _conclude_by(self, reply: Reply, phase: Phase, action: Action | None) -> None:
-        """Set the outcome that follows from a reply for all recipients that have none yet.
+    def _refuse_recipient(self, _phase: Phase, reply: Reply, action: Action) -> None:
+        position, _ = self._asked[-1 - self._due.index(Due.DATA)]
+        self._refused[position] = reply, action
 
-        :param action: ``None``: the reply is positive, but not the one that was due.
+    def _refuse_last(self, phase: Phase, reply: Reply, action: Action) -> None:
+        self._refuse_recipient(phase, reply, action)
+        self._end_recipients(phase, reply, action)
+
+    def _end_recipients(self, phase: Phase, _reply: Reply, _action: Action) -> None:
+        if not self._refused:
+            return
+        others = len(self._refused) < len(self._asked)
+        self.outcomes.refuse(self._refused, phase, others=others)
+        if not others:
+            self.unclean = True
+            all_said = not self._unsaid
+            self._end()
+            if all_said and not self.outcomes.fault:
+                self._due.append(Due.VAIN_DATA)
+
+    def _end_early(self, phase: Phase, reply: Reply, action: Action) -> None:
+        """Take a reply to what was not said yet; also if it came in one segment with the 354.
+
+        Taken for the reply to the final dot, a 250 would lose a mail that the server does not have
+        yet.  More content might be read as commands, and a QUIT as content.
         """
-        action = action or Action.DEFER
-        if action is Action.SPLIT:
-            action = self._ask_fewer(reply)
-        self._conclude(_verdict(action), phase, reply, action)
+        self.abort = _EARLY
+        self.outcomes.refuse_all(phase, reply, action)
+        self._end()
 
-    def _fail_all(self, reply: Reply) -> None:
-        """Fail all recipients that have no outcome yet: this server cannot take the mail."""
-        self._conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
+    def _blame_early(self, phase: Phase, reply: Reply, action: Action) -> None:
+        self.abort = _EARLY
+        self._blame(phase, reply, action)
 
-    # More recipients than the server takes at once.
+    def _refuse_mail(self, phase: Phase, reply: Reply, action: Action) -> None:
+        self.unclean = True
+        self.outcomes.refuse_all(phase, reply, action)
+        self._end()
 
-    def _put_off(self, too_many: _Paths) -> None:
-        """Leave the recipients that are not named in this transaction to the next one."""
-        reply = Reply(0, "4.5.3", f"no more than {self.most} recipients at a time")
-        for position, _ in too_many:
-            self._set_outcome(position, Verdict.DEFERRED, Phase.RCPT, reply, Action.SPLIT)
+    def _take_mail(self, phase: Phase, reply: Reply, _action: Action) -> None:
+        self.taken = True
+        self.outcomes.conclude(Verdict.DELIVERED, phase, reply, None)
 
-    def _ask_fewer(self, reply: Reply) -> Action:
-        """Lower `most`: the server has refused the whole mail for the number of its recipients.
+    def _say_lone_dot(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
+        # The server waits for content that no recipient would get (RFC 2920 section 3.1).
+        self._due.append(Due.LONE_DOT)
+        self._session.write(b".\r\n")
 
-        To as many as its reply names, or else to half; a refusal of a single recipient cannot be
-        about their number.
-        """
-        taken = len(self._delivery.recipients) - len(self._outcomes)
-        if taken < 2:
-            return _without_split(reply)
-        found = _NUMBER.search(reply.text)
-        told = int(found[1]) if found else 0
-        self.most = told if 0 < told < taken else taken // 2
-        return Action.SPLIT
+    def _blame(self, phase: Phase, reply: Reply, action: Action) -> None:
+        self.outcomes.blame(phase, reply, action)
+        self._end()
 
-    def _fail_nobody(self) -> None:
-        """Defer the recipients that were refused before the account turned out to be at fault."""
-        for position, outcome in self._outcomes.items():
-            if outcome.verdict is Verdict.FAILED:
-                self._outcomes[position] = attrs.evolve(
-                    outcome, verdict=Verdict.DEFERRED, action=None
-                )
+    def _doubt(self, phase: Phase, reply: Reply, action: Action) -> None:
+        # The server may have the mail (RFC 1047).
+        self.outcomes.conclude(Verdict.UNCERTAIN, phase, reply, None)
+        self._blame(phase, reply, action)
 
-
-def _verdict(action: Action) -> Verdict:
-    """Return what a refusal means for the recipients that it is about."""
-    return Verdict.FAILED if action is Action.FAIL else Verdict.DEFERRED
-
-
-def _nothing(line: bytes) -> None:
-    """Do nothing: the line was sent before, by pipelining."""
-
-
-def _without_split(reply: Reply) -> Action:
-    return Action.FAIL if reply.permanent else Action.DEFER
+    ROWS: ClassVar = _rows(
+        reset=_reset,
+        sender=_take_sender,
+        refused=_refuse_sender,
+        recipient=_refuse_recipient,
+        last=_refuse_last,
+        end=_end_recipients,
+        early=_end_early,
+        too_early=_blame_early,
+        taken=_take_mail,
+        no=_refuse_mail,
+        dot=_say_lone_dot,
+        fault=_blame,
+        uncertain=_doubt,
+    )

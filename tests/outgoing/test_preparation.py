@@ -2,89 +2,57 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
-from twisted.internet.defer import Deferred
 
-from multisendcon_plugin.errors import SpoolError
-from multisendcon_plugin.outgoing import next_piece, prepare
+from multisendcon_plugin.outgoing import prepare
 from multisendcon_plugin.routing.account import Account, NullSender
-from tests.relays import CONTENT, HEADER, Content, delivery
+from tests.relays import CONTENT, HEADER, delivery
 
 FIXED = "sales@far.example"
 
 
-class Prepared:
-    """A mail that was prepared, or is being prepared.
+def prepared(content=CONTENT, *, start=None, utf8=False, mail=(), **account):
+    """Return a mail that was prepared.
 
-    :ivar content: as it was opened.
+    :param start: octets of the content that were read; ``None``: all.
     """
-
-    def __init__(self, content=CONTENT, *, pieces=None, utf8=False, mail=(), **account):
-        self.account = Account(name="Sales", server="mx.example", **account)
-        self.opened = []
-        self.results = []
-        message = delivery(content, **dict(mail)).message
-        pieces = [content] if pieces is None else pieces
-
-        def open_content():
-            self.opened.append(Content(pieces))
-            return self.opened[-1]
-
-        preparing = prepare(self.account, message, open_content, utf8=utf8)
-        Deferred.fromCoroutine(preparing).addBoth(self.results.append)
-
-    @property
-    def content(self):
-        (opened,) = self.opened
-        return opened
-
-    @property
-    def mail(self):
-        (mail,) = self.results
-        return mail
-
-    def whole(self):
-        """Return what leaves."""
-        octets = [self.mail.start]
-        while piece := self.read():
-            octets.append(piece)
-        return b"".join(octets)
-
-    def read(self):
-        read = []
-        Deferred.fromCoroutine(next_piece(self.mail.rest)).addBoth(read.append)
-        return read.pop()
+    account = Account(name="Sales", server="mx.example", **account)
+    message = delivery(content, **dict(mail)).message
+    return prepare(account, message, content[:start], utf8=utf8)
 
 
-@pytest.mark.parametrize("length", [1, 7, len(HEADER), len(HEADER) + 1, len(CONTENT)])
-def test_a_mail_without_a_fixed_sender_is_the_message_as_it_lies_in_the_spool(length):
-    pieces = [CONTENT[n : n + length] for n in range(0, len(CONTENT), length)]
-    prepared = Prepared(pieces=pieces)
-    mail = prepared.mail
+def test_a_mail_without_a_fixed_sender_is_the_message_as_it_lies_in_the_spool():
+    mail = prepared()
     assert mail.reverse_path == "boss@a.example"
     assert mail.own_sender
     assert mail.start[: mail.header_size] == HEADER
     assert mail.size == len(CONTENT) - 1  # the dot that SMTP added
     assert not mail.utf8
-    assert prepared.whole() == CONTENT
+    assert mail.start == CONTENT
 
 
-def test_no_more_is_read_than_the_header_takes():
-    prepared = Prepared(pieces=[HEADER, CONTENT[len(HEADER) :]])
-    assert prepared.mail.start == HEADER
-    assert prepared.content.pieces == [CONTENT[len(HEADER) :]]
-    assert not prepared.content.closed
+@pytest.mark.parametrize(
+    ("account", "needed"),
+    [
+        ({}, len(HEADER)),
+        ({"fixed_sender": FIXED}, len(HEADER) + 2),  # whether an empty line follows
+    ],
+)
+def test_no_more_of_the_content_is_needed_than_the_header_takes(account, needed):
+    assert all(prepared(start=n, **account) is None for n in range(needed))
+    mail = prepared(start=needed, **account)
+    assert mail.start[mail.header_size :] == CONTENT[len(HEADER) : needed]
+    assert attrs.evolve(mail, start=b"") == attrs.evolve(prepared(**account), start=b"")
 
 
 def test_a_fixed_sender_is_in_reverse_path_header_and_size():
-    prepared = Prepared(fixed_sender=FIXED)
-    mail = prepared.mail
+    mail = prepared(fixed_sender=FIXED)
     assert mail.reverse_path == FIXED
     assert not mail.own_sender
     assert mail.start[: mail.header_size].startswith(f"From: Boss <{FIXED}>\r\n".encode())
-    whole = prepared.whole()
-    assert whole.endswith(CONTENT[len(HEADER) :])
-    assert mail.size == len(whole) - 1
+    assert mail.start.endswith(CONTENT[len(HEADER) :])
+    assert mail.size == len(mail.start) - 1
 
 
 @pytest.mark.parametrize(
@@ -92,44 +60,23 @@ def test_a_fixed_sender_is_in_reverse_path_header_and_size():
     [(NullSender.PASS, "", True), (NullSender.REPLACE, FIXED, False)],
 )
 def test_the_null_reverse_path_is_the_clients_unless_it_is_replaced(null_sender, path, own):
-    mail = Prepared(fixed_sender=FIXED, null_sender=null_sender, mail={"reverse_path": ""}).mail
+    mail = prepared(fixed_sender=FIXED, null_sender=null_sender, mail={"reverse_path": ""})
     assert (mail.reverse_path, mail.own_sender) == (path, own)
 
 
 @pytest.mark.parametrize("fixed_sender", [None, FIXED])
 def test_an_empty_line_is_put_where_a_header_with_a_fixed_sender_ends_at_no_field(fixed_sender):
     content = HEADER + b"no field\r\n\r\nbody\r\n"
-    prepared = Prepared(content, mail={"header_size": len(HEADER)}, fixed_sender=fixed_sender)
-    mail = prepared.mail
+    mail = prepared(content, mail={"header_size": len(HEADER)}, fixed_sender=fixed_sender)
     assert mail.separated is bool(fixed_sender)
     between = b"\r\n" if fixed_sender else b""
     assert mail.start[mail.header_size :] == between + content[len(HEADER) :]
-    assert mail.size == len(prepared.whole())
+    assert mail.size == len(mail.start)
 
 
 @pytest.mark.parametrize("utf8", [True, False])
 def test_an_international_author_goes_to_reply_to_where_that_may_go_beyond_ascii(utf8):
     content = "From: b\u00fcro@a.example\r\n\r\nhello\r\n".encode()
-    prepared = Prepared(content, fixed_sender=FIXED, utf8=utf8, mail={"utf8": True})
-    assert ("Reply-To: b\u00fcro@a.example".encode() in prepared.mail.start) is utf8
-    assert prepared.mail.utf8
-
-
-@pytest.mark.parametrize(
-    "pieces",
-    [[HEADER[:9]], [HEADER[:9], SpoolError("damaged")]],
-    ids=["it is too short", "it cannot be read"],
-)
-def test_what_cannot_be_read_is_closed(pieces):
-    prepared = Prepared(pieces=pieces)
-    (failure,) = prepared.results
-    assert failure.check(SpoolError)
-    assert prepared.content.closed == 1
-
-
-def test_a_content_that_comes_later_is_waited_for():
-    later = Deferred()
-    prepared = Prepared(pieces=[later])
-    assert prepared.results == []
-    later.callback(CONTENT)
-    assert prepared.whole() == CONTENT
+    mail = prepared(content, fixed_sender=FIXED, utf8=utf8, mail={"utf8": True})
+    assert ("Reply-To: b\u00fcro@a.example".encode() in mail.start) is utf8
+    assert mail.utf8

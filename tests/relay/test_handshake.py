@@ -517,7 +517,7 @@ def test_no_secret_gets_into_logs_reports_or_representations(mechanism, answer, 
     (attempt,) = results
     assert attempt.fault.phase is Phase.LOGIN
     session = way.wire.session
-    told = [attempt, attempt.fault, session, session._lost, way.factory, way.account, way.budget]
+    told = [attempt, attempt.fault, session, session.lost, way.factory, way.account, way.budget]
     shown = "\n".join([logged(), *map(repr, told), *map(str, told)])
     assert USERNAME in shown  # the account, which is shown without its password
     shown = shown.lower()

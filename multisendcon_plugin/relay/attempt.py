@@ -1,0 +1,148 @@
+"""One attempt to deliver a mail: as many transactions, over as many sessions, as it takes.
+
+It makes the `Attempt` that the lane gets.  It never tries a mail again that the server may have,
+and never decides what follows from an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from ..interfaces import IContent
+from ..mail.message import Delivery
+from ..mail.phase import Phase
+from ..outcome.attempt import AccountFault, Attempt, all_deferred
+from ..routing.account import Account
+from .broken import SessionBrokenError
+from .refusal_review import RefusalReview
+from .sender import AccountSender
+from .transaction import Transaction
+
+_BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL})
+
+
+class Sessions(Protocol):
+    """What an attempt needs of the `AccountSenderFactory` of its account."""
+
+    account: Account
+    most_recipients: float
+    """Recipients that the server takes in one transaction, as far as is known."""
+    refusals: RefusalReview
+
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch."""
+
+    def kept_session(self) -> AccountSender | None:
+        """Return a session that was kept from an earlier mail."""
+
+    def fresh_session(self) -> Deferred[AccountSender]:
+        """Open a session; fails with `SessionBrokenError`."""
+
+    def keep_or_quit(self, session: AccountSender, *, keep: bool, now: float) -> None:
+        """Keep a session for the next mail, or end it."""
+
+    def learn(self, most: float) -> None:
+        """Remember that the server takes fewer recipients at once."""
+
+
+class AttemptUnderWay:
+    """An attempt, from its first session to its result.
+
+    :param sessions: those of the account.
+    :param open_content: begins to read the message.
+    :ivar done: fires with the `Attempt`.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        delivery: Delivery,
+        open_content: Callable[[], IContent],
+    ) -> None:
+        self._sessions = sessions
+        self._delivery = delivery
+        self._open_content = open_content
+        self._kept = False
+        self._most = 0.0
+        self._mail_ended: float | None = None
+        self.done: Deferred[Attempt] = Deferred()
+
+    def begin(self) -> None:
+        """Send the mail over a session that is kept, or else over a fresh one."""
+        session = self._sessions.kept_session()
+        self._kept = session is not None
+        if session is None:
+            self._open_session()
+        else:
+            self._carry(session)
+
+    def _open_session(self) -> None:
+        self._kept = False
+        opened = self._sessions.fresh_session()
+        opened.addCallbacks(self._carry, self._not_begun).addErrback(self._failed)
+
+    def _carry(self, session: AccountSender) -> None:
+        self._most = self._sessions.most_recipients
+        transaction = Transaction(session, self._delivery, self._open_content, self._most)
+        session.carry(transaction, self._over, self._failed)
+
+    def _not_begun(self, failure: Failure) -> None:
+        """There is no session for it."""
+        broken = failure.value
+        if not isinstance(broken, SessionBrokenError):
+            self._failed(failure)
+            return
+        action = self._sessions.account.classify(broken.phase, broken.reply)
+        fault = AccountFault.of(broken.phase, broken.reply, action)
+        recipients = self._delivery.recipients
+        outcomes = all_deferred(recipients, fault.phase, fault.reply, fault.action)
+        self.done.callback(Attempt(outcomes=outcomes, fault=fault, mail_ended=self._mail_ended))
+
+    def _failed(self, failure: Failure) -> None:
+        """An error of ours has ended it."""
+        if not self.done.called:
+            self.done.errback(failure)
+
+    def _over(self, session: AccountSender, transaction: Transaction) -> None:
+        sessions, outcomes = self._sessions, transaction.outcomes
+        fault = outcomes.fault
+        now = sessions.now()
+        if transaction.begun:
+            self._mail_ended = now
+        if self._kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
+            # It may be about the session, so nothing is concluded yet, and a fresh session tries
+            # once more: some servers say 550 or 554 at MAIL FROM, or close, when a session has had
+            # as many mails as they allow.
+            session.quit()
+            again = self._open_session
+        elif outcomes.most < self._most:
+            sessions.learn(outcomes.most)
+            sessions.keep_or_quit(session, keep=fault is None, now=now)
+            again = self.begin
+        else:
+            sessions.keep_or_quit(session, keep=fault is None, now=now)
+            attempt = Attempt(
+                outcomes=outcomes.all(),
+                fault=fault,
+                mail_ended=self._mail_ended,
+                session=session.description,
+                reports_success=transaction.reports_success,
+            )
+            sessions.refusals.taken += transaction.taken
+            if fault:
+                attempt = sessions.refusals.review(self._delivery, attempt)
+            self.done.callback(attempt)
+            return
+        if transaction.begun and sessions.account.minimum_wait:
+            # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
+            # attempt has a fresh session, as there is one at a time, or fewer recipients.
+            attempt = Attempt(
+                outcomes=outcomes.all(), mail_ended=self._mail_ended, inconclusive=True
+            )
+            self.done.callback(attempt)
+        else:
+            again()
