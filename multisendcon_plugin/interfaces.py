@@ -103,7 +103,7 @@ class Commit(NamedTuple):
     texts: Texts
 
 
-#: The deliveries of a message that was committed, one for each parcel, or why it is not stored.
+#: The deliveries of a new message that has become durable, one for each parcel, or why nothing has.
 Committed = tuple[Delivery, ...] | SpoolError
 
 
@@ -128,13 +128,15 @@ class IStore(Interface):
             `SpoolFullError` or another `SpoolError`.
         """
 
-    def settle(settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
-        """Record what came of an attempt, all of it or nothing.
+    def settle(settlements: Sequence[Settlement]) -> Deferred[list[Committed]]:
+        """Record what came of deliveries: of each of them, all or nothing.
 
-        What remains of the delivery, the reports it caused and the state of its account become
-        durable together; a message without deliveries is forgotten.
+        What remains of a delivery, the reports it caused and the state of its account become
+        durable together; a message without deliveries is forgotten.  If one cannot be recorded, the
+        others are.
 
-        :return: the deliveries of the reports.
+        :return: for each, in the same order, the deliveries of its reports, or why it is not
+            recorded.  Never fails.
         """
 
     def waiting(

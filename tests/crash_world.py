@@ -307,14 +307,18 @@ class SteppingSpool:
         note()
         return succeed(answer) if self.world.step(after, recipients) else Deferred()
 
-    def settle(self, settlement):
-        return self._commit(
-            "outcome known",
-            lambda: self.store.spool.settle(settlement),
-            lambda: self.world.ledger.settle(settlement),
-            "settled" if settlement.remaining else "ended",
-            addresses(settlement.delivery),
-        )
+    def settle(self, settlements):
+        # A process may die between any two of them: that they share a transaction is not promised.
+        answers = []
+        for settlement in settlements:
+            self._commit(
+                "outcome known",
+                lambda settlement=settlement: self.store.spool.settle([settlement]),
+                lambda settlement=settlement: self.world.ledger.settle(settlement),
+                "settled" if settlement.remaining else "ended",
+                addresses(settlement.delivery),
+            ).addCallback(answers.extend)
+        return Deferred() if self.world.dead else succeed(answers)
 
     def draft(self, number=None):
         return SteppingDraft(self.store.spool.draft(number))

@@ -213,9 +213,9 @@ class SlowSpool:
     def commit(self, commits):
         return self._later(self.spool.commit(commits))
 
-    def settle(self, settlement):
-        self.settlements.append(settlement)
-        return self._later(self.spool.settle(settlement))
+    def settle(self, settlements):
+        self.settlements += settlements
+        return self._later(self.spool.settle(settlements))
 
     def waiting(self, *question):
         return self._later(self.spool.waiting(*question))

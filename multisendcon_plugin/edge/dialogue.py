@@ -70,10 +70,10 @@ class Dialogue:
         talk, mail, reader = self.talk, self.mail, self.talk.reader
         if talk.closed:
             return
-        reader.feed(octets)
+        reader.octets += octets
         self.busy = True
         commands = 0
-        while reader.more and not (talk.waiting or talk.pausing or talk.closed):
+        while reader.octets and not (talk.waiting or talk.pausing or talk.closed):
             try:
                 if mail.takes_content:
                     mail.take()
@@ -159,7 +159,7 @@ class Dialogue:
         self._go_on()
 
     def _go_on(self) -> None:
-        if self.talk.reader.more:
+        if self.talk.reader.octets:
             self.receive(b"")
         else:
             self.talk.reader.shown = b""
@@ -197,7 +197,7 @@ class Dialogue:
     def lost(self) -> None:
         """The connection is gone, or we have hung up."""
         self.talk.closed = True
-        self.talk.reader.take(None)
+        self.talk.reader.octets.clear()
         if not self.mail.owes_reply:  # or the mail is still on its way into the spool
             self.mail.end()
 

@@ -180,9 +180,9 @@ class RelayESMTP(smtp.ESMTP):
             talk.said.clear()
         is_content = self.dialogue.mail.takes_content
         self.transport.bufferSize = CONTENT_READ if is_content else READ_AHEAD
-        if talk.reader.more or self._not_reading:
+        if talk.reader.octets or self._not_reading:
             waits = talk.waiting or talk.pausing
-            self._read_or_not("ahead", waits and len(talk.reader) > READ_AHEAD)
+            self._read_or_not("ahead", waits and len(talk.reader.octets) > READ_AHEAD)
 
     def _flush(self) -> None:
         said = self.dialogue.talk.said
@@ -292,8 +292,7 @@ class RelayESMTP(smtp.ESMTP):
         return self.delivery.validateFrom(helo, origin)
 
     def when(self, answer: Any, then: Callable[[Any], None]) -> None:
-        # Not `isinstance`, which asks Deferred's metaclass in Python, twice a mail.
-        if Deferred not in type(answer).__mro__:
+        if not isinstance(answer, Deferred):
             then(answer)
             return
         self.dialogue.talk.waiting = True

@@ -30,45 +30,29 @@ class Reader:
 
     :param longest: octets of a command line, without its LF.
     :param tolerance: corrects line ends; ``None``: nothing does.
-    :ivar more: there are some.
+    :ivar octets: what comes is added at the end.
     :ivar shown: the line that was read last, as it came, as far as it may be in a log.
     """
 
     def __init__(self, longest: int, tolerance: Tolerance | None) -> None:
         self._longest = longest
         self._tolerance = tolerance
-        self._octets = b""
-        self._done = 0
         self._beginning = b""
-        self.more = False
+        self.octets = bytearray()
         self.shown = b""
 
-    def __len__(self) -> int:
-        return len(self._octets) - self._done if self.more else 0
-
-    def feed(self, octets: bytes) -> None:
-        """Take the next octets from the client."""
-        # Once a segment, not once a line: what comes in small pieces must not cost its square.
-        self._octets = self._octets[self._done :] + octets if self.more else octets
-        self._done = 0
-        self.more = bool(self._octets)
-
     def line(self) -> bytes | None:
-        """Return the next command without its line end; ``None``: it is not here whole.
+        """Take the next command, without its line end; ``None``: it is not here whole.
 
         :raise ReplyError: it is too long; all of it has come.
         :raise LineError: its end is not CRLF, or it has CR, LF or NUL elsewhere.
         """
-        end = self._octets.find(b"\n", self._done)
+        end = self.octets.find(b"\n")
         if end < 0:
             self._keep_beginning()
             return None
-        line = self._octets[self._done : end]
-        self._done = end + 1
-        self.more = self._done < len(self._octets)
-        if not self.more:
-            self._octets = b""
-        self.shown = line
+        line = self.shown = bytes(self.octets[:end])
+        del self.octets[: end + 1]
         if self._beginning or len(line) > self._longest:
             self.shown, self._beginning = self._beginning or line, b""
             # Behind a BDAT comes content, and nobody has read how much of it.
@@ -79,18 +63,17 @@ class Reader:
             return line[:-1]
         command = None
         if self._tolerance:
-            command = self._tolerance.line(line, more_is_here=self.more)
+            command = self._tolerance.line(line, more_is_here=bool(self.octets))
         if command is None:
             raise self._odd_line(line)
         return command
 
     def _keep_beginning(self) -> None:
-        if self._octets.startswith(_TLS_RECORD, self._done):
+        if self.octets.startswith(_TLS_RECORD):
             raise self._odd_line(_TLS_RECORD)
-        if len(self) > self._longest:
-            self._beginning = self._beginning or self._octets[self._done : self._done + _KEPT]
-            self._octets = b""
-            self.more = False
+        if len(self.octets) > self._longest:
+            self._beginning = self._beginning or bytes(self.octets[:_KEPT])
+            self.octets.clear()
 
     def _odd_line(self, line: bytes) -> LineError:
         why = ""
@@ -102,17 +85,8 @@ class Reader:
         # in it.
         return LineError(replies.BARE_LINE_END, why)
 
-    def take(self, most: int | None) -> bytes:
-        """Return what is here, no more than so many octets; ``None``: all."""
-        octets = self._octets[self._done : None if most is None else self._done + most]
-        self._done += len(octets)
-        self.more = self._done < len(self._octets)
-        if not self.more:
-            self._octets = b""
+    def content(self, most: int | None) -> bytes:
+        """Take what is here, no more than so many octets; ``None``: all."""
+        octets = bytes(self.octets[:most])
+        del self.octets[:most]
         return octets
-
-    def put_back(self, octets: bytes) -> None:
-        """Take back the end of what `take` has returned: it follows the content."""
-        self._octets = octets + self._octets[self._done :] if self.more else octets
-        self._done = 0
-        self.more = bool(self._octets)

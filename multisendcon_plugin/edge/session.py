@@ -126,7 +126,7 @@ class Session:
             raise ReplyError(replies.AUTHENTICATED_ALREADY)
         if refusal := ORDER[b"STARTTLS"][self._mail.state]:
             raise ReplyError(refusal)
-        if self._reader.more:
+        if self._reader.octets:
             # Sent before the handshake, it would be carried out as though it came after it
             # (CVE-2011-0411).
             self._talk.close_with(replies.TLS_NOT_ALONE)

@@ -59,8 +59,11 @@ class Transaction:
         # RFC 1870 section 6.1: before the client sends it.
         if path.size > settings.max_message_size:
             raise ReplyError(replies.TOO_LARGE)
-        connection = self._connection
-        connection.when(connection.validateFrom(self._talk.helo, path), self._sender_accepted)
+        answer = self._connection.validateFrom(self._talk.helo, path)
+        if isinstance(answer, ReversePath):
+            self._sender_accepted(answer)
+        else:
+            self._connection.when(answer, self._sender_accepted)
 
     def _sender_accepted(self, path: ReversePath) -> None:
         self.origin = path
@@ -77,7 +80,11 @@ class Transaction:
         if len(self._to) >= self._talk.policy.settings.max_recipients:
             raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         self._path = path.address
-        self._connection.when(self._connection.validateTo(path), self._recipient_accepted)
+        answer = self._connection.validateTo(path)
+        if callable(answer):
+            self._recipient_accepted(answer)
+        else:
+            self._connection.when(answer, self._recipient_accepted)
 
     def _recipient_accepted(self, make_message: Callable[[], ChunkedMessage]) -> None:
         self._to.append((self._path, make_message))
@@ -174,7 +181,7 @@ class Transaction:
         """Take the content that is here; what follows its end stays."""
         content = self._content
         assert content is not None, "it is awaited"  # noqa: S101 -- for the type checker
-        octets = self._reader.take(self._chunk_left)
+        octets = self._reader.content(self._chunk_left)
         if self._chunk_left is not None:
             self._chunk_left -= len(octets)
             content.feed_chunk(octets)
@@ -183,8 +190,7 @@ class Transaction:
             return
         rest = content.feed(octets)
         if rest is not None:
-            if rest:
-                self._reader.put_back(rest)
+            self._reader.octets[:0] = rest
             self._content_ended(content)
 
     def _chunk_ended(self, content: Content) -> None:

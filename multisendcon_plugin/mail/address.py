@@ -115,6 +115,8 @@ def split(address: str) -> tuple[str, str]:
     return local, domain
 
 
+# Most mails of a client have the same sender.
+@lru_cache(maxsize=64)
 def matching_form(address: str) -> str:
     """Return the text by which an address is compared with others; never to be sent.
 

@@ -123,13 +123,26 @@ class Attempt:
         return attrs.evolve(self, outcomes=outcomes, fault=fault)
 
     @property
+    def uncertain(self) -> bool:
+        """The mail may have arrived."""
+        return any(outcome.verdict is Verdict.UNCERTAIN for outcome in self.outcomes)
+
+    @property
     def moves(self) -> bool:
         """Another account may take the mail over, for all whom it has not reached."""
         if self.fault is not None:
             # Who asks to slow down is there, and takes the mail a little later.
             return self.fault.action is not Action.SLOW
-        actions = {outcome.action for outcome in self.outcomes}
-        if not any(each.verdict is Verdict.DELIVERED for each in self.outcomes):
-            # Whom the next transaction would take goes with those who were refused in this one.
-            actions.discard(Action.SPLIT)
-        return Action.MOVE in actions and actions <= {Action.MOVE, Action.FAIL, None}
+        moves = delivered = split = False
+        for outcome in self.outcomes:
+            action = outcome.action
+            if outcome.verdict is Verdict.DELIVERED:
+                delivered = True
+            elif action is Action.MOVE:
+                moves = True
+            elif action is Action.SPLIT:
+                split = True
+            elif action is not None and action is not Action.FAIL:
+                return False
+        # Whom the next transaction would take goes with those who were refused in this one.
+        return moves and not (split and delivered)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..mail.message import Delivery
+from ..mail.message import Delivery, Recipient
 from ..settings.values import DeliverySettings
 from .attempt import AccountFault, Attempt, Outcome, Verdict, all_deferred
 from .backoff import retry_pause
@@ -82,12 +82,7 @@ def judge(
         mail, or before the mail would expire by any fault.
     :raise ValueError: the attempt speaks of other recipients than the delivery has.
     """
-    if {outcome.recipient for outcome in attempt.outcomes} != set(delivery.recipients):
-        raise ValueError("an attempt must have an outcome for each recipient of its delivery")
-    delivered = tuple(each for each in attempt.outcomes if each.verdict is Verdict.DELIVERED)
-    undelivered = tuple(each for each in attempt.outcomes if each.verdict is not Verdict.DELIVERED)
-    refused = tuple(each for each in undelivered if _is_refused(each, attempt, fallback))
-    waiting = tuple(each for each in undelivered if not _is_refused(each, attempt, fallback))
+    delivered, refused, waiting = _divided(delivery, attempt, fallback)
     if not waiting:
         told = tell(delivery, attempt, None, refused, delivered)
         return Judgement(remaining=None, delivered=delivered, failed=refused, told=told)
@@ -122,8 +117,9 @@ def judge(
         # or is refused for good.  What came of it is on disk before the next begins.
         remaining = attrs.evolve(remaining, due=now)
     elif expires:
-        told = tell(delivery, attempt, None, undelivered, delivered)
-        return Judgement(remaining=None, delivered=delivered, failed=undelivered, told=told)
+        given_up = tuple(each for each in attempt.outcomes if each.verdict is not Verdict.DELIVERED)
+        told = tell(delivery, attempt, None, given_up, delivered)
+        return Judgement(remaining=None, delivered=delivered, failed=given_up, told=told)
     else:
         pause = retry_pause(settings.retry, failures, jitter)
         remaining = attrs.evolve(remaining, attempts=failures, due=now + pause)
@@ -180,6 +176,27 @@ def retry_until(
     """
     left = settings.give_up_after - waited(delivery, now=now, started=started)
     return max(now + left, delivery.due)
+
+
+def _divided(
+    delivery: Delivery, attempt: Attempt, fallback: str | None
+) -> tuple[tuple[Outcome, ...], tuple[Outcome, ...], tuple[Outcome, ...]]:
+    """Return the outcomes of those who have the mail, who never will, and who wait."""
+    recipients: list[Recipient] = []
+    delivered: list[Outcome] = []
+    refused: list[Outcome] = []
+    waiting: list[Outcome] = []
+    for outcome in attempt.outcomes:
+        recipients.append(outcome.recipient)
+        if outcome.verdict is Verdict.DELIVERED:
+            delivered.append(outcome)
+        elif _is_refused(outcome, attempt, fallback):
+            refused.append(outcome)
+        else:
+            waiting.append(outcome)
+    if tuple(recipients) != delivery.recipients and set(recipients) != set(delivery.recipients):
+        raise ValueError("an attempt must have an outcome for each recipient of its delivery")
+    return tuple(delivered), tuple(refused), tuple(waiting)
 
 
 def _is_refused(outcome: Outcome, attempt: Attempt, fallback: str | None) -> bool:

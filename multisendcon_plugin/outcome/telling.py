@@ -47,7 +47,12 @@ def tell(
     """
     # A server without DSN tells nobody of success, so we say that the mail was relayed there (RFC
     # 3461 section 5.2.2); nor can one tell the sender whom a fixed sender has replaced.
-    wanted = () if attempt.reports_success else tuple(filter(_wants_success, delivered))
+    wanted: list[Outcome] = []
+    if not attempt.reports_success:
+        for outcome in delivered:
+            notify = outcome.recipient.notify
+            if notify is not None and Notify.SUCCESS in notify:
+                wanted.append(outcome)
     if not (delivery.untold or failed or wanted):
         return NOTHING
     failures = (*_earlier(delivery, Verdict.FAILED), *failed)
@@ -63,11 +68,6 @@ def tell(
 def tell_all(delivery: Delivery) -> Telling:
     """Return what is told of a delivery that leaves its account without an attempt."""
     return Telling(_earlier(delivery, Verdict.FAILED), _earlier(delivery, Verdict.DELIVERED))
-
-
-def _wants_success(outcome: Outcome) -> bool:
-    notify = outcome.recipient.notify
-    return notify is not None and Notify.SUCCESS in notify
 
 
 def _earlier(delivery: Delivery, verdict: Verdict) -> tuple[Outcome, ...]:

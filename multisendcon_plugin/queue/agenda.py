@@ -36,28 +36,19 @@ class Agenda:
     :param window: deliveries to keep in memory.
     :param beyond: earliest due time of deliveries that are in the spool only; ``None`` when there
         are none.
+    :ivar waiting: the deliveries in memory that wait, the first due first; only to be looked at.
+    :ivar missing: the first position that may be in the spool only; ``None``: there is nothing.
     """
 
     def __init__(self, window: int = WINDOW, beyond: float | None = None) -> None:
         self._window = window
-        #: All deliveries before this position are known.
-        self._beyond: Position | None = None if beyond is None else (beyond, 0)
-        self._entries: list[Delivery] = []
+        self.waiting: list[Delivery] = []
+        self.missing: Position | None = None if beyond is None else (beyond, 0)
+        #: What was left in the spool begins here, apart from what it is asked for just now.
+        self._beyond = self.missing
         self._known: set[int] = set()
-        #: From this position on the spool has been asked, and has not answered yet.
-        self._asked: Position | None = None
         self._fetching = False
-        self._not_asked_before = 0.0
         self._ended_meanwhile: set[int] = set()
-
-    def __len__(self) -> int:
-        """Return the number of deliveries in memory that wait."""
-        return len(self._entries)
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing waits, neither in memory nor in the spool."""
-        return not self._entries and self._asked is None and self._beyond is None
 
     def add(self, delivery: Delivery) -> bool:
         """Put a delivery on the agenda.
@@ -71,10 +62,10 @@ class Agenda:
         is_beyond = self._beyond is not None and delivery.position >= self._beyond
         if is_beyond and not delivery.attempts:
             return False
-        insort(self._entries, delivery, key=_position)
+        insort(self.waiting, delivery, key=_position)
         self._known.add(delivery.number)
-        if len(self._entries) > self._window:
-            left = self._entries.pop(self._last_wanted())
+        if len(self.waiting) > self._window:
+            left = self.waiting.pop(self._last_wanted())
             self._known.discard(left.number)
             self._leave(left.position)
             return left.number != delivery.number
@@ -82,31 +73,27 @@ class Agenda:
 
     def _last_wanted(self) -> int:
         """Return which delivery to leave to the spool: the last one that was not tried."""
-        last = len(self._entries) - 1
+        last = len(self.waiting) - 1
         for index in range(last, last - min(TRIED_KEPT, self._window // 2) - 1, -1):
-            if not self._entries[index].attempts:
+            if not self.waiting[index].attempts:
                 return index
         return last
 
     def _leave(self, position: Position) -> None:
         self._beyond = position if self._beyond is None else min(self._beyond, position)
-
-    @property
-    def first(self) -> Delivery:
-        """The delivery that is due first, of those in memory."""
-        return self._entries[0]
+        self.missing = position if self.missing is None else min(self.missing, position)
 
     def take(self) -> Delivery:
         """Hand out the first delivery; it stays known until `done`."""
-        return self._entries.pop(0)
+        return self.waiting.pop(0)
 
     def take_tried(self, now: float) -> Delivery | None:
         """Hand out the first delivery whose time has come again; ``None``: there is none."""
-        for index, delivery in enumerate(self._entries):
+        for index, delivery in enumerate(self.waiting):
             if delivery.due > now:
                 break
             if delivery.attempts:
-                return self._entries.pop(index)
+                return self.waiting.pop(index)
         return None
 
     def done(self, delivery: Delivery) -> None:
@@ -115,10 +102,6 @@ class Agenda:
         if self._fetching:
             self._ended_meanwhile.add(delivery.number)
 
-    def next_due(self) -> float | None:
-        """Return when the first delivery in memory is due; ``None`` when there is none."""
-        return self.first.due if self._entries else None
-
     # What is in the spool only.
 
     def wants_more(self, now: float) -> bool:
@@ -126,43 +109,33 @@ class Agenda:
 
         There is room for it, or what is in memory is due only later.
         """
-        beyond = self.beyond
-        if beyond is None or beyond > now:
+        missing = self.missing
+        if missing is None or self._fetching or missing[0] > now:
             return False
-        missing = self._missing
-        enough = len(self._entries) > self._window // 2
-        return missing is not None and (not enough or missing < self.first.position)
-
-    @property
-    def _missing(self) -> Position | None:
-        """The first position that may be in the spool only."""
-        if self._asked is None or self._beyond is None:
-            return self._asked or self._beyond
-        return min(self._asked, self._beyond)
+        enough = len(self.waiting) > self._window // 2
+        return not enough or missing < self.waiting[0].position
 
     @property
     def beyond(self) -> float | None:
         """When the spool may be asked for what is only there; ``None`` while it is asked."""
-        missing = self._missing
-        if missing is None or self._fetching:
-            return None
-        return max(missing[0], self._not_asked_before)
+        return None if self.missing is None or self._fetching else self.missing[0]
 
     def fetching(self) -> tuple[int, Position]:
         """The spool is being asked; return for how many, and from which position on.
 
-        What is left there from now on may be missing in the answer.
+        What is left there from now on may be missing in the answer.  If there is none, it is asked
+        once more; what comes meanwhile need not wait for it.
         """
         self._fetching = True
-        since = self._asked = self._missing or FIRST_POSITION
+        self._ended_meanwhile.clear()
+        since = self.missing = self.missing or FIRST_POSITION
         self._beyond = None
-        return max(self._window - len(self._entries), self._window // 2, 1), since
+        return max(self._window - len(self.waiting), self._window // 2, 1), since
 
     def fetched(self, deliveries: tuple[Delivery, ...], limit: int) -> None:
         """Take the answer: the earliest of the spool, at most as many as were asked for."""
         self._fetching = False
-        self._asked = None
-        self._not_asked_before = 0.0
+        self.missing = self._beyond
         for delivery in deliveries:
             # What was settled since it was read is not waiting any more, or not until then.
             if delivery.number not in self._ended_meanwhile and not self.add(delivery):
@@ -170,12 +143,3 @@ class Agenda:
         self._ended_meanwhile.clear()
         if len(deliveries) >= limit:
             self._leave(deliveries[-1].position_after)
-
-    def not_fetched(self, again_at: float) -> None:
-        """The spool could not answer; it is to be asked again, but not before that time.
-
-        What comes meanwhile need not wait for it.
-        """
-        self._fetching = False
-        self._not_asked_before = again_at
-        self._ended_meanwhile.clear()

@@ -75,7 +75,11 @@ class Gates:
 
     def state(self) -> dict[str, float]:
         """Return what has to survive a restart, by name of the gate."""
-        return {gate.name: gate.state for gate in self._gates if gate.state is not None}
+        state = {}
+        for gate in self._gates:
+            if gate.state is not None:
+                state[gate.name] = gate.state
+        return state
 
     def begun(self, delivery: Delivery, now: float) -> None:
         """An attempt begins."""

@@ -11,7 +11,7 @@ from math import inf
 from random import random
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,13 +22,13 @@ from ..mail.message import Delivery, LaneKey
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import AccountFault, Attempt, all_deferred
+from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from .agenda import Agenda
 from .connections import KEPT
 from .gates import Condition, Gates
+from .tasks import Tasks
 
-#: Seconds after which the spool is asked again when it could not be read.
-READ_AGAIN = 30.0
 #: Deliveries for which something else is done at a time while the account rests: some milliseconds.
 RELIEVED_AT_ONCE = 20
 _INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log")
@@ -41,10 +41,10 @@ class Lane:
     :param events: is told of the account.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
-    :param relieve: does what can be done for a delivery while the account rests, and calls
-        `settled`; False: there is nothing.
-    :param conclude: is told of each attempt, and whether a mail waits for its settlement; calls
-        `settled` when its outcome is durable.
+    :param relieve: does what can be done for a delivery while the account rests; False: there is
+        nothing.  It calls `settled` when that is durable.
+    :param conclude: is told of each attempt, when it ended, and whether a mail waits for its
+        settlement; calls `settled` when its outcome is durable.
     """
 
     log = Logger()
@@ -57,12 +57,13 @@ class Lane:
         relay: IRelay,
         spool: IStore,
         events: Publisher,
+        tasks: Tasks,
         agenda: Agenda,
         gates: Gates,
         clock: IReactorTime,
         wall: Callable[[], float],
-        conclude: Callable[[Delivery, Attempt, bool], None],
-        relieve: Callable[[Delivery, AccountFault], bool],
+        conclude: Callable[[Lane, Delivery, Attempt, float, bool], None],
+        relieve: Callable[[Lane, Delivery, AccountFault], bool],
     ) -> None:
         self.key = key
         self.account = account
@@ -70,18 +71,19 @@ class Lane:
         self.gates = gates
         self._spool = spool
         self._events = events
+        self._tasks = tasks
         self._agenda = agenda
         self._clock = clock
         self._wall = wall
         self._conclude = conclude
         self._relieve = relieve
         self._alarm: IDelayedCall | None = None
-        self._under_way: set[Deferred[Any]] = set()
         #: Deliveries that a crash would have sent again: begun, and their outcome is not durable.
         self._unsettled: set[int] = set()
         self._relieved: set[int] = set()
         self._going = False
         self._stopping = False
+        self._all_ended: Deferred[None] | None = None
 
     def add(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries on the agenda."""
@@ -91,46 +93,52 @@ class Lane:
 
     def go(self) -> None:
         """Begin what can begin now, and wake up when the next thing can."""
-        if self._going or self._agenda.is_empty:
+        agenda = self._agenda
+        if self._going or not (agenda.waiting or agenda.missing):
             # Going: something has ended as soon as it began; the loop below goes on from there.
             return
         self._going = True
         try:
             self._go()
+        except Exception:
+            # Others, who have told it to go, are not harmed by it.
+            self._tell_of_bug()
         finally:
             self._going = False
 
     def _go(self) -> None:
         if self._alarm:
             self._turn_off_alarm()
-        while not self._stopping:
-            now = self._clock.seconds()
-            if self._agenda.wants_more(now):
-                self._fetch()
-            due, opens_at = self._agenda.next_due(), self.gates.opens_at()
-            if due is not None and due <= now < opens_at and self._relieve_first():
+        agenda, gates = self._agenda, self.gates
+        now = self._clock.seconds()
+        while (agenda.waiting or agenda.missing) and not self._stopping:
+            if agenda.missing and agenda.wants_more(now):
+                self._tasks.begin(self._fetch())
+            due = agenda.waiting[0].due if agenda.waiting else inf
+            opens_at = gates.opens_at()
+            if due <= now < opens_at and self._relieve_first():
                 continue
             if opens_at == inf:
                 return
             # So many a crash can send again, and so many are sent while outcomes cannot be written.
             # The price: with few connections to a server that is very near, mail waits for disks.
-            if len(self._unsettled) >= self.gates.connections.configured:
+            if len(self._unsettled) >= gates.connections.configured:
                 return
-            if due is None or max(due, opens_at) > now:
+            if due > now or opens_at > now:
                 self._wake_up(due, opens_at, now)
                 return
             # A new mail may be greylisted, and would not show that the account works again: the
             # probe is one whose time has come again.
-            again = self._agenda.take_tried(now) if self.gates.condition.fault else None
-            self._attempt(again or self._agenda.take(), now)
+            again = agenda.take_tried(now) if gates.condition.fault else None
+            self._attempt(again or agenda.take(), now)
 
     def _relieve_first(self) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
         fault = self.gates.condition.fault
         if fault is None or len(self._relieved) >= RELIEVED_AT_ONCE:
             return False
-        first = self._agenda.first
-        if not self._relieve(first, fault):
+        first = self._agenda.waiting[0]
+        if not self._relieve(self, first, fault):
             return False
         self._agenda.take()
         self._relieved.add(first.number)
@@ -141,32 +149,31 @@ class Lane:
             self._alarm.cancel()
             self._alarm = None
 
-    def _wake_up(self, due: float | None, opens_at: float, now: float) -> None:
-        times = [time for time in (due, self._agenda.beyond) if time is not None]
-        if times:
-            pause = max(min(times), opens_at) - now
+    def _wake_up(self, due: float, opens_at: float, now: float) -> None:
+        beyond = self._agenda.beyond
+        if beyond is not None:
+            due = min(due, beyond)
+        if due < inf:
+            pause = max(due, opens_at) - now
             self._alarm = self._clock.callLater(max(pause, 0.0), self._alarm_rings)
 
     def _alarm_rings(self) -> None:
         self._alarm = None
         self.go()
 
-    def _fetch(self) -> None:
-        limit, since = self._agenda.fetching()
-        answer = self._spool.waiting(self.key, limit, since)
-        answer.addCallbacks(
-            self._agenda.fetched, self._not_fetched, callbackArgs=(limit,)
-        ).addCallback(lambda _: self.go())
+    async def _fetch(self) -> None:
+        limit = 0
 
-    def _not_fetched(self, failure: Failure) -> None:
-        self.log.failure(
-            "waiting mail of account {account} not read from the spool; retrying in {seconds:.0f}"
-            " s",
-            failure,
-            account=self.account.name,
-            seconds=READ_AGAIN,
+        def ask() -> Deferred[tuple[Delivery, ...]]:
+            nonlocal limit
+            limit, since = self._agenda.fetching()
+            return self._spool.waiting(self.key, limit, since)
+
+        deliveries = await self._tasks.ask(
+            ask, f"waiting mail of account {self.account.name} not read from the spool"
         )
-        self._agenda.not_fetched(self._clock.seconds() + READ_AGAIN)
+        self._agenda.fetched(deliveries, limit)
+        self.go()
 
     # Attempts.
 
@@ -174,22 +181,23 @@ class Lane:
         self.gates.begun(delivery, now)
         self._unsettled.add(delivery.number)
         attempt = self.relay.attempt(delivery, lambda: self._spool.content(delivery.message))
-        self._under_way.add(attempt)
-        attempt.addBoth(self._over, delivery, attempt)
+        attempt.addBoth(self._ended, delivery)
 
-    def _over(
-        self, result: Attempt | Failure, delivery: Delivery, attempt: Deferred[Attempt]
-    ) -> None:
-        self._under_way.discard(attempt)
-        if isinstance(result, Failure):
-            result = self._internal_error(result, delivery)
+    def _ended(self, result: Attempt | Failure, delivery: Delivery) -> None:
+        attempt = result if isinstance(result, Attempt) else self._internal_error(result, delivery)
         try:
-            self._ended(result, delivery)
+            self._pass_on(attempt, delivery)
         except Exception:
-            self.log.failure(
-                "internal error in the lane of {account} (a bug); traceback follows",
-                account=self.account.name,
-            )
+            self._tell_of_bug()
+            self.not_settled(delivery)
+        if self._all_ended is not None and not self.gates.connections.under_way:
+            self._all_ended.callback(None)
+
+    def _tell_of_bug(self) -> None:
+        self.log.failure(
+            "internal error in the lane of {account} (a bug); traceback follows",
+            account=self.account.name,
+        )
 
     def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
         """A relay never fails; if one does, the mail is tried again later."""
@@ -201,7 +209,7 @@ class Lane:
         outcomes = all_deferred(delivery.recipients, Phase.CONNECT, _INTERNAL_ERROR)
         return Attempt(outcomes=outcomes, mail_ended=self._clock.seconds())
 
-    def _ended(self, attempt: Attempt, delivery: Delivery) -> None:
+    def _pass_on(self, attempt: Attempt, delivery: Delivery) -> None:
         before = self.gates.condition
         now = self._clock.seconds()
         judged = self.gates.ended(
@@ -211,22 +219,24 @@ class Lane:
         if condition is not before and not self._stopping:
             self._tell_of_change(before, condition)
         if judged is None:
-            self.settled(delivery, delivery)
+            # A connection was refused, not the mail: that waits as it did before.
+            self.settled([Settlement(delivery=delivery, remaining=delivery)])
             return
-        awaited = False
-        if len(self._unsettled) >= self.gates.connections.configured:
-            due = self._agenda.next_due()
-            awaited = due is not None and due <= now
-        self._conclude(delivery, judged, awaited)
+        waiting = self._agenda.waiting
+        full = len(self._unsettled) >= self.gates.connections.configured
+        awaited = full and bool(waiting) and waiting[0].due <= now
+        self._conclude(self, delivery, judged, now, awaited)
         self.go()
 
-    def settled(self, delivery: Delivery, remaining: Delivery | None) -> None:
-        """What came of a delivery is durable; what remains of it in this lane is on again."""
-        self._agenda.done(delivery)
-        self._unsettled.discard(delivery.number)
-        self._relieved.discard(delivery.number)
-        if remaining is not None:
-            self._agenda.add(remaining)
+    def settled(self, settlements: Iterable[Settlement]) -> None:
+        """What came of deliveries is durable; what remains of them in this lane is on again."""
+        for settlement in settlements:
+            delivery, remaining = settlement.delivery, settlement.remaining
+            self._agenda.done(delivery)
+            self._unsettled.discard(delivery.number)
+            self._relieved.discard(delivery.number)
+            if remaining is not None and remaining.lane == self.key:
+                self._agenda.add(remaining)
         self.go()
 
     def not_settled(self, delivery: Delivery) -> None:
@@ -259,5 +269,10 @@ class Lane:
         :return: fires when each attempt has been concluded.
         """
         self.halt()
-        stopped = self.relay.stop(grace)
-        return stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))
+        return self.relay.stop(grace).addCallback(lambda _: self._until_all_ended())
+
+    def _until_all_ended(self) -> Deferred[None] | None:
+        if not self.gates.connections.under_way:
+            return None
+        self._all_ended = Deferred()
+        return self._all_ended

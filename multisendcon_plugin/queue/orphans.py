@@ -10,6 +10,13 @@ import attrs
 from ..interfaces import IAccountRegistry
 from ..mail.address import matching_form
 from ..mail.message import Delivery
+from ..routing.account import Account
+
+
+def account_in_use(registry: IAccountRegistry, name: str) -> Account | None:
+    """Return the account of that name, unless it is not enabled."""
+    account = registry.account(name)
+    return account if account is not None and account.enabled else None
 
 
 def adopted(delivery: Delivery, registry: IAccountRegistry) -> Delivery | None:

@@ -14,11 +14,14 @@ from twisted.logger import Logger
 from ..errors import SpoolError
 from ..events import FailureUntold, Publisher, ReportUnroutable, ReportWithheld
 from ..interfaces import IAccountRegistry, IStore
-from ..mail.message import Message, NewMessage, Parcel, Recipient
-from ..ndr import Facts, Report, ReportAction, addressees, report, returned_size, summary
+from ..mail.message import Delivery, Message, NewMessage, Parcel, Recipient
+from ..ndr import Facts, Report, ReportAction, addressees, report, returned_size, summary, wanted
+from ..outcome.attempt import Outcome, Verdict
+from ..outcome.judgement import Judgement, retry_until
 from ..routing.account import REPORTS_ACCOUNT
-from ..settings.values import NdrSettings
+from ..settings.values import DeliverySettings, NdrSettings
 from .allowance import HOUR, Allowance
+from .orphans import account_in_use
 
 #: Puts a new message into the spool.
 HandIn = Callable[[NewMessage], Deferred[None]]
@@ -47,8 +50,10 @@ async def _read_start(spool: IStore, message: Message, size: int) -> bytes:
 class ReportWriter:
     """Makes the reports of one relay.
 
+    :param settings: of the reports.
+    :param delivery: how long mail is tried.
     :param events: is told of reports that nobody gets.
-    :param clock: is never set; what it tells is compared only.
+    :param clock: is never set, see `clock`.
     :param wall: tells the time that people read.
     :param hand_in: for what reports on no delivery.
     """
@@ -58,6 +63,7 @@ class ReportWriter:
     def __init__(
         self,
         settings: NdrSettings,
+        delivery: DeliverySettings,
         registry: IAccountRegistry,
         spool: IStore,
         *,
@@ -68,6 +74,7 @@ class ReportWriter:
         hand_in: HandIn,
     ) -> None:
         self._settings = settings
+        self._delivery = delivery
         self._registry = registry
         self._spool = spool
         self._events = events
@@ -78,11 +85,50 @@ class ReportWriter:
         self._allowance = Allowance(settings.max_per_hour)
         self._sum_up_later: IDelayedCall | None = None
 
-    async def write(self, facts: Facts, *, avoid: str | None = None) -> tuple[NewMessage, ...]:
-        """Return the reports on what happened, ready for the spool.
+    async def write(
+        self, delivery: Delivery, judgement: Judgement, started: float
+    ) -> tuple[NewMessage, ...]:
+        """Return the reports that a judgement calls for, ready for the spool.
 
-        :param avoid: an account at fault, behind which they would wait, with what they are about.
+        :param started: when the relay was started.
         """
+        remaining = judgement.remaining or delivery
+        calls = (
+            (ReportAction.FAILED, delivery, judgement.told.failed),
+            (ReportAction.DELAYED, remaining, judgement.delayed),
+            (ReportAction.RELAYED, delivery, judgement.told.delivered),
+        )
+        reports: tuple[NewMessage, ...] = ()
+        for action, about, outcomes in calls:
+            if outcomes := wanted(action, outcomes):
+                reports += await self._write(action, about, outcomes, started)
+        return reports
+
+    async def _write(
+        self,
+        action: ReportAction,
+        delivery: Delivery,
+        outcomes: tuple[Outcome, ...],
+        started: float,
+    ) -> tuple[NewMessage, ...]:
+        now = self._clock.seconds()
+        account = account_in_use(self._registry, delivery.account)
+        facts = Facts(
+            action=action,
+            message=delivery.message,
+            outcomes=outcomes,
+            hostname=self._hostname,
+            server=account.server if account else "",
+            now=now,
+            retry_until=retry_until(delivery, now=now, started=started, settings=self._delivery),
+        )
+        # The clock on the wall may have been set since the relay was started.
+        facts = facts.later_by(self._wall() - now)
+        # Behind an account at fault they would wait, with what they are about.
+        works = all(outcome.verdict is Verdict.FAILED for outcome in outcomes)
+        return await self._build(facts, avoid=None if works else delivery.account)
+
+    async def _build(self, facts: Facts, *, avoid: str | None) -> tuple[NewMessage, ...]:
         message = facts.message
         recipients = addressees(facts, self._settings)
         if not recipients:

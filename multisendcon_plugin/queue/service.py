@@ -5,14 +5,13 @@ The states of a delivery, and what a crash costs in each, are in ``docs/INTERNAL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import SpoolBrokenError, SpoolError, SpoolFullError
@@ -30,10 +29,9 @@ from ..interfaces import (
 from ..mail.envelope import Envelope
 from ..mail.json_form import texts_of
 from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel, Position
-from ..outcome.attempt import AccountFault, Attempt
+from ..outcome.attempt import AccountFault
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
-from ..outcome.judgement import Judgement
 from ..outcome.settlement import AccountState, Settlement
 from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
@@ -42,9 +40,10 @@ from .agenda import Agenda, window
 from .fullness import Fullness
 from .gates import Gates
 from .lane import Lane
-from .orphans import adopted
-from .patience import Patience
-from .settler import Settler
+from .orphans import account_in_use, adopted
+from .recorder import Recorded, Recorder
+from .reports import ReportWriter
+from .tasks import Tasks
 
 #: Seconds that a mail which is on its way may take when the relay stops.
 GRACE = 10.0
@@ -87,62 +86,68 @@ class QueueService(Service):
         self._clock = clock
         self._turn = Turn.of(clock)
         self._wall = wall
-        self._patience = Patience(clock)
-        self._settler = Settler(
-            delivery,
+        self._tasks = Tasks(clock, self._halt)
+        reports = ReportWriter(
             ndr,
+            delivery,
             registry,
             spool,
-            self._patience,
             events=events,
             hostname=hostname,
             clock=clock,
             wall=wall,
             hand_in=self._hand_in,
         )
+        self._recorder = Recorder(
+            delivery,
+            registry,
+            spool,
+            reports,
+            self._tasks,
+            events=events,
+            clock=clock,
+            go_on=self._go_on,
+        )
         self._longest_pause = longest_pause(delivery.retry)
         self._window = window(sum(1 for _ in registry))
         self._lanes: dict[LaneKey, Lane] = {}
         #: What the gates of each account have to know of the time before the start, by name.
         self._account_states: dict[str, AccountState] = {}
-        self._under_way: set[Deferred[None]] = set()
         self._fullness = Fullness(clock.seconds)
         self._fresh: list[tuple[Delivery, ...]] = []
         self._ready = False
-        self._stopping = False
 
     # Start and stop.
 
     def startService(self) -> None:
         """Pick up everything that waits in the spool, which is open."""
         super().startService()
-        self._go_on_with(self._pick_up())
+        self._tasks.begin(self._pick_up())
 
     async def _pick_up(self) -> None:
-        now = self._settler.started = self._clock.seconds()
+        now = self._recorder.started = self._clock.seconds()
         if self._claims.clean:
-            states = await self._patience.ask(
+            states = await self._tasks.ask(
                 self._spool.account_states, "the ends of the last mails not read from the spool"
             )
             self._account_states = states
         # What is committed before this is found in the spool, what comes after it is announced.
-        self._ready = not self._stopping
-        waiting = await self._patience.ask(
+        self._ready = not self._tasks.stopping
+        waiting = await self._tasks.ask(
             self._claims.lanes, "number of waiting mails not read from the spool"
         )
         for lane, count in waiting.items():
             name, _ = lane
             self.log.info("{count} mails wait for account {account}", count=count, account=name)
             await self._bring_forward(lane, now + self._longest_pause)
-            account = self._settler.account_in_use(name)
-            if account is None:
-                self._go_on_with(self._move_all(lane))
+            if account_in_use(self._registry, name) is None:
+                self._tasks.begin(self._move_all(lane))
             elif self._ready:
-                self._lane(lane, account).go()
+                self._lane(lane)
 
     async def _bring_forward(self, lane: LaneKey, latest: float) -> None:
         """Let no mail wait for a time that was set by a clock that was wrong."""
-        await self._patience.ask(
+        await self._tasks.ask(
             lambda: self._spool.bring_forward(lane, latest),
             f"due times of account {lane[0]} not corrected in the spool",
         )
@@ -150,28 +155,11 @@ class QueueService(Service):
     def stopService(self) -> Deferred[Any]:
         """Let the mails that are on their way finish, and their outcomes become durable."""
         super().stopService()
-        self._stopping = True
         self._ready = False
-        self._patience.stop()
+        self._tasks.stop()
         self._take_up()
         stopped = DeferredList([lane.stop(GRACE) for lane in self._lanes.values()])
-        stopped.addCallback(lambda _: DeferredList(tuple(self._under_way)))
-        return stopped.addCallback(lambda _: self._settler.stop())
-
-    def _go_on_with(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something run to its end, also while the service stops."""
-        running = Deferred.fromCoroutine(work)
-        self._under_way.add(running)
-        running.addBoth(self._over, running)
-
-    def _over(self, result: Failure | None, running: Deferred[None]) -> None:
-        self._under_way.discard(running)
-        if result is None:
-            return
-        if result.check(SpoolBrokenError):
-            self._halt()
-        else:
-            self.log.failure("internal error in the queue (a bug); traceback follows", result)
+        return stopped.addCallback(lambda _: self._recorder.stop())
 
     def _halt(self) -> None:
         """Begin nothing new: what came of it could not be written, and it would be sent again."""
@@ -181,56 +169,61 @@ class QueueService(Service):
 
     # Lanes.
 
-    def _lane(self, key: LaneKey, account: Account) -> Lane:
+    def _lane(self, key: LaneKey) -> Lane | None:
+        """Return a lane, which has begun its work; ``None``: its account is not in use."""
         lane = self._lanes.get(key)
         if lane is None:
+            account = account_in_use(self._registry, key[0])
+            if account is None:
+                return None
             lane = self._lanes[key] = Lane(
                 key,
                 account,
                 relay=self._make_relay(account),
                 spool=self._spool,
                 events=self._events,
+                tasks=self._tasks,
                 # The spool may hold deliveries that this process does not know of yet.
                 agenda=Agenda(self._window, beyond=0.0),
                 gates=Gates(
                     account,
                     self._account_states.get(account.name, {}),
-                    started=self._settler.started,
+                    started=self._recorder.started,
                     crashed=not self._claims.clean,
                 ),
                 clock=self._clock,
                 wall=self._wall,
                 relieve=self._relieve,
-                conclude=lambda delivery, attempt, awaited: self._go_on_with(
-                    self._conclude(delivery, attempt, awaited=awaited)
-                ),
+                conclude=self._recorder.conclude,
             )
             lane.go()
         return lane
 
     def _announce(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries that are in the spool on the agendas of their lanes."""
+        if not self._ready:
+            return
         lanes: dict[LaneKey, list[Delivery]] = {}
         for delivery in deliveries:
             key = delivery.account, delivery.destination
             lanes.setdefault(key, []).append(delivery)
         for key, some in lanes.items():
-            account = self._settler.account_in_use(key[0])
-            if self._ready and account is not None:
-                self._lane(key, account).add(some)
+            lane = self._lane(key)
+            if lane is not None:
+                lane.add(some)
 
     async def _move_all(self, lane: LaneKey) -> None:
         """Find other accounts for the mail of one that is not in use any more."""
         stuck = 0
         since = FIRST_POSITION
-        while not self._stopping:
+        while not self._tasks.stopping:
             waiting = await self._waiting(lane, since)
             for delivery in waiting:
                 moved = adopted(delivery, self._registry)
                 if moved is None:
                     stuck += 1
                     continue
-                await self._settler.write(Settlement(delivery=delivery, remaining=moved))
+                await self._recorder.record(Settlement(delivery=delivery, remaining=moved))
                 self._announce([moved])
             if len(waiting) < MOVED_AT_ONCE:
                 break
@@ -244,7 +237,7 @@ class QueueService(Service):
             )
 
     async def _waiting(self, lane: LaneKey, since: Position) -> tuple[Delivery, ...]:
-        return await self._patience.ask(
+        return await self._tasks.ask(
             lambda: self._spool.waiting(lane, MOVED_AT_ONCE, since),
             f"waiting mail of account {lane[0]} not read from the spool",
         )
@@ -312,56 +305,36 @@ class QueueService(Service):
 
     # Deliveries end.
 
-    async def _conclude(self, delivery: Delivery, attempt: Attempt, *, awaited: bool) -> None:
-        lane = self._lanes[delivery.lane]
-        if self._stopping:
-            await self._settler.break_off(delivery, attempt, lane.gates)
-            return
-        try:
-            remaining, reports = await self._settler.conclude(
-                delivery, attempt, lane.gates, awaited=awaited
-            )
-        except SpoolBrokenError:
-            raise
-        except Exception:
-            lane.not_settled(delivery)
-            raise
-        if remaining is None:
-            self._fullness.end()  # it has made room
-        self._go_on_from(delivery, remaining)
-        self._announce(reports)
-
-    def _relieve(self, delivery: Delivery, fault: AccountFault) -> bool:
+    def _relieve(self, lane: Lane, delivery: Delivery, fault: AccountFault) -> bool:
         """Move a delivery away from an account that rests, or tell its sender that it waits.
 
         Who only asks us to slow down takes it a little later; until `Health` finds that this lasts.
         """
-        name = None if fault.action is Action.SLOW else self._settler.fallback(delivery)
-        lane = self._lanes.get((name or "", delivery.destination))
-        if name is not None and not (lane and lane.gates.condition.fault):
-            self._go_on_with(self._move(delivery, name))
-        elif judgement := self._settler.delayed_by(delivery, fault):
-            self._go_on_with(self._tell_of_delay(delivery, judgement))
-        else:
-            return False
-        return True
+        name = None if fault.action is Action.SLOW else self._recorder.fallback(delivery)
+        other = self._lanes.get((name or "", delivery.destination))
+        if name is not None and not (other and other.gates.condition.fault):
+            self._recorder.move(lane, delivery, name)
+            return True
+        return self._recorder.tell_of_delay(lane, delivery, fault)
 
-    async def _move(self, delivery: Delivery, name: str) -> None:
-        moved, reports = await self._settler.move(delivery, name)
-        self._go_on_from(delivery, moved)
-        self._announce(reports)
-
-    async def _tell_of_delay(self, delivery: Delivery, judgement: Judgement) -> None:
-        reports = await self._settler.carry_out(delivery, judgement)
-        self._go_on_from(delivery, judgement.remaining)
-        self._announce(reports)
-
-    def _go_on_from(self, delivery: Delivery, remaining: Delivery | None) -> None:
-        """What remains of a delivery is in the spool; put it on an agenda again."""
-        moved = remaining is not None and remaining.lane != delivery.lane
-        self._lanes[delivery.lane].settled(delivery, None if moved else remaining)
-        if moved and remaining is not None:
-            self._announce([remaining])
+    def _go_on(self, recorded: list[Recorded]) -> None:
+        """Go on from what is in the spool; each lane is told once of all that was its own."""
+        by_lane: dict[Lane, list[Settlement]] = {}
+        elsewhere: list[Delivery] = []
+        ended = False
+        for lane, settlement, reports in recorded:
+            by_lane.setdefault(lane, []).append(settlement)
+            remaining = settlement.remaining
+            if remaining is None:
+                ended = True
+            elif remaining.lane != lane.key:
+                elsewhere.append(remaining)
+            elsewhere += reports
+        if ended:
+            self._fullness.end()  # it has made room
+        for lane, settlements in by_lane.items():
+            lane.settled(settlements)
+        self._announce(elsewhere)
 
 
 def _raise_only(errors: list[SpoolError | None]) -> None:

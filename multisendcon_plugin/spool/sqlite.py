@@ -17,12 +17,20 @@ from zope.interface import implementer
 from ..events import Publisher
 from ..interfaces import Commit, Committed, IContent, IDraft, ISpool
 from ..mail.json_form import texts_of
-from ..mail.message import ADDED_DOT, FIRST_POSITION, Delivery, LaneKey, Message, Position
+from ..mail.message import (
+    ADDED_DOT,
+    FIRST_POSITION,
+    Delivery,
+    LaneKey,
+    Message,
+    NewMessage,
+    Position,
+)
 from ..mail.selection import Page, Selection
 from ..outcome.settlement import AccountState, Settlement
 from ..settings.quantities import Room
 from . import rows, view
-from .database import FILES, connect, not_opened, open_database
+from .database import FILES, connect, not_opened, open_database, spool_error
 from .draft import Draft
 from .files import Files
 from .folder import Lock, make_folder
@@ -139,12 +147,22 @@ class SqliteSpool:
             committed.append(draft.finished(job))
         return committed
 
-    def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
-        """Record what came of an attempt, all of it or nothing."""
-        self._recent.settled(settlement)
+    def settle(self, settlements: Sequence[Settlement]) -> Deferred[list[Committed]]:
+        """Record what came of deliveries: of each of them, all or nothing."""
+        jobs = []
+        awaited = False
+        for settlement in settlements:
+            self._recent.settled(settlement)
+            reports = self._new(settlement.reports) if settlement.reports else ()
+            jobs.append(Job(partial(rows.settle, settlement=settlement, reports=reports)))
+            awaited = awaited or settlement.awaited
+        return self._writer.do_all(jobs, urgent=awaited).addCallback(self._settled, settlements)
+
+    def _new(self, reports: tuple[NewMessage, ...]) -> tuple[rows.New, ...]:
+        """Return messages of our own as they are stored."""
         now = self._reactor.seconds()
-        reports = []
-        for report in settlement.reports:
+        new = []
+        for report in reports:
             message = Message(
                 number=self._numbers.next(),
                 envelope=report.envelope,
@@ -155,19 +173,22 @@ class SqliteSpool:
             )
             deliveries = new_deliveries(message, report.parcels)
             texts = texts_of(report.envelope, report.parcels)
-            reports.append(rows.New(message.number, report.content, deliveries, texts))
-        job = partial(rows.settle, settlement=settlement, reports=reports)
-        done = self._writer.do(job, urgent=settlement.awaited)
-        return done.addCallback(self._settled, settlement.delivery.message)
+            new.append(rows.New(message.number, report.content, deliveries, texts))
+        return tuple(new)
 
-    def _settled(
-        self, settled: tuple[tuple[Delivery, ...], bool], message: Message
-    ) -> tuple[Delivery, ...]:
-        """Remove the file of an ended message: not before it is certain that it has ended."""
-        made, erased = settled
-        if erased and message.size > PIECE:
-            self._remove_file(message.number)
-        return made
+    def _settled(self, jobs: list[Job], settlements: Sequence[Settlement]) -> list[Committed]:
+        answers: list[Committed] = []
+        for job, settlement in zip(jobs, settlements, strict=True):
+            if job.error is not None:
+                answers.append(spool_error(job.error))
+                continue
+            made, erased = job.result
+            answers.append(made)
+            # The file of an ended message: not before it is certain that it has ended.
+            message = settlement.delivery.message
+            if erased and message.size > PIECE:
+                self._remove_file(message.number)
+        return answers
 
     def _remove_file(self, message: int) -> None:
         removed = self._writer.do(lambda _: self._files.remove(message))

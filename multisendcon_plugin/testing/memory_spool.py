@@ -137,10 +137,16 @@ class MemorySpool:
                 committed.append(error)
         return succeed(committed)
 
-    def settle(self, settlement: Settlement) -> Deferred[tuple[Delivery, ...]]:
-        """Record what came of an attempt."""
-        self._recent.settled(settlement)
-        return execute(self._settle, settlement)
+    def settle(self, settlements: Sequence[Settlement]) -> Deferred[list[Committed]]:
+        """Record what came of deliveries."""
+        answers: list[Committed] = []
+        for settlement in settlements:
+            self._recent.settled(settlement)
+            try:
+                answers.append(self._settle(settlement))
+            except SpoolError as error:
+                answers.append(error)
+        return succeed(answers)
 
     def _settle(self, settlement: Settlement) -> tuple[Delivery, ...]:
         self.disk.check()

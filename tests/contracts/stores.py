@@ -12,6 +12,7 @@ from unittest import mock
 
 from twisted.internet.defer import maybeDeferred
 
+from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.spool import SqliteSpool, sqlite
 from multisendcon_plugin.spool.database import FILES, open_database
 from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
@@ -59,7 +60,10 @@ class Store:
         return commit(self.spool, draft, *message)
 
     def settle(self, settlement):
-        return self.wait(self.spool.settle(settlement))
+        (answer,) = self.wait(self.spool.settle([settlement]))
+        if isinstance(answer, SpoolError):
+            raise answer
+        return answer
 
     def waiting(self, account, limit=1000, *since, destination=""):
         return self.wait(self.spool.waiting((account, destination), limit, *since))

@@ -356,6 +356,15 @@ def test_a_delivery_moves_to_another_destination(store):
     assert store.lanes() == {("Sales", "x.example"): 1}
 
 
+def test_a_list_of_settlements_is_answered_in_its_order(store):
+    first, second = commit(store, parcels=(parcel("A", "a@x"), parcel("B", "b@x")))
+    once = ended(first, reports=(REPORT,))
+    answers = store.wait(store.spool.settle([once, ended(second), once]))
+    assert answers == [store.waiting("Reports"), (), ()]
+    assert len(answers[0]) == 1
+    assert store.lanes() == {"Reports": 1}
+
+
 def test_reports_are_new_messages(store):
     (delivery,) = commit(store)
     store.reactor.now += 100
@@ -529,7 +538,6 @@ def test_a_closed_spool_takes_nothing(store):
     store.close()
     for attempt in (
         lambda: queues.commit(spool, draft, ENVELOPE, 0, PARCELS),
-        lambda: spool.settle(ended(delivery)),
         lambda: spool.waiting(("Sales", ""), 1),
         spool.lanes,
         spool.account_states,
@@ -537,6 +545,8 @@ def test_a_closed_spool_takes_nothing(store):
     ):
         with pytest.raises(SpoolError):
             store.wait(maybeDeferred(attempt))
+    (answer,) = store.wait(spool.settle([ended(delivery)]))
+    assert isinstance(answer, SpoolError)
     store.open()
     assert store.waiting("Sales") == (delivery,)
 

@@ -169,9 +169,14 @@ class Twins(RuleBasedStateMachine):
                 each.discard()
 
     @precondition(lambda self: self.known)
-    @rule(data=st.data(), reports=reports, state=states)
-    def settle(self, data, reports, state):
-        """Also settles what is settled already."""
+    @rule(data=st.data(), count=st.integers(1, 3))
+    def settle(self, data, count):
+        settlements = [self.settlement(data) for _ in range(count)]
+        for made in self.both(lambda store: store.spool.settle(settlements)):
+            self.learn(made)
+
+    def settlement(self, data):
+        """Return what comes of a delivery, also of one that is settled already."""
         delivery = data.draw(st.sampled_from(sorted(self.known.values(), key=lambda d: d.number)))
         remaining = None
         if data.draw(st.booleans()):
@@ -191,10 +196,12 @@ class Twins(RuleBasedStateMachine):
                 last_reply=data.draw(st.text(max_size=5)),
             )
             self.known[delivery.number] = remaining
-        settlement = Settlement(
-            delivery=delivery, remaining=remaining, reports=reports, account_state=state
+        return Settlement(
+            delivery=delivery,
+            remaining=remaining,
+            reports=data.draw(reports),
+            account_state=data.draw(states),
         )
-        self.learn(self.both(lambda store: store.spool.settle(settlement)))
 
     @rule(lane=st.sampled_from(LANES), seconds=st.sampled_from([-60.0, 0.0, 1.0]))
     def bring_forward(self, lane, seconds):

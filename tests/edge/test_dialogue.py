@@ -16,12 +16,18 @@ from multisendcon_plugin.settings.values import MasterRelay
 from tests.edge.clients import MAIL, chunk, in_segments
 from tests.fuzz.script import LINES, ORDINARY, PIECES
 
-LATER = object()
 REFUSED = Reply(550, "5.7.1", "not this one")
 POLICY = SessionPolicy(
     hostname="relay.example",
     settings=MasterRelay(max_recipients=3, max_message_size=400, max_errors=1000),
 )
+
+
+@attrs.frozen
+class Later:
+    """Stands for a Deferred."""
+
+    answer: object
 
 
 class Message:
@@ -50,7 +56,7 @@ class Message:
         self._open = False
         self.is_forgotten = True
         self._intake.append(self.content)
-        return LATER
+        return Later(None)
 
     def connectionLost(self):
         self._open = False
@@ -96,22 +102,19 @@ class Connection:
                 self.dialogue.resume()
 
     def when(self, answer, then):
-        if self.is_slow or answer is LATER:
-            assert not self.waiting, "one question at a time"
-            self.dialogue.talk.waiting = True
-            self.waiting = answer, then
-        else:
-            then(answer)
+        assert not self.waiting, "one question at a time"
+        self.dialogue.talk.waiting = True
+        self.waiting = answer.answer, then
 
     def validateFrom(self, helo, origin):
         if origin.address.endswith("@no.example"):
             raise ReplyError(REFUSED)
-        return origin
+        return Later(origin) if self.is_slow else origin
 
     def validateTo(self, user):
         if user.address.endswith("@no.example"):
             raise ReplyError(REFUSED)
-        return self._message
+        return Later(self._message) if self.is_slow else self._message
 
     def _message(self):
         self.messages.append(Message(self.mails))

@@ -252,10 +252,10 @@ def test_queue_id_is_the_same_for_client_trace_field_and_spool():
 def test_commands_after_quit_are_not_carried_out():
     client = Edge().client()
     assert client.ask(b"QUIT", b"NOOP") == [BYE]
-    kept = len(client.session.dialogue.talk.reader)
+    kept = len(client.session.dialogue.talk.reader.octets)
     client.send(b"NOOP\r\n")
     assert client.replies() == []
-    assert len(client.session.dialogue.talk.reader) == kept
+    assert len(client.session.dialogue.talk.reader.octets) == kept
 
 
 # Pipelining: one segment, octet by octet, or anything between.

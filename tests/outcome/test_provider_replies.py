@@ -42,7 +42,7 @@ tls_verify = false
 @pytest.fixture(autouse=True)
 def _no_jitter(monkeypatch):
     monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
-    monkeypatch.setattr("multisendcon_plugin.queue.settler.random", lambda: 0.0)
+    monkeypatch.setattr("multisendcon_plugin.queue.recorder.random", lambda: 0.0)
 
 
 class Relay:

@@ -238,7 +238,7 @@ class Stopping(ServiceTestCase):
         relay.privilegedStartService()
         relay.startService()
         ends = Deferred(), Deferred()
-        for part, end in zip((relay.edge.sessions, relay.queue._settler), ends, strict=True):
+        for part, end in zip((relay.edge.sessions, relay.queue._recorder), ends, strict=True):
             self.patch(part, "stop", lambda end=end: end)
         self.patch(spool, "close", Mock(return_value=None))
         stopped = relay.stopService()

@@ -10,14 +10,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from multisendcon_plugin.mail.message import FIRST_POSITION
 from multisendcon_plugin.queue.agenda import Agenda, window
 from tests.queues import delivery
 
 WINDOW = 4
-READ_AGAIN = 30.0
 pauses = st.sampled_from([0.0, 0.0, 0.0, 1.0, 5.0, 100.0])
 
 fates = st.sampled_from(["ended", "moved", "deferred"])
+
+
+def next_due(agenda):
+    return agenda.waiting[0].due if agenda.waiting else None
+
+
+def is_empty(agenda):
+    return not (agenda.waiting or agenda.missing)
 
 
 class AgendaAndSpool(RuleBasedStateMachine):
@@ -40,7 +48,7 @@ class AgendaAndSpool(RuleBasedStateMachine):
         self.limit = None
         self.since = None
         self.answer = None
-        self.all_read = True
+        self.failed = False
 
     # The spool's writer.
 
@@ -95,7 +103,7 @@ class AgendaAndSpool(RuleBasedStateMachine):
         assert self.limit <= WINDOW
 
     @rule()
-    @precondition(lambda self: self.limit is not None and self.answer is None)
+    @precondition(lambda self: self.limit is not None and self.answer is None and not self.failed)
     def read(self):
         waiting = sorted(self.stored.values(), key=lambda each: each.position)
         waiting = [each for each in waiting if each.position >= self.since]
@@ -106,14 +114,19 @@ class AgendaAndSpool(RuleBasedStateMachine):
     def reader_answers(self):
         self.agenda.fetched(self.answer, self.limit)
         self.limit = self.answer = None
-        self.all_read = True
 
     @rule()
     @precondition(lambda self: self.limit is not None)
     def reader_fails(self):
-        self.agenda.not_fetched(self.now + READ_AGAIN)
-        self.limit = self.answer = None
-        self.all_read = False
+        self.answer = None
+        self.failed = True
+
+    @rule()
+    @precondition(lambda self: self.failed)
+    def ask_again(self):
+        self.limit, self.since = self.agenda.fetching()
+        assert self.limit <= WINDOW
+        self.failed = False
 
     # The lane.
 
@@ -127,8 +140,8 @@ class AgendaAndSpool(RuleBasedStateMachine):
         taken = self.agenda.take()
         assert self.stored.get(taken.number) == taken
         assert taken.due <= self.now
-        # While the spool is asked, and after it could not answer, nothing in memory waits for it.
-        if self.all_read and self.limit is None and not self.written:
+        # While the spool is asked, nothing in memory waits for it.
+        if self.limit is None and not self.written:
             assert all(
                 taken.due <= each.due
                 for each in self.stored.values()
@@ -152,21 +165,21 @@ class AgendaAndSpool(RuleBasedStateMachine):
         self.in_flight[taken.number] = taken
 
     def due_now(self):
-        due = self.agenda.next_due()
+        due = next_due(self.agenda)
         return due is not None and due <= self.now
 
     def wakes_at(self):
-        times = [self.agenda.next_due(), self.agenda.beyond]
+        times = [next_due(self.agenda), self.agenda.beyond]
         return min((time for time in times if time is not None), default=None)
 
     @invariant()
     def memory_is_bounded(self):
-        assert len(self.agenda) <= WINDOW
+        assert len(self.agenda.waiting) <= WINDOW
         assert len(self.agenda._known) <= WINDOW + len(self.in_flight) + len(self.written)
 
     @invariant()
     def what_is_in_the_spool_only_is_asked_for_in_time(self):
-        if self.all_read and self.limit is None and not self.written:
+        if self.limit is None and not self.written:
             left = [each.due for n, each in self.stored.items() if n not in self.agenda._known]
             assert not left or self.agenda.beyond <= min(left)
 
@@ -178,7 +191,7 @@ class AgendaAndSpool(RuleBasedStateMachine):
 
     @invariant()
     def is_empty_only_when_nothing_can_be_done(self):
-        if self.agenda.is_empty:
+        if is_empty(self.agenda):
             assert self.wakes_at() is None
             assert not self.agenda.wants_more(self.now)
             assert self.written or set(self.stored) <= set(self.in_flight)
@@ -189,6 +202,8 @@ class AgendaAndSpool(RuleBasedStateMachine):
             if self.written:
                 self.writer_answers()
             elif self.limit is not None:
+                if self.failed:
+                    self.ask_again()
                 if self.answer is None:
                     self.read()
                 self.reader_answers()
@@ -205,7 +220,7 @@ class AgendaAndSpool(RuleBasedStateMachine):
             self.memory_is_bounded()
             self.never_wakes_in_vain()
         assert self.stored == {}
-        assert self.agenda.is_empty
+        assert is_empty(self.agenda)
         assert len(self.agenda._known) == 0
 
 
@@ -217,9 +232,9 @@ def test_the_first_due_comes_first():
     agenda = Agenda()
     for number, due in ((1, 30.0), (2, 10.0), (3, 20.0)):
         assert agenda.add(delivery(number, due=due))
-    assert agenda.next_due() == 10.0
+    assert next_due(agenda) == 10.0
     assert [agenda.take().number for _ in range(3)] == [2, 3, 1]
-    assert agenda.next_due() is None
+    assert next_due(agenda) is None
 
 
 def test_what_is_equally_due_leaves_in_the_order_of_its_arrival():
@@ -234,10 +249,10 @@ def test_a_delivery_in_flight_is_not_taken_on_again():
     agenda.add(delivery(1))
     taken = agenda.take()
     assert agenda.add(taken)
-    assert len(agenda) == 0
+    assert len(agenda.waiting) == 0
     agenda.done(taken)
     agenda.add(attrs.evolve(taken, due=taken.due + 60))
-    assert len(agenda) == 1
+    assert len(agenda.waiting) == 1
 
 
 def test_the_latest_of_a_full_window_is_left_in_the_spool():
@@ -268,7 +283,7 @@ def test_what_was_tried_stays_in_memory_behind_what_is_left_in_the_spool():
         agenda.add(delivery(number, due=1.0))
     for number in range(111, 141):
         agenda.add(delivery(number, due=50.0, attempts=1))
-    assert len(agenda) == 100
+    assert len(agenda.waiting) == 100
     assert agenda.beyond == 1.0
     kept = []
     while (tried := agenda.take_tried(50.0)) is not None:
@@ -295,7 +310,7 @@ def test_an_old_answer_does_not_bring_back_what_was_settled_meanwhile(settled_ag
     if settled_again:
         agenda.add(attrs.evolve(taken, due=500.0, attempts=1))
     agenda.fetched(old, limit)
-    assert agenda.next_due() == (500.0 if settled_again else None)
+    assert next_due(agenda) == (500.0 if settled_again else None)
 
 
 def test_what_is_left_in_the_spool_while_it_is_asked_wakes_nobody_before_the_answer():
@@ -308,25 +323,34 @@ def test_what_is_left_in_the_spool_while_it_is_asked_wakes_nobody_before_the_ans
     assert agenda.beyond == 2.0
 
 
-def test_after_a_failed_reading_the_spool_is_asked_again_even_when_memory_is_full_of_later_mail():
+def test_a_spool_that_is_asked_once_more_answers_also_when_memory_is_full_of_later_mail():
     agenda = Agenda(window=4, beyond=0.0)
     agenda.fetching()
     for number in range(1, 5):
         agenda.add(delivery(number, due=10_000.0))
-    agenda.not_fetched(130.0)
-    assert not agenda.wants_more(129.0)
-    assert agenda.wants_more(130.0)
-    limit, _ = agenda.fetching()
+    limit, since = agenda.fetching()
+    assert since == FIRST_POSITION
     agenda.fetched((delivery(9, due=50.0),), limit)
-    assert agenda.next_due() == 50.0
+    assert next_due(agenda) == 50.0
 
 
-def test_a_spool_that_could_not_be_read_is_left_alone_until_the_time_has_come():
+def test_a_spool_that_could_not_be_read_is_not_asked_by_others():
     agenda = Agenda(beyond=0.0)
     agenda.fetching()
-    agenda.not_fetched(130.0)
-    assert not agenda.wants_more(129.0)
-    assert agenda.wants_more(130.0)
+    assert not agenda.wants_more(1e9)
+    assert agenda.beyond is None
+
+
+def test_what_was_settled_before_the_spool_is_asked_once_more_may_come_back():
+    """Only what ends while it is asked is remembered: an outage costs no memory for each mail."""
+    agenda = Agenda(window=4, beyond=0.0)
+    agenda.fetching()
+    agenda.add(delivery(1))
+    taken = agenda.take()
+    agenda.done(taken)
+    limit, _ = agenda.fetching()
+    agenda.fetched((attrs.evolve(taken, due=9.0),), limit)
+    assert next_due(agenda) == 9.0
 
 
 @pytest.mark.parametrize(

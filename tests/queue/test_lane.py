@@ -17,7 +17,8 @@ from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.queue.agenda import Agenda
 from multisendcon_plugin.queue.gates import Gates
-from multisendcon_plugin.queue.lane import READ_AGAIN, Lane
+from multisendcon_plugin.queue.lane import Lane
+from multisendcon_plugin.queue.tasks import Tasks
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.testing.memory_spool import MemorySpool
 from tests.queues import (
@@ -58,6 +59,7 @@ class Room:
             relay=self.relay,
             spool=self.spool,
             events=in_the_log(self.clock),
+            tasks=Tasks(self.clock, lambda: None),
             agenda=Agenda(window=window, beyond=0.0),
             gates=Gates(
                 self.account,
@@ -71,23 +73,23 @@ class Room:
             relieve=self.relieve,
         )
 
-    def relieve(self, delivery, fault):
+    def relieve(self, lane, delivery, fault):
         if self.another_account:
             self.redirected.append(delivery)
-            settled = self.spool.settle(Settlement(delivery=delivery, remaining=None))
-            settled.addCallback(lambda _: self.lane.settled(delivery, None))
+            self.settle(Settlement(delivery=delivery, remaining=None))
         return self.another_account
 
-    def conclude(self, delivery, ended, awaited):
+    def settle(self, settlement):
+        settled = self.spool.settle([settlement])
+        settled.addCallback(lambda _: self.lane.settled([settlement]))
+
+    def conclude(self, lane, delivery, ended, now, awaited):
         self.concluded.append((delivery, ended))
         remaining = None
         if any(outcome.verdict is not Verdict.DELIVERED for outcome in ended.outcomes):
             due = self.clock.seconds() + (self.retry or 60.0)
             remaining = attrs.evolve(delivery, due=due, attempts=delivery.attempts + 1)
-        settled = self.spool.settle(
-            Settlement(delivery=delivery, remaining=remaining, awaited=awaited)
-        )
-        settled.addCallback(lambda _: self.lane.settled(delivery, remaining))
+        self.settle(Settlement(delivery=delivery, remaining=remaining, awaited=awaited))
 
     def store(self, n=1):
         """Put mail into the spool that the lane has not been told of."""
@@ -491,7 +493,7 @@ def test_a_spool_that_cannot_be_read_is_asked_again_and_new_mail_leaves_meanwhil
     room.memory.disk.fault = None
     new = room.mail()
     assert room.relay.numbers == new
-    room.clock.advance(READ_AGAIN - 10)
+    room.clock.advance(0)
     assert room.relay.numbers == new
     room.clock.advance(1)
     room.clock.advance(1)

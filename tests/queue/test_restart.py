@@ -31,7 +31,7 @@ SHUTTING_DOWN = fault(Phase.CONNECT, 0, "4.3.2", "shutting down")
 @pytest.fixture(autouse=True)
 def _no_jitter(monkeypatch):
     monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
-    monkeypatch.setattr("multisendcon_plugin.queue.settler.random", lambda: 0.0)
+    monkeypatch.setattr("multisendcon_plugin.queue.recorder.random", lambda: 0.0)
 
 
 # Restart.

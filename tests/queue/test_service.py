@@ -42,7 +42,7 @@ from tests.queues import CLOSED, NOW, fault, logged, turn
 @pytest.fixture(autouse=True)
 def _no_jitter(monkeypatch):
     monkeypatch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
-    monkeypatch.setattr("multisendcon_plugin.queue.settler.random", lambda: 0.0)
+    monkeypatch.setattr("multisendcon_plugin.queue.recorder.random", lambda: 0.0)
 
 
 # Clients first.
@@ -137,7 +137,7 @@ def test_the_accounts_share_what_may_wait_in_memory(monkeypatch):
     for _ in range(10):
         world.mail()
     world.run(1)
-    assert len(world.queue._lanes["A", ""]._agenda) == 4
+    assert len(world.queue._lanes["A", ""]._agenda.waiting) == 4
     assert len(world.waiting) == 10
 
 
@@ -546,7 +546,7 @@ def test_a_mail_that_had_one_connection_too_many_is_not_settled():
     world.servers["A"] = allows(world, 3)
     settled = []
     settle = world.memory.settle
-    world.memory.settle = lambda settlement: settled.append(settlement) or settle(settlement)
+    world.memory.settle = lambda settlements: settled.extend(settlements) or settle(settlements)
     for _ in range(10):
         world.mail()
     world.run(10)
@@ -669,19 +669,17 @@ def test_a_settlement_that_cannot_be_written_is_tried_again_and_nothing_is_sent_
 
 def test_an_outcome_that_gets_lost_keeps_no_other_mail_waiting(monkeypatch):
     world = World(account("A", max_connections=1))
-    conclude = world.queue._settler.conclude
 
-    async def fail_once(*args, **kwargs):
+    def fail_once(*args, **kwargs):
         monkeypatch.undo()
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(world.queue._settler, "conclude", fail_once)
+    monkeypatch.setattr("multisendcon_plugin.queue.recorder.judge", fail_once)
     world.mail("one@far.example")
     world.mail("other@far.example")
     with logged() as log:
         world.run(HOUR)
     assert log.failures(RuntimeError) == 1
-    assert world.queue._settler.conclude == conclude
     assert len(world.to("one@far.example")) == len(world.to("other@far.example")) == 1
     assert [delivery.recipients[0].address for delivery in world.waiting] == ["one@far.example"]
 
@@ -776,4 +774,5 @@ def test_a_spool_that_was_full_is_called_so_until_there_may_be_room_again():
     world.mail().addErrback(lambda _: None)
     assert world.queue.full
     world.tries[0].end()  # a mail has left
+    world.run(0)
     assert not world.queue.full

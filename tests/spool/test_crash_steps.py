@@ -51,7 +51,7 @@ MAILS = (
 def _no_jitter():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("multisendcon_plugin.queue.lane.random", lambda: 0.0)
-        patch.setattr("multisendcon_plugin.queue.settler.random", lambda: 0.0)
+        patch.setattr("multisendcon_plugin.queue.recorder.random", lambda: 0.0)
         yield
 
 

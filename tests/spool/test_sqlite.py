@@ -369,10 +369,10 @@ def test_a_file_stays_until_the_last_delivery_has_ended(store):
 def test_a_file_stays_when_the_end_of_its_message_is_not_written(store):
     delivery = commit(store, bytes(300 * KIB))
     with Busy(store):
-        done = store.spool.settle(Settlement(delivery=delivery, remaining=None))
+        done = store.spool.settle([Settlement(delivery=delivery, remaining=None)])
         store.connection.fail("COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
-    with pytest.raises(SpoolFullError):
-        store.wait(done)
+    (answer,) = store.wait(done)
+    assert isinstance(answer, SpoolFullError)
     assert store.read(delivery.message) == bytes(300 * KIB)
 
 
@@ -556,11 +556,45 @@ def settled(delivery):
     return Settlement(delivery=delivery, remaining=None)
 
 
+def only_answer(answers):
+    (answer,) = answers
+    if isinstance(answer, SpoolError):
+        raise answer
+    return answer
+
+
+def test_a_list_of_settlements_is_one_transaction(store):
+    deliveries = store.commit(b"\r\n", ENVELOPE, PARCELS * 5)
+    writer = store.writer
+    batches, jobs = writer.batches, writer.jobs
+    answers = store.wait(store.spool.settle([settled(each) for each in deliveries]))
+    assert answers == [()] * len(deliveries)
+    assert (writer.batches - batches, writer.jobs - jobs) == (1, len(deliveries))
+    assert store.lanes() == {}
+
+
+def test_a_settlement_of_a_list_that_fails_is_alone_in_that(store):
+    first, bad, last = store.commit(b"\r\n", ENVELOPE, PARCELS * 3)
+    # What no column takes: a surrogate is no text in UTF-8.
+    broken = Settlement(delivery=bad, remaining=evolve(bad, last_reply="\ud800"))
+    answers = store.wait(store.spool.settle([settled(first), broken, settled(last)]))
+    assert (answers[0], answers[2]) == ((), ())
+    assert isinstance(answers[1], SpoolError)
+    assert store.waiting("Sales") == (bad,)
+
+
+def test_one_settlement_that_is_awaited_takes_its_list_along(store):
+    first, second = store.commit(b"\r\n", ENVELOPE, PARCELS * 2)
+    done = store.spool.settle([settled(first), evolve(settled(second), awaited=True)])
+    assert store.reactor.is_busy()
+    assert store.wait(done) == [(), ()]
+
+
 def test_a_settlement_goes_along_with_the_mail_that_comes_next(store):
     (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
     writer = store.writer
     batches, jobs = writer.batches, writer.jobs
-    settlement = store.spool.settle(settled(delivery))
+    settlement = store.spool.settle([settled(delivery)])
     assert not store.reactor.is_busy()
     store.wait(store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS))
     assert settlement.called
@@ -572,7 +606,7 @@ def test_settlements_do_not_wait_for_long(store):
     writer = store.writer
     batches = writer.batches
     before = store.reactor.passed()
-    settlements = [store.spool.settle(settled(each)) for each in deliveries]
+    settlements = [store.spool.settle([settled(each)]) for each in deliveries]
     for each in settlements:
         store.wait(each)
     assert writer.batches - batches == 1
@@ -581,9 +615,9 @@ def test_settlements_do_not_wait_for_long(store):
 
 def test_a_settlement_that_is_awaited_takes_all_along_at_once(store):
     first, second = store.commit(b"\r\n", ENVELOPE, PARCELS * 2)
-    settlement = store.spool.settle(settled(first))
+    settlement = store.spool.settle([settled(first)])
     assert not store.reactor.is_busy()
-    awaited = store.spool.settle(evolve(settled(second), awaited=True))
+    awaited = store.spool.settle([evolve(settled(second), awaited=True)])
     assert store.reactor.is_busy()
     store.wait(awaited)
     assert settlement.called
@@ -591,7 +625,7 @@ def test_a_settlement_that_is_awaited_takes_all_along_at_once(store):
 
 def test_a_settlement_that_is_held_is_written_before_the_spool_closes(store):
     (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
-    settlement = store.spool.settle(settled(delivery))
+    settlement = store.spool.settle([settled(delivery)])
     store.close()
     assert settlement.called
     store.open()
@@ -780,7 +814,8 @@ def test_after_a_failed_sync_nothing_is_written_any_more(store, statement, code,
     with Busy(store):
         done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(3)]
         store.connection.fail(statement, code, {which})
-    done.append(store.spool.settle(Settlement(delivery=delivery, remaining=None)))
+    done.append(store.spool.settle([Settlement(delivery=delivery, remaining=None)]))
+    done[-1].addCallback(only_answer)
     with logged() as log:
         for each in done:
             with pytest.raises(SpoolBrokenError, match="the spool has stopped writing"):
@@ -842,11 +877,11 @@ def test_a_settlement_has_room_that_new_mail_has_not(store, disk):
         with Busy(store):
             draft = store.spool.draft()
             refused = store.commit_draft(draft, ENVELOPE, 0, PARCELS)
-            settled = store.spool.settle(Settlement(delivery=delivery, remaining=None))
+            settled = store.spool.settle([Settlement(delivery=delivery, remaining=None)])
             store.connection.fail("COMMIT", sqlite3.SQLITE_FULL, {2, 3, 4})
         with pytest.raises(SpoolFullError):
             store.wait(refused)
-        store.wait(settled)
+        assert store.wait(settled) == [()]
         assert not spare.exists()
         commit(store)
         assert spare.exists()
