@@ -18,9 +18,9 @@ pytestmark = pytest.mark.skipif(
 
 #: Calls of functions written in Python for each mail, in both processes; they differ by one in a
 #: hundred from run to run.
-MOST_CALLS = 420
+MOST_CALLS = 360
 #: Modules of ours that mails and their outcomes enter, in each process.
-MOST_MODULES = {"front": 27, "core": 45}
+MOST_MODULES = {"front": 27, "core": 48}
 #: Calls from one room into another for each mail, in each process.
 MOST_CHANGES = {"front": 35, "core": 58}
 #: Of these, calls back into a room that waits for the call to return.
