@@ -21,13 +21,17 @@ class Turn:
     """What is to be done at the end of the turn, whoever put it off; one for each clock.
 
     A timer of the reactor's for each of them would cost more than most of what they do.
+
+    :ivar put_off: what is to be called.
+    :ivar driven: somebody calls `end` when a turn is over; else it is a timer of the clock's.
     """
 
     log = Logger()
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._put_off: list[Callable[[], object]] = []
+        self.put_off: list[Callable[[], object]] = []
+        self.driven = False
 
     @classmethod
     def of(cls, clock: Clock) -> Turn:
@@ -43,17 +47,18 @@ class Turn:
         What it puts off itself follows in the same turn.  If it fails, the others are called all
         the same.
         """
-        self._put_off.append(function)
-        if len(self._put_off) == 1:
-            self._clock.callLater(0, self._end)
+        self.put_off.append(function)
+        if len(self.put_off) == 1 and not self.driven:
+            self._clock.callLater(0, self.end)
 
-    def _end(self) -> None:
-        for function in self._put_off:  # it may become longer meanwhile
+    def end(self) -> None:
+        """Call what was put off."""
+        for function in self.put_off:  # it may become longer meanwhile
             try:
                 function()
             except Exception:
                 self.log.failure("internal error at the end of a turn (a bug); traceback follows")
-        self._put_off.clear()
+        self.put_off.clear()
 
 
 _turns: WeakValueDictionary[Clock, Turn] = WeakValueDictionary()

@@ -2,8 +2,9 @@
 
 Around each event, Twisted sets up the context of its old log, with a prefix for each line, which
 nothing in a relay reads: ten Python calls for each event, some 60 of 710 for each mail.  Here, what
-is only readable is read, and everything else goes Twisted's way.  Never adds or drops an event, and
-leaves alone a reactor that it does not know.
+is only readable is read, and everything else goes Twisted's way.  A turn ends behind its events,
+not by a timer, which costs eight calls more: that is 6 % more mails with ten sessions, 4 % with one.
+Never adds or drops an event, and leaves alone a reactor that it does not know.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.python import log
+
+from ..turn import Turn
 
 
 def dispatch_directly(reactor: Any) -> None:
@@ -26,8 +29,13 @@ def dispatch_directly(reactor: Any) -> None:
     poll = reactor._poller.poll  # noqa: SLF001
     read_or_write = reactor._doReadOrWrite  # noqa: SLF001
     disconnect = reactor._disconnectSelectable  # noqa: SLF001
+    turn = Turn.of(reactor)
+    turn.driven = True
 
     def do_poll(timeout: float | None) -> None:
+        if turn.put_off:  # by a timer, or by another thread
+            turn.end()
+            timeout = 0.0  # the reactor has not looked yet at the timers that this may have set
         for descriptor, event in poll(-1 if timeout is None else timeout, len(selectables)):
             selectable = selectables.get(descriptor)
             if selectable is None:
@@ -42,5 +50,7 @@ def dispatch_directly(reactor: Any) -> None:
                 why = error
             if why:
                 disconnect(selectable, why, True)
+        if turn.put_off:
+            turn.end()
 
     vars(reactor).update(doPoll=do_poll, doIteration=do_poll)
