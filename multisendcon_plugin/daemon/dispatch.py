@@ -3,7 +3,7 @@
 Around each event, Twisted sets up the context of its old log, with a prefix for each line, which
 nothing in a relay reads: ten Python calls for each event, some 60 of 710 for each mail.  Here, what
 is only readable is read, and everything else goes Twisted's way.  A turn ends behind its events,
-not by a timer, which costs eight calls more: that is 6 % more mails with ten sessions, 4 % with one.
+not by a timer, which costs eight calls more: 6 % more mails with ten sessions, 4 % with one.
 Never adds or drops an event, and leaves alone a reactor that it does not know.
 """
 
