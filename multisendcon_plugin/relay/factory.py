@@ -1,7 +1,7 @@
-"""The sessions with one account's server: opened on demand, reused, closed when idle.
+"""The sessions with one account's server, and the attempts that carry mail over them.
 
-`AccountSenderFactory` is the `IRelay` of accounts with one server.  It has the sessions; each
-`AttemptUnderWay` asks it for them.
+Sessions are opened on demand, reused, and closed when idle.  An attempt takes as many transactions,
+over as many sessions, as it needs to make the `Attempt` that the lane gets.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from ..interfaces import IContent, IRelay
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
-from ..outcome.attempt import Attempt
+from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..routing.account import Account
-from .attempt import AttemptUnderWay
 from .broken import SessionBrokenError
 from .budget import PROMPT, ConnectionBudget, Slot
 from .connect import connect_problem, endpoint, other_addresses
@@ -35,12 +34,14 @@ from .refusal_review import RefusalReview
 from .search import first_ready
 from .sender import AccountSender
 from .tls import ClientTLS
+from .transaction import Transaction
 from .trial import Trial, Trials
 
 T = TypeVar("T")
 
 #: Seconds that a session is kept for the account's next mail.
 IDLE = 10.0
+_BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL})
 _STOPPING = Reply(0, "4.3.2", "the relay is shutting down")
 _GAVE_WAY = (
     f"the server was not ready within {PROMPT:.0f} s, and others needed the connection"
@@ -89,7 +90,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self, delivery: Delivery, open_content: Callable[[], IContent]
     ) -> Deferred[Attempt]:
         """Try a delivery once: see `IRelay`."""
-        attempt = AttemptUnderWay(self, delivery, open_content)
+        attempt = _AttemptUnderWay(self, delivery, open_content)
         attempt.begin()
         return attempt.done
 
@@ -151,7 +152,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         session = await self._in_turn(self._server_trial, self._open_session)
         if self._hop.login:
             try:
-                await session.open(self._login.perform(session))
+                await self._login.perform(session)
             except SessionBrokenError:
                 session.quit()
                 raise
@@ -175,7 +176,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     async def _session_at(self, address: str | None, *, starttls: bool = True) -> AccountSender:
         session = await self._connect(address)
         try:
-            session.opened(await session.open(shake_hands(session, starttls=starttls)))
+            session.opened(await shake_hands(session, starttls=starttls))
         except SessionBrokenError as broken:
             session.quit()
             broken.address = session.server
@@ -283,3 +284,106 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             return result
 
         return all_ended.addCallback(no_cut_off)
+
+
+class _AttemptUnderWay:
+    """An attempt, from its first session to its result.
+
+    It never tries a mail again that the server may have, and never decides what follows from an
+    outcome.
+
+    :ivar done: fires with the `Attempt`.
+    """
+
+    def __init__(
+        self,
+        sessions: AccountSenderFactory,
+        delivery: Delivery,
+        open_content: Callable[[], IContent],
+    ) -> None:
+        self._sessions = sessions
+        self._delivery = delivery
+        self._open_content = open_content
+        self._kept = False
+        self._most = 0.0
+        self._mail_ended: float | None = None
+        self.done: Deferred[Attempt] = Deferred()
+
+    def begin(self) -> None:
+        """Send the mail over a session that is kept, or else over a fresh one."""
+        session = self._sessions.kept_session()
+        self._kept = session is not None
+        if session is None:
+            self._open_session()
+        else:
+            self._carry(session)
+
+    def _open_session(self) -> None:
+        self._kept = False
+        opened = self._sessions.fresh_session()
+        opened.addCallbacks(self._carry, self._not_begun).addErrback(self._failed)
+
+    def _carry(self, session: AccountSender) -> None:
+        self._most = self._sessions.most_recipients
+        transaction = Transaction(session, self._delivery, self._open_content, self._most)
+        session.talk(transaction.go_on, partial(self._over, session, transaction), self._failed)
+
+    def _not_begun(self, failure: Failure) -> None:
+        """There is no session for it."""
+        broken = failure.value
+        if not isinstance(broken, SessionBrokenError):
+            self._failed(failure)
+            return
+        action = self._sessions.account.classify(broken.phase, broken.reply)
+        fault = AccountFault.of(broken.phase, broken.reply, action)
+        recipients = self._delivery.recipients
+        outcomes = all_deferred(recipients, fault.phase, fault.reply, fault.action)
+        self.done.callback(Attempt(outcomes=outcomes, fault=fault, mail_ended=self._mail_ended))
+
+    def _failed(self, failure: Failure) -> None:
+        """An error of ours has ended it."""
+        if not self.done.called:
+            self.done.errback(failure)
+
+    def _over(self, session: AccountSender, transaction: Transaction) -> None:
+        sessions, outcomes = self._sessions, transaction.outcomes
+        fault = outcomes.fault
+        session.unclean = transaction.unclean
+        if transaction.abort:
+            session.abort(transaction.abort)
+        now = sessions.now()
+        if transaction.begun:
+            self._mail_ended = now
+        if self._kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
+            # It may be about the session, so nothing is concluded yet, and a fresh session tries
+            # once more: some servers say 550 or 554 at MAIL FROM, or close, when a session has had
+            # as many mails as they allow.
+            session.quit()
+            again = self._open_session
+        elif outcomes.most < self._most:
+            sessions.learn(outcomes.most)
+            sessions.keep_or_quit(session, keep=fault is None, now=now)
+            again = self.begin
+        else:
+            sessions.keep_or_quit(session, keep=fault is None, now=now)
+            attempt = Attempt(
+                outcomes=outcomes.all(),
+                fault=fault,
+                mail_ended=self._mail_ended,
+                session=session.description,
+                reports_success=transaction.reports_success,
+            )
+            sessions.refusals.taken += transaction.taken
+            if fault:
+                attempt = sessions.refusals.review(self._delivery, attempt)
+            self.done.callback(attempt)
+            return
+        if transaction.begun and sessions.account.minimum_wait:
+            # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
+            # attempt has a fresh session, as there is one at a time, or fewer recipients.
+            attempt = Attempt(
+                outcomes=outcomes.all(), mail_ended=self._mail_ended, inconclusive=True
+            )
+            self.done.callback(attempt)
+        else:
+            again()

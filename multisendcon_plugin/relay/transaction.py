@@ -8,7 +8,7 @@ A mail may have more recipients than the server takes in one transaction: those 
 are left to the next transaction.
 
 The replies that are due stand in a queue, and a table says what follows from each.  Here are no
-transport and no clock: what is said goes to a `Session`, and replies are taken from its reader.
+transport and no clock: what is said goes to the session, and replies are taken from its reader.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..outgoing import OutgoingMail, prepare
 from .commands import Paths, mail_command, rcpt_command, without_utf8
 from .content import OutgoingContent
 from .outcomes import RecipientOutcomes
-from .session import Session
+from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
 _EARLY = "the server answered before the end of the content"
@@ -121,7 +121,7 @@ class Transaction:
 
     def __init__(
         self,
-        session: Session,
+        session: AccountSender,
         delivery: Delivery,
         open_content: Callable[[], IContent],
         most: float = math.inf,
@@ -273,7 +273,7 @@ class Transaction:
         """Say MAIL, RCPT and DATA: with PIPELINING at once, else one after the other."""
         session, commands, due = self._session, self._commands, self._due
         self.begun = True
-        session.begin_mail()
+        session.mails += 1
         due.append(Due.MAIL)
         due.extend([Due.RCPT] * (len(commands) - 3))
         due.extend((Due.LAST_RCPT, Due.DATA, Due.CONTENT))

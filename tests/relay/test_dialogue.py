@@ -50,9 +50,6 @@ class FakeSession:
         self.go_on()
         return self.transaction
 
-    def begin_mail(self):
-        self.mails += 1
-
     def write(self, octets):
         self.written.append(octets)
 
