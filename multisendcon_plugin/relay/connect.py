@@ -54,7 +54,7 @@ def endpoint(
     :raise ConnectBindError: the host's address cannot be reached from the local address.
     """
     plain = _plain_endpoint(reactor, hop, address or hop.host)
-    return wrapClientTLS(tls.context, plain) if hop.implicit_tls else plain
+    return wrapClientTLS(tls, plain) if hop.implicit_tls else plain
 
 
 def _plain_endpoint(reactor: Any, hop: Hop, host: str) -> IStreamClientEndpoint:

@@ -234,7 +234,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     def _client_tls(self) -> ClientTLS:
         if self._tls is None:
-            self._tls = ClientTLS.of(self._hop, account=self.account.name)
+            self._tls = ClientTLS(self._hop, account=self.account.name)
         return self._tls
 
     async def _step(self, step: Deferred[T]) -> T:

@@ -86,7 +86,7 @@ class AccountSender(smtp.ESMTPSender):
         super().__init__(
             account.username.encode(),
             b"",  # the login has it when it is needed
-            tls.context,
+            tls,
             hop.helo_name.encode("ascii"),
             0,
         )
