@@ -27,7 +27,7 @@ from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..routing.account import Account
 from .broken import SessionBrokenError
 from .budget import PROMPT, ConnectionBudget, Slot
-from .connect import connect_problem, endpoint, other_addresses
+from .connect import connect, connect_problem, other_addresses
 from .handshake import shake_hands
 from .login import Login
 from .refusal_review import RefusalReview
@@ -218,7 +218,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._connections.release()
             raise
         try:
-            connecting = endpoint(self._reactor, self._hop, tls, address).connect(self)
+            connecting = connect(self._reactor, self._hop, tls, self, address)
             slot.close = connecting.cancel
             session = cast("AccountSender", await self._step(connecting))
         except Exception:
