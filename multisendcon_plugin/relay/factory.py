@@ -131,11 +131,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 return session
         return None
 
-    def fresh_session(self) -> Deferred[AccountSender]:
-        """Open a session; fails with `SessionBrokenError` if the account cannot be used now."""
-        return Deferred.fromCoroutine(self._fresh_session())
+    async def fresh_session(self) -> AccountSender:
+        """Open a session.
 
-    async def _fresh_session(self) -> AccountSender:
+        :raise SessionBrokenError: the account cannot be used now.
+        """
         try:
             return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
@@ -208,7 +208,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         if self._stopping:
             raise CancelledError
         try:
-            tls = self._client_tls()
+            tls = self._tls = self._tls or ClientTLS(self._hop, account=self.account.name)
         except ConfigurationError as error:
             raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
         await self._step(self._connections.acquire())
@@ -232,11 +232,6 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         session.ended.addCallback(self._session_ended, session)
         return session
 
-    def _client_tls(self) -> ClientTLS:
-        if self._tls is None:
-            self._tls = ClientTLS(self._hop, account=self.account.name)
-        return self._tls
-
     async def _step(self, step: Deferred[T]) -> T:
         """Wait for something that `stop` may cancel, with a `CancelledError`."""
         self._steps.add(step)
@@ -247,7 +242,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> AccountSender:  # noqa: ARG002
         """Return the protocol of a new session."""
-        session = self.protocol(self.account, self._hop, self._client_tls(), self._reactor)
+        session = self.protocol(self.account, self._hop, self._tls, self._reactor)
         session.factory = self
         return cast("AccountSender", session)
 
@@ -320,7 +315,7 @@ class _AttemptUnderWay:
 
     def _open_session(self) -> None:
         self._kept = False
-        opened = self._sessions.fresh_session()
+        opened = Deferred.fromCoroutine(self._sessions.fresh_session())
         opened.addCallbacks(self._carry, self._not_begun).addErrback(self._failed)
 
     def _carry(self, session: AccountSender) -> None:
@@ -360,24 +355,23 @@ class _AttemptUnderWay:
             # as many mails as they allow.
             session.quit()
             again = self._open_session
-        elif outcomes.most < self._most:
-            sessions.learn(outcomes.most)
-            sessions.keep_or_quit(session, keep=fault is None, now=now)
-            again = self.begin
         else:
             sessions.keep_or_quit(session, keep=fault is None, now=now)
-            attempt = Attempt(
-                outcomes=outcomes.all(),
-                fault=fault,
-                mail_ended=self._mail_ended,
-                session=session.description,
-                reports_success=transaction.reports_success,
-            )
-            sessions.refusals.taken += transaction.taken
-            if fault:
-                attempt = sessions.refusals.review(self._delivery, attempt)
-            self.done.callback(attempt)
-            return
+            if outcomes.most == self._most:
+                attempt = Attempt(
+                    outcomes=outcomes.all(),
+                    fault=fault,
+                    mail_ended=self._mail_ended,
+                    session=session.description,
+                    reports_success=transaction.reports_success,
+                )
+                sessions.refusals.taken += transaction.taken
+                if fault:
+                    attempt = sessions.refusals.review(self._delivery, attempt)
+                self.done.callback(attempt)
+                return
+            sessions.learn(outcomes.most)
+            again = self.begin
         if transaction.begun and sessions.account.minimum_wait:
             # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
             # attempt has a fresh session, as there is one at a time, or fewer recipients.
