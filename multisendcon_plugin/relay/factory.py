@@ -273,10 +273,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         timer = self._reactor.callLater(grace, cut_off)
         all_ended = DeferredList([session.ended for session in sessions])
 
-        def no_cut_off(result: T) -> T:
+        def no_cut_off(_: object) -> None:
             if timer.active():
                 timer.cancel()
-            return result
 
         return all_ended.addCallback(no_cut_off)
 
@@ -325,10 +324,8 @@ class _AttemptUnderWay:
 
     def _not_begun(self, failure: Failure) -> None:
         """There is no session for it."""
-        broken = failure.value
-        if not isinstance(broken, SessionBrokenError):
-            self._failed(failure)
-            return
+        failure.trap(SessionBrokenError)
+        broken: Any = failure.value
         action = self._sessions.account.classify(broken.phase, broken.reply)
         fault = AccountFault.of(broken.phase, broken.reply, action)
         recipients = self._delivery.recipients
