@@ -137,8 +137,7 @@ class Transaction:
         #: What was read and not sent yet.
         self._octets = b""
         self._due: deque[Due] = deque()
-        self._commands: list[bytes] = []
-        #: Those that have to wait for the reply to the one before.
+        #: Commands that have to wait for the reply to the one before.
         self._unsaid: deque[bytes] = deque()
         self._asked: Paths = ()
         self._too_many: Paths = ()
@@ -243,19 +242,21 @@ class Transaction:
             if len(paths) > most:
                 paths, self._too_many = paths[: int(most)], paths[int(most) :]
             self._asked = paths
-            self._commands = [mail_command(mail, delivery.message.envelope, offers)]
+            commands = [mail_command(mail, delivery.message.envelope, offers)]
             for position, path in paths:
                 recipient = delivery.recipients[position]
-                self._commands.append(rcpt_command(mail, recipient, path, offers))
-            self._commands.append(b"DATA\r\n")
+                commands.append(rcpt_command(mail, recipient, path, offers))
+            commands.append(b"DATA\r\n")
+            self._unsaid.extend([b"".join(commands)] if "PIPELINING" in offers else commands)
+            more = [Due.RCPT] * (len(paths) - 1)
+            self._due.extend((Due.MAIL, *more, Due.LAST_RCPT, Due.DATA, Due.CONTENT))
             self.reports_success = mail.own_sender and "DSN" in offers
             if self.unclean:
-                self._due.append(Due.RSET)
-                self._unsaid.append(b"RSET\r\n")
+                self._due.appendleft(Due.RSET)
+                self._unsaid.appendleft(b"RSET\r\n")
             else:
-                self._say_envelope()
-            if self._unsaid:
-                session.write(self._unsaid.popleft())
+                self._begin_mail()
+            session.write(self._unsaid.popleft())
 
     def _tell_of_separator(self) -> None:
         self.log.warn(
@@ -269,18 +270,10 @@ class Transaction:
         """The server cannot take the mail."""
         self.outcomes.conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
 
-    def _say_envelope(self) -> None:
-        """Say MAIL, RCPT and DATA: with PIPELINING at once, else one after the other."""
-        session, commands, due = self._session, self._commands, self._due
+    def _begin_mail(self) -> None:
+        """MAIL is said next, and with PIPELINING all that follows it."""
         self.begun = True
-        session.mails += 1
-        due.append(Due.MAIL)
-        due.extend([Due.RCPT] * (len(commands) - 3))
-        due.extend((Due.LAST_RCPT, Due.DATA, Due.CONTENT))
-        if "PIPELINING" in session.offers:
-            session.write(b"".join(commands))
-        else:
-            self._unsaid.extend(commands)
+        self._session.mails += 1
 
     def _send_on(self) -> None:
         """Send what was read last, or the end with the final dot, which nothing takes back."""
@@ -303,7 +296,7 @@ class Transaction:
 
     def _reset(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
         self.unclean = False
-        self._say_envelope()
+        self._begin_mail()
 
     def _take_sender(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
         if self._too_many:
