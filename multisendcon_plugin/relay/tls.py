@@ -227,15 +227,11 @@ def _authorities(path: str) -> Any:
         if not parts:
             raise ValueError(f"{path} holds no PEM certificate")
         certificates = [ssl.Certificate.loadPEM(part + mark) for part in parts]
-    except crypto.Error:
-        raise _unreadable(f"{path} holds a damaged certificate") from None
-    except (OSError, ValueError) as error:
-        raise _unreadable(error) from None
+    except (OSError, ValueError, crypto.Error) as error:
+        damaged = isinstance(error, crypto.Error)
+        why = f"{path} holds a damaged certificate" if damaged else error
+        raise ConfigurationError([f"the authorities of tls_ca cannot be read: {why}"]) from None
     return ssl.trustRootFromCertificates(certificates)
-
-
-def _unreadable(why: object) -> ConfigurationError:
-    return ConfigurationError([f"the authorities of tls_ca cannot be read: {why}"])
 
 
 def tls_problem(reason: Failure) -> str:
