@@ -38,7 +38,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..routing.hop import Hop
-from .certificate import is_address
+from ..settings.endpoints import is_address
 from .tls import ClientTLS
 
 #: Seconds that the TCP handshake with one address of a server may take.

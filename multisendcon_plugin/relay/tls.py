@@ -24,8 +24,9 @@ from zope.interface import implementer
 from ..errors import ConfigurationError
 from ..routing.hop import Hop, TlsPolicy
 from ..settings.ciphers import STRONG, with_certificates
+from ..settings.endpoints import is_address
 from ..settings.files import Stamp, load_certificate, stamp
-from .certificate import ExpectedFingerprint, ExpectedName, is_address
+from .certificate import ExpectedFingerprint, ExpectedName
 
 #: What OpenSSL's numbers for a bad chain mean (x509_vfy.h), in an admin's words.
 _VERIFY_ERRORS = {
