@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
@@ -280,6 +281,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return all_ended.addCallback(no_cut_off)
 
 
+@attrs.define(eq=False)
 class _AttemptUnderWay:
     """An attempt, from its first session to its result.
 
@@ -289,19 +291,13 @@ class _AttemptUnderWay:
     :ivar done: fires with the `Attempt`.
     """
 
-    def __init__(
-        self,
-        sessions: AccountSenderFactory,
-        delivery: Delivery,
-        open_content: Callable[[], IContent],
-    ) -> None:
-        self._sessions = sessions
-        self._delivery = delivery
-        self._open_content = open_content
-        self._kept = False
-        self._most = 0.0
-        self._mail_ended: float | None = None
-        self.done: Deferred[Attempt] = Deferred()
+    _sessions: AccountSenderFactory
+    _delivery: Delivery
+    _open_content: Callable[[], IContent]
+    _kept: bool = False
+    _most: float = 0.0
+    _mail_ended: float | None = None
+    done: Deferred[Attempt] = attrs.field(factory=Deferred)
 
     def begin(self) -> None:
         """Send the mail over a session that is kept, or else over a fresh one."""
@@ -340,9 +336,6 @@ class _AttemptUnderWay:
     def _over(self, session: AccountSender, transaction: Transaction) -> None:
         sessions, outcomes = self._sessions, transaction.outcomes
         fault = outcomes.fault
-        session.unclean = transaction.unclean
-        if transaction.abort:
-            session.abort(transaction.abort)
         now = sessions.now()
         if transaction.begun:
             self._mail_ended = now

@@ -112,9 +112,7 @@ class Transaction:
     :ivar begun: MAIL FROM was sent.
     :ivar refused: MAIL FROM was refused permanently.
     :ivar taken: the server has accepted the mail for at least one recipient.
-    :ivar unclean: it leaves something behind that RSET has to clear.
     :ivar reports_success: the server sends the reports of success (RFC 3461).
-    :ivar abort: why the session has to be cut off; ``""``: it need not.
     """
 
     log = Logger()
@@ -130,9 +128,7 @@ class Transaction:
         self._delivery = delivery
         self._content = OutgoingContent(open_content, session.go_on)
         self.outcomes = RecipientOutcomes(delivery.recipients, most)
-        self.unclean = session.unclean
         self.begun = self.refused = self.taken = self.reports_success = False
-        self.abort = ""
         self._prepared = False
         #: What was read and not sent yet.
         self._octets = b""
@@ -169,7 +165,7 @@ class Transaction:
         except SpoolError:
             if self.begun:
                 # The server waits for the rest, and must not take what it has for the whole mail.
-                self.abort = _UNREADABLE
+                session.abort(_UNREADABLE)
             reply = Reply(0, "4.3.0", _UNREADABLE)
             self.outcomes.conclude(Verdict.DEFERRED, Phase.CONTENT, reply, Action.DEFER)
         except BaseException:
@@ -251,7 +247,7 @@ class Transaction:
             more = [Due.RCPT] * (len(paths) - 1)
             self._due.extend((Due.MAIL, *more, Due.LAST_RCPT, Due.DATA, Due.CONTENT))
             self.reports_success = mail.own_sender and "DSN" in offers
-            if self.unclean:
+            if session.unclean:
                 self._due.appendleft(Due.RSET)
                 self._unsaid.appendleft(b"RSET\r\n")
             else:
@@ -295,7 +291,7 @@ class Transaction:
     # What follows from a reply.
 
     def _reset(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
-        self.unclean = False
+        self._session.unclean = False
         self._begin_mail()
 
     def _take_sender(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
@@ -314,7 +310,7 @@ class Transaction:
             self._end()
             return
         # All was sent together, and the other replies only follow from this refusal.
-        self.unclean = True
+        self._session.unclean = True
         in_vain = [_IN_VAIN[each] for each in self._due if each in _IN_VAIN]
         self._due.clear()
         self._due.extend(in_vain)
@@ -333,7 +329,7 @@ class Transaction:
         others = len(self._refused) < len(self._asked)
         self.outcomes.refuse(self._refused, phase, others=others)
         if not others:
-            self.unclean = True
+            self._session.unclean = True
             all_said = not self._unsaid
             self._end()
             if all_said and not self.outcomes.fault:
@@ -345,16 +341,16 @@ class Transaction:
         Taken for the reply to the final dot, a 250 would lose a mail that the server does not have
         yet.  More content might be read as commands, and a QUIT as content.
         """
-        self.abort = _EARLY
+        self._session.abort(_EARLY)
         self.outcomes.refuse_all(phase, reply, action)
         self._end()
 
     def _blame_early(self, phase: Phase, reply: Reply, action: Action) -> None:
-        self.abort = _EARLY
+        self._session.abort(_EARLY)
         self._blame(phase, reply, action)
 
     def _refuse_mail(self, phase: Phase, reply: Reply, action: Action) -> None:
-        self.unclean = True
+        self._session.unclean = True
         self.outcomes.refuse_all(phase, reply, action)
         self._end()
 

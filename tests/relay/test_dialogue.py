@@ -41,7 +41,7 @@ class FakeSession:
         self.written = []
         self.said = b""
         self.expected = None
-        self.over = False
+        self.over = self.aborted = False
 
     def carry(self, *, pieces=(CONTENT,), recipients=1):
         mail = delivery(recipients=tuple(f"r{n}@b.example" for n in range(recipients)))
@@ -55,6 +55,9 @@ class FakeSession:
 
     def expect(self, phase):
         self.expected = phase
+
+    def abort(self, why):
+        self.aborted, self.lost = True, Reply(0, "4.4.2", why)
 
     def expect_nothing(self):
         self.expected = None
@@ -172,7 +175,7 @@ def test_each_kind_of_reply_to_each_thing_that_is_due_comes_to_what_the_table_sa
         assert session.verdicts[0] is verdict
         assert session.content.closed
     assert bool(transaction.outcomes.fault) is ("!" in cell)
-    assert bool(transaction.abort) is ("x" in cell)
+    assert session.aborted is ("x" in cell)
     assert transaction.taken is (verdict is DELIVERED)
 
 
