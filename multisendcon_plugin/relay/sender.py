@@ -62,7 +62,7 @@ PATIENCE = {
 class AccountSender(smtp.ESMTPSender):
     """One session.
 
-    Its state is its own: others read it.
+    Its state is its own, others read it; but `mails` and `unclean` are written by transactions.
 
     :ivar redaction: hides the secrets of the login in replies.
     :ivar reader: reads the replies.
@@ -117,11 +117,6 @@ class AccountSender(smtp.ESMTPSender):
     def secure(self) -> bool:
         """The session runs inside TLS."""
         return bool(ISSLTransport.providedBy(self.transport))
-
-    @property
-    def in_handshake(self) -> bool:
-        """The handshake of TLS has not ended yet."""
-        return self.secure and not self._tls_version
 
     @property
     def usable(self) -> bool:
@@ -207,7 +202,7 @@ class AccountSender(smtp.ESMTPSender):
                 asked.errback(SessionBrokenError(phase, replies.popleft()))
             elif self.lost:
                 # Nobody waits for the handshake of TLS: it ends with the reply inside it.
-                at = Phase.TLS if self.in_handshake else phase
+                at = Phase.TLS if self.secure and not self._tls_version else phase
                 asked.errback(SessionBrokenError(at, self.lost))
 
         if line:

@@ -36,7 +36,6 @@ class FakeSession:
         self.reader = ReplyReader(Redaction())
         self.offers = dict.fromkeys(offers, "")
         self.unclean, self.lost, self.paused = unclean, None, False
-        self.in_handshake = False
         self.mails = 0
         self.written = []
         self.said = b""
