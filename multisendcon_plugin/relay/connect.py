@@ -54,30 +54,25 @@ def connect(
     :raise ConnectBindError: the host's address cannot be reached from the local address.
     """
     host = address or hop.host
+    bind = (hop.local_address, 0) if hop.local_address else None
     target: IStreamClientEndpoint
     if is_address(host):
-        target = _endpoint_of_address(reactor, hop, host)
-    elif hop.local_address:
-        return Deferred.fromCoroutine(_connect_in_turn(reactor, hop, tls, factory))
+        version = ip_address(host).version
+        if bind and ip_address(bind[0]).version != version:
+            raise ConnectBindError(string=f"{host} is an IPv{version} address")
+        kind = TCP4ClientEndpoint if version == 4 else TCP6ClientEndpoint
+        target = kind(reactor, host, hop.port, CONNECT_TIMEOUT, bindAddress=bind)
+    elif bind:
+        return Deferred.fromCoroutine(_connect_in_turn(reactor, hop, tls, factory, bind[0]))
     else:
         target = HostnameEndpoint(reactor, host, hop.port, CONNECT_TIMEOUT)
     return (wrapClientTLS(tls, target) if hop.implicit_tls else target).connect(factory)
 
 
-def _endpoint_of_address(reactor: Any, hop: Hop, host: str) -> IStreamClientEndpoint:
-    bind = (hop.local_address, 0) if hop.local_address else None
-    version = ip_address(host).version
-    if bind and ip_address(bind[0]).version != version:
-        raise ConnectBindError(string=f"{host} is an IPv{version} address")
-    kind = TCP4ClientEndpoint if version == 4 else TCP6ClientEndpoint
-    return kind(reactor, host, hop.port, CONNECT_TIMEOUT, bindAddress=bind)
-
-
 async def _connect_in_turn(
-    reactor: Any, hop: Hop, tls: ClientTLS, factory: IProtocolFactory
+    reactor: Any, hop: Hop, tls: ClientTLS, factory: IProtocolFactory, local_address: str
 ) -> IProtocol:
     """Try the addresses of a host name that are of the family of the local address, in turn."""
-    local_address = str(hop.local_address)
     failure: Exception = DNSLookupError(
         f"it has no IPv{ip_address(local_address).version} address, which the local address"
         f" {local_address} needs"
