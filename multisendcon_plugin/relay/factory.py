@@ -168,10 +168,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     async def _open_session(self) -> AccountSender:
         """Return a session that is ready for the login, or for mail where there is none."""
         return await first_ready(
-            self._session_at,
-            self._other_addresses,
-            is_final=self._is_final,
-            now=self._reactor.seconds,
+            self._session_at, self._other_addresses, is_final=self._is_final, now=self.now
         )
 
     async def _session_at(self, address: str | None, *, starttls: bool = True) -> AccountSender:
