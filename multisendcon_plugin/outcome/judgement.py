@@ -93,9 +93,7 @@ def judge(
     others = tuple(each for each in waiting if each.action is not Action.SPLIT)
     # What may have arrived by one account must not arrive again from another sender address: the
     # same account tries it again, for good.
-    uncertain = delivery.uncertain or any(
-        outcome.verdict is Verdict.UNCERTAIN for outcome in waiting
-    )
+    uncertain = delivery.uncertain or attempt.uncertain
     remaining = attrs.evolve(
         delivery,
         uncertain=uncertain,

@@ -124,9 +124,9 @@ class ConnectionBudget:
 
     def make_room(self) -> None:
         """Close connections for those who wait, beginning with the one idle for longest."""
-        if self._timer:
+        if self._timer and self._timer.active():
             self._timer.cancel()
-            self._timer = None
+        self._timer = None
         while len(self._waiting) > self._leaving:
             slot = next(iter(self._idle), None) or self._slow()
             if slot is None:
@@ -151,12 +151,8 @@ class ConnectionBudget:
         prompt_since = self._clock.seconds() - PROMPT
         pause = opening[may_be_slow].since - prompt_since
         if pause > 0:
-            self._timer = self._clock.callLater(pause, self._time_is_up)
+            self._timer = self._clock.callLater(pause, self.make_room)
             return None
         slow = list(takewhile(lambda slot: slot.since <= prompt_since, opening))
         [(server, _)] = Counter(slot.server for slot in slow).most_common(1)
         return next(slot for slot in slow if slot.server == server)
-
-    def _time_is_up(self) -> None:
-        self._timer = None
-        self.make_room()

@@ -6,7 +6,6 @@ Names in a certificate that cannot be read are skipped; another one may match.
 from __future__ import annotations
 
 from hashlib import sha256
-from ipaddress import ip_address
 from typing import ClassVar
 
 from cryptography import x509
@@ -15,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from service_identity import CertificateError
 from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID
+
+from ..settings.endpoints import is_address
 
 #: Names of a certificate, and characters of each, that are shown when the wanted one is not there.
 MOST_NAMES, LONGEST_NAME = 5, 255
@@ -108,12 +109,3 @@ def _shown(name: x509.DNSName | x509.IPAddress) -> str:
 
 def _printable(text: object) -> str:
     return repr(str(text)[:LONGEST_NAME])[1:-1]
-
-
-def is_address(name: str) -> bool:
-    """Tell an IP address from a host name."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -38,37 +38,53 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..routing.hop import Hop
-from .certificate import is_address
+from ..settings.endpoints import is_address
 from .tls import ClientTLS
 
 #: Seconds that the TCP handshake with one address of a server may take.
 CONNECT_TIMEOUT = 30.0
 
 
-def endpoint(
-    reactor: Any, hop: Hop, tls: ClientTLS, address: str | None = None
-) -> IStreamClientEndpoint:
-    """Return where the sessions with a hop begin, TLS included where they begin with it.
+def connect(
+    reactor: Any, hop: Hop, tls: ClientTLS, factory: IProtocolFactory, address: str | None = None
+) -> Deferred[IProtocol]:
+    """Begin a session with a hop, TLS included where it begins with it.
 
     :param address: of the host; ``None``: the first one that can be connected.
     :raise ConnectBindError: the host's address cannot be reached from the local address.
     """
-    plain = _plain_endpoint(reactor, hop, address or hop.host)
-    return wrapClientTLS(tls.context, plain) if hop.implicit_tls else plain
-
-
-def _plain_endpoint(reactor: Any, hop: Hop, host: str) -> IStreamClientEndpoint:
+    host = address or hop.host
     bind = (hop.local_address, 0) if hop.local_address else None
-    try:
-        literal = ip_address(host)
-    except ValueError:
-        if bind:
-            return _BoundEndpoint(reactor, hop, bind[0])
-        return HostnameEndpoint(reactor, host, hop.port, CONNECT_TIMEOUT)
-    if bind and ip_address(bind[0]).version != literal.version:
-        raise ConnectBindError(string=f"{host} is an IPv{literal.version} address")
-    kind = TCP4ClientEndpoint if literal.version == 4 else TCP6ClientEndpoint
-    return kind(reactor, host, hop.port, CONNECT_TIMEOUT, bindAddress=bind)
+    target: IStreamClientEndpoint
+    if is_address(host):
+        version = ip_address(host).version
+        if bind and ip_address(bind[0]).version != version:
+            raise ConnectBindError(string=f"{host} is an IPv{version} address")
+        kind = TCP4ClientEndpoint if version == 4 else TCP6ClientEndpoint
+        target = kind(reactor, host, hop.port, CONNECT_TIMEOUT, bindAddress=bind)
+    elif bind:
+        return Deferred.fromCoroutine(_connect_in_turn(reactor, hop, tls, factory, bind[0]))
+    else:
+        target = HostnameEndpoint(reactor, host, hop.port, CONNECT_TIMEOUT)
+    return (wrapClientTLS(tls, target) if hop.implicit_tls else target).connect(factory)
+
+
+async def _connect_in_turn(
+    reactor: Any, hop: Hop, tls: ClientTLS, factory: IProtocolFactory, local_address: str
+) -> IProtocol:
+    """Try the addresses of a host name that are of the family of the local address, in turn."""
+    failure: Exception = DNSLookupError(
+        f"it has no IPv{ip_address(local_address).version} address, which the local address"
+        f" {local_address} needs"
+    )
+    for address in await _resolve(reactor, hop):
+        try:
+            return await connect(reactor, hop, tls, factory, address)
+        except ConnectBindError:
+            raise
+        except ConnectError as error:
+            failure = error
+    raise failure
 
 
 def other_addresses(reactor: Any, hop: Hop, address: str) -> Deferred[Sequence[str]]:
@@ -85,34 +101,6 @@ def other_addresses(reactor: Any, hop: Hop, address: str) -> Deferred[Sequence[s
         return sorted(others, key=lambda each: ip_address(each).version != version)
 
     return _resolve(reactor, hop).addCallback(in_order)
-
-
-@implementer(IStreamClientEndpoint)
-class _BoundEndpoint:
-    """A host name, reached from one local address: its addresses of that family, in turn."""
-
-    def __init__(self, reactor: Any, hop: Hop, local_address: str) -> None:
-        self._reactor = reactor
-        self._hop = hop
-        self._local_address = local_address
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
-        return Deferred.fromCoroutine(self._connect(protocolFactory))
-
-    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        failure: Exception = DNSLookupError(
-            f"it has no IPv{ip_address(self._local_address).version} address, which the local"
-            f" address {self._local_address} needs"
-        )
-        for address in await _resolve(self._reactor, self._hop):
-            try:
-                target = _plain_endpoint(self._reactor, self._hop, address)
-                return await target.connect(factory)
-            except ConnectBindError:
-                raise
-            except ConnectError as error:
-                failure = error
-        raise failure
 
 
 def _resolve(reactor: Any, hop: Hop) -> Deferred[Sequence[str]]:

@@ -21,8 +21,7 @@ class OutgoingContent:
         self._open = open_content
         self._go_on = go_on
         self._content: IContent | None = None
-        self._piece: bytes | None = None
-        self._failure: Failure | None = None
+        self._come: bytes | Failure | None = None
         self.awaited = False
 
     def read(self) -> bytes | None:
@@ -30,28 +29,24 @@ class OutgoingContent:
 
         :raise SpoolError: it could not be read.
         """
-        if self._failure:
-            self._failure.raiseException()
-        piece, self._piece = self._piece, None
-        if piece is None:
+        come, self._come = self._come, None
+        if come is None:
             if self._content is None:
                 self._content = self._open()
             found = self._content.read()
             if isinstance(found, bytes):
                 return found
             self.awaited = True
-            found.addCallbacks(self._came, self._failed)
-        return piece
+            found.addBoth(self._has_come)
+        elif isinstance(come, Failure):
+            come.raiseException()
+        return come
 
     def close(self) -> None:
         """Stop reading."""
         if self._content is not None:
             self._content.close()
 
-    def _came(self, piece: bytes) -> None:
-        self.awaited, self._piece = False, piece
-        self._go_on()
-
-    def _failed(self, failure: Failure) -> None:
-        self.awaited, self._failure = False, failure
+    def _has_come(self, come: bytes | Failure) -> None:
+        self.awaited, self._come = False, come
         self._go_on()

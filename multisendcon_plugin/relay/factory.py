@@ -1,7 +1,7 @@
-"""The sessions with one account's server: opened on demand, reused, closed when idle.
+"""The sessions with one account's server, and the attempts that carry mail over them.
 
-`AccountSenderFactory` is the `IRelay` of accounts with one server.  It has the sessions; each
-`AttemptUnderWay` asks it for them.
+Sessions are opened on demand, reused, and closed when idle.  An attempt takes as many transactions,
+over as many sessions, as it needs to make the `Attempt` that the lane gets.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
@@ -23,24 +24,25 @@ from ..interfaces import IContent, IRelay
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
-from ..outcome.attempt import Attempt
+from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..routing.account import Account
-from .attempt import AttemptUnderWay
 from .broken import SessionBrokenError
 from .budget import PROMPT, ConnectionBudget, Slot
-from .connect import connect_problem, endpoint, other_addresses
+from .connect import connect, connect_problem, other_addresses
 from .handshake import shake_hands
 from .login import Login
 from .refusal_review import RefusalReview
 from .search import first_ready
 from .sender import AccountSender
 from .tls import ClientTLS
+from .transaction import Transaction
 from .trial import Trial, Trials
 
 T = TypeVar("T")
 
 #: Seconds that a session is kept for the account's next mail.
 IDLE = 10.0
+_BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL})
 _STOPPING = Reply(0, "4.3.2", "the relay is shutting down")
 _GAVE_WAY = (
     f"the server was not ready within {PROMPT:.0f} s, and others needed the connection"
@@ -89,7 +91,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self, delivery: Delivery, open_content: Callable[[], IContent]
     ) -> Deferred[Attempt]:
         """Try a delivery once: see `IRelay`."""
-        attempt = AttemptUnderWay(self, delivery, open_content)
+        attempt = _AttemptUnderWay(self, delivery, open_content)
         attempt.begin()
         return attempt.done
 
@@ -130,11 +132,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 return session
         return None
 
-    def fresh_session(self) -> Deferred[AccountSender]:
-        """Open a session; fails with `SessionBrokenError` if the account cannot be used now."""
-        return Deferred.fromCoroutine(self._fresh_session())
+    async def fresh_session(self) -> AccountSender:
+        """Open a session.
 
-    async def _fresh_session(self) -> AccountSender:
+        :raise SessionBrokenError: the account cannot be used now.
+        """
         try:
             return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
@@ -151,7 +153,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         session = await self._in_turn(self._server_trial, self._open_session)
         if self._hop.login:
             try:
-                await session.open(self._login.perform(session))
+                await self._login.perform(session)
             except SessionBrokenError:
                 session.quit()
                 raise
@@ -166,16 +168,13 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     async def _open_session(self) -> AccountSender:
         """Return a session that is ready for the login, or for mail where there is none."""
         return await first_ready(
-            self._session_at,
-            self._other_addresses,
-            is_final=self._is_final,
-            now=self._reactor.seconds,
+            self._session_at, self._other_addresses, is_final=self._is_final, now=self.now
         )
 
     async def _session_at(self, address: str | None, *, starttls: bool = True) -> AccountSender:
         session = await self._connect(address)
         try:
-            session.opened(await session.open(shake_hands(session, starttls=starttls)))
+            session.opened(await shake_hands(session, starttls=starttls))
         except SessionBrokenError as broken:
             session.quit()
             broken.address = session.server
@@ -207,7 +206,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         if self._stopping:
             raise CancelledError
         try:
-            tls = self._client_tls()
+            tls = self._tls = self._tls or ClientTLS(self._hop, account=self.account.name)
         except ConfigurationError as error:
             raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
         await self._step(self._connections.acquire())
@@ -217,7 +216,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._connections.release()
             raise
         try:
-            connecting = endpoint(self._reactor, self._hop, tls, address).connect(self)
+            connecting = connect(self._reactor, self._hop, tls, self, address)
             slot.close = connecting.cancel
             session = cast("AccountSender", await self._step(connecting))
         except Exception:
@@ -231,11 +230,6 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         session.ended.addCallback(self._session_ended, session)
         return session
 
-    def _client_tls(self) -> ClientTLS:
-        if self._tls is None:
-            self._tls = ClientTLS.of(self._hop, account=self.account.name)
-        return self._tls
-
     async def _step(self, step: Deferred[T]) -> T:
         """Wait for something that `stop` may cancel, with a `CancelledError`."""
         self._steps.add(step)
@@ -246,7 +240,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> AccountSender:  # noqa: ARG002
         """Return the protocol of a new session."""
-        session = self.protocol(self.account, self._hop, self._client_tls(), self._reactor)
+        session = self.protocol(self.account, self._hop, self._tls, self._reactor)
         session.factory = self
         return cast("AccountSender", session)
 
@@ -277,9 +271,100 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         timer = self._reactor.callLater(grace, cut_off)
         all_ended = DeferredList([session.ended for session in sessions])
 
-        def no_cut_off(result: T) -> T:
+        def no_cut_off(_: object) -> None:
             if timer.active():
                 timer.cancel()
-            return result
 
         return all_ended.addCallback(no_cut_off)
+
+
+@attrs.define(eq=False)
+class _AttemptUnderWay:
+    """An attempt, from its first session to its result.
+
+    It never tries a mail again that the server may have, and never decides what follows from an
+    outcome.
+
+    :ivar done: fires with the `Attempt`.
+    """
+
+    _sessions: AccountSenderFactory
+    _delivery: Delivery
+    _open_content: Callable[[], IContent]
+    _kept: bool = False
+    _most: float = 0.0
+    _mail_ended: float | None = None
+    done: Deferred[Attempt] = attrs.field(factory=Deferred)
+
+    def begin(self) -> None:
+        """Send the mail over a session that is kept, or else over a fresh one."""
+        session = self._sessions.kept_session()
+        self._kept = session is not None
+        if session is None:
+            self._open_session()
+        else:
+            self._carry(session)
+
+    def _open_session(self) -> None:
+        self._kept = False
+        opened = Deferred.fromCoroutine(self._sessions.fresh_session())
+        opened.addCallbacks(self._carry, self._not_begun).addErrback(self._failed)
+
+    def _carry(self, session: AccountSender) -> None:
+        self._most = self._sessions.most_recipients
+        transaction = Transaction(session, self._delivery, self._open_content, self._most)
+        session.talk(transaction.go_on, partial(self._over, session, transaction), self._failed)
+
+    def _not_begun(self, failure: Failure) -> None:
+        """There is no session for it."""
+        failure.trap(SessionBrokenError)
+        broken: Any = failure.value
+        action = self._sessions.account.classify(broken.phase, broken.reply)
+        fault = AccountFault.of(broken.phase, broken.reply, action)
+        recipients = self._delivery.recipients
+        outcomes = all_deferred(recipients, fault.phase, fault.reply, fault.action)
+        self.done.callback(Attempt(outcomes=outcomes, fault=fault, mail_ended=self._mail_ended))
+
+    def _failed(self, failure: Failure) -> None:
+        """An error of ours has ended it."""
+        if not self.done.called:
+            self.done.errback(failure)
+
+    def _over(self, session: AccountSender, transaction: Transaction) -> None:
+        sessions, outcomes = self._sessions, transaction.outcomes
+        fault = outcomes.fault
+        now = sessions.now()
+        if transaction.begun:
+            self._mail_ended = now
+        if self._kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
+            # It may be about the session, so nothing is concluded yet, and a fresh session tries
+            # once more: some servers say 550 or 554 at MAIL FROM, or close, when a session has had
+            # as many mails as they allow.
+            session.quit()
+            again = self._open_session
+        else:
+            sessions.keep_or_quit(session, keep=fault is None, now=now)
+            if outcomes.most == self._most:
+                attempt = Attempt(
+                    outcomes=outcomes.all(),
+                    fault=fault,
+                    mail_ended=self._mail_ended,
+                    session=session.description,
+                    reports_success=transaction.reports_success,
+                )
+                sessions.refusals.taken += transaction.taken
+                if fault:
+                    attempt = sessions.refusals.review(self._delivery, attempt)
+                self.done.callback(attempt)
+                return
+            sessions.learn(outcomes.most)
+            again = self.begin
+        if transaction.begun and sessions.account.minimum_wait:
+            # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
+            # attempt has a fresh session, as there is one at a time, or fewer recipients.
+            attempt = Attempt(
+                outcomes=outcomes.all(), mail_ended=self._mail_ended, inconclusive=True
+            )
+            self.done.callback(attempt)
+        else:
+            again()

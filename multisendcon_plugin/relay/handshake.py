@@ -10,38 +10,37 @@ from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..routing.hop import Tls
 from .broken import SessionBrokenError
-from .opening import Steps
 from .sender import AccountSender
 
 #: What EHLO advertised: keyword in capitals to its parameters.
 Offers = dict[str, str]
 
 
-def shake_hands(session: AccountSender, *, starttls: bool = True) -> Steps[Offers]:
+async def shake_hands(session: AccountSender, *, starttls: bool = True) -> Offers:
     """Make a session ready for the login, or for mail where there is none.
 
     :param starttls: use STARTTLS where the hop lets it.
     :return: what the server offers.
     :raise SessionBrokenError: the server cannot be used now, as the hop demands.
     """
-    greeting = yield b"", Phase.GREETING
+    greeting = await session.ask(b"", Phase.GREETING)
     if greeting.code != 220:
         raise SessionBrokenError(Phase.GREETING, greeting)
-    offers = yield from _ehlo(session)
+    offers = await _ehlo(session)
     if starttls and not session.secure and session.hop.tls.mode is not Tls.NONE:
-        offers = yield from _starttls(session, offers)
+        offers = await _starttls(session, offers)
     return offers
 
 
-def _ehlo(session: AccountSender) -> Steps[Offers]:
-    reply = yield b"EHLO " + session.identity, Phase.EHLO
+async def _ehlo(session: AccountSender) -> Offers:
+    reply = await session.ask(b"EHLO " + session.identity, Phase.EHLO)
     if reply.positive:
         return _offers(reply)
     hop = session.hop
     needs_ehlo = hop.login or (hop.tls_required and not session.secure)
     # It may be the command that is refused, and not we.
     if (500 <= reply.code <= 504 or reply.code == 554) and not needs_ehlo:
-        reply = yield b"HELO " + session.identity, Phase.EHLO
+        reply = await session.ask(b"HELO " + session.identity, Phase.EHLO)
     if not reply.positive:
         raise SessionBrokenError(Phase.EHLO, reply)
     return {}
@@ -58,15 +57,15 @@ def _offers(reply: Reply) -> Offers:
     return offers
 
 
-def _starttls(session: AccountSender, offers: Offers) -> Steps[Offers]:
+async def _starttls(session: AccountSender, offers: Offers) -> Offers:
     hop = session.hop
     offered = "STARTTLS" in offers
     if offered:
-        reply = yield b"STARTTLS", Phase.TLS
+        reply = await session.ask(b"STARTTLS", Phase.TLS)
         if reply.positive:
             session.start_tls()
             # Nothing said in the clear counts (RFC 3207 section 4.2).
-            return (yield from _ehlo(session))
+            return await _ehlo(session)
     else:
         reply = Reply(0, "4.7.0", "the server does not offer STARTTLS")
     if hop.login:

@@ -19,7 +19,6 @@ from ..mail.reply import Reply
 from ..routing.account import Account, Auth
 from ..settings.secret import StoredSecret
 from .broken import SessionBrokenError
-from .opening import Steps
 from .sender import AccountSender
 
 #: Inside TLS the simplest mechanism is the best, and CRAM-MD5 (RFC 2195) would have the server
@@ -49,7 +48,7 @@ class Login:
         self._has_worked = False
         self._refused_password: str | None = None
 
-    def perform(self, session: AccountSender) -> Steps[None]:
+    async def perform(self, session: AccountSender) -> None:
         """Log in.
 
         :raise SessionBrokenError: the account cannot be used now.
@@ -63,7 +62,7 @@ class Login:
         refusal: Reply | None = None
         for mechanism, following in zip(mechanisms, mechanisms[1:] + mechanisms[:1], strict=True):
             try:
-                reply = yield from _authenticate(session, mechanism, secret)
+                reply = await _authenticate(session, mechanism, secret)
             except SessionBrokenError:
                 if refusal:
                     break  # to hang up after a refusal says nothing new
@@ -130,21 +129,21 @@ def _offered(session: AccountSender) -> list[str]:
     return session.offers.get("AUTH", "").split()
 
 
-def _authenticate(session: AccountSender, mechanism: Auth, secret: bytes) -> Steps[Reply]:
+async def _authenticate(session: AccountSender, mechanism: Auth, secret: bytes) -> Reply:
     """Go through one exchange; return its last reply."""
     initial, respond = _RESPONDERS[mechanism](session, secret)
     command = b"AUTH " + mechanism.mechanism.encode()
-    reply = yield b" ".join([command, *initial]), Phase.LOGIN
+    reply = await session.ask(b" ".join([command, *initial]), Phase.LOGIN)
     for _ in range(_MOST_CHALLENGES):
         if reply.code != 334:
             return reply
         response = respond(reply.text)
         if response is None:
             break
-        reply = yield base64.b64encode(response), Phase.LOGIN
+        reply = await session.ask(base64.b64encode(response), Phase.LOGIN)
     if reply.code != 334:
         return reply
-    yield b"*", Phase.LOGIN
+    await session.ask(b"*", Phase.LOGIN)
     return Reply(0, "4.7.0", f"the server breaks the protocol of AUTH {mechanism.mechanism}")
 
 

@@ -55,11 +55,7 @@ class RefusalReview:
             each
             if each.action is Action.SPLIT  # left to the next transaction, which was not refused
             else attrs.evolve(
-                each,
-                verdict=verdict,
-                phase=fault.phase,
-                reply=fault.reply,
-                action=Action.MOVE,
+                each, verdict=verdict, phase=fault.phase, reply=fault.reply, action=Action.MOVE
             )
             for each in attempt.outcomes
         )

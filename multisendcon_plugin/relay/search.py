@@ -65,8 +65,4 @@ def _telling(answers: Sequence[SessionBrokenError]) -> SessionBrokenError:
     if len(answers) == 1:
         return told
     text = f"{told.reply.text} (from {told.address}; {len(answers)} addresses were tried)"
-    return SessionBrokenError(
-        told.phase,
-        attrs.evolve(told.reply, text=text),
-        address=told.address,
-    )
+    return SessionBrokenError(told.phase, attrs.evolve(told.reply, text=text), address=told.address)

@@ -1,8 +1,8 @@
 """One session with an account's server: its transport, its timer and TLS.
 
 An `ESMTPSender` whose dialogue is our own: what is said, and what follows from the replies, is
-decided by whoever talks over it, an `Opening` or a `Transaction`.  Once the session is open, time
-limits are those of RFC 5321 section 4.5.3.2, or longer.
+decided by whoever talks over it: `handshake`, `login`, or a `Transaction`.  Once the session is
+open, time limits are those of RFC 5321 section 4.5.3.2, or longer.
 
 It keeps no log of the dialogue, so no secret can get out of it.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -33,13 +33,10 @@ from ..outlet import Outlet
 from ..routing.account import Account
 from ..routing.hop import Hop
 from .broken import SessionBrokenError, ending, lost
-from .opening import Opening, Steps
 from .redaction import Redaction
 from .replies import ReplyReader
 from .tls import ClientTLS
-from .transaction import Transaction
 
-T = TypeVar("T")
 _Failed = Callable[[Failure], object]
 
 #: Seconds that the server may take for its greeting, EHLO and TLS together.  RFC 5321 section
@@ -61,15 +58,11 @@ PATIENCE = {
 }
 
 
-def _nobody(*_: object) -> None:
-    """Nobody has said anything yet."""
-
-
 @implementer(IHandshakeListener, IPushProducer)
 class AccountSender(smtp.ESMTPSender):
     """One session.
 
-    Its state is its own: others read it.
+    Its state is its own, others read it; but `mails` and `unclean` are written by transactions.
 
     :ivar redaction: hides the secrets of the login in replies.
     :ivar reader: reads the replies.
@@ -93,7 +86,7 @@ class AccountSender(smtp.ESMTPSender):
         super().__init__(
             account.username.encode(),
             b"",  # the login has it when it is needed
-            tls.context,
+            tls,
             hop.helo_name.encode("ascii"),
             0,
         )
@@ -110,10 +103,7 @@ class AccountSender(smtp.ESMTPSender):
         self.description = ""
         self.ended: Deferred[None] = Deferred()
         self._phase = Phase.GREETING
-        self._talk: Opening[Any] | Transaction | None = None
-        self._over: Callable[[Any], object] = _nobody
-        self._failed: _Failed = _nobody
-        self._mail_over: Callable[[AccountSender, Transaction], object] = _nobody
+        self._talk: tuple[Callable[[], bool], Callable[[], object], _Failed] | None = None
         self._talking = False
         self._resting = False
         self._until = math.inf
@@ -127,11 +117,6 @@ class AccountSender(smtp.ESMTPSender):
     def secure(self) -> bool:
         """The session runs inside TLS."""
         return bool(ISSLTransport.providedBy(self.transport))
-
-    @property
-    def in_handshake(self) -> bool:
-        """The handshake of TLS has not ended yet."""
-        return self.secure and not self._tls_version
 
     @property
     def usable(self) -> bool:
@@ -190,59 +175,59 @@ class AccountSender(smtp.ESMTPSender):
 
     # Who talks.
 
-    def open(self, steps: Steps[T]) -> Deferred[T]:
-        """Say what `steps` says, before any mail.
+    def talk(self, go_on: Callable[[], bool], over: Callable[[], object], failed: _Failed) -> None:
+        """Let somebody talk over the session.
 
-        :return: fires with what it returns, or fails as it does.
+        :param go_on: goes on with what has come, as far as possible; True when all is said.
+        :param over: is called then.
+        :param failed: is called instead after an error of ours.
         """
-        opening = Opening(self, steps)
-        self._talk, self._over, self._failed = opening, opening.over, opening.failed
+        self._resting = False
+        self._talk = go_on, over, failed
         self.go_on()
-        return opening.done
+
+    def ask(self, line: bytes, phase: Phase) -> Deferred[Reply]:
+        """Say a line, before any mail; without its CRLF, and ``b""`` where the server speaks first.
+
+        :return: fires with its reply; fails with `SessionBrokenError` when there is none, or when
+            it is a 421 (RFC 5321 section 3.8).
+        """
+        asked: Deferred[Reply] = Deferred()
+        replies = self.reader.replies
+
+        def answer() -> None:
+            if replies and replies[0].code != 421:
+                asked.callback(replies.popleft())
+            elif replies:
+                asked.errback(SessionBrokenError(phase, replies.popleft()))
+            elif self.lost:
+                # Nobody waits for the handshake of TLS: it ends with the reply inside it.
+                at = Phase.TLS if self.secure and not self._tls_version else phase
+                asked.errback(SessionBrokenError(at, self.lost))
+
+        if line:
+            self.write(line + b"\r\n")
+        self.expect(phase)
+        self.talk(lambda: bool(replies or self.lost), answer, asked.errback)
+        return asked
 
     def opened(self, offers: dict[str, str]) -> None:
         """The server was ready in time, and offers this."""
         self.offers = offers
         self._stop_timer()
 
-    def carry(
-        self,
-        transaction: Transaction,
-        over: Callable[[AccountSender, Transaction], object],
-        failed: _Failed,
-    ) -> None:
-        """Carry a mail.
-
-        :param over: is called when its outcomes are there.
-        :param failed: is called instead after an error of ours.
-        """
-        self._resting = False
-        self._mail_over = over
-        self._talk, self._over, self._failed = transaction, self._carried, failed
-        self.go_on()
-
-    def begin_mail(self) -> None:
-        """The server is asked to take one mail more."""
-        self.mails += 1
-
-    def _carried(self, transaction: Transaction) -> None:
-        self.unclean = transaction.unclean
-        if transaction.abort:
-            self.abort(transaction.abort)
-        self._mail_over(self, transaction)
-
     def go_on(self) -> None:
         """Let whoever talks go on with what has come: replies, room for more, the end."""
-        talk, failed = self._talk, self._failed
-        if talk is None or self._talking:
+        if self._talk is None or self._talking:
             return
+        go_on, over, failed = self._talk
         self._talking = True
         try:
-            ended = talk.go_on()
+            ended = go_on()
             self._talking = False
             if ended:
                 self._talk = None
-                self._over(talk)
+                over()
         except Exception:
             self._talking, self._talk = False, None
             failure = Failure()

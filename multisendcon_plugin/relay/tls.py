@@ -10,11 +10,10 @@ never resumed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import attrs
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
@@ -25,8 +24,9 @@ from zope.interface import implementer
 from ..errors import ConfigurationError
 from ..routing.hop import Hop, TlsPolicy
 from ..settings.ciphers import STRONG, with_certificates
+from ..settings.endpoints import is_address
 from ..settings.files import Stamp, load_certificate, stamp
-from .certificate import ExpectedFingerprint, ExpectedName, is_address
+from .certificate import ExpectedFingerprint, ExpectedName
 
 #: What OpenSSL's numbers for a bad chain mean (x509_vfy.h), in an admin's words.
 _VERIFY_ERRORS = {
@@ -78,23 +78,30 @@ class CertificateError(Exception):
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class _Connections:
-    """Makes OpenSSL connections to one server.
+class ClientTLS:
+    """Makes the connections with a hop, for implicit TLS as for STARTTLS.
 
-    :param context: is asked for each.
-    :param name: the server's, for SNI.
-    :param expected: what its certificate has to be; ``None``: anything.
+    It reads the files that the hop's policy names.
+
+    :param account: whose hop it is, for the log.
+    :raise ConfigurationError: one of the files cannot be used.
     """
 
-    def __init__(
-        self,
-        context: Callable[[], SSL.Context],
-        name: str,
-        expected: ExpectedName | ExpectedFingerprint | None,
-    ) -> None:
-        self._context = context
+    def __init__(self, hop: Hop, *, account: str) -> None:
+        tls = hop.tls
+        name = tls.name or hop.host
         self._sni = None if is_address(name) else name.encode("ascii")
-        self._expected = expected
+        self._expected: ExpectedName | ExpectedFingerprint | None = None
+        if tls.fingerprint:
+            self._expected = ExpectedFingerprint(tls.fingerprint)
+        elif tls.verify and not hop.tls_dispensable:
+            self._expected = ExpectedName(name)
+        verify = bool(self._expected and self._expected.needs_chain)
+        self._context: Callable[[], SSL.Context]
+        if tls.client_certificate or (verify and tls.ca):
+            self._context = _OwnContext(tls, verify=verify, account=account).current
+        else:
+            self._context = partial(common_context, verify=verify, ciphers=tls.ciphers)
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         connection = SSL.Connection(self._context(), None)
@@ -134,37 +141,6 @@ def _problem_of(certificate: crypto.X509, expected: ExpectedName | ExpectedFinge
         return expected.problem(certificate.to_cryptography())
     except Exception as error:  # a server's certificate may hold anything
         return f"the certificate cannot be read: {error}"
-
-
-@attrs.frozen
-class ClientTLS:
-    """How TLS is spoken with a hop.
-
-    :param context: makes the connections, for implicit TLS as for STARTTLS.
-    """
-
-    context: IOpenSSLClientConnectionCreator
-
-    @classmethod
-    def of(cls, hop: Hop, *, account: str) -> ClientTLS:
-        """Read the files that the hop's policy names.
-
-        :param account: whose hop it is, for the log.
-        :raise ConfigurationError: one of them cannot be used.
-        """
-        tls = hop.tls
-        name = tls.name or hop.host
-        expected: ExpectedName | ExpectedFingerprint | None = None
-        if tls.fingerprint:
-            expected = ExpectedFingerprint(tls.fingerprint)
-        elif tls.verify and not hop.tls_dispensable:
-            expected = ExpectedName(name)
-        verify = bool(expected and expected.needs_chain)
-        if tls.client_certificate or (verify and tls.ca):
-            own = _OwnContext(tls, verify=verify, account=account)
-            return cls(_Connections(own.current, name, expected))
-        common = common_context(verify=verify, ciphers=tls.ciphers)
-        return cls(_Connections(lambda: common, name, expected))
 
 
 class _OwnContext:
@@ -252,15 +228,11 @@ def _authorities(path: str) -> Any:
         if not parts:
             raise ValueError(f"{path} holds no PEM certificate")
         certificates = [ssl.Certificate.loadPEM(part + mark) for part in parts]
-    except crypto.Error:
-        raise _unreadable(f"{path} holds a damaged certificate") from None
-    except (OSError, ValueError) as error:
-        raise _unreadable(error) from None
+    except (OSError, ValueError, crypto.Error) as error:
+        damaged = isinstance(error, crypto.Error)
+        why = f"{path} holds a damaged certificate" if damaged else error
+        raise ConfigurationError([f"the authorities of tls_ca cannot be read: {why}"]) from None
     return ssl.trustRootFromCertificates(certificates)
-
-
-def _unreadable(why: object) -> ConfigurationError:
-    return ConfigurationError([f"the authorities of tls_ca cannot be read: {why}"])
 
 
 def tls_problem(reason: Failure) -> str:

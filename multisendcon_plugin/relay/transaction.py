@@ -8,7 +8,7 @@ A mail may have more recipients than the server takes in one transaction: those 
 are left to the next transaction.
 
 The replies that are due stand in a queue, and a table says what follows from each.  Here are no
-transport and no clock: what is said goes to a `Session`, and replies are taken from its reader.
+transport and no clock: what is said goes to the session, and replies are taken from its reader.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..outgoing import OutgoingMail, prepare
 from .commands import Paths, mail_command, rcpt_command, without_utf8
 from .content import OutgoingContent
 from .outcomes import RecipientOutcomes
-from .session import Session
+from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
 _EARLY = "the server answered before the end of the content"
@@ -112,16 +112,14 @@ class Transaction:
     :ivar begun: MAIL FROM was sent.
     :ivar refused: MAIL FROM was refused permanently.
     :ivar taken: the server has accepted the mail for at least one recipient.
-    :ivar unclean: it leaves something behind that RSET has to clear.
     :ivar reports_success: the server sends the reports of success (RFC 3461).
-    :ivar abort: why the session has to be cut off; ``""``: it need not.
     """
 
     log = Logger()
 
     def __init__(
         self,
-        session: Session,
+        session: AccountSender,
         delivery: Delivery,
         open_content: Callable[[], IContent],
         most: float = math.inf,
@@ -130,15 +128,12 @@ class Transaction:
         self._delivery = delivery
         self._content = OutgoingContent(open_content, session.go_on)
         self.outcomes = RecipientOutcomes(delivery.recipients, most)
-        self.unclean = session.unclean
         self.begun = self.refused = self.taken = self.reports_success = False
-        self.abort = ""
         self._prepared = False
         #: What was read and not sent yet.
         self._octets = b""
         self._due: deque[Due] = deque()
-        self._commands: list[bytes] = []
-        #: Those that have to wait for the reply to the one before.
+        #: Commands that have to wait for the reply to the one before.
         self._unsaid: deque[bytes] = deque()
         self._asked: Paths = ()
         self._too_many: Paths = ()
@@ -170,7 +165,7 @@ class Transaction:
         except SpoolError:
             if self.begun:
                 # The server waits for the rest, and must not take what it has for the whole mail.
-                self.abort = _UNREADABLE
+                session.abort(_UNREADABLE)
             reply = Reply(0, "4.3.0", _UNREADABLE)
             self.outcomes.conclude(Verdict.DEFERRED, Phase.CONTENT, reply, Action.DEFER)
         except BaseException:
@@ -243,19 +238,21 @@ class Transaction:
             if len(paths) > most:
                 paths, self._too_many = paths[: int(most)], paths[int(most) :]
             self._asked = paths
-            self._commands = [mail_command(mail, delivery.message.envelope, offers)]
+            commands = [mail_command(mail, delivery.message.envelope, offers)]
             for position, path in paths:
                 recipient = delivery.recipients[position]
-                self._commands.append(rcpt_command(mail, recipient, path, offers))
-            self._commands.append(b"DATA\r\n")
+                commands.append(rcpt_command(mail, recipient, path, offers))
+            commands.append(b"DATA\r\n")
+            self._unsaid.extend([b"".join(commands)] if "PIPELINING" in offers else commands)
+            more = [Due.RCPT] * (len(paths) - 1)
+            self._due.extend((Due.MAIL, *more, Due.LAST_RCPT, Due.DATA, Due.CONTENT))
             self.reports_success = mail.own_sender and "DSN" in offers
-            if self.unclean:
-                self._due.append(Due.RSET)
-                self._unsaid.append(b"RSET\r\n")
+            if session.unclean:
+                self._due.appendleft(Due.RSET)
+                self._unsaid.appendleft(b"RSET\r\n")
             else:
-                self._say_envelope()
-            if self._unsaid:
-                session.write(self._unsaid.popleft())
+                self._begin_mail()
+            session.write(self._unsaid.popleft())
 
     def _tell_of_separator(self) -> None:
         self.log.warn(
@@ -269,18 +266,10 @@ class Transaction:
         """The server cannot take the mail."""
         self.outcomes.conclude(Verdict.FAILED, Phase.MAIL, reply, Action.FAIL)
 
-    def _say_envelope(self) -> None:
-        """Say MAIL, RCPT and DATA: with PIPELINING at once, else one after the other."""
-        session, commands, due = self._session, self._commands, self._due
+    def _begin_mail(self) -> None:
+        """MAIL is said next, and with PIPELINING all that follows it."""
         self.begun = True
-        session.begin_mail()
-        due.append(Due.MAIL)
-        due.extend([Due.RCPT] * (len(commands) - 3))
-        due.extend((Due.LAST_RCPT, Due.DATA, Due.CONTENT))
-        if "PIPELINING" in session.offers:
-            session.write(b"".join(commands))
-        else:
-            self._unsaid.extend(commands)
+        self._session.mails += 1
 
     def _send_on(self) -> None:
         """Send what was read last, or the end with the final dot, which nothing takes back."""
@@ -302,8 +291,8 @@ class Transaction:
     # What follows from a reply.
 
     def _reset(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
-        self.unclean = False
-        self._say_envelope()
+        self._session.unclean = False
+        self._begin_mail()
 
     def _take_sender(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
         if self._too_many:
@@ -321,7 +310,7 @@ class Transaction:
             self._end()
             return
         # All was sent together, and the other replies only follow from this refusal.
-        self.unclean = True
+        self._session.unclean = True
         in_vain = [_IN_VAIN[each] for each in self._due if each in _IN_VAIN]
         self._due.clear()
         self._due.extend(in_vain)
@@ -340,7 +329,7 @@ class Transaction:
         others = len(self._refused) < len(self._asked)
         self.outcomes.refuse(self._refused, phase, others=others)
         if not others:
-            self.unclean = True
+            self._session.unclean = True
             all_said = not self._unsaid
             self._end()
             if all_said and not self.outcomes.fault:
@@ -352,16 +341,16 @@ class Transaction:
         Taken for the reply to the final dot, a 250 would lose a mail that the server does not have
         yet.  More content might be read as commands, and a QUIT as content.
         """
-        self.abort = _EARLY
+        self._session.abort(_EARLY)
         self.outcomes.refuse_all(phase, reply, action)
         self._end()
 
     def _blame_early(self, phase: Phase, reply: Reply, action: Action) -> None:
-        self.abort = _EARLY
+        self._session.abort(_EARLY)
         self._blame(phase, reply, action)
 
     def _refuse_mail(self, phase: Phase, reply: Reply, action: Action) -> None:
-        self.unclean = True
+        self._session.unclean = True
         self.outcomes.refuse_all(phase, reply, action)
         self._end()
 

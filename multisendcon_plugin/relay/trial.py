@@ -55,21 +55,18 @@ class Trial:
             self._proofs.clear()
             raise
         finally:
-            self._ended(failure)
+            self._under_way = False
+            waiting, self._waiting = self._waiting, []
+            for turn in waiting:
+                if failure is None:
+                    turn.callback(None)
+                else:
+                    turn.errback(failure)
         return result
 
     def forget(self, result: Hashable) -> None:
         """What has succeeded is over; when that was the last one, the next one goes first again."""
         self._proofs.discard(result)
-
-    def _ended(self, failure: Failure | None) -> None:
-        self._under_way = False
-        waiting, self._waiting = self._waiting, []
-        for turn in waiting:
-            if failure is None:
-                turn.callback(None)
-            else:
-                turn.errback(failure)
 
 
 class Trials:

@@ -183,14 +183,15 @@ def _check(text: str, endpoint: Endpoint) -> None:
             f"{shown(text)} has the mode {shown(mode)}; write three octal digits, for example"
             f" {_SOCKET_MODE}"
         )
-    if endpoint.interface and not _is_address(endpoint.interface):
+    if endpoint.interface and not is_address(endpoint.interface):
         raise InvalidValueError(
             f"{shown(text)} has the interface {shown(endpoint.interface)}; write an address of"
             r" this machine, the colons of an IPv6 address with backslashes: '\:\:1'"
         )
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Tell an IP address from a host name."""
     try:
         ip_address(text)
     except ValueError:

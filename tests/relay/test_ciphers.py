@@ -25,7 +25,7 @@ def account(**settings):
 
 def agree(account, server):
     """Tell whether an account and a server complete a handshake."""
-    client = ClientTLS.of(account.hop, account="A").context.clientConnectionForTLS(None)
+    client = ClientTLS(account.hop, account="A").clientConnectionForTLS(None)
     return shakes_hands(client, SSL.Connection(server.getContext(), None))
 
 
@@ -70,7 +70,7 @@ def test_old_versions_are_spoken_with_no_ciphers():
 def test_accounts_with_the_same_ciphers_share_what_they_need():
     def context(ciphers):
         hop = account(tls_ciphers=ciphers, tls_verify=False).hop
-        made = ClientTLS.of(hop, account="A").context
+        made = ClientTLS(hop, account="A")
         return made.clientConnectionForTLS(None).get_context()
 
     assert context(None) is context(None)

@@ -88,10 +88,10 @@ def test_a_file_may_hold_several_authorities_and_comments(tmp_path):
     path = tmp_path / "ca.pem"
     one, other, stranger = Authority(), Authority(), Authority()
     path.write_bytes(b"# one\n" + one.pem + b"# two\n" + other.pem)
-    tls = ClientTLS.of(Hop(host=NAME, tls=TlsPolicy(ca=str(path))), account="A")
+    tls = ClientTLS(Hop(host=NAME, tls=TlsPolicy(ca=str(path))), account="A")
     believed = [
         shakes_hands(
-            tls.context.clientConnectionForTLS(None),
+            tls.clientConnectionForTLS(None),
             SSL.Connection(authority.server(NAME).getContext(), None),
         )
         for authority in (one, other, stranger)
@@ -100,7 +100,7 @@ def test_a_file_may_hold_several_authorities_and_comments(tmp_path):
 
 
 def test_the_authorities_of_the_system_are_in_memory_once():
-    one, other = (ClientTLS.of(Hop(host=f"{n}.example"), account=n).context for n in "AB")
+    one, other = (ClientTLS(Hop(host=f"{n}.example"), account=n) for n in "AB")
     assert one is not other
     sessions = [each.clientConnectionForTLS(None) for each in (one, other)]
     assert sessions[0].get_context() is sessions[1].get_context()
@@ -111,7 +111,7 @@ def test_an_account_with_authorities_of_its_own_shares_them_with_nobody(tmp_path
     Authority().write(tmp_path / "ca.pem")
     own = Hop(host=NAME, tls=TlsPolicy(ca=str(tmp_path / "ca.pem")))
     sessions = [
-        ClientTLS.of(each, account="A").context.clientConnectionForTLS(None)
+        ClientTLS(each, account="A").clientConnectionForTLS(None)
         for each in (own, own, Hop(host=NAME))
     ]
     assert len({id(each.get_context()) for each in sessions}) == 3
