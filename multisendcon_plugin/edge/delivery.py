@@ -55,7 +55,8 @@ class TransactionPolicy:
     """What all transactions share, those of the same clients at least.
 
     :param wall: the clock; seconds since the epoch.
-    :param completes: header fields that a mail lacks are added, and blind copies hidden.
+    :param completes: header fields that a mail lacks are added, and blind copies hidden; by default
+        as `[master_relay]` says.
     :param success_reports: whoever hands mail in may have success reported to the sender.
     :param rights: of the client or user; ``None``: all.
     """
@@ -64,20 +65,13 @@ class TransactionPolicy:
     registry: IAccountRegistry
     intake: IIntake
     wall: Callable[[], float]
-    completes: bool = False
+    completes: bool = attrs.field()
     success_reports: bool = False
     rights: Rights | None = None
 
-    @classmethod
-    def of(
-        cls,
-        settings: MasterRelay,
-        registry: IAccountRegistry,
-        intake: IIntake,
-        wall: Callable[[], float],
-    ) -> TransactionPolicy:
-        """Return the policy that the configuration sets, before what differs for some clients."""
-        return cls(settings, registry, intake, wall, completes=settings.submission_help)
+    @completes.default
+    def _as_configured(self) -> bool:
+        return self.settings.submission_help
 
     def date(self) -> str:
         """Return what time it is, for a header."""
