@@ -110,23 +110,17 @@ class MessageDeliveryFactory:
 
 
 @implementer(IMessageDelivery)
+@attrs.define(eq=False)
 class MessageDelivery:
     """One transaction: its sender, and its recipients with their accounts."""
 
-    def __init__(
-        self,
-        policy: TransactionPolicy,
-        protocol: Callable[[], str],
-        client: Callable[[], Client | None],
-        hold: Callable[[int], None],
-    ) -> None:
-        self._policy = policy
-        self._protocol = protocol
-        self._client = client
-        self._hold = hold
-        self._origin = _NULL
-        self._routes: dict[str, _Way] = {}
-        self._message: IncomingMessage | None = None
+    _policy: TransactionPolicy
+    _protocol: Callable[[], str]
+    _client: Callable[[], Client | None]
+    _hold: Callable[[int], None]
+    _origin: ReversePath = attrs.field(default=_NULL, init=False)
+    _routes: dict[str, _Way] = attrs.field(factory=dict, init=False)
+    _message: IncomingMessage | None = attrs.field(default=None, init=False)
 
     def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> ReversePath:
         """Take the sender; whether an account takes its mail depends on the recipient too.
