@@ -33,7 +33,7 @@ from ..routing.registry import Route
 from ..settings.values import MasterRelay
 from . import replies
 from .parameters import ForwardPath, ReversePath
-from .rights import Rate, Rights
+from .rights import Rights
 from .shown import name_shown
 
 #: A recipient, and the account that takes it, as far as that is known before the header.
@@ -136,7 +136,8 @@ class MessageDelivery:
             if not rights.admits(origin.address):
                 raise ReplyError(_not_permitted(550, rights, f"<{_shown(origin.address)}>"))
             if (rate := rights.count_mail()) is not None:
-                raise ReplyError(_too_many(rate))
+                limit = f"{rate.key} ({rate.most})"
+                raise ReplyError(Reply(451, "4.7.1", f"{limit} reached, try again in a minute"))
         self._origin = origin
         return origin
 
@@ -371,10 +372,6 @@ def _check_authors(block: bytes, rights: Rights) -> None:
 
 def _not_permitted(code: int, rights: Rights, what: str) -> Reply:
     return Reply(code, "5.7.1", f"{_shown(rights.who)} may not send as {what}")
-
-
-def _too_many(rate: Rate) -> Reply:
-    return Reply(451, "4.7.1", f"{rate.key} ({rate.most}) reached, try again in a minute")
 
 
 def _shown(address: str) -> str:

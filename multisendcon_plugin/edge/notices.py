@@ -73,18 +73,14 @@ class Notices:
         if self._summary.is_told(key, self._clock.seconds()):
             return True
         if self._minute is None:
-            self._minute = self._clock.callLater(MINUTE, self._minute_is_over)
+            self._minute = self._clock.callLater(MINUTE, self.sum_up)
         return False
-
-    def _minute_is_over(self) -> None:
-        self._minute = None
-        self.sum_up()
 
     def sum_up(self) -> None:
         """Tell how many facts were left out."""
-        if self._minute:
+        if self._minute and self._minute.active():
             self._minute.cancel()
-            self._minute = None
+        self._minute = None
         for key, count in self._summary.take():
             place, kind, detail = cast("_Key", key)
             self._events.publish(EventsLeftOut(str(place), kind, detail, count))
