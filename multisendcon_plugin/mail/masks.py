@@ -123,16 +123,17 @@ class Masks:
     """The senders or recipients that an account takes; made by `parse`.
 
     Equal when the same masks are meant, in whatever order and case they are written.
+
+    :ivar texts: the masks as they were written.
+    :ivar admits_null: the null reverse-path has a mask of its own.
+    :ivar keys: for each address that `match` admits, `lookup_keys` gives at least one of these.
     """
 
     texts: tuple[str, ...] = attrs.field(eq=False)
-    """The masks as they were written."""
     admits_null: bool
-    """The null reverse-path has a mask of its own."""
     _admitted: tuple[_Mask, ...] = attrs.field(eq=frozenset, repr=False)
     _excluded: tuple[_Mask, ...] = attrs.field(eq=frozenset, repr=False)
     keys: frozenset[str] = attrs.field(eq=False, repr=False)
-    """For each address that `match` admits, `lookup_keys` gives at least one of these."""
     _admits: _Catalogue = attrs.field(eq=False, repr=False)
     _excludes: _Catalogue = attrs.field(eq=False, repr=False)
 
