@@ -72,9 +72,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._rights = RightsRegistry(settings, clients, clock.seconds)
         self._clock = clock
         self._tls = server_tls(settings, policy.wall)
-        self._checker: UserChecker | None = None
-        if settings.users:
-            self._checker = UserChecker(settings.users, clock, in_thread)
+        self._checker = settings.users and UserChecker(settings.users, clock, in_thread)
         self._refusals = Refusals(clock)
         self.events = events
         self._notices = Notices(events, clock)
