@@ -86,7 +86,7 @@ class RelayService(MultiService):
             clock=reactor,
             wall=wall,
         )
-        self._policy = TransactionPolicy.of(settings, self.registry, self.queue, wall)
+        self._policy = TransactionPolicy(settings, self.registry, self.queue, wall)
         self._reactor = reactor
         self._wall = wall
         self.edge = self._front_service() if front_process else self._edge_service()

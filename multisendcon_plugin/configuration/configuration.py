@@ -5,13 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ..routing.account import Account
-from ..settings.values import (
-    ClientSettings,
-    DeliverySettings,
-    MasterRelay,
-    NdrSettings,
-    SpoolSettings,
-)
+from ..settings import values
 
 
 @attrs.frozen(kw_only=True)
@@ -26,11 +20,11 @@ class Configuration:
     :param has_secrets: passwords are written in it.
     """
 
-    master_relay: MasterRelay = attrs.field(factory=MasterRelay)
-    clients: tuple[ClientSettings, ...] = ()
-    spool: SpoolSettings = attrs.field(factory=SpoolSettings)
-    delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
-    ndr: NdrSettings = attrs.field(factory=NdrSettings)
+    master_relay: values.MasterRelay = attrs.field(factory=values.MasterRelay)
+    clients: tuple[values.ClientSettings, ...] = ()
+    spool: values.SpoolSettings = attrs.field(factory=values.SpoolSettings)
+    delivery: values.DeliverySettings = attrs.field(factory=values.DeliverySettings)
+    ndr: values.NdrSettings = attrs.field(factory=values.NdrSettings)
     accounts: tuple[Account, ...] = ()
     reports_account: Account | None = None
     path: str | None = None

@@ -28,7 +28,8 @@ class Fault:
 def sentences(faults: Iterable[Fault], origin: str, text: str) -> list[str]:
     """Finish the faults of one file, in the order of its lines as far as they are known."""
     lines = line_numbers(text)
-    found = [(_line(fault.path, lines), fault) for fault in faults]
+    # That of the key, or of its table when the key is not in the file.
+    found = [(lines.get(each.path) or lines.get(each.path[:-1]), each) for each in faults]
     found.sort(key=lambda pair: (pair[0] is None, pair[0] or 0))
     return [sentence(origin, fault, line) for line, fault in found]
 
@@ -37,8 +38,3 @@ def sentence(origin: str, fault: Fault, line: int | None = None) -> str:
     """Finish one fault: ``FILE, line 12, [[account]] "Sales", port: REASON``."""
     places = [origin, f"line {line}" if line else "", fault.where]
     return f"{', '.join(filter(None, places))}: {fault.reason}"
-
-
-def _line(path: Path, lines: dict[Path, int]) -> int | None:
-    """Return the line of a key, or of its table when the key is not in the file."""
-    return lines.get(path) or lines.get(path[:-1])

@@ -20,7 +20,7 @@ from ..settings.words import InvalidValueError, shown, shown_key
 from .configuration import Configuration
 from .faults import Fault, sentence, sentences
 from .rules import broken_rules
-from .section import Section, read_section, unknown
+from .section import Section, unknown
 from .tables import TABLES, Table
 
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
@@ -60,21 +60,22 @@ def read(
     arrays = {}
     for name, table in TABLES.items():
         if table.repeated:
-            given = document.get(name, [])
-            arrays[name], found = _read_array(name, table, given, surroundings)
+            arrays[name] = _array(name, table, document.get(name, []), faults)
+            sections = arrays[name]
         else:
-            given = document.get(name, {})
-            singles[name], found = _read_single(name, table, given, surroundings)
-        faults += found
+            singles[name] = _single(name, table, document.get(name, {}), faults)
+            sections = [singles[name]]
+        for section in sections:
+            section.read(surroundings)
     if document.get("account", []) == []:
         faults.append(Fault(reason="there is no account; write at least one [[account]]"))
     master_relay, ndr = singles["master_relay"], singles["ndr"]
     clients, accounts = arrays["client"], arrays["account"]
-    faults += _name_this_machine(master_relay, surroundings)
-    faults += _certificate(master_relay, "tls_certificate", "tls_key", surroundings)
-    faults += _spool_folders(singles["spool"], surroundings)
+    _name_this_machine(master_relay, surroundings)
+    _check_certificate(master_relay, "tls_certificate", "tls_key", surroundings)
+    _check_folders(singles["spool"], surroundings)
     for section in (*accounts, ndr):
-        faults += _certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
+        _check_certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
     faults += broken_rules(master_relay, ndr, accounts)
     if faults:
         raise ConfigurationError(sentences(faults, origin, text))
@@ -97,37 +98,33 @@ def _unknown_table(name: str, value: object) -> Fault:
     return Fault(path=(name,), where=where, reason=unknown(what, name, TABLES))
 
 
-def _read_single(
-    name: str, table: Table, given: object, surroundings: Surroundings
-) -> tuple[Section, list[Fault]]:
+def _single(name: str, table: Table, given: object, faults: list[Fault]) -> Section:
     title = f"[{name}]"
-    if isinstance(given, dict):
-        return read_section(table, (name,), title, given, surroundings)
-    section, _ = read_section(table, (name,), title, {}, surroundings)
-    return section, [Fault(path=(name,), where=name, reason=f"is not a table; write {title}")]
+    if not isinstance(given, dict):
+        reason = f"is not a table; write {title}"
+        faults.append(Fault(path=(name,), where=name, reason=reason))
+        given = {}
+    return Section(table=table, path=(name,), title=title, given=given, faults=faults)
 
 
-def _read_array(
-    name: str, table: Table, given: object, surroundings: Surroundings
-) -> tuple[list[Section], list[Fault]]:
+def _array(name: str, table: Table, given: object, faults: list[Fault]) -> list[Section]:
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         reason = f"is not an array of tables; write [[{name}]] above each {name}"
-        return [], [Fault(path=(name,), where=name, reason=reason)]
+        faults.append(Fault(path=(name,), where=name, reason=reason))
+        return []
     sections = []
-    faults = []
     for index, each in enumerate(given):
         own = each.get("name") if "name" in table.keys else None
         title = f"[[{name}]] {shown(own) if isinstance(own, str) else f'number {index + 1}'}"
-        section, found = read_section(table, (name, index), title, each, surroundings)
-        sections.append(section)
-        faults += found
-    return sections, faults
+        path = (name, index)
+        sections.append(Section(table=table, path=path, title=title, given=each, faults=faults))
+    return sections
 
 
-def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> list[Fault]:
+def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> None:
     """Set the host name where the file has none."""
     if "hostname" in master_relay.given:
-        return []
+        return
     hostname = surroundings.hostname()
     try:
         master_relay.values["hostname"] = names.domain(hostname)
@@ -136,34 +133,25 @@ def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> lis
             f"is missing, and the name of this machine, {shown(hostname)}, is not a domain;"
             ' write for example "relay.example.com"'
         )
-        return [master_relay.fault("hostname", reason)]
-    return []
+        master_relay.faults.append(master_relay.fault("hostname", reason))
 
 
-def _certificate(
+def _check_certificate(
     section: Section, certificate: str, key: str, surroundings: Surroundings
-) -> list[Fault]:
+) -> None:
     """Look whether a certificate and its key are good together; both are keys of a table."""
-    if not (section.value(certificate) and section.valid(certificate, key)):
-        return []
-    try:
-        surroundings.check_certificate(section.value(certificate), section.value(key))
-    except InvalidValueError as invalid:
-        return [section.fault(certificate, reason) for reason in invalid.args]
-    return []
+    if section.value(certificate) and section.valid(certificate, key):
+        with section.finding(certificate):
+            surroundings.check_certificate(section.value(certificate), section.value(key))
 
 
-def _spool_folders(spool: Section, surroundings: Surroundings) -> list[Fault]:
+def _check_folders(spool: Section, surroundings: Surroundings) -> None:
     """Look at the folders in which mail waits, also where the file leaves them as they are."""
-    if not spool.valid("path"):
-        return []
-    path = spool.value("path")
-    try:
-        for folder in (path, f"{path}/content"):
-            surroundings.check_folder(folder)
-    except InvalidValueError as invalid:
-        return [spool.fault("path", reason) for reason in invalid.args]
-    return []
+    if spool.valid("path"):
+        path = spool.value("path")
+        with spool.finding("path"):
+            for folder in (path, f"{path}/content"):
+                surroundings.check_folder(folder)
 
 
 def _complete(

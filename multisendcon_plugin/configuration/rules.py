@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from ..routing.account import NullSender
 from ..routing.hop import Tls
-from ..settings.endpoints import PROXY, Endpoint, parse_endpoint
+from ..settings.endpoints import PROXY, Endpoint, address_of, parse_endpoint
 from ..settings.values import ReportTo
 from ..settings.words import nearest, shown
 from .faults import Fault
@@ -160,9 +160,8 @@ def _is_served_by(server: str, port: int, endpoint: Endpoint, own: set[str | Non
         return False
     interface = ip_address(endpoint.interface)
     for text in _LOCALHOST if server.lower() == "localhost" else (server,):
-        try:
-            address = ip_address(text)
-        except ValueError:
+        address = address_of(text)
+        if not address:
             return False
         ours = address.is_loopback or address.is_unspecified or str(address) in own
         if address == interface or (interface.is_unspecified and ours):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -21,13 +22,15 @@ class Section:
     :param title: how faults name it.
     :param given: what the file has.
     :param values: what of it could be converted.
+    :param faults: those of the file so far.
     """
 
     table: Table
     path: Path
     title: str
     given: Mapping[str, object]
-    values: dict[str, Any]
+    faults: list[Fault]
+    values: dict[str, Any] = attrs.field(factory=dict)
 
     def value(self, key: str) -> Any:
         """Return the value of a key, or its default."""
@@ -48,31 +51,26 @@ class Section:
         """Make a fault of one key."""
         return Fault(path=(*self.path, key), where=f"{self.title}, {shown_key(key)}", reason=reason)
 
-
-def read_section(
-    table: Table,
-    path: Path,
-    title: str,
-    given: Mapping[str, object],
-    surroundings: Surroundings,
-) -> tuple[Section, list[Fault]]:
-    """Convert all that can be converted, and tell the rest."""
-    section = Section(table=table, path=path, title=title, given=given, values={})
-    faults = [
-        section.fault(name, f"is missing; every {path[0]} needs it")
-        for name in table.required
-        if name not in given
-    ]
-    for name, value in given.items():
-        key = table.keys.get(name)
-        if key is None:
-            faults.append(section.fault(name, unknown("key", name, table.keys)))
-            continue
+    @contextmanager
+    def finding(self, key: str) -> Iterator[None]:
+        """Make faults of one key of what is raised against its value."""
         try:
-            section.values[name] = key.convert(value, surroundings)
+            yield
         except InvalidValueError as invalid:
-            faults.extend(section.fault(name, reason) for reason in invalid.args)
-    return section, faults
+            self.faults.extend(self.fault(key, reason) for reason in invalid.args)
+
+    def read(self, surroundings: Surroundings) -> None:
+        """Convert all that can be converted, and tell the rest."""
+        for name in self.table.required:
+            if name not in self.given:
+                self.faults.append(self.fault(name, f"is missing; every {self.path[0]} needs it"))
+        for name, value in self.given.items():
+            key = self.table.keys.get(name)
+            if key is None:
+                self.faults.append(self.fault(name, unknown("key", name, self.table.keys)))
+                continue
+            with self.finding(name):
+                self.values[name] = key.convert(value, surroundings)
 
 
 def unknown(what: str, name: str, known: Mapping[str, object]) -> str:

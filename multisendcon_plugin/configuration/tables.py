@@ -10,14 +10,8 @@ from functools import cached_property
 import attrs
 
 from ..routing.account import Account
+from ..settings import values
 from ..settings.keys import Key, keys_of
-from ..settings.values import (
-    ClientSettings,
-    DeliverySettings,
-    MasterRelay,
-    NdrSettings,
-    SpoolSettings,
-)
 
 
 @attrs.frozen
@@ -46,12 +40,12 @@ class Table:
 
 #: By name, in the order of the reference file.
 TABLES = {
-    "master_relay": Table(MasterRelay),
-    "client": Table(ClientSettings, repeated=True),
-    "spool": Table(SpoolSettings),
-    "delivery": Table(DeliverySettings),
+    "master_relay": Table(values.MasterRelay),
+    "client": Table(values.ClientSettings, repeated=True),
+    "spool": Table(values.SpoolSettings),
+    "delivery": Table(values.DeliverySettings),
     "ndr": Table(
-        NdrSettings,
+        values.NdrSettings,
         # They describe the account by which reports leave.
         borrowed={name: key for name, key in keys_of(Account).items() if key.connection},
     ),

@@ -33,7 +33,7 @@ from ..routing.registry import Route
 from ..settings.values import MasterRelay
 from . import replies
 from .parameters import ForwardPath, ReversePath
-from .rights import Rate, Rights
+from .rights import Rights
 from .shown import name_shown
 
 #: A recipient, and the account that takes it, as far as that is known before the header.
@@ -55,7 +55,8 @@ class TransactionPolicy:
     """What all transactions share, those of the same clients at least.
 
     :param wall: the clock; seconds since the epoch.
-    :param completes: header fields that a mail lacks are added, and blind copies hidden.
+    :param completes: header fields that a mail lacks are added, and blind copies hidden; by default
+        as `[master_relay]` says.
     :param success_reports: whoever hands mail in may have success reported to the sender.
     :param rights: of the client or user; ``None``: all.
     """
@@ -64,20 +65,13 @@ class TransactionPolicy:
     registry: IAccountRegistry
     intake: IIntake
     wall: Callable[[], float]
-    completes: bool = False
+    completes: bool = attrs.field()
     success_reports: bool = False
     rights: Rights | None = None
 
-    @classmethod
-    def of(
-        cls,
-        settings: MasterRelay,
-        registry: IAccountRegistry,
-        intake: IIntake,
-        wall: Callable[[], float],
-    ) -> TransactionPolicy:
-        """Return the policy that the configuration sets, before what differs for some clients."""
-        return cls(settings, registry, intake, wall, completes=settings.submission_help)
+    @completes.default
+    def _as_configured(self) -> bool:
+        return self.settings.submission_help
 
     def date(self) -> str:
         """Return what time it is, for a header."""
@@ -116,23 +110,17 @@ class MessageDeliveryFactory:
 
 
 @implementer(IMessageDelivery)
+@attrs.define(eq=False)
 class MessageDelivery:
     """One transaction: its sender, and its recipients with their accounts."""
 
-    def __init__(
-        self,
-        policy: TransactionPolicy,
-        protocol: Callable[[], str],
-        client: Callable[[], Client | None],
-        hold: Callable[[int], None],
-    ) -> None:
-        self._policy = policy
-        self._protocol = protocol
-        self._client = client
-        self._hold = hold
-        self._origin = _NULL
-        self._routes: dict[str, _Way] = {}
-        self._message: IncomingMessage | None = None
+    _policy: TransactionPolicy
+    _protocol: Callable[[], str]
+    _client: Callable[[], Client | None]
+    _hold: Callable[[int], None]
+    _origin: ReversePath = attrs.field(default=_NULL, init=False)
+    _routes: dict[str, _Way] = attrs.field(factory=dict, init=False)
+    _message: IncomingMessage | None = attrs.field(default=None, init=False)
 
     def validateFrom(self, helo: tuple[bytes, bytes] | None, origin: ReversePath) -> ReversePath:
         """Take the sender; whether an account takes its mail depends on the recipient too.
@@ -148,7 +136,8 @@ class MessageDelivery:
             if not rights.admits(origin.address):
                 raise ReplyError(_not_permitted(550, rights, f"<{_shown(origin.address)}>"))
             if (rate := rights.count_mail()) is not None:
-                raise ReplyError(_too_many(rate))
+                limit = f"{rate.key} ({rate.most})"
+                raise ReplyError(Reply(451, "4.7.1", f"{limit} reached, try again in a minute"))
         self._origin = origin
         return origin
 
@@ -383,10 +372,6 @@ def _check_authors(block: bytes, rights: Rights) -> None:
 
 def _not_permitted(code: int, rights: Rights, what: str) -> Reply:
     return Reply(code, "5.7.1", f"{_shown(rights.who)} may not send as {what}")
-
-
-def _too_many(rate: Rate) -> Reply:
-    return Reply(451, "4.7.1", f"{rate.key} ({rate.most}) reached, try again in a minute")
 
 
 def _shown(address: str) -> str:

@@ -97,8 +97,8 @@ class Dialogue:
 
     def _carry_out(self, line: bytes) -> None:
         talk = self.talk
-        if self.session.exchange:
-            self.session.respond(line)
+        if exchange := self.session.exchange:
+            self.session.respond(exchange, line)
             return
         if talk.policy.tolerance:
             line = talk.policy.tolerance.command(line)

@@ -7,7 +7,7 @@ that says why, and are disconnected.  It never listens itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from twisted.mail import smtp
 
 from ..events import Publisher
 from ..mail.reply import Reply
+from ..settings.names import Network
 from ..settings.values import BareLf, ClientSettings, MinimumTls
 from . import replies
 from .delivery import MessageDeliveryFactory, TransactionPolicy
@@ -71,9 +72,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._rights = RightsRegistry(settings, clients, clock.seconds)
         self._clock = clock
         self._tls = server_tls(settings, policy.wall)
-        self._checker: UserChecker | None = None
-        if settings.users:
-            self._checker = UserChecker(settings.users, clock, in_thread)
+        self._checker = settings.users and UserChecker(settings.users, clock, in_thread)
         self._refusals = Refusals(clock)
         self.events = events
         self._notices = Notices(events, clock)
@@ -82,7 +81,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self._sessions: set[RelayESMTP] = set()
         self._strangers = 0
-        self._counts: Counter[Place] = Counter()
+        self._counts: Counter[Place | None] = Counter()
         self._stopping = False
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
@@ -96,7 +95,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def _session_for(
         self, client: IAddress | None, connection: IAddress | None, *, named: bool = True
     ) -> Protocol:
-        allowed = named and self._allows(client)
+        allowed = named and _is_listed(client, self._settings.allow)
         if named and not (allowed or self._settings.users_from_anywhere):
             return self.not_allowed(client, "allow")
         host = _host(client)
@@ -138,11 +137,19 @@ class RelayESMTPFactory(smtp.SMTPFactory):
                 checker.at(place),
                 lambda user: deliveries.for_user(self._rights.of_user(user, policy.rights)),
             )
-        if not allowed:
-            self._strangers += 1
-            session.ended.addCallback(self._stranger_gone)
-        self._begun(session, place)
+        self._sessions.add(session)
+        self._counts[place] += 1
+        self._strangers += not allowed
+        # Until the connection is gone, not until our last reply has been sent.
+        session.ended.addCallback(self._gone, session, place, allowed)
         return cast("Protocol", session)
+
+    def _gone(self, _: None, session: RelayESMTP, place: Place | None, allowed: bool) -> None:
+        self._sessions.discard(session)
+        self._strangers -= not allowed
+        self._counts[place] -= 1
+        if not self._counts[place]:
+            del self._counts[place]
 
     def _make_policy(
         self, own: ClientSettings | None, *, is_stranger: bool, named: bool, login_in_clear: bool
@@ -169,51 +176,29 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 
     def _no_room(self, host: str, place: Place | None, *, allowed: bool) -> Reply | None:
         """Say why there is no room for a client; ``None``: there is."""
-        settings = self._settings
-        address = host or "local"
+        most, most_of_one = (
+            self._settings.max_connections,
+            self._settings.max_connections_per_address,
+        )
+        reply = replies.TOO_MANY_CONNECTIONS
         if self._stopping:
             return replies.SHUTTING_DOWN
-        if len(self._sessions) >= settings.max_connections:
-            limit = f"max_connections ({settings.max_connections}) reached"
-            self._notices.no_room(address, place, limit)
-            return replies.TOO_MANY_CONNECTIONS
-        if not allowed and self._strangers >= self._most_of_strangers:
+        if len(self._sessions) >= most:
+            limit = f"max_connections ({most}) reached"
+        elif not allowed and self._strangers >= self._most_of_strangers:
             part = f"the part of max_connections ({self._most_of_strangers})"
-            self._notices.no_room(address, place, f"{part} for clients not in allow is used up")
-            return replies.TOO_MANY_CONNECTIONS
-        if place and self._counts[place] >= settings.max_connections_per_address:
-            limit = f"max_connections_per_address ({settings.max_connections_per_address}) reached"
-            self._notices.no_room(address, place, limit)
-            return replies.TOO_MANY_FROM_THERE
-        return None
-
-    # A connection counts until it is gone, not until our last reply has been sent.
-
-    def _begun(self, session: RelayESMTP, place: Place | None) -> None:
-        self._sessions.add(session)
-        session.ended.addCallback(lambda _: self._sessions.discard(session))
-        if place:
-            self._counts[place] += 1
-            session.ended.addCallback(lambda _: self._gone_from(place))
-
-    def _stranger_gone(self, _: None) -> None:
-        self._strangers -= 1
-
-    def _gone_from(self, place: Place) -> None:
-        self._counts[place] -= 1
-        if not self._counts[place]:
-            del self._counts[place]
-
-    # Who may write to a local socket is for its file to say.
-
-    def _allows(self, addr: IAddress | None) -> bool:
-        host = _host(addr)
-        return not host or listed(host, self._settings.allow)
+            limit = f"{part} for clients not in allow is used up"
+        elif place and self._counts[place] >= most_of_one:
+            limit = f"max_connections_per_address ({most_of_one}) reached"
+            reply = replies.TOO_MANY_FROM_THERE
+        else:
+            return None
+        self._notices.no_room(host or "local", place, limit)
+        return reply
 
     def is_proxy(self, addr: IAddress | None) -> bool:
         """Tell whether an address may speak for others."""
-        host = _host(addr)
-        return not host or listed(host, self._settings.proxies)
+        return _is_listed(addr, self._settings.proxies)
 
     def not_allowed(self, addr: IAddress | None, key: str) -> Protocol:
         """Return a protocol that says that an address may not connect.
@@ -240,6 +225,12 @@ class RelayESMTPFactory(smtp.SMTPFactory):
 def _host(addr: IAddress | None) -> str:
     """Return the address of a client; ``""``: it came by a local socket."""
     return str(getattr(addr, "host", ""))
+
+
+def _is_listed(addr: IAddress | None, networks: Iterable[Network]) -> bool:
+    host = _host(addr)
+    # Who may write to a local socket is for its file to say.
+    return not host or listed(host, networks)
 
 
 def _is_local(addr: IAddress | None) -> bool:

@@ -8,7 +8,8 @@ and not by this module.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections import Counter
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -24,14 +25,56 @@ from ..events import (
 from ..mail.reply import Reply
 from .dialogue import Dialogue
 from .peers import Place
-from .summary import MINUTE, Summary
 
 #: Recipients that are told of the mail that something is about.
 _MOST_RECIPIENTS = 3
 
+#: Seconds after which facts are told again, and those summed up that were not.
+MINUTE = 60.0
+#: Facts of one kind about one address in a minute.
+IN_FULL = 50
+#: Kinds of facts and addresses that are told apart in a minute.
+MOST_KEYS = 1_000
+
 #: Of whom, the name of the class of events, and what else they share.
-_Key = tuple[Place | str, str, str]
-_OTHERS: _Key = "other addresses", "", ""
+Key = tuple[Place | str, str, str]
+#: Counts for all that cannot be told apart any more.
+OTHERS: Key = "other addresses", "", ""
+
+
+class Summary:
+    """The facts of a minute: of each kind, an address gets a number; the others are counted."""
+
+    def __init__(self) -> None:
+        self._since = 0.0
+        self._counts: Counter[Key] = Counter()
+
+    def is_told(self, key: Key, now: float) -> bool:
+        """Count a fact; say whether it is to be told.
+
+        When not, `take` is to be called after a minute.
+
+        :param key: of facts that repeat each other.
+        :param now: seconds of any clock.
+        """
+        if now >= self._since + MINUTE and not self._left_out():
+            self._counts.clear()
+        if not self._counts:
+            self._since = now
+        # From an IPv6 network, or through a proxy, there is no end of addresses.
+        if key not in self._counts and len(self._counts) >= MOST_KEYS:
+            key = OTHERS
+        self._counts[key] += 1
+        return self._counts[key] <= IN_FULL
+
+    def take(self) -> list[tuple[Key, int]]:
+        """Return how many facts were not told of what; begin a new minute."""
+        left_out = self._left_out()
+        self._counts.clear()
+        return left_out
+
+    def _left_out(self) -> list[tuple[Key, int]]:
+        return [(key, count - IN_FULL) for key, count in self._counts.items() if count > IN_FULL]
 
 
 class Notices:
@@ -43,7 +86,7 @@ class Notices:
     def __init__(self, events: Publisher, clock: IReactorTime) -> None:
         self._events = events
         self._clock = clock
-        self._summary = Summary(_OTHERS)
+        self._summary = Summary()
         self._minute: IDelayedCall | None = None
 
     # The place of a client is what it is counted by; ``None``: it came by a local socket.
@@ -73,20 +116,15 @@ class Notices:
         if self._summary.is_told(key, self._clock.seconds()):
             return True
         if self._minute is None:
-            self._minute = self._clock.callLater(MINUTE, self._minute_is_over)
+            self._minute = self._clock.callLater(MINUTE, self.sum_up)
         return False
-
-    def _minute_is_over(self) -> None:
-        self._minute = None
-        self.sum_up()
 
     def sum_up(self) -> None:
         """Tell how many facts were left out."""
-        if self._minute:
+        if self._minute and self._minute.active():
             self._minute.cancel()
-            self._minute = None
-        for key, count in self._summary.take():
-            place, kind, detail = cast("_Key", key)
+        self._minute = None
+        for (place, kind, detail), count in self._summary.take():
             self._events.publish(EventsLeftOut(str(place), kind, detail, count))
 
 

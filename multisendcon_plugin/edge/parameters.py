@@ -72,19 +72,19 @@ def read_mail(argument: bytes, *, auth: bool = False, smtputf8: bool = True) -> 
     parameters = _parameters(rest)
     size = parameters.pop("SIZE", "0")
     if size is None or not size.isdecimal() or len(size) > _LONGEST_NUMBER:
-        raise ReplyError(Reply(501, "5.5.4", "SIZE takes a number of octets"))
+        raise _malformed("SIZE takes a number of octets")
     body = parameters.pop("BODY", "7BIT")
     if body is None or body.upper() not in ("7BIT", "8BITMIME"):
-        raise ReplyError(Reply(501, "5.5.4", "BODY takes 7BIT or 8BITMIME"))
+        raise _malformed("BODY takes 7BIT or 8BITMIME")
     utf8 = "SMTPUTF8" in parameters
     if smtputf8 and parameters.pop("SMTPUTF8", None) is not None:
-        raise ReplyError(Reply(501, "5.5.4", "SMTPUTF8 takes no value"))
+        raise _malformed("SMTPUTF8 takes no value")
     returns = parameters.pop("RET", "")
     if returns is None or returns.upper() not in ("", "FULL", "HDRS"):
-        raise ReplyError(Reply(501, "5.5.4", "RET takes FULL or HDRS"))
+        raise _malformed("RET takes FULL or HDRS")
     envelope_id = _xtext(dsn.envelope_id, parameters.pop("ENVID", ""), "ENVID takes xtext")
     if auth and parameters.pop("AUTH", "<>") is None:
-        raise ReplyError(Reply(501, "5.5.4", "AUTH takes an address, or <>"))
+        raise _malformed("AUTH takes an address, or <>")
     _refuse(parameters)
     if not (utf8 or address.isascii()):
         raise ReplyError(NEEDS_UTF8)
@@ -113,9 +113,7 @@ def read_rcpt(argument: bytes, *, utf8: bool) -> ForwardPath:
     notify = parameters.pop("NOTIFY", "")
     wanted = dsn.parse_notify(notify or "")
     if wanted is None and notify != "":
-        raise ReplyError(
-            Reply(501, "5.5.4", "NOTIFY takes NEVER, or some of SUCCESS,FAILURE,DELAY")
-        )
+        raise _malformed("NOTIFY takes NEVER, or some of SUCCESS,FAILURE,DELAY")
     original = _xtext(
         dsn.original, parameters.pop("ORCPT", ""), "ORCPT takes a type, a semicolon and xtext"
     )
@@ -164,20 +162,18 @@ def _parameters(text: bytes, *, utf8: bool = False) -> dict[str, str | None]:
     for word in text.split():
         found = _PARAMETER.fullmatch(word)
         if not found:
-            raise ReplyError(Reply(501, "5.5.4", "a parameter cannot be read"))
+            raise _malformed("a parameter cannot be read")
         keyword = found[1].decode("ascii").upper()
         # RFC 5321 has no word on it; either of the two could be meant.
         if keyword in parameters:
-            raise ReplyError(Reply(501, "5.5.4", f"{keyword} is given twice"))
+            raise _malformed(f"{keyword} is given twice")
         value: bytes | None = found[2]
         try:
             # Only an original recipient may go beyond ASCII (RFC 6533 section 3).
             encoding = "utf-8" if utf8 and keyword == "ORCPT" else "ascii"
             parameters[keyword] = None if value is None else value.decode(encoding)
         except UnicodeDecodeError:
-            raise ReplyError(
-                Reply(501, "5.5.4", f"the value of {keyword} cannot be read")
-            ) from None
+            raise _malformed(f"the value of {keyword} cannot be read") from None
     return parameters
 
 
@@ -187,8 +183,12 @@ def _xtext(read: Callable[[str], str | None], value: str | None, syntax: str) ->
         return ""
     xtext = read(value) if value else None
     if xtext is None:
-        raise ReplyError(Reply(501, "5.5.4", syntax))
+        raise _malformed(syntax)
     return xtext
+
+
+def _malformed(text: str) -> ReplyError:
+    return ReplyError(Reply(501, "5.5.4", text))
 
 
 def _refuse(parameters: dict[str, str | None]) -> None:

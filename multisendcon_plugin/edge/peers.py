@@ -47,7 +47,4 @@ def counted_as(host: str) -> Place:
 def settings_for(host: str, clients: Iterable[ClientSettings]) -> ClientSettings | None:
     """Return the first table that lists the address of a client."""
     # Not all that list it: what holds for an address stands in one place of the file.
-    for client in clients:
-        if listed(host, client.addresses):
-            return client
-    return None
+    return next((client for client in clients if listed(host, client.addresses)), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from OpenSSL import SSL
 from twisted.cred.error import UnauthorizedLogin
@@ -45,8 +45,6 @@ from .policy import SessionPolicy
 from .shown import name_shown
 from .talk import Helo
 from .tls import fault_of_handshake, has_said_hello, spoken
-
-T = TypeVar("T")
 
 #: Octets that a client may send ahead of the command that is being carried out (RFC 2920).  Beyond,
 #: it is not read any more, and TCP makes it wait.
@@ -296,17 +294,14 @@ class RelayESMTP(smtp.ESMTP):
             then(answer)
             return
         self.dialogue.talk.waiting = True
-        answer.addCallbacks(self._answered, self._not_answered, callbackArgs=(then,))
+        answer.addBoth(self._answered, then)
 
-    def _answered(self, answer: T, then: Callable[[T], None]) -> None:
+    def _answered(self, answer: Any, then: Callable[[Any], None]) -> None:
         self._deadlines.heard_at = self._seconds()
-        self.dialogue.answer(answer, then)
-        if not self.dialogue.busy:
-            self._settle()
-
-    def _not_answered(self, failure: Failure) -> None:
-        self._deadlines.heard_at = self._seconds()
-        self.dialogue.fail(reply_to(failure, self.peer, self._events))
+        if isinstance(answer, Failure):
+            self.dialogue.fail(reply_to(answer, self.peer, self._events))
+        else:
+            self.dialogue.answer(answer, then)
         if not self.dialogue.busy:
             self._settle()
 

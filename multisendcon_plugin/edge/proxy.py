@@ -12,17 +12,15 @@ Without any header the connection is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, cast
 
 from twisted.internet import address, protocol
-from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from ..events import ProxyRefused, Publisher
+from ..events import ProxyRefused
 from .factory import RelayESMTPFactory
 
 #: Seconds that the header may take.
@@ -46,8 +44,7 @@ class ProxyFactory(protocol.Factory):
         """Return the reader of the header, or a protocol that says why there is none."""
         if not self._sessions.is_proxy(addr):
             return self._sessions.not_allowed(addr, "proxies")
-        session_behind = partial(self._sessions.session_behind, addr)
-        return _HeaderReader(session_behind, self._clock, self._sessions.events)
+        return _HeaderReader(self._sessions, addr, self._clock)
 
 
 class _HeaderReader(protocol.Protocol):
@@ -56,14 +53,11 @@ class _HeaderReader(protocol.Protocol):
     transport: Any
 
     def __init__(
-        self,
-        make_session: Callable[[IAddress | None], IProtocol],
-        clock: IReactorTime,
-        events: Publisher,
+        self, sessions: RelayESMTPFactory, proxy: IAddress | None, clock: IReactorTime
     ) -> None:
-        self._make_session = make_session
+        self._sessions = sessions
+        self._proxy = proxy
         self._clock = clock
-        self._events = events
         self._input = b""
 
     def connectionMade(self) -> None:
@@ -85,15 +79,15 @@ class _HeaderReader(protocol.Protocol):
         if found:
             client, size = found
             self._too_late.cancel()
-            session = self._make_session(client)
+            session = self._sessions.session_behind(self._proxy, client)
             self.transport.protocol = session
             session.makeConnection(self.transport)
             if self._input[size:]:
                 session.dataReceived(self._input[size:])
 
     def _hang_up(self, why: str) -> None:
-        peer = self.transport.getPeer()
-        self._events.publish(ProxyRefused(str(getattr(peer, "host", "local")), why))
+        proxy = str(getattr(self._proxy, "host", "local"))
+        self._sessions.events.publish(ProxyRefused(proxy, why))
         self.transport.abortConnection()
 
 

@@ -165,10 +165,8 @@ class Session:
         exchange = Authentication(make_challenger())
         self._challenge(exchange, exchange.begin, initial_response.strip())
 
-    def respond(self, response: bytes) -> None:
-        """Take a response of the exchange."""
-        exchange = self.exchange
-        assert exchange is not None, "it is under way"  # noqa: S101 -- for the type checker
+    def respond(self, exchange: Authentication, response: bytes) -> None:
+        """Take a response of the exchange that is under way."""
         self.exchange = None
         self._challenge(exchange, exchange.answer, response)
 

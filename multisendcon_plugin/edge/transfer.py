@@ -61,11 +61,7 @@ class Content:
         """
         rest: bytes | None
         piece, rest = self._scanner.feed(octets)
-        if not self._scanner.clean:
-            self.refuse(replies.BAD_LINE_ENDS)
-        if self._scanner.size > self._max_size:
-            self.refuse(replies.TOO_LARGE)
-        self._pass_on(piece)
+        self._pass_on(piece, self._scanner.size)
         return rest
 
     def announce(self, octets: int) -> None:
@@ -76,18 +72,17 @@ class Content:
 
     def feed_chunk(self, octets: bytes) -> None:
         """Take what comes after BDAT."""
-        self._pass_on_encoded(self._scanner.feed(octets))
+        self._pass_on(self._scanner.feed(octets), self._announced)
 
     def end_chunks(self) -> None:
         """There are no more chunks."""
-        self._pass_on_encoded(self._scanner.finish())
+        self._pass_on(self._scanner.finish(), self._announced)
 
-    def _pass_on_encoded(self, piece: bytes) -> None:
+    def _pass_on(self, piece: bytes, size: int) -> None:
         if not self._scanner.clean:
             self.refuse(replies.BAD_LINE_ENDS)
-        self._pass_on(piece)
-
-    def _pass_on(self, piece: bytes) -> None:
+        if size > self._max_size:
+            self.refuse(replies.TOO_LARGE)
         if not (piece and self.message):
             return
         try:

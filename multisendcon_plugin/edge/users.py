@@ -59,9 +59,10 @@ class UserChecker:
         self._clock = clock
         self._in_thread = in_thread
         self._turns = DeferredSemaphore(AT_A_TIME)
-        self._waiting = 0
         self._guesses = Guesses()
-        self._lines: defaultdict[Hashable, _Line] = defaultdict(_Line)
+        self._turns_of_one: defaultdict[Hashable, DeferredSemaphore] = defaultdict(
+            lambda: DeferredSemaphore(AT_A_TIME_FROM_ONE_ADDRESS)
+        )
 
     def at(self, place: Hashable) -> ICredentialsChecker:
         """Return what checks the logins of sessions from one place."""
@@ -74,34 +75,26 @@ class UserChecker:
 
         :param place: the address or network that the login comes from.
         """
-        line = self._lines[place]
-        if line.logins >= MOST_WAITING_FROM_ONE_ADDRESS:
+        turns = self._turns_of_one[place]
+        if _logins(turns) >= MOST_WAITING_FROM_ONE_ADDRESS:
             return fail(ReplyError(replies.TOO_MANY_LOGINS_AT_ONCE))
-        line.logins += 1
         # Not awaited: a login that is collected with its relay must not wake up the next one.
-        checked = line.turns.run(
+        checked = turns.run(
             lambda: Deferred.fromCoroutine(self._check_in_turn(name, password, place))
         )
         return checked.addBoth(self._ended, place)
 
     def _ended(self, result: T, place: Hashable) -> T:
-        self._lines[place].logins -= 1
-        if not self._lines[place].logins:
-            del self._lines[place]
+        if not _logins(self._turns_of_one[place]):
+            del self._turns_of_one[place]
         return result
 
     async def _check_in_turn(self, name: bytes, password: bytes, place: Hashable) -> bytes:
-        if self._waiting >= MOST_WAITING:
+        if _logins(self._turns) >= MOST_WAITING:
             raise ReplyError(replies.TOO_MANY_LOGINS_AT_ONCE)
         begun = self._clock.seconds()
         known = self._hashes.get(user_key(_decoded(name)))
-        self._waiting += 1
-        try:
-            right = await self._turns.run(
-                self._in_thread, (known or self._nobody).matches, password
-            )
-        finally:
-            self._waiting -= 1
+        right = await self._turns.run(self._in_thread, (known or self._nobody).matches, password)
         if known and right:
             # At once, however many wrong ones there were before: the address may be that of many.
             return name
@@ -120,14 +113,9 @@ def _work(password: PasswordHash) -> int:
     return password.parallelism * password.block_size << password.cost
 
 
-@attrs.define
-class _Line:
-    """The logins of one address."""
-
-    logins: int = 0
-    turns: DeferredSemaphore = attrs.field(
-        factory=lambda: DeferredSemaphore(AT_A_TIME_FROM_ONE_ADDRESS)
-    )
+def _logins(turns: DeferredSemaphore) -> int:
+    """Return how many have their turn or wait for it."""
+    return turns.limit - turns.tokens + len(turns.waiting)
 
 
 def portal(

@@ -79,7 +79,7 @@ class Front:
             self.channel.close()
 
     def _start(self, setup: Setup) -> None:
-        policy = TransactionPolicy.of(setup.master_relay, setup.registry, self._intake, time.time)
+        policy = TransactionPolicy(setup.master_relay, setup.registry, self._intake, time.time)
         self._sessions = master_relay(policy, setup.clients, self._events, self._reactor)
         for descriptor, port in enumerate(setup.ports, FIRST_PORT):
             self._listen(port, descriptor)

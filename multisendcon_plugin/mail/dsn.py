@@ -46,8 +46,8 @@ _NEARLY_AN_ESCAPE = re.compile(r"(\+[0-9A-Fa-f]{2})|[+=]")
 _PRINTABLE = re.compile(r"[ -~\xa0-\u2027\u202a-\U0010ffff]*")
 _ORIGINAL = re.compile(r"([A-Za-z0-9-]+);(.+)", re.DOTALL)
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+#: RFC 6533, section 3.
 _NOT_QCHAR = re.compile(r"[^\x21-\x2a\x2c-\x3c\x3e-\x5b\x5d-\x7e]")
-"""RFC 6533, section 3."""
 
 
 def parse_notify(value: str) -> Notify | None:

@@ -38,19 +38,20 @@ class Envelope:
 
     Addresses are the text between ``<`` and ``>`` as the client wrote it, source route
     removed; the null reverse-path is ``""``.
+
+    :param eight_bit: the client declared ``BODY=8BITMIME``.
+    :param utf8: the client declared ``SMTPUTF8``.
+    :param author: the address in ``From:``, which stands for the null reverse-path.
+    :param returns: how much of the mail a report on its failure is to bring back (``RET``).
+    :param envelope_id: the client's own name for this mail (``ENVID``), in xtext as it was written.
+    :param client: ``None``: an application has handed it in, or we have.
     """
 
     reverse_path: str
     recipients: tuple[str, ...]
     eight_bit: bool = False
-    """The client declared ``BODY=8BITMIME``."""
     utf8: bool = False
-    """The client declared ``SMTPUTF8``."""
     author: str = ""
-    """The address in ``From:``, which stands for the null reverse-path."""
     returns: Return | None = None
-    """How much of the mail a report on its failure is to bring back (``RET``)."""
     envelope_id: str = ""
-    """The client's own name for this mail (``ENVID``), in xtext as it was written."""
     client: Client | None = None
-    """``None``: an application has handed it in, or we have."""

@@ -107,7 +107,7 @@ def count_passes(block: bytes, hostname: bytes) -> int:
     )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Field:
     """One field of a header block, as offsets into the block.
 
@@ -125,12 +125,7 @@ class Field:
 def fields(block: bytes) -> list[Field]:
     """Return the fields of a whole header block in their order, without an mbox line."""
     return [
-        Field(
-            name=found[1].lower().decode("ascii"),
-            start=found.start(),
-            value_start=found.start(2),
-            end=found.end(),
-        )
+        Field(found[1].lower().decode("ascii"), found.start(), found.start(2), found.end())
         for found in _FIELD.finditer(block, insertion_point(block))
     ]
 

@@ -103,20 +103,14 @@ def plain_untold(untold: Untold) -> tuple[object, ...]:
     return *plain(untold.recipient), *outcome
 
 
-def untold_of(
-    address: str,
-    reason: str,
-    notify: int | None,
-    original: str,
-    *outcome: Any,
-) -> Untold:
+def untold_of(*listed: Any) -> Untold:
     """Return it again.
 
     :raise ValueError: it cannot be read.
     """
-    delivered, phase, code, enhanced, text = outcome
+    *recipient, delivered, phase, code, enhanced, text = listed
     return Untold(
-        recipient=recipient_of(address, reason, notify, original),
+        recipient=recipient_of(*recipient),
         delivered=delivered,
         phase=Phase(phase),
         reply=Reply(code, enhanced, text),

@@ -86,23 +86,6 @@ class _Mask:
             return f"*@{domain}"
         return ANY
 
-    def pattern(self) -> _Pattern:
-        """Return what tells by trial whether the mask admits an address."""
-        local, domain = split(self.form)
-        return _Pattern(self.text, _expression(local), _expression(domain))
-
-
-@attrs.frozen
-class _Pattern:
-    """A mask with wildcards that a key does not express."""
-
-    text: str
-    local: re.Pattern[str]
-    domain: re.Pattern[str]
-
-    def admits(self, local: str, domain: str) -> bool:
-        return bool(domain and self.local.match(local) and self.domain.match(domain))
-
 
 class _Catalogue:
     """Masks, ready to be asked for an address."""
@@ -111,12 +94,14 @@ class _Catalogue:
 
     def __init__(self, masks: Iterable[_Mask]) -> None:
         self._by_key: dict[str, str] = {}
-        self._patterns: list[_Pattern] = []
+        # Wildcards that a key does not express: of the local part, and of the domain.
+        self._patterns: list[tuple[re.Pattern[str], re.Pattern[str], str]] = []
         for mask in masks:
             if mask.form == mask.key:
                 self._by_key.setdefault(mask.form, mask.text)
             else:
-                self._patterns.append(mask.pattern())
+                of_local, of_domain = map(_expression, split(mask.form))
+                self._patterns.append((of_local, of_domain, mask.text))
 
     def find(self, address: str) -> str | None:
         """Return the text of a mask that admits the address, by preference the most specific."""
@@ -126,9 +111,9 @@ class _Catalogue:
                     return self._by_key[key]
         if self._patterns:
             local, domain = split(address)
-            for pattern in self._patterns:
-                if pattern.admits(local, domain):
-                    return pattern.text
+            for of_local, of_domain, text in self._patterns:
+                if domain and of_local.match(local) and of_domain.match(domain):
+                    return text
         return None
 
 
@@ -138,31 +123,19 @@ class Masks:
     """The senders or recipients that an account takes; made by `parse`.
 
     Equal when the same masks are meant, in whatever order and case they are written.
+
+    :ivar texts: the masks as they were written.
+    :ivar admits_null: the null reverse-path has a mask of its own.
+    :ivar keys: for each address that `match` admits, `lookup_keys` gives at least one of these.
     """
 
     texts: tuple[str, ...] = attrs.field(eq=False)
-    """The masks as they were written."""
     admits_null: bool
-    """The null reverse-path has a mask of its own."""
     _admitted: tuple[_Mask, ...] = attrs.field(eq=frozenset, repr=False)
     _excluded: tuple[_Mask, ...] = attrs.field(eq=frozenset, repr=False)
-    keys: frozenset[str] = attrs.field(init=False, eq=False, repr=False)
-    """For each address that `match` admits, `lookup_keys` gives at least one of these."""
-    _admits: _Catalogue = attrs.field(init=False, eq=False, repr=False)
-    _excludes: _Catalogue = attrs.field(init=False, eq=False, repr=False)
-
-    @keys.default
-    def _keys(self) -> frozenset[str]:
-        keys = frozenset(mask.key for mask in self._admitted)
-        return frozenset([ANY]) if ANY in keys else keys
-
-    @_admits.default
-    def _catalogue_of_admitted(self) -> _Catalogue:
-        return _Catalogue(self._admitted)
-
-    @_excludes.default
-    def _catalogue_of_excluded(self) -> _Catalogue:
-        return _Catalogue(self._excluded)
+    keys: frozenset[str] = attrs.field(eq=False, repr=False)
+    _admits: _Catalogue = attrs.field(eq=False, repr=False)
+    _excludes: _Catalogue = attrs.field(eq=False, repr=False)
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Masks:
@@ -185,11 +158,15 @@ class Masks:
         # Whoever writes exclusions only means all others.
         if not admitted and not admits_null:
             admitted = [_Mask(ANY, ANY)]
+        keys = frozenset(mask.key for mask in admitted)
         return cls(
             texts=texts,
             admits_null=admits_null,
             admitted=tuple(admitted),
             excluded=tuple(excluded),
+            keys=frozenset([ANY]) if ANY in keys else keys,
+            admits=_Catalogue(admitted),
+            excludes=_Catalogue(excluded),
         )
 
     def match(self, address: str) -> str | None:

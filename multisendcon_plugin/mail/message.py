@@ -78,21 +78,22 @@ class Untold:
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """One stored message; its content is read from the spool by its number."""
+    """One stored message; its content is read from the spool by its number.
+
+    :param size: octets in wire form (CRLF, dot-stuffed, without the final dot).
+    :param header_size: octets of the header block at the start of the content, its last CRLF
+        included.
+    :param arrived: seconds since the epoch.
+    :param dots: octets that SMTP added to it, which SIZE does not count (RFC 1870, section 3).
+        Counted when the mail is stored, since a long one is not read again before MAIL is said.
+    """
 
     number: int
     envelope: Envelope
     size: int
-    """Octets in wire form (CRLF, dot-stuffed, without the final dot)."""
     header_size: int
-    """Octets of the header block at the start of the content, its last CRLF included."""
     arrived: float
-    """Seconds since the epoch."""
     dots: int = 0
-    """Octets that SMTP added to it, which SIZE does not count (RFC 1870, section 3).
-
-    Counted when the mail is stored, since a long one is not read again before MAIL is said.
-    """
 
     @property
     def id(self) -> str:
@@ -102,37 +103,38 @@ class Message:
 
 @attrs.frozen(kw_only=True)
 class Delivery:
-    """The recipients of a message that leave together, by one account."""
+    """The recipients of a message that leave together, by one account.
+
+    :param destination: where it goes within its account; ``""``: all mail of the account goes the
+        same way.
+    :param due: not to be tried before; seconds since the epoch.
+    :param attempts: attempts that have failed so far.
+    :param tried_at: when the last of them ended; 0 when there was none.
+    :param waited: seconds that it had waited by then while the relay was running.
+    :param tried: accounts that it was moved away from since it was last rescheduled.
+    :param uncertain: an attempt may have delivered it (RFC 1047).  No other account may send it a
+        second time: it might arrive again under another sender.
+    :param warned: the sender was told that the mail is delayed.
+    :param last_reply: what was said at the last failed attempt.
+    :param untold: what the sender is told when it pauses, or ends: see `telling`.
+    :param held: it waits until somebody releases it; see `IQueueView`.
+    """
 
     number: int
     message: Message
     account: str
     destination: str = ""
-    """Where it goes within its account; ``""``: all mail of the account goes the same way."""
     recipients: tuple[Recipient, ...]
     due: float
-    """Not to be tried before; seconds since the epoch."""
     attempts: int = 0
-    """Attempts that have failed so far."""
     tried_at: float = 0.0
-    """When the last of them ended; 0 when there was none."""
     waited: float = 0.0
-    """Seconds that it had waited by then while the relay was running."""
     tried: tuple[str, ...] = ()
-    """Accounts that this delivery was moved away from since it was last rescheduled."""
     uncertain: bool = False
-    """An attempt may have delivered it (RFC 1047).
-
-    No other account may send it a second time: it might arrive again under another sender.
-    """
     warned: bool = False
-    """The sender was told that the mail is delayed."""
     last_reply: str = ""
-    """What was said at the last failed attempt."""
     untold: tuple[Untold, ...] = ()
-    """What the sender is told when it pauses, or ends: see `telling`."""
     held: bool = False
-    """It waits until somebody releases it; see `IQueueView`."""
 
     @property
     def lane(self) -> LaneKey:
@@ -167,12 +169,14 @@ class Delivery:
 
 @attrs.frozen(kw_only=True)
 class Parcel:
-    """Recipients of a new message that leave together, by one account."""
+    """Recipients of a new message that leave together, by one account.
+
+    :param destination: see `Delivery`.
+    """
 
     account: str
     recipients: tuple[Recipient, ...]
     destination: str = ""
-    """See `Delivery`."""
 
 
 @attrs.frozen(kw_only=True)

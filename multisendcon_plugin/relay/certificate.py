@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from service_identity import CertificateError
 from service_identity.hazmat import DNS_ID, DNSPattern, IPAddress_ID
 
-from ..settings.endpoints import is_address
+from ..settings.endpoints import address_of
 
 #: Names of a certificate, and characters of each, that are shown when the wanted one is not there.
 MOST_NAMES, LONGEST_NAME = 5, 255
@@ -32,7 +32,7 @@ class ExpectedName:
 
     def __init__(self, server: str) -> None:
         self._server = server
-        self._identity = IPAddress_ID(server) if is_address(server) else DNS_ID(server)
+        self._identity = IPAddress_ID(server) if address_of(server) else DNS_ID(server)
 
     def problem(self, certificate: x509.Certificate) -> str:
         """Say why the certificate is not for the name; ``""`` when it is.
@@ -102,7 +102,7 @@ def _common_name(certificate: x509.Certificate) -> str:
 
 
 def _shown(name: x509.DNSName | x509.IPAddress) -> str:
-    if isinstance(name, x509.DNSName) and is_address(name.value):
+    if isinstance(name, x509.DNSName) and address_of(name.value):
         return f"the host name {name.value}"
     return _printable(name.value) or '""'
 

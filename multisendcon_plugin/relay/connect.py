@@ -38,7 +38,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..routing.hop import Hop
-from ..settings.endpoints import is_address
+from ..settings.endpoints import address_of
 from .tls import ClientTLS
 
 #: Seconds that the TCP handshake with one address of a server may take.
@@ -56,7 +56,7 @@ def connect(
     host = address or hop.host
     bind = (hop.local_address, 0) if hop.local_address else None
     target: IStreamClientEndpoint
-    if is_address(host):
+    if address_of(host):
         version = ip_address(host).version
         if bind and ip_address(bind[0]).version != version:
             raise ConnectBindError(string=f"{host} is an IPv{version} address")
@@ -92,7 +92,7 @@ def other_addresses(reactor: Any, hop: Hop, address: str) -> Deferred[Sequence[s
 
     Those of its family come first: the other one may lead nowhere from here.
     """
-    if is_address(hop.host):
+    if address_of(hop.host):
         return succeed(())
     version = ip_address(address).version
 

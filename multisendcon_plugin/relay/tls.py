@@ -24,7 +24,7 @@ from zope.interface import implementer
 from ..errors import ConfigurationError
 from ..routing.hop import Hop, TlsPolicy
 from ..settings.ciphers import STRONG, with_certificates
-from ..settings.endpoints import is_address
+from ..settings.endpoints import address_of
 from ..settings.files import Stamp, load_certificate, stamp
 from .certificate import ExpectedFingerprint, ExpectedName
 
@@ -90,7 +90,7 @@ class ClientTLS:
     def __init__(self, hop: Hop, *, account: str) -> None:
         tls = hop.tls
         name = tls.name or hop.host
-        self._sni = None if is_address(name) else name.encode("ascii")
+        self._sni = None if address_of(name) else name.encode("ascii")
         self._expected: ExpectedName | ExpectedFingerprint | None = None
         if tls.fingerprint:
             self._expected = ExpectedFingerprint(tls.fingerprint)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import attrs
 
@@ -183,17 +183,16 @@ def _check(text: str, endpoint: Endpoint) -> None:
             f"{shown(text)} has the mode {shown(mode)}; write three octal digits, for example"
             f" {_SOCKET_MODE}"
         )
-    if endpoint.interface and not is_address(endpoint.interface):
+    if endpoint.interface and not address_of(endpoint.interface):
         raise InvalidValueError(
             f"{shown(text)} has the interface {shown(endpoint.interface)}; write an address of"
             r" this machine, the colons of an IPv6 address with backslashes: '\:\:1'"
         )
 
 
-def is_address(text: str) -> bool:
-    """Tell an IP address from a host name."""
+def address_of(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the IP address that a text is; ``None``: it is none."""
     try:
-        ip_address(text)
+        return ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None

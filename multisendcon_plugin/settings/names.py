@@ -8,14 +8,7 @@ A converter takes a value as ``tomllib`` gives it, and returns ours or raises
 from __future__ import annotations
 
 import re
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 import idna
 
@@ -23,7 +16,7 @@ from ..errors import AddressError, MaskError
 from ..mail.address import parse_mailbox
 from ..mail.header import ORIGINATORS
 from ..mail.masks import Masks
-from .endpoints import parse_endpoint
+from .endpoints import address_of, parse_endpoint
 from .kinds import listed, text
 from .words import InvalidValueError, shown
 
@@ -47,7 +40,7 @@ def domain(value: object) -> str:
 
 def host(value: object) -> str:
     """Convert the name or the IP address of a server."""
-    if isinstance(value, str) and _address(value):
+    if isinstance(value, str) and address_of(value):
         return text(value)
     return _name(value, _HOST, 'a host name or IP address; write for example "smtp.example.com"')
 
@@ -57,9 +50,9 @@ def helo_domain(value: object) -> str:
     name = text(value)
     if found := re.fullmatch(r"\[(?:(IPv6:)([^%]+)|(.+))\]", name, re.ASCII | re.IGNORECASE):
         version = IPv6Address if found[1] else IPv4Address
-        if isinstance(_address(found[2] or found[3]), version):
+        if isinstance(address_of(found[2] or found[3]), version):
             return name
-    elif isinstance(address := _address(name), IPv4Address):
+    elif isinstance(address := address_of(name), IPv4Address):
         raise InvalidValueError(f'{shown(name)} is a bare address; write "[{address}]"')
     elif address:
         raise InvalidValueError(f'{shown(name)} is a bare address; write "[IPv6:{address}]"')
@@ -73,7 +66,7 @@ def helo_domain(value: object) -> str:
 
 def local_address(value: object) -> str:
     """Convert an IPv4 or IPv6 address of this machine."""
-    address = _address(text(value))
+    address = address_of(text(value))
     if not address:
         raise InvalidValueError(
             f"{shown(value)} is not an IP address; write one of this machine, for example"
@@ -93,7 +86,7 @@ def network(value: object) -> Network:
             ' "192.0.2.7" or "192.0.2.0/24"'
         ) from None
     inside = name.partition("/")[0]
-    if _address(inside) != wide.network_address:
+    if address_of(inside) != wide.network_address:
         raise InvalidValueError(
             f'{shown(name)} has host bits set; write "{wide}" for the network or "{inside}"'
             " for the one address"
@@ -152,13 +145,6 @@ def endpoint(value: object) -> str:
     description = text(value)
     parse_endpoint(description)
     return description
-
-
-def _address(value: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(value)
-    except ValueError:
-        return None
 
 
 def _name(value: object, form: re.Pattern[str], what: str) -> str:

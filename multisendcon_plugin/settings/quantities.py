@@ -24,15 +24,7 @@ _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) *([smhd])")
 #: Times that lie further ahead cannot be written as dates any more.
 _LONGEST_DURATION = 3650 * DAY
 
-_BYTES = {
-    "B": 1,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "KIB": KIB,
-    "MIB": MIB,
-    "GIB": 1024 * MIB,
-}
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": KIB, "MIB": MIB, "GIB": 1024 * MIB}
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) *((?:[KMG]i?)?B)", re.ASCII | re.IGNORECASE)
 _SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) *%")
 _LARGEST_SIZE = 1024 * 1024 * MIB

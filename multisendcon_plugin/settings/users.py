@@ -54,7 +54,7 @@ def parse_users(path: str, text: str) -> Users:
             hashes[name] = hash_
             if masks is not None:
                 senders[name] = masks
-        except ValueError as error:
+        except (ValueError, MaskError) as error:
             reasons.append(f"the file {shown(path)}, line {number}: {error}")
     if reasons:
         raise InvalidValueError(*reasons)
@@ -99,7 +99,4 @@ def _read_masks(text: str) -> Masks:
     pieces = [piece for piece in text.split(",") if piece.strip()]
     if not pieces:
         raise ValueError('there is no mask after the last ":"; write at least one, or leave it out')
-    try:
-        return Masks.parse(pieces)
-    except MaskError as error:
-        raise ValueError(str(error)) from None
+    return Masks.parse(pieces)

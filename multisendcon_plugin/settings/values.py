@@ -250,15 +250,7 @@ class DeliverySettings:
     )
     retry: tuple[float, ...] = key(
         kinds.listed(quantities.positive_duration),
-        default=(
-            1 * MINUTE,
-            5 * MINUTE,
-            15 * MINUTE,
-            30 * MINUTE,
-            1 * HOUR,
-            2 * HOUR,
-            4 * HOUR,
-        ),
+        default=(1 * MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 1 * HOUR, 2 * HOUR, 4 * HOUR),
         doc="The pauses between the attempts to deliver a mail; the last one repeats.",
     )
     give_up_after: float = key(

@@ -337,7 +337,7 @@ class Edge:
             settings["tls_certificate"] = _pem().name
         for key in settings.keys() & {"allow", "proxies"}:
             settings[key] = tuple(map(ip_network, settings[key]))
-        self.policy = TransactionPolicy.of(
+        self.policy = TransactionPolicy(
             MasterRelay(**settings),
             AccountRegistry(accounts or [account()]),
             self.entrance(),

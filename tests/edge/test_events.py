@@ -8,8 +8,8 @@ import pytest
 from twisted.internet.address import IPv4Address, UNIXAddress
 
 from multisendcon_plugin.edge.guesses import PAUSE
+from multisendcon_plugin.edge.notices import IN_FULL, MINUTE
 from multisendcon_plugin.edge.proxy import ProxyFactory
-from multisendcon_plugin.edge.summary import IN_FULL, MINUTE
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.events import (
     ClientRefused,

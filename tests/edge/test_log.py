@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 from multisendcon_plugin.daemon.log_lines import LINES
 from multisendcon_plugin.edge.deadlines import LOGIN_WITHIN
 from multisendcon_plugin.edge.guesses import LONGEST_PAUSE, PAUSE
+from multisendcon_plugin.edge.notices import IN_FULL, MINUTE
 from multisendcon_plugin.edge.shown import command_shown
-from multisendcon_plugin.edge.summary import IN_FULL, MINUTE
 from multisendcon_plugin.edge.tarpit import MOST_WRONG_LOGINS
 from multisendcon_plugin.events import CommandRefused
 from multisendcon_plugin.mail.escaping import shown

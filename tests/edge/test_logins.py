@@ -405,7 +405,7 @@ def test_many_right_logins_from_one_address_wait_for_each_other():
         assert len(threads.waiting) <= AT_A_TIME_FROM_ONE_ADDRESS
         threads.go_on()
     assert [client.replies() for client in clients] == [AUTHENTICATED] * len(clients)
-    assert not edge.factory._checker._lines
+    assert not edge.factory._checker._turns_of_one
 
 
 def test_hanging_up_does_not_shorten_the_pause():
