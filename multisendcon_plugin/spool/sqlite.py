@@ -163,17 +163,12 @@ class SqliteSpool:
         now = self._reactor.seconds()
         new = []
         for report in reports:
-            message = Message(
-                number=self._numbers.next(),
-                envelope=report.envelope,
-                size=len(report.content),
-                header_size=report.header_size,
-                arrived=now,
-                dots=report.content.count(ADDED_DOT),
+            number, content = self._numbers.next(), report.content
+            deliveries = new_deliveries(
+                number, report, size=len(content), dots=content.count(ADDED_DOT), arrived=now
             )
-            deliveries = new_deliveries(message, report.parcels)
             texts = texts_of(report.envelope, report.parcels)
-            new.append(rows.New(message.number, report.content, deliveries, texts))
+            new.append(rows.New(number, content, deliveries, texts))
         return tuple(new)
 
     def _settled(self, jobs: list[Job], settlements: Sequence[Settlement]) -> list[Committed]:

@@ -166,15 +166,13 @@ class MemorySpool:
         return tuple(delivery for _, deliveries in reports for delivery in deliveries)
 
     def _report(self, report: NewMessage) -> tuple[bytes, tuple[Delivery, ...]]:
-        message = Message(
-            number=self._numbers.next(),
-            envelope=report.envelope,
+        return report.content, new_deliveries(
+            self._numbers.next(),
+            report,
             size=len(report.content),
-            header_size=report.header_size,
-            arrived=self._clock.seconds(),
             dots=report.content.count(ADDED_DOT),
+            arrived=self._clock.seconds(),
         )
-        return report.content, new_deliveries(message, report.parcels)
 
     def waiting(
         self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
@@ -309,16 +307,14 @@ class MemoryDraft:
         self._open = False
         self._disk.check()
         self._disk.check_room(len(self._content))
-        message = Message(
-            number=self.number,
-            envelope=commit.envelope,
-            size=len(self._content),
-            header_size=commit.header_size,
-            arrived=self._clock.seconds(),
-            dots=self._content.count(ADDED_DOT),
-        )
-        deliveries = new_deliveries(message, commit.parcels)
         content = bytes(self._content)
+        deliveries = new_deliveries(
+            self.number,
+            commit,
+            size=len(content),
+            dots=content.count(ADDED_DOT),
+            arrived=self._clock.seconds(),
+        )
         self._disk.store(content, deliveries)
         if len(content) <= PIECE:
             self._recent.keep(content, deliveries)
