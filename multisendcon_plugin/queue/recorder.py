@@ -35,6 +35,7 @@ Recorded = tuple[Lane, Settlement, tuple[Delivery, ...]]
 _Entry = tuple[Lane, Settlement, DeliveryMoved | None]
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Recorder:
     """Records the outcomes of one relay.
 
@@ -44,28 +45,18 @@ class Recorder:
     :ivar started: since when the relay runs; time before that does not count as waited.
     """
 
-    def __init__(
-        self,
-        settings: DeliverySettings,
-        registry: IAccountRegistry,
-        spool: IStore,
-        reports: ReportWriter,
-        tasks: Tasks,
-        *,
-        events: Publisher,
-        clock: IReactorTime,
-        go_on: Callable[[list[Recorded]], None],
-    ) -> None:
-        self._settings = settings
-        self._registry = registry
-        self._spool = spool
-        self._reports = reports
-        self._tasks = tasks
-        self._events = events
-        self._clock = clock
-        self._turn = Turn.of(clock)
-        self._go_on = go_on
-        self.started = clock.seconds()
+    _settings: DeliverySettings
+    _registry: IAccountRegistry
+    _spool: IStore
+    _reports: ReportWriter
+    _tasks: Tasks
+    _events: Publisher
+    _clock: IReactorTime
+    _go_on: Callable[[list[Recorded]], None]
+
+    def __attrs_post_init__(self) -> None:
+        self._turn = Turn.of(self._clock)
+        self.started = self._clock.seconds()
         self._entries: list[_Entry] = []
 
     def stop(self) -> Deferred[None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import randrange
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -43,10 +44,10 @@ from .worker import Job, Reactor
 from .writer import Writer
 
 _MIB = 1024 * 1024
-_NOTHING = Room()
 
 
 @implementer(ISpool)
+@attrs.define(eq=False, repr=False, slots=False)
 class SqliteSpool:
     """Messages and deliveries in a folder of the local disk.
 
@@ -61,20 +62,14 @@ class SqliteSpool:
 
     clean = False
 
-    def __init__(
-        self,
-        path: str,
-        reactor: Reactor,
-        *,
-        events: Publisher,
-        reserve: int = 8 * _MIB,
-        min_free: Room = _NOTHING,
-    ) -> None:
-        self._folder = Path(path)
-        self._reactor = reactor
-        self._events = events
-        self._reserve = reserve
-        self._min_free = min_free
+    _path: str
+    _reactor: Reactor
+    _events: Publisher
+    _reserve: int = 8 * _MIB
+    _min_free: Room = attrs.field(factory=Room)
+
+    def __attrs_post_init__(self) -> None:
+        self._folder = Path(self._path)
         self._files = Files(self._folder / FILES)
 
     def open(self) -> None:
