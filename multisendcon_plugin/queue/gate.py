@@ -3,8 +3,9 @@
 Gates are pure: they look at no clock, and do nothing but count what they are told.  Times are
 seconds since the epoch.
 
-They are told of attempts, not of mails.  An attempt may begin no mail (`Attempt.mail_ended`), or
-several in a row, unless its account has a minimum wait.  After a crash no `state` is read.
+They are told of the ends of attempts, not of mails.  An attempt may begin no mail
+(`Attempt.mail_ended`), or several in a row, unless its account has a minimum wait.  After a crash
+no `state` is read.
 """
 
 from __future__ import annotations
@@ -53,9 +54,6 @@ class Gate(Protocol):
     @property
     def state(self) -> float | None:
         """What has to survive a restart: the gate is made from it again.  ``None``: nothing."""
-
-    def begun(self, delivery: Delivery, now: float, /) -> None:
-        """An attempt begins."""
 
     def ended(self, ended: Ended, /) -> Ended:
         """An attempt has ended.

@@ -118,7 +118,7 @@ class Lane:
             # A new mail may be greylisted, and would not show that the account works again: the
             # probe is one whose time has come again.
             again = agenda.take_tried(now) if gates.condition.fault else None
-            self._attempt(again or agenda.take(), now)
+            self._attempt(again or agenda.take())
 
     def _relieve_first(self) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
@@ -165,8 +165,8 @@ class Lane:
 
     # Attempts.
 
-    def _attempt(self, delivery: Delivery, now: float) -> None:
-        self.gates.begun(delivery, now)
+    def _attempt(self, delivery: Delivery) -> None:
+        self.gates.connections.begun()
         self._unsettled.add(delivery.number)
         attempt = self.relay.attempt(delivery, lambda: self._spool.content(delivery.message))
         attempt.addBoth(self._ended, delivery)
