@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import random
+from typing import TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -27,6 +28,8 @@ from .lane import Lane
 from .orphans import account_in_use
 from .reports import ReportWriter
 from .tasks import Tasks
+
+T = TypeVar("T")
 
 #: What is durable of a delivery: the lane that it was in, and the deliveries of its reports.
 Recorded = tuple[Lane, Settlement, tuple[Delivery, ...]]
@@ -213,13 +216,14 @@ class Recorder:
     ) -> tuple[Delivery, ...]:
         """Record one delivery by itself: see `Tasks.ask`."""
         return await self._tasks.ask(
-            lambda: self._spool.settle([settlement]).addCallback(_only_answer),
+            lambda: self._spool.settle([settlement]).addCallback(only),
             f"{settlement.delivery.message.id}: delivery result not recorded in the spool",
             error,
         )
 
 
-def _only_answer(answers: list[Committed]) -> tuple[Delivery, ...]:
+def only(answers: list[T | SpoolError]) -> T:
+    """Return the only answer; raise it, if it is an error."""
     (answer,) = answers
     if isinstance(answer, SpoolError):
         raise answer

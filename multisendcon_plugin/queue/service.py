@@ -41,7 +41,7 @@ from .fullness import Fullness
 from .gates import Gates
 from .lane import Lane
 from .orphans import account_in_use, adopted
-from .recorder import Recorded, Recorder
+from .recorder import Recorded, Recorder, only
 from .reports import ReportWriter
 from .tasks import Tasks
 
@@ -257,7 +257,7 @@ class QueueService(Service):
     ) -> Deferred[None]:
         """Take a message over: see `IIntake`."""
         commit = Commit(draft, envelope, header_size, parcels, texts_of(envelope, parcels))
-        return self.commit_all([commit]).addCallback(_raise_only)
+        return self.commit_all([commit]).addCallback(only)
 
     def commit_all(self, commits: Sequence[Commit]) -> Deferred[list[SpoolError | None]]:
         """Take messages over together: see `IBatchIntake`."""
@@ -335,10 +335,3 @@ class QueueService(Service):
         for lane, settlements in by_lane.items():
             lane.settled(settlements)
         self._announce(elsewhere)
-
-
-def _raise_only(errors: list[SpoolError | None]) -> None:
-    """Raise why the only message was not taken over."""
-    (error,) = errors
-    if error is not None:
-        raise error
