@@ -118,6 +118,19 @@ def _at_once(
     return asked
 
 
+def _answered(function: Callable[[_T], tuple[Delivery, ...]], what: _T) -> Committed:
+    try:
+        return function(what)
+    except SpoolError as error:
+        return error
+
+
+def _commit(commit: Commit) -> tuple[Delivery, ...]:
+    draft: Any = commit.draft  # of this store
+    committed: tuple[Delivery, ...] = draft.finish(commit)
+    return committed
+
+
 @implementer(ISpool)
 class MemorySpool:
     """Messages and deliveries in memory.
@@ -155,27 +168,14 @@ class MemorySpool:
 
     def commit(self, commits: Sequence[Commit]) -> Deferred[list[Committed]]:
         """Make messages durable; one that fails takes no other with it."""
-        committed: list[Committed] = []
-        for each in commits:
-            draft: Any = each.draft  # of this store
-            try:
-                committed.append(draft.finish(each))
-            except SpoolError as error:
-                committed.append(error)
-        return succeed(committed)
+        return succeed([_answered(_commit, each) for each in commits])
 
     def settle(self, settlements: Sequence[Settlement]) -> Deferred[list[Committed]]:
         """Record what came of deliveries."""
-        answers: list[Committed] = []
-        for settlement in settlements:
-            self._recent.settled(settlement)
-            try:
-                answers.append(self._settle(settlement))
-            except SpoolError as error:
-                answers.append(error)
-        return succeed(answers)
+        return succeed([_answered(self._settle, each) for each in settlements])
 
     def _settle(self, settlement: Settlement) -> tuple[Delivery, ...]:
+        self._recent.settled(settlement)
         self.disk.check()
         delivery, remaining = settlement.delivery, settlement.remaining
         reports = [self._report(report) for report in settlement.reports]
