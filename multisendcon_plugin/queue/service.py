@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
@@ -52,6 +53,7 @@ MOVED_AT_ONCE = 500
 
 
 @implementer(IBatchIntake)
+@attrs.define(kw_only=True, eq=False, repr=False, slots=False)
 class QueueService(Service):
     """The queue of one relay.
 
@@ -64,56 +66,46 @@ class QueueService(Service):
 
     log = Logger()
 
-    def __init__(
-        self,
-        *,
-        delivery: DeliverySettings,
-        ndr: NdrSettings,
-        hostname: str,
-        registry: IAccountRegistry,
-        spool: IStore,
-        claims: IClaims,
-        events: Publisher,
-        make_relay: Callable[[Account], IRelay],
-        clock: IReactorTime,
-        wall: Callable[[], float],
-    ) -> None:
-        self._registry = registry
-        self._spool = spool
-        self._claims = claims
-        self._events = events
-        self._make_relay = make_relay
-        self._clock = clock
-        self._turn = Turn.of(clock)
-        self._wall = wall
-        self._tasks = Tasks(clock, self._halt)
+    _delivery: DeliverySettings
+    _ndr: NdrSettings
+    _hostname: str
+    _registry: IAccountRegistry
+    _spool: IStore
+    _claims: IClaims
+    _events: Publisher
+    _make_relay: Callable[[Account], IRelay]
+    _clock: IReactorTime
+    _wall: Callable[[], float]
+
+    def __attrs_post_init__(self) -> None:
+        self._turn = Turn.of(self._clock)
+        self._tasks = Tasks(self._clock, self._halt)
         reports = ReportWriter(
-            ndr,
-            delivery,
-            registry,
-            spool,
-            events=events,
-            hostname=hostname,
-            clock=clock,
-            wall=wall,
+            self._ndr,
+            self._delivery,
+            self._registry,
+            self._spool,
+            events=self._events,
+            hostname=self._hostname,
+            clock=self._clock,
+            wall=self._wall,
             hand_in=self._hand_in,
         )
         self._recorder = Recorder(
-            delivery,
-            registry,
-            spool,
+            self._delivery,
+            self._registry,
+            self._spool,
             reports,
             self._tasks,
-            events=events,
-            clock=clock,
+            events=self._events,
+            clock=self._clock,
             go_on=self._go_on,
         )
-        self._longest_pause = longest_pause(delivery.retry)
-        self._window = window(sum(1 for _ in registry))
+        self._window = window(sum(1 for _ in self._registry))
         self._lanes: dict[LaneKey, Lane] = {}
         #: What the gates of each account have to know of the time before the start, by name.
         self._account_states: dict[str, AccountState] = {}
-        self._fullness = Fullness(clock.seconds)
+        self._fullness = Fullness(self._clock.seconds)
         self._fresh: list[tuple[Delivery, ...]] = []
         self._ready = False
 
@@ -139,7 +131,7 @@ class QueueService(Service):
         for lane, count in waiting.items():
             name, _ = lane
             self.log.info("{count} mails wait for account {account}", count=count, account=name)
-            await self._bring_forward(lane, now + self._longest_pause)
+            await self._bring_forward(lane, now + longest_pause(self._delivery.retry))
             if account_in_use(self._registry, name) is None:
                 self._tasks.begin(self._move_all(lane))
             elif self._ready:
@@ -249,11 +241,7 @@ class QueueService(Service):
         return self._spool.draft(number)
 
     def commit(
-        self,
-        draft: IDraft,
-        envelope: Envelope,
-        header_size: int,
-        parcels: tuple[Parcel, ...],
+        self, draft: IDraft, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
     ) -> Deferred[None]:
         """Take a message over: see `IIntake`."""
         commit = Commit(draft, envelope, header_size, parcels, texts_of(envelope, parcels))
