@@ -175,28 +175,18 @@ class ReportWriter:
         )
 
     def _submission(self, made: Report, about: str, avoid: str | None) -> NewMessage | None:
-        parcel = self._parcel(made, about, avoid)
-        if parcel is None:
+        address = made.envelope.recipients[0]
+        if self._registry.account(REPORTS_ACCOUNT):
+            account, reason = REPORTS_ACCOUNT, "a report"
+        elif route := self._registry.route_null(self._settings.sender, address, avoid):
+            account, reason = route.account, route.reason
+        else:
+            self._events.publish(ReportUnroutable(about, self._settings.sender, address))
             return None
+        recipient = Recipient(address=address, reason=reason)
         return NewMessage(
             envelope=made.envelope,
             content=made.content,
             header_size=made.header_size,
-            parcels=(parcel,),
-        )
-
-    def _parcel(self, made: Report, about: str, avoid: str | None) -> Parcel | None:
-        recipient = made.envelope.recipients[0]
-        if self._registry.account(REPORTS_ACCOUNT):
-            return Parcel(
-                account=REPORTS_ACCOUNT,
-                recipients=(Recipient(address=recipient, reason="a report"),),
-            )
-        route = self._registry.route_null(self._settings.sender, recipient, avoid)
-        if route is None:
-            self._events.publish(ReportUnroutable(about, self._settings.sender, recipient))
-            return None
-        return Parcel(
-            account=route.account,
-            recipients=(Recipient(address=recipient, reason=route.reason),),
+            parcels=(Parcel(account=account, recipients=(recipient,)),),
         )
