@@ -6,6 +6,7 @@ The states of a delivery, and what a crash costs in each, are in ``docs/INTERNAL
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -29,7 +30,7 @@ from ..interfaces import (
 )
 from ..mail.envelope import Envelope
 from ..mail.json_form import texts_of
-from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel, Position
+from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel
 from ..outcome.attempt import AccountFault
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
@@ -131,18 +132,16 @@ class QueueService(Service):
         for lane, count in waiting.items():
             name, _ = lane
             self.log.info("{count} mails wait for account {account}", count=count, account=name)
-            await self._bring_forward(lane, now + longest_pause(self._delivery.retry))
+            # No mail waits for a time that was set by a clock that was wrong.
+            latest = now + longest_pause(self._delivery.retry)
+            await self._tasks.ask(
+                partial(self._spool.bring_forward, lane, latest),
+                f"due times of account {name} not corrected in the spool",
+            )
             if account_in_use(self._registry, name) is None:
                 self._tasks.begin(self._move_all(lane))
             elif self._ready:
                 self._lane(lane)
-
-    async def _bring_forward(self, lane: LaneKey, latest: float) -> None:
-        """Let no mail wait for a time that was set by a clock that was wrong."""
-        await self._tasks.ask(
-            lambda: self._spool.bring_forward(lane, latest),
-            f"due times of account {lane[0]} not corrected in the spool",
-        )
 
     def stopService(self) -> Deferred[Any]:
         """Let the mails that are on their way finish, and their outcomes become durable."""
@@ -209,7 +208,10 @@ class QueueService(Service):
         stuck = 0
         since = FIRST_POSITION
         while not self._tasks.stopping:
-            waiting = await self._waiting(lane, since)
+            waiting = await self._tasks.ask(
+                partial(self._spool.waiting, lane, MOVED_AT_ONCE, since),
+                f"waiting mail of account {lane[0]} not read from the spool",
+            )
             for delivery in waiting:
                 moved = adopted(delivery, self._registry)
                 if moved is None:
@@ -227,12 +229,6 @@ class QueueService(Service):
                 count=stuck,
                 account=lane[0],
             )
-
-    async def _waiting(self, lane: LaneKey, since: Position) -> tuple[Delivery, ...]:
-        return await self._tasks.ask(
-            lambda: self._spool.waiting(lane, MOVED_AT_ONCE, since),
-            f"waiting mail of account {lane[0]} not read from the spool",
-        )
 
     # Messages come in.
 
