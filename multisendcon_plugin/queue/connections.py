@@ -28,7 +28,7 @@ class Connections:
 
     name = "connections"
     #: What a server allows is learned anew after a restart.
-    state = None
+    state: float | None = None
 
     def __init__(self, configured: int) -> None:
         self.configured = configured

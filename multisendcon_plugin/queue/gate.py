@@ -38,22 +38,17 @@ class Ended(NamedTuple):
 
 
 class Gate(Protocol):
-    """One reason for which a lane may not begin a mail now."""
+    """One reason for which a lane may not begin a mail now.
 
-    @property
-    def name(self) -> str:
-        """The name under which its `state` is stored."""
+    :ivar name: the name under which its `state` is stored.
+    :ivar opens_at: when the next attempt may begin; ``math.inf``: when one that is under way has
+        ended.  Changed by what the gate is told: a lane asks more often than it tells.
+    :ivar state: what has to survive a restart: the gate is made from it again; ``None``: nothing.
+    """
 
-    @property
-    def opens_at(self) -> float:
-        """When the next attempt may begin; ``math.inf``: when one that is under way has ended.
-
-        An attribute, changed by what the gate is told: a lane asks more often than it tells.
-        """
-
-    @property
-    def state(self) -> float | None:
-        """What has to survive a restart: the gate is made from it again.  ``None``: nothing."""
+    name: str
+    opens_at: float
+    state: float | None
 
     def ended(self, ended: Ended, /) -> Ended:
         """An attempt has ended.

@@ -31,7 +31,7 @@ class Health:
 
     name = "health"
     #: After a restart the first mail tells.
-    state = None
+    state: float | None = None
 
     def __init__(self) -> None:
         self.fault: AccountFault | None = None
