@@ -124,7 +124,7 @@ class SqliteSpool:
 
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
-        number = self._numbers.next() if number is None else self._numbers.note(number)
+        number = self._numbers.next(number)
         return Draft(number, self._files, self._writer, self._recent, self._reactor.seconds)
 
     def commit(self, commits: Sequence[Commit]) -> Deferred[list[Committed]]:

@@ -163,8 +163,7 @@ class MemorySpool:
 
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
-        number = self._numbers.next() if number is None else self._numbers.note(number)
-        return MemoryDraft(number, self.disk, self._recent, self._clock)
+        return MemoryDraft(self._numbers.next(number), self.disk, self._recent, self._clock)
 
     def commit(self, commits: Sequence[Commit]) -> Deferred[list[Committed]]:
         """Make messages durable; one that fails takes no other with it."""
