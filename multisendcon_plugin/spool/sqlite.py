@@ -262,3 +262,19 @@ class SqliteSpool:
         for message in erased:
             self._remove_file(message)
         return deleted
+
+
+def check(path: str) -> None:
+    """Look whether a spool could be opened: take hold of it, and let go of it again.
+
+    :raise SpoolLockedError: another process has it.
+    :raise SpoolError: it cannot be used.
+    """
+    folder = Path(path)
+    make_folder(folder)
+    lock = Lock(folder)
+    try:
+        make_folder(folder / FILES)
+        open_database(folder / "spool.db").close()
+    finally:
+        lock.release()
