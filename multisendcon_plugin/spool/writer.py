@@ -52,27 +52,20 @@ class Writer:
         self._spare.keep()
         self._worker = Worker("spool writer", self._reactor, self._work, self._connection.close)
 
-    def do(
-        self,
-        run: Callable[[sqlite3.Connection], Any],
-        content: int | None = None,
-        *,
-        urgent: bool = True,
-    ) -> Deferred[Any]:
-        """Run a job in a transaction.
+    def do(self, run: Callable[[sqlite3.Connection], Any]) -> Deferred[Any]:
+        """Run a job that stores no content in a transaction.
 
         :param run: may run twice (with others, then alone); only its last run counts.
-        :param content: octets of content when it stores a new message or a piece of one: then
-            it is done only if there is room.
-        :param urgent: somebody waits for it; otherwise it may go along with what comes next.
         :return: its result, once that would survive a power cut.  Fails with `SpoolError`.
         """
-        return self.do_all([Job(run, content)], urgent=urgent).addCallback(only_result)
+        return self.do_all([Job(run)]).addCallback(only_result)
 
     def do_all(self, jobs: list[Job], *, urgent: bool = True) -> Deferred[list[Job]]:
         """Run jobs, all in one transaction if none of them fails.
 
-        :param urgent: see `do`.
+        One that stores content is done only if there is room.
+
+        :param urgent: somebody waits for it; otherwise it may go along with what comes next.
         :return: the same jobs, each with its result, once that would survive a power cut, or with
             its `SpoolError`.
         """
