@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from threading import get_ident
-from typing import Any, Protocol
+from typing import Any, TextIO
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, formatTime
 from twisted.python import threadable
@@ -35,16 +35,6 @@ MOST_LINES = 200
 _NOT_URGENT = (LogLevel.debug, LogLevel.info)
 #: What Twisted takes for an error where it writes to the system's log.
 _ERRORS = (LogLevel.error, LogLevel.critical)
-
-
-class File(Protocol):
-    """What a log is written to."""
-
-    def write(self, data: str, /) -> object:
-        """Write a text."""
-
-    def flush(self) -> object:
-        """Let it leave."""
 
 
 def line(event: LogEvent, encoding: str = "utf-8") -> str | None:
@@ -100,7 +90,7 @@ class Log:
     :param reactor: tells when a turn is over; while it does not run, each line is written at once.
     """
 
-    def __init__(self, file: File, reactor: Any) -> None:
+    def __init__(self, file: LogFile | TextIO, reactor: Any) -> None:
         self._file = file
         self._encoding = codecs.lookup(getattr(file, "encoding", None) or "utf-8").name
         self._reactor = reactor

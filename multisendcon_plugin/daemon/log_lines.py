@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import attrs
 from twisted.logger import LogLevel
 
 from .. import events
@@ -190,10 +191,6 @@ def _account_faulted(event: events.AccountFaulted) -> list[Line]:
     return [(_ERROR if event.changed else _INFO, text, fields)]
 
 
-def _account_recovered(event: events.AccountRecovered) -> list[Line]:
-    return [(_INFO, f"account {event.account} works again", {"account": event.account})]
-
-
 def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
     text = (
         f"account {event.account}: the server allows {event.allowed} connections at a time, not"
@@ -223,21 +220,6 @@ def _spool_broken(event: events.SpoolBroken) -> list[Line]:
 
 
 # Clients.
-
-
-def _client_refused(event: events.ClientRefused) -> list[Line]:
-    text = f"{event.address} rejected: not in [master_relay] {event.key}"
-    return [(_INFO, text, {"address": event.address, "key": event.key})]
-
-
-def _limit_reached(event: events.LimitReached) -> list[Line]:
-    text = f"{event.address} rejected: {event.limit}"
-    return [(_WARN, text, {"address": event.address, "limit": event.limit})]
-
-
-def _proxy_refused(event: events.ProxyRefused) -> list[Line]:
-    text = f"connection from {event.address} closed: PROXY header {event.why}"
-    return [(_WARN, text, {"address": event.address, "why": event.why})]
 
 
 def _command_refused(event: events.CommandRefused) -> list[Line]:
@@ -275,16 +257,6 @@ def _mail_not_stored(event: events.MailNotStored) -> list[Line]:
     return [(_ERROR, text, {"address": event.address, "code": code, "error": event.error})]
 
 
-def _login_accepted(event: events.LoginAccepted) -> list[Line]:
-    text = f"{event.address} logged in as {event.user}"
-    return [(_INFO, text, {"address": event.address, "user": event.user, "security": True})]
-
-
-def _login_refused(event: events.LoginRefused) -> list[Line]:
-    text = f"{event.address} could not log in as {event.user}"
-    return [(_WARN, text, {"address": event.address, "user": event.user, "security": True})]
-
-
 #: By the name of the class of events.
 _LEFT_OUT = {
     events.ClientRefused.__name__: "rejected: not in [master_relay] {detail}",
@@ -307,6 +279,16 @@ def _events_left_out(event: events.EventsLeftOut) -> list[Line]:
     return [(_WARN, text, fields)]
 
 
+def _filled_in(level: LogLevel, text: str, **more: object) -> Callable[[Any], list[Line]]:
+    """Return what makes the line of an event that is seldom: its own fields, and the text."""
+
+    def lines(event: Any) -> list[Line]:
+        fields = {**attrs.asdict(event), **more}
+        return [(level, text.format(**fields), fields)]
+
+    return lines
+
+
 LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.MailAccepted: _mail_accepted,
     events.AttemptEnded: _attempt_ended,
@@ -316,16 +298,16 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.ReportWithheld: _report_withheld,
     events.ReportUnroutable: _report_unroutable,
     events.AccountFaulted: _account_faulted,
-    events.AccountRecovered: _account_recovered,
+    events.AccountRecovered: _filled_in(_INFO, "account {account} works again"),
     events.ConnectionsLimited: _connections_limited,
     events.SpoolBroken: _spool_broken,
-    events.ClientRefused: _client_refused,
-    events.LimitReached: _limit_reached,
-    events.ProxyRefused: _proxy_refused,
+    events.ClientRefused: _filled_in(_INFO, "{address} rejected: not in [master_relay] {key}"),
+    events.LimitReached: _filled_in(_WARN, "{address} rejected: {limit}"),
+    events.ProxyRefused: _filled_in(_WARN, "connection from {address} closed: PROXY header {why}"),
     events.CommandRefused: _command_refused,
     events.SessionEnded: _session_ended,
     events.MailNotStored: _mail_not_stored,
-    events.LoginAccepted: _login_accepted,
-    events.LoginRefused: _login_refused,
+    events.LoginAccepted: _filled_in(_INFO, "{address} logged in as {user}", security=True),
+    events.LoginRefused: _filled_in(_WARN, "{address} could not log in as {user}", security=True),
     events.EventsLeftOut: _events_left_out,
 }

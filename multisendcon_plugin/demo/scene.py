@@ -6,6 +6,7 @@ greylists.  Each has a loopback address of its own.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from twisted.internet.error import CannotListenError
 
 from ..configuration import Configuration, parse
 from ..mail.reply import Reply
-from ..testing import Authority, Provider, ReceivedMail
+from ..testing import Authority, Provider
 
 _PASSWORD = "only for the demonstration"  # noqa: S105 -- of a provider that lives in this process
 
@@ -53,49 +54,21 @@ def set_up(reactor: Any, folder: Path, port: int, received: Any) -> Stage:
     :param received: called with a provider's name and each `ReceivedMail`.
     """
     authority = Authority("Authority of the demonstration")
-
-    def told(name: str) -> Any:
-        def tell(mail: ReceivedMail) -> None:
-            received(name, mail)
-
-        return tell
-
     tls = authority.server("127.0.1.1", "127.0.1.2")
-    providers = {
-        "mx.secure.example": Provider(
-            reactor,
-            hostname="mx.secure.example",
-            users={"sales": _PASSWORD},
-            tls=tls,
-            implicit_tls=True,
-            received=told("mx.secure.example"),
-        ),
-        "mx.bulk.example": Provider(
-            reactor, hostname="mx.bulk.example", tls=tls, received=told("mx.bulk.example")
-        ),
-        "mx.slow.example": Provider(
-            reactor,
-            hostname="mx.slow.example",
-            answer=Greylist(),
-            delay=0.3,
-            received=told("mx.slow.example"),
-        ),
-    }
-    wanted = {
-        "mx.secure.example": ("127.0.1.1", 465),
-        "mx.bulk.example": ("127.0.1.2", 587),
-        "mx.slow.example": ("127.0.1.3", 25),
-    }
-    ports = {name: listen(providers[name], *where) for name, where in wanted.items()}
-    text = _CONFIGURATION.format(
-        port=port,
-        folder=folder,
-        ca=authority.write(folder / "authority.pem"),
-        password=_PASSWORD,
-        secure=ports["mx.secure.example"],
-        bulk=ports["mx.bulk.example"],
-        slow=ports["mx.slow.example"],
+    users = {"sales": _PASSWORD}
+    cast: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
+        ("secure", "127.0.1.1", 465, {"users": users, "tls": tls, "implicit_tls": True}),
+        ("bulk", "127.0.1.2", 587, {"tls": tls}),
+        ("slow", "127.0.1.3", 25, {"answer": Greylist(), "delay": 0.3}),
     )
+    providers, ports = {}, {}
+    for name, interface, usual_port, what in cast:
+        host = f"mx.{name}.example"
+        told = partial(received, host)
+        providers[host] = Provider(reactor, hostname=host, received=told, **what)
+        ports[name] = listen(providers[host], interface, usual_port)
+    ca = authority.write(folder / "authority.pem")
+    text = _CONFIGURATION.format(port=port, folder=folder, ca=ca, password=_PASSWORD, **ports)
     return Stage(providers, parse(text))
 
 

@@ -30,7 +30,6 @@ class DemoService(Service):
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._printer = Printer(sys.stdout)
-        self._invited = False
 
     def setServiceParent(self, parent: Any) -> None:
         """Join the application, and take its log: what is to be seen is printed instead."""
@@ -49,27 +48,19 @@ class DemoService(Service):
         self._printer.listen(self._relay.events)
         self._relay.privilegedStartService()
         self._relay.startService()
-        self._invitation = self._reactor.callLater(LONGEST, self._invite)
+        self._invitation = self._reactor.callLater(LONGEST, self._printer.invite, self._port)
         pool = self._reactor.getThreadPool()
         self._sending = deferToThreadPool(self._reactor, pool, _send, self._port, MAILS)
         self._sending.addErrback(lambda failure: self._printer.say(f" !!  {failure.value}"))
 
     def _arrived(self, provider: str, mail: Any) -> None:
         self._printer.arrived(provider, mail)
-        if self._printer.arrivals >= ARRIVALS:
-            self._invite()
-
-    def _invite(self) -> None:
-        if not self._invited:
-            self._invited = True
-            if self._invitation.active():
-                self._invitation.cancel()
-            self._printer.invite(self._port)
+        if self._printer.arrivals >= ARRIVALS and self._invitation.active():
+            self._invitation.reset(0)
 
     def stopService(self) -> Deferred[Any]:
         """Stop relay and providers; nothing is left behind."""
         super().stopService()
-        self._invited = True
         if self._invitation.active():
             self._invitation.cancel()
         stopped: Deferred[Any] = self._relay.stopService()

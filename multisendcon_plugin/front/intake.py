@@ -91,8 +91,7 @@ class FrontIntake:
 
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message: see `IIntake`."""
-        number = self._numbers.next() if number is None else self._numbers.note(number)
-        return FrontDraft(number, self._channel)
+        return FrontDraft(self._numbers.next(number), self._channel)
 
     def commit(
         self, draft: IDraft, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]

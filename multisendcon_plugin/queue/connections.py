@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from math import inf
 
-from ..mail.message import Delivery
 from .gate import Ended
 
 #: Seconds until one connection more is tried than the server has allowed.
@@ -29,7 +28,7 @@ class Connections:
 
     name = "connections"
     #: What a server allows is learned anew after a restart.
-    state = None
+    state: float | None = None
 
     def __init__(self, configured: int) -> None:
         self.configured = configured
@@ -42,7 +41,7 @@ class Connections:
         self._unproven = 0
         self._one_more_at = 0.0
 
-    def begun(self, _delivery: Delivery, _now: float) -> None:
+    def begun(self) -> None:
         """An attempt begins."""
         self.under_way += 1
         if self.under_way >= self.most:

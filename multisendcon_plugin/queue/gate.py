@@ -3,8 +3,9 @@
 Gates are pure: they look at no clock, and do nothing but count what they are told.  Times are
 seconds since the epoch.
 
-They are told of attempts, not of mails.  An attempt may begin no mail (`Attempt.mail_ended`), or
-several in a row, unless its account has a minimum wait.  After a crash no `state` is read.
+They are told of the ends of attempts, not of mails.  An attempt may begin no mail
+(`Attempt.mail_ended`), or several in a row, unless its account has a minimum wait.  After a crash
+no `state` is read.
 """
 
 from __future__ import annotations
@@ -37,25 +38,17 @@ class Ended(NamedTuple):
 
 
 class Gate(Protocol):
-    """One reason for which a lane may not begin a mail now."""
+    """One reason for which a lane may not begin a mail now.
 
-    @property
-    def name(self) -> str:
-        """The name under which its `state` is stored."""
+    :ivar name: the name under which its `state` is stored.
+    :ivar opens_at: when the next attempt may begin; ``math.inf``: when one that is under way has
+        ended.  Changed by what the gate is told: a lane asks more often than it tells.
+    :ivar state: what has to survive a restart: the gate is made from it again; ``None``: nothing.
+    """
 
-    @property
-    def opens_at(self) -> float:
-        """When the next attempt may begin; ``math.inf``: when one that is under way has ended.
-
-        An attribute, changed by what the gate is told: a lane asks more often than it tells.
-        """
-
-    @property
-    def state(self) -> float | None:
-        """What has to survive a restart: the gate is made from it again.  ``None``: nothing."""
-
-    def begun(self, delivery: Delivery, now: float, /) -> None:
-        """An attempt begins."""
+    name: str
+    opens_at: float
+    state: float | None
 
     def ended(self, ended: Ended, /) -> Ended:
         """An attempt has ended.

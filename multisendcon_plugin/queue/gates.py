@@ -1,6 +1,6 @@
 """The gates of a lane: together they say when it may begin its next mail.
 
-Each is told of what begins and ends, in this order:
+Each is told of what ends, in this order, and `Connections` of what begins:
 
 ==============  ======================================  ===========================================
 gate            is closed                               decides
@@ -80,11 +80,6 @@ class Gates:
             if gate.state is not None:
                 state[gate.name] = gate.state
         return state
-
-    def begun(self, delivery: Delivery, now: float) -> None:
-        """An attempt begins."""
-        for gate in self._gates:
-            gate.begun(delivery, now)
 
     def ended(
         self, delivery: Delivery, attempt: Attempt, *, working: int, now: float, jitter: float

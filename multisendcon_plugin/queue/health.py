@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import attrs
 
-from ..mail.message import Delivery
 from ..outcome.attempt import AccountFault
 from ..outcome.backoff import LONGEST_REST, rest
 from ..outcome.failure import Action, is_one_too_many
@@ -32,7 +31,7 @@ class Health:
 
     name = "health"
     #: After a restart the first mail tells.
-    state = None
+    state: float | None = None
 
     def __init__(self) -> None:
         self.fault: AccountFault | None = None
@@ -40,9 +39,6 @@ class Health:
         self._since = 0.0
         self._pauses = 0
         self._heard_by: set[int] = set()
-
-    def begun(self, delivery: Delivery, now: float) -> None:
-        """An attempt begins: `Connections` sees to it that an account at fault has only one."""
 
     def ended(self, ended: Ended) -> Ended:
         """An attempt has ended.

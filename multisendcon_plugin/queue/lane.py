@@ -11,6 +11,7 @@ from math import inf
 from random import random
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -34,6 +35,7 @@ RELIEVED_AT_ONCE = 20
 _INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log")
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Lane:
     """The lane of one account and destination.
 
@@ -49,34 +51,20 @@ class Lane:
 
     log = Logger()
 
-    def __init__(
-        self,
-        key: LaneKey,
-        account: Account,
-        *,
-        relay: IRelay,
-        spool: IStore,
-        events: Publisher,
-        tasks: Tasks,
-        agenda: Agenda,
-        gates: Gates,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        conclude: Callable[[Lane, Delivery, Attempt, float, bool], None],
-        relieve: Callable[[Lane, Delivery, AccountFault], bool],
-    ) -> None:
-        self.key = key
-        self.account = account
-        self.relay = relay
-        self.gates = gates
-        self._spool = spool
-        self._events = events
-        self._tasks = tasks
-        self._agenda = agenda
-        self._clock = clock
-        self._wall = wall
-        self._conclude = conclude
-        self._relieve = relieve
+    key: LaneKey
+    account: Account
+    relay: IRelay
+    _spool: IStore
+    _events: Publisher
+    _tasks: Tasks
+    _agenda: Agenda
+    gates: Gates
+    _clock: IReactorTime
+    _wall: Callable[[], float]
+    _conclude: Callable[[Lane, Delivery, Attempt, float, bool], None]
+    _relieve: Callable[[Lane, Delivery, AccountFault], bool]
+
+    def __attrs_post_init__(self) -> None:
         self._alarm: IDelayedCall | None = None
         #: Deliveries that a crash would have sent again: begun, and their outcome is not durable.
         self._unsettled: set[int] = set()
@@ -130,7 +118,7 @@ class Lane:
             # A new mail may be greylisted, and would not show that the account works again: the
             # probe is one whose time has come again.
             again = agenda.take_tried(now) if gates.condition.fault else None
-            self._attempt(again or agenda.take(), now)
+            self._attempt(again or agenda.take())
 
     def _relieve_first(self) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
@@ -177,8 +165,8 @@ class Lane:
 
     # Attempts.
 
-    def _attempt(self, delivery: Delivery, now: float) -> None:
-        self.gates.begun(delivery, now)
+    def _attempt(self, delivery: Delivery) -> None:
+        self.gates.connections.begun()
         self._unsettled.add(delivery.number)
         attempt = self.relay.attempt(delivery, lambda: self._spool.content(delivery.message))
         attempt.addBoth(self._ended, delivery)

@@ -5,7 +5,6 @@ That one mail at a time is under way is `Account.connections`.  Pure.
 
 from __future__ import annotations
 
-from ..mail.message import Delivery
 from .gate import Ended
 
 
@@ -32,9 +31,6 @@ class MinimumWait:
         self._seconds = seconds
         self.state = mail_ended
         self.opens_at = 0.0 if mail_ended is None else mail_ended + seconds
-
-    def begun(self, delivery: Delivery, now: float) -> None:
-        """An attempt begins, which may begin no mail."""
 
     def ended(self, ended: Ended) -> Ended:
         """An attempt has ended."""

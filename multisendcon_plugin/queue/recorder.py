@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import random
+from typing import TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -28,6 +29,8 @@ from .orphans import account_in_use
 from .reports import ReportWriter
 from .tasks import Tasks
 
+T = TypeVar("T")
+
 #: What is durable of a delivery: the lane that it was in, and the deliveries of its reports.
 Recorded = tuple[Lane, Settlement, tuple[Delivery, ...]]
 
@@ -35,6 +38,7 @@ Recorded = tuple[Lane, Settlement, tuple[Delivery, ...]]
 _Entry = tuple[Lane, Settlement, DeliveryMoved | None]
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Recorder:
     """Records the outcomes of one relay.
 
@@ -44,28 +48,18 @@ class Recorder:
     :ivar started: since when the relay runs; time before that does not count as waited.
     """
 
-    def __init__(
-        self,
-        settings: DeliverySettings,
-        registry: IAccountRegistry,
-        spool: IStore,
-        reports: ReportWriter,
-        tasks: Tasks,
-        *,
-        events: Publisher,
-        clock: IReactorTime,
-        go_on: Callable[[list[Recorded]], None],
-    ) -> None:
-        self._settings = settings
-        self._registry = registry
-        self._spool = spool
-        self._reports = reports
-        self._tasks = tasks
-        self._events = events
-        self._clock = clock
-        self._turn = Turn.of(clock)
-        self._go_on = go_on
-        self.started = clock.seconds()
+    _settings: DeliverySettings
+    _registry: IAccountRegistry
+    _spool: IStore
+    _reports: ReportWriter
+    _tasks: Tasks
+    _events: Publisher
+    _clock: IReactorTime
+    _go_on: Callable[[list[Recorded]], None]
+
+    def __attrs_post_init__(self) -> None:
+        self._turn = Turn.of(self._clock)
+        self.started = self._clock.seconds()
         self._entries: list[_Entry] = []
 
     def stop(self) -> Deferred[None]:
@@ -222,13 +216,14 @@ class Recorder:
     ) -> tuple[Delivery, ...]:
         """Record one delivery by itself: see `Tasks.ask`."""
         return await self._tasks.ask(
-            lambda: self._spool.settle([settlement]).addCallback(_only_answer),
+            lambda: self._spool.settle([settlement]).addCallback(only),
             f"{settlement.delivery.message.id}: delivery result not recorded in the spool",
             error,
         )
 
 
-def _only_answer(answers: list[Committed]) -> tuple[Delivery, ...]:
+def only(answers: list[T | SpoolError]) -> T:
+    """Return the only answer; raise it, if it is an error."""
     (answer,) = answers
     if isinstance(answer, SpoolError):
         raise answer

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -47,6 +48,7 @@ async def _read_start(spool: IStore, message: Message, size: int) -> bytes:
     return start[:size]
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class ReportWriter:
     """Makes the reports of one relay.
 
@@ -60,29 +62,18 @@ class ReportWriter:
 
     log = Logger()
 
-    def __init__(
-        self,
-        settings: NdrSettings,
-        delivery: DeliverySettings,
-        registry: IAccountRegistry,
-        spool: IStore,
-        *,
-        events: Publisher,
-        hostname: str,
-        clock: IReactorTime,
-        wall: Callable[[], float],
-        hand_in: HandIn,
-    ) -> None:
-        self._settings = settings
-        self._delivery = delivery
-        self._registry = registry
-        self._spool = spool
-        self._events = events
-        self._hostname = hostname
-        self._clock = clock
-        self._wall = wall
-        self._hand_in = hand_in
-        self._allowance = Allowance(settings.max_per_hour)
+    _settings: NdrSettings
+    _delivery: DeliverySettings
+    _registry: IAccountRegistry
+    _spool: IStore
+    _events: Publisher
+    _hostname: str
+    _clock: IReactorTime
+    _wall: Callable[[], float]
+    _hand_in: HandIn
+
+    def __attrs_post_init__(self) -> None:
+        self._allowance = Allowance(self._settings.max_per_hour)
         self._sum_up_later: IDelayedCall | None = None
 
     async def write(
@@ -184,28 +175,18 @@ class ReportWriter:
         )
 
     def _submission(self, made: Report, about: str, avoid: str | None) -> NewMessage | None:
-        parcel = self._parcel(made, about, avoid)
-        if parcel is None:
+        address = made.envelope.recipients[0]
+        if self._registry.account(REPORTS_ACCOUNT):
+            account, reason = REPORTS_ACCOUNT, "a report"
+        elif route := self._registry.route_null(self._settings.sender, address, avoid):
+            account, reason = route.account, route.reason
+        else:
+            self._events.publish(ReportUnroutable(about, self._settings.sender, address))
             return None
+        recipient = Recipient(address=address, reason=reason)
         return NewMessage(
             envelope=made.envelope,
             content=made.content,
             header_size=made.header_size,
-            parcels=(parcel,),
-        )
-
-    def _parcel(self, made: Report, about: str, avoid: str | None) -> Parcel | None:
-        recipient = made.envelope.recipients[0]
-        if self._registry.account(REPORTS_ACCOUNT):
-            return Parcel(
-                account=REPORTS_ACCOUNT,
-                recipients=(Recipient(address=recipient, reason="a report"),),
-            )
-        route = self._registry.route_null(self._settings.sender, recipient, avoid)
-        if route is None:
-            self._events.publish(ReportUnroutable(about, self._settings.sender, recipient))
-            return None
-        return Parcel(
-            account=route.account,
-            recipients=(Recipient(address=recipient, reason=route.reason),),
+            parcels=(Parcel(account=account, recipients=(recipient,)),),
         )

@@ -6,8 +6,10 @@ The states of a delivery, and what a crash costs in each, are in ``docs/INTERNAL
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
@@ -28,7 +30,7 @@ from ..interfaces import (
 )
 from ..mail.envelope import Envelope
 from ..mail.json_form import texts_of
-from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel, Position
+from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel
 from ..outcome.attempt import AccountFault
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
@@ -41,7 +43,7 @@ from .fullness import Fullness
 from .gates import Gates
 from .lane import Lane
 from .orphans import account_in_use, adopted
-from .recorder import Recorded, Recorder
+from .recorder import Recorded, Recorder, only
 from .reports import ReportWriter
 from .tasks import Tasks
 
@@ -52,6 +54,7 @@ MOVED_AT_ONCE = 500
 
 
 @implementer(IBatchIntake)
+@attrs.define(kw_only=True, eq=False, repr=False, slots=False)
 class QueueService(Service):
     """The queue of one relay.
 
@@ -64,56 +67,46 @@ class QueueService(Service):
 
     log = Logger()
 
-    def __init__(
-        self,
-        *,
-        delivery: DeliverySettings,
-        ndr: NdrSettings,
-        hostname: str,
-        registry: IAccountRegistry,
-        spool: IStore,
-        claims: IClaims,
-        events: Publisher,
-        make_relay: Callable[[Account], IRelay],
-        clock: IReactorTime,
-        wall: Callable[[], float],
-    ) -> None:
-        self._registry = registry
-        self._spool = spool
-        self._claims = claims
-        self._events = events
-        self._make_relay = make_relay
-        self._clock = clock
-        self._turn = Turn.of(clock)
-        self._wall = wall
-        self._tasks = Tasks(clock, self._halt)
+    _delivery: DeliverySettings
+    _ndr: NdrSettings
+    _hostname: str
+    _registry: IAccountRegistry
+    _spool: IStore
+    _claims: IClaims
+    _events: Publisher
+    _make_relay: Callable[[Account], IRelay]
+    _clock: IReactorTime
+    _wall: Callable[[], float]
+
+    def __attrs_post_init__(self) -> None:
+        self._turn = Turn.of(self._clock)
+        self._tasks = Tasks(self._clock, self._halt)
         reports = ReportWriter(
-            ndr,
-            delivery,
-            registry,
-            spool,
-            events=events,
-            hostname=hostname,
-            clock=clock,
-            wall=wall,
+            self._ndr,
+            self._delivery,
+            self._registry,
+            self._spool,
+            events=self._events,
+            hostname=self._hostname,
+            clock=self._clock,
+            wall=self._wall,
             hand_in=self._hand_in,
         )
         self._recorder = Recorder(
-            delivery,
-            registry,
-            spool,
+            self._delivery,
+            self._registry,
+            self._spool,
             reports,
             self._tasks,
-            events=events,
-            clock=clock,
+            events=self._events,
+            clock=self._clock,
             go_on=self._go_on,
         )
-        self._longest_pause = longest_pause(delivery.retry)
-        self._window = window(sum(1 for _ in registry))
+        self._window = window(sum(1 for _ in self._registry))
         self._lanes: dict[LaneKey, Lane] = {}
         #: What the gates of each account have to know of the time before the start, by name.
         self._account_states: dict[str, AccountState] = {}
-        self._fullness = Fullness(clock.seconds)
+        self._fullness = Fullness(self._clock.seconds)
         self._fresh: list[tuple[Delivery, ...]] = []
         self._ready = False
 
@@ -139,18 +132,16 @@ class QueueService(Service):
         for lane, count in waiting.items():
             name, _ = lane
             self.log.info("{count} mails wait for account {account}", count=count, account=name)
-            await self._bring_forward(lane, now + self._longest_pause)
+            # No mail waits for a time that was set by a clock that was wrong.
+            latest = now + longest_pause(self._delivery.retry)
+            await self._tasks.ask(
+                partial(self._spool.bring_forward, lane, latest),
+                f"due times of account {name} not corrected in the spool",
+            )
             if account_in_use(self._registry, name) is None:
                 self._tasks.begin(self._move_all(lane))
             elif self._ready:
                 self._lane(lane)
-
-    async def _bring_forward(self, lane: LaneKey, latest: float) -> None:
-        """Let no mail wait for a time that was set by a clock that was wrong."""
-        await self._tasks.ask(
-            lambda: self._spool.bring_forward(lane, latest),
-            f"due times of account {lane[0]} not corrected in the spool",
-        )
 
     def stopService(self) -> Deferred[Any]:
         """Let the mails that are on their way finish, and their outcomes become durable."""
@@ -217,7 +208,10 @@ class QueueService(Service):
         stuck = 0
         since = FIRST_POSITION
         while not self._tasks.stopping:
-            waiting = await self._waiting(lane, since)
+            waiting = await self._tasks.ask(
+                partial(self._spool.waiting, lane, MOVED_AT_ONCE, since),
+                f"waiting mail of account {lane[0]} not read from the spool",
+            )
             for delivery in waiting:
                 moved = adopted(delivery, self._registry)
                 if moved is None:
@@ -236,12 +230,6 @@ class QueueService(Service):
                 account=lane[0],
             )
 
-    async def _waiting(self, lane: LaneKey, since: Position) -> tuple[Delivery, ...]:
-        return await self._tasks.ask(
-            lambda: self._spool.waiting(lane, MOVED_AT_ONCE, since),
-            f"waiting mail of account {lane[0]} not read from the spool",
-        )
-
     # Messages come in.
 
     def draft(self, number: int | None = None) -> IDraft:
@@ -249,15 +237,11 @@ class QueueService(Service):
         return self._spool.draft(number)
 
     def commit(
-        self,
-        draft: IDraft,
-        envelope: Envelope,
-        header_size: int,
-        parcels: tuple[Parcel, ...],
+        self, draft: IDraft, envelope: Envelope, header_size: int, parcels: tuple[Parcel, ...]
     ) -> Deferred[None]:
         """Take a message over: see `IIntake`."""
         commit = Commit(draft, envelope, header_size, parcels, texts_of(envelope, parcels))
-        return self.commit_all([commit]).addCallback(_raise_only)
+        return self.commit_all([commit]).addCallback(only)
 
     def commit_all(self, commits: Sequence[Commit]) -> Deferred[list[SpoolError | None]]:
         """Take messages over together: see `IBatchIntake`."""
@@ -335,10 +319,3 @@ class QueueService(Service):
         for lane, settlements in by_lane.items():
             lane.settled(settlements)
         self._announce(elsewhere)
-
-
-def _raise_only(errors: list[SpoolError | None]) -> None:
-    """Raise why the only message was not taken over."""
-    (error,) = errors
-    if error is not None:
-        raise error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .check import check
-from .sqlite import SqliteSpool
+from .sqlite import SqliteSpool, check
 
 __all__ = ["SqliteSpool", "check"]

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from ..errors import SpoolError
 from ..interfaces import Commit, IDraft
-from ..mail.message import ADDED_DOT, Delivery, Message
+from ..mail.message import ADDED_DOT, Delivery
 from . import rows
 from .database import spool_error
 from .files import Files, NewFile
@@ -75,15 +75,9 @@ class Draft:
         self._open = False
         rest = self._join()
         self._count_dots(rest)
-        message = Message(
-            number=self.number,
-            envelope=commit.envelope,
-            size=self._size,
-            header_size=commit.header_size,
-            arrived=self._seconds(),
-            dots=self._dots,
+        self._deliveries = new_deliveries(
+            self.number, commit, size=self._size, dots=self._dots, arrived=self._seconds()
         )
-        self._deliveries = new_deliveries(message, commit.parcels)
         if self._file is None:
             new = rows.New(self.number, rest, self._deliveries, commit.texts)
             return Job(partial(rows.add, new=new), len(rest))

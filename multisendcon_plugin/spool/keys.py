@@ -6,7 +6,8 @@ What belongs to a message has the message's number times 65536, plus its own pla
 from __future__ import annotations
 
 from ..errors import SpoolError
-from ..mail.message import Delivery, Message, Parcel
+from ..interfaces import Commit
+from ..mail.message import Delivery, Message, NewMessage
 
 _PLACES = 65_536
 #: Above this, keys would not fit into SQLite's integers.
@@ -47,17 +48,27 @@ def pieces(message: int, content: bytes) -> list[tuple[int, bytes]]:
     ]
 
 
-def new_deliveries(message: Message, parcels: tuple[Parcel, ...]) -> tuple[Delivery, ...]:
+def new_deliveries(
+    number: int, mail: Commit | NewMessage, *, size: int, dots: int, arrived: float
+) -> tuple[Delivery, ...]:
     """Make the deliveries of a new message, all due at once."""
+    message = Message(
+        number=number,
+        envelope=mail.envelope,
+        size=size,
+        header_size=mail.header_size,
+        arrived=arrived,
+        dots=dots,
+    )
     deliveries = []
-    for n, parcel in enumerate(parcels):
+    for n, parcel in enumerate(mail.parcels):
         delivery = Delivery(
-            number=place(message.number, n),
+            number=place(number, n),
             message=message,
             account=parcel.account,
             destination=parcel.destination,
             recipients=parcel.recipients,
-            due=message.arrived,
+            due=arrived,
         )
         deliveries.append(delivery)
     return tuple(deliveries)

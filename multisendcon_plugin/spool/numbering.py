@@ -33,17 +33,18 @@ class Numbers:
         self._writer = writer
         self._unit = last // WRITERS
 
-    def next(self) -> int:
-        """Return the number of a new message."""
+    def next(self, given: int | None = None) -> int:
+        """Return the number of a new message.
+
+        :param given: by another writer: take note of it, and be another writer than that one.
+        """
+        if given is not None:
+            self._unit = max(self._unit, given // WRITERS)
+            if given % WRITERS == self._writer:
+                self.change_writer()
+            return given
         self._unit = max(self._unit + 1, int(self._seconds() * _UNITS_PER_SECOND))
         return self._unit * WRITERS + self._writer
-
-    def note(self, number: int) -> int:
-        """Take note of a number that another writer gave, and be another than that; return it."""
-        self._unit = max(self._unit, number // WRITERS)
-        if number % WRITERS == self._writer:
-            self.change_writer()
-        return number
 
     def change_writer(self) -> None:
         """Be another writer: a message was refused, maybe since its number was in use."""

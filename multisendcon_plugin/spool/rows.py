@@ -30,11 +30,11 @@ IN_A_FILE = b""
 #: In two, so that many deliveries that are due at the same time are found by the index as well.
 _WAITING = """
     SELECT * FROM delivery WHERE held = 0
-        AND account = :account AND destination = :destination AND due = :due AND id >= :id
+        AND account = ?1 AND destination = ?2 AND due = ?3 AND id >= ?4
     UNION ALL
     SELECT * FROM delivery WHERE held = 0
-        AND account = :account AND destination = :destination AND due > :due
-    ORDER BY due, id LIMIT :n
+        AND account = ?1 AND destination = ?2 AND due > ?3
+    ORDER BY due, id LIMIT ?5
 """
 
 
@@ -110,16 +110,7 @@ def waiting(
     connection: Connection, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
 ) -> tuple[Delivery, ...]:
     """Read the deliveries of a lane from a position on, the earliest due first."""
-    account, destination = lane
-    due, number = since
-    asked = {
-        "account": account,
-        "destination": destination,
-        "due": due,
-        "id": number,
-        "n": limit,
-    }
-    rows = connection.execute(_WAITING, asked)
+    rows = connection.execute(_WAITING, (*lane, *since, limit))
     return tuple(map(delivery_of, rows))
 
 

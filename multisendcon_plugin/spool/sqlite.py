@@ -11,6 +11,7 @@ from pathlib import Path
 from random import randrange
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -43,10 +44,10 @@ from .worker import Job, Reactor
 from .writer import Writer
 
 _MIB = 1024 * 1024
-_NOTHING = Room()
 
 
 @implementer(ISpool)
+@attrs.define(eq=False, repr=False, slots=False)
 class SqliteSpool:
     """Messages and deliveries in a folder of the local disk.
 
@@ -61,20 +62,14 @@ class SqliteSpool:
 
     clean = False
 
-    def __init__(
-        self,
-        path: str,
-        reactor: Reactor,
-        *,
-        events: Publisher,
-        reserve: int = 8 * _MIB,
-        min_free: Room = _NOTHING,
-    ) -> None:
-        self._folder = Path(path)
-        self._reactor = reactor
-        self._events = events
-        self._reserve = reserve
-        self._min_free = min_free
+    _path: str
+    _reactor: Reactor
+    _events: Publisher
+    _reserve: int = 8 * _MIB
+    _min_free: Room = attrs.field(factory=Room)
+
+    def __attrs_post_init__(self) -> None:
+        self._folder = Path(self._path)
         self._files = Files(self._folder / FILES)
 
     def open(self) -> None:
@@ -129,7 +124,7 @@ class SqliteSpool:
 
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
-        number = self._numbers.next() if number is None else self._numbers.note(number)
+        number = self._numbers.next(number)
         return Draft(number, self._files, self._writer, self._recent, self._reactor.seconds)
 
     def commit(self, commits: Sequence[Commit]) -> Deferred[list[Committed]]:
@@ -163,17 +158,12 @@ class SqliteSpool:
         now = self._reactor.seconds()
         new = []
         for report in reports:
-            message = Message(
-                number=self._numbers.next(),
-                envelope=report.envelope,
-                size=len(report.content),
-                header_size=report.header_size,
-                arrived=now,
-                dots=report.content.count(ADDED_DOT),
+            number, content = self._numbers.next(), report.content
+            deliveries = new_deliveries(
+                number, report, size=len(content), dots=content.count(ADDED_DOT), arrived=now
             )
-            deliveries = new_deliveries(message, report.parcels)
             texts = texts_of(report.envelope, report.parcels)
-            new.append(rows.New(message.number, report.content, deliveries, texts))
+            new.append(rows.New(number, content, deliveries, texts))
         return tuple(new)
 
     def _settled(self, jobs: list[Job], settlements: Sequence[Settlement]) -> list[Committed]:
@@ -272,3 +262,19 @@ class SqliteSpool:
         for message in erased:
             self._remove_file(message)
         return deleted
+
+
+def check(path: str) -> None:
+    """Look whether a spool could be opened: take hold of it, and let go of it again.
+
+    :raise SpoolLockedError: another process has it.
+    :raise SpoolError: it cannot be used.
+    """
+    folder = Path(path)
+    make_folder(folder)
+    lock = Lock(folder)
+    try:
+        make_folder(folder / FILES)
+        open_database(folder / "spool.db").close()
+    finally:
+        lock.release()

@@ -1,7 +1,8 @@
 """How a database of an earlier version becomes one of this version.
 
 One script for each step, kept for as long as somebody may have such a spool; what comes out of all
-of them has the tables of ``schema.sql``.
+of them has the tables of ``schema.sql``.  A table that a later script makes anew has no constraints
+here: nobody writes to it in between.
 """
 
 from __future__ import annotations
@@ -18,36 +19,13 @@ UPGRADES = {
         ALTER TABLE recipient ADD COLUMN original TEXT NOT NULL DEFAULT '';
     """,
     2: """
-        CREATE TABLE upgraded (
-            id INTEGER PRIMARY KEY,
-            account TEXT NOT NULL,
-            due REAL NOT NULL,
-            attempts INTEGER NOT NULL CHECK (attempts >= 0),
-            tried_at REAL NOT NULL,
-            waited REAL NOT NULL,
-            tried TEXT NOT NULL,
-            uncertain INTEGER NOT NULL CHECK (uncertain IN (0, 1)),
-            warned INTEGER NOT NULL CHECK (warned IN (0, 1)),
-            last_reply TEXT NOT NULL,
-            recipients TEXT NOT NULL,
-            size INTEGER NOT NULL CHECK (size >= 0),
-            header_size INTEGER NOT NULL CHECK (header_size >= 0),
-            arrived REAL NOT NULL,
-            reverse_path TEXT NOT NULL,
-            eight_bit INTEGER NOT NULL CHECK (eight_bit IN (0, 1)),
-            utf8 INTEGER NOT NULL CHECK (utf8 IN (0, 1)),
-            returns TEXT,
-            envelope_id TEXT NOT NULL,
-            author TEXT NOT NULL,
-            envelope TEXT NOT NULL
-        );
-        INSERT INTO upgraded SELECT
+        CREATE TABLE upgraded AS SELECT
             id, account, due, attempts, tried_at, waited, tried, uncertain, warned, last_reply,
             (SELECT json_group_array(json_array(address, reason, notify, original)) FROM (
                 SELECT * FROM recipient WHERE recipient.delivery = old.id ORDER BY position
-            )),
+            )) AS recipients,
             size, header_size, arrived, reverse_path, eight_bit, utf8, returns, envelope_id,
-            author, recipients
+            author, recipients AS envelope
         FROM delivery AS old JOIN message ON number = id / 65536;
         DROP TABLE recipient;
         DROP TABLE delivery;

@@ -43,10 +43,10 @@ def prepare(connection: Connection) -> None:
 
 def find(connection: Connection, selection: Selection, limit: int, after: int) -> Page:
     """Read a piece of the deliveries that are selected, at most `limit`."""
-    piece, following, where, said = _piece(connection, selection, after)
+    piece, following, where = _piece(connection, selection, after)
     found = connection.execute(
         f"SELECT * FROM delivery NOT INDEXED WHERE {where} ORDER BY id LIMIT :limit",  # noqa: S608
-        {**said, **piece, "limit": limit},
+        {**piece, "limit": limit},
     )
     deliveries = tuple(map(rows.delivery_of, found))
     if len(deliveries) == limit:
@@ -59,18 +59,18 @@ def count(connection: Connection, selection: Selection, after: int) -> tuple[int
 
     :return: with where the next piece begins; ``None``: there is none.
     """
-    piece, following, where, said = _piece(connection, selection, after)
+    piece, following, where = _piece(connection, selection, after)
     (counted,) = connection.execute(
         f"SELECT count(*) FROM delivery NOT INDEXED WHERE {where}",  # noqa: S608
-        {**said, **piece},
+        piece,
     ).fetchone()
     return counted, following
 
 
 def _piece(
     connection: Connection, selection: Selection, after: int
-) -> tuple[dict[str, int], int | None, str, dict[str, Any]]:
-    """Return the first and last id of a piece, where the next one begins, and the condition."""
+) -> tuple[dict[str, Any], int | None, str]:
+    """Return what a piece is asked by, where the next one begins, and the condition."""
     first, last = (0, _LAST) if selection.message is None else span(selection.message)
     first = max(first, after + 1)
     # By id, not by lane: an index would have to be sorted anew for each piece.
@@ -85,7 +85,7 @@ def _piece(
         if name in _CONDITIONS and value is not None
     }
     where = " AND ".join(["id BETWEEN :first AND :last", *(_CONDITIONS[name] for name in said)])
-    return {"first": first, "last": following or last}, following, where, said
+    return {**said, "first": first, "last": following or last}, following, where
 
 
 def hold(connection: Connection, numbers: Iterable[int]) -> tuple[int, ...]:

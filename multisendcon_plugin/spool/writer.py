@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from ..errors import SpoolFullError
@@ -29,6 +30,7 @@ _OVERHEAD = 16 * 1024
 _HOLD = 0.001
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Writer:
     """Runs jobs in the order in which they come, many in one transaction.
 
@@ -36,48 +38,34 @@ class Writer:
     :param min_free: what is left to others of the disk.
     """
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        reactor: Reactor,
-        folder: Path,
-        trust: Trust,
-        *,
-        reserve: int,
-        min_free: Room,
-    ) -> None:
+    _connection: sqlite3.Connection
+    _reactor: Reactor
+    _folder: Path
+    _trust: Trust
+    reserve: int
+    _min_free: Room
+
+    def __attrs_post_init__(self) -> None:
         self.batches = 0
         self.jobs = 0
-        self.reserve = reserve
-        self._min_free = min_free
-        self._connection = connection
-        self._folder = folder
-        self._trust = trust
-        self._spare = Spare(folder / "spool.spare")
+        self._spare = Spare(self._folder / "spool.spare")
         self._spare.keep()
-        self._worker = Worker("spool writer", reactor, self._work, connection.close)
+        self._worker = Worker("spool writer", self._reactor, self._work, self._connection.close)
 
-    def do(
-        self,
-        run: Callable[[sqlite3.Connection], Any],
-        content: int | None = None,
-        *,
-        urgent: bool = True,
-    ) -> Deferred[Any]:
-        """Run a job in a transaction.
+    def do(self, run: Callable[[sqlite3.Connection], Any]) -> Deferred[Any]:
+        """Run a job that stores no content in a transaction.
 
         :param run: may run twice (with others, then alone); only its last run counts.
-        :param content: octets of content when it stores a new message or a piece of one: then
-            it is done only if there is room.
-        :param urgent: somebody waits for it; otherwise it may go along with what comes next.
         :return: its result, once that would survive a power cut.  Fails with `SpoolError`.
         """
-        return self.do_all([Job(run, content)], urgent=urgent).addCallback(only_result)
+        return self.do_all([Job(run)]).addCallback(only_result)
 
     def do_all(self, jobs: list[Job], *, urgent: bool = True) -> Deferred[list[Job]]:
         """Run jobs, all in one transaction if none of them fails.
 
-        :param urgent: see `do`.
+        One that stores content is done only if there is room.
+
+        :param urgent: somebody waits for it; otherwise it may go along with what comes next.
         :return: the same jobs, each with its result, once that would survive a power cut, or with
             its `SpoolError`.
         """

@@ -107,19 +107,15 @@ class EvilSession(Protocol):
     # The connection.
 
     def connectionMade(self) -> None:
-        greeting = _reply(220, b"mx.provider.example ESMTP")
-
-        def greet() -> None:
-            self._turn(Phase.GREETING, greeting)
-
-        def begin() -> None:
-            self._start_tls()
-            greet()
-
         if self.provider.implicit_tls:
-            self._turn(Phase.TLS, b"", begin)
+            self._turn(Phase.TLS, b"", self._greet)
         else:
-            greet()
+            self._greet()
+
+    def _greet(self) -> None:
+        if self.provider.implicit_tls:
+            self._start_tls()
+        self._turn(Phase.GREETING, _reply(220, b"mx.provider.example ESMTP"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         for call in self._calls:

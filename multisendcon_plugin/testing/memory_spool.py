@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, execute, succeed
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
@@ -30,14 +32,10 @@ from ..outcome.settlement import AccountState, Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
 from ..spool.recent import Recent
-from . import memory_view
+from .memory_view import selected
 
-
-class Clock(Protocol):
-    """Tells the time."""
-
-    def seconds(self) -> float:
-        """Return the wall clock, in seconds since the epoch."""
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -84,6 +82,18 @@ class MemoryDisk:
             self.contents[delivery.message.number] = content
             self.deliveries[delivery.number] = delivery
 
+    def change(
+        self, numbers: Sequence[int], changed: Callable[[Delivery], Delivery | None]
+    ) -> tuple[int, ...]:
+        """Change deliveries that are there, unless `changed` returns ``None``; return which."""
+        those = []
+        for number in numbers:
+            delivery = self.deliveries.get(number)
+            if delivery is not None and (other := changed(delivery)) is not None:
+                self.deliveries[number] = other
+                those.append(number)
+        return tuple(those)
+
     def end(self, delivery: Delivery) -> None:
         """Remove a delivery and, when it was the last, its message."""
         del self.deliveries[delivery.number]
@@ -92,16 +102,46 @@ class MemoryDisk:
             del self.contents[number]
 
 
+def _at_once(
+    method: Callable[Concatenate[MemorySpool, _P], _T],
+) -> Callable[Concatenate[MemorySpool, _P], Deferred[_T]]:
+    """Have a question answered at once, unless the disk has a fault."""
+
+    @wraps(method)
+    def asked(spool: MemorySpool, /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        def answer() -> _T:
+            spool.disk.check()
+            return method(spool, *args, **kwargs)
+
+        return execute(answer)
+
+    return asked
+
+
+def _answered(function: Callable[[_T], tuple[Delivery, ...]], what: _T) -> Committed:
+    try:
+        return function(what)
+    except SpoolError as error:
+        return error
+
+
+def _commit(commit: Commit) -> tuple[Delivery, ...]:
+    draft: Any = commit.draft  # of this store
+    committed: tuple[Delivery, ...] = draft.finish(commit)
+    return committed
+
+
 @implementer(ISpool)
 class MemorySpool:
     """Messages and deliveries in memory.
 
+    :param clock: tells the time in seconds since the epoch.
     :param disk: what an earlier spool has left.
     """
 
     clean = False
 
-    def __init__(self, clock: Clock, disk: MemoryDisk | None = None) -> None:
+    def __init__(self, clock: IReactorTime, disk: MemoryDisk | None = None) -> None:
         self.disk = disk or MemoryDisk()
         self._clock = clock
 
@@ -123,32 +163,18 @@ class MemorySpool:
 
     def draft(self, number: int | None = None) -> IDraft:
         """Begin a message."""
-        number = self._numbers.next() if number is None else self._numbers.note(number)
-        return MemoryDraft(number, self.disk, self._recent, self._clock)
+        return MemoryDraft(self._numbers.next(number), self.disk, self._recent, self._clock)
 
     def commit(self, commits: Sequence[Commit]) -> Deferred[list[Committed]]:
         """Make messages durable; one that fails takes no other with it."""
-        committed: list[Committed] = []
-        for each in commits:
-            draft: Any = each.draft  # of this store
-            try:
-                committed.append(draft.finish(each))
-            except SpoolError as error:
-                committed.append(error)
-        return succeed(committed)
+        return succeed([_answered(_commit, each) for each in commits])
 
     def settle(self, settlements: Sequence[Settlement]) -> Deferred[list[Committed]]:
         """Record what came of deliveries."""
-        answers: list[Committed] = []
-        for settlement in settlements:
-            self._recent.settled(settlement)
-            try:
-                answers.append(self._settle(settlement))
-            except SpoolError as error:
-                answers.append(error)
-        return succeed(answers)
+        return succeed([_answered(self._settle, each) for each in settlements])
 
     def _settle(self, settlement: Settlement) -> tuple[Delivery, ...]:
+        self._recent.settled(settlement)
         self.disk.check()
         delivery, remaining = settlement.delivery, settlement.remaining
         reports = [self._report(report) for report in settlement.reports]
@@ -166,24 +192,19 @@ class MemorySpool:
         return tuple(delivery for _, deliveries in reports for delivery in deliveries)
 
     def _report(self, report: NewMessage) -> tuple[bytes, tuple[Delivery, ...]]:
-        message = Message(
-            number=self._numbers.next(),
-            envelope=report.envelope,
+        return report.content, new_deliveries(
+            self._numbers.next(),
+            report,
             size=len(report.content),
-            header_size=report.header_size,
-            arrived=self._clock.seconds(),
             dots=report.content.count(ADDED_DOT),
+            arrived=self._clock.seconds(),
         )
-        return report.content, new_deliveries(message, report.parcels)
 
+    @_at_once
     def waiting(
         self, lane: LaneKey, limit: int, since: Position = FIRST_POSITION
-    ) -> Deferred[tuple[Delivery, ...]]:
+    ) -> tuple[Delivery, ...]:
         """Read the deliveries of a lane, the earliest due first, at most `limit`."""
-        return execute(self._waiting, lane, limit, since)
-
-    def _waiting(self, lane: LaneKey, limit: int, since: Position) -> tuple[Delivery, ...]:
-        self.disk.check()
         found = [
             each
             for each in self.disk.deliveries.values()
@@ -191,31 +212,21 @@ class MemorySpool:
         ]
         return tuple(sorted(found, key=lambda each: each.position)[:limit])
 
-    def bring_forward(self, lane: LaneKey, latest: float) -> Deferred[None]:
+    @_at_once
+    def bring_forward(self, lane: LaneKey, latest: float) -> None:
         """Let no delivery of a lane be due later than that."""
-        return execute(self._bring_forward, lane, latest)
-
-    def _bring_forward(self, lane: LaneKey, latest: float) -> None:
-        self.disk.check()
         for number, delivery in self.disk.deliveries.items():
             if delivery.lane == lane and delivery.due > latest and not delivery.held:
                 self.disk.deliveries[number] = attrs.evolve(delivery, due=latest)
 
-    def lanes(self) -> Deferred[dict[LaneKey, int]]:
+    @_at_once
+    def lanes(self) -> dict[LaneKey, int]:
         """Count the waiting deliveries of each lane that has any."""
-        return execute(self._lanes)
+        return dict(Counter(each.lane for each in self.disk.deliveries.values() if not each.held))
 
-    def _lanes(self) -> dict[LaneKey, int]:
-        self.disk.check()
-        waiting = (each for each in self.disk.deliveries.values() if not each.held)
-        return dict(Counter(each.lane for each in waiting))
-
-    def account_states(self) -> Deferred[dict[str, AccountState]]:
+    @_at_once
+    def account_states(self) -> dict[str, AccountState]:
         """Read the state of each account that has left any."""
-        return execute(self._account_states)
-
-    def _account_states(self) -> dict[str, AccountState]:
-        self.disk.check()
         return dict(self.disk.account_states)
 
     def content(self, message: Message) -> IContent:
@@ -224,68 +235,66 @@ class MemorySpool:
 
     # The view.
 
-    def find(self, selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
+    @_at_once
+    def find(self, selection: Selection, limit: int, after: int = 0) -> Page:
         """Read a piece of the deliveries that are selected, at most `limit`."""
-        return execute(self._find, selection, limit, after)
-
-    def _find(self, selection: Selection, limit: int, after: int) -> Page:
-        self.disk.check()
-        found = memory_view.selected(self.disk.deliveries, selection, after)[:limit]
+        found = selected(self.disk.deliveries, selection, after)[:limit]
         return Page(tuple(found), found[-1].number if len(found) == limit else None)
 
-    def count(self, selection: Selection) -> Deferred[int]:
+    @_at_once
+    def count(self, selection: Selection) -> int:
         """Count the deliveries that are selected."""
-        return execute(self._count, selection)
+        return len(selected(self.disk.deliveries, selection, 0))
 
-    def _count(self, selection: Selection) -> int:
-        self.disk.check()
-        return len(memory_view.selected(self.disk.deliveries, selection, 0))
-
-    def hold(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+    @_at_once
+    def hold(self, numbers: Sequence[int]) -> tuple[int, ...]:
         """Hold deliveries."""
-        return self._change(memory_view.hold, numbers, held=True)
+        return self.disk.change(
+            numbers, lambda each: None if each.held else attrs.evolve(each, held=True)
+        )
 
-    def release(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+    @_at_once
+    def release(self, numbers: Sequence[int]) -> tuple[int, ...]:
         """Let deliveries wait in their lanes again, due as they were."""
-        return self._change(memory_view.hold, numbers, held=False)
+        return self.disk.change(
+            numbers, lambda each: attrs.evolve(each, held=False) if each.held else None
+        )
 
-    def retry(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
-        """Let deliveries be due now."""
-        return self._change(memory_view.retry, numbers, self._clock.seconds())
+    @_at_once
+    def retry(self, numbers: Sequence[int]) -> tuple[int, ...]:
+        """Let deliveries be due now, those that are due later and not held."""
+        now = self._clock.seconds()
+        return self.disk.change(
+            numbers,
+            lambda each: None if each.held or each.due <= now else attrs.evolve(each, due=now),
+        )
 
-    def move(self, numbers: Sequence[int], lane: LaneKey, reason: str) -> Deferred[tuple[int, ...]]:
+    @_at_once
+    def move(self, numbers: Sequence[int], lane: LaneKey, reason: str) -> tuple[int, ...]:
         """Move deliveries to another lane, due now."""
-        return self._change(memory_view.move, numbers, lane, reason, self._clock.seconds())
+        now = self._clock.seconds()
+        return self.disk.change(
+            numbers, lambda each: None if each.lane == lane else each.moved_to(lane, reason, now)
+        )
 
-    def delete(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+    @_at_once
+    def delete(self, numbers: Sequence[int]) -> tuple[int, ...]:
         """Delete deliveries, without a report."""
-        return self._change(self._delete, numbers)
-
-    def _delete(self, deliveries: dict[int, Delivery], numbers: Sequence[int]) -> tuple[int, ...]:
         deleted = []
         for number in numbers:
-            delivery = deliveries.get(number)
+            delivery = self.disk.deliveries.get(number)
             if delivery is not None:
                 self._recent.let_go(delivery.message.number)
                 self.disk.end(delivery)
                 deleted.append(number)
         return tuple(deleted)
 
-    def _change(
-        self, change: Callable[..., tuple[int, ...]], *how: Any, **more: Any
-    ) -> Deferred[tuple[int, ...]]:
-        def changed() -> tuple[int, ...]:
-            self.disk.check()
-            return change(self.disk.deliveries, *how, **more)
-
-        return execute(changed)
-
 
 @implementer(IDraft)
 class MemoryDraft:
     """A message that is still arriving."""
 
-    def __init__(self, number: int, disk: MemoryDisk, recent: Recent, clock: Clock) -> None:
+    def __init__(self, number: int, disk: MemoryDisk, recent: Recent, clock: IReactorTime) -> None:
         self.number = number
         self._disk = disk
         self._recent = recent
@@ -309,16 +318,14 @@ class MemoryDraft:
         self._open = False
         self._disk.check()
         self._disk.check_room(len(self._content))
-        message = Message(
-            number=self.number,
-            envelope=commit.envelope,
-            size=len(self._content),
-            header_size=commit.header_size,
-            arrived=self._clock.seconds(),
-            dots=self._content.count(ADDED_DOT),
-        )
-        deliveries = new_deliveries(message, commit.parcels)
         content = bytes(self._content)
+        deliveries = new_deliveries(
+            self.number,
+            commit,
+            size=len(content),
+            dots=content.count(ADDED_DOT),
+            arrived=self._clock.seconds(),
+        )
         self._disk.store(content, deliveries)
         if len(content) <= PIECE:
             self._recent.keep(content, deliveries)

@@ -162,7 +162,7 @@ class Provider(SMTPFactory):
         session.factory = self
         hooks = _Hooks(self, session, self.sessions)
         if self.users:
-            session.portal = Portal(_Realm(hooks), [_Checker(self)])
+            session.portal = Portal(hooks, [hooks])
         else:
             session.deliveryFactory = hooks
         self._open.add(session)
@@ -191,15 +191,16 @@ def _refuse(reply: Reply | None) -> None:
         raise ReplyError(reply)
 
 
-@implementer(IMessageDeliveryFactory)
+@implementer(ICredentialsChecker, IRealm, IMessageDeliveryFactory)
 @attrs.define(eq=False)
 class _Hooks:
-    """Makes the delivery hooks of one session."""
+    """Checks the login of one session, and makes its delivery hooks."""
 
     provider: Provider
     session: RelayESMTP
     number: int
     username: str = ""
+    credentialInterfaces = (IUsernamePassword, IUsernameHashedPassword)
 
     def getMessageDelivery(self) -> _Delivery:
         return _Delivery(self)
@@ -210,22 +211,9 @@ class _Hooks:
             return ""
         return str(self.session.transport.getHandle().get_protocol_version_name())
 
-
-@implementer(IRealm)
-@attrs.frozen
-class _Realm:
-    hooks: _Hooks
-
     def requestAvatar(self, avatar: Any, _: object, *__: object) -> Any:
-        self.hooks.username = avatar.decode()
-        return IMessageDeliveryFactory, self.hooks, lambda: None
-
-
-@implementer(ICredentialsChecker)
-@attrs.frozen
-class _Checker:
-    provider: Provider
-    credentialInterfaces = (IUsernamePassword, IUsernameHashedPassword)
+        self.username = avatar.decode()
+        return IMessageDeliveryFactory, self, lambda: None
 
     def requestAvatarId(self, credentials: Any) -> Any:
         asked = self.provider.ask("login", credentials.username.decode())

@@ -12,7 +12,7 @@ import time
 
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.json_form import texts_of
-from multisendcon_plugin.mail.message import Message, Recipient, parcels
+from multisendcon_plugin.mail.message import NewMessage, Recipient, parcels
 from multisendcon_plugin.spool import rows
 from multisendcon_plugin.spool.database import open_database
 from multisendcon_plugin.spool.keys import new_deliveries
@@ -95,15 +95,9 @@ def fill(spool, count, accounts):
 def _waiting_mail(number, n):
     recipient = f"{number}@customer.example"
     envelope = Envelope(reverse_path=f"boss@{n}.example", recipients=(recipient,))
-    message = Message(
-        number=number,
-        envelope=envelope,
-        size=len(_CONTENT),
-        header_size=len(_HEADER),
-        arrived=number / 10_000,
-    )
     parcel = parcels([(f"A{n}", Recipient(address=recipient, reason="sender matches"))])
-    deliveries = new_deliveries(message, parcel)
+    mail = NewMessage(envelope=envelope, content=_CONTENT, header_size=len(_HEADER), parcels=parcel)
+    deliveries = new_deliveries(number, mail, size=len(_CONTENT), dots=0, arrived=number / 10_000)
     return rows.New(number, _CONTENT, deliveries, texts_of(envelope, parcel))
 
 

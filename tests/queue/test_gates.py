@@ -27,8 +27,8 @@ def gates_of(mail_ended=None, **settings):
     return Gates(account, state, started=NOW, crashed=False)
 
 
-def begin(gates, number=1):
-    gates.begun(delivery(number), NOW)
+def begin(gates):
+    gates.connections.begun()
 
 
 def ended(gates, now, *verdicts, number=1, jitter=0.0, **more):
@@ -136,7 +136,6 @@ def test_each_gate_is_open_at_first_and_passes_a_good_end_on_as_it_is(gate):
     assert gate.opens_at == 0.0
     assert gate.state is None
     tried = delivery(1)
-    gate.begun(tried, NOW)
     end = Ended(tried, attempt(tried), under_way=0, working=0, now=NOW, jitter=0.0)
     assert gate.ended(end) is end
 

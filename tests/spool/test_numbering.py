@@ -48,15 +48,15 @@ def test_no_number_is_given_that_is_not_higher_than_those_in_use():
 def test_after_a_number_of_another_writer_higher_ones_are_given():
     numbers = Numbers(Wall(), 7)
     high = (int(NOW) * 1000 + 99) * WRITERS + 5
-    assert numbers.note(high) == high
-    assert numbers.note(8) == 8
+    assert numbers.next(high) == high
+    assert numbers.next(8) == 8
     assert numbers.next() == high + 2 + WRITERS
 
 
 def test_who_sees_a_number_of_the_same_writer_becomes_another_one():
     wall = Wall()
     here, there = Numbers(wall, 31), Numbers(wall, 31)
-    here.note(there.next())
+    here.next(there.next())
     given = {here.next() % WRITERS, there.next() % WRITERS}
     assert len(given) == 2
 

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.envelope import Envelope
-from multisendcon_plugin.mail.message import Message, Parcel, Recipient
+from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.spool.keys import PIECE, new_deliveries
 from multisendcon_plugin.spool.recent import KEPT, Recent
@@ -18,8 +18,8 @@ PARCEL = Parcel(account="A", recipients=(Recipient(address="a@x.example", reason
 
 
 def deliveries(number, count=1, at=NOW):
-    message = Message(number=number, envelope=ENVELOPE, size=0, header_size=0, arrived=at)
-    return new_deliveries(message, count * (PARCEL,))
+    mail = NewMessage(envelope=ENVELOPE, content=b"", header_size=0, parcels=count * (PARCEL,))
+    return new_deliveries(number, mail, size=0, dots=0, arrived=at)
 
 
 def read_all(content):
