@@ -133,7 +133,7 @@ class Transaction:
         self.unclean = session.unclean
         self.begun = self.refused = self.taken = self.reports_success = False
         self.abort = ""
-        self._prepared = False
+        self._prepared = self._too_late = False
         #: What was read and not sent yet.
         self._octets = b""
         self._due: deque[Due] = deque()
@@ -160,8 +160,10 @@ class Transaction:
                     self._hear()
                 elif session.lost:
                     row = self.ROWS[due[0]]
-                    action = session.account.classify(row.phase, session.lost)
-                    row.gone(self, row.phase, session.lost, action)
+                    # Lost before MAIL, it is lost at MAIL, whatever had been said unasked.
+                    phase = Phase.MAIL if self._too_late else row.phase
+                    action = session.account.classify(phase, session.lost)
+                    row.gone(self, phase, session.lost, action)
                 elif due[0] is Due.CONTENT and not (reader.in_a_reply or session.paused):
                     self._send_on()
                 else:
@@ -249,6 +251,7 @@ class Transaction:
                 self._commands.append(rcpt_command(mail, recipient, path, offers))
             self._commands.append(b"DATA\r\n")
             self.reports_success = mail.own_sender and "DSN" in offers
+            self._too_late = session.lost is not None
             if self.unclean:
                 self._due.append(Due.RSET)
                 self._unsaid.append(b"RSET\r\n")
