@@ -62,7 +62,7 @@ PATIENCE = {
 class AccountSender(smtp.ESMTPSender):
     """One session.
 
-    Its state is its own, others read it; but `mails` and `unclean` are written by transactions.
+    Its state is its own: others read it.
 
     :ivar redaction: hides the secrets of the login in replies.
     :ivar reader: reads the replies.
@@ -215,6 +215,14 @@ class AccountSender(smtp.ESMTPSender):
         """The server was ready in time, and offers this."""
         self.offers = offers
         self._stop_timer()
+
+    def begin_mail(self) -> None:
+        """The server is asked to take one mail more."""
+        self.mails += 1
+
+    def needs_reset(self, unclean: bool) -> None:
+        """A transaction leaves something behind, or RSET has cleared what one had left."""
+        self.unclean = unclean
 
     def go_on(self) -> None:
         """Let whoever talks go on with what has come: replies, room for more, the end."""

@@ -129,7 +129,7 @@ class Transaction:
         self._content = OutgoingContent(open_content, session.go_on)
         self.outcomes = RecipientOutcomes(delivery.recipients, most)
         self.begun = self.refused = self.taken = self.reports_success = False
-        self._prepared = False
+        self._prepared = self._too_late = False
         #: What was read and not sent yet.
         self._octets = b""
         self._due: deque[Due] = deque()
@@ -155,8 +155,10 @@ class Transaction:
                     self._hear()
                 elif session.lost:
                     row = self.ROWS[due[0]]
-                    action = session.account.classify(row.phase, session.lost)
-                    row.gone(self, row.phase, session.lost, action)
+                    # Lost before MAIL, it is lost at MAIL, whatever had been said unasked.
+                    phase = Phase.MAIL if self._too_late else row.phase
+                    action = session.account.classify(phase, session.lost)
+                    row.gone(self, phase, session.lost, action)
                 elif due[0] is Due.CONTENT and not (reader.in_a_reply or session.paused):
                     self._send_on()
                 else:
@@ -247,6 +249,7 @@ class Transaction:
             more = [Due.RCPT] * (len(paths) - 1)
             self._due.extend((Due.MAIL, *more, Due.LAST_RCPT, Due.DATA, Due.CONTENT))
             self.reports_success = mail.own_sender and "DSN" in offers
+            self._too_late = session.lost is not None
             if session.unclean:
                 self._due.appendleft(Due.RSET)
                 self._unsaid.appendleft(b"RSET\r\n")
@@ -269,7 +272,7 @@ class Transaction:
     def _begin_mail(self) -> None:
         """MAIL is said next, and with PIPELINING all that follows it."""
         self.begun = True
-        self._session.mails += 1
+        self._session.begin_mail()
 
     def _send_on(self) -> None:
         """Send what was read last, or the end with the final dot, which nothing takes back."""
@@ -291,7 +294,7 @@ class Transaction:
     # What follows from a reply.
 
     def _reset(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
-        self._session.unclean = False
+        self._session.needs_reset(False)
         self._begin_mail()
 
     def _take_sender(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
@@ -310,7 +313,7 @@ class Transaction:
             self._end()
             return
         # All was sent together, and the other replies only follow from this refusal.
-        self._session.unclean = True
+        self._session.needs_reset(True)
         in_vain = [_IN_VAIN[each] for each in self._due if each in _IN_VAIN]
         self._due.clear()
         self._due.extend(in_vain)
@@ -329,7 +332,7 @@ class Transaction:
         others = len(self._refused) < len(self._asked)
         self.outcomes.refuse(self._refused, phase, others=others)
         if not others:
-            self._session.unclean = True
+            self._session.needs_reset(True)
             all_said = not self._unsaid
             self._end()
             if all_said and not self.outcomes.fault:
@@ -350,7 +353,7 @@ class Transaction:
         self._blame(phase, reply, action)
 
     def _refuse_mail(self, phase: Phase, reply: Reply, action: Action) -> None:
-        self._session.unclean = True
+        self._session.needs_reset(True)
         self.outcomes.refuse_all(phase, reply, action)
         self._end()
 

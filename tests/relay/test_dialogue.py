@@ -52,6 +52,12 @@ class FakeSession:
     def write(self, octets):
         self.written.append(octets)
 
+    def begin_mail(self):
+        self.mails += 1
+
+    def needs_reset(self, unclean):
+        self.unclean = unclean
+
     def expect(self, phase):
         self.expected = phase
 

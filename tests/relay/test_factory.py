@@ -371,6 +371,26 @@ def test_a_kept_session_lost_while_the_content_is_read_is_replaced(reason):
     assert second.taken == [DONE]
 
 
+@pytest.mark.parametrize("offers", [(), ("PIPELINING",)])
+@pytest.mark.parametrize("said", ["250 what", "250 what\r\n250 what"])
+def test_a_kept_session_that_spoke_up_and_was_lost_before_the_mail_is_replaced(offers, said):
+    first, second = Server(*offers), Server()
+    way = Way(first, second)
+    way.send()
+    header = Deferred()
+    pieces = [[header], [CONTENT]]
+    results = way.begin(pieces=lambda: pieces.pop(0))
+    first.say(said)
+    way.network.flush()
+    way.wire.end(ConnectionLost())
+    header.callback(CONTENT)
+    way.network.flush()
+    (attempt,) = results
+    assert attempt.fault is None
+    assert verdicts(attempt) == [DELIVERED]
+    assert second.taken == [DONE]
+
+
 @pytest.mark.parametrize("end", [CLOSE, "421 4.3.2 bye"])
 def test_a_fresh_session_lost_at_mail_is_a_fault(end):
     first, second = Server(MAIL=end), Server()
