@@ -21,6 +21,8 @@ POLICY = SessionPolicy(
     hostname="relay.example",
     settings=MasterRelay(max_recipients=3, max_message_size=400, max_errors=1000),
 )
+#: Octets of a command line, without its LF.
+LONGEST = POLICY.settings.max_command_line
 
 
 @attrs.frozen
@@ -220,9 +222,10 @@ def test_an_answer_that_fails_is_the_reply():
     assert connection.told == [REFUSED]
 
 
-def test_after_so_many_commands_it_is_the_turn_of_others():
+@pytest.mark.parametrize("line", [b"FOO\r\n", b"x" * LONGEST + b"\r\n"])
+def test_after_so_many_commands_it_is_the_turn_of_others(line):
     connection = Connection()
-    connection.dialogue.receive(b"FOO\r\n" * (COMMANDS_AT_A_TIME + 1))
+    connection.dialogue.receive(line * (COMMANDS_AT_A_TIME + 1))
     assert connection.told[-1] == 0.0
     assert len(connection.dialogue.talk.said) == 1 + COMMANDS_AT_A_TIME
     connection.dialogue.resume()
