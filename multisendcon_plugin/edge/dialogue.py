@@ -150,7 +150,7 @@ class Dialogue:
             self.mail.end()
         elif self._stopping:
             self.talk.close_with(replies.SHUTTING_DOWN)
-        elif not self.busy:
+        elif not (self.busy or self.talk.pausing):
             self._go_on()
 
     def resume(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multisendcon_plugin.edge import replies
+from multisendcon_plugin.edge import replies, tarpit
 from multisendcon_plugin.edge.dialogue import COMMANDS_AT_A_TIME, Dialogue
 from multisendcon_plugin.edge.order import ORDER, State
 from multisendcon_plugin.edge.policy import SessionPolicy
@@ -219,6 +219,18 @@ def test_an_answer_that_fails_is_the_reply():
     assert connection.dialogue.talk.said[-1] == REFUSED.wire
     assert connection.dialogue.mail.state is State.GREETED
     assert connection.told == [REFUSED]
+
+
+def test_while_a_refusal_waits_it_is_known_of_which_command_it_is(monkeypatch):
+    monkeypatch.setattr(tarpit, "REFUSED_AT_ONCE", 0)
+    connection = Connection(is_slow=True)
+    connection.dialogue.receive(b"EHLO c\r\nMAIL FROM:<a@x.example>\r\n")
+    connection.waiting = None
+    connection.dialogue.fail(REFUSED)
+    assert connection.dialogue.talk.pausing
+    assert connection.dialogue.command == "MAIL FROM:<a@x.example>"
+    connection.dialogue.resume()
+    assert connection.dialogue.command == ""
 
 
 @pytest.mark.parametrize("line", [b"FOO\r\n", b"x" * LONGEST + b"\r\n"])
