@@ -80,10 +80,10 @@ class Dialogue:
                 elif commands == COMMANDS_AT_A_TIME:
                     talk.pause(0.0)
                 else:
+                    commands += 1  # also a line that is refused before it is a command
                     line = reader.line()
                     if line is None:
                         break
-                    commands += 1
                     self._carry_out(line)
             except LineError as error:
                 talk.close_with(error.reply, error.why)
@@ -150,7 +150,7 @@ class Dialogue:
             self.mail.end()
         elif self._stopping:
             self.talk.close_with(replies.SHUTTING_DOWN)
-        elif not self.busy:
+        elif not (self.busy or self.talk.pausing):
             self._go_on()
 
     def resume(self) -> None:

@@ -12,8 +12,9 @@ from .tolerance import Tolerance
 
 #: How each handshake begins, of the versions that there are.
 _TLS_RECORD = b"\x16\x03"
-#: Octets that are kept of a line that is too long, for the log.
-_KEPT = 64
+_TLS_TOO_EARLY = "the client began TLS on a port that begins in the clear, for STARTTLS"
+#: Octets that are kept of a line that is too long: more than a log shows.
+_KEPT = 256
 
 
 class LineError(Exception):
@@ -47,16 +48,21 @@ class Reader:
         :raise ReplyError: it is too long; all of it has come.
         :raise LineError: its end is not CRLF, or it has CR, LF or NUL elsewhere.
         """
+        if self.octets.startswith(_TLS_RECORD) and not self._beginning:
+            self.shown = b""
+            raise LineError(replies.BARE_LINE_END, _TLS_TOO_EARLY)
         end = self.octets.find(b"\n")
         if end < 0:
-            self._keep_beginning()
+            if len(self.octets) > self._longest:
+                self._beginning = self._beginning_with(self.octets)
+                self.octets.clear()
             return None
         line = self.shown = bytes(self.octets[:end])
         del self.octets[: end + 1]
         if self._beginning or len(line) > self._longest:
-            self.shown, self._beginning = self._beginning or line, b""
+            self.shown, self._beginning = self._beginning_with(line), b""
             # Behind a BDAT comes content, and nobody has read how much of it.
-            if self.shown.lstrip(b" \t")[:4].upper() == b"BDAT":
+            if self.shown[:4].upper() == b"BDAT":
                 raise LineError(replies.CHUNK_UNKNOWN)
             raise ReplyError(replies.LINE_TOO_LONG)
         if line[-1:] == b"\r" and b"\r" not in line[:-1] and b"\0" not in line:
@@ -65,25 +71,15 @@ class Reader:
         if self._tolerance:
             command = self._tolerance.line(line, more_is_here=bool(self.octets))
         if command is None:
-            raise self._odd_line(line)
+            # RFC 5321 section 2.3.8: CR and LF come together only.  Where one stands alone, what
+            # follows may be part of an address that nobody has looked at, with a command of a
+            # stranger in it.
+            raise LineError(replies.BARE_LINE_END)
         return command
 
-    def _keep_beginning(self) -> None:
-        if self.octets.startswith(_TLS_RECORD):
-            raise self._odd_line(_TLS_RECORD)
-        if len(self.octets) > self._longest:
-            self._beginning = self._beginning or bytes(self.octets[:_KEPT])
-            self.octets.clear()
-
-    def _odd_line(self, line: bytes) -> LineError:
-        why = ""
-        if line.startswith(_TLS_RECORD):
-            why = "the client began TLS on a port that begins in the clear, for STARTTLS"
-            self.shown = b""
-        # RFC 5321 section 2.3.8: CR and LF come together only.  Where one stands alone, what
-        # follows may be part of an address that nobody has looked at, with a command of a stranger
-        # in it.
-        return LineError(replies.BARE_LINE_END, why)
+    def _beginning_with(self, octets: bytes | bytearray) -> bytes:
+        """Return what is kept of a line that is too long, behind its blanks; never nothing."""
+        return (self._beginning + octets).lstrip(b" \t")[:_KEPT] or b" "
 
     def content(self, most: int | None) -> bytes:
         """Take what is here, no more than so many octets; ``None``: all."""

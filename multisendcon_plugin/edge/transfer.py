@@ -38,7 +38,6 @@ class Content:
     :param message: ``None``: the content is to be refused.
     :param max_size: octets.
     :param scanner: of what comes after DATA, or after BDAT.
-    :ivar refusal: what the client gets in the end instead of a 250.
     """
 
     def __init__(
@@ -51,8 +50,21 @@ class Content:
         self._connection = connection
         self._max_size = connection.policy.settings.max_message_size
         self._scanner: Any = scanner
-        self._announced = 0
-        self.refusal: Reply | None = None
+        self._size = 0
+        self._refusal: Reply | None = None
+        self._fault: Reply | None = None
+
+    @property
+    def refusal(self) -> Reply | None:
+        """What the client gets in the end instead of a 250; ``None``: nothing is wrong so far.
+
+        Of content that is wrong in two ways, it is the same however the octets were cut.
+        """
+        if self._refusal:
+            return self._refusal
+        if self._size > self._max_size:
+            return replies.TOO_LARGE
+        return self._fault if self._scanner.clean else replies.BAD_LINE_ENDS
 
     def feed(self, octets: bytes) -> bytes | None:
         """Take what comes after DATA.
@@ -61,43 +73,45 @@ class Content:
         """
         rest: bytes | None
         piece, rest = self._scanner.feed(octets)
-        self._pass_on(piece, self._scanner.size)
+        self._size = self._scanner.size
+        self._pass_on(piece)
         return rest
 
     def announce(self, octets: int) -> None:
         """Prepare for a chunk; one that would be too much is refused before it comes."""
-        self._announced += octets
-        if self._announced > self._max_size:
-            self.refuse(replies.TOO_LARGE)
+        # What was said of the chunks before stays.
+        self._refusal = self.refusal
+        self._size += octets
+        self._pass_on(b"")
 
     def feed_chunk(self, octets: bytes) -> None:
         """Take what comes after BDAT."""
-        self._pass_on(self._scanner.feed(octets), self._announced)
+        self._pass_on(self._scanner.feed(octets))
 
     def end_chunks(self) -> None:
         """There are no more chunks."""
-        self._pass_on(self._scanner.finish(), self._announced)
+        self._pass_on(self._scanner.finish())
 
-    def _pass_on(self, piece: bytes, size: int) -> None:
-        if not self._scanner.clean:
-            self.refuse(replies.BAD_LINE_ENDS)
-        if size > self._max_size:
-            self.refuse(replies.TOO_LARGE)
+    def _pass_on(self, piece: bytes) -> None:
+        if self.refusal:
+            self.abandon()
         if not (piece and self.message):
             return
         try:
             room = self.message.chunkReceived(piece)
         except ReplyError as error:
-            self.refuse(error.reply)
+            self._fault = error.reply
+            self.abandon()
         except Exception:
-            self.refuse(self._connection.reply_to_lost_content())
+            self._fault = self._connection.reply_to_lost_content()
+            self.abandon()
         else:
             if room:
                 self._connection.wait_for(room)
 
     def refuse(self, reply: Reply) -> None:
         """Want no more of it; the client goes on sending, and then gets the reply."""
-        self.refusal = self.refusal or reply
+        self._refusal = self.refusal or reply
         self.abandon()
 
     def abandon(self) -> None:

@@ -214,7 +214,7 @@ def test_login_before_ehlo(provider):
 
 
 def test_login_during_a_mail(client):
-    client.session.deliveryFactory = client.session.portal.realm.hooks
+    client.session.deliveryFactory = client.session.portal.realm
     client.ask(SAYS_MAIL)
     assert client.ask(b"AUTH PLAIN") == ["503 5.5.1 not during a mail transaction"]
 
