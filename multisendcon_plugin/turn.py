@@ -36,9 +36,9 @@ class Turn:
     @classmethod
     def of(cls, clock: Clock) -> Turn:
         """Return the one that all share who have this clock."""
-        turn = _turns.get(clock)
+        turn = _turns.get(id(clock))
         if turn is None:
-            turn = _turns[clock] = cls(clock)
+            turn = _turns[id(clock)] = cls(clock)
         return turn
 
     def at_end(self, function: Callable[[], object]) -> None:
@@ -61,4 +61,5 @@ class Turn:
         self.put_off.clear()
 
 
-_turns: WeakValueDictionary[Clock, Turn] = WeakValueDictionary()
+#: By the identity of the clock: the clock itself would be kept alive, with all that waits for it.
+_turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()

@@ -13,10 +13,12 @@ import json
 import os
 import socket
 import tempfile
+import time
 from pathlib import Path
 
 import attrs
 
+from multisendcon_plugin.relay.factory import IDLE
 from tests.benchmarks.lockstep import LockStep
 from tests.interop.programs import ROOT, until
 from tests.interop.relay import Relay, account
@@ -28,6 +30,8 @@ _SESSIONS = 10
 _SIZE = 4096
 #: Mails through each session: before the counted ones, and the counted ones.
 _WARM_UP, _COUNTED = 5, 20
+#: Warm-ups at most.
+_TRIES = 5
 
 
 @attrs.frozen
@@ -112,8 +116,14 @@ def count_calls():
         _CountedRelay(Path(folder), peers) as relay,
     ):
         peers.connect(relay.address, relay.port)
-        peers.send(_WARM_UP)
-        before = relay.counted()
+        for _ in range(_TRIES):
+            peers.send(_WARM_UP)
+            ended = time.monotonic()
+            before = relay.counted()
+            if time.monotonic() - ended < IDLE / 2:
+                break
+            # The machine is so busy that the relay may give up its sessions with the server.
+            peers.end_sessions()
         peers.send(_COUNTED)
         after = relay.counted()
     return {name: _calls(before[name], after[name]) for name in after}

@@ -55,6 +55,12 @@ class LockStep:
             self._command(self._content, b"250 ")
             self._take()
 
+    def end_sessions(self):
+        """Hang up on the relay's sessions; it has to begin them anew."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
     def _command(self, octets, reply):
         for client in self._clients:
             client.send(octets)
@@ -106,6 +112,9 @@ class _Peer:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         self._connection.close()
 
     def send(self, octets):
