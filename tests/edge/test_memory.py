@@ -13,6 +13,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from multisendcon_plugin.edge import memory
 from multisendcon_plugin.edge.memory import STEP, MailMemory, Memory
+from multisendcon_plugin.edge.tarpit import REFUSED_AT_ONCE
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.reply import ReplyError
 from tests.edge.clients import MAIL, Edge, chunk
@@ -276,6 +277,13 @@ def hang_up_before_the_reply(edge, client):
     edge.intake.go_on()
 
 
+def hang_up_while_the_refusal_waits(edge, client):
+    edge.intake.fault = SpoolError("the disk is broken")
+    client.session.dialogue.talk.tarpit.refusals = REFUSED_AT_ONCE
+    assert not any(line.startswith("451") for line in client.ask(b"DATA", MAIL + b"."))
+    client.hang_up()
+
+
 def stop_before_the_reply(edge, client):
     edge.intake.waits = True
     client.ask(b"DATA", MAIL + b".")
@@ -303,6 +311,7 @@ ENDS = {
     "no more": lambda edge, client: client.send_no_more(),
     "the end in the content": hang_up_in_content,
     "the end before the reply": hang_up_before_the_reply,
+    "the end while the refusal waits": hang_up_while_the_refusal_waits,
     "a stop": lambda edge, client: edge.factory.stop(),
     "a stop before the reply": stop_before_the_reply,
 }
