@@ -154,7 +154,9 @@ class Session:
             self._dialogue.hear(self._transport.value())
             self._transport.clear()
             self._dialogue.judge(
-                waits=bool(self.intake.waiting), closed=self._transport.disconnecting
+                waits=bool(self.intake.waiting),
+                held_back=self._protocol.dialogue.talk.pausing,
+                closed=self._transport.disconnecting,
             )
         assert not self._errors, self._errors[0]
 
