@@ -128,7 +128,7 @@ def _figure(what):
 ROWS = (
     Row(
         name="stall",
-        about="what a client that says MAIL or RSET every 5 ms waits for its reply (in one process)",
+        about="what a client that says MAIL or RSET every 5 ms waits for a reply (in one process)",
         sides=("multisendcon",),
         figures={
             "large": _figure("a mail of 50 MB"),

@@ -109,7 +109,7 @@ class Dialogue:
                 reply = []
         assert not reply, "a reply without its last line"
 
-    def judge(self, *, waits, held_back, closed):
+    def judge(self, *, waits, closed, held_back=False):
         """Compare all that was sent with all that was heard.
 
         :param waits: the session may owe a reply.
