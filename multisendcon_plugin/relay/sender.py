@@ -220,7 +220,7 @@ class AccountSender(smtp.ESMTPSender):
         """The server is asked to take one mail more."""
         self.mails += 1
 
-    def needs_reset(self, unclean: bool) -> None:
+    def leave(self, *, unclean: bool) -> None:
         """A transaction leaves something behind, or RSET has cleared what one had left."""
         self.unclean = unclean
 

@@ -294,7 +294,7 @@ class Transaction:
     # What follows from a reply.
 
     def _reset(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
-        self._session.needs_reset(False)
+        self._session.leave(unclean=False)
         self._begin_mail()
 
     def _take_sender(self, _phase: Phase, _reply: Reply, _action: Action) -> None:
@@ -313,7 +313,7 @@ class Transaction:
             self._end()
             return
         # All was sent together, and the other replies only follow from this refusal.
-        self._session.needs_reset(True)
+        self._session.leave(unclean=True)
         in_vain = [_IN_VAIN[each] for each in self._due if each in _IN_VAIN]
         self._due.clear()
         self._due.extend(in_vain)
@@ -332,7 +332,7 @@ class Transaction:
         others = len(self._refused) < len(self._asked)
         self.outcomes.refuse(self._refused, phase, others=others)
         if not others:
-            self._session.needs_reset(True)
+            self._session.leave(unclean=True)
             all_said = not self._unsaid
             self._end()
             if all_said and not self.outcomes.fault:
@@ -353,7 +353,7 @@ class Transaction:
         self._blame(phase, reply, action)
 
     def _refuse_mail(self, phase: Phase, reply: Reply, action: Action) -> None:
-        self._session.needs_reset(True)
+        self._session.leave(unclean=True)
         self.outcomes.refuse_all(phase, reply, action)
         self._end()
 

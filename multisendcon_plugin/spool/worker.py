@@ -44,7 +44,7 @@ class Job:
     :param content: octets of content of a new message that it stores; ``None`` when it
         does not belong to a new message.
     :ivar result: what it has returned.
-    :ivar error: why that is not durable; ``None``: it is.  A `SpoolError` when it is answered.
+    :ivar error: why that is not durable, see `spool_error`; ``None``: it is.
     """
 
     run: Callable[[sqlite3.Connection], Any]
@@ -54,10 +54,10 @@ class Job:
 
 
 def only_result(jobs: list[Job]) -> Any:
-    """Return the result of the only job; raises its error."""
+    """Return the result of the only job; raises `SpoolError`."""
     (job,) = jobs
     if job.error is not None:
-        raise job.error
+        raise spool_error(job.error)
     return job.result
 
 
@@ -140,9 +140,6 @@ class Worker:
 
     def _answer(self, asked: list[_Asked]) -> None:
         for jobs, done in asked:
-            for job in jobs:
-                if job.error is not None:
-                    job.error = spool_error(job.error)
             done.callback(jobs)
         # With what the answers have led to.
         self._hand_over()

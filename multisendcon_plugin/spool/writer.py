@@ -67,7 +67,7 @@ class Writer:
 
         :param urgent: somebody waits for it; otherwise it may go along with what comes next.
         :return: the same jobs, each with its result, once that would survive a power cut, or with
-            its `SpoolError`.
+            its error.
         """
         return self._worker.do(jobs, 0.0 if urgent else _HOLD)
 

@@ -55,7 +55,7 @@ class FakeSession:
     def begin_mail(self):
         self.mails += 1
 
-    def needs_reset(self, unclean):
+    def leave(self, *, unclean):
         self.unclean = unclean
 
     def expect(self, phase):
