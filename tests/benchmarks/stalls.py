@@ -76,7 +76,9 @@ def _stall(bench):
             arrived = len(sink.recipients())
         if arrived != _TIMES * (recipients + 1):
             raise RuntimeError(f"{arrived} recipients have got the mails")
-        refusing = _relay_to_sink(subfolder(disk, "refused"), memory / "refused", "-f", "RCPT")
+        # Its own word for it, 500, would be about the account.
+        refuses = ("-f", "RCPT", "-B", "550 5.1.1 Error: no such user")
+        refusing = _relay_to_sink(subfolder(disk, "refused"), memory / "refused", *refuses)
         with refusing as (relay, _, probe):
             figures["refused"] = _longest(relay, probe, recipients=recipients)
         figures["moving"] = _moving(subfolder(disk, "moving"), memory / "moving", bench)
