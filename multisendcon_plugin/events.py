@@ -80,14 +80,41 @@ class AttemptEnded:
 
 @attrs.frozen
 class DeliveryMoved:
-    """A delivery goes to another account, since its own one rests.
+    """A delivery goes to another account.
 
     :param delivery: as it was before.
     :param account: where it goes.
+    :param reason: why, if somebody wants it; ``""``: its own account rests.
     """
 
     delivery: Delivery
     account: str
+    reason: str = ""
+
+
+@attrs.frozen
+class DeliveryHeld:
+    """A delivery waits until somebody releases it, since somebody wants that."""
+
+    delivery: Delivery
+
+
+@attrs.frozen
+class DeliveryReleased:
+    """A delivery that was held waits in its lane again."""
+
+    delivery: Delivery
+
+
+@attrs.frozen
+class DeliveryDeleted:
+    """A delivery is gone, since somebody wants that.
+
+    :param notified: its sender gets a report.
+    """
+
+    delivery: Delivery
+    notified: bool
 
 
 @attrs.frozen
@@ -156,6 +183,20 @@ class AccountRecovered:
 
 
 @attrs.frozen
+class AccountPaused:
+    """An account begins no mail until somebody resumes it, since somebody wants that."""
+
+    account: str
+
+
+@attrs.frozen
+class AccountResumed:
+    """An account that was paused is not any more."""
+
+    account: str
+
+
+@attrs.frozen
 class ConnectionsLimited:
     """A server refuses more connections than these.
 
@@ -183,6 +224,50 @@ class SpoolBroken:
     error: str
     writes: bool
     advice: str
+
+
+@attrs.frozen
+class SpoolFull:
+    """There is no room for new mail."""
+
+    error: str
+
+
+@attrs.frozen
+class SpoolHasRoom:
+    """There is room for new mail again."""
+
+
+# The program.
+
+
+@attrs.frozen(kw_only=True)
+class ConfigurationChanged:
+    """Another configuration holds from now on.
+
+    :param added: names of accounts, as are the others.
+    :param changed: with other settings than before.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@attrs.frozen
+class FrontProcessEnded:
+    """The process that serves the clients has ended by itself, or could not be started.
+
+    :param pause: seconds until another one is started.
+    """
+
+    why: str
+    pause: float
+
+
+@attrs.frozen
+class FrontProcessStarted:
+    """Clients are served by a process of their own."""
 
 
 # Clients: these may come from another process, so they are made of what JSON has, and replies.
@@ -308,14 +393,24 @@ Event = (
     MailAccepted
     | AttemptEnded
     | DeliveryMoved
+    | DeliveryHeld
+    | DeliveryReleased
+    | DeliveryDeleted
     | ReportQueued
     | FailureUntold
     | ReportWithheld
     | ReportUnroutable
     | AccountFaulted
     | AccountRecovered
+    | AccountPaused
+    | AccountResumed
     | ConnectionsLimited
     | SpoolBroken
+    | SpoolFull
+    | SpoolHasRoom
+    | ConfigurationChanged
+    | FrontProcessEnded
+    | FrontProcessStarted
     | ClientEvent
 )
 

@@ -15,8 +15,9 @@ from .errors import SpoolError
 from .mail.envelope import Envelope
 from .mail.json_form import Texts
 from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
-from .mail.selection import Page, Selection
+from .mail.selection import Page, Selection, Total
 from .outcome.attempt import Attempt
+from .outcome.condition import Condition
 from .outcome.settlement import AccountState, Settlement
 from .routing.account import Account
 from .routing.registry import Route
@@ -181,6 +182,9 @@ class IQueueView(Interface):
     def count(selection: Selection) -> Deferred[int]:
         """Count the deliveries that are selected."""
 
+    def totals() -> Deferred[dict[str, Total]]:
+        """Return what waits for each account that has any, by name."""
+
     def hold(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
         """Let deliveries wait until they are released: they are in no lane.
 
@@ -204,6 +208,51 @@ class IQueueView(Interface):
 
         Where the sender is to be, the end of the delivery is a settlement with a report.
         """
+
+
+class IQueueControl(Interface):
+    """What an admin does with the queue of a relay that runs.
+
+    What takes numbers of deliveries answers those that it has changed, once that is durable.  An
+    attempt that is under way ends first: what it has settled is not there any more.  Nothing is
+    sent twice, and nothing is lost.
+    """
+
+    def hold(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """See `IQueueView`, as for `release`."""
+
+    def release(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries wait in their lanes again."""
+
+    def retry(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries be due now, unless they are held; an account that rests is probed."""
+
+    def move(numbers: Sequence[int], account: str, reason: str) -> Deferred[tuple[int, ...]]:
+        """Move deliveries to another account, due now, whatever its masks say.
+
+        :param reason: why that account carries the recipients.
+        """
+
+    def delete(numbers: Sequence[int], notify: bool) -> Deferred[tuple[int, ...]]:
+        """Delete deliveries.
+
+        :param notify: the sender gets a report.
+        """
+
+    def under_way() -> frozenset[int]:
+        """Return the numbers of the deliveries that are being tried."""
+
+    def conditions() -> list[Condition]:
+        """Return how each account is, in order of priority."""
+
+    def pause(account: str) -> Deferred[None]:
+        """Let an account begin no mail until `resume`, also over restarts."""
+
+    def resume(account: str) -> Deferred[None]:
+        """Let an account that was paused go on."""
+
+    def probe(account: str) -> Deferred[None]:
+        """Try one mail of an account that rests, now."""
 
 
 class IClaims(Interface):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ..routing.account import Account
-from ..settings import values
+from ..settings import operation, values
 
 
 @attrs.frozen(kw_only=True)
@@ -16,6 +16,7 @@ class Configuration:
     :param accounts: in order of priority, topmost first.
     :param reports_account: the way to the server where reports are handed in; ``None``: they leave
         through the accounts.
+    :param metrics: ``None``: there are none.
     :param path: the file that it was read from; ``None``: it was no file.
     :param has_secrets: passwords are written in it.
     """
@@ -25,6 +26,11 @@ class Configuration:
     spool: values.SpoolSettings = attrs.field(factory=values.SpoolSettings)
     delivery: values.DeliverySettings = attrs.field(factory=values.DeliverySettings)
     ndr: values.NdrSettings = attrs.field(factory=values.NdrSettings)
+    log: operation.LogSettings = attrs.field(factory=operation.LogSettings)
+    history: operation.HistorySettings = attrs.field(factory=operation.HistorySettings)
+    archive: operation.ArchiveSettings = attrs.field(factory=operation.ArchiveSettings)
+    metrics: operation.MetricsSettings | None = None
+    alarm: operation.AlarmSettings = attrs.field(factory=operation.AlarmSettings)
     accounts: tuple[Account, ...] = ()
     reports_account: Account | None = None
     path: str | None = None

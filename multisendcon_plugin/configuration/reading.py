@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -84,12 +85,17 @@ def read(
     _complete(master_relay, clients, ndr, accounts)
     reports_account = _reports_account(ndr)
     return Configuration(
-        **{name: section.build() for name, section in singles.items()},
+        **{name: _built(name, section, document) for name, section in singles.items()},
         clients=tuple(client.build() for client in clients),
         accounts=tuple(account.build() for account in accounts),
         reports_account=reports_account,
         has_secrets=any(isinstance(each, str) and each for each in passwords),
     )
+
+
+def _built(name: str, section: Section, document: Mapping[str, object]) -> Any:
+    """Return the value of a table; ``None``: it is not there, and nothing stands for it."""
+    return section.build() if name in document or not section.table.optional else None
 
 
 def _unknown_table(name: str, value: object) -> Fault:

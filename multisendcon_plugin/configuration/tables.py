@@ -10,7 +10,7 @@ from functools import cached_property
 import attrs
 
 from ..routing.account import Account
-from ..settings import values
+from ..settings import operation, values
 from ..settings.keys import Key, keys_of
 
 
@@ -20,11 +20,13 @@ class Table:
 
     :param type: the class of the value that it makes.
     :param repeated: there may be several, in double brackets.
+    :param optional: without it there is no value, and what it is about is off.
     :param borrowed: keys that it has beside those of the value, and that are never required.
     """
 
     type: type[attrs.AttrsInstance]
     repeated: bool = attrs.field(default=False, kw_only=True)
+    optional: bool = attrs.field(default=False, kw_only=True)
     borrowed: dict[str, Key] = attrs.field(factory=dict, kw_only=True)
 
     @cached_property
@@ -49,5 +51,10 @@ TABLES = {
         # They describe the account by which reports leave.
         borrowed={name: key for name, key in keys_of(Account).items() if key.connection},
     ),
+    "log": Table(operation.LogSettings),
+    "history": Table(operation.HistorySettings),
+    "archive": Table(operation.ArchiveSettings),
+    "metrics": Table(operation.MetricsSettings, optional=True),
+    "alarm": Table(operation.AlarmSettings),
     "account": Table(Account, repeated=True),
 }

@@ -92,8 +92,33 @@ def _report_queued(event: events.ReportQueued) -> list[Line]:
 
 def _delivery_moved(event: events.DeliveryMoved) -> list[Line]:
     number, rests = event.delivery.message.id, event.delivery.account
-    text = f"{number}: moved to account {event.account}, since account {rests} is paused"
+    why = event.reason or f"since account {rests} is paused"
+    text = f"{number}: moved to account {event.account}, {why}"
     return [(_INFO, text, {"id": number, "account": event.account, "rests": rests})]
+
+
+def _delivery_deleted(event: events.DeliveryDeleted) -> list[Line]:
+    number, account = event.delivery.message.id, event.delivery.account
+    recipients = [each.address for each in event.delivery.recipients]
+    told = "its sender gets a report" if event.notified else "without a report"
+    return [
+        (
+            _WARN,
+            f"{number}: mail for <{'>, <'.join(some)}> by account {account} deleted, {told}",
+            {"id": number, "account": account, "recipients": some, "notified": event.notified},
+        )
+        for some in in_lines(recipients)
+    ]
+
+
+def _about_delivery(text: str) -> Callable[[Any], list[Line]]:
+    """Return what makes the line of an event that has a delivery and nothing else."""
+
+    def lines(event: Any) -> list[Line]:
+        fields = {"id": event.delivery.message.id, "account": event.delivery.account}
+        return [(_INFO, text.format(**fields), {**fields})]
+
+    return lines
 
 
 def _attempt_ended(event: events.AttemptEnded) -> Iterator[Line]:
@@ -219,6 +244,16 @@ def _spool_broken(event: events.SpoolBroken) -> list[Line]:
     return [(_CRITICAL, f"{event.file}: {event.error}; {consequence}{advice}", {})]
 
 
+# The program.
+
+
+def _configuration_changed(event: events.ConfigurationChanged) -> list[Line]:
+    fields = attrs.asdict(event)
+    said = [f"{what} {', '.join(names)}" for what, names in fields.items() if names]
+    text = "; ".join(said) or "no account was added, removed or changed"
+    return [(_INFO, f"the configuration was reloaded: {text}", fields)]
+
+
 # Clients.
 
 
@@ -293,14 +328,30 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.MailAccepted: _mail_accepted,
     events.AttemptEnded: _attempt_ended,
     events.DeliveryMoved: _delivery_moved,
+    events.DeliveryHeld: _about_delivery("{id}: held by account {account} until it is released"),
+    events.DeliveryReleased: _about_delivery("{id}: released, waits for account {account}"),
+    events.DeliveryDeleted: _delivery_deleted,
     events.ReportQueued: _report_queued,
     events.FailureUntold: _failure_untold,
     events.ReportWithheld: _report_withheld,
     events.ReportUnroutable: _report_unroutable,
     events.AccountFaulted: _account_faulted,
     events.AccountRecovered: _filled_in(_INFO, "account {account} works again"),
+    events.AccountPaused: _filled_in(
+        _WARN, "account {account} is paused until somebody resumes it; its mail waits"
+    ),
+    events.AccountResumed: _filled_in(_INFO, "account {account} is resumed"),
     events.ConnectionsLimited: _connections_limited,
     events.SpoolBroken: _spool_broken,
+    events.SpoolFull: _filled_in(
+        _ERROR, "there is no room for new mail, which is put off (452): {error}"
+    ),
+    events.SpoolHasRoom: _filled_in(_INFO, "there is room for new mail again"),
+    events.ConfigurationChanged: _configuration_changed,
+    events.FrontProcessEnded: _filled_in(
+        _CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"
+    ),
+    events.FrontProcessStarted: _filled_in(_INFO, "the front process serves the clients"),
     events.ClientRefused: _filled_in(_INFO, "{address} rejected: not in [master_relay] {key}"),
     events.LimitReached: _filled_in(_WARN, "{address} rejected: {limit}"),
     events.ProxyRefused: _filled_in(_WARN, "connection from {address} closed: PROXY header {why}"),

@@ -36,3 +36,18 @@ class Page:
 
     deliveries: tuple[Delivery, ...]
     after: int | None
+
+
+@attrs.frozen
+class Total:
+    """What waits for one account.
+
+    :param waiting: deliveries, also those that are being tried; not those that are held.
+    :param held: deliveries.
+    :param oldest: when the oldest of them arrived, in seconds since the epoch; ``None``: there is
+        none.
+    """
+
+    waiting: int
+    held: int
+    oldest: float | None

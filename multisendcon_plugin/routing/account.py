@@ -221,6 +221,11 @@ class Account:
         default=True,
         doc="Whether mail is sent through this account.",
     )
+    archive: bool = key(
+        quantities.flag,
+        default=False,
+        doc="Whether a copy of each mail is kept as it was sent, see [archive].",
+    )
     replies: tuple[Rule, ...] = key(
         own_rules,
         default=(),

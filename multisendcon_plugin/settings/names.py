@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from urllib.parse import urlsplit
 
 import idna
 
@@ -145,6 +146,21 @@ def endpoint(value: object) -> str:
     description = text(value)
     parse_endpoint(description)
     return description
+
+
+def web_address(value: object) -> str:
+    """Convert the address of something on the web."""
+    address = text(value)
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and parts.hostname and address.isascii()
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidValueError(
+            f'{shown(address)} is not an address on the web; write "https://", a host and a path'
+        )
+    return address
 
 
 def _name(value: object, form: re.Pattern[str], what: str) -> str:

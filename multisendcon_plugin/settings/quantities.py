@@ -18,16 +18,17 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 KIB = 1024
 MIB = 1024 * KIB
+GIB = 1024 * MIB
 
 _SECONDS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) *([smhd])")
 #: Times that lie further ahead cannot be written as dates any more.
 _LONGEST_DURATION = 3650 * DAY
 
-_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": KIB, "MIB": MIB, "GIB": 1024 * MIB}
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": KIB, "MIB": MIB, "GIB": GIB}
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) *((?:[KMG]i?)?B)", re.ASCII | re.IGNORECASE)
 _SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,6})?) *%")
-_LARGEST_SIZE = 1024 * 1024 * MIB
+_LARGEST_SIZE = 1024 * GIB
 #: RFC 5321 section 4.5.3.1.4, and what the parameters of RCPT add to it (RFC 3461 section 4).
 _SHORTEST_LINE = 2 * KIB
 

@@ -27,7 +27,7 @@ from ..mail.message import (
     NewMessage,
     Position,
 )
-from ..mail.selection import Page, Selection
+from ..mail.selection import Page, Selection, Total
 from ..outcome.settlement import AccountState, Settlement
 from ..settings.quantities import Room
 from . import rows, view
@@ -229,6 +229,10 @@ class SqliteSpool:
             if following is None:
                 return total
             after = following
+
+    def totals(self) -> Deferred[dict[str, Total]]:
+        """Return what waits for each account."""
+        return self._reader.ask(view.totals)
 
     def hold(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
         """Hold deliveries."""

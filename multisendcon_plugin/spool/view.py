@@ -14,7 +14,7 @@ import attrs
 
 from ..mail.address import matching_form
 from ..mail.message import LaneKey
-from ..mail.selection import Page, Selection
+from ..mail.selection import Page, Selection, Total
 from . import rows
 from .keys import message_of, span
 
@@ -86,6 +86,14 @@ def _piece(
     }
     where = " AND ".join(["id BETWEEN :first AND :last", *(_CONDITIONS[name] for name in said)])
     return {**said, "first": first, "last": following or last}, following, where
+
+
+def totals(connection: Connection) -> dict[str, Total]:
+    """Return what waits for each account."""
+    found = connection.execute(
+        "SELECT account, sum(held = 0), sum(held), min(arrived) FROM delivery GROUP BY account"
+    )
+    return {account: Total(*rest) for account, *rest in found}
 
 
 def hold(connection: Connection, numbers: Iterable[int]) -> tuple[int, ...]:

@@ -27,12 +27,12 @@ from ..mail.message import (
     NewMessage,
     Position,
 )
-from ..mail.selection import Page, Selection
+from ..mail.selection import Page, Selection, Total
 from ..outcome.settlement import AccountState, Settlement
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
 from ..spool.recent import Recent
-from .memory_view import selected
+from .memory_view import selected, totals
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -245,6 +245,11 @@ class MemorySpool:
     def count(self, selection: Selection) -> int:
         """Count the deliveries that are selected."""
         return len(selected(self.disk.deliveries, selection, 0))
+
+    @_at_once
+    def totals(self) -> dict[str, Total]:
+        """Return what waits for each account."""
+        return totals(self.disk.deliveries)
 
     @_at_once
     def hold(self, numbers: Sequence[int]) -> tuple[int, ...]:

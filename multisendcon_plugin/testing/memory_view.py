@@ -6,7 +6,7 @@ import attrs
 
 from ..mail.address import matching_form
 from ..mail.message import Delivery
-from ..mail.selection import Selection
+from ..mail.selection import Selection, Total
 
 
 def selected(deliveries: dict[int, Delivery], selection: Selection, after: int) -> list[Delivery]:
@@ -16,6 +16,21 @@ def selected(deliveries: dict[int, Delivery], selection: Selection, after: int) 
         for number in sorted(deliveries)
         if number > after and _admits(selection, deliveries[number])
     ]
+
+
+def totals(deliveries: dict[int, Delivery]) -> dict[str, Total]:
+    """Return what waits for each account."""
+    by_account: dict[str, list[Delivery]] = {}
+    for each in deliveries.values():
+        by_account.setdefault(each.account, []).append(each)
+    return {
+        account: Total(
+            sum(not each.held for each in some),
+            sum(each.held for each in some),
+            min(each.message.arrived for each in some),
+        )
+        for account, some in by_account.items()
+    }
 
 
 def _admits(selection: Selection, delivery: Delivery) -> bool:

@@ -44,6 +44,9 @@ IN_WORDS = {
             "tls_client_key": "unset, it is in the file of the certificate",
         }.items()
     },
+    ("archive", "path"): "unset, no account archives",
+    ("alarm", "command"): "unset, none",
+    ("alarm", "webhook"): "unset, none",
     ("account", "senders"): "unset, every sender",
     ("account", "recipients"): "unset, every recipient",
     ("account", "fixed_sender"): "unset, the sender is kept",
@@ -65,7 +68,7 @@ def told():
     table = ""
     default = None
     for line in REFERENCE.read_text("utf-8").splitlines():
-        if header := re.match(r"\[+(\w+)\]+", line):
+        if header := re.match(r"#?\[+(\w+)\]+", line):
             table = header[1]
         elif word := re.match(r"# Default: (.*)", line):
             default = word[1]

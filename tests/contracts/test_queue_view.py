@@ -11,7 +11,7 @@ from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient, Untold
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.mail.selection import Selection
+from multisendcon_plugin.mail.selection import Selection, Total
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.spool import view
 from tests.contracts.stores import MemoryStore, SqliteStore
@@ -54,6 +54,18 @@ def test_a_listing_has_all_deliveries_in_order_of_their_numbers_in_pieces(store,
     assert numbers == sorted(set(numbers))
     assert [each.account for each in found] == ["B", "A", "Sales", "A"]
     assert store.wait(store.spool.count(Selection())) == 4
+
+
+def test_the_totals_of_the_accounts(store):
+    assert store.wait(store.spool.totals()) == {}
+    _, one = commit(store, parcel("B", "b@x"), parcel("A", "a@x"))
+    (other,) = commit(store, parcel("A", "c@x", destination="x"))
+    change(store, "hold", [other])
+    arrived = one.message.arrived
+    assert store.wait(store.spool.totals()) == {
+        "A": Total(1, 1, arrived),
+        "B": Total(1, 0, arrived),
+    }
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,23 @@ SAID = [
         "1: moved to account B, since account A is paused",
     ),
     (
+        events.DeliveryMoved(ONE, "B", "moved by an admin"),
+        INFO,
+        "1: moved to account B, moved by an admin",
+    ),
+    (events.DeliveryHeld(ONE), INFO, "1: held by account A until it is released"),
+    (events.DeliveryReleased(ONE), INFO, "1: released, waits for account A"),
+    (
+        events.DeliveryDeleted(ONE, notified=False),
+        WARN,
+        "1: mail for <r@b.example> by account A deleted, without a report",
+    ),
+    (
+        events.DeliveryDeleted(ONE, notified=True),
+        WARN,
+        "1: mail for <r@b.example> by account A deleted, its sender gets a report",
+    ),
+    (
         events.ReportQueued(ONE, REPORT),
         INFO,
         "3: report on 1, for <s@a.example> by Reports (test)",
@@ -104,6 +121,34 @@ SAID = [
             " Recover it"
         ),
     ),
+    (
+        events.AccountPaused("A"),
+        WARN,
+        "account A is paused until somebody resumes it; its mail waits",
+    ),
+    (events.AccountResumed("A"), INFO, "account A is resumed"),
+    (
+        events.SpoolFull("the disk is full"),
+        ERROR,
+        "there is no room for new mail, which is put off (452): the disk is full",
+    ),
+    (events.SpoolHasRoom(), INFO, "there is room for new mail again"),
+    (
+        events.ConfigurationChanged(added=("A", "B"), removed=(), changed=("C",)),
+        INFO,
+        "the configuration was reloaded: added A, B; changed C",
+    ),
+    (
+        events.ConfigurationChanged(added=(), removed=(), changed=()),
+        INFO,
+        "the configuration was reloaded: no account was added, removed or changed",
+    ),
+    (
+        events.FrontProcessEnded("ended", 1.0),
+        CRITICAL,
+        "the front process ended; starting a new one in 1 s",
+    ),
+    (events.FrontProcessStarted(), INFO, "the front process serves the clients"),
     (
         events.ClientRefused("192.0.2.1", "allow"),
         INFO,

@@ -1,0 +1,1 @@
+"""Copies of outgoing mail, as it was sent; never in the way of the mail."""

@@ -1,0 +1,1 @@
+"""What became of each mail: a database beside the spool, which is not the truth (the spool is)."""

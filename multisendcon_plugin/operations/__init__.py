@@ -1,0 +1,1 @@
+"""What an admin can ask and do: typed values in, typed values out; knows no HTTP."""

@@ -1,0 +1,1 @@
+"""HTTP: the API over `operations`, on the control socket; metrics and health."""
