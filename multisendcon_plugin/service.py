@@ -101,6 +101,7 @@ class RelayService(MultiService):
         self._store = _SpoolService(self.spool, reactor, wall)
         self.operations = Operations(
             version=_version(),
+            events=self.events,
             queue=cast("IQueueControl", self.queue),
             view=self.spool,
             content=self.spool.content,

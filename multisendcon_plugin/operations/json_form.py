@@ -18,8 +18,10 @@ from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError, tran
 from cattrs.gen import make_dict_structure_fn, override
 from cattrs.preconf.json import JsonConverter, make_converter
 
+from ..mail.envelope import Client
+from ..mail.reply import Reply
+from ..times import Time
 from .errors import BadRequestError
-from .values import Time
 
 T = TypeVar("T")
 
@@ -35,8 +37,13 @@ def to_json(value: Any) -> Any:
 
 def encode(value: Any) -> bytes:
     """Return a value as JSON in one line, without its end."""
-    # Headers may hold octets that are no UTF-8: see `header_text`.
-    return _encode(to_json(value)).encode("utf-8", "replace")
+    return encode_plain(to_json(value))
+
+
+def encode_plain(plain: Any) -> bytes:
+    """Return what is JSON already in one line, without its end."""
+    # What clients wrote may hold octets that are no UTF-8, as surrogates.
+    return _encode(plain).encode("utf-8", "replace")
 
 
 def from_json(plain: object, kind: type[T]) -> T:
@@ -169,6 +176,8 @@ def _converter() -> JsonConverter:
     converter = make_converter(detailed_validation=True)
     converter.register_unstructure_hook_factory(attrs.has, lambda kind: _writing(kind, converter))
     converter.register_structure_hook_factory(attrs.has, lambda kind: _reading(kind, converter))
+    converter.register_unstructure_hook(Client, Client._asdict)
+    converter.register_unstructure_hook(Reply, str)
     converter.register_structure_hook(str, _only(str, "text"))
     converter.register_structure_hook(bool, _only(bool, "true or false"))
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)

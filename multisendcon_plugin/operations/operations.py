@@ -14,17 +14,21 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from ..events import Event, Publisher
 from ..interfaces import IAccountRegistry, IContent, IQueueControl, IQueueView
 from ..mail.message import Delivery, Message, number_of
 from ..mail.selection import Selection, Total
 from ..outcome.condition import Condition
 from ..routing.account import Account
 from ..spool.keys import span
+from ..times import Time
 from .choice import Choice
 from .errors import BadRequestError, NotFoundError, RefusedError
 from .filters import selection
+from .live import Live
 from .moving import Mover
 from .pieces import pieces
+from .public_events import Public
 from .rows import Present
 from .standing import Standing
 from .values import (
@@ -33,15 +37,16 @@ from .values import (
     AccountTest,
     Changed,
     Chosen,
-    Client,
     Deletion,
     Filter,
     Move,
     Status,
-    Time,
     WaitingDelivery,
     WaitingMessage,
 )
+
+#: More than there are: the numbers of events go on behind those of the relay before a restart.
+_EVENTS_PER_SECOND = 10_000
 
 
 async def _missing(*_: Any) -> Any:
@@ -53,6 +58,7 @@ class Operations:
     """All that an admin can ask and do of one relay.
 
     :param version: of the program.
+    :param events: which are told to other programs.
     :param queue: is told of changes.
     :param view: is read.
     :param content: begins to read a message.
@@ -62,9 +68,11 @@ class Operations:
     :param alarms: those that are not over.
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
+    :ivar live: tells what happens.
     """
 
     _version: str
+    _events: Publisher
     _queue: IQueueControl
     _view: IQueueView
     _content: Callable[[Message], IContent]
@@ -78,6 +86,9 @@ class Operations:
 
     def __attrs_post_init__(self) -> None:
         self._started = Time(self._wall())
+        self.live = Live(
+            self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
+        )
 
     # The relay, and its accounts.
 
@@ -211,12 +222,11 @@ class Operations:
             raise NotFoundError(f"{name} is not in the queue; it may be in the history")
         present = self._present()
         message = deliveries[0].message
-        client = message.envelope.client
         return WaitingMessage(
             next=present.row(min(deliveries, key=lambda each: each.position)),
             deliveries=tuple(map(present.row, deliveries)),
             header=await self._header(message),
-            client=None if client is None else Client(**client._asdict()),
+            client=message.envelope.client,
         )
 
     async def _header(self, message: Message) -> str:
@@ -270,6 +280,10 @@ class Operations:
         return Choice(chosen, self._view, self._clock.seconds(), self._present)
 
     # What is so now.
+
+    def _public(self, event: Event) -> list[dict[str, Any]]:
+        now = Time(self._wall())
+        return list(Public(now, self._set_by, self._queue.conditions).told(event))
 
     def _present(self) -> Present:
         return Present(

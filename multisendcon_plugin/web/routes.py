@@ -5,6 +5,7 @@ A handler gets what the request says, and answers a value, or an iteration over 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ from ..operations.values import AccountTest, Chosen, Deletion, Filter, Move
 
 T = TypeVar("T")
 
+_NUMBER = re.compile("[0-9]{1,18}")
+
 
 @attrs.frozen
 class Call:
@@ -25,12 +28,14 @@ class Call:
     :param name: what stands in the path for ``{name}`` or ``{id}``; ``""``: nothing does.
     :param query: what stands behind the path.
     :param body: objects, lists and plain values of JSON; ``None``: there is none.
+    :param last_event: what ``Last-Event-ID:`` says; ``""``: nothing.
     """
 
     operations: Operations
     name: str
     query: Mapping[str, str]
     body: Any
+    last_event: str
 
     def asked(self, kind: type[T]) -> T:
         """Return what the body asks for.
@@ -47,7 +52,17 @@ class Listing:
     pieces: AsyncGenerator[Any, None]
 
 
-#: Answers a call: a value or a `Listing`, at once or as an awaitable.
+@attrs.frozen
+class Events:
+    """What happens from now on.
+
+    :param after: and before, from this number on; ``None``: not so.
+    """
+
+    after: int | None
+
+
+#: Answers a call: a value, a `Listing` or `Events`, at once or as an awaitable.
 Handler = Callable[[Call], Any]
 
 
@@ -63,9 +78,13 @@ def _queue(call: Call) -> Listing:
 
 
 def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text):
+    if _NUMBER.fullmatch(text) and int(text):
         return int(text)
     raise BadRequestError(f'limit: "{text}" is no number of rows; write 1 or more')
+
+
+def _events(call: Call) -> Events:
+    return Events(int(call.last_event) if _NUMBER.fullmatch(call.last_event) else None)
 
 
 async def _accounts(call: Call) -> Listing:
@@ -78,6 +97,7 @@ async def _one(piece: Any) -> AsyncGenerator[Any, None]:
 
 #: What may be asked for, by path and method.
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
+    "events": {"GET": _events},
     "status": {"GET": lambda call: call.operations.status()},
     "accounts": {"GET": _accounts},
     "accounts/{name}": {"GET": lambda call: call.operations.account(call.name)},
