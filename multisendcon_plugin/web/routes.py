@@ -5,8 +5,10 @@ A handler gets what the request says, and answers a value, or an iteration over 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
+from importlib.resources import files
 from typing import Any, TypeVar
 
 import attrs
@@ -18,6 +20,8 @@ from ..operations.values import AccountTest, Chosen, Deletion, Filter, Move
 
 T = TypeVar("T")
 
+#: What there is to ask, in OpenAPI 3.1; made of the values by ``tests.web.openapi``.
+DESCRIPTION = json.loads(files(__package__).joinpath("openapi.json").read_bytes())
 _NUMBER = re.compile("[0-9]{1,18}")
 
 
@@ -97,6 +101,7 @@ async def _one(piece: Any) -> AsyncGenerator[Any, None]:
 
 #: What may be asked for, by path and method.
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
+    "openapi.json": {"GET": lambda _: DESCRIPTION},
     "events": {"GET": _events},
     "status": {"GET": lambda call: call.operations.status()},
     "accounts": {"GET": _accounts},
