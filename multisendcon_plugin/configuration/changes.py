@@ -44,8 +44,7 @@ def summary(before: Configuration, after: Configuration, told: list[str]) -> Rel
     tables = [
         _TABLES.get(each.name, each.name)
         for each in attrs.fields(Configuration)
-        if each.name not in _NO_TABLES
-        and getattr(before, each.name) != getattr(after, each.name)
+        if each.name not in _NO_TABLES and getattr(before, each.name) != getattr(after, each.name)
     ]
     if before.reports_account != after.reports_account and "ndr" not in tables:
         tables.append("ndr")

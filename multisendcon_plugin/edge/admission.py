@@ -50,7 +50,8 @@ class Admission:
         self.settings = settings = transactions.settings
         self._transactions = transactions
         self._clients = clients
-        self.rights = RightsRegistry(settings, clients, seconds, before and before.rights)
+        known = before.rights if before else None
+        self.rights: RightsRegistry = RightsRegistry(settings, clients, seconds, known)
         self.tls = server_tls(settings, transactions.wall)
         self.most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self.session_policy = cache(self._session_policy)

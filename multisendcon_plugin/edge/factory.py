@@ -70,9 +70,7 @@ class RelayESMTPFactory(smtp.SMTPFactory):
         self._counts: Counter[Place | None] = Counter()
         self._stopping = False
 
-    def prepared(
-        self, policy: TransactionPolicy, clients: Sequence[ClientSettings]
-    ) -> Admission:
+    def prepared(self, policy: TransactionPolicy, clients: Sequence[ClientSettings]) -> Admission:
         """Return what could hold from now on; as yet it does not.
 
         :raise ConfigurationError: the certificate cannot be used.

@@ -108,8 +108,8 @@ class NewPorts:
     """
 
     descriptions: Sequence[str]
-    opened: dict[str, _OpenPort]
-    renewed: dict[str, ClientsTLS]
+    opened: dict[str, _OpenPort] = attrs.field(factory=dict)
+    renewed: dict[str, ClientsTLS] = attrs.field(factory=dict)
 
 
 class Ports:
@@ -137,21 +137,21 @@ class Ports:
 
         :raise ListenError: it is not possible; then none is.
         """
-        opened: dict[str, _OpenPort] = {}
-        try:
-            renewed = {
-                each: _read_tls(each)
-                for each in descriptions
-                if each in self._ports and parse_endpoint(each).prefix == "ssl"
-            }
-            for description in dict.fromkeys(descriptions):
+        new = NewPorts(descriptions)
+        faults = []
+        for description in dict.fromkeys(descriptions):
+            try:
                 if description not in self._ports:
-                    opened[description] = self._open(description)
-        except ListenError:
-            for each in opened.values():
+                    new.opened[description] = self._open(description)
+                elif parse_endpoint(description).prefix == "ssl":
+                    new.renewed[description] = _read_tls(description)
+            except ListenError as error:
+                faults.append(str(error))
+        if faults:
+            for each in new.opened.values():
                 each.port.stopListening()
-            raise
-        return NewPorts(descriptions, opened, renewed)
+            raise ListenError("\n".join(faults))
+        return new
 
     def _open(self, description: str) -> _OpenPort:
         tls = PortTLS()

@@ -49,7 +49,9 @@ class EdgeService(Service):
         super().privilegedStartService()
         self._ports.use(self._ports.prepared(self._listen))
 
-    def prepared(self, transactions: TransactionPolicy, clients: Sequence[ClientSettings]) -> Any:
+    def prepared(
+        self, transactions: TransactionPolicy, clients: Sequence[ClientSettings]
+    ) -> _Prepared:
         """Do all that can fail before other settings hold: see `use`.
 
         :raise ConfigurationError: the certificate cannot be used.

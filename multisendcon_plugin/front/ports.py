@@ -16,7 +16,6 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ..local_port import LocalPort
 
-
 #: Ports that go in one message: Linux takes up to 253.
 _AT_ONCE = 100
 

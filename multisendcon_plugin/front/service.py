@@ -21,7 +21,7 @@ from ..events import Publisher
 from ..interfaces import IBatchIntake
 from ..settings.endpoints import PROXY
 from .process import FrontProcess
-from .setup import Port, Setup, setup_of
+from .setup import Port, setup_of
 
 
 class FrontService(Service):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from math import inf
 from random import random
-from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
