@@ -216,6 +216,11 @@ def _account_faulted(event: events.AccountFaulted) -> list[Line]:
     return [(_ERROR if event.changed else _INFO, text, fields)]
 
 
+def _account_recovered(event: events.AccountRecovered) -> list[Line]:
+    what = "has another server or login and is tried anew" if event.unproven else "works again"
+    return [(_INFO, f"account {event.account} {what}", {})]
+
+
 def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
     text = (
         f"account {event.account}: the server allows {event.allowed} connections at a time, not"
@@ -336,7 +341,7 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.ReportWithheld: _report_withheld,
     events.ReportUnroutable: _report_unroutable,
     events.AccountFaulted: _account_faulted,
-    events.AccountRecovered: _filled_in(_INFO, "account {account} works again"),
+    events.AccountRecovered: _account_recovered,
     events.AccountPaused: _filled_in(
         _WARN, "account {account} is paused until somebody resumes it; its mail waits"
     ),
