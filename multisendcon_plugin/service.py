@@ -24,6 +24,7 @@ from .edge.submission import submit
 from .errors import SpoolError
 from .events import Publisher
 from .front import FrontService
+from .history import History
 from .interfaces import ISpool
 from .mail.envelope import Envelope
 from .queue import QueueService
@@ -45,6 +46,8 @@ class RelayService(MultiService):
         another one (`make_steady`).
     :param front_process: clients are served by a process of its own, see `front`.
     :ivar events: tells each fact, see `events`.
+    :ivar history: what became of each mail; ``None`` with ``keep = 0``, and with another spool: its
+        file is in the folder of that in the configuration.
     :raise ConfigurationError: the certificate cannot be used.
     """
 
@@ -91,14 +94,29 @@ class RelayService(MultiService):
         self._wall = wall
         self.edge = self._front_service() if front_process else self._edge_service()
         self._store = _SpoolService(self.spool, reactor, wall)
+        self.history = self._make_history() if spool is None else None
         # The order in which they start; `_stop` has the other.
-        for part in (self._store, self.queue, self.edge):
-            part.setServiceParent(self)
+        for part in (self._store, self.history, self.queue, self.edge):
+            if part is not None:
+                part.setServiceParent(self)
 
     def _edge_service(self) -> EdgeService:
         clients = self.configuration.clients
         sessions = master_relay(self._policy, clients, self.events, self._reactor)
         return EdgeService(self.configuration.master_relay.listen, sessions, self._reactor)
+
+    def _make_history(self) -> History | None:
+        settings = self.configuration.history
+        if not settings.keep:
+            return None
+        return History(
+            self.configuration.spool.path,
+            settings,
+            events=self.events,
+            reactor=self._reactor,
+            wall=self._wall,
+            min_free=self.configuration.spool.min_free,
+        )
 
     def _front_service(self) -> FrontService:
         return FrontService(
@@ -133,6 +151,8 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
+        if self.history is not None:
+            await maybeDeferred(self.history.stopService)
         await maybeDeferred(self._store.stopService)
         self._log.finish()
 
