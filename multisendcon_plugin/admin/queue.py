@@ -154,7 +154,7 @@ def _show(options: argparse.Namespace) -> int:
 def _tell(mail: dict[str, Any]) -> None:
     now = time.time()
     say(f"{mail['id']} from {words.path(mail['sender'])}, {words.octets(mail['size'])}")
-    say(f"  arrived {words.moment(mail['arrived'])}{_from(mail['client'])}")
+    say(f"  arrived {words.moment(mail['arrived'])}{words.client(mail['client'])}")
     for delivery in mail["deliveries"]:
         say()
         say(f"  by {_way(delivery)}: {delivery['state']}, {_due(delivery, now)}")
@@ -167,13 +167,6 @@ def _tell(mail: dict[str, Any]) -> None:
     say()
     for line in mail["header"].splitlines():
         say(f"  | {line}")
-
-
-def _from(client: dict[str, Any] | None) -> str:
-    if client is None:
-        return ""
-    user = f", user {client['user']}" if client["user"] else ""
-    return f" from {client['address']} (HELO {client['helo']}{user}, {client['tls'] or 'no TLS'})"
 
 
 def _due(delivery: dict[str, Any], now: float) -> str:

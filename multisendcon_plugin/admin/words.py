@@ -72,3 +72,11 @@ def path(address: str) -> str:
 def paths(recipients: list[Mapping[str, Any]]) -> str:
     """Return the addresses of recipients."""
     return ", ".join(path(each["address"]) for each in recipients)
+
+
+def client(client: Mapping[str, Any] | None) -> str:
+    """Return who handed a mail in; nothing, if it was no client."""
+    if client is None:
+        return ""
+    user = f", user {client['user']}" if client["user"] else ""
+    return f" from {client['address']} (HELO {client['helo']}{user}, {client['tls'] or 'no TLS'})"

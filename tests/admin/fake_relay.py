@@ -30,11 +30,13 @@ class FakeRelay:
 
     :ivar answers: by method and path below /api/v1/.
     :ivar asked: method, path, query, and body of each request.
+    :ivar last_events: what each that listens knows already; it hears of nothing else.
     """
 
     def __init__(self, folder):
         self.answers = {}
         self.asked = []
+        self.last_events = []
         self._path = folder / SOCKET
 
     def answers_with(self, request, body=None, **more):
@@ -72,6 +74,10 @@ class FakeRelay:
         path = unquote(url.path.removeprefix("/api/v1/"))
         self.asked.append((handler.command, path, dict(parse_qsl(url.query, True)), body))
         answer = self.answers.get(f"{handler.command} {path}", Answer(404, {"error": "not there"}))
+        if path == "events":
+            self.last_events.append(handler.headers["Last-Event-ID"])
+            if self.last_events[-1]:
+                answer = attrs.evolve(answer, lines=())
         handler.send_response_only(answer.status)
         handler.send_header("Server", answer.server)
         if answer.lines is None:

@@ -124,7 +124,7 @@ def test_an_error_that_is_no_json_is_one(run, relay):
 def test_events_are_read_as_they_come(folder, relay):
     stream = b"id: 1\nevent: accepted\ndata: {}\n\n: a comment\n\nid: 2\ndata: a\ndata: b\n\n"
     relay.answers_with("GET events", lines=(stream[:20], stream[20:]))
-    assert list(Relay(folder).events("0")) == [("1", "accepted", "{}"), ("2", "", "a\nb")]
+    assert list(Relay(folder).events()) == [("1", "accepted", "{}"), ("2", "", "a\nb")]
 
 
 def test_names_are_quoted(run, relay):
