@@ -177,9 +177,13 @@ class AccountFaulted:
 
 @attrs.frozen
 class AccountRecovered:
-    """An account works again."""
+    """An account works again.
+
+    :param unproven: it is as before its first mail, since it has another server or login now.
+    """
 
     account: str
+    unproven: bool = False
 
 
 @attrs.frozen
@@ -236,6 +240,29 @@ class SpoolFull:
 @attrs.frozen
 class SpoolHasRoom:
     """There is room for new mail again."""
+
+
+# The history.
+
+
+@attrs.frozen
+class HistoryInterrupted:
+    """The history lacks what happens from now on, or has lost what it had; mail goes on.
+
+    :param why: and what was done, in words.
+    """
+
+    why: str
+
+
+@attrs.frozen
+class HistoryResumed:
+    """The history is written again.
+
+    :param left_out: so many events are missing in it.
+    """
+
+    left_out: int
 
 
 # The program.
@@ -408,6 +435,8 @@ Event = (
     | SpoolBroken
     | SpoolFull
     | SpoolHasRoom
+    | HistoryInterrupted
+    | HistoryResumed
     | ConfigurationChanged
     | FrontProcessEnded
     | FrontProcessStarted
