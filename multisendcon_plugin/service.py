@@ -111,6 +111,8 @@ class RelayService(MultiService):
             content=self.spool.content,
             registry=lambda: self.registry,
             standing=Standing(self.events, front=front_process),
+            history=lambda: self.history,
+            reload=self.reload,
             clock=reactor,
             wall=wall,
         )

@@ -8,13 +8,16 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from ..errors import ConfigurationError
 from ..events import Event, Publisher
+from ..history import History, Story
 from ..interfaces import IAccountRegistry, IContent, IQueueControl, IQueueView
 from ..mail.message import Delivery, Message, number_of
 from ..mail.selection import Selection, Total
@@ -31,6 +34,7 @@ from .pieces import pieces
 from .public_events import Public
 from .rows import Present
 from .standing import Standing
+from .stories import search_of, stories
 from .values import (
     AccountCounts,
     AccountStatus,
@@ -39,7 +43,9 @@ from .values import (
     Chosen,
     Deletion,
     Filter,
+    HistoryFilter,
     Move,
+    Question,
     Status,
     WaitingDelivery,
     WaitingMessage,
@@ -66,6 +72,10 @@ class Operations:
     :param standing: of spool and front process.
     :param counts: of an account, by its name.
     :param alarms: those that are not over.
+    :param history: returns it, unless it is off.
+    :param explain: says where and how a mail would leave.
+    :param test: tests an account.
+    :param reload: has the configuration read anew.
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
     :ivar live: tells what happens.
@@ -80,7 +90,10 @@ class Operations:
     _standing: Standing
     _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
     _alarms: Callable[[], Sequence[Any]] = tuple
+    _history: Callable[[], History | None] = lambda: None
+    _explain: Callable[[Question], Awaitable[Any]] = _missing
     _test: Callable[[Account, AccountTest], Awaitable[Any]] = _missing
+    _reload: Callable[[], Awaitable[Any]] = _missing
     _clock: IReactorTime
     _wall: Callable[[], float]
 
@@ -106,7 +119,7 @@ class Operations:
             oldest=self._time(min(arrived, default=None)),
             accounts=self._account_statuses(totals),
             alarms=tuple(self._alarms()),
-            history="off",
+            history=self._history_status(),
             front=self._standing.front,
             spool=self._standing.spool,
         )
@@ -278,6 +291,55 @@ class Operations:
 
     def _choice(self, chosen: Chosen) -> Choice:
         return Choice(chosen, self._view, self._clock.seconds(), self._present)
+
+    # The history.
+
+    async def history(
+        self, asked: HistoryFilter, limit: int | None = None, after: str = ""
+    ) -> AsyncGenerator[list[Story], None]:
+        """List what became of mails in order of their arrival, in pieces that are read when wanted.
+
+        :param limit: stories at most.
+        :param after: id of the last message that is left out.
+        """
+        history = self._kept_history()
+        search = search_of(asked, self._wall())
+        if search is not None:
+            async with aclosing(stories(history, search, limit, after)) as found:
+                async for piece in found:
+                    yield piece
+
+    async def story(self, name: str) -> Story:
+        """Tell what became of one mail."""
+        async with aclosing(self.history(HistoryFilter(id=name), 1)) as found:
+            async for piece in found:
+                return piece[0]
+        raise NotFoundError(f"{name} is not in the history; older mail is forgotten, see [history]")
+
+    def _kept_history(self) -> History:
+        history = self._history()
+        if history is None:
+            raise RefusedError("there is no history: keep is 0 in [history]")
+        return history
+
+    def _history_status(self) -> str:
+        history = self._history()
+        return "off" if history is None else history.trouble or "on"
+
+    # The configuration.
+
+    async def explain(self, question: Question) -> Any:
+        """Say which account would take a mail, why no other does, and what would leave."""
+        return await self._explain(question)
+
+    async def reload(self) -> Any:
+        """Go on with the configuration as its file is now."""
+        try:
+            return await self._reload()
+        except ConfigurationError as error:
+            raise RefusedError(
+                "the configuration has faults; nothing has changed", tuple(error.faults)
+            ) from None
 
     # What is so now.
 

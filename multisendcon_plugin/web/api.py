@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from ..errors import SpoolError
+from ..errors import HistoryError, SpoolError
 from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..operations.json_form import encode
@@ -171,6 +171,6 @@ def _status(error: BaseException | None) -> tuple[int, dict[str, Any]]:
             if error.faults:
                 body["faults"] = list(error.faults)
             return 409, body
-        case SpoolError():
+        case SpoolError() | HistoryError():
             return 503, body
     return 500, {"error": "internal error of the relay, see its log"}

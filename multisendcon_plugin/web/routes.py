@@ -16,7 +16,7 @@ import attrs
 from ..operations import Operations
 from ..operations.errors import BadRequestError
 from ..operations.json_form import from_json
-from ..operations.values import AccountTest, Chosen, Deletion, Filter, Move
+from ..operations.values import AccountTest, Chosen, Deletion, Filter, HistoryFilter, Move, Question
 
 T = TypeVar("T")
 
@@ -70,15 +70,11 @@ class Events:
 Handler = Callable[[Call], Any]
 
 
-def _queue(call: Call) -> Listing:
+def _listing(call: Call, kind: type[T], listed: Callable[[T, int | None, str], Any]) -> Listing:
     asked = dict(call.query)
     limit = asked.pop("limit", None)
     after = asked.pop("after", "")
-    return Listing(
-        call.operations.listing(
-            from_json(asked, Filter), None if limit is None else _count(limit), after
-        )
-    )
+    return Listing(listed(from_json(asked, kind), None if limit is None else _count(limit), after))
 
 
 def _count(text: str) -> int:
@@ -112,13 +108,17 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "accounts/{name}/pause": {"POST": lambda call: call.operations.pause(call.name)},
     "accounts/{name}/resume": {"POST": lambda call: call.operations.resume(call.name)},
     "accounts/{name}/probe": {"POST": lambda call: call.operations.probe(call.name)},
-    "queue": {"GET": _queue},
+    "queue": {"GET": lambda call: _listing(call, Filter, call.operations.listing)},
     "queue/{id}": {"GET": lambda call: call.operations.message(call.name)},
     "queue/retry": {"POST": lambda call: call.operations.retry(call.asked(Chosen))},
     "queue/hold": {"POST": lambda call: call.operations.hold(call.asked(Chosen))},
     "queue/release": {"POST": lambda call: call.operations.release(call.asked(Chosen))},
     "queue/delete": {"POST": lambda call: call.operations.delete(call.asked(Deletion))},
     "queue/move": {"POST": lambda call: call.operations.move(call.asked(Move))},
+    "history": {"GET": lambda call: _listing(call, HistoryFilter, call.operations.history)},
+    "history/{id}": {"GET": lambda call: call.operations.story(call.name)},
+    "explain": {"POST": lambda call: call.operations.explain(call.asked(Question))},
+    "reload": {"POST": lambda call: call.operations.reload()},
 }
 
 

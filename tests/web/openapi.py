@@ -16,6 +16,8 @@ from pathlib import Path
 import attrs
 
 import multisendcon_plugin.web
+from multisendcon_plugin.configuration.changes import ReloadSummary
+from multisendcon_plugin.history import Story
 from multisendcon_plugin.mail.envelope import Client
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.operations import Operations, values
@@ -41,9 +43,13 @@ ANSWERS = {
     ("queue/release", "POST"): ("release", values.Chosen, values.Changed),
     ("queue/delete", "POST"): ("delete", values.Deletion, values.Changed),
     ("queue/move", "POST"): ("move", values.Move, values.Changed),
+    ("history", "GET"): ("history", None, [Story]),
+    ("history/{id}", "GET"): ("story", None, Story),
+    ("explain", "POST"): ("explain", values.Question, typing.Any),
+    ("reload", "POST"): ("reload", None, ReloadSummary),
 }
 #: Queries of lists: by what, and by which of its fields.
-FILTERS = {"queue": values.Filter}
+FILTERS = {"queue": values.Filter, "history": values.HistoryFilter}
 
 PLAIN = {
     str: {"type": "string"},
@@ -281,7 +287,7 @@ class Document:
 #: What is read: fields with a default may be left out.
 ASKED = {
     *(values.Filter, values.Chosen, values.Deletion, values.Move),
-    *(values.Question, values.AccountTest),
+    *(values.HistoryFilter, values.Question, values.AccountTest),
 }
 
 
