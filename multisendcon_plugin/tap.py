@@ -21,12 +21,14 @@ from .configuration import Configuration, ReloadSummary, load
 from .daemon import descriptors
 from .daemon.clock import make_steady
 from .daemon.dispatch import dispatch_directly
-from .daemon.log import observer
+from .daemon.json_lines import json_line
+from .daemon.log import line, observer
 from .daemon.preflight import preflight
 from .daemon.resolver import install_resolver
 from .daemon.signals import handle_hangup, handle_in_turn
 from .errors import ConfigurationError, MultisendconError
 from .service import RelayService
+from .settings.operation import LogFormat
 
 
 class Options(usage.Options):
@@ -107,7 +109,8 @@ class DaemonService(RelayService):
         if self.log_options is None or not isinstance(parent, Componentized):
             return
         # A logger that twistd is told of comes first.
-        log = observer(self.log_options, self._reactor)
+        as_json = self.configuration.log.format is LogFormat.JSON
+        log = observer(self.log_options, self._reactor, json_line if as_json else line)
         if log is not None:
             parent.setComponent(ILogObserver, log)
 

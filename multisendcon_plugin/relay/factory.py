@@ -89,7 +89,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._trials = trials
         self._server_trial = trials.of(self._hop)
         self._trial = Trial()
-        self._login = Login(account)
+        self._login = Login(account, reactor)
         self.refusals = RefusalReview()
         self._tls: ClientTLS | None = None
         self.most_recipients: float = account.max_recipients or math.inf
