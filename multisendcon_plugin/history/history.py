@@ -31,7 +31,7 @@ from ..settings.quantities import Room
 from ..spool.database import is_damage
 from ..spool.worker import Job, Reactor, Worker
 from .records import Batch, Dated, Fact, Undated
-from .rows import add, prune
+from .rows import add, prune, sort
 from .search import find, place_of, read_only
 from .store import Store
 from .story import FIRST_PLACE, Place, Search, StoryPage
@@ -172,6 +172,7 @@ class History(Service):
         batch = Batch(set_by, subjects)
         batch.add(facts)
         add(connection, batch)
+        sort(connection)
         return True
 
     def _write(self, jobs: list[Job]) -> None:

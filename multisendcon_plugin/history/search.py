@@ -130,7 +130,24 @@ def _places(
 def _marked(
     connection: sqlite3.Connection, mark: int, after: Place, last: int
 ) -> tuple[list[Place], Place | None]:
-    """Look through the periods that there are for a mark."""
+    """Return the same of those that have a mark."""
+    places, following = _sorted(connection, mark, after, last)
+    fresh = connection.execute(
+        "SELECT DISTINCT arrival.at, message FROM fresh CROSS JOIN arrival USING (at)"
+        " WHERE hash = ?1 AND (at, message) > (?2, ?3) AND at <= ?4"
+        " ORDER BY 1, 2 LIMIT ?5",
+        (mark, *after, last, LOOKED_AT),
+    )
+    both = sorted({*places, *(each for each in fresh if following is None or each <= following)})
+    if len(both) < LOOKED_AT:
+        return both, following
+    return both[:LOOKED_AT], both[LOOKED_AT - 1]
+
+
+def _sorted(
+    connection: sqlite3.Connection, mark: int, after: Place, last: int
+) -> tuple[list[Place], Place | None]:
+    """Look for a mark in each period that there is."""
     places: list[Place] = []
     period = after[0] >> PERIOD_BITS
     for _ in range(PERIODS_LOOKED_AT):

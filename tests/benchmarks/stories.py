@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 
 from multisendcon_plugin.events import AttemptEnded, MailAccepted
 from multisendcon_plugin.history.records import Batch
-from multisendcon_plugin.history.rows import add
+from multisendcon_plugin.history.rows import add, sort
 from multisendcon_plugin.history.search import find, read_only
 from multisendcon_plugin.history.store import Store
 from multisendcon_plugin.history.story import FIRST_PLACE, Search
@@ -114,8 +115,13 @@ def fill(file, count, now):
         batch = Batch(0.0, subjects=True)
         for n in range(start, min(start + _BATCH, count)):
             batch.add(_facts(n, _arrived(n, count, now)))
-        store.transact(lambda connection, batch=batch: add(connection, batch))
+        store.transact(partial(_write, batch))
     store.close()
+
+
+def _write(batch, connection):
+    add(connection, batch)
+    sort(connection)
 
 
 def _arrived(n, count, now):
@@ -146,9 +152,7 @@ def _facts(n, arrived):
         recipients=(recipient,),
         due=arrived,
     )
-    outcome = Outcome(
-        recipient=recipient, verdict=Verdict.DELIVERED, phase=Phase.END, reply=_TAKEN
-    )
+    outcome = Outcome(recipient=recipient, verdict=Verdict.DELIVERED, phase=Phase.END, reply=_TAKEN)
     attempt = Attempt(outcomes=(outcome,), session=_SESSION)
     judgement = Judgement(remaining=None, delivered=(outcome,))
     yield MailAccepted((delivery,))

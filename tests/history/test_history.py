@@ -15,7 +15,7 @@ from multisendcon_plugin.events import (
     HistoryResumed,
     Publisher,
 )
-from multisendcon_plugin.history import History, Kind, Search, history, search, stories
+from multisendcon_plugin.history import History, Kind, Search, history, rows, search, stories
 from multisendcon_plugin.mail.message import queue_id
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.settings.operation import HistorySettings
@@ -172,7 +172,9 @@ def test_an_arrival_that_is_told_late_is_where_the_story_begins(world):
 # Search.
 
 
-def test_each_search_finds_its_stories_in_order_of_time(world):
+@pytest.mark.parametrize("most_fresh", [1, 30, 1000])
+def test_each_search_finds_its_stories_in_order_of_time(world, most_fresh, monkeypatch):
+    monkeypatch.setattr(rows, "MOST_FRESH", most_fresh)
     for n in range(1, 41):
         of = message(
             n,
@@ -186,6 +188,8 @@ def test_each_search_finds_its_stories_in_order_of_time(world):
         world.publish(accepted(mail))
         if n % 10 == 0:
             world.publish(DeliveryMoved(mail, "C", "by hand"))
+        if n % 3 == 0:
+            world.page(limit=1)  # a batch of its own
     numbers = sorted(range(1, 41), key=lambda n: n ^ 1)
     for limit in (1, 7, 100):
         assert world.find(limit) == ids(*numbers)
@@ -238,6 +242,7 @@ def test_a_hash_that_two_texts_share_finds_what_was_looked_for(world, monkeypatc
 
 
 def test_a_piece_of_a_listing_looks_at_so_many_stories(world, monkeypatch):
+    monkeypatch.setattr(rows, "MOST_FRESH", 1)
     monkeypatch.setattr(search, "LOOKED_AT", 2)
     monkeypatch.setattr(search, "PERIODS_LOOKED_AT", 1)
     world.mails(5)
@@ -252,6 +257,7 @@ def test_a_piece_of_a_listing_looks_at_so_many_stories(world, monkeypatch):
 
 def test_what_is_older_than_it_is_kept_is_forgotten_in_small_steps(tmp_path, monkeypatch):
     monkeypatch.setattr(history, "PRUNED_AT_ONCE", 3)
+    monkeypatch.setattr(rows, "MOST_FRESH", 1)
     with opened(tmp_path, keep=DAY) as world:
         world.mails(10, recipients=("a@x", "b@x"))
         assert len(world.find()) == 10
@@ -260,12 +266,12 @@ def test_what_is_older_than_it_is_kept_is_forgotten_in_small_steps(tmp_path, mon
         assert world.find(recipient="a@x") == ids(9, 10)
         world.reactor.now = NOW + 2 * DAY
         world.wait_until(lambda: not world.find())
-        world.wait_until(lambda: rows(world, "mark") == 0)
-    assert [rows(world, table) for table in ("piece", "arrival", "mark")] == [0, 0, 0]
+        world.wait_until(lambda: counted(world, "mark") == 0)
+    assert [counted(world, table) for table in ("piece", "arrival", "mark")] == [0, 0, 0]
     assert not world.told
 
 
-def rows(world, table):
+def counted(world, table):
     with closing(sqlite3.connect(world.file)) as connection:
         return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
