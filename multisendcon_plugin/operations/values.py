@@ -300,6 +300,7 @@ class SpoolStatus:
 class Status:
     """How the relay is.
 
+    :param started: ``None``: it does not run, and only its spool was looked at.
     :param accepting: it takes new mail.
     :param waiting: deliveries of all accounts, as in `AccountStatus`.
     :param alarms: those that are not over.
@@ -309,7 +310,7 @@ class Status:
     """
 
     version: str
-    started: Time
+    started: Time | None
     accepting: bool
     waiting: int
     held: int

@@ -109,6 +109,11 @@ class SqliteSpool:
         )
         self._reader = Reader(reading, self._reactor, trust)
 
+    def leave_free(self, room: Room) -> None:
+        """Let new mail leave this free of the disk from now on."""
+        self._min_free = room
+        self._writer.leave_free(room)
+
     def close(self, *, clean: bool = True) -> Deferred[None]:
         """Finish what is being written and let go of the folder."""
         self._recent = Recent()
@@ -206,7 +211,7 @@ class SqliteSpool:
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
         recent = self._recent.open(message.number)
-        return recent or StoredContent(self._reader, self._files, message)
+        return recent or StoredContent(self._reader.ask, self._files, message)
 
     # The view.
 

@@ -52,6 +52,10 @@ class Writer:
         self._spare.keep()
         self._worker = Worker("spool writer", self._reactor, self._work, self._connection.close)
 
+    def leave_free(self, room: Room) -> None:
+        """Leave this to others of the disk from now on."""
+        self._min_free = room
+
     def do(self, run: Callable[[sqlite3.Connection], Any]) -> Deferred[Any]:
         """Run a job that stores no content in a transaction.
 
