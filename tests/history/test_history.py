@@ -391,6 +391,7 @@ def test_the_file_can_be_read_without_a_relay(tmp_path):
     (told,) = stories(world.file, Search(number=1))
     assert told.events[-1].event is Kind.ENDED
     assert world.file.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["history.db"]
 
 
 def test_without_a_history_there_are_no_stories(tmp_path):
