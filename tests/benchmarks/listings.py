@@ -55,8 +55,8 @@ def _kept(folder, bench):
     nobody = account("A0", Relay.address, free_port(Relay.address))
     seconds = {True: 0.0, False: 0.0}
     with Sink(folder, folder / "mails") as sink:
-        accounts = account("A1", sink.address, sink.port, recipients='["*@customer.example"]') + nobody
-        relay = Relay(folder, accounts)
+        new = account("A1", sink.address, sink.port, recipients='["*@customer.example"]')
+        relay = Relay(folder, new + nobody)
         fill(relay.spool, bench.scaled(_WAITING), 1)
         with ended(relay):
             _start(relay)
