@@ -26,6 +26,7 @@ from .events import Publisher
 from .front import FrontService
 from .interfaces import ISpool
 from .mail.envelope import Envelope
+from .operations.counters import Counters
 from .queue import QueueService
 from .relay import AccountSenderFactory, ConnectionBudget, Trials
 from .routing.registry import AccountRegistry
@@ -45,6 +46,7 @@ class RelayService(MultiService):
         another one (`make_steady`).
     :param front_process: clients are served by a process of its own, see `front`.
     :ivar events: tells each fact, see `events`.
+    :ivar counters: what is counted of them.
     :raise ConfigurationError: the certificate cannot be used.
     """
 
@@ -65,6 +67,7 @@ class RelayService(MultiService):
         self.registry = AccountRegistry(configuration.accounts, configuration.reports_account)
         self.events = Publisher()
         self._log = EventLog(self.events, reactor)
+        self.counters = Counters(self.events, clock=reactor, wall=wall)
         self.spool = spool or SqliteSpool(
             configuration.spool.path,
             reactor,
@@ -92,7 +95,7 @@ class RelayService(MultiService):
         self.edge = self._front_service() if front_process else self._edge_service()
         self._store = _SpoolService(self.spool, reactor, wall)
         # The order in which they start; `_stop` has the other.
-        for part in (self._store, self.queue, self.edge):
+        for part in (self.counters, self._store, self.queue, self.edge):
             part.setServiceParent(self)
 
     def _edge_service(self) -> EdgeService:
@@ -134,6 +137,7 @@ class RelayService(MultiService):
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
         await maybeDeferred(self._store.stopService)
+        self.counters.stopService()
         self._log.finish()
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
