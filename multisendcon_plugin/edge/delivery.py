@@ -301,6 +301,8 @@ class IncomingMessage:
             self._draft.discard()
             return fail()
         origin = self._origin
+        block = self._header or b""
+        message_id, subject = header.identity(block)
         envelope = Envelope(
             reverse_path=origin.address,
             recipients=tuple(self._routes),
@@ -310,11 +312,13 @@ class IncomingMessage:
             returns=origin.returns,
             envelope_id=origin.envelope_id,
             client=self._client,
+            message_id=message_id,
+            subject=subject,
         )
         committed: Deferred[None] = self._policy.intake.commit(
             self._draft,
             envelope,
-            len(self._header or b""),
+            len(block),
             by_account,
         )
         return committed

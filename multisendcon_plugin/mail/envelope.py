@@ -45,6 +45,9 @@ class Envelope:
     :param returns: how much of the mail a report on its failure is to bring back (``RET``).
     :param envelope_id: the client's own name for this mail (``ENVID``), in xtext as it was written.
     :param client: ``None``: an application has handed it in, or we have.
+    :param message_id: what ``Message-ID:`` says, see `header.identity`; as `subject`, it is for
+        those who look for the mail: nothing about its way depends on it.
+    :param subject: what ``Subject:`` says; encoded words are not decoded.
     """
 
     reverse_path: str
@@ -55,3 +58,5 @@ class Envelope:
     returns: Return | None = None
     envelope_id: str = ""
     client: Client | None = None
+    message_id: str = ""
+    subject: str = ""

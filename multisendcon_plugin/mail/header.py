@@ -40,6 +40,8 @@ _UNDECIDED = re.compile(
 _MBOX_LINE = re.compile(rb">?From (?![ \t]*+:)" + _REST + _FOLDS)
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:()" + _REST + _FOLDS)
 _RECEIVED = re.compile(rb"\n(?i:received)[ \t]*+:")
+_VALUE = rb"[ \t]*+:([^\r]*+(?:\r\n[ \t][^\r]*+)*)"
+_IDENTITY = (re.compile(rb"\n(?i:message-id)" + _VALUE), re.compile(rb"\n(?i:subject)" + _VALUE))
 _SIGNED_FIELDS = re.compile(rb"(?:^|;)\s*h\s*=([^;]*)")
 _BLANK_LINE = b"\r\n"
 
@@ -105,6 +107,28 @@ def count_passes(block: bytes, hostname: bytes) -> int:
         field.name == "received" and by.search(block, field.value_start, field.end) is not None
         for field in fields(block)
     )
+
+
+#: Characters of a value that are kept beside the mail: RFC 5322, section 2.1.1.
+LONGEST_KEPT = 998
+
+
+def identity(block: bytes) -> tuple[str, str]:
+    """Return what the first ``Message-ID:`` and the first ``Subject:`` say; ``""``: nothing.
+
+    Unfolded, at most `LONGEST_KEPT` characters, encoded words as they are.  Octets that are no
+    UTF-8 are replaced (U+FFFD): what encoding they are in nobody knows, and a text that holds them
+    could not be written as JSON everywhere.
+    """
+    # One function for both, without others: each mail comes by here.
+    lines = b"\n" + block
+    values = []
+    for field in _IDENTITY:
+        found = field.search(lines)
+        value = found[1].replace(b"\r\n", b"").strip() if found else b""
+        values.append(value.decode("utf-8", "replace")[:LONGEST_KEPT])
+    message_id, subject = values
+    return message_id, subject
 
 
 @attrs.frozen

@@ -46,6 +46,8 @@ def envelope_text(envelope: Envelope) -> str:
             envelope.envelope_id,
             envelope.author,
             envelope.client,
+            envelope.message_id,
+            envelope.subject,
         )
     )
 
@@ -55,7 +57,8 @@ def envelope_of(listed: list[Any]) -> Envelope:
 
     :raise ValueError: it cannot be read.
     """
-    reverse_path, recipients, eight_bit, utf8, returns, envelope_id, author, client = listed
+    reverse_path, recipients, eight_bit, utf8, returns, envelope_id, author, *more = listed
+    client, message_id, subject = more
     return Envelope(
         reverse_path=reverse_path,
         recipients=tuple(recipients),
@@ -65,6 +68,8 @@ def envelope_of(listed: list[Any]) -> Envelope:
         envelope_id=envelope_id,
         author=author,
         client=None if client is None else Client(*client),
+        message_id=message_id,
+        subject=subject,
     )
 
 

@@ -88,12 +88,13 @@ def _report(
     origin = encoded(f"{facts.hostname} {recipient} {facts.now!r}")
     digest = hashlib.sha256(b"\n".join((origin, *parts))).hexdigest()[:32]
     boundary = f"=_{digest}"
+    message_id = f"<{digest}@{safe(facts.hostname)}>"
     fields = (
         f"Date: {formatdate(facts.now)}",
         f"From: {_DISPLAY_NAME} <{safe(settings.sender)}>",
         f"To: <{safe(recipient)}>",
         f"Subject: {_SUBJECTS[facts.action]}",
-        f"Message-ID: <{digest}@{safe(facts.hostname)}>",
+        f"Message-ID: {message_id}",
         *_thread_fields(header),
         "Auto-Submitted: auto-replied",  # RFC 3834 section 5: nobody's program answers it
         "MIME-Version: 1.0",
@@ -111,6 +112,8 @@ def _report(
             author=settings.sender,
             eight_bit=eight_bit,
             utf8=utf8,
+            message_id=message_id,
+            subject=_SUBJECTS[facts.action],
         ),
         content=own_header + body.replace(b"\r\n.", b"\r\n.."),
         header_size=len(own_header),

@@ -30,12 +30,14 @@ def summary(
     part = text_part("text/plain; charset=utf-8", encoded(_text(left_out, settings, hostname)))
     origin = encoded(f"{hostname} {now!r}")
     digest = hashlib.sha256(origin + part).hexdigest()[:32]
+    message_id = f"<{digest}@{safe(hostname)}>"
+    subject = f"{sum(left_out.values())} reports were not sent"
     fields = (
         f"Date: {formatdate(now)}",
         f"From: Mail Delivery System <{safe(settings.sender)}>",
         f"To: <{safe(settings.postmaster)}>",
-        f"Subject: {sum(left_out.values())} reports were not sent",
-        f"Message-ID: <{digest}@{safe(hostname)}>",
+        f"Subject: {subject}",
+        f"Message-ID: {message_id}",
         "Auto-Submitted: auto-generated",
         "MIME-Version: 1.0",
     )
@@ -48,6 +50,8 @@ def summary(
             recipients=(settings.postmaster,),
             author=settings.sender,
             utf8=not (settings.postmaster + settings.sender).isascii(),
+            message_id=message_id,
+            subject=subject,
         ),
         content=header + b"\r\n" + text.replace(b"\r\n.", b"\r\n.."),
         header_size=len(header),

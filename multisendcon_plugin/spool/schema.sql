@@ -43,7 +43,7 @@ CREATE TABLE delivery (
     dots INTEGER NOT NULL,          -- octets of size that SMTP added (RFC 5321, 4.5.2)
     -- A JSON list: reverse-path; all forward-paths, a list; BODY=8BITMIME; SMTPUTF8; RET, or null;
     -- ENVID; the address in From:, if the reverse-path is the null one; who handed it in, a list of
-    -- address, user, HELO, TLS, or null.
+    -- address, user, HELO, TLS, or null; what Message-ID: and Subject: say.
     envelope TEXT NOT NULL
 );
 

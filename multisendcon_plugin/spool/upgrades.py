@@ -99,4 +99,7 @@ UPGRADES = {
         ALTER TABLE upgraded RENAME TO delivery;
         CREATE INDEX lane ON delivery (account, destination, due) WHERE held = 0;
     """,
+    8: """
+        UPDATE delivery SET envelope = json_insert(envelope, '$[8]', '', '$[9]', '');
+    """,
 }

@@ -153,6 +153,14 @@ def test_no_author_is_made_up_for_the_null_reverse_path():
     assert b"Date: Tue, 14 Nov 2023" in message.header
 
 
+def test_a_message_id_that_is_added_is_kept_with_the_envelope():
+    relay = edge(submission_help=True)
+    relay.client(peer=SCANNER).send_mail(b"Message-ID:\r\nSubject: x\r\n\r\n")
+    (message,) = relay.messages
+    assert b"Message-ID: %s\r\n" % message.envelope.message_id.encode() in message.header
+    assert message.envelope.message_id
+
+
 def test_two_mails_have_two_names():
     relay = edge(submission_help=True)
     client = relay.client(peer=SCANNER)

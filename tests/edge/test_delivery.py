@@ -171,6 +171,18 @@ def test_an_application_is_no_client():
     assert edge.messages[0].envelope.client is None
 
 
+def test_message_id_and_subject_are_kept_with_the_envelope():
+    said = b"Subject: Gr\xfc\xdfe\r\n aus\r\nMessage-ID: <1@x.example>\r\nSubject: other\r\n\r\n"
+    kept = received(said).envelope
+    assert (kept.message_id, kept.subject) == ("<1@x.example>", "Gr\ufffd\ufffde aus")
+
+
+@pytest.mark.parametrize("content", [b"", b"\r\nSubject: body\r\n", b"text\r\nSubject: x\r\n"])
+def test_what_is_no_field_says_no_subject(content):
+    kept = received(content).envelope
+    assert (kept.message_id, kept.subject) == ("", "")
+
+
 # Content as clients send it.
 
 

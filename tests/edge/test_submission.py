@@ -43,7 +43,7 @@ def test_mail_goes_the_same_way_as_by_smtp():
     assert message.header.endswith(b"Subject: x\r\n")
     assert message.accounts == {"Sales": ["b@y.example", "c@y.example"]}
     assert message.envelope == Envelope(
-        reverse_path="a@sales.example", recipients=("b@y.example", "c@y.example")
+        reverse_path="a@sales.example", recipients=("b@y.example", "c@y.example"), subject="x"
     )
 
 

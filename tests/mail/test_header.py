@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.mail.header import (
+    LONGEST_KEPT,
     Field,
     addresses_exceed,
     count_passes,
@@ -15,6 +16,7 @@ from multisendcon_plugin.mail.header import (
     first_address,
     header_complete,
     header_end,
+    identity,
     insertion_point,
     is_private,
     separator_needed,
@@ -319,3 +321,40 @@ def test_unknown_values_are_not_private(value):
     block = b"Sensitivity:" + value + b"\r\n"
 
     assert not is_private(block[: header_end(block)])
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        (b"", ("", "")),
+        (b"X-Subject: no\r\nSubjects: no\r\n", ("", "")),
+        (b"Subject: Hello\r\nMessage-ID: <1@x.example>\r\n", ("<1@x.example>", "Hello")),
+        (b"SUBJECT:Hello\r\nmessage-Id \t:\t<1@x>\t\r\n", ("<1@x>", "Hello")),
+        (b"Subject: a\r\n b\r\n\tc\r\nA: b\r\n", ("", "a b\tc")),
+        (b"Message-ID:\r\n <1@x>\r\n", ("<1@x>", "")),
+        (b"Subject:\r\nSubject: second\r\n", ("", "")),
+        (b"Subject: first\r\nSubject: second\r\n", ("", "first")),
+        (b">From x\r\nSubject: below\r\n", ("", "below")),
+        (b"A: b\r\n Subject: folded\r\n", ("", "")),
+        (b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n", ("", "=?utf-8?q?Gr=C3=BC=C3=9Fe?=")),
+        ("Subject: Grüße\r\n".encode(), ("", "Grüße")),
+        ("Subject: Grüße\r\n".encode("latin-1"), ("", "Gr\ufffd\ufffde")),
+        (b"Subject: \xed\xb3\xbf\r\n", ("", "\ufffd\ufffd\ufffd")),
+    ],
+)
+def test_message_id_and_subject_are_the_first_ones_unfolded(block, said):
+    assert identity(block) == said
+
+
+def test_a_value_of_any_length_is_kept_as_far_as_a_line_goes():
+    block = b"Subject: " + b"x\r\n " * 200_000 + b"\r\n"
+    assert identity(block) == ("", ("x " * 200_000)[:LONGEST_KEPT])
+
+
+@given(octets)
+def test_what_is_kept_is_what_the_fields_say(content):
+    block = content[: header_end(content)]
+    block += b"Subject: last\r\n"
+    first = next(each for each in fields(block) if each.name == "subject")
+    value = block[first.value_start : first.end].replace(b"\r\n", b"").strip()
+    assert identity(block) == ("", value.decode("utf-8", "replace"))

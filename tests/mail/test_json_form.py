@@ -54,6 +54,8 @@ envelopes = st.builds(
     returns=st.none() | st.sampled_from(Return),
     envelope_id=st.text(),
     client=st.none() | st.builds(Client, *[st.text()] * 4),
+    message_id=st.text(),
+    subject=st.text(),
 )
 
 
@@ -74,9 +76,12 @@ def test_an_envelope_is_the_list_of_the_schema():
         returns=Return.HEADER,
         envelope_id="id",
         client=Client("192.0.2.7", "joe", "h", "t"),
+        message_id="<1@x>",
+        subject="é",
     )
     assert envelope_text(envelope) == (
-        '["B\\u00f6@x", ["a@x"], true, false, "HDRS", "id", "c@x", ["192.0.2.7", "joe", "h", "t"]]'
+        '["B\\u00f6@x", ["a@x"], true, false, "HDRS", "id", "c@x", ["192.0.2.7", "joe", "h", "t"],'
+        ' "<1@x>", "\\u00e9"]'
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.mail.header import identity
 from multisendcon_plugin.mail.message import Message, Recipient
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
@@ -278,8 +279,14 @@ def test_a_report_has_three_parts(policy):
 
 def test_a_report_has_the_null_reverse_path_and_says_that_it_is_automatic():
     made = reported(facts())
+    message_id, subject = identity(made.content[: made.header_size])
+    assert message_id
     assert made.envelope == Envelope(
-        reverse_path="", recipients=("boss@example.com",), author=SETTINGS.sender
+        reverse_path="",
+        recipients=("boss@example.com",),
+        author=SETTINGS.sender,
+        message_id=message_id,
+        subject=subject,
     )
     found = parsed(made)
     assert found["Auto-Submitted"] == "auto-replied"

@@ -211,6 +211,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
         (5, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (6, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (7, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
+        (8, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
     ],
 )
 def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify, original):
