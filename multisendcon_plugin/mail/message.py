@@ -46,6 +46,17 @@ def queue_id(number: int) -> str:
     return digits or "0"
 
 
+def number_of(name: str) -> int | None:
+    """Return the number of the message that a text names, in any case; ``None``: it is no name."""
+    number = 0
+    for digit in name.upper():
+        value = _ALPHABET.find(digit)
+        if value < 0:
+            return None
+        number = number * 32 + value
+    return number if name else None
+
+
 @attrs.frozen(kw_only=True)
 class Recipient:
     """A forward-path that is not settled yet.

@@ -151,7 +151,7 @@ class AccountRegistry:
                 other.enabled
                 and other.name != name
                 and other.name not in tried
-                and _admits_sender(other, sender, author)
+                and admits_sender(other, sender, author)
                 and all(other.recipients.match(recipient) for recipient in recipients)
             ):
                 return other.name
@@ -218,7 +218,12 @@ class _Index:
         return found[0] if len(found) == 1 else heapq.merge(*found)
 
 
-def _admits_sender(account: Account, sender: str, author: str) -> bool:
+def admits_sender(account: Account, sender: str, author: str) -> bool:
+    """Tell whether an account takes mail of a sender.
+
+    :param sender: in matching form; ``""`` is the null reverse-path.
+    :param author: in matching form, who stands for that one; ``""``: nobody.
+    """
     if not sender and not account.takes_null_sender:
         return False
     if not sender and account.senders.admits_null:

@@ -1,0 +1,277 @@
+"""What an admin can ask and do: one object behind command line, HTTP and web page.
+
+Knows no HTTP, and does nothing by itself: the queue changes the queue, the spool is read piece by
+piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be understood
+`BadRequestError`, what must not be done `RefusedError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from ..interfaces import IAccountRegistry, IContent, IQueueControl, IQueueView
+from ..mail.message import Delivery, Message, number_of
+from ..mail.selection import Selection, Total
+from ..outcome.condition import Condition
+from ..routing.account import Account
+from ..spool.keys import span
+from .choice import Choice
+from .errors import BadRequestError, NotFoundError, RefusedError
+from .filters import selection
+from .moving import Mover
+from .pieces import pieces
+from .rows import Present
+from .standing import Standing
+from .values import (
+    AccountCounts,
+    AccountStatus,
+    Changed,
+    Chosen,
+    Client,
+    Deletion,
+    Filter,
+    Move,
+    Status,
+    Time,
+    WaitingDelivery,
+    WaitingMessage,
+)
+
+
+@attrs.define(kw_only=True, eq=False, repr=False, slots=False)
+class Operations:
+    """All that an admin can ask and do of one relay.
+
+    :param version: of the program.
+    :param queue: is told of changes.
+    :param view: is read.
+    :param content: begins to read a message.
+    :param registry: returns the accounts as they are now.
+    :param standing: of spool and front process.
+    :param counts: of an account, by its name.
+    :param alarms: those that are not over.
+    :param clock: the spool's, in seconds since the epoch, which is never set.
+    :param wall: tells the time that people read.
+    """
+
+    _version: str
+    _queue: IQueueControl
+    _view: IQueueView
+    _content: Callable[[Message], IContent]
+    _registry: Callable[[], IAccountRegistry]
+    _standing: Standing
+    _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
+    _alarms: Callable[[], Sequence[Any]] = tuple
+    _clock: IReactorTime
+    _wall: Callable[[], float]
+
+    def __attrs_post_init__(self) -> None:
+        self._started = Time(self._wall())
+
+    # The relay, and its accounts.
+
+    async def status(self) -> Status:
+        """Tell how the relay is, and each of its accounts."""
+        totals = await self._view.totals()
+        # Mail of accounts that are not configured any more waits, too.
+        arrived = [each.oldest for each in totals.values() if each.oldest is not None]
+        return Status(
+            version=self._version,
+            started=self._started,
+            accepting=self._standing.accepting,
+            waiting=sum(each.waiting for each in totals.values()),
+            held=sum(each.held for each in totals.values()),
+            oldest=self._time(min(arrived, default=None)),
+            accounts=self._account_statuses(totals),
+            alarms=tuple(self._alarms()),
+            history="off",
+            front=self._standing.front,
+            spool=self._standing.spool,
+        )
+
+    async def accounts(self) -> tuple[AccountStatus, ...]:
+        """Tell how each account is, in order of priority."""
+        return self._account_statuses(await self._view.totals())
+
+    async def account(self, name: str) -> AccountStatus:
+        """Tell how an account is."""
+        self._known(name)
+        [found] = [each for each in await self.accounts() if each.name == name]
+        return found
+
+    def _account_statuses(self, totals: dict[str, Total]) -> tuple[AccountStatus, ...]:
+        registry = self._registry()
+        statuses = []
+        for condition in self._queue.conditions():
+            account = registry.account(condition.account)
+            if account is not None:
+                total = totals.get(account.name) or Total(0, 0, None)
+                statuses.append(self._account_status(account, condition, total))
+        return tuple(statuses)
+
+    def _account_status(
+        self, account: Account, condition: Condition, total: Total
+    ) -> AccountStatus:
+        return AccountStatus(
+            name=account.name,
+            type="smtp",
+            enabled=account.enabled,
+            state=condition.state,
+            fault=condition.fault,
+            since=None if condition.since is None else Time(condition.since),
+            until=None if condition.until is None else Time(condition.until),
+            waiting=total.waiting,
+            held=total.held,
+            oldest=self._time(total.oldest),
+            active=condition.active,
+            connections=condition.connections,
+            counts=self._counts(account.name),
+        )
+
+    def _known(self, name: str) -> Account:
+        account = self._registry().account(name)
+        if account is None:
+            names = ", ".join(each.name for each in self._registry())
+            raise NotFoundError(f'there is no account "{name}"; there are: {names}')
+        return account
+
+    async def pause(self, name: str) -> AccountStatus:
+        """Let an account begin no mail until `resume`, also over restarts."""
+        self._known(name)
+        await self._queue.pause(name)
+        return await self.account(name)
+
+    async def resume(self, name: str) -> AccountStatus:
+        """Let an account that was paused go on."""
+        self._known(name)
+        await self._queue.resume(name)
+        return await self.account(name)
+
+    async def probe(self, name: str) -> AccountStatus:
+        """Try one mail of an account that rests, now."""
+        self._known(name)
+        await self._queue.probe(name)
+        return await self.account(name)
+
+    # The queue.
+
+    async def listing(
+        self, asked: Filter, limit: int | None = None, after: str = ""
+    ) -> AsyncIterator[list[WaitingDelivery]]:
+        """List deliveries in order of their arrival, in pieces that are read when they are wanted.
+
+        :param limit: rows, or a few more: all of a message are listed, or none.
+        :param after: id of the last message that is left out.
+        """
+        position = 0
+        if after:
+            number = number_of(after)
+            if number is None:
+                raise BadRequestError(f'"{after}" is no id')
+            position = span(number)[1]
+        left, last = limit, None
+        async for piece in pieces(self._view, selection(asked, self._clock.seconds()), position):
+            present = self._present()
+            rows: list[WaitingDelivery] = []
+            for delivery in piece:
+                if asked.state not in (None, present.state(delivery)):
+                    continue
+                if left is not None:
+                    if left <= 0 and delivery.message.number != last:
+                        yield rows
+                        return
+                    left, last = left - 1, delivery.message.number
+                rows.append(present.row(delivery))
+            if rows:
+                yield rows
+
+    async def message(self, name: str) -> WaitingMessage:
+        """Show a message in the queue."""
+        number = number_of(name)
+        deliveries: list[Delivery] = []
+        if number is not None:
+            async for piece in pieces(self._view, Selection(message=number)):
+                deliveries += piece
+        if not deliveries:
+            raise NotFoundError(f"{name} is not in the queue; it may be in the history")
+        present = self._present()
+        message = deliveries[0].message
+        client = message.envelope.client
+        return WaitingMessage(
+            next=present.row(min(deliveries, key=lambda each: each.position)),
+            deliveries=tuple(map(present.row, deliveries)),
+            header=await self._header(message),
+            client=None if client is None else Client(**client._asdict()),
+        )
+
+    async def _header(self, message: Message) -> str:
+        content = self._content(message)
+        header = b""
+        while len(header) < message.header_size:
+            piece = content.read()
+            header += piece if isinstance(piece, bytes) else await piece
+        content.close()
+        return header[: message.header_size].decode("utf-8", "replace").replace("\r\n", "\n")
+
+    async def hold(self, chosen: Chosen) -> Changed:
+        """Let deliveries wait until they are released."""
+        return await self._change(chosen, lambda each: not each.held, self._queue.hold)
+
+    async def release(self, chosen: Chosen) -> Changed:
+        """Let deliveries that are held wait in their lanes again, due as they were."""
+        return await self._change(chosen, lambda each: each.held, self._queue.release)
+
+    async def retry(self, chosen: Chosen) -> Changed:
+        """Let deliveries be tried now, but for those that are held."""
+        return await self._change(chosen, lambda each: not each.held, self._queue.retry)
+
+    async def delete(self, deletion: Deletion) -> Changed:
+        """Delete deliveries."""
+        return await self._change(
+            deletion.chosen,
+            lambda _: True,
+            lambda numbers: self._queue.delete(numbers, deletion.notify),
+        )
+
+    async def move(self, move: Move) -> Changed:
+        """Move deliveries to another account."""
+        account = self._known(move.to_account)
+        if not account.enabled:
+            raise RefusedError(f'account "{account.name}" is not enabled, it would send nothing')
+        mover = Mover(self._queue, account, move.force)
+        return await self._choice(move.chosen).change(mover.applies, mover.move)
+
+    async def _change(
+        self,
+        chosen: Chosen,
+        applies: Callable[[Delivery], bool],
+        change: Callable[[list[int]], Deferred[tuple[int, ...]]],
+    ) -> Changed:
+        return await self._choice(chosen).change(
+            applies, lambda deliveries: change([each.number for each in deliveries])
+        )
+
+    def _choice(self, chosen: Chosen) -> Choice:
+        return Choice(chosen, self._view, self._clock.seconds(), self._present)
+
+    # What is so now.
+
+    def _present(self) -> Present:
+        return Present(
+            {each.account: each for each in self._queue.conditions()},
+            self._queue.under_way(),
+            self._set_by,
+        )
+
+    @property
+    def _set_by(self) -> int:
+        # Whole seconds: the same mail has the same times whenever it is asked for.
+        return round(self._wall() - self._clock.seconds())
+
+    def _time(self, time: float | None) -> Time | None:
+        return None if time is None else Time(time + self._set_by)
