@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, cast
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred
@@ -24,13 +25,17 @@ from .edge.submission import submit
 from .errors import SpoolError
 from .events import Publisher
 from .front import FrontService
-from .interfaces import ISpool
+from .interfaces import IQueueControl, ISpool
 from .mail.envelope import Envelope
+from .operations import Operations
 from .operations.counters import Counters
+from .operations.standing import Standing
 from .queue import QueueService
 from .relay import AccountSenderFactory, ConnectionBudget, Trials
 from .routing.registry import AccountRegistry
 from .spool import SqliteSpool
+from .web import ControlService
+from .web.root import make_root
 
 #: Seconds by which the wall clock differs from the reactor's if somebody has set it.
 _SET = 0.1
@@ -45,6 +50,8 @@ class RelayService(MultiService):
     :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
         another one (`make_steady`).
     :param front_process: clients are served by a process of its own, see `front`.
+    :param control: the API is served on the control socket, see `web`.
+    :ivar operations: what an admin can ask and do.
     :ivar events: tells each fact, see `events`.
     :ivar counters: what is counted of them.
     :raise ConfigurationError: the certificate cannot be used.
@@ -60,6 +67,7 @@ class RelayService(MultiService):
         spool: ISpool | None = None,
         wall: Callable[[], float] = time.time,
         front_process: bool = False,
+        control: bool = False,
     ) -> None:
         super().__init__()
         self.setName("multisendcon")
@@ -94,8 +102,23 @@ class RelayService(MultiService):
         self._wall = wall
         self.edge = self._front_service() if front_process else self._edge_service()
         self._store = _SpoolService(self.spool, reactor, wall)
+        self.operations = Operations(
+            version=_version(),
+            queue=cast("IQueueControl", self.queue),
+            view=self.spool,
+            content=self.spool.content,
+            registry=lambda: self.registry,
+            standing=Standing(self.events, front=front_process),
+            counts=self.counters.counts,
+            clock=reactor,
+            wall=wall,
+        )
+        self._control = ControlService(
+            configuration.spool.path, make_root(self.operations, reactor), reactor
+        )
         # The order in which they start; `_stop` has the other.
-        for part in (self.counters, self._store, self.queue, self.edge):
+        control_port = [self._control] if control else []
+        for part in (self.counters, self._store, self.queue, *control_port, self.edge):
             part.setServiceParent(self)
 
     def _edge_service(self) -> EdgeService:
@@ -133,6 +156,7 @@ class RelayService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        await maybeDeferred(self._control.stopService)
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
@@ -151,6 +175,13 @@ class RelayService(MultiService):
         if not self.queue.running:
             return fail(SpoolError("the relay is not running"))
         return Deferred.fromCoroutine(submit(self._policy, envelope, content))
+
+
+def _version() -> str:
+    try:
+        return version("multisendcon")
+    except PackageNotFoundError:  # it runs from where it lies
+        return "unknown"
 
 
 class _SpoolService(Service):

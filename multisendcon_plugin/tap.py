@@ -169,7 +169,12 @@ def makeService(options: Options) -> IService:
 
         demo: IService = DemoService(reactor)
         return demo
-    relay = DaemonService(options.configuration, reactor, front_process=options.has_front_process)
+    relay = DaemonService(
+        options.configuration,
+        reactor,
+        front_process=options.has_front_process,
+        control=True,
+    )
     relay.in_background = options.daemonizes
     relay.log_options = options.parent
     service: IService = relay

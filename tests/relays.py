@@ -46,6 +46,7 @@ class Server:
     :param answers: replies by command; ``GREETING``, ``CONTENT`` (as soon as there is some),
         ``END`` (the final dot) and ``RESPONSE`` (a line after 334) stand for what is no command.
         One answer, or a list of which each serves once and the last for ever.
+    :param closes: the connection after its reply to QUIT.
     :ivar lines: the lines that it was told, without content.
     :ivar contents: what came after each 354, final dot included.
     :ivar taken: the contents that it answered with 250.
@@ -66,13 +67,14 @@ class Server:
         "QUIT": "221 2.0.0 bye",
     }
 
-    def __init__(self, *offers, stalled=False, **answers):
+    def __init__(self, *offers, stalled=False, closes=True, **answers):
         every = {**self.ANSWERS, "EHLO": ehlo(*offers), **answers}
         self.answers = {
             command: list(answer) if isinstance(answer, list) else answer
             for command, answer in every.items()
         }
         self.stalled = stalled
+        self.closes = closes
         self.lines = []
         self.contents = []
         self.taken = []
@@ -149,6 +151,8 @@ class Server:
             if command == "END" and code == "250":
                 self.taken.append(self.contents[-1])
             self.say(answer)
+            if command == "QUIT" and self.closes:
+                self.wire.network.callLater(0, self.wire.end, ConnectionDone())
 
 
 @implementer(ITCPTransport)

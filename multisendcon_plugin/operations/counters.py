@@ -26,6 +26,8 @@ from ..events import (
 )
 from ..outcome.attempt import Verdict
 from ..outcome.failure import Action
+from ..settings.quantities import MINUTE
+from .values import AccountCounts, Time
 
 #: Seconds after which events are counted at the latest; until then, they take memory.
 COUNTED_EVERY = 1.0
@@ -53,23 +55,16 @@ _REASONS = {
 REASONS = tuple(dict.fromkeys(_REASONS.values()))
 
 
-@attrs.frozen(kw_only=True)
-class AccountFigures:
-    """What came of the mail of an account since the start.
+@attrs.frozen
+class Tally:
+    """What came of the mail of an account since the start, by outcome.
 
-    :param recipients: by outcome, how many recipients had it at an attempt; one who is deferred
-        counts at each.
+    :param recipients: who had it at an attempt; one who is deferred counts at each.
     :param attempts: tries of deliveries: delivered to somebody, else uncertain, deferred or failed.
-    :param last_success: when a mail was last delivered, by the clock on the wall; ``None``: never.
-    :param last_failure: the same of an attempt in which nothing was delivered.
-    :param rate: mails delivered per minute, on average of the last minutes.
     """
 
     recipients: Mapping[str, int]
     attempts: Mapping[str, int]
-    last_success: float | None
-    last_failure: float | None
-    rate: float
 
 
 @attrs.frozen
@@ -101,8 +96,8 @@ class _Account:
     def __init__(self) -> None:
         self.recipients = dict.fromkeys(OUTCOMES, 0)
         self.attempts = dict.fromkeys(OUTCOMES, 0)
-        self.last_success: float | None = None
-        self.last_failure: float | None = None
+        self.last_success: Time | None = None
+        self.last_failure: Time | None = None
         #: When how many mails were sent, in the time of which the rate is told.
         self._sent: deque[tuple[float, int]] = deque()
 
@@ -123,7 +118,7 @@ class _Account:
         self.recipients[_DEFERRED] += deferred
         if judgement.delivered:
             return
-        self.last_failure = event.at + ahead
+        self.last_failure = Time(event.at + ahead)
         worst = _FAILED if failed and not deferred else _DEFERRED
         self.attempts[_UNCERTAIN if uncertain else worst] += 1
 
@@ -208,15 +203,26 @@ class Counters(Service):
         self._count()
         return Histogram(SECONDS, tuple(self._waited), self._waited_sum)
 
-    def account(self, name: str) -> AccountFigures:
-        """Return the figures of an account; they are 0 if it has had no mail."""
+    def tallies(self) -> dict[str, Tally]:
+        """Return what came of the mail of each account that has had any, by name."""
         self._count()
-        account = self._accounts.get(name) or _Account()
+        return {
+            name: Tally(dict(each.recipients), dict(each.attempts))
+            for name, each in self._accounts.items()
+        }
+
+    def counts(self, name: str) -> AccountCounts:
+        """Return what is shown of an account."""
+        self._count()
+        account = self._accounts.get(name)
+        if account is None:
+            return AccountCounts()
         now = self._clock.seconds()
-        minutes = min(max(now - self._started, 60.0), RATE_OVER) / 60
-        return AccountFigures(
-            recipients=dict(account.recipients),
-            attempts=dict(account.attempts),
+        minutes = min(max(now - self._started, MINUTE), RATE_OVER) / MINUTE
+        return AccountCounts(
+            delivered=account.recipients[_DELIVERED],
+            deferred=account.recipients[_DEFERRED],
+            failed=account.recipients[_FAILED],
             last_success=account.last_success,
             last_failure=account.last_failure,
             rate=account.sent_lately(now) / minutes,
@@ -242,7 +248,7 @@ class Counters(Service):
             if delivered:
                 account.attempts[_DELIVERED] += 1
                 account.recipients[_DELIVERED] += delivered
-                account.last_success = event.at + ahead
+                account.last_success = Time(event.at + ahead)
                 fresh[name] = fresh.get(name, 0) + 1
                 waited = max(0.0, event.at - event.delivery.message.arrived)
                 self._waited[bisect_left(SECONDS, waited)] += delivered

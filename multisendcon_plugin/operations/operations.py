@@ -7,7 +7,7 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 import attrs
@@ -30,6 +30,7 @@ from .standing import Standing
 from .values import (
     AccountCounts,
     AccountStatus,
+    AccountTest,
     Changed,
     Chosen,
     Client,
@@ -41,6 +42,10 @@ from .values import (
     WaitingDelivery,
     WaitingMessage,
 )
+
+
+async def _missing(*_: Any) -> Any:
+    raise RefusedError("this relay cannot do that")
 
 
 @attrs.define(kw_only=True, eq=False, repr=False, slots=False)
@@ -67,6 +72,7 @@ class Operations:
     _standing: Standing
     _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
     _alarms: Callable[[], Sequence[Any]] = tuple
+    _test: Callable[[Account, AccountTest], Awaitable[Any]] = _missing
     _clock: IReactorTime
     _wall: Callable[[], float]
 
@@ -158,11 +164,15 @@ class Operations:
         await self._queue.probe(name)
         return await self.account(name)
 
+    async def test(self, name: str, asked: AccountTest) -> Any:
+        """Test an account, step by step."""
+        return await self._test(self._known(name), asked)
+
     # The queue.
 
     async def listing(
         self, asked: Filter, limit: int | None = None, after: str = ""
-    ) -> AsyncIterator[list[WaitingDelivery]]:
+    ) -> AsyncGenerator[list[WaitingDelivery], None]:
         """List deliveries in order of their arrival, in pieces that are read when they are wanted.
 
         :param limit: rows, or a few more: all of a message are listed, or none.

@@ -243,7 +243,8 @@ class AccountCounts:
 
     :param delivered: recipients, as for `deferred` and `failed`.
     :param last_success: when a recipient was delivered; ``None``: never.
-    :param last_failure: when a recipient was not, or the account was at fault.
+    :param last_failure: when an attempt ended with which nobody was.
+    :param rate: mails delivered per minute, on average of the last minutes.
     """
 
     delivered: int = 0
@@ -251,6 +252,7 @@ class AccountCounts:
     failed: int = 0
     last_success: Time | None = None
     last_failure: Time | None = None
+    rate: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

@@ -56,6 +56,8 @@ PATIENCE = {
     Phase.RSET: 60.0,
     Phase.QUIT: 5.0,
 }
+#: Seconds that it may take to close the connection after its reply to QUIT.
+CLOSES_WITHIN = 1.0
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -166,7 +168,7 @@ class AccountSender(smtp.ESMTPSender):
             self.go_on()
 
     def quit(self) -> None:
-        """Send QUIT, and close the connection when it is answered, or after its time limit."""
+        """Send QUIT; the server answers and closes the connection, or we do when its time is up."""
         if self.lost is None and self._phase is not Phase.QUIT:
             self.write(b"QUIT\r\n")
             self._outlet.let_go()
@@ -257,13 +259,20 @@ class AccountSender(smtp.ESMTPSender):
         if reader.replies:
             # What came before a fault in the same segment holds.
             if self._phase is Phase.QUIT:
-                self.transport.loseConnection()
+                self._let_the_server_close()
             elif self._resting:
                 self.quit()
             else:
                 self.go_on()
         if problem:
             self.abort(problem)
+
+    def _let_the_server_close(self) -> None:
+        # It counts the session until it has closed it (RFC 5321 section 3.8): a new one that began
+        # between its 221 and that would be one too many for it.
+        until = self._clock.seconds() + CLOSES_WITHIN
+        if until < self._rings_at:
+            self._set_timer(until)
 
     def pauseProducing(self) -> None:
         self.paused = True

@@ -11,7 +11,8 @@ from multisendcon_plugin import events
 from multisendcon_plugin.edge import replies
 from multisendcon_plugin.events import AttemptEnded, MailAccepted, Publisher
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.operations.counters import COUNTED_EVERY, REASONS, Counters
+from multisendcon_plugin.operations.counters import COUNTED_EVERY, REASONS, Counters, Tally
+from multisendcon_plugin.operations.values import AccountCounts
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.outcome.judgement import Judgement
@@ -50,10 +51,10 @@ class Counted:
         self.events.publish(AttemptEnded(tried, ended, judgement, NOW + after))
 
     def account(self, name="A"):
-        figures = self.counters.account(name)
+        tally = self.counters.tallies().get(name) or Tally({}, {})
         return [
             {outcome: count for outcome, count in counts.items() if count}
-            for counts in (figures.recipients, figures.attempts)
+            for counts in (tally.recipients, tally.attempts)
         ]
 
     def refused(self):
@@ -103,11 +104,11 @@ def test_who_is_left_to_the_next_transaction_does_not_count(counted):
 
 
 def test_times_are_of_the_clock_on_the_wall(counted):
-    figures = counted.counters.account("A")
+    figures = counted.counters.counts("A")
     assert (figures.last_success, figures.last_failure) == (None, None)
     counted.tried(DELIVERED, after=1)
     counted.tried(DEFERRED, after=2)
-    figures = counted.counters.account("A")
+    figures = counted.counters.counts("A")
     assert (figures.last_success, figures.last_failure) == (NOW + 1 + AHEAD, NOW + 2 + AHEAD)
 
 
@@ -115,11 +116,11 @@ def test_the_rate_is_that_of_the_last_five_minutes(counted):
     for _ in range(30):
         counted.tried(DELIVERED, DELIVERED)
     # There was no more than a minute yet.
-    assert counted.counters.account("A").rate == 30
+    assert counted.counters.counts("A").rate == 30
     counted.clock.pump([COUNTED_EVERY] * 299)
-    assert counted.counters.account("A").rate == pytest.approx(30 / 5, rel=0.01)
+    assert counted.counters.counts("A").rate == pytest.approx(30 / 5, rel=0.01)
     counted.clock.pump([COUNTED_EVERY] * 2)
-    assert counted.counters.account("A").rate == 0
+    assert counted.counters.counts("A").rate == 0
     assert counted.account() == [{"delivered": 60}, {"delivered": 30}]
 
 
@@ -165,6 +166,14 @@ def test_accounts_that_are_gone_are_forgotten(counted):
     )
     assert counted.account() == [{}, {}]
     assert counted.account("B") == [{"delivered": 1}, {"delivered": 1}]
+
+
+def test_what_is_shown_of_an_account(counted):
+    counted.tried(DELIVERED, DELIVERED, DEFERRED, FAILED, UNCERTAIN, failed=(3,))
+    assert counted.counters.counts("A") == AccountCounts(
+        delivered=2, deferred=1, failed=1, last_success=NOW + AHEAD, last_failure=None, rate=1.0
+    )
+    assert counted.counters.counts("B") == AccountCounts()
 
 
 # What is refused.

@@ -301,12 +301,25 @@ def test_a_session_ends_with_quit_and_the_server_is_given_the_time_to_answer():
     assert way.wire.gone
 
 
-def test_after_the_reply_to_quit_the_session_closes_without_its_server():
+def test_after_the_reply_to_quit_the_server_closes_the_session():
     way = Way(Server(MAIL="421 4.3.2 bye"))
     way.send()
     assert way.wire.gone
     assert not way.wire.aborted
-    assert way.wire.producer is None  # with one, TLS would wait for more to send
+    assert not way.wire.disconnecting
+    assert way.network.timers == []
+
+
+def test_a_server_that_does_not_close_after_its_reply_to_quit_has_a_second():
+    way = Way(Server(MAIL="421 4.3.2 bye", closes=False))
+    way.send()
+    assert not way.wire.gone
+    way.network.advance(0.9)
+    way.wire.server.say("250 one more")
+    way.network.flush()
+    assert not way.wire.gone
+    way.network.advance(0.1)
+    assert way.wire.gone
     assert way.network.timers == []
 
 

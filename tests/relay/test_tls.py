@@ -23,6 +23,7 @@ from twisted.trial.unittest import TestCase
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
+from multisendcon_plugin.relay.sender import CLOSES_WITHIN
 from multisendcon_plugin.relay.tls import CertificateError, ClientTLS, tls_problem
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.hop import Hop, Tls, TlsPolicy
@@ -545,7 +546,9 @@ class RealTLS(TestCase):
         attempt = await waiting
         assert str(attempt.fault) == "tls: 4.4.2 the server was not ready within 60 s"
 
-    async def test_a_session_closes_after_the_reply_to_quit(self):
+    async def test_a_session_is_cut_off_whose_server_does_not_close_after_its_reply_to_quit(
+        self,
+    ):
         server = LastWords()
         port = self.reactor.listenTCP(
             0,
@@ -564,8 +567,10 @@ class RealTLS(TestCase):
             tls=Tls.IMPLICIT,
             tls_verify=False,
         )
-        await server.closed
         assert str(attempt.fault) == "greeting: 554 5.3.2 no service"
+        await reactor.timer_set()
+        reactor.clock.advance(CLOSES_WITHIN)
+        await server.closed
 
 
 class LastWords(Protocol):
