@@ -247,7 +247,7 @@ class MemorySpool:
         disk = self.disk
         octets = disk.octets()
         free = sys.maxsize if disk.capacity is None else disk.capacity - octets
-        return StoreFigures(octets, free, 0, (), 0)
+        return StoreFigures(octets, free, 0, (0,), 0)
 
     # The view.
 
