@@ -177,9 +177,13 @@ class AccountFaulted:
 
 @attrs.frozen
 class AccountRecovered:
-    """An account works again."""
+    """An account works again.
+
+    :param unproven: it is as before its first mail, since it has another server or login now.
+    """
 
     account: str
+    unproven: bool = False
 
 
 @attrs.frozen

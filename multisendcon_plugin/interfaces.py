@@ -355,6 +355,20 @@ class IRelay(Interface):
         as the account may have connections.
         """
 
+    def reconfigured(account: Account) -> IRelay:
+        """Go on with other settings of the account.
+
+        :return: what carries its mail from now on: this one, where its sessions are good for that;
+            else another one, and this one drains.  Both together have no more connections than the
+            account may have.
+        """
+
+    def drain() -> None:
+        """Close each connection when it is not needed any more: after the mail that is on its way.
+
+        An attempt that has no session yet fails.
+        """
+
     def stop(grace: float) -> Deferred[None]:
         """Close all connections.
 

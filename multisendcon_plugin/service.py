@@ -9,33 +9,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+import attrs
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, fail, maybeDeferred
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from .configuration import Configuration, warnings
+from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
 from .daemon.event_log import EventLog
 from .edge.delivery import TransactionPolicy
 from .edge.listening import master_relay
 from .edge.service import EdgeService
 from .edge.submission import submit
-from .errors import SpoolError
-from .events import Publisher
+from .errors import ConfigurationError, ListenError, SpoolError
+from .events import ConfigurationChanged, Publisher
 from .front import FrontService
 from .interfaces import IQueueControl, ISpool
 from .mail.envelope import Envelope
 from .operations import Operations
 from .operations.counters import Counters
 from .operations.standing import Standing
-from .queue import QueueService
+from .queue import QueuePolicy, QueueService
 from .relay import AccountSenderFactory, ConnectionBudget, Trials
 from .routing.registry import AccountRegistry
 from .spool import SqliteSpool
 from .web import ControlService
 from .web.root import make_root
+
+T = TypeVar("T")
 
 #: Seconds by which the wall clock differs from the reactor's if somebody has set it.
 _SET = 0.1
@@ -71,8 +75,7 @@ class RelayService(MultiService):
     ) -> None:
         super().__init__()
         self.setName("multisendcon")
-        self.configuration = configuration
-        self.registry = AccountRegistry(configuration.accounts, configuration.reports_account)
+        self._policy = _Policy.of(configuration)
         self.events = Publisher()
         self._log = EventLog(self.events, reactor)
         self.counters = Counters(self.events, clock=reactor, wall=wall)
@@ -82,14 +85,10 @@ class RelayService(MultiService):
             events=self.events,
             min_free=configuration.spool.min_free,
         )
-        budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
+        self._budget = budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
         trials = Trials()
-        settings = configuration.master_relay
         self.queue = QueueService(
-            delivery=configuration.delivery,
-            ndr=configuration.ndr,
-            hostname=settings.hostname,
-            registry=self.registry,
+            policy=self._policy.queue,
             spool=self.spool,
             claims=self.spool,
             events=self.events,
@@ -97,9 +96,9 @@ class RelayService(MultiService):
             clock=reactor,
             wall=wall,
         )
-        self._policy = TransactionPolicy(settings, self.registry, self.queue, wall)
         self._reactor = reactor
         self._wall = wall
+        self._reloads = DeferredLock()
         self.edge = self._front_service() if front_process else self._edge_service()
         self._store = _SpoolService(self.spool, reactor, wall)
         self.operations = Operations(
@@ -123,8 +122,13 @@ class RelayService(MultiService):
 
     def _edge_service(self) -> EdgeService:
         clients = self.configuration.clients
-        sessions = master_relay(self._policy, clients, self.events, self._reactor)
+        transactions = self._transactions(self._policy)
+        sessions = master_relay(transactions, clients, self.events, self._reactor)
         return EdgeService(self.configuration.master_relay.listen, sessions, self._reactor)
+
+    def _transactions(self, policy: _Policy) -> TransactionPolicy:
+        settings = policy.configuration.master_relay
+        return TransactionPolicy(settings, policy.registry, self.queue, self._wall)
 
     def _front_service(self) -> FrontService:
         return FrontService(
@@ -134,6 +138,16 @@ class RelayService(MultiService):
             reactor=self._reactor,
             wall=self._wall,
         )
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration that holds now."""
+        return self._policy.configuration
+
+    @property
+    def registry(self) -> AccountRegistry:
+        """The accounts that are there now."""
+        return self._policy.registry
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -174,7 +188,102 @@ class RelayService(MultiService):
         """
         if not self.queue.running:
             return fail(SpoolError("the relay is not running"))
-        return Deferred.fromCoroutine(submit(self._policy, envelope, content))
+        transactions = self._transactions(self._policy)
+        return Deferred.fromCoroutine(submit(transactions, envelope, content))
+
+    def reload(self, configuration: Configuration | None = None) -> Deferred[ReloadSummary]:
+        """Go on with another configuration.  Reloads that are asked for at a time are done in turn.
+
+        All of it is checked before; then it holds as a whole.
+
+        :param configuration: ``None``: the file is read anew.
+        :return: what has changed, once clients are served so, also by the front process.  Fails
+            with `ConfigurationError`, which has all faults; then nothing has changed.
+        """
+        return self._reloads.run(lambda: Deferred.fromCoroutine(self._reload(configuration)))
+
+    async def _reload(self, configuration: Configuration | None) -> ReloadSummary:
+        if not self.queue.running:
+            raise ConfigurationError(["the relay is not running"])
+        before = self.configuration
+        if configuration is None:
+            if before.path is None:
+                raise ConfigurationError(
+                    ["the relay was not started with a file; reload(configuration) takes another"]
+                )
+            # Files on a slow disk, and thousands of masks, must not hold up the mail.
+            configuration = await self._in_thread(load, before.path)
+        policy = await self._in_thread(_Policy.of, configuration)
+        told = await self._in_thread(warnings, configuration, self._wall())
+        if not self.queue.running:
+            raise ConfigurationError(["the relay is being stopped"])
+        prepared = self._prepared(before, policy)
+        # From here on nothing fails, and until the edge has it nothing else happens.
+        self._policy = policy
+        served = self._reconfigure(prepared)
+        changes = summary(before, configuration, told)
+        self.events.publish(
+            ConfigurationChanged(
+                added=changes.added, removed=changes.removed, changed=changes.changed
+            )
+        )
+        for warning in told:
+            self.log.warn("{warning}", warning=warning)
+        await served
+        return changes
+
+    def _prepared(self, before: Configuration, policy: _Policy) -> Any:
+        """Do all that can fail: what `edge.use` takes.
+
+        :raise ConfigurationError: it cannot hold.
+        """
+        configuration = policy.configuration
+        if faults := needing_restart(before, configuration):
+            raise ConfigurationError(faults)
+        try:
+            if isinstance(self.edge, FrontService):
+                return self.edge.prepared(configuration)
+            return self.edge.prepared(self._transactions(policy), configuration.clients)
+        except ListenError as error:
+            raise ConfigurationError(str(error).splitlines()) from error
+
+    def _reconfigure(self, prepared: Any) -> Deferred[Any]:
+        """Have each part go on with what holds now; here is the place for further ones.
+
+        :return: fires when clients are served so.
+        """
+        configuration = self.configuration
+        self._budget.resize(configuration.delivery.max_connections)
+        if isinstance(self.spool, SqliteSpool):
+            self.spool.leave_free(configuration.spool.min_free)
+        # Before the edge: accounts that clients are led to have to be there.
+        self.queue.reconfigure(self._policy.queue)
+        return self.edge.use(prepared)
+
+    def _in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)
+
+
+@attrs.frozen
+class _Policy:
+    """A configuration, with what follows from it for several parts."""
+
+    configuration: Configuration
+    registry: AccountRegistry
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> _Policy:
+        registry = AccountRegistry(configuration.accounts, configuration.reports_account)
+        return cls(configuration, registry)
+
+    @property
+    def queue(self) -> QueuePolicy:
+        return QueuePolicy(
+            delivery=self.configuration.delivery,
+            ndr=self.configuration.ndr,
+            hostname=self.configuration.master_relay.hostname,
+            registry=self.registry,
+        )
 
 
 def _version() -> str:

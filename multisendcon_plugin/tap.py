@@ -8,23 +8,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 
-from .configuration import load
+from .configuration import Configuration, ReloadSummary, load
 from .daemon import descriptors
 from .daemon.clock import make_steady
 from .daemon.dispatch import dispatch_directly
-from .daemon.log import observer
+from .daemon.json_lines import json_line
+from .daemon.log import line, observer
 from .daemon.preflight import preflight
 from .daemon.resolver import install_resolver
 from .daemon.signals import handle_hangup, handle_in_turn
-from .errors import MultisendconError
+from .errors import ConfigurationError, MultisendconError
 from .service import RelayService
+from .settings.operation import LogFormat
 
 
 class Options(usage.Options):
@@ -105,7 +109,8 @@ class DaemonService(RelayService):
         if self.log_options is None or not isinstance(parent, Componentized):
             return
         # A logger that twistd is told of comes first.
-        log = observer(self.log_options, self._reactor)
+        as_json = self.configuration.log.format is LogFormat.JSON
+        log = observer(self.log_options, self._reactor, json_line if as_json else line)
         if log is not None:
             parent.setComponent(ILogObserver, log)
 
@@ -127,6 +132,24 @@ class DaemonService(RelayService):
                 allowed=allowed,
                 needed=needed,
             )
+
+    def hang_up(self, _: int) -> None:
+        """Read the configuration anew: what SIGHUP asks for."""
+        self.reload().addErrback(self._not_reloaded)
+
+    def _not_reloaded(self, failure: Failure) -> None:
+        failure.trap(ConfigurationError)
+        error: Any = failure.value
+        for fault in error.faults:
+            self.log.error("the configuration was not reloaded: {fault}", fault=fault)
+
+    def reload(self, configuration: Configuration | None = None) -> Deferred[ReloadSummary]:
+        """Go on with another configuration, which may need more file descriptors."""
+        return super().reload(configuration).addCallback(self._reloaded)
+
+    def _reloaded(self, summary: ReloadSummary) -> ReloadSummary:
+        self._take_descriptors()
+        return summary
 
     def startService(self) -> None:
         """Start, or exit."""
@@ -162,9 +185,9 @@ def makeService(options: Options) -> IService:
     make_steady(reactor)
     dispatch_directly(reactor)
     install_resolver(reactor)
-    handle_hangup(reactor, ends=bool(options["demo"]))
     reactor.callWhenRunning(handle_in_turn, reactor)
     if options["demo"]:
+        handle_hangup(reactor, cast("Any", reactor).sigTerm)  # its place is its terminal
         from .demo import DemoService  # noqa: PLC0415 -- only the demonstration needs the fakes
 
         demo: IService = DemoService(reactor)
@@ -175,6 +198,7 @@ def makeService(options: Options) -> IService:
         front_process=options.has_front_process,
         control=True,
     )
+    handle_hangup(reactor, relay.hang_up)
     relay.in_background = options.daemonizes
     relay.log_options = options.parent
     service: IService = relay

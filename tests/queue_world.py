@@ -9,7 +9,7 @@ from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.mail.message import Recipient, parcels
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
-from multisendcon_plugin.queue import QueueService
+from multisendcon_plugin.queue import QueuePolicy, QueueService
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import DeliverySettings, NdrSettings
@@ -86,10 +86,7 @@ class World:
         self.relays = {}
         self.events = in_the_log(self.clock)
         self.queue = QueueService(
-            delivery=self.delivery,
-            ndr=self.ndr,
-            hostname="relay.home.example",
-            registry=self.registry,
+            policy=self.policy(),
             spool=self.spool,
             claims=self.spool,
             events=self.events,
@@ -98,6 +95,20 @@ class World:
             wall=lambda: self.clock.seconds() + self.clock_set_by,
         )
         self.queue.startService()
+
+    def policy(self):
+        return QueuePolicy(
+            delivery=self.delivery,
+            ndr=self.ndr,
+            hostname="relay.home.example",
+            registry=self.registry,
+        )
+
+    def reload(self, *accounts):
+        """Let other accounts be there from now on."""
+        self.accounts = accounts
+        self.registry = AccountRegistry(accounts, self.reports_account)
+        self.queue.reconfigure(self.policy())
 
     def open_spool(self):
         self.memory = MemorySpool(self.clock, self.disk)

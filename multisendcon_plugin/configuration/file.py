@@ -1,4 +1,4 @@
-"""Reads the configuration file, and what it names on this machine: files, variables, credentials.
+"""Reads the configuration file, and what it names on this machine: files, programs, and so on.
 
 The only module of this room that looks at the machine.  The text of a secret is never part of a
 fault.
@@ -13,7 +13,7 @@ import attrs
 from OpenSSL import SSL
 
 from ..errors import ConfigurationError
-from ..settings import files
+from ..settings import command, files
 from ..settings.ciphers import with_certificates
 from ..settings.hostname import own_hostname
 from ..settings.permissions import check_closed
@@ -135,6 +135,13 @@ class ThisMachine(Surroundings):
             return os.environ[name]
         except KeyError:
             raise InvalidValueError(f"the environment variable {shown(name)} is not set") from None
+
+    def secret_command(self, arguments: tuple[str, ...]) -> str:
+        """Return the first line of what a program writes; blocks until it has ended."""
+        program, *others = arguments
+        if "/" in program:
+            program = self.path(program)
+        return files.text(command.first_line([program, *others]), f"what {shown(program)} writes")
 
     def secret_credential(self, name: str) -> str:
         """Return a credential of systemd.exec(5), from ``$CREDENTIALS_DIRECTORY``."""

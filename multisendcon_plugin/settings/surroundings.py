@@ -47,5 +47,8 @@ class Surroundings(Protocol):
     def secret_variable(self, name: str) -> str:
         """Return an environment variable."""
 
+    def secret_command(self, arguments: tuple[str, ...]) -> str:
+        """Return the first line of what a program writes; blocks until it has ended."""
+
     def secret_credential(self, name: str) -> str:
         """Return the first line of a credential that systemd hands to the service."""

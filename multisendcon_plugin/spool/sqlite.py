@@ -109,6 +109,11 @@ class SqliteSpool:
         )
         self._reader = Reader(reading, self._reactor, trust)
 
+    def leave_free(self, room: Room) -> None:
+        """Let new mail leave this free of the disk from now on."""
+        self._min_free = room
+        self._writer.leave_free(room)
+
     def close(self, *, clean: bool = True) -> Deferred[None]:
         """Finish what is being written and let go of the folder."""
         self._recent = Recent()

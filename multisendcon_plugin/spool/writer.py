@@ -61,6 +61,10 @@ class Writer:
         """The number of transactions by their size: see `StoreFigures`."""
         return tuple(self._batches)
 
+    def leave_free(self, room: Room) -> None:
+        """Leave this to others of the disk from now on."""
+        self._min_free = room
+
     def do(self, run: Callable[[sqlite3.Connection], Any]) -> Deferred[Any]:
         """Run a job that stores no content in a transaction.
 

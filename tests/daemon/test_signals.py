@@ -114,7 +114,7 @@ def test_handlers_of_others_stay():
 def test_sighup_is_ignored_and_the_log_says_so():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     reactor = Reactor()
-    handle_hangup(reactor, ends=False)
+    handle_hangup(reactor, lambda number: reactor.said.append(("HUP", number)))
     os.kill(os.getpid(), signal.SIGHUP)
     os.kill(os.getpid(), signal.SIGHUP)
     with logged() as log:
@@ -134,7 +134,7 @@ def test_sighup_is_ignored_and_the_log_says_so():
 def test_what_lives_in_a_terminal_ends_with_it():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     reactor = Reactor()
-    handle_hangup(reactor, ends=True)
+    handle_hangup(reactor, reactor.sigTerm)
     os.kill(os.getpid(), signal.SIGHUP)
     reactor.do_turn()
     assert reactor.said == [("TERM", signal.SIGHUP)]

@@ -23,7 +23,7 @@ from multisendcon_plugin.front.process import FIRST_PAUSE, LONGEST_PAUSE, STOPS_
 from multisendcon_plugin.front.setup import read_setup
 from tests.edge.clients import Intake
 from tests.front.channels import Pair, frames
-from tests.queues import logged
+from tests.queues import in_the_log, logged
 
 CONFIGURATION = """
 [master_relay]
@@ -128,10 +128,10 @@ class World:
         self.told = PORTS
         self.files = [os.open(os.devnull, os.O_RDONLY) for _ in PORTS]
         configuration = parse(CONFIGURATION)
-        self.front = FrontProcess(
-            self.intake, Publisher(), lambda: setup_of(configuration, self.told), self.reactor
-        )
-        self.front.start(self.files)
+        self.front = FrontProcess(self.intake, in_the_log(self.reactor), self.reactor)
+        self.ready = []
+        self.setup = setup_of(configuration, self.told)
+        self.front.tell(self.setup, self.files).addCallback(self.ready.append)
 
     @property
     def process(self):
@@ -375,7 +375,7 @@ def test_none_is_started_after_stop(world, fault):
 
 
 def test_one_that_was_never_started_has_stopped():
-    front = FrontProcess(Intake(Clock()), Publisher(), lambda: None, Reactor())
+    front = FrontProcess(Intake(Clock()), Publisher(), Reactor())
     stopped = []
     front.stop().addCallback(stopped.append)
     assert stopped == [None]
