@@ -7,11 +7,10 @@ admin has given, and words of ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TypeVar
 
-import attrs
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder
@@ -20,7 +19,6 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
@@ -28,10 +26,10 @@ from twisted.web.server import NOT_DONE_YET, Request
 from ..errors import SpoolError
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
-from ..operations.alarm import Alarm
-from ..operations.counters import OUTCOMES, Counters, Histogram
+from ..operations.counters import OUTCOMES, Histogram
 from ..operations.troubles import Kind
-from ..outcome.condition import Condition, State
+from ..outcome.condition import State
+from .sources import Sources
 
 T = TypeVar("T")
 
@@ -41,25 +39,6 @@ ANSWER_WITHIN = 5.0
 _PREFIX = "multisendcon_"
 _DOWN = (State.LOGIN, State.RESTING, State.OFF)
 _NOTHING = Total(0, 0, None)
-
-
-@attrs.frozen(kw_only=True)
-class Sources:
-    """Where the figures are.
-
-    :param conditions: of all accounts, now.
-    :param totals: of what waits.
-    :param figures: of the spool.
-    :param alarms: those that are not over.
-    :param clock: the spool's, in seconds since the epoch.
-    """
-
-    counters: Counters
-    conditions: Callable[[], Sequence[Condition]]
-    totals: Callable[[], Deferred[dict[str, Total]]]
-    figures: Callable[[], Deferred[StoreFigures]]
-    alarms: Callable[[], Iterable[Alarm]]
-    clock: IReactorTime
 
 
 class MetricsResource(Resource):

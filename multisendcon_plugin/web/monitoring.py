@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 
-from ..edge.listening import Ports
+from ..edge.listening import NewPorts, Ports, close_all
+from ..errors import ConfigurationError
 from ..operations.health import Health
+from ..settings.operation import MetricsSettings
 from .health import add_probes
-from .metrics import MetricsResource, Sources
 from .root import Folder
 from .site import ApiSite
+from .sources import Sources
 
 
 class MonitoringService(Service):
-    """Listens while the relay runs.
+    """Listens while the relay runs, if the settings want it.
 
-    :param listen: endpoint strings.
+    :param settings: ``None``: there are to be no metrics.
     :param not_ready: says why new mail is not taken.
     """
 
     def __init__(
         self,
-        listen: Sequence[str],
+        settings: MetricsSettings | None,
         sources: Sources,
         health: Health,
         not_ready: Callable[[], str],
         reactor: Any,
     ) -> None:
-        root = Folder("there is nothing here but /metrics, /healthz and /readyz")
-        root.putChild(b"metrics", MetricsResource(sources))
-        add_probes(root, health, not_ready)
-        self._site = ApiSite(root, reactor)
-        self._ports = Ports(listen, lambda _: self._site, reactor)
+        self._settings = settings
+        self._sources = sources
+        self._root = Folder("there is nothing here but /metrics, /healthz and /readyz")
+        add_probes(self._root, health, not_ready)
+        self._site = ApiSite(self._root, reactor)
+        self._ports = Ports(lambda _: self._site, reactor)
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -47,9 +50,34 @@ class MonitoringService(Service):
         """Begin to listen.
 
         :raise ListenError: it is not possible.
+        :raise ConfigurationError: see `prepared`.
         """
         super().privilegedStartService()
-        self._ports.open()
+        self.use(self.prepared(self._settings))
+
+    def prepared(self, settings: MetricsSettings | None) -> NewPorts:
+        """Do all that can fail of a change of the settings; for `use`.
+
+        :raise ListenError: it is not possible to listen there.
+        :raise ConfigurationError: a module is not installed.
+        """
+        if settings is None:
+            return NewPorts(())
+        try:
+            # No part of every installation.
+            from .metrics import MetricsResource  # noqa: PLC0415
+        except ImportError as error:
+            text = f"[metrics]: {error}; run: pip install 'multisendcon[metrics]'"
+            raise ConfigurationError([text]) from error
+        self._root.putChild(b"metrics", MetricsResource(self._sources))
+        return self._ports.prepared(settings.listen)
+
+    def use(self, new: NewPorts) -> Deferred[Any]:
+        """Listen there, and nowhere else.
+
+        :return: fires when the other ports are closed.
+        """
+        return close_all(self._ports.use(new))
 
     def stopService(self) -> Deferred[Any]:
         """Close the ports, then the connections."""
