@@ -302,6 +302,7 @@ class SpoolStatus:
 class Status:
     """How the relay is.
 
+    :param started: ``None``: it does not run, and only its spool was looked at.
     :param accepting: it takes new mail.
     :param waiting: deliveries of all accounts, as in `AccountStatus`.
     :param alarms: those that are not over.
@@ -311,7 +312,7 @@ class Status:
     """
 
     version: str
-    started: Time
+    started: Time | None
     accepting: bool
     waiting: int
     held: int

@@ -211,7 +211,7 @@ class SqliteSpool:
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
         recent = self._recent.open(message.number)
-        return recent or StoredContent(self._reader, self._files, message)
+        return recent or StoredContent(self._reader.ask, self._files, message)
 
     def heartbeat(self) -> Deferred[None]:
         """Fire when all that was to be written before has been, or could not be."""

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from multisendcon_plugin.admin import command
+from multisendcon_plugin.admin import user
 from multisendcon_plugin.admin.command import main
 from multisendcon_plugin.settings.users import parse_users
 from multisendcon_plugin.testing import Authority
@@ -134,7 +134,7 @@ def type_in(monkeypatch, *answers):
     """Answer at a terminal; what is typed there is not shown."""
     monkeypatch.setattr(sys, "stdin", Terminal())
     left = list(answers)
-    monkeypatch.setattr(command.getpass, "getpass", lambda prompt: left.pop(0))
+    monkeypatch.setattr(user.getpass, "getpass", lambda prompt: left.pop(0))
     return left
 
 
