@@ -93,6 +93,8 @@ class Alarms(Service):
         subscribe(events.SpoolFull, self._full)
         subscribe(events.SpoolHasRoom, self._has_room)
         subscribe(events.SpoolBroken, self._broken)
+        subscribe(events.HistoryInterrupted, self._history_interrupted)
+        subscribe(events.HistoryResumed, self._history_resumed)
         subscribe(events.FrontProcessEnded, self._front_ended)
         subscribe(events.FrontProcessStarted, self._front_started)
 
@@ -201,6 +203,12 @@ class Alarms(Service):
 
     def _broken(self, event: events.SpoolBroken) -> None:
         self._tell(troubles.broken(event.error, event.advice))
+
+    def _history_interrupted(self, event: events.HistoryInterrupted) -> None:
+        self._tell(troubles.no_history(event.why))
+
+    def _history_resumed(self, _: events.HistoryResumed) -> None:
+        self._end(Kind.HISTORY)
 
     def _front_ended(self, event: events.FrontProcessEnded) -> None:
         self._tell(troubles.front_ended(event.why))

@@ -41,6 +41,8 @@ class Kind(enum.Enum):
     """There is no room for new mail, or hardly any."""
     SPOOL_BROKEN = "spool_broken"
     """The spool cannot be believed any more."""
+    HISTORY = "history"
+    """The history lacks what happens now."""
     FRONT = "front"
     """The front process has ended, and is started again."""
     WEBHOOK = "webhook"
@@ -141,6 +143,11 @@ def broken(error: str, advice: str) -> Trouble:
     what_to_do = advice or "look at the disk, then restart the relay"
     text = f"the spool is broken, new mail is put off (451): {error}; {what_to_do}"
     return Trouble(kind=Kind.SPOOL_BROKEN, text=text)
+
+
+def no_history(why: str) -> Trouble:
+    """Say that the history is not written."""
+    return Trouble(kind=Kind.HISTORY, text=f"the history is not written, mail goes on: {why}")
 
 
 def front_ended(why: str) -> Trouble:
