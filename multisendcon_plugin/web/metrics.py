@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.python.failure import Failure
+from twisted.web.server import Request
 
 from ..errors import SpoolError
 from ..interfaces import StoreFigures
@@ -29,6 +29,7 @@ from ..mail.selection import Total
 from ..operations.counters import OUTCOMES, Histogram
 from ..operations.troubles import Kind
 from ..outcome.condition import State
+from .api import reply
 from .sources import Sources
 
 T = TypeVar("T")
@@ -37,30 +38,27 @@ T = TypeVar("T")
 ANSWER_WITHIN = 5.0
 
 _PREFIX = "multisendcon_"
+_OPENMETRICS = "application/openmetrics-text"
 _DOWN = (State.LOGIN, State.RESTING, State.OFF)
 _NOTHING = Total(0, 0, None)
 
 
-class MetricsResource(Resource):
+class Metrics:
     """``/metrics``."""
 
-    isLeaf = True
     log = Logger()
 
     def __init__(self, sources: Sources) -> None:
-        super().__init__()
         self._sources = sources
         self._process = ProcessCollector(registry=None)
 
-    def render_GET(self, request: Request) -> int:  # noqa: N802
+    def answer(self, request: Request) -> None:
         """Answer when the spool has told its part."""
-        done = Deferred.fromCoroutine(self._answer(request))
-        done.addErrback(
-            lambda failure: self.log.failure(
-                "internal error of the metrics (a bug); traceback follows", failure
-            )
-        )
-        return NOT_DONE_YET
+        Deferred.fromCoroutine(self._answer(request)).addErrback(self._failed, request)
+
+    def _failed(self, failure: Failure, request: Request) -> None:
+        self.log.failure("internal error of the metrics (a bug); traceback follows", failure)
+        reply(request, 500, {"error": "internal error of the relay, see its log"})
 
     async def _answer(self, request: Request) -> None:
         sources = self._sources
@@ -69,11 +67,10 @@ class MetricsResource(Resource):
         registry = CollectorRegistry()
         registry.register(_Figures(sources, totals, figures))
         registry.register(self._process)
-        accept = request.getHeader("Accept") or ""
-        try:
-            encode, content_type = choose_encoder(accept)
-        except ValueError:  # a version that is none
-            encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+        # The rest of the field, which may be anything, does not matter.
+        accepted = b",".join(request.requestHeaders.getRawHeaders(b"Accept", []))
+        preferred = _OPENMETRICS.encode() in accepted
+        encode, content_type = choose_encoder(_OPENMETRICS if preferred else "")
         body = encode(registry)
         if request._disconnected:  # noqa: SLF001 -- it has no public name
             return

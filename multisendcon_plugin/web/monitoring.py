@@ -14,7 +14,7 @@ from ..errors import ConfigurationError
 from ..operations.health import Health
 from ..settings.operation import MetricsSettings
 from .health import add_probes
-from .root import Folder
+from .root import Folder, Page
 from .site import ApiSite
 from .sources import Sources
 
@@ -65,11 +65,11 @@ class MonitoringService(Service):
             return NewPorts(())
         try:
             # No part of every installation.
-            from .metrics import MetricsResource  # noqa: PLC0415
+            from .metrics import Metrics  # noqa: PLC0415
         except ImportError as error:
             text = f"[metrics]: {error}; run: pip install 'multisendcon[metrics]'"
             raise ConfigurationError([text]) from error
-        self._root.putChild(b"metrics", MetricsResource(self._sources))
+        self._root.putChild(b"metrics", Page(Metrics(self._sources).answer))
         return self._ports.prepared(settings.listen)
 
     def use(self, new: NewPorts) -> Deferred[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
@@ -10,6 +12,29 @@ from ..operations import Operations
 from .api import Api, reply
 
 _NOTHING = "there is nothing here; the API is at /api/v1"
+
+
+class Page(Resource):
+    """One path that can be read, with nothing below it.
+
+    :param answer: answers a request, now or later.
+    """
+
+    isLeaf = True
+
+    def __init__(self, answer: Callable[[Request], object]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def render(self, request: Request) -> int:
+        if request.postpath:
+            reply(request, 404, {"error": "there is nothing below this path"})
+        elif request.method in (b"GET", b"HEAD"):
+            self._answer(request)
+        else:
+            request.setHeader("Allow", "GET, HEAD")
+            reply(request, 405, {"error": "this can only be read: GET or HEAD"})
+        return NOT_DONE_YET
 
 
 class Folder(Resource):
