@@ -534,8 +534,10 @@ BAD = [
         "webhook",
         '"https://joe:secret@hooks.example.com/x"',
         [
-            "has a name and a password before the host, which would not be sent; put a token into"
-            " the path"
+            (
+                "has a name and a password before the host, which would not be sent; put a token"
+                " into the path"
+            )
         ],
     ),
     (
