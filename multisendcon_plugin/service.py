@@ -33,7 +33,7 @@ from .mail.envelope import Envelope
 from .operations import Operations
 from .operations.standing import Standing
 from .queue import QueuePolicy, QueueService
-from .relay import AccountSenderFactory, ConnectionBudget, Trials
+from .relay import Relays
 from .routing.registry import AccountRegistry
 from .spool import SqliteSpool
 from .web import ControlService
@@ -85,14 +85,13 @@ class RelayService(MultiService):
             events=self.events,
             min_free=configuration.spool.min_free,
         )
-        self._budget = budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
-        trials = Trials()
+        self._relays = Relays(reactor, configuration.delivery.max_connections)
         self.queue = QueueService(
             policy=self._policy.queue,
             spool=self.spool,
             claims=self.spool,
             events=self.events,
-            make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),
+            make_relay=self._relays.of,
             clock=reactor,
             wall=wall,
         )
@@ -275,7 +274,7 @@ class RelayService(MultiService):
         :return: fires when clients are served so.
         """
         configuration = self.configuration
-        self._budget.resize(configuration.delivery.max_connections)
+        self._relays.resize(configuration.delivery.max_connections)
         if isinstance(self.spool, SqliteSpool):
             self.spool.leave_free(configuration.spool.min_free)
         # Before the edge: accounts that clients are led to have to be there.
