@@ -31,7 +31,11 @@ from .history import History
 from .interfaces import IQueueControl, ISpool
 from .mail.envelope import Envelope
 from .operations import Operations
+from .operations.account_tests import AccountTests
+from .operations.explained import Explanation
+from .operations.explanation import explain
 from .operations.standing import Standing
+from .operations.values import Question
 from .queue import QueuePolicy, QueueService
 from .relay import Relays
 from .routing.registry import AccountRegistry
@@ -102,6 +106,9 @@ class RelayService(MultiService):
         self._store = _SpoolService(self.spool, reactor, wall)
         self._has_folder = spool is None
         self.history = self._make_history()
+        self._tests = AccountTests(
+            self._relays, lambda: self.configuration.master_relay.max_message_size, wall
+        )
         self.operations = Operations(
             version=_version(),
             events=self.events,
@@ -111,6 +118,8 @@ class RelayService(MultiService):
             registry=lambda: self.registry,
             standing=Standing(self.events, front=front_process),
             history=lambda: self.history,
+            explain=self._explain,
+            test=self._tests.run,
             reload=self.reload,
             clock=reactor,
             wall=wall,
@@ -153,6 +162,10 @@ class RelayService(MultiService):
             min_free=self.configuration.spool.min_free,
         )
 
+    async def _explain(self, question: Question) -> Explanation:
+        settings = self.configuration.master_relay
+        return await explain(settings, self.registry, question, self._wall())
+
     def _front_service(self) -> FrontService:
         return FrontService(
             self.configuration,
@@ -193,6 +206,7 @@ class RelayService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._tests.stop()
         await maybeDeferred(self._control.stopService)
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.

@@ -202,7 +202,7 @@ class Wire(StringTransport):
         return SimpleNamespace(
             get_protocol_version_name=lambda: "TLSv1.3",
             get_cipher_name=lambda: "TLS_AES_256_GCM_SHA384",
-            get_peer_cert_chain=lambda as_cryptography: None,  # noqa: ARG005 -- there is none
+            get_peer_cert_chain=lambda as_cryptography: None,
         )
 
     def loseConnection(self):

@@ -67,11 +67,13 @@ class AccountTests:
     """Runs the tests of accounts, of each account one at a time.
 
     :param relays: makes the sessions, within the limits of the accounts.
-    :param largest: octets of the largest mail that the relay takes.
+    :param largest: tells the octets of the largest mail that the relay takes.
     :param wall: tells what time it is, in seconds since the epoch.
     """
 
-    def __init__(self, relays: Relays, largest: int, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, relays: Relays, largest: Callable[[], int], wall: Callable[[], float]
+    ) -> None:
         self._relays = relays
         self._largest = largest
         self._wall = wall
@@ -148,7 +150,7 @@ class AccountTests:
             if days < _DAYS:
                 return f"The provider has to renew the certificate: it expires in {days} days."
         size = _size(examined.offers)
-        if finding.step == "ehlo" and 0 < size < self._largest:
+        if finding.step == "ehlo" and 0 < size < self._largest():
             return (
                 f"The server takes mails of up to {size} bytes, and the relay takes larger"
                 ' ones, which would come back; see "max_message_size".'

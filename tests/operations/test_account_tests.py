@@ -73,7 +73,7 @@ class Test:
     def __init__(self, network, *, limit=50, largest=1000, **account):
         self.network = network
         self.relays = Relays(network, limit)
-        self.tests = AccountTests(self.relays, largest, lambda: 1_700_000_000.0)
+        self.tests = AccountTests(self.relays, lambda: largest, lambda: 1_700_000_000.0)
         settings = {"server": ADDRESS, "tls_verify": False, "fixed_sender": SENDER, **account}
         self.account = Account(**{"name": "Sales", "helo_domain": "relay.example", **settings})
         self.told = []

@@ -8,11 +8,13 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
 from multisendcon_plugin import RelayService, parse
 from multisendcon_plugin.events import MailAccepted
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.masks import Masks
+from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.operations.errors import BadRequestError
 from multisendcon_plugin.operations.explanation import (
     LONGEST_MESSAGE,
@@ -20,12 +22,15 @@ from multisendcon_plugin.operations.explanation import (
     explain,
     explain_stored,
 )
+from multisendcon_plugin.operations.values import AccountTest, Question
 from multisendcon_plugin.routing.account import Account, NullSender
 from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import MasterRelay
 from multisendcon_plugin.testing.memory_spool import MemorySpool
+from multisendcon_plugin.testing.misdeeds import hang
 from tests.evil_network import EvilNetwork
+from tests.queues import run
 from tests.relays import delivery
 
 SETTINGS = MasterRelay(hostname="relay.example")
@@ -41,7 +46,10 @@ def account(name, senders=(), recipients=(), **more):
 def explained(accounts, sender="boss@a.example", recipients=("r@b.example",), message=MAIL, **more):
     settings = attrs.evolve(SETTINGS, **more)
     registry = AccountRegistry(accounts)
-    asked = explain(settings, registry, sender, recipients, message, now=0.0)
+    if message is not None:
+        message = message.decode("utf-8", "surrogateescape")
+    question = Question(sender=sender, recipients=tuple(recipients), message=message)
+    asked = explain(settings, registry, question, 0.0)
     with pytest.raises(StopIteration) as answered:
         asked.send(None)  # it waits for nothing
     return answered.value.value
@@ -378,3 +386,39 @@ def test_what_is_explained_is_what_happens(accounts, sender, recipients, lines, 
             assert content.startswith(after)
             assert content[len(after) :].startswith((b"\r\n", b"no field", b".dot"))
     assert not departures
+
+
+def test_a_relay_explains_by_its_own_accounts_and_settings():
+    accounts = [account("A", server="192.0.2.1", fixed_sender=FIXED)]
+    relay = Relay(accounts, attrs.evolve(SETTINGS, submission_help=False))
+    question = Question(sender="boss@a.example", recipients=("r@b.example",))
+    results = []
+    Deferred.fromCoroutine(relay.service.operations.explain(question)).addBoth(results.append)
+    (explanation,) = results
+    assert explanation.accounts[0].envelope.sender == FIXED
+    assert "Message-ID" not in explanation.accounts[0].header.after
+
+
+def test_a_relay_tests_its_accounts_within_their_limits():
+    accounts = [account("A", server="192.0.2.1", max_connections=1)]
+    relay = Relay(accounts, SETTINGS)
+    assert isinstance(relay.submit("boss@a.example", ("r@b.example",), MAIL), str)
+    results = []
+    testing = relay.service.operations.test("A", AccountTest())
+    Deferred.fromCoroutine(testing).addBoth(results.append)
+    run(relay.network, 60)
+    # The session that the mail has left is kept for ten seconds.
+    assert [step.step for step in results[0].steps][:2] == ["wait", "connect"]
+    assert results[0].ok
+
+
+def test_a_relay_that_stops_ends_its_tests():
+    relay = Relay([account("A", server="192.0.2.1")], SETTINGS)
+    relay.network.providers["192.0.2.1"].script[Phase.GREETING] = hang
+    results = []
+    testing = relay.service.operations.test("A", AccountTest())
+    Deferred.fromCoroutine(testing).addBoth(results.append)
+    relay.service.stopService()
+    run(relay.network, 60)
+    assert str(results[0].value) == "the relay is shutting down"
+    assert all(wire.gone for wire in relay.network.wires)

@@ -48,7 +48,7 @@ class RealTLS(TestCase):
         return provider.listen()
 
     async def examine(self, port, **account):
-        tests = AccountTests(Relays(self.reactor, 5), 1000, time.time)
+        tests = AccountTests(Relays(self.reactor, 5), lambda: 1000, time.time)
         settings = {"server": NAME, "port": port, "tls_ca": self.tls_ca, **login(), **account}
         return await tests.run(
             Account(name="Sales", helo_domain="relay.example", **settings), AccountTest()
