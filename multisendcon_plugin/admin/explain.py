@@ -18,9 +18,12 @@ def add_to(commands: Commands) -> None:
         commands, "explain", _explain, "say which account takes a mail, and why"
     )
     parser.add_argument(
-        "sender", type=arguments.sender, help='the reverse-path; "" for the null one'
+        "sender",
+        metavar="SENDER",
+        type=arguments.sender,
+        help='the reverse-path; "" for the null one',
     )
-    parser.add_argument("recipient", type=arguments.address, nargs="+")
+    parser.add_argument("recipient", metavar="RECIPIENT", type=arguments.address, nargs="+")
     arguments.add_json(parser)
 
 

@@ -182,4 +182,4 @@ def test_user_wants_a_name_that_can_stand_in_the_file(monkeypatch, capsys, name)
     with pytest.raises(SystemExit) as exit_:
         main(["user", name])
     assert exit_.value.code == 2
-    assert "argument name" in capsys.readouterr().err
+    assert "argument NAME" in capsys.readouterr().err
