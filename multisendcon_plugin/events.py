@@ -242,6 +242,29 @@ class SpoolHasRoom:
     """There is room for new mail again."""
 
 
+# The history.
+
+
+@attrs.frozen
+class HistoryInterrupted:
+    """The history lacks what happens from now on, or has lost what it had; mail goes on.
+
+    :param why: and what was done, in words.
+    """
+
+    why: str
+
+
+@attrs.frozen
+class HistoryResumed:
+    """The history is written again.
+
+    :param left_out: so many events are missing in it.
+    """
+
+    left_out: int
+
+
 # The program.
 
 
@@ -412,6 +435,8 @@ Event = (
     | SpoolBroken
     | SpoolFull
     | SpoolHasRoom
+    | HistoryInterrupted
+    | HistoryResumed
     | ConfigurationChanged
     | FrontProcessEnded
     | FrontProcessStarted

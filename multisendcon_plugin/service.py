@@ -27,6 +27,7 @@ from .edge.submission import submit
 from .errors import ConfigurationError, ListenError, SpoolError
 from .events import ConfigurationChanged, Publisher
 from .front import FrontService
+from .history import History
 from .interfaces import IQueueControl, ISpool
 from .mail.envelope import Envelope
 from .operations import Operations
@@ -56,6 +57,8 @@ class RelayService(MultiService):
     :param control: the API is served on the control socket, see `web`.
     :ivar operations: what an admin can ask and do.
     :ivar events: tells each fact, see `events`.
+    :ivar history: what became of each mail; ``None`` with ``keep = 0``, and with another spool: its
+        file is in the folder of that in the configuration.
     :raise ConfigurationError: the certificate cannot be used.
     """
 
@@ -98,6 +101,8 @@ class RelayService(MultiService):
         self._reloads = DeferredLock()
         self.edge = self._front_service() if front_process else self._edge_service()
         self._store = _SpoolService(self.spool, reactor, wall)
+        self._has_folder = spool is None
+        self.history = self._make_history()
         self.operations = Operations(
             version=_version(),
             queue=cast("IQueueControl", self.queue),
@@ -112,8 +117,16 @@ class RelayService(MultiService):
             configuration.spool.path, make_root(self.operations, reactor), reactor
         )
         # The order in which they start; `_stop` has the other.
-        for part in (self._store, self.queue, *([self._control] if control else []), self.edge):
-            part.setServiceParent(self)
+        parts = (
+            self._store,
+            self.history,
+            self.queue,
+            self._control if control else None,
+            self.edge,
+        )
+        for part in parts:
+            if part is not None:
+                part.setServiceParent(self)
 
     def _edge_service(self) -> EdgeService:
         clients = self.configuration.clients
@@ -124,6 +137,19 @@ class RelayService(MultiService):
     def _transactions(self, policy: _Policy) -> TransactionPolicy:
         settings = policy.configuration.master_relay
         return TransactionPolicy(settings, policy.registry, self.queue, self._wall)
+
+    def _make_history(self) -> History | None:
+        settings = self.configuration.history
+        if not (settings.keep and self._has_folder):
+            return None
+        return History(
+            self.configuration.spool.path,
+            settings,
+            events=self.events,
+            reactor=self._reactor,
+            wall=self._wall,
+            min_free=self.configuration.spool.min_free,
+        )
 
     def _front_service(self) -> FrontService:
         return FrontService(
@@ -169,6 +195,8 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
+        if self.history is not None:
+            await maybeDeferred(self.history.stopService)
         await maybeDeferred(self._store.stopService)
         self._log.finish()
 
@@ -252,7 +280,20 @@ class RelayService(MultiService):
             self.spool.leave_free(configuration.spool.min_free)
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
+        self._reconfigure_history()
         return self.edge.use(prepared)
+
+    def _reconfigure_history(self) -> None:
+        settings = self.configuration.history
+        if self.history is None:
+            self.history = self._make_history()
+            if self.history is not None:
+                self.history.setServiceParent(self)
+        elif settings.keep:
+            self.history.reconfigure(settings)
+        else:
+            self.history.disownServiceParent()
+            self.history = None
 
     def _in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)

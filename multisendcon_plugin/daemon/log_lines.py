@@ -369,6 +369,12 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
         _ERROR, "there is no room for new mail, which is put off (452): {error}"
     ),
     events.SpoolHasRoom: _filled_in(_INFO, "there is room for new mail again"),
+    events.HistoryInterrupted: _filled_in(
+        _ERROR, "the history lacks something, mail goes on: {why}"
+    ),
+    events.HistoryResumed: _filled_in(
+        _INFO, "the history is written again; {left_out:,} events are missing in it"
+    ),
     events.ConfigurationChanged: _configuration_changed,
     events.FrontProcessEnded: _filled_in(
         _CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"

@@ -134,6 +134,16 @@ SAID = [
     ),
     (events.SpoolHasRoom(), INFO, "there is room for new mail again"),
     (
+        events.HistoryInterrupted("disk full"),
+        ERROR,
+        "the history lacks something, mail goes on: disk full",
+    ),
+    (
+        events.HistoryResumed(1_234),
+        INFO,
+        "the history is written again; 1,234 events are missing in it",
+    ),
+    (
         events.ConfigurationChanged(added=("A", "B"), removed=(), changed=("C",)),
         INFO,
         "the configuration was reloaded: added A, B; changed C",
