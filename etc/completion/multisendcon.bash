@@ -10,7 +10,7 @@ _shtab_multisendcon_queue_subparsers=(list show retry hold release delete move)
 _shtab_multisendcon_subparsers=(check explain status account queue log reload user demo)
 
 _shtab_multisendcon_check_option_strings=(-h --help -c --config --json)
-_shtab_multisendcon_explain_option_strings=(-h --help -c --config --json)
+_shtab_multisendcon_explain_option_strings=(-h --help -c --config --message --json)
 _shtab_multisendcon_status_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_account_list_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_account_test_option_strings=(-h --help -c --config --json --to --from --connections)
@@ -36,6 +36,7 @@ _shtab_multisendcon_check__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_check___config_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_explain__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_explain___config_COMPGEN=_shtab_compgen_files
+_shtab_multisendcon_explain___message_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_status__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_status___config_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account_list__c_COMPGEN=_shtab_compgen_files
