@@ -105,11 +105,14 @@ class RelayService(MultiService):
         self.history = self._make_history()
         self.operations = Operations(
             version=_version(),
+            events=self.events,
             queue=cast("IQueueControl", self.queue),
             view=self.spool,
             content=self.spool.content,
             registry=lambda: self.registry,
             standing=Standing(self.events, front=front_process),
+            history=lambda: self.history,
+            reload=self.reload,
             clock=reactor,
             wall=wall,
         )
