@@ -137,7 +137,7 @@ class Relay:
 
     def _check_version(self, response: http.client.HTTPResponse) -> None:
         name, _, version = response.getheader("Server", "").partition("/")
-        if name == "multisendcon" and version != __version__:
+        if name == "multisendcon" and version not in (__version__, "unknown"):
             warn(
                 f"warning: the relay that runs is version {version}, and this command is"
                 f" {__version__}; restart the relay if it was upgraded"

@@ -8,15 +8,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..events import Publisher
+from ..history import stories
 from ..mail.selection import Total
+from ..operations.errors import RefusedError
 from ..operations.json_form import encode, from_json, to_json
 from ..operations.operations import Operations
-from ..operations.values import AccountCounts, AccountStatus, Filter, SpoolStatus, Status
+from ..operations.stories import search_of
+from ..operations.values import (
+    AccountCounts,
+    AccountStatus,
+    Filter,
+    HistoryFilter,
+    SpoolStatus,
+    Status,
+)
 from ..outcome.condition import Condition, State
 from ..spool.stopped import StoppedSpool
 from ..times import Time
@@ -80,6 +91,18 @@ def _account(name: str, total: Total) -> AccountStatus:
         connections=0,
         counts=AccountCounts(),
     )
+
+
+def history(folder: Path, chosen: Mapping[str, str], limit: int | None) -> Iterator[bytes]:
+    """Yield the stories of mails, each a line of JSON."""
+    file = folder / "history.db"
+    with _reading(folder):
+        if folder.is_dir() and not file.exists():
+            raise RefusedError(f"{folder}: there is no history here; see keep in [history]")
+        search = search_of(from_json(chosen, HistoryFilter), time.time())
+        found = stories(file, search) if search else iter(())
+        for story in islice(found, limit):
+            yield encode(story)
 
 
 @contextmanager

@@ -6,12 +6,14 @@ Each question has a connection of its own: a file that was put aside meanwhile i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from functools import partial
 from json import loads
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import HistoryError
+from ..spool import at_rest
 from ..spool.numbering import WRITERS
 from .marks import HASH_BITS, PERIOD_BITS, rarest
 from .rows import PIECES
@@ -23,6 +25,7 @@ from .telling import story_of
 LOOKED_AT, PERIODS_LOOKED_AT = 200, 20_000
 
 _END = 2**62
+_T = TypeVar("_T")
 
 
 def read_only(file: Path) -> sqlite3.Connection:
@@ -35,35 +38,49 @@ def read_only(file: Path) -> sqlite3.Connection:
         f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
     )
     try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != VERSION:
-            raise HistoryError(
-                f"{file}: the history has schema {version}, and this multisendcon reads {VERSION}"
-            )
+        _check_version(file, connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def _check_version(file: Path, connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != VERSION:
+        raise HistoryError(
+            f"{file}: the history has schema {version}, and this multisendcon reads {VERSION}"
+        )
+
+
 def stories(file: Path, search: Search, after: int | None = None) -> Iterator[Story]:
     """Iterate over the stories that are looked for, in order of time, read as they are asked for.
 
-    For a relay that is not running; there is none without a history.
+    For a relay that is not running, see `at_rest`; there is none without a history.
 
     :param file: ``history.db``.
     :param after: leave out those up to that of the message with this number.
-    :raise sqlite3.Error: it cannot be read.
+    :raise SpoolError: it cannot be read.
     :raise HistoryError: it is of another version.
+    :raise OSError: there is no right to read it.
     """
     if not file.exists():
         return
-    with closing(read_only(file)) as connection:
-        place: Place | None = FIRST_PLACE if after is None else place_of(connection, after)
-        while place is not None:
-            page = find(connection, search, LOOKED_AT, place)
-            yield from page.stories
-            place = page.after
+    place: Place | None = FIRST_PLACE
+    if after is not None:
+        place = _ask(file, partial(place_of, number=after))
+    while place is not None:
+        page = _ask(file, partial(find, search=search, limit=LOOKED_AT, after=place))
+        yield from page.stories
+        place = page.after
+
+
+def _ask(file: Path, question: Callable[[sqlite3.Connection], _T]) -> _T:
+    def checked(connection: sqlite3.Connection) -> _T:
+        _check_version(file, connection)
+        return question(connection)
+
+    return at_rest.ask(file, checked)
 
 
 def find(connection: sqlite3.Connection, search: Search, limit: int, after: Place) -> StoryPage:
