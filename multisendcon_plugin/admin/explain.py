@@ -22,7 +22,7 @@ from . import arguments, words
 from .arguments import Commands
 from .at_once import answer
 from .connection import Relay
-from .errors import UnreachableError
+from .errors import NotRunningError, UnreachableError
 from .place import config, spool_folder
 from .terminal import put, say, warn
 
@@ -52,7 +52,8 @@ def _explain(options: argparse.Namespace) -> int:
     try:
         explanation = Relay(spool_folder(options)).post("explain", question)
     except UnreachableError as error:
-        warn(f"{error}; this is what {config(options)} says")
+        why = "no relay runs here" if isinstance(error, NotRunningError) else str(error)
+        warn(f"{why}; this is what the file says: {config(options)}")
         explanation = _from_file(options, message)
     if options.json:
         put(explanation)
@@ -124,12 +125,14 @@ def _departure(departure: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
         if limits["minimum_wait"]
         else ""
     )
-    yield "limits", [f"{wait}{limits['max_connections']} connections"]
+    connections = words.count(limits["max_connections"], "connection", "connections")
+    yield "limits", [f"{wait}{connections}"]
     if departure["fallbacks"]:
         yield "fallback", [", then ".join(departure["fallbacks"])]
     header = departure["header"]
-    changes = difflib.ndiff(header["before"].splitlines(), header["after"].splitlines())
-    yield "header", [line for line in changes if line[0] in "+-"] or ["unchanged"]
+    before, after = (header[when].expandtabs().splitlines() for when in ("before", "after"))
+    changes = [line for line in difflib.ndiff(before, after) if line[0] in "+-"]
+    yield "header", changes or ["unchanged"]
 
 
 def _session(session: dict[str, Any]) -> str:

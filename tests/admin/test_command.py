@@ -63,8 +63,14 @@ def test_check_tells_all_faults_and_fails(tmp_path, capsys):
 
 def test_explain_names_the_account_and_the_masks(config, capsys):
     assert main(["explain", "-c", config, "boss@sales.example.com", "anna@x.example"]) == 0
-    assert capsys.readouterr().out == (
-        "<anna@x.example>: Sales (sender matches *@sales.example.com, every recipient)\n"
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[:3] == [
+        "<anna@x.example>: Sales (sender matches *@sales.example.com, every recipient)",
+        "  not Partner: it is not enabled",
+        "  not Bulk: the sender matches no mask of senders",
+    ]
+    assert captured.err == (
+        f"multisendcon: no relay runs here; this is what the file says: {config}\n"
     )
 
 
