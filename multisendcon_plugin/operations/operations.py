@@ -30,7 +30,7 @@ from .errors import BadRequestError, NotFoundError, RefusedError
 from .filters import selection
 from .live import Live
 from .moving import Mover
-from .pieces import pieces
+from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
 from .standing import Standing
@@ -99,6 +99,7 @@ class Operations:
 
     def __attrs_post_init__(self) -> None:
         self._started = Time(self._wall())
+        self._pieces = Pieces(self._view, self._events, self._clock)
         self.live = Live(
             self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
         )
@@ -209,27 +210,29 @@ class Operations:
                 raise BadRequestError(f'"{after}" is no id')
             position = span(number)[1]
         left, last = limit, None
-        async for piece in pieces(self._view, selection(asked, self._clock.seconds()), position):
-            present = self._present()
-            rows: list[WaitingDelivery] = []
-            for delivery in piece:
-                if asked.state not in (None, present.state(delivery)):
-                    continue
-                if left is not None:
-                    if left <= 0 and delivery.message.number != last:
-                        yield rows
-                        return
-                    left, last = left - 1, delivery.message.number
-                rows.append(present.row(delivery))
-            if rows:
-                yield rows
+        chosen = selection(asked, self._clock.seconds())
+        async with aclosing(self._pieces.of(chosen, position)) as pieces:
+            async for piece in pieces:
+                present = self._present()
+                rows: list[WaitingDelivery] = []
+                for delivery in piece:
+                    if asked.state not in (None, present.state(delivery)):
+                        continue
+                    if left is not None:
+                        if left <= 0 and delivery.message.number != last:
+                            yield rows
+                            return
+                        left, last = left - 1, delivery.message.number
+                    rows.append(present.row(delivery))
+                if rows:
+                    yield rows
 
     async def message(self, name: str) -> WaitingMessage:
         """Show a message in the queue."""
         number = number_of(name)
         deliveries: list[Delivery] = []
         if number is not None:
-            async for piece in pieces(self._view, Selection(message=number)):
+            async for piece in self._pieces.of(Selection(message=number)):
                 deliveries += piece
         if not deliveries:
             raise NotFoundError(f"{name} is not in the queue; it may be in the history")
@@ -290,7 +293,7 @@ class Operations:
         )
 
     def _choice(self, chosen: Chosen) -> Choice:
-        return Choice(chosen, self._view, self._clock.seconds(), self._present)
+        return Choice(chosen, self._pieces, self._clock.seconds(), self._present)
 
     # The history.
 

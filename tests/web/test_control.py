@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from tests.benchmarks.growth import fill
+from tests.benchmarks.growth import ended, fill
 from tests.interop.programs import until
 from tests.interop.relay import Relay, account
 from tests.web.live import Control
@@ -18,8 +18,7 @@ NOWHERE = account("A0", "127.0.0.9", 9)
 
 @pytest.fixture
 def relay(tmp_path):
-    relay = Relay(tmp_path, NOWHERE, settings="own_process = false\n")
-    with relay:
+    with ended(Relay(tmp_path, NOWHERE, settings="own_process = false\n")) as relay:
         yield relay
 
 
