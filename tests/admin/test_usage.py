@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from multisendcon_plugin.admin.connection import SOCKET
 from multisendcon_plugin.admin.parser import make_parser
+from multisendcon_plugin.web.control import NAME
 from tests.admin.examples import delivery, lines, status
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +118,7 @@ def test_who_never_reads_a_short_answer_is_told_nothing(folder, relay):
 
 def test_ctrl_c_ends_it_quietly(folder):
     with socket.socket(socket.AF_UNIX) as deaf:
-        deaf.bind(str(folder / SOCKET))
+        deaf.bind(str(folder / NAME))
         deaf.listen()
         process = start(folder, "log", "--follow")
         with deaf.accept()[0]:
