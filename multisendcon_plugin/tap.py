@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from .configuration import load
+from .configuration import Configuration, load
 from .daemon import descriptors
 from .daemon.clock import make_steady
 from .daemon.dispatch import dispatch_directly
@@ -23,8 +25,10 @@ from .daemon.json_lines import json_line
 from .daemon.log import line, observer
 from .daemon.preflight import preflight
 from .daemon.resolver import install_resolver
+from .daemon.sd_notify import Notifier, Systemd, take_over
 from .daemon.signals import handle_hangup, handle_in_turn
-from .errors import MultisendconError
+from .errors import MultisendconError, SpoolError
+from .events import FrontProcessStarted
 from .service import RelayService
 from .settings.operation import LogFormat
 
@@ -69,6 +73,8 @@ class Options(usage.Options):
         """
         if bool(self["config"]) == bool(self["demo"]):
             raise usage.UsageError("give --config=FILE, or --demo to see the relay at work")
+        # Before the first program is started, which may be one that tells a password.
+        self.notifier = take_over()
         self._forgo_pid_file()
         if self["config"]:
             try:
@@ -100,6 +106,20 @@ class DaemonService(RelayService):
 
     in_background = False
     log_options: Mapping[str, Any] | None = None
+
+    def __init__(
+        self, configuration: Configuration, reactor: Any, notifier: Notifier, *, front_process: bool
+    ) -> None:
+        super().__init__(configuration, reactor, front_process=front_process, control=True)
+        self._has_front = front_process
+        self._systemd = Systemd(
+            notifier, reactor, heartbeat=self._heartbeat, status=self.operations.status
+        )
+
+    async def _heartbeat(self) -> None:
+        """Return when the spool's writer has answered, be it that it cannot write."""
+        with suppress(SpoolError):
+            await self.spool.hold(())
 
     def setServiceParent(self, parent: Any) -> None:
         """Have twistd's log written by ours."""
@@ -133,7 +153,18 @@ class DaemonService(RelayService):
 
     def startService(self) -> None:
         """Start, or exit."""
+        self._systemd.starting()
         self._or_exit(super().startService)
+        if self._has_front:
+            self.events.subscribe(FrontProcessStarted, lambda _: self._systemd.ready())
+        else:
+            # The ports are open, but the reactor may not run yet.
+            self._reactor.callWhenRunning(self._systemd.ready)
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop, and say so."""
+        self._systemd.stopping()
+        return super().stopService()
 
     def _or_exit(self, start: Callable[[], None]) -> None:
         try:
@@ -175,8 +206,8 @@ def makeService(options: Options) -> IService:
     relay = DaemonService(
         options.configuration,
         reactor,
+        options.notifier,
         front_process=options.has_front_process,
-        control=True,
     )
     relay.in_background = options.daemonizes
     relay.log_options = options.parent

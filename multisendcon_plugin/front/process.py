@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..daemon.signals import kept_from_children
-from ..events import Publisher
+from ..events import FrontProcessStarted, Publisher
 from ..interfaces import IBatchIntake
 from .channel import FrameType
 from .server import IntakeServer
@@ -121,6 +121,7 @@ class FrontProcess(ProcessProtocol):
 
     def _ready(self) -> None:
         self._pause = FIRST_PAUSE
+        self._events.publish(FrontProcessStarted())
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: ARG002
         """What it says there, it says because it has no log yet."""
