@@ -15,7 +15,8 @@ from typing import Any
 
 from ..configuration import load
 from ..operations.errors import BadRequestError
-from ..operations.json_form import to_json
+from ..operations.json_form import from_json, to_json
+from ..operations.values import Question
 from ..routing.registry import AccountRegistry
 from ..settings import files
 from . import arguments, words
@@ -46,7 +47,7 @@ def add_to(commands: Commands) -> None:
 
 def _explain(options: argparse.Namespace) -> int:
     message = _message(options.message)
-    question = {"sender": options.sender, "recipients": options.recipient}
+    question: dict[str, Any] = {"sender": options.sender, "recipients": options.recipient}
     if message is not None:
         question["message"] = message.decode("utf-8", "surrogateescape")
     try:
@@ -54,7 +55,7 @@ def _explain(options: argparse.Namespace) -> int:
     except UnreachableError as error:
         why = "no relay runs here" if isinstance(error, NotRunningError) else str(error)
         warn(f"{why}; this is what the file says: {config(options)}")
-        explanation = _from_file(options, message)
+        explanation = _from_file(options, question)
     if options.json:
         put(explanation)
     else:
@@ -77,7 +78,7 @@ def _message(path: str | None) -> bytes | None:
         raise BadRequestError(f"--message: {path} cannot be read: {reason}") from None
 
 
-def _from_file(options: argparse.Namespace, message: bytes | None) -> dict[str, Any]:
+def _from_file(options: argparse.Namespace, question: dict[str, Any]) -> dict[str, Any]:
     from ..operations.explanation import explain  # noqa: PLC0415 -- much, and rarely needed
 
     configuration = load(config(options))
@@ -86,9 +87,7 @@ def _from_file(options: argparse.Namespace, message: bytes | None) -> dict[str, 
             explain(
                 configuration.master_relay,
                 AccountRegistry(configuration.accounts),
-                options.sender,
-                options.recipient,
-                message,
+                from_json(question, Question),
                 now=time.time(),
             )
         )
