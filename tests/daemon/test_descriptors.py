@@ -75,4 +75,4 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
         check=True,
     )
     assert ("at most 700 files may be open" in result.stdout) == warning
-    assert f"({min(hard, 2114)}, {hard})" in result.stdout
+    assert f"({min(hard, 2178)}, {hard})" in result.stdout
