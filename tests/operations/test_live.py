@@ -129,6 +129,15 @@ def test_only_the_last_ones_are_kept():
     assert again[-1] == desk.heard[-1]
 
 
+@pytest.mark.parametrize("how", ["leave first", "stop first"])
+def test_when_the_relay_stops_nothing_is_left(how):
+    desk = Told()
+    for end in (desk.leave, desk.operations.live.stop)[:: 1 if how == "leave first" else -1]:
+        end()
+    assert desk.clock.getDelayedCalls() == []
+    assert desk.events._subscribers[events.AccountPaused] == ()
+
+
 def test_numbers_go_on_behind_those_of_the_relay_before_a_restart():
     before, after = Told(), Told()
     after.clock.advance(1)
