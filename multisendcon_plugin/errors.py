@@ -50,5 +50,13 @@ class SpoolLockedError(SpoolError):
     """Another process uses the spool."""
 
 
+class AccountNotFoundError(MultisendconError, LookupError):
+    """No account has this name."""
+
+
+class AccountUnfitError(MultisendconError):
+    """An account cannot do now what is asked of it; the text says why, and what can be done."""
+
+
 class ListenError(MultisendconError):
     """The relay cannot listen where the configuration says."""

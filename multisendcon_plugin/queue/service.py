@@ -26,7 +26,7 @@ from ..interfaces import (
     IClaims,
     IDraft,
     IRelay,
-    IStore,
+    ISpool,
 )
 from ..mail.envelope import Envelope
 from ..mail.json_form import texts_of
@@ -39,9 +39,12 @@ from ..routing.account import Account
 from ..settings.values import DeliverySettings, NdrSettings
 from ..turn import Turn
 from .agenda import Agenda, window
+from .changes import Changes
+from .control import QueueControl
 from .fullness import Fullness
 from .gates import Gates
 from .lane import Lane
+from .locks import Locks
 from .orphans import account_in_use, adopted
 from .recorder import Recorded, Recorder, only
 from .reports import ReportWriter
@@ -61,6 +64,7 @@ class QueueService(Service):
     :param hostname: of this relay, in reports.
     :param events: is told of mails and accounts.
     :param make_relay: returns the relay of an account; called when its lane has its first mail.
+    :ivar control: what an admin does with it.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
     """
@@ -71,7 +75,7 @@ class QueueService(Service):
     _ndr: NdrSettings
     _hostname: str
     _registry: IAccountRegistry
-    _spool: IStore
+    _spool: ISpool
     _claims: IClaims
     _events: Publisher
     _make_relay: Callable[[Account], IRelay]
@@ -92,6 +96,7 @@ class QueueService(Service):
             wall=self._wall,
             hand_in=self._hand_in,
         )
+        self._paused: dict[str, float] = {}
         self._recorder = Recorder(
             self._delivery,
             self._registry,
@@ -100,10 +105,28 @@ class QueueService(Service):
             self._tasks,
             events=self._events,
             clock=self._clock,
+            paused=self._paused,
             go_on=self._go_on,
         )
         self._window = window(sum(1 for _ in self._registry))
         self._lanes: dict[LaneKey, Lane] = {}
+        self._locks = Locks(self._turn)
+        self._changes = Changes(
+            self._locks, self._lanes.values, self._take_up, self._announce, self._halt
+        )
+        self.control = QueueControl(
+            self._registry,
+            self._spool,
+            self._changes,
+            self._announce,
+            self._lanes,
+            self._paused,
+            reports,
+            started=lambda: self._recorder.started,
+            events=self._events,
+            clock=self._clock,
+            wall=self._wall,
+        )
         #: What the gates of each account have to know of the time before the start, by name.
         self._account_states: dict[str, AccountState] = {}
         self._fullness = Fullness(self._clock.seconds)
@@ -124,6 +147,10 @@ class QueueService(Service):
                 self._spool.account_states, "the ends of the last mails not read from the spool"
             )
             self._account_states = states
+        pauses = await self._tasks.ask(
+            self._spool.pauses, "the accounts that are paused not read from the spool"
+        )
+        self._paused.update(pauses)
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._tasks.stopping
         waiting = await self._tasks.ask(
@@ -147,6 +174,7 @@ class QueueService(Service):
         """Let the mails that are on their way finish, and their outcomes become durable."""
         super().stopService()
         self._ready = False
+        self._locks.give_up(SpoolError("the relay stops"))
         self._tasks.stop()
         self._take_up()
         stopped = DeferredList([lane.stop(GRACE) for lane in self._lanes.values()])
@@ -155,6 +183,7 @@ class QueueService(Service):
     def _halt(self) -> None:
         """Begin nothing new: what came of it could not be written, and it would be sent again."""
         self._ready = False
+        self._locks.give_up(SpoolBrokenError("nothing is written to the spool any more"))
         for lane in self._lanes.values():
             lane.halt()
 
@@ -174,8 +203,9 @@ class QueueService(Service):
                 spool=self._spool,
                 events=self._events,
                 tasks=self._tasks,
+                locks=self._locks,
                 # The spool may hold deliveries that this process does not know of yet.
-                agenda=Agenda(self._window, beyond=0.0),
+                agenda=Agenda(self._locks, self._window, beyond=0.0),
                 gates=Gates(
                     account,
                     self._account_states.get(account.name, {}),
@@ -186,6 +216,7 @@ class QueueService(Service):
                 wall=self._wall,
                 relieve=self._relieve,
                 conclude=self._recorder.conclude,
+                paused=account.name in self._paused,
             )
             lane.go()
         return lane

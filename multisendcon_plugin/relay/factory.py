@@ -85,6 +85,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._steps: set[Deferred[Any]] = set()
         self._stopping = False
 
+    @property
+    def connections(self) -> int:
+        """Sessions that are open: see `IRelay`."""
+        return len(self._sessions)
+
     # Attempts.
 
     def attempt(

@@ -17,7 +17,7 @@ from .files import NotSyncedError
 from .ours import check_file, open_file
 from .upgrades import UPGRADES
 
-_VERSION = 9
+_VERSION = 10
 
 #: The folder with the files of long content, beside the database.
 FILES = "content"

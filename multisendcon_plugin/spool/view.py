@@ -13,10 +13,10 @@ from typing import Any
 import attrs
 
 from ..mail.address import matching_form
-from ..mail.message import LaneKey
+from ..mail.message import Delivery
 from ..mail.selection import Page, Selection, Total
 from . import rows
-from .keys import message_of, span
+from .keys import span
 
 #: Rows that one piece of a listing looks at, whatever it finds: some milliseconds.
 LOOKED_AT = 5000
@@ -96,21 +96,31 @@ def totals(connection: Connection) -> dict[str, Total]:
     return {account: Total(*rest) for account, *rest in found}
 
 
-def hold(connection: Connection, numbers: Iterable[int]) -> tuple[int, ...]:
+def read(connection: Connection, numbers: Iterable[int]) -> tuple[Delivery, ...]:
+    """Read the deliveries that are still there of some."""
+    found = []
+    for number in numbers:
+        row = connection.execute("SELECT * FROM delivery WHERE id = ?", (number,)).fetchone()
+        if row is not None:
+            found.append(rows.delivery_of(row))
+    return tuple(found)
+
+
+def hold(connection: Connection, numbers: Iterable[int]) -> tuple[Delivery, ...]:
     """Hold deliveries; return those that were not held."""
     return _changed(connection, "UPDATE delivery SET held = 1 WHERE held = 0 AND id = ?", numbers)
 
 
-def release(connection: Connection, numbers: Iterable[int]) -> tuple[int, ...]:
+def release(connection: Connection, numbers: Iterable[int]) -> tuple[Delivery, ...]:
     """Let deliveries wait in their lanes again; return those that were held."""
     return _changed(connection, "UPDATE delivery SET held = 0 WHERE held = 1 AND id = ?", numbers)
 
 
-def retry(connection: Connection, numbers: Iterable[int], due: float) -> tuple[int, ...]:
-    """Let deliveries be due by then; return those that were due later, and are not held."""
+def retry(connection: Connection, numbers: Iterable[int], due: float) -> tuple[Delivery, ...]:
+    """Let deliveries be due by then; return those that are not held."""
     return _changed(
         connection,
-        "UPDATE delivery SET due = ?1 WHERE held = 0 AND due > ?1 AND id = ?2",
+        "UPDATE delivery SET due = min(due, ?1) WHERE held = 0 AND id = ?2",
         numbers,
         due,
     )
@@ -118,33 +128,8 @@ def retry(connection: Connection, numbers: Iterable[int], due: float) -> tuple[i
 
 def _changed(
     connection: Connection, statement: str, numbers: Iterable[int], *values: float
-) -> tuple[int, ...]:
-    return tuple(
+) -> tuple[Delivery, ...]:
+    changed = [
         number for number in numbers if connection.execute(statement, (*values, number)).rowcount
-    )
-
-
-def move(
-    connection: Connection, numbers: Iterable[int], lane: LaneKey, reason: str, due: float
-) -> tuple[int, ...]:
-    """Move deliveries to another lane, due at once; return those that were in others."""
-    moved = []
-    for number in numbers:
-        row = connection.execute("SELECT * FROM delivery WHERE id = ?", (number,)).fetchone()
-        if row is None:
-            continue
-        delivery = rows.delivery_of(row)
-        if delivery.lane == lane:
-            continue
-        rows.change(connection, delivery.moved_to(lane, reason, due))
-        moved.append(number)
-    return tuple(moved)
-
-
-def delete(
-    connection: Connection, numbers: Iterable[int]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Delete deliveries; return those that were there, and the messages that have gone too."""
-    deleted = tuple(number for number in numbers if rows.end(connection, number))
-    messages = dict.fromkeys(map(message_of, deleted))
-    return deleted, tuple(each for each in messages if rows.erase(connection, each))
+    ]
+    return read(connection, changed)
