@@ -193,7 +193,10 @@ class IQueueView(Interface):
         """Count the deliveries that are selected."""
 
     def totals() -> Deferred[dict[str, Total]]:
-        """Return what waits for each account that has any, by name."""
+        """Return what waits for each account that has any, by name.
+
+        It is counted in pieces: what changes lanes meanwhile may be counted twice, or not at all.
+        """
 
     def read(numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries that are still there of some."""

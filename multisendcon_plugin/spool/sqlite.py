@@ -244,7 +244,17 @@ class SqliteSpool:
 
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""
-        return self._reader.ask(view.totals)
+        return Deferred.fromCoroutine(self._totals())
+
+    async def _totals(self) -> dict[str, Total]:
+        # Piece by piece, as when counting.
+        totals = await self._reader.ask(view.held)
+        place = view.FIRST_PLACE
+        while (piece := await self._reader.ask(partial(view.total, after=place))) is not None:
+            (account, counted), place = piece
+            known = totals.get(account)
+            totals[account] = known.plus(counted) if known else counted
+        return totals
 
     def read(self, numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries that are still there of some."""

@@ -7,6 +7,7 @@ reading nor writing of mail has to wait.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from sqlite3 import Connection
 from typing import Any
 
@@ -20,8 +21,15 @@ from .keys import span
 
 #: Rows that one piece of a listing looks at, whatever it finds: some milliseconds.
 LOOKED_AT = 5000
+#: Entries of the index that are counted at a time: some milliseconds as well.
+COUNTED = 50_000
 
 _LAST = 2**63 - 1
+
+#: Account, destination, due time: a place in the index of the lanes.
+_Place = tuple[str, str, float]
+#: Before all of them.
+FIRST_PLACE: _Place = ("", "", -inf)
 
 #: What is true of a delivery, by what a selection says.
 _CONDITIONS = {
@@ -88,12 +96,51 @@ def _piece(
     return {**said, "first": first, "last": following or last}, following, where
 
 
-def totals(connection: Connection) -> dict[str, Total]:
-    """Return what waits for each account."""
+def total(connection: Connection, after: _Place) -> tuple[tuple[str, Total], _Place] | None:
+    """Return a piece of what waits, by the index alone.
+
+    :param after: where the piece before has ended.
+    :return: the account, what is counted of it, and where the piece ends; ``None``: there are no
+        more.
+    """
     found = connection.execute(
-        "SELECT account, sum(held = 0), sum(held), min(arrived) FROM delivery GROUP BY account"
-    )
-    return {account: Total(*rest) for account, *rest in found}
+        "SELECT account, destination, due FROM delivery INDEXED BY lane WHERE held = 0"
+        " AND (account, destination, due) > (?, ?, ?) ORDER BY account, destination, due LIMIT 1",
+        after,
+    ).fetchone()
+    if found is None:
+        return None
+    account, destination, _ = found
+    # What is due at the same time is in the same piece.
+    last = connection.execute(
+        "SELECT due FROM delivery INDEXED BY lane WHERE held = 0 AND account = ? AND"
+        " destination = ? AND due >= ? ORDER BY due LIMIT 1 OFFSET ?",
+        (*found, COUNTED - 1),
+    ).fetchone()
+    due = inf if last is None else float(last[0])
+    count, first = connection.execute(
+        "SELECT count(*), min(id) FROM delivery INDEXED BY lane WHERE held = 0 AND account = ? AND"
+        " destination = ? AND due >= ? AND due <= ?",
+        (*found, due),
+    ).fetchone()
+    return (account, Total(count, 0, _arrived(connection, first))), (account, destination, due)
+
+
+def held(connection: Connection) -> dict[str, Total]:
+    """Return what is held of each account."""
+    found = connection.execute(
+        "SELECT account, count(*), min(id) FROM delivery INDEXED BY held WHERE held = 1"
+        " GROUP BY account"
+    ).fetchall()
+    return {
+        account: Total(0, count, _arrived(connection, first)) for account, count, first in found
+    }
+
+
+def _arrived(connection: Connection, first: int) -> float:
+    """Return when the first of some deliveries has arrived: numbers are given in that order."""
+    row = connection.execute("SELECT arrived FROM delivery WHERE id = ?", (first,)).fetchone()
+    return float(row[0])
 
 
 def read(connection: Connection, numbers: Iterable[int]) -> tuple[Delivery, ...]:

@@ -71,6 +71,19 @@ def test_the_totals_of_the_accounts(store):
     }
 
 
+@pytest.mark.parametrize("counted", [1, 2, 100])
+def test_the_totals_are_counted_in_pieces(monkeypatch, store, counted):
+    monkeypatch.setattr(view, "COUNTED", counted)
+    first = store.reactor.now
+    for n in range(12):
+        store.reactor.now = first + n // 2  # some are due at the same time
+        commit(store, parcel("AB"[n % 3 == 2], "a@x", destination="xy"[n % 5 == 4]))
+    assert store.wait(store.spool.totals()) == {
+        "A": Total(8, 0, first),
+        "B": Total(4, 0, first + 1),
+    }
+
+
 @pytest.mark.parametrize(
     ("selection", "found"),
     [
