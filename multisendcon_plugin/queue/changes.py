@@ -56,8 +56,9 @@ class Changes:
         changed: list[int] = []
         try:
             for piece in _pieces(tuple(dict.fromkeys(numbers))):
+                locked = self.locks.ask(lock, piece)
                 asked.update(piece)
-                changed += await self._change(lock, self.locks.ask(lock, piece), asked, write)
+                changed += await self._change(lock, locked, asked, write)
             settled()
             while lock.awaited:
                 for piece in _pieces(await self.locks.granted(lock)):
