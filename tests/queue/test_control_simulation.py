@@ -19,6 +19,7 @@ from multisendcon_plugin.errors import MultisendconError, SpoolError
 from multisendcon_plugin.events import DeliveryDeleted
 from multisendcon_plugin.mail.selection import Selection
 from multisendcon_plugin.outcome.attempt import Verdict
+from multisendcon_plugin.outcome.condition import State
 from multisendcon_plugin.queue import changes
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.spool.recent import RecentContent
@@ -119,6 +120,9 @@ class AuditedWorld(World):
         under_way = [each.delivery.number for other in (relay, *others) for each in other.under_way]
         if not same or stored[0].held or relay.account.name != delivery.account:
             self.faults.append(("not as the spool has it", delivery, stored))
+        states = {each.account: each.state for each in self.queue.control.conditions()}
+        if states[relay.account.name] is State.PAUSED:
+            self.faults.append(("begun by a paused account", delivery))
         if delivery.number in under_way:
             self.faults.append(("sent twice at a time", delivery))
 
@@ -131,7 +135,8 @@ def divided(now):
     now.end(Verdict.DELIVERED, Verdict.FAILED, Verdict.DEFERRED)
 
 
-pauses = st.sampled_from([0.0, 0.0, 0.005, 0.02, 1.005, 8.0, 60.0])
+#: The disk takes 0.01 s for an answer, a server a second.
+pauses = st.sampled_from([0.0, 0.005, 0.005, 0.012, 0.02, 1.005, 8.0, 60.0])
 
 
 class Admins(RuleBasedStateMachine):
@@ -175,6 +180,22 @@ class Admins(RuleBasedStateMachine):
         seconds=pauses,
     )
     def change(self, how, account, data, seconds):
+        self.ask_for(how, account, data)
+        self.world.run(seconds)
+
+    @rule(
+        one=st.sampled_from(["hold", "release", "retry", "move", "delete"]),
+        other=st.sampled_from(["hold", "move", "delete", "notify"]),
+        data=st.data(),
+        seconds=st.sampled_from([0.0, 0.005, 0.015]),
+    )
+    def two_admins(self, one, other, data, seconds):
+        self.ask_for(one, "B", data)
+        self.world.run(seconds)
+        self.ask_for(other, "C", data)
+        self.world.run(seconds)
+
+    def ask_for(self, how, account, data):
         waiting = [each.number for each in self.all_waiting()]
         gone = st.sampled_from([5, 7, *waiting])
         numbers = data.draw(st.lists(gone, max_size=12)) if data.draw(st.booleans()) else waiting
@@ -185,7 +206,6 @@ class Admins(RuleBasedStateMachine):
             "notify": lambda: control.delete(numbers, True),
         }.get(how, lambda: getattr(control, how)(numbers))
         self.note(asked())
-        self.world.run(seconds)
 
     @rule(
         how=st.sampled_from(["pause", "resume", "probe"]),
@@ -209,11 +229,11 @@ class Admins(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.world.run(seconds)
 
-    @rule(seconds=st.sampled_from([0.0, 1.0]))
+    @rule(seconds=pauses)
     def restart(self, seconds):
         assert self.world.stop()
-        self.world.run(seconds)
         self.world.start()
+        self.world.run(seconds)
 
     def teardown(self):
         if not hasattr(self, "world"):
@@ -270,7 +290,7 @@ class SqliteAdmins(Admins):
     store = HastySqliteStore
 
 
-MemoryAdmins.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+MemoryAdmins.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 SqliteAdmins.TestCase.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
 TestInMemory = MemoryAdmins.TestCase
 TestOnDisk = SqliteAdmins.TestCase
