@@ -58,5 +58,9 @@ class AccountUnfitError(MultisendconError):
     """An account cannot do now what is asked of it; the text says why, and what can be done."""
 
 
+class HistoryError(MultisendconError):
+    """The history cannot be read or written now; no mail depends on it."""
+
+
 class ListenError(MultisendconError):
     """The relay cannot listen where the configuration says."""

@@ -8,23 +8,32 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn, TypeVar, cast
 
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 
-from .configuration import load
+from .configuration import Configuration, ReloadSummary, load
 from .daemon import descriptors
 from .daemon.clock import make_steady
 from .daemon.dispatch import dispatch_directly
-from .daemon.log import observer
+from .daemon.json_lines import json_line
+from .daemon.log import line, observer
 from .daemon.preflight import preflight
 from .daemon.resolver import install_resolver
+from .daemon.sd_notify import Notifier, Systemd, take_over
 from .daemon.signals import handle_hangup, handle_in_turn
-from .errors import MultisendconError
+from .errors import ConfigurationError, MultisendconError, SpoolError
+from .events import FrontProcessStarted
 from .service import RelayService
+from .settings.operation import LogFormat
+
+T = TypeVar("T")
 
 
 class Options(usage.Options):
@@ -67,6 +76,8 @@ class Options(usage.Options):
         """
         if bool(self["config"]) == bool(self["demo"]):
             raise usage.UsageError("give --config=FILE, or --demo to see the relay at work")
+        # Before the first program is started, which may be one that tells a password.
+        self.notifier = take_over()
         self._forgo_pid_file()
         if self["config"]:
             try:
@@ -99,13 +110,28 @@ class DaemonService(RelayService):
     in_background = False
     log_options: Mapping[str, Any] | None = None
 
+    def __init__(
+        self, configuration: Configuration, reactor: Any, notifier: Notifier, *, front_process: bool
+    ) -> None:
+        super().__init__(configuration, reactor, front_process=front_process, control=True)
+        self._has_front = front_process
+        self._systemd = Systemd(
+            notifier, reactor, heartbeat=self._heartbeat, status=self.operations.status
+        )
+
+    async def _heartbeat(self) -> None:
+        """Return when the spool's writer has answered, be it that it cannot write."""
+        with suppress(SpoolError):
+            await self.spool.hold(())
+
     def setServiceParent(self, parent: Any) -> None:
         """Have twistd's log written by ours."""
         super().setServiceParent(parent)
         if self.log_options is None or not isinstance(parent, Componentized):
             return
         # A logger that twistd is told of comes first.
-        log = observer(self.log_options, self._reactor)
+        as_json = self.configuration.log.format is LogFormat.JSON
+        log = observer(self.log_options, self._reactor, json_line if as_json else line)
         if log is not None:
             parent.setComponent(ILogObserver, log)
 
@@ -128,9 +154,44 @@ class DaemonService(RelayService):
                 needed=needed,
             )
 
+    def hang_up(self, _: int) -> None:
+        """Read the configuration anew: what SIGHUP asks for."""
+        self.reload().addErrback(self._not_reloaded)
+
+    def _not_reloaded(self, failure: Failure) -> None:
+        failure.trap(ConfigurationError)
+        error: Any = failure.value
+        for fault in error.faults:
+            self.log.error("the configuration was not reloaded: {fault}", fault=fault)
+
+    def reload(self, configuration: Configuration | None = None) -> Deferred[ReloadSummary]:
+        """Go on with another configuration, which may need more file descriptors."""
+        self._systemd.reloading()
+        reloaded = super().reload(configuration).addCallback(self._reloaded)
+        return reloaded.addBoth(self._over)
+
+    def _reloaded(self, summary: ReloadSummary) -> ReloadSummary:
+        self._take_descriptors()
+        return summary
+
+    def _over(self, result: T) -> T:
+        self._systemd.ready()
+        return result
+
     def startService(self) -> None:
         """Start, or exit."""
+        self._systemd.starting()
         self._or_exit(super().startService)
+        if self._has_front:
+            self.events.subscribe(FrontProcessStarted, lambda _: self._systemd.ready())
+        else:
+            # The ports are open, but the reactor may not run yet.
+            self._reactor.callWhenRunning(self._systemd.ready)
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop, and say so."""
+        self._systemd.stopping()
+        return super().stopService()
 
     def _or_exit(self, start: Callable[[], None]) -> None:
         try:
@@ -162,14 +223,20 @@ def makeService(options: Options) -> IService:
     make_steady(reactor)
     dispatch_directly(reactor)
     install_resolver(reactor)
-    handle_hangup(reactor, ends=bool(options["demo"]))
     reactor.callWhenRunning(handle_in_turn, reactor)
     if options["demo"]:
+        handle_hangup(reactor, cast("Any", reactor).sigTerm)  # its place is its terminal
         from .demo import DemoService  # noqa: PLC0415 -- only the demonstration needs the fakes
 
         demo: IService = DemoService(reactor)
         return demo
-    relay = DaemonService(options.configuration, reactor, front_process=options.has_front_process)
+    relay = DaemonService(
+        options.configuration,
+        reactor,
+        options.notifier,
+        front_process=options.has_front_process,
+    )
+    handle_hangup(reactor, relay.hang_up)
     relay.in_background = options.daemonizes
     relay.log_options = options.parent
     service: IService = relay

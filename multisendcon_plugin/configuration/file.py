@@ -1,4 +1,4 @@
-"""Reads the configuration file, and what it names on this machine: files, variables, credentials.
+"""Reads the configuration file, and what it names on this machine: files, programs, and so on.
 
 The only module of this room that looks at the machine.  The text of a secret is never part of a
 fault.
@@ -7,13 +7,14 @@ fault.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import attrs
 from OpenSSL import SSL
 
 from ..errors import ConfigurationError
-from ..settings import files
+from ..settings import command, files
 from ..settings.ciphers import with_certificates
 from ..settings.hostname import own_hostname
 from ..settings.permissions import check_closed
@@ -125,6 +126,13 @@ class ThisMachine(Surroundings):
                 ' "openssl ciphers -v", and write for example "ECDHE+AES"'
             ) from None
 
+    def check_module(self, name: str, extra: str) -> None:
+        """Look whether a module of Python is installed; nothing of it is run."""
+        if find_spec(name) is None:
+            raise InvalidValueError(
+                f"needs {name}, which is not installed; run: pip install 'multisendcon[{extra}]'"
+            )
+
     def secret_file(self, path: str) -> str:
         """Return the first line of a file."""
         return self._first_line_of_text(path, f"the file {shown(path)}")
@@ -135,6 +143,13 @@ class ThisMachine(Surroundings):
             return os.environ[name]
         except KeyError:
             raise InvalidValueError(f"the environment variable {shown(name)} is not set") from None
+
+    def secret_command(self, arguments: tuple[str, ...]) -> str:
+        """Return the first line of what a program writes; blocks until it has ended."""
+        program, *others = arguments
+        if "/" in program:
+            program = self.path(program)
+        return files.text(command.first_line([program, *others]), f"what {shown(program)} writes")
 
     def secret_credential(self, name: str) -> str:
         """Return a credential of systemd.exec(5), from ``$CREDENTIALS_DIRECTORY``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import deque
@@ -22,6 +23,11 @@ LINES_AT_ONCE = 100
 _log = Logger()
 
 
+def event_type(kind: type) -> str:
+    """Return the name of a class of events for programs: ``mail_accepted``."""
+    return re.sub(r"\B(?=[A-Z])", "_", kind.__name__).lower()
+
+
 class EventLog:
     """Writes the lines of events in the order in which these were published.
 
@@ -30,20 +36,27 @@ class EventLog:
 
     def __init__(self, events: Publisher, clock: IReactorTime) -> None:
         self._clock = clock
-        self._unwritten: deque[Iterator[Line]] = deque()
+        self._unwritten: deque[tuple[str, Iterator[Line]]] = deque()
         self._later: IDelayedCall | None = None
         for kind, lines in LINES.items():
-            events.subscribe(kind, partial(self._write, lines))
+            events.subscribe(kind, partial(self._write, event_type(kind), lines))
 
     def _write(
-        self, lines: Callable[[Any], Iterable[Line]], event: object, most: int = LINES_AT_ONCE
+        self,
+        name: str,
+        lines: Callable[[Any], Iterable[Line]],
+        event: object,
+        most: int = LINES_AT_ONCE,
     ) -> None:
-        """Write the lines of an event behind those that are left, unless these wait for a turn."""
-        self._unwritten.append(iter(lines(event)))
+        """Write the lines of an event behind those that are left, unless these wait for a turn.
+
+        :param name: of the type of the event.
+        """
+        self._unwritten.append((name, iter(lines(event))))
         if self._later is not None:
             return
         while self._unwritten:
-            left = self._unwritten.popleft()
+            name, left = self._unwritten.popleft()
             for level, text, fields in left:
                 # What a `Logger` does, which first looks through all levels for this one.  The text
                 # is the format itself: that is quicker than to fill it into another.
@@ -54,16 +67,17 @@ class EventLog:
                 fields["log_format"] = text.replace("{", "{{").replace("}", "}}")
                 fields["log_time"] = time.time()
                 fields["text"] = text
+                fields["event_type"] = name
                 _log.observer(fields)
                 most -= 1
                 if not most:
-                    self._unwritten.appendleft(left)
+                    self._unwritten.appendleft((name, left))
                     self._later = self._clock.callLater(0, self._go_on)
                     return
 
     def _go_on(self, most: int = LINES_AT_ONCE) -> None:
         self._later = None
-        self._write(iter, (), most)
+        self._write("", iter, (), most)
 
     def finish(self) -> None:
         """Write at once what is left: the reactor stops."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import codecs
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from threading import get_ident
 from typing import Any, TextIO
@@ -30,6 +30,9 @@ from ..turn import Turn
 LONGEST = 8_000
 #: Lines of an event with a traceback.
 MOST_LINES = 200
+
+#: Returns what is written of an event to a file with this encoding; ``None``: nothing.
+Written = Callable[[LogEvent, str], str | None]
 
 #: What may be lost if the process is killed before its turn is over.
 _NOT_URGENT = (LogLevel.debug, LogLevel.info)
@@ -59,14 +62,12 @@ def line(event: LogEvent, encoding: str = "utf-8") -> str | None:
                 said = one_line(said, LONGEST, encoding)
             return said + "\n"
     text = eventAsText(event)
-    return "\n\t".join(_lines(event, text, encoding)) + "\n" if text else None
+    # A tab, so that no line of a traceback can pass for a line of its own.
+    return "\n\t".join(lines_of(event, text, encoding)) + "\n" if text else None
 
 
-def _lines(event: LogEvent, text: str, encoding: str) -> list[str]:
-    """Return the lines of a text; it has several only if it is a traceback.
-
-    All but the first begin with a tab then, so that none can pass for a line of its own.
-    """
+def lines_of(event: LogEvent, text: str, encoding: str) -> list[str]:
+    """Return the lines of the text of an event, the first one and those of its traceback."""
     lines = text.split("\n") if "log_failure" in event else [text]
     if len(lines) > MOST_LINES:
         half = MOST_LINES // 2
@@ -88,18 +89,20 @@ class Log:
     think of it, and nobody does it twice.
 
     :param reactor: tells when a turn is over; while it does not run, each line is written at once.
+    :param written: what is written of an event, see `line`.
     """
 
-    def __init__(self, file: LogFile | TextIO, reactor: Any) -> None:
+    def __init__(self, file: LogFile | TextIO, reactor: Any, written: Written = line) -> None:
         self._file = file
         self._encoding = codecs.lookup(getattr(file, "encoding", None) or "utf-8").name
+        self._written = written
         self._reactor = reactor
         self._turn = Turn.of(reactor)
         self._lines: list[str] = []
 
     def __call__(self, event: LogEvent) -> None:
         """Write an event, or let it wait for the end of the turn."""
-        text = line(event, self._encoding)
+        text = self._written(event, self._encoding)
         if text is None:
             return
         if get_ident() != threadable.ioThread:
@@ -141,25 +144,28 @@ class SystemLog:
         if text:
             self._emit(
                 {
-                    "message": ("\n".join(_lines(event, text, "utf-8")),),
+                    "message": ("\n".join(lines_of(event, text, "utf-8")),),
                     "system": one_line(str(event.get("log_system", "-")), LONGEST),
                     "isError": event.get("log_level") in _ERRORS,
                 }
             )
 
 
-def observer(twistd: Mapping[str, Any], reactor: Any) -> ILogObserver | None:
+def observer(
+    twistd: Mapping[str, Any], reactor: Any, written: Written = line
+) -> ILogObserver | None:
     """Return what writes the log where twistd would write it.
 
     :param twistd: its options.
+    :param written: what is written of an event; the system's log has texts, whatever it is.
     :return: ``None``: there is no such place, and twistd says so.
     """
     if twistd["syslog"]:
         return SystemLog(twistd["prefix"])
     name = twistd["logfile"] or ("-" if twistd["nodaemon"] else "twistd.log")
     if name != "-":
-        return Log(_file(name, reactor), reactor)
-    return Log(sys.stdout, reactor) if twistd["nodaemon"] else None
+        return Log(_file(name, reactor), reactor, written)
+    return Log(sys.stdout, reactor, written) if twistd["nodaemon"] else None
 
 
 def _file(name: str, reactor: Any) -> LogFile:

@@ -2,7 +2,7 @@
 
 The texts are put together here: to fill fields into a format is what Twisted's log takes longest
 for.  One thing has one name among the fields: `id` is a message's, `account` an account's,
-`address` a client's.
+`address` a client's.  The fields are what programs read (`json_lines`); docs/log.rst has them.
 """
 
 from __future__ import annotations
@@ -62,32 +62,39 @@ def _mail_accepted(event: events.MailAccepted) -> list[Line]:
     by = f" ({client})" if client else ""
     said = f"{number}: accepted from <{sender}>{by}, {message.size} bytes, for "
     lines: list[Line] = []
-    for some in in_lines(_routes(event.deliveries)):
+    texts, routes = _routes(event.deliveries)
+    told = 0
+    for some in in_lines(texts):
         fields: Fields = {
             "id": number,
             "sender": sender,
             "client": dict(zip(client._fields, client, strict=True)) if client else None,
             "size": message.size,
+            "recipients": routes[told : told + len(some)],
         }
+        told += len(some)
         lines.append((_INFO, said + ", ".join(some), fields))
     return lines
 
 
-def _routes(deliveries: Iterable[Delivery]) -> list[str]:
-    return [
-        f"<{recipient.address}> by {delivery.account} ({recipient.reason})"
-        for delivery in deliveries
-        for recipient in delivery.recipients
-    ]
+def _routes(deliveries: Iterable[Delivery]) -> tuple[list[str], list[dict[str, str]]]:
+    """Return what is said of each recipient, and the same as fields."""
+    texts, fields = [], []
+    for delivery in deliveries:
+        account = delivery.account
+        for recipient in delivery.recipients:
+            address, reason = recipient.address, recipient.reason
+            texts.append(f"<{address}> by {account} ({reason})")
+            fields.append({"address": address, "account": account, "reason": reason})
+    return texts, fields
 
 
 def _report_queued(event: events.ReportQueued) -> list[Line]:
     number, about = event.report.message.id, event.about.message.id
-    said = f"{number}: report on {about}, for "
-    return [
-        (_INFO, said + ", ".join(some), {"id": number, "about": about})
-        for some in in_lines(_routes([event.report]))
-    ]
+    # It has one recipient.
+    (text,), recipients = _routes([event.report])
+    fields: Fields = {"id": number, "about": about, "recipients": recipients}
+    return [(_INFO, f"{number}: report on {about}, for {text}", fields)]
 
 
 def _delivery_moved(event: events.DeliveryMoved) -> list[Line]:
@@ -127,6 +134,7 @@ def _attempt_ended(event: events.AttemptEnded) -> Iterator[Line]:
     for result in event.results():
         reply = str(result.reply)
         following = what_next(event) if result.waits else ""
+        remaining = event.judgement.remaining if result.waits else None
         verdict = "left to another transaction" if result.split else _VERDICTS[result.verdict]
         # Those of a split mail are counted only: the transactions to come have their lines.
         shared = (result.recipients,) if result.split else in_lines(result.recipients)
@@ -144,8 +152,9 @@ def _attempt_ended(event: events.AttemptEnded) -> Iterator[Line]:
                     "verdict": verdict,
                     "account": account,
                     "reply": reply,
-                    "session": session,
-                    "next": following,
+                    "session": event.attempt.session,
+                    "due": remaining.due if remaining else None,
+                    "next_account": remaining.account if remaining else None,
                 },
             )
 
@@ -209,11 +218,17 @@ def _account_faulted(event: events.AccountFaulted) -> list[Line]:
     fields: Fields = {
         "account": event.account,
         "fault": str(event.fault),
-        "until": time.strftime("%H:%M:%S", time.localtime(event.until)),
+        "until": event.until,
         "alarm": event.fault.action is Action.ALARM,
     }
-    text = _PAUSED[event.fault.action].format(**fields)
+    until = time.strftime("%H:%M:%S", time.localtime(event.until))
+    text = _PAUSED[event.fault.action].format_map({**fields, "until": until})
     return [(_ERROR if event.changed else _INFO, text, fields)]
+
+
+def _account_recovered(event: events.AccountRecovered) -> list[Line]:
+    what = "has another server or login and is tried anew" if event.unproven else "works again"
+    return [(_INFO, f"account {event.account} {what}", {"account": event.account})]
 
 
 def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
@@ -241,7 +256,8 @@ def _spool_broken(event: events.SpoolBroken) -> list[Line]:
         " restart; check the disk, then restart the relay"
     )
     advice = f". {event.advice}" if event.advice else ""
-    return [(_CRITICAL, f"{event.file}: {event.error}; {consequence}{advice}", {})]
+    text = f"{event.file}: {event.error}; {consequence}{advice}"
+    return [(_CRITICAL, text, attrs.asdict(event))]
 
 
 # The program.
@@ -254,6 +270,13 @@ def _configuration_changed(event: events.ConfigurationChanged) -> list[Line]:
     return [(_INFO, f"the configuration was reloaded: {text}", fields)]
 
 
+def _alarm_told(event: events.AlarmTold) -> list[Line]:
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(event.since))
+    word = "alarm over" if event.over else "alarm"
+    text = f"{word}: {event.text} ({event.kind}, since {since})"
+    return [(_INFO if event.over else _ERROR, text, attrs.asdict(event))]
+
+
 # Clients.
 
 
@@ -261,13 +284,25 @@ def _command_refused(event: events.CommandRefused) -> list[Line]:
     reply = str(event.reply)
     context = _context(reply, event)
     text = f"{event.address} rejected: {reply}{context}"
-    return [(_INFO, text, {"address": event.address, "reply": reply, "context": context})]
+    return [(_INFO, text, {"reply": reply, **_state(event)})]
 
 
 def _session_ended(event: events.SessionEnded) -> list[Line]:
     context = _context(event.why, event)
     text = f"{event.address}: session closed: {event.why}{context}"
-    return [(_INFO, text, {"address": event.address, "why": event.why, "context": context})]
+    return [(_INFO, text, {"why": event.why, **_state(event)})]
+
+
+def _state(event: events.CommandRefused | events.SessionEnded) -> Fields:
+    """Return the fields that both have."""
+    return {
+        "address": event.address,
+        "user": event.user,
+        "command": event.command,
+        "sender": event.sender,
+        "recipients": event.recipients,
+        "more": event.more,
+    }
 
 
 def _context(said: str, event: events.CommandRefused | events.SessionEnded) -> str:
@@ -305,13 +340,7 @@ _LEFT_OUT = {
 def _events_left_out(event: events.EventsLeftOut) -> list[Line]:
     kind = _LEFT_OUT[event.kind].format(detail=event.detail)
     text = f"{event.address} {kind} ... and {event.count:,} more"
-    fields: Fields = {
-        "address": event.address,
-        "kind": kind,
-        "count": event.count,
-        "security": True,
-    }
-    return [(_WARN, text, fields)]
+    return [(_WARN, text, {**attrs.asdict(event), "security": True})]
 
 
 def _filled_in(level: LogLevel, text: str, **more: object) -> Callable[[Any], list[Line]]:
@@ -336,7 +365,7 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.ReportWithheld: _report_withheld,
     events.ReportUnroutable: _report_unroutable,
     events.AccountFaulted: _account_faulted,
-    events.AccountRecovered: _filled_in(_INFO, "account {account} works again"),
+    events.AccountRecovered: _account_recovered,
     events.AccountPaused: _filled_in(
         _WARN, "account {account} is paused until somebody resumes it; its mail waits"
     ),
@@ -347,10 +376,17 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
         _ERROR, "there is no room for new mail, which is put off (452): {error}"
     ),
     events.SpoolHasRoom: _filled_in(_INFO, "there is room for new mail again"),
+    events.HistoryInterrupted: _filled_in(
+        _ERROR, "the history lacks something, mail goes on: {why}"
+    ),
+    events.HistoryResumed: _filled_in(
+        _INFO, "the history is written again; {left_out:,} events are missing in it"
+    ),
     events.ConfigurationChanged: _configuration_changed,
     events.FrontProcessEnded: _filled_in(
         _CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"
     ),
+    events.AlarmTold: _alarm_told,
     events.FrontProcessStarted: _filled_in(_INFO, "the front process serves the clients"),
     events.ClientRefused: _filled_in(_INFO, "{address} rejected: not in [master_relay] {key}"),
     events.LimitReached: _filled_in(_WARN, "{address} rejected: {limit}"),

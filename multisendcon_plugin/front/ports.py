@@ -1,17 +1,43 @@
 """Listening ports that are shared with the process that has opened them.
 
-They are neither opened nor shut down here: that would concern both processes.
+They are handed over through a socket of their own (SCM_RIGHTS, see unix(7)), at the start and
+whenever there are others: what is inherited is there at the start only.  They are neither opened
+nor shut down here: that would concern both processes.
 """
 
 from __future__ import annotations
 
-import os
 import socket
+from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet import unix
 from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from ..local_port import LocalPort
+
+#: Ports that go in one message: Linux takes up to 253.
+_AT_ONCE = 100
+
+
+def hand_over(to: socket.socket, ports: Sequence[int]) -> None:
+    """Hand ports over, by their file descriptors.
+
+    :raise OSError: it is not possible.
+    """
+    for n in range(0, len(ports), _AT_ONCE):
+        socket.send_fds(to, [b"."], ports[n : n + _AT_ONCE])
+
+
+def take_over(where: socket.socket, count: int) -> list[int]:
+    """Return the file descriptors of ports that were handed over before.
+
+    :raise OSError: there are none.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        ports += socket.recv_fds(where, 1, _AT_ONCE)[1]
+    return ports
 
 
 class OpenPort:
@@ -26,7 +52,7 @@ class OpenPort:
         """Begin to accept its connections."""
         port: IListeningPort
         if self._family == socket.AF_UNIX:
-            port = _LocalPort(self._reactor, self._descriptor, factory)
+            port = LocalPort(self._reactor, self._descriptor, factory)
             port.startListening()
         else:
             port = self._reactor.adoptStreamPort(self._descriptor, self._family, factory)
@@ -37,33 +63,3 @@ class OpenPort:
 
     def listenSSL(self, _: int, factory: Any, contextFactory: Any, **__: Any) -> IListeningPort:
         return self.listen(TLSMemoryBIOFactory(contextFactory, False, factory))
-
-
-class _LocalPort(unix.Port):
-    """A port whose address is a file.
-
-    One that it adopts, Twisted takes for its own: it lets everybody write to the file, and removes
-    it in the end.
-    """
-
-    def __init__(self, reactor: Any, descriptor: int, factory: Any) -> None:
-        self._opened = _OpenSocket(fileno=os.dup(descriptor))
-        # A name that begins like this is no file's: of that, Twisted keeps its hands off.
-        name = b"\0" + os.fsencode(self._opened.getsockname())
-        super().__init__(name, factory, reactor=reactor)
-
-    def createInternetSocket(self) -> socket.socket:  # noqa: N802
-        return self._opened
-
-
-class _OpenSocket(socket.socket):
-    """A socket that listens, here and in another process."""
-
-    def bind(self, _: Any) -> None:
-        """It has its address."""
-
-    def listen(self, _: int = 0) -> None:
-        """It does."""
-
-    def shutdown(self, _: int) -> None:
-        """The other process goes on with it."""

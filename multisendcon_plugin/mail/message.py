@@ -29,6 +29,8 @@ LONGEST_TOLD, MOST_TOLD_REPLIES = 300, 50
 #: A dot that SMTP added (RFC 5321, section 4.5.2), and the line end before it.
 ADDED_DOT = b"\r\n."
 
+#: So many numbers there are: the place of each delivery has to fit in 64 bits as well.
+_NUMBERS = 2**47
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -44,6 +46,17 @@ def queue_id(number: int) -> str:
         number, digit = divmod(number, 32)
         digits = _ALPHABET[digit] + digits
     return digits or "0"
+
+
+def number_of(name: str) -> int | None:
+    """Return the number of the message that a text names, in any case; ``None``: it is no name."""
+    number = 0
+    for digit in name.upper():
+        value = _ALPHABET.find(digit)
+        if value < 0:
+            return None
+        number = number * 32 + value
+    return number if name and number < _NUMBERS else None
 
 
 @attrs.frozen(kw_only=True)

@@ -38,7 +38,7 @@ class Changes:
     locks: Locks
     _lanes: Callable[[], Iterable[Lane]]
     _take_up: Callable[[], None]
-    _announce: Callable[[Iterable[Delivery]], None]
+    announce: Callable[[Iterable[Delivery]], None]
     _broken: Callable[[], None]
 
     async def make(
@@ -50,7 +50,6 @@ class Changes:
         :return: the numbers of those that were changed.
         :raise SpoolError: the spool has not taken it; what was changed before stays so.
         """
-        self._take_up()
         lock = Lock()
         asked: set[int] = set()
         changed: list[int] = []
@@ -101,6 +100,8 @@ class Changes:
         self, lock: Lock, numbers: Collection[int], changed: Mapping[int, Delivery | None]
     ) -> None:
         """Unlock deliveries; those that are in a lane go on its agenda."""
+        # What is announced later than it was changed would be announced as it was.
+        self._take_up()
         for lane in self._lanes():
             lane.outdate(changed)
         waiting = []
@@ -111,7 +112,7 @@ class Changes:
             if delivery is not None and not delivery.held:
                 waiting.append(delivery)
         self.locks.release(lock, numbers)
-        self._announce(waiting)
+        self.announce(waiting)
 
 
 def _pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -24,7 +24,7 @@ from ..events import (
     Publisher,
     ReportQueued,
 )
-from ..interfaces import IAccountRegistry, IQueueControl, ISpool
+from ..interfaces import IQueueControl, ISpool
 from ..mail.message import Delivery, LaneKey
 from ..outcome.condition import Condition
 from ..outcome.judgement import Judgement, deleted
@@ -35,6 +35,7 @@ from .changes import Changed, Changes, Write
 from .conditions import condition
 from .lane import RELIEVED_AT_ONCE, Lane
 from .orphans import account_in_use
+from .policy import InForce
 from .reports import ReportWriter
 
 _Event = Callable[[Delivery], DeliveryHeld | DeliveryReleased]
@@ -46,7 +47,6 @@ class QueueControl:
     """The admin's hand in one queue.
 
     :param spool: store and view.
-    :param announce: puts deliveries that are in the spool on the agendas of their lanes.
     :param lanes: those that there are.
     :param paused: since when each account is that is paused.
     :param started: returns since when the relay runs.
@@ -55,10 +55,9 @@ class QueueControl:
     :param wall: tells the time that people read.
     """
 
-    _registry: IAccountRegistry
+    _in_force: InForce
     _spool: ISpool
     _changes: Changes
-    _announce: Callable[[Iterable[Delivery]], None]
     _lanes: dict[LaneKey, Lane]
     _paused: dict[str, float]
     _reports: ReportWriter
@@ -171,7 +170,7 @@ class QueueControl:
             self._events.publish(event(settlement))
             for report in answer:
                 self._events.publish(ReportQueued(settlement.delivery, report))
-            self._announce(answer)
+            self._changes.announce(answer)
         return changed
 
     def _change(
@@ -191,7 +190,7 @@ class QueueControl:
         ahead = self._wall() - now
         return [
             condition(account, self._lanes_of(account), self._paused.get(account.name), now, ahead)
-            for account in self._registry
+            for account in self._in_force.policy.registry
         ]
 
     def pause(self, account: str) -> Deferred[None]:
@@ -257,14 +256,14 @@ class QueueControl:
         return [lane for (name, _), lane in self._lanes.items() if name == account.name]
 
     def _account(self, name: str) -> Account:
-        account = self._registry.account(name)
+        account = self._in_force.policy.registry.account(name)
         if account is None:
             raise AccountNotFoundError(f"there is no account {name}")
         return account
 
     def _in_use(self, name: str) -> Account:
         self._account(name)
-        account = account_in_use(self._registry, name)
+        account = account_in_use(self._in_force.policy.registry, name)
         if account is None:
             raise AccountUnfitError(f"account {name} is not enabled: it would send nothing")
         return account

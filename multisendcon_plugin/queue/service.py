@@ -21,7 +21,6 @@ from ..events import MailAccepted, Publisher
 from ..interfaces import (
     Commit,
     Committed,
-    IAccountRegistry,
     IBatchIntake,
     IClaims,
     IDraft,
@@ -30,30 +29,29 @@ from ..interfaces import (
 )
 from ..mail.envelope import Envelope
 from ..mail.json_form import texts_of
-from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel
+from ..mail.message import Delivery, LaneKey, NewMessage, Parcel
 from ..outcome.attempt import AccountFault
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
-from ..outcome.settlement import AccountState, Settlement
+from ..outcome.settlement import Settlement
 from ..routing.account import Account
-from ..settings.values import DeliverySettings, NdrSettings
 from ..turn import Turn
 from .agenda import Agenda, window
 from .changes import Changes
 from .control import QueueControl
-from .fullness import Fullness
-from .gates import Gates
 from .lane import Lane
 from .locks import Locks
-from .orphans import account_in_use, adopted
+from .orphans import account_in_use, in_use
+from .policy import InForce, QueuePolicy
 from .recorder import Recorded, Recorder, only
 from .reports import ReportWriter
+from .rerouting import Rerouting
+from .room import Room
 from .tasks import Tasks
+from .ways import Ways
 
 #: Seconds that a mail which is on its way may take when the relay stops.
 GRACE = 10.0
-#: Deliveries of a removed account that are moved at a time.
-MOVED_AT_ONCE = 500
 
 
 @implementer(IBatchIntake)
@@ -61,7 +59,7 @@ MOVED_AT_ONCE = 500
 class QueueService(Service):
     """The queue of one relay.
 
-    :param hostname: of this relay, in reports.
+    :param policy: what holds at the start: see `reconfigure`.
     :param events: is told of mails and accounts.
     :param make_relay: returns the relay of an account; called when its lane has its first mail.
     :ivar control: what an admin does with it.
@@ -71,10 +69,7 @@ class QueueService(Service):
 
     log = Logger()
 
-    _delivery: DeliverySettings
-    _ndr: NdrSettings
-    _hostname: str
-    _registry: IAccountRegistry
+    _policy: QueuePolicy
     _spool: ISpool
     _claims: IClaims
     _events: Publisher
@@ -85,21 +80,18 @@ class QueueService(Service):
     def __attrs_post_init__(self) -> None:
         self._turn = Turn.of(self._clock)
         self._tasks = Tasks(self._clock, self._halt)
+        self._in_force = InForce(self._policy)
         reports = ReportWriter(
-            self._ndr,
-            self._delivery,
-            self._registry,
+            self._in_force,
             self._spool,
             events=self._events,
-            hostname=self._hostname,
             clock=self._clock,
             wall=self._wall,
             hand_in=self._hand_in,
         )
         self._paused: dict[str, float] = {}
         self._recorder = Recorder(
-            self._delivery,
-            self._registry,
+            self._in_force,
             self._spool,
             reports,
             self._tasks,
@@ -108,17 +100,27 @@ class QueueService(Service):
             paused=self._paused,
             go_on=self._go_on,
         )
-        self._window = window(sum(1 for _ in self._registry))
         self._lanes: dict[LaneKey, Lane] = {}
         self._locks = Locks(self._turn)
         self._changes = Changes(
             self._locks, self._lanes.values, self._take_up, self._announce, self._halt
         )
+        self._rerouting = Rerouting(
+            self._in_force,
+            self._spool,
+            self._recorder,
+            self._tasks,
+            events=self._events,
+            clock=self._clock,
+            in_hand=self._in_hand,
+            changes=self._changes,
+            over=self._begin_again,
+        )
+        self._ways = Ways(self._make_relay, self._events, self._clock)
         self.control = QueueControl(
-            self._registry,
+            self._in_force,
             self._spool,
             self._changes,
-            self._announce,
             self._lanes,
             self._paused,
             reports,
@@ -127,9 +129,7 @@ class QueueService(Service):
             clock=self._clock,
             wall=self._wall,
         )
-        #: What the gates of each account have to know of the time before the start, by name.
-        self._account_states: dict[str, AccountState] = {}
-        self._fullness = Fullness(self._clock.seconds)
+        self._room = Room(self._clock, self._events)
         self._fresh: list[tuple[Delivery, ...]] = []
         self._ready = False
 
@@ -142,15 +142,16 @@ class QueueService(Service):
 
     async def _pick_up(self) -> None:
         now = self._recorder.started = self._clock.seconds()
+        states = None
         if self._claims.clean:
             states = await self._tasks.ask(
                 self._spool.account_states, "the ends of the last mails not read from the spool"
             )
-            self._account_states = states
         pauses = await self._tasks.ask(
             self._spool.pauses, "the accounts that are paused not read from the spool"
         )
         self._paused.update(pauses)
+        self._ways.start(states, now)
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._tasks.stopping
         waiting = await self._tasks.ask(
@@ -160,24 +161,89 @@ class QueueService(Service):
             name, _ = lane
             self.log.info("{count} mails wait for account {account}", count=count, account=name)
             # No mail waits for a time that was set by a clock that was wrong.
-            latest = now + longest_pause(self._delivery.retry)
+            latest = now + longest_pause(self._in_force.policy.delivery.retry)
             await self._tasks.ask(
                 partial(self._spool.bring_forward, lane, latest),
                 f"due times of account {name} not corrected in the spool",
             )
-            if account_in_use(self._registry, name) is None:
-                self._tasks.begin(self._move_all(lane))
-            elif self._ready:
-                self._lane(lane)
+            self._begin_or_reroute(lane)
+
+    def _begin_or_reroute(self, lane: LaneKey) -> None:
+        if self._account(lane) is None:
+            self._rerouting.begin(lane)
+        elif self._ready:
+            self._lane(lane)
+
+    # Another configuration.
+
+    def reconfigure(self, policy: QueuePolicy) -> None:
+        """Go by another policy from now on.
+
+        What is under way keeps what was decided for it; the mail of accounts that are not in use
+        any more is routed anew.
+        """
+        before, self._in_force.policy = self._in_force.policy, policy
+        anew = self._ways.reconfigure(in_use(before.registry), in_use(policy.registry))
+        for key, lane in tuple(self._lanes.items()):
+            account = self._account(key)
+            if lane.retired:
+                continue
+            if account is not None:
+                lane.reconfigure(*self._ways.of(account))
+                if account.name in anew:
+                    self._tasks.begin(self._hasten(key, lane))
+            else:
+                lane.retire(partial(self._emptied, key))
+                self._rerouting.begin(key)
+        if self._ready:
+            # What has waited for want of an account may have one now.
+            self._tasks.begin(self._look_for_lanes())
+
+    async def _hasten(self, key: LaneKey, lane: Lane) -> None:
+        """Try at once what waits for an account that may be at fault no more."""
+        now = self._clock.seconds()
+        await self._tasks.ask(
+            partial(self._spool.bring_forward, key, now),
+            f"mail of account {key[0]} not brought forward in the spool",
+        )
+        lane.hasten(now)
+
+    async def _look_for_lanes(self) -> None:
+        waiting = await self._tasks.ask(
+            self._claims.lanes, "number of waiting mails not read from the spool"
+        )
+        for lane in waiting:
+            self._begin_or_reroute(lane)
+
+    def _in_hand(self, key: LaneKey) -> frozenset[int]:
+        lane = self._lanes.get(key)
+        return lane.in_hand if lane else frozenset()
+
+    def _emptied(self, key: LaneKey) -> None:
+        """What a lane had in hand when its account was gone is settled."""
+        del self._lanes[key]
+        if self._account(key) is None:
+            self._rerouting.begin(key)
+        else:
+            self._begin_again(key)
+
+    def _begin_again(self, key: LaneKey) -> None:
+        """Its mail is not moved any more; its account may be in use again."""
+        if self._ready:
+            self._lane(key)
+
+    # The end.
 
     def stopService(self) -> Deferred[Any]:
         """Let the mails that are on their way finish, and their outcomes become durable."""
         super().stopService()
         self._ready = False
+        self._room.stop()
         self._locks.give_up(SpoolError("the relay stops"))
         self._tasks.stop()
         self._take_up()
-        stopped = DeferredList([lane.stop(GRACE) for lane in self._lanes.values()])
+        lanes = [lane.stop() for lane in self._lanes.values()]
+        stopped = DeferredList([*lanes, self._ways.stop(GRACE)])
         return stopped.addCallback(lambda _: self._recorder.stop())
 
     def _halt(self) -> None:
@@ -190,28 +256,28 @@ class QueueService(Service):
     # Lanes.
 
     def _lane(self, key: LaneKey) -> Lane | None:
-        """Return a lane, which has begun its work; ``None``: its account is not in use."""
+        """Return a lane, which has begun its work; ``None``: it cannot begin now."""
         lane = self._lanes.get(key)
         if lane is None:
-            account = account_in_use(self._registry, key[0])
-            if account is None:
+            account = self._account(key)
+            if account is None or key in self._rerouting:
                 return None
+            way = self._ways.of(account)
             lane = self._lanes[key] = Lane(
                 key,
                 account,
-                relay=self._make_relay(account),
+                relay=way.relay,
                 spool=self._spool,
                 events=self._events,
                 tasks=self._tasks,
                 locks=self._locks,
                 # The spool may hold deliveries that this process does not know of yet.
-                agenda=Agenda(self._locks, self._window, beyond=0.0),
-                gates=Gates(
-                    account,
-                    self._account_states.get(account.name, {}),
-                    started=self._recorder.started,
-                    crashed=not self._claims.clean,
+                agenda=Agenda(
+                    self._locks,
+                    window(sum(1 for _ in self._in_force.policy.registry)),
+                    beyond=0.0,
                 ),
+                gates=way.gates,
                 clock=self._clock,
                 wall=self._wall,
                 relieve=self._relieve,
@@ -219,7 +285,10 @@ class QueueService(Service):
                 paused=account.name in self._paused,
             )
             lane.go()
-        return lane
+        return None if lane.retired else lane
+
+    def _account(self, key: LaneKey) -> Account | None:
+        return account_in_use(self._in_force.policy.registry, key[0])
 
     def _announce(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries that are in the spool on the agendas of their lanes."""
@@ -233,33 +302,9 @@ class QueueService(Service):
             lane = self._lane(key)
             if lane is not None:
                 lane.add(some)
-
-    async def _move_all(self, lane: LaneKey) -> None:
-        """Find other accounts for the mail of one that is not in use any more."""
-        stuck = 0
-        since = FIRST_POSITION
-        while not self._tasks.stopping:
-            waiting = await self._tasks.ask(
-                partial(self._spool.waiting, lane, MOVED_AT_ONCE, since),
-                f"waiting mail of account {lane[0]} not read from the spool",
-            )
-            for delivery in waiting:
-                moved = adopted(delivery, self._registry)
-                if moved is None:
-                    stuck += 1
-                    continue
-                await self._recorder.record(Settlement(delivery=delivery, remaining=moved))
-                self._announce([moved])
-            if len(waiting) < MOVED_AT_ONCE:
-                break
-            since = waiting[-1].position_after
-        if stuck:
-            self.log.error(
-                "{count} mails wait for account {account}, which is not in use, and no other "
-                "account takes them: enable it, or add one that does",
-                count=stuck,
-                account=lane[0],
-            )
+            elif self._account(key) is None:
+                # A session that has begun before a reload knows the accounts that were there then.
+                self._rerouting.begin(key, min(each.position for each in some))
 
     # Messages come in.
 
@@ -287,7 +332,7 @@ class QueueService(Service):
     @property
     def full(self) -> bool:
         """There was no room for the last message: see `IIntake`."""
-        return bool(self._fullness)
+        return self._room.full
 
     def _committed(self, committed: list[Committed]) -> list[SpoolError | None]:
         errors: list[SpoolError | None] = []
@@ -300,12 +345,14 @@ class QueueService(Service):
             if not self._fresh:
                 self._turn.at_end(lambda: self._turn.at_end(self._take_up))
             self._fresh.append(each)
+            if self._room.lacking:
+                self._room.has_some()
             errors.append(None)
         return errors
 
     def _not_committed(self, error: SpoolError) -> None:
         if isinstance(error, SpoolFullError):
-            self._fullness.begin()
+            self._room.refused(error)
         if isinstance(error, SpoolBrokenError):
             self._halt()
 
@@ -346,7 +393,7 @@ class QueueService(Service):
                 elsewhere.append(remaining)
             elsewhere += reports
         if ended:
-            self._fullness.end()  # it has made room
+            self._room.made()
         for lane, settlements in by_lane.items():
             lane.settled(settlements)
         self._announce(elsewhere)

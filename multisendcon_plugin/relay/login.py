@@ -1,24 +1,19 @@
-"""Logs in to an account's server (RFC 4954), with the current password.
-
-A password that is kept in a file is read again for each session: a new one is used from the next
-login on.
-"""
+"""Logs in to an account's server (RFC 4954), with the current password."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Callable
+from typing import Any
 
-from twisted.logger import Logger
 from twisted.mail import smtp
 
-from ..errors import ConfigurationError
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..routing.account import Account, Auth
-from ..settings.secret import StoredSecret
 from .broken import SessionBrokenError
+from .password import Password
 from .sender import AccountSender
 
 #: Inside TLS the simplest mechanism is the best, and CRAM-MD5 (RFC 2195) would have the server
@@ -32,28 +27,42 @@ _MOST_CHALLENGES = 2
 class Login:
     """Logs the sessions of one account in.
 
+    :param reactor: see `Password`.
+
     A refusal may be about the mechanism even where it speaks of the password, so one more mechanism
     is tried.  But each refusal counts towards a lock-out: that is done once for a password.  From
     then on each session tries one mechanism, in turn, until one has worked.
     """
 
-    log = Logger()
-
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, reactor: Any) -> None:
         self._account = account
-        stored = account.password
-        self._password = stored.value if isinstance(stored, StoredSecret) else stored
-        self._trouble = ""
+        self._password = Password(account, reactor)
         self._first: Auth | None = None
         self._has_worked = False
         self._refused_password: str | None = None
 
-    async def perform(self, session: AccountSender) -> None:
-        """Log in.
+    async def perform(self, session: AccountSender) -> Auth:
+        """Log in; return the mechanism that has worked.
 
         :raise SessionBrokenError: the account cannot be used now.
         """
-        password = self._password_now()
+        password = self._password.now()
+        try:
+            return await self._attempt(session, password)
+        except SessionBrokenError as broken:
+            if not broken.reply.permanent:
+                raise
+            newer = await self._password.after_refusal(password)
+            if newer == password:
+                raise
+            try:
+                return await self._attempt(session, newer)
+            except SessionBrokenError as again:
+                # To hang up after a refusal says nothing new.
+                raise (again if again.reply.permanent else broken) from None
+
+    async def _attempt(self, session: AccountSender, password: str) -> Auth:
+        """Log in with a password, by one mechanism or two."""
         secret = password.encode()
         session.redaction.hide(secret)
         mechanisms = self._mechanisms(session)
@@ -69,7 +78,7 @@ class Login:
                 raise
             if reply.code == 235:
                 self._first, self._has_worked = mechanism, True
-                return
+                return mechanism
             if reply.code == 0 or 500 <= reply.code <= 504:
                 # RFC 5321 section 4.2.2: it is the command that is not understood, whatever the
                 # text says; no password was refused.
@@ -104,25 +113,6 @@ class Login:
         return (
             f"the server does not offer {self._account.auth.mechanism} (see auth), only {offered}"
         )
-
-    def _password_now(self) -> str:
-        """Return the password; one that cannot be read leaves the one before in its place."""
-        stored = self._account.password
-        if isinstance(stored, StoredSecret):
-            try:
-                self._password = stored.read()
-                self._trouble = ""
-            except ConfigurationError as error:
-                # With `--uid`, root may have read it, and the relay's own user may not.
-                if self._trouble != str(error):
-                    self._trouble = str(error)
-                    self.log.warn(
-                        "account {account}: its password cannot be read again, so the one before is"
-                        " used: {error}",
-                        account=self._account.name,
-                        error=self._trouble,
-                    )
-        return self._password
 
 
 def _offered(session: AccountSender) -> list[str]:

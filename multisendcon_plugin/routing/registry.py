@@ -82,6 +82,13 @@ class AccountRegistry:
         """
         return next(self._routes(sender, recipient), None)
 
+    def routes(self, sender: str, author: str, recipient: str) -> Iterator[Route]:
+        """Iterate over all accounts that would take a mail, the chosen one first.
+
+        :param author: the address in ``From:``, which stands for the null reverse-path.
+        """
+        return self._routes(sender, recipient) if sender else self._null_routes(author, recipient)
+
     def _routes(self, sender: str, recipient: str) -> Iterator[Route]:
         """Iterate over all accounts that take mail from a sender to a recipient, topmost first."""
         sender = matching_form(sender)
@@ -151,11 +158,21 @@ class AccountRegistry:
                 other.enabled
                 and other.name != name
                 and other.name not in tried
-                and _admits_sender(other, sender, author)
+                and admits_sender(other, sender, author)
                 and all(other.recipients.match(recipient) for recipient in recipients)
             ):
                 return other.name
         return None
+
+    def fallbacks(self, name: str, envelope: Envelope, recipients: Sequence[str]) -> Iterator[str]:
+        """Iterate over the accounts to which a delivery moves while one after the other fails.
+
+        :param name: the account that fails first.
+        """
+        tried: tuple[str, ...] = ()
+        while following := self.fallback(name, tried, envelope, list(recipients)):
+            yield following
+            tried, name = (*tried, name), following
 
     def _followers(self, account: Account) -> Iterator[Account]:
         """Iterate over the accounts that an account's settings name as its fallback."""
@@ -218,7 +235,12 @@ class _Index:
         return found[0] if len(found) == 1 else heapq.merge(*found)
 
 
-def _admits_sender(account: Account, sender: str, author: str) -> bool:
+def admits_sender(account: Account, sender: str, author: str) -> bool:
+    """Tell whether an account takes mail of a sender.
+
+    :param sender: in matching form; ``""`` is the null reverse-path.
+    :param author: in matching form, who stands for that one; ``""``: nobody.
+    """
     if not sender and not account.takes_null_sender:
         return False
     if not sender and account.senders.admits_null:

@@ -26,7 +26,7 @@ Choice = TypeVar("Choice", bound=enum.Enum)
 #: Control characters, lone surrogates, and what some programs take for a line end.
 _UNFIT_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 #: Where a password may be kept.
-_SOURCES = {"file", "env", "credential"}
+_SOURCES = {"file", "env", "credential", "command"}
 _FINGERPRINT = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.ASCII | re.IGNORECASE)
 
 
@@ -138,22 +138,26 @@ def secret(value: object, surroundings: Surroundings) -> Secret:
         return _password(value)
     if isinstance(value, dict) and len(value) == 1 and value.keys() <= _SOURCES:
         [(source, given)] = value.items()
+        if source == "command":
+            ask = partial(_told_by, surroundings, listed(text)(given))
+            return StoredSecret(ask(), partial(_again, ask), slow=True)
         place = text(given)
-        password = _read(surroundings, source, place)
+        ask = partial(_read, surroundings, source, place)
+        password = ask()
         # The environment stays as it is, and a pipe would never end a second time.
         if source == "env" or (source == "file" and not surroundings.is_file(place)):
             return password
         path = surroundings.path(place) if source == "file" else None
-        return StoredSecret(password, partial(_read_again, surroundings, source, place), path)
+        return StoredSecret(password, partial(_again, ask), path)
     raise InvalidValueError(
         'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
-        ' { credential = "NAME" }'
+        ' { credential = "NAME" }, { command = ["PROGRAM", "ARGUMENT"] }'
     )
 
 
-def _read_again(surroundings: Surroundings, source: str, place: str) -> str:
+def _again(ask: Callable[[], str]) -> str:
     try:
-        return _read(surroundings, source, place)
+        return ask()
     except InvalidValueError as invalid:
         raise ConfigurationError(list(invalid.args)) from None
 
@@ -168,6 +172,13 @@ def _read(surroundings: Surroundings, source: str, place: str) -> str:
             password = surroundings.secret_credential(place)
     if not password:
         raise InvalidValueError(f"the {source} {shown(place)} contains no password")
+    return _password(password)
+
+
+def _told_by(surroundings: Surroundings, arguments: tuple[str, ...]) -> str:
+    password = surroundings.secret_command(arguments)
+    if not password:
+        raise InvalidValueError(f"the program {shown(arguments[0])} tells no password")
     return _password(password)
 
 

@@ -14,11 +14,14 @@ class StoredSecret:
     :param value: as it was when the configuration was read.
     :param read: reads it as it is now; raises `ConfigurationError`, which tells nothing of it.
     :param path: the file that it is in; ``None``: it is in none.
+    :param slow: to read it takes a while, since a program is run: to be done in a thread, and only
+        when the value is refused.
     """
 
     value: str = attrs.field(repr=False)
     read: Callable[[], str] = attrs.field(repr=False, eq=False)
     path: str | None = None
+    slow: bool = False
 
 
 Secret = str | StoredSecret

@@ -41,11 +41,17 @@ class Surroundings(Protocol):
     def check_ciphers(self, words: str) -> None:
         """Look whether OpenSSL takes a list of ciphers."""
 
+    def check_module(self, name: str, extra: str) -> None:
+        """Look whether a module of Python is installed, which an extra of ours brings."""
+
     def secret_file(self, path: str) -> str:
         """Return the first line of a file, without its line end."""
 
     def secret_variable(self, name: str) -> str:
         """Return an environment variable."""
+
+    def secret_command(self, arguments: tuple[str, ...]) -> str:
+        """Return the first line of what a program writes; blocks until it has ended."""
 
     def secret_credential(self, name: str) -> str:
         """Return the first line of a credential that systemd hands to the service."""

@@ -1,12 +1,13 @@
 """The queue as an admin sees and changes it: the SQL on deliveries that are not asked for by lane.
 
-Each function runs inside a transaction that is not its own, and looks at so few rows that neither
-reading nor writing of mail has to wait.
+Each function but `totals` runs inside a transaction that is not its own, and looks at so few rows
+that neither reading nor writing of mail has to wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from math import inf
 from sqlite3 import Connection
 from typing import Any
@@ -94,6 +95,22 @@ def _piece(
     }
     where = " AND ".join(["id BETWEEN :first AND :last", *(_CONDITIONS[name] for name in said)])
     return {**said, "first": first, "last": following or last}, following, where
+
+
+async def totals(
+    ask: Callable[[Callable[[Connection], Any]], Awaitable[Any]],
+) -> dict[str, Total]:
+    """Return what waits for each account; others read between the pieces.
+
+    :param ask: runs one of the functions below in a transaction of its own.
+    """
+    found: dict[str, Total] = await ask(held)
+    place = FIRST_PLACE
+    while (piece := await ask(partial(total, after=place))) is not None:
+        (account, counted), place = piece
+        known = found.get(account)
+        found[account] = known.plus(counted) if known else counted
+    return found
 
 
 def total(connection: Connection, after: _Place) -> tuple[tuple[str, Total], _Place] | None:

@@ -1,1 +1,5 @@
-"""HTTP: the API over `operations`, on the control socket; metrics and health."""
+"""HTTP: the API over `operations`, on the control socket."""
+
+from .control import ControlService
+
+__all__ = ["ControlService"]

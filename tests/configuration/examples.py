@@ -46,10 +46,16 @@ class Paper(Surroundings):
     def check_certificate(self, certificate, key):
         pass
 
+    def check_module(self, name, extra):
+        pass
+
     def secret_file(self, path):
         return self._ask(path)
 
     secret_variable = secret_credential = secret_file
+
+    def secret_command(self, arguments):
+        return self._ask(arguments[0])
 
     def _ask(self, place):
         if place != "known":

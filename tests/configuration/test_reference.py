@@ -126,13 +126,14 @@ def test_its_examples_are_good_values(table, key):
     _, example = told()[table, key]
     value = tomllib.loads(f"x = {example}")["x"]
     if key == "password":
-        assert value == "change-me" or value.keys() <= {"file", "env", "credential"}
+        assert value == "change-me" or value.keys() <= {"file", "env", "credential", "command"}
     elif key not in FILES:
         TABLES[table].keys[key].convert(value, Paper())
 
 
 def test_the_forms_of_a_password_that_it_shows_are_understood():
-    forms = re.findall(r"^#  +(\{ \w+ = )\"[\w.]+\" \}", REFERENCE.read_text("utf-8"), re.MULTILINE)
-    assert forms == ["{ file = ", "{ env = ", "{ credential = "]
+    forms = re.findall(r"^#  +(\{ \w+ = \[?)\"[\w.]+\"", REFERENCE.read_text("utf-8"), re.MULTILINE)
+    assert forms == ["{ file = ", "{ env = ", "{ credential = ", "{ command = ["]
     for form in forms:
-        assert read(document(username='"u"', password=form + '"known" }')).accounts[0].password
+        end = '"known"' + "]" * form.count("[") + " }"
+        assert read(document(username='"u"', password=form + end)).accounts[0].password

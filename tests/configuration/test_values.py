@@ -38,7 +38,7 @@ FINGERPRINT = (
 )
 SECRET = (
     'not a password; write "text" or one of { file = "PATH" }, { env = "NAME" },'
-    ' { credential = "NAME" }'
+    ' { credential = "NAME" }, { command = ["PROGRAM", "ARGUMENT"] }'
 )
 ENDPOINT = (
     "is not an endpoint; begin it with one of tcp, tcp6, ssl, tls, unix, systemd, haproxy{},"
@@ -362,6 +362,9 @@ BAD = [
     ("account", "password", '{ file = "gone" }', ["gone cannot be read"]),
     ("account", "password", '{ env = "gone" }', ["gone cannot be read"]),
     ("account", "password", '{ credential = "gone" }', ["gone cannot be read"]),
+    ("account", "password", '{ command = ["gone"] }', ["gone cannot be read"]),
+    ("account", "password", "{ command = [] }", ["the list is empty; it needs at least one value"]),
+    ("account", "password", '{ command = "a" }', ['"a" is not a list; write ["a"]']),
     (
         "account",
         "password",
@@ -526,6 +529,23 @@ BAD = [
         "[{ txt = 'x', code = '550', means = 'quota' }]",
         ['unknown key "txt" in a row; did you mean text?'],
     ),
+    (
+        "alarm",
+        "webhook",
+        '"https://joe:secret@hooks.example.com/x"',
+        [
+            (
+                "has a name and a password before the host, which would not be sent; put a token"
+                " into the path"
+            )
+        ],
+    ),
+    (
+        "alarm",
+        "webhook",
+        '"hooks.example.com/x"',
+        ['"hooks.example.com/x" is not an address on the web; write "https://", a host and a path'],
+    ),
     *(
         ("account", "replies", f"[{{ code = {code}, means = 'quota' }}]", [f"code: {shown} {CODE}"])
         for code, shown in [
@@ -660,11 +680,32 @@ def test_a_password_is_the_text_or_an_environment_variable(password):
     assert read(document(username='"u"', password=password)).accounts[0].password == PASSWORD
 
 
-@pytest.mark.parametrize("password", ['{ file = "known" }', '{ credential = "known" }'])
+@pytest.mark.parametrize(
+    "password", ['{ file = "known" }', '{ credential = "known" }', '{ command = ["known", "x"] }']
+)
 def test_a_password_is_kept_in_the_place_that_is_named(password):
     stored = read(document(username='"u"', password=password)).accounts[0].password
     assert (stored.value, stored.read()) == (PASSWORD, PASSWORD)
     assert PASSWORD not in repr(stored)
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        ("", 'the file "known" contains no password'),
+        ("a\tb", "the password contains a control character; write plain text on one line"),
+        ("a\udc80", "the password contains a control character; write plain text on one line"),
+    ],
+)
+def test_a_program_that_tells_no_usable_password_is_told(secret, reason):
+    text = document(username='"u"', password='{ command = ["known", "c4nary"] }')
+    [fault] = faults(text, Paper(secret=secret))
+    assert fault.endswith(
+        reason.replace("file", "program")
+        .replace("contains", "tells")
+        .replace("tells a", "contains a")
+    )
+    assert "c4nary" not in fault
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,10 @@ def test_an_event_is_one_that_a_logger_would_publish():
     with capturedLogs() as events:
         publish(AccountRecovered("a {b}"))
         Logger(namespace=EventLog.__module__).info(
-            "account a {{b}} works again", text=text, account="a {b}"
+            "account a {{b}} works again",
+            text=text,
+            account="a {b}",
+            event_type="account_recovered",
         )
     ours, usual = events
     assert formatEvent(ours) == formatEvent(usual) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -210,6 +211,52 @@ def test_a_second_start_fails_before_it_becomes_a_daemon(tmp_path, daemon, pid_f
     assert_ended_with(result, "the spool is in use by another process")
     assert not (tmp_path / "second.pid").exists()
     assert int((tmp_path / "relay.pid").read_text()) == daemon.pid
+
+
+# The log as JSON.
+
+
+@pytest.mark.parametrize("log_file", [None, "relay.log"], ids=["standard output", "file"])
+def test_every_line_of_the_log_is_an_object(tmp_path, log_file):
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        listen = f"tcp:port={port}:interface=127.0.0.1"
+        write(tmp_path, listen, '[log]\nformat = "json"\n', account("A", server="127.0.0.9"))
+        where = [f"--logfile={log_file}"] if log_file else []
+        process = subprocess.Popen(
+            [*TWISTD, "-n", *where, "multisendcon", "--config=relay.toml"],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            until(lambda: accepts(port), "the relay listens")
+            with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+                client.sendmail(SENDER, [RECIPIENT], CONTENT)
+        finally:
+            process.terminate()
+            said, _ = process.communicate(timeout=60)
+    if log_file:
+        assert said == b""
+        said = (tmp_path / log_file).read_bytes()
+    read = [json.loads(line) for line in said.splitlines()]
+    assert {"message", "mail_accepted"} <= {each["event"] for each in read}
+    assert all({"time", "time_at", "level", "event", "text"} <= each.keys() for each in read)
+
+
+def accepts(port):
+    """Tell whether somebody listens on a port."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_faulty_configuration_is_told_as_text_whatever_it_says_of_the_log(tmp_path):
+    write(tmp_path, "tcp:port=0", '[log]\nformat = "json"\nbad = 1\n')
+    result = twistd(tmp_path, "-n", "multisendcon", "--config=relay.toml")
+    assert_ended_with(result, "[log], bad: unknown key")
 
 
 # The PID file.

@@ -7,9 +7,11 @@ nobody else is sending it.  So nothing is sent that is held, deleted or moved aw
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -290,7 +292,93 @@ class SqliteAdmins(Admins):
     store = HastySqliteStore
 
 
-MemoryAdmins.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+MemoryAdmins.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 SqliteAdmins.TestCase.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
 TestInMemory = MemoryAdmins.TestCase
 TestOnDisk = SqliteAdmins.TestCase
+
+
+# An admin at work.
+
+
+class DyingSpool:
+    """A spool that is killed at one of its writes by hand, before it is made or after it.
+
+    :ivar writes: how many there have been.
+    """
+
+    def __init__(self, store, dies_at, after):
+        self.prompt = PromptSpool(store)
+        self.dies_at = dies_at
+        self.after = after
+        self.writes = 0
+
+    def __getattr__(self, name):
+        method = getattr(self.prompt, name)
+        return partial(self._write, method) if name in ("hold", "settle") else method
+
+    def _write(self, method, *arguments):
+        self.writes += 1
+        if self.writes != self.dies_at:
+            return Deferred() if self.dead else method(*arguments)
+        if self.after:
+            method(*arguments)
+        return Deferred()
+
+    @property
+    def dead(self):
+        return bool(self.dies_at) and self.writes >= self.dies_at
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("dies_at", [1, 2, 3])
+@pytest.mark.parametrize("how", ["hold", "move", "delete", "notify"])
+@pytest.mark.parametrize("store", [MemoryStore, HastySqliteStore])
+def test_a_crash_while_an_admin_is_at_work_leaves_each_mail_as_it_was_or_as_it_was_to_be(
+    monkeypatch, store, how, dies_at, after
+):
+    monkeypatch.setattr(changes, "AT_ONCE", 2)
+    opened = store()
+    world = AuditedWorld(opened, account("A"), account("B"), retry=(300.0,))
+    world.servers["A"] = deferring
+    for n in range(6):
+        world.mail(f"r{n}@far.example", by="A")
+    world.run(60)
+    numbers = [each.number for each in opened.find(Selection())]
+    world.tries.clear()
+    world.servers["A"] = world.deliver
+    world.spool.spool = DyingSpool(opened, dies_at, after)
+    control, answers = world.queue.control, []
+    asked = {
+        "hold": lambda: control.hold(numbers),
+        "move": lambda: control.move(numbers, "B", "by hand"),
+        "delete": lambda: control.delete(numbers, False),
+        "notify": lambda: control.delete(numbers, True),
+    }[how]()
+    asked.addBoth(answers.append)
+    world.run(1)
+    assert answers == []
+    for call in list(world.clock.getDelayedCalls()):
+        call.cancel()
+    opened.crash()
+    world.tries.clear()
+    world.sent.clear()
+    world.start()
+    world.run(0.0)
+    changed = 2 * (dies_at - 1 + after)
+    left = opened.find(Selection())
+    ours = [each for each in left if each.number in numbers]
+    assert len(ours) == (6 - changed if how in ("delete", "notify") else 6)
+    assert len(left) - len(ours) == (changed if how == "notify" else 0)
+    world.run(1000)
+    assert world.faults == []
+    tried = [now.delivery.number for now in world.tries]
+    assert len(set(tried)) == len(tried)
+    by = Counter(each.account for each in world.sent if each.sender)
+    assert by == {
+        "hold": Counter(A=6 - changed),
+        "move": Counter(A=6 - changed, B=changed),
+    }.get(how, Counter(A=6 - changed))
+    assert sum(1 for each in world.sent if not each.sender) == (changed if how == "notify" else 0)
+    assert len(opened.find(Selection(held=True))) == (changed if how == "hold" else 0)
+    opened.__exit__()

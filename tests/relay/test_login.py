@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from functools import partial
 
+import attrs
 import pytest
+from twisted.internet.defer import Deferred
 
 from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.routing.account import Auth
+from multisendcon_plugin.relay import password as relay_password
+from multisendcon_plugin.routing.account import Account, Auth
 from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.settings.secret import StoredSecret
 from tests.queues import logged
-from tests.relays import BREAK_OFF, CLOSE, SILENT, Server, Way, login, verdicts
+from tests.relays import BREAK_OFF, CLOSE, SILENT, Network, Server, Way, login, verdicts
 
 
 class Place:
@@ -103,6 +107,118 @@ def test_a_password_that_cannot_be_read_again_is_the_one_before_which_is_told_on
         start + "it is empty",
         start + "the file is gone",
     ]
+
+
+# A password that a program tells.
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """Return what would run in threads, to be called when a program has ended."""
+    begun = []
+
+    class NoThread:
+        def __init__(self, target, args, daemon):
+            assert daemon
+            self.start = lambda: begun.append(partial(target, *args))
+
+    monkeypatch.setattr(relay_password, "Thread", NoThread)
+    monkeypatch.setattr(
+        Network, "callFromThread", lambda _, call, *args: call(*args), raising=False
+    )
+    return begun
+
+
+class Program(Place):
+    """A program that tells a password."""
+
+    def __init__(self, kept):
+        super().__init__(kept)
+        self.secret = attrs.evolve(self.secret, slow=True)
+
+
+def test_a_program_is_not_run_as_long_as_its_password_is_good(programs):
+    place = Program("good")
+    servers = [Server("AUTH PLAIN", AUTH=only("good")) for _ in "ab"]
+    way = Way(*servers, **login(password=place.secret), max_mails_per_connection=1)
+    for _ in servers:
+        assert verdicts(way.send()) == [Verdict.DELIVERED]
+        way.network.advance(10)
+    assert (place.asked, programs) == (0, [])
+
+
+def test_a_program_is_run_after_a_refusal_and_what_it_tells_is_tried_in_the_same_session(programs):
+    place = Program("old")
+    server = Server("AUTH PLAIN", AUTH=only("new"))
+    way = Way(server, **login(password=place.secret))
+    results = way.begin()
+    assert (results, place.asked) == ([], 0)
+    place.kept = "new"
+    programs.pop()()
+    way.network.flush()
+    assert verdicts(results[0]) == [Verdict.DELIVERED]
+    assert passwords(server) == ["old", "new"]
+    assert place.asked == 1
+
+
+def test_a_program_that_tells_the_same_is_run_once_for_a_refusal(programs):
+    place = Program("wrong")
+    servers = [Server("AUTH PLAIN", AUTH=only("right")) for _ in "ab"]
+    way = Way(*servers, **login(password=place.secret))
+    for times, server in enumerate(servers, 1):
+        results = way.begin()
+        programs.pop()()
+        way.network.flush()
+        assert results[0].fault.action is Action.ALARM
+        assert passwords(server) == ["wrong"]
+        assert place.asked == times
+    assert programs == []
+
+
+def test_sessions_that_are_refused_together_share_one_run(programs):
+    place = Program("old")
+    kept = relay_password.Password(Account(name="A", server="a", password=place.secret), Network())
+    answers = [Deferred.fromCoroutine(kept.after_refusal("old")) for _ in "abc"]
+    assert len(programs) == 1
+    place.kept = "new"
+    programs.pop()()
+    assert [each.result for each in answers] == ["new"] * 3
+    # One that is late finds that the others have asked.
+    assert Deferred.fromCoroutine(kept.after_refusal("old")).result == "new"
+    assert (place.asked, programs, kept.now()) == (1, [], "new")
+
+
+def test_a_server_that_hangs_up_meanwhile_has_refused_the_password(programs):
+    place = Program("old")
+    server = Server("AUTH PLAIN", AUTH=["535 5.7.8 wrong", CLOSE])
+    way = Way(server, **login(password=place.secret))
+    results = way.begin()
+    place.kept = "new"
+    programs.pop()()
+    way.network.flush()
+    assert results[0].fault.action is Action.ALARM
+    assert results[0].fault.reply.code == 535
+
+
+@pytest.mark.parametrize("said", ["454 4.7.0 later", CLOSE])
+def test_a_program_is_not_run_for_what_is_no_refusal(programs, said):
+    place = Program("old")
+    way = Way(Server("AUTH PLAIN", AUTH=said), **login(password=place.secret))
+    assert way.send().fault
+    assert programs == []
+
+
+def test_a_program_that_fails_is_told_without_what_it_wrote(programs):
+    place = Program("old-c4nary")
+    way = Way(Server("AUTH PLAIN", AUTH=only("new")), **login(password=place.secret))
+    results = way.begin()
+    place.kept = ConfigurationError(['the program "tell" has failed: exit status 3'])
+    with logged() as log:
+        programs.pop()()
+        way.network.flush()
+    assert results[0].fault.action is Action.ALARM
+    [text] = log.texts()
+    assert text.endswith('before is used: the program "tell" has failed: exit status 3')
 
 
 @pytest.mark.parametrize("said", ["535 5.7.8 {}", "421 4.7.0 {}", "{}"])

@@ -546,7 +546,7 @@ class RealTLS(TestCase):
         attempt = await waiting
         assert str(attempt.fault) == "tls: 4.4.2 the server was not ready within 60 s"
 
-    async def test_a_session_is_cut_off_when_its_server_does_not_close_after_its_reply_to_quit(
+    async def test_a_session_is_cut_off_whose_server_does_not_close_after_its_reply_to_quit(
         self,
     ):
         server = LastWords()

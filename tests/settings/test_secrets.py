@@ -67,6 +67,19 @@ class Secrets(LiveRelayTestCase):
         await self.log.wait_for("delivered by account")
         self.assert_kept()
 
+    async def test_a_program_that_tells_a_new_password(self):
+        kept = self.folder / "kept"
+        kept.write_text(REPORTS_PASSWORD)
+        provider = self.login_provider()
+        told = account("Sales", provider, tls_ca=self.ca, username=USERNAME)
+        self.relay(told + f'password = {{ command = ["cat", "{kept}"] }}\n')
+        kept.write_text(PASSWORD)
+        await self.send()
+        [mail] = await provider.wait_for(1)
+        assert mail.username == USERNAME
+        await self.log.wait_for("delivered by account")
+        self.assert_kept()
+
     async def assert_kept_when_refused(self, mechanism):
         provider = self.login_provider("another", mechanisms=[mechanism])
         self.relay(account("Sales", provider, tls_ca=self.ca, **LOGIN))

@@ -1,0 +1,389 @@
+"""What an admin can ask and do: one object behind command line, HTTP and web page.
+
+Knows no HTTP, and does nothing by itself: the queue changes the queue, the spool is read piece by
+piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be understood
+`BadRequestError`, what must not be done `RefusedError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from ..errors import ConfigurationError
+from ..events import Event, Publisher
+from ..history import History, Story
+from ..interfaces import IContent, IQueueControl, IQueueView
+from ..mail.message import Delivery, Message, number_of
+from ..mail.selection import Selection, Total
+from ..outcome.condition import Condition
+from ..routing.account import Account
+from ..routing.registry import AccountRegistry
+from ..spool.keys import span
+from ..times import Time
+from .account_tests import TestedAccount
+from .choice import Choice
+from .errors import BadRequestError, NotFoundError, RefusedError
+from .explained import Explanation
+from .explanation import explain_stored
+from .filters import selection
+from .live import Live
+from .moving import Mover
+from .pieces import Pieces
+from .public_events import Public
+from .rows import Present
+from .standing import Standing
+from .stories import search_of, stories
+from .values import (
+    AccountCounts,
+    AccountStatus,
+    AccountTest,
+    Changed,
+    Chosen,
+    Deletion,
+    Filter,
+    HistoryFilter,
+    Move,
+    Question,
+    Status,
+    WaitingDelivery,
+    WaitingMessage,
+)
+
+#: More than there are: the numbers of events go on behind those of the relay before a restart.
+_EVENTS_PER_SECOND = 10_000
+
+
+async def _missing(*_: Any) -> Any:
+    raise RefusedError("this relay cannot do that")
+
+
+@attrs.define(kw_only=True, eq=False, repr=False, slots=False)
+class Operations:
+    """All that an admin can ask and do of one relay.
+
+    :ivar version: of the program.
+    :param events: which are told to other programs.
+    :param queue: is told of changes.
+    :param view: is read.
+    :param content: begins to read a message.
+    :param registry: returns the accounts as they are now.
+    :param standing: of spool and front process.
+    :param counts: of an account, by its name.
+    :param alarms: those that are not over.
+    :param history: returns it, unless it is off.
+    :param explain: says where and how a mail would leave.
+    :param test: tests an account.
+    :param reload: has the configuration read anew.
+    :param clock: the spool's, in seconds since the epoch, which is never set.
+    :param wall: tells the time that people read.
+    :ivar live: tells what happens.
+    """
+
+    version: str
+    _events: Publisher
+    _queue: IQueueControl
+    _view: IQueueView
+    _content: Callable[[Message], IContent]
+    _registry: Callable[[], AccountRegistry]
+    _standing: Standing
+    _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
+    _alarms: Callable[[], Sequence[Any]] = tuple
+    _history: Callable[[], History | None] = lambda: None
+    _explain: Callable[[Question], Awaitable[Explanation]] = _missing
+    _test: Callable[[Account, AccountTest], Awaitable[TestedAccount]] = _missing
+    _reload: Callable[[], Awaitable[Any]] = _missing
+    _clock: IReactorTime
+    _wall: Callable[[], float]
+
+    def __attrs_post_init__(self) -> None:
+        self._started = Time(self._wall())
+        self._pieces = Pieces(self._view, self._events, self._clock)
+        self.live = Live(
+            self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
+        )
+
+    # The relay, and its accounts.
+
+    async def status(self) -> Status:
+        """Tell how the relay is, and each of its accounts."""
+        totals = await self._view.totals()
+        # Mail of accounts that are not configured any more waits, too.
+        arrived = [each.oldest for each in totals.values() if each.oldest is not None]
+        return Status(
+            version=self.version,
+            started=self._started,
+            accepting=self._standing.accepting,
+            waiting=sum(each.waiting for each in totals.values()),
+            held=sum(each.held for each in totals.values()),
+            oldest=self._time(min(arrived, default=None)),
+            accounts=self._account_statuses(totals),
+            alarms=tuple(self._alarms()),
+            history=self._history_status(),
+            front=self._standing.front,
+            spool=self._standing.spool,
+        )
+
+    async def accounts(self) -> tuple[AccountStatus, ...]:
+        """Tell how each account is, in order of priority."""
+        return self._account_statuses(await self._view.totals())
+
+    async def account(self, name: str) -> AccountStatus:
+        """Tell how an account is."""
+        self._known(name)
+        [found] = [each for each in await self.accounts() if each.name == name]
+        return found
+
+    def _account_statuses(self, totals: dict[str, Total]) -> tuple[AccountStatus, ...]:
+        registry = self._registry()
+        statuses = []
+        for condition in self._queue.conditions():
+            account = registry.account(condition.account)
+            if account is not None:
+                total = totals.get(account.name) or Total(0, 0, None)
+                statuses.append(self._account_status(account, condition, total))
+        return tuple(statuses)
+
+    def _account_status(
+        self, account: Account, condition: Condition, total: Total
+    ) -> AccountStatus:
+        return AccountStatus(
+            name=account.name,
+            type="smtp",
+            enabled=account.enabled,
+            state=condition.state,
+            fault=condition.fault,
+            since=None if condition.since is None else Time(condition.since),
+            until=None if condition.until is None else Time(condition.until),
+            waiting=total.waiting,
+            held=total.held,
+            oldest=self._time(total.oldest),
+            active=condition.active,
+            connections=condition.connections,
+            counts=self._counts(account.name),
+        )
+
+    def _known(self, name: str) -> Account:
+        account = self._registry().account(name)
+        if account is None:
+            names = ", ".join(each.name for each in self._registry())
+            raise NotFoundError(f'there is no account "{name}"; there are: {names}')
+        return account
+
+    async def pause(self, name: str) -> AccountStatus:
+        """Let an account begin no mail until `resume`, also over restarts."""
+        self._known(name)
+        await self._queue.pause(name)
+        return await self.account(name)
+
+    async def resume(self, name: str) -> AccountStatus:
+        """Let an account that was paused go on."""
+        self._known(name)
+        await self._queue.resume(name)
+        return await self.account(name)
+
+    async def probe(self, name: str) -> AccountStatus:
+        """Try one mail of an account that rests, now."""
+        self._known(name)
+        await self._queue.probe(name)
+        return await self.account(name)
+
+    async def test(self, name: str, asked: AccountTest) -> TestedAccount:
+        """Test an account, step by step."""
+        return await self._test(self._known(name), asked)
+
+    # The queue.
+
+    async def listing(
+        self, asked: Filter, limit: int | None = None, after: str = ""
+    ) -> AsyncGenerator[list[WaitingDelivery], None]:
+        """List deliveries in order of their arrival, in pieces that are read when they are wanted.
+
+        :param limit: rows, or a few more: all of a message are listed, or none.
+        :param after: id of the last message that is left out.
+        """
+        position = 0
+        if after:
+            number = number_of(after)
+            if number is None:
+                raise BadRequestError(f'"{after}" is no id')
+            position = span(number)[1]
+        left, last = limit, None
+        chosen = selection(asked, self._clock.seconds())
+        async with aclosing(self._pieces.of(chosen, position)) as pieces:
+            async for piece in pieces:
+                present = self._present()
+                rows: list[WaitingDelivery] = []
+                for delivery in piece:
+                    if asked.state not in (None, present.state(delivery)):
+                        continue
+                    if left is not None:
+                        if left <= 0 and delivery.message.number != last:
+                            yield rows
+                            return
+                        left, last = left - 1, delivery.message.number
+                    rows.append(present.row(delivery))
+                if rows:
+                    yield rows
+
+    async def message(self, name: str) -> WaitingMessage:
+        """Show a message in the queue."""
+        deliveries = await self._deliveries(name)
+        present = self._present()
+        message = deliveries[0].message
+        return WaitingMessage(
+            next=present.row(min(deliveries, key=lambda each: each.position)),
+            deliveries=tuple(map(present.row, deliveries)),
+            header=await self._header(message),
+            client=message.envelope.client,
+        )
+
+    async def _deliveries(self, name: str) -> list[Delivery]:
+        """Return the deliveries of a message, which has one at least."""
+        number = number_of(name)
+        deliveries: list[Delivery] = []
+        if number is not None:
+            async for piece in self._pieces.of(Selection(message=number)):
+                deliveries += piece
+        if not deliveries:
+            raise NotFoundError(f"{name} is not in the queue; it may be in the history")
+        return deliveries
+
+    async def _header(self, message: Message) -> str:
+        header = (await self._start(message, message.header_size))[: message.header_size]
+        return header.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    async def _start(self, message: Message, size: int) -> bytes:
+        """Read so many octets of a message at least, if it has them."""
+        content = self._content(message)
+        start = b""
+        while len(start) < size:
+            piece = content.read()
+            piece = piece if isinstance(piece, bytes) else await piece
+            if not piece:
+                break
+            start += piece
+        content.close()
+        return start
+
+    async def hold(self, chosen: Chosen) -> Changed:
+        """Let deliveries wait until they are released."""
+        return await self._change(chosen, lambda each: not each.held, self._queue.hold)
+
+    async def release(self, chosen: Chosen) -> Changed:
+        """Let deliveries that are held wait in their lanes again, due as they were."""
+        return await self._change(chosen, lambda each: each.held, self._queue.release)
+
+    async def retry(self, chosen: Chosen) -> Changed:
+        """Let deliveries be tried now, but for those that are held."""
+        return await self._change(chosen, lambda each: not each.held, self._queue.retry)
+
+    async def delete(self, deletion: Deletion) -> Changed:
+        """Delete deliveries."""
+        return await self._change(
+            deletion.chosen,
+            lambda _: True,
+            lambda numbers: self._queue.delete(numbers, deletion.notify),
+        )
+
+    async def move(self, move: Move) -> Changed:
+        """Move deliveries to another account."""
+        account = self._known(move.to_account)
+        if not account.enabled:
+            raise RefusedError(f'account "{account.name}" is not enabled, it would send nothing')
+        mover = Mover(self._queue, account, move.force)
+        return await self._choice(move.chosen).change(mover.applies, mover.move)
+
+    async def _change(
+        self,
+        chosen: Chosen,
+        applies: Callable[[Delivery], bool],
+        change: Callable[[list[int]], Deferred[tuple[int, ...]]],
+    ) -> Changed:
+        return await self._choice(chosen).change(
+            applies, lambda deliveries: change([each.number for each in deliveries])
+        )
+
+    def _choice(self, chosen: Chosen) -> Choice:
+        return Choice(chosen, self._pieces, self._clock.seconds(), self._present)
+
+    # The history.
+
+    async def history(
+        self, asked: HistoryFilter, limit: int | None = None, after: str = ""
+    ) -> AsyncGenerator[list[Story], None]:
+        """List what became of mails in order of their arrival, in pieces that are read when wanted.
+
+        :param limit: stories at most.
+        :param after: id of the last message that is left out.
+        """
+        history = self._kept_history()
+        search = search_of(asked, self._wall())
+        if search is not None:
+            async with aclosing(stories(history, search, limit, after)) as found:
+                async for piece in found:
+                    yield piece
+
+    async def story(self, name: str) -> Story:
+        """Tell what became of one mail."""
+        async with aclosing(self.history(HistoryFilter(id=name), 1)) as found:
+            async for piece in found:
+                return piece[0]
+        raise NotFoundError(f"{name} is not in the history; older mail is forgotten, see [history]")
+
+    def _kept_history(self) -> History:
+        history = self._history()
+        if history is None:
+            raise RefusedError("there is no history: keep is 0 in [history]")
+        return history
+
+    def _history_status(self) -> str:
+        history = self._history()
+        return "off" if history is None else history.trouble or "on"
+
+    # The configuration.
+
+    async def explain(self, question: Question) -> Explanation:
+        """Say which account would take a mail, why no other does, and what would leave."""
+        return await self._explain(question)
+
+    async def explain_waiting(self, name: str) -> Explanation:
+        """Say so of a message in the queue, as it would be routed now."""
+        message = (await self._deliveries(name))[0].message
+        start = await self._start(message, message.header_size + 2)
+        return explain_stored(self._registry(), message, start)
+
+    async def reload(self) -> Any:
+        """Go on with the configuration as its file is now."""
+        try:
+            return await self._reload()
+        except ConfigurationError as error:
+            raise RefusedError(
+                "the configuration has faults; nothing has changed", tuple(error.faults)
+            ) from None
+
+    # What is so now.
+
+    def _public(self, event: Event) -> list[dict[str, Any]]:
+        now = Time(self._wall())
+        return list(Public(now, self._set_by, self._queue.conditions).told(event))
+
+    def _present(self) -> Present:
+        return Present(
+            {each.account: each for each in self._queue.conditions()},
+            self._queue.under_way(),
+            self._set_by,
+        )
+
+    @property
+    def _set_by(self) -> int:
+        # Whole seconds: the same mail has the same times whenever it is asked for.
+        return round(self._wall() - self._clock.seconds())
+
+    def _time(self, time: float | None) -> Time | None:
+        return None if time is None else Time(time + self._set_by)

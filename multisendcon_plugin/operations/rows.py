@@ -1,0 +1,87 @@
+"""Deliveries as an admin sees them.  Pure but for the words of the standard library's e-mail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from email.errors import HeaderParseError
+from email.header import decode_header
+
+import attrs
+
+from ..mail.message import Delivery
+from ..outcome.condition import Condition, State
+from ..times import Time
+from .values import DeliveryState, WaitingDelivery, WaitingRecipient
+
+_SENDS = {State.OK: DeliveryState.WAITING, State.QUOTA: DeliveryState.QUOTA}
+
+
+@attrs.frozen
+class Present:
+    """What is so now, beside what the spool knows.
+
+    :param conditions: of the accounts, by name.
+    :param under_way: numbers of the deliveries that are being tried.
+    :param set_by: seconds by which the clock on the wall differs from that of the spool.
+    """
+
+    conditions: Mapping[str, Condition]
+    under_way: Set[int]
+    set_by: float = 0.0
+
+    def state(self, delivery: Delivery) -> DeliveryState:
+        """Return what a delivery waits for."""
+        if delivery.number in self.under_way:
+            return DeliveryState.ACTIVE
+        if delivery.held:
+            return DeliveryState.HELD
+        condition = self.conditions.get(delivery.account)
+        if condition is None:  # it is not configured any more
+            return DeliveryState.RESTING
+        return _SENDS.get(condition.state, DeliveryState.RESTING)
+
+    def row(self, delivery: Delivery) -> WaitingDelivery:
+        """Return a delivery as a row of the queue."""
+        message = delivery.message
+        envelope = message.envelope
+        return WaitingDelivery(
+            id=message.id,
+            account=delivery.account,
+            destination=delivery.destination,
+            state=self.state(delivery),
+            sender=envelope.reverse_path,
+            recipients=tuple(
+                [
+                    WaitingRecipient(
+                        address=each.address, reason=each.reason, last_reply=delivery.last_reply
+                    )
+                    for each in delivery.recipients
+                ]
+            ),
+            size=message.size - message.dots,
+            arrived=Time(message.arrived + self.set_by),
+            due=Time(delivery.due + self.set_by),
+            attempts=delivery.attempts,
+            last_reply=delivery.last_reply,
+            message_id=envelope.message_id,
+            subject=shown(envelope.subject),
+            tried=delivery.tried,
+        )
+
+
+def shown(text: str) -> str:
+    """Return the text of a header field as people read it (RFC 2047)."""
+    try:
+        parts = decode_header(text)
+    except HeaderParseError:
+        return text
+    return "".join(
+        [part if isinstance(part, str) else _decoded(part, charset) for part, charset in parts]
+    )
+
+
+def _decoded(octets: bytes, charset: str | None) -> str:
+    try:
+        return octets.decode(charset or "utf-8", "replace")
+    except LookupError:
+        return octets.decode("ascii", "replace")
