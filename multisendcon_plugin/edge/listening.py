@@ -16,19 +16,14 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
-from zope.interface import classImplements
 
 from ..errors import ListenError
 from ..events import Publisher
-from ..interfaces import IAccountRegistry
-from ..routing.registry import AccountRegistry
 from ..settings.endpoints import PROXY, completed, parse_endpoint
 from ..settings.values import ClientSettings
 from . import ClientsTLS, ProxyFactory, RelayESMTPFactory
 from .delivery import TransactionPolicy
 from .tls import PortTLS
-
-classImplements(AccountRegistry, IAccountRegistry)
 
 
 def master_relay(
@@ -111,6 +106,11 @@ class NewPorts:
     opened: dict[str, _OpenPort] = attrs.field(factory=dict)
     renewed: dict[str, ClientsTLS] = attrs.field(factory=dict)
 
+    def give_up(self) -> None:
+        """Close the ports that were opened for it."""
+        for each in self.opened.values():
+            each.port.stopListening()
+
 
 class Ports:
     """The ports of ``[master_relay]``, by their endpoint strings.
@@ -150,8 +150,7 @@ class Ports:
             except ListenError as error:
                 faults.append(str(error))
         if faults:
-            for each in new.opened.values():
-                each.port.stopListening()
+            new.give_up()
             raise ListenError("\n".join(faults))
         return new
 
