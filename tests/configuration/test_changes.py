@@ -70,21 +70,18 @@ def test_a_password_that_is_another_one_by_now_is_a_change(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("more", "where"),
-    [("own_process = false", "[master_relay], own_process"), ("", "[spool], path")],
+    ("table", "key", "value"),
+    [("master_relay", "own_process", False), ("spool", "path", "/x"), ("log", "format", "json")],
 )
-def test_what_cannot_change_says_so(more, where):
+def test_what_cannot_change_says_so(table, key, value):
     before = parse(BEFORE)
-    after = parse(BEFORE.replace("hostname", f"{more}\nhostname"))
-    if not more:
-        after = attrs.evolve(after, spool=attrs.evolve(after.spool, path="/elsewhere"))
-    (fault,) = needing_restart(before, after)
-    assert fault == (
-        f"{where}: cannot change while the relay runs; restart it, or leave this as it was"
-    )
+    settings = attrs.evolve(getattr(before, table), **{key: value})
+    after = attrs.evolve(before, **{table: settings})
+    sentence = f"[{table}], {key}: cannot change while the relay runs; restart it, or leave this"
+    assert needing_restart(before, after) == [f"{sentence} as it was"]
     assert needing_restart(before, before) == []
     (fault,) = needing_restart(before, attrs.evolve(after, path="/etc/m.toml"))
-    assert fault.startswith(f"/etc/m.toml, {where}: ")
+    assert fault == f"/etc/m.toml, {sentence} as it was"
 
 
 def test_each_part_of_a_configuration_is_an_account_or_a_table():
