@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 
 from ..configuration import Configuration
+from ..settings.values import MasterRelay
 
 #: For the spool, logs, listening ports and whatever a library opens for a while.
 _OTHERS = 64
@@ -18,6 +19,11 @@ def needed(configuration: Configuration) -> int:
     relay, delivery = configuration.master_relay, configuration.delivery
     # A client that sends a long mail has a file of the spool open as well.
     return 2 * relay.max_connections + delivery.max_connections + _OTHERS
+
+
+def needed_for_clients(settings: MasterRelay) -> int:
+    """Return how many a process needs that has the clients and no mail."""
+    return settings.max_connections + _OTHERS
 
 
 def allow(number: int) -> int:
