@@ -19,6 +19,7 @@ from .mail.reply import Reply
 from .outcome.attempt import AccountFault, Attempt, Outcome, Verdict
 from .outcome.failure import Action
 from .outcome.judgement import Judgement
+from .times import Time
 
 # Mails.
 
@@ -303,13 +304,12 @@ class AlarmTold:
 
     :param kind: of `operations.troubles`.
     :param account: which it is about; ``None``: about none.
-    :param since: by the clock on the wall.
     """
 
     kind: str
     account: str | None
     text: str
-    since: float
+    since: Time
     over: bool
 
 

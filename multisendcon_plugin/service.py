@@ -240,6 +240,7 @@ class RelayService(MultiService):
             await maybeDeferred(self.history.stopService)
         await maybeDeferred(self._store.stopService)
         self.counters.stopService()
+        self.operations.live.stop()
         self._log.finish()
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:

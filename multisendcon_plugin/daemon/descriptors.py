@@ -9,6 +9,7 @@ import resource
 
 from ..configuration import Configuration
 from ..settings.values import MasterRelay
+from ..web.site import MOST_CONNECTIONS
 
 #: For the spool, logs, listening ports and whatever a library opens for a while.
 _OTHERS = 64
@@ -18,7 +19,8 @@ def needed(configuration: Configuration) -> int:
     """Return how many descriptors the relay has need of when all connections are in use."""
     relay, delivery = configuration.master_relay, configuration.delivery
     # A client that sends a long mail has a file of the spool open as well.
-    return 2 * relay.max_connections + delivery.max_connections + _OTHERS
+    mail = 2 * relay.max_connections + delivery.max_connections
+    return mail + MOST_CONNECTIONS + _OTHERS
 
 
 def needed_for_clients(settings: MasterRelay) -> int:

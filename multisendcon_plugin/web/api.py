@@ -6,6 +6,7 @@ An error is its status, and ``{"error": "..."}``.
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from inspect import isawaitable
 from typing import Any
 
@@ -106,7 +107,8 @@ def reply(request: Request, status: int, value: Any) -> None:
     if request._disconnected:  # noqa: SLF001 -- it has no public name
         return
     body = encode(value) + b"\n"
-    request.setResponseCode(status)
+    # Twisted has no words for some.
+    request.setResponseCode(status, HTTPStatus(status).phrase.encode())
     request.setHeader("Content-Type", "application/json")
     request.setHeader("Cache-Control", "no-store")
     request.setHeader("Content-Length", str(len(body)))
