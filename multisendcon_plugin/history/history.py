@@ -28,12 +28,11 @@ from ..events import (
 )
 from ..settings.operation import HistorySettings
 from ..settings.quantities import Room
-from ..spool.database import is_damage
 from ..spool.worker import Job, Reactor, Worker
 from .records import Batch, Dated, Fact, Undated
 from .rows import add, prune, sort
 from .search import find, place_of, read_only
-from .store import Store
+from .store import Store, is_damaged
 from .story import FIRST_PLACE, Place, Search, StoryPage
 
 T = TypeVar("T")
@@ -136,6 +135,8 @@ class History(Service):
         self._lock.run(self._write_all)
         if now >= self._prune_at:
             self._lock.run(self._prune)
+            # Who writes has all in memory, and does not see what has become of the file.
+            self.find(Search(), 1).addErrback(lambda _: None)
 
     async def _write_all(self) -> None:
         while self._waiting:
@@ -223,14 +224,16 @@ class History(Service):
     async def _ask(self, question: Callable[[Connection], T], *, written: bool) -> T:
         if written and not self.trouble:
             await self._lock.run(self._write_all)
-        (job,) = await self._reader.do([Job(question)])
-        if job.error is None:
-            result: T = job.result
-            return result
-        if is_damage(job.error):
+        for _ in range(2):
+            (job,) = await self._reader.do([Job(question)])
+            if job.error is None or not is_damaged(job.error):
+                break
             self._store.doubt = str(job.error)
             await self._lock.run(self._prune)
-        raise HistoryError(f"{self._file} cannot be read: {job.error}") from job.error
+        if job.error is not None:
+            raise HistoryError(f"{self._file} cannot be read: {job.error}") from job.error
+        result: T = job.result
+        return result
 
     def _read(self, jobs: list[Job]) -> None:
         for job in jobs:

@@ -80,7 +80,7 @@ class Store:
         try:
             return self._transact(work)
         except sqlite3.Error as error:
-            if not is_damage(error):
+            if not is_damaged(error):
                 raise
             self._renew(str(error))
         return self._transact(work)
@@ -141,3 +141,9 @@ class Store:
             raise
         self._connection = connection
         return connection
+
+
+def is_damaged(error: Exception) -> bool:
+    """Tell whether an error means that the file is not as it was written, or has become shorter."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return is_damage(error) or code == sqlite3.SQLITE_IOERR_SHORT_READ
