@@ -228,7 +228,7 @@ def _account_faulted(event: events.AccountFaulted) -> list[Line]:
 
 def _account_recovered(event: events.AccountRecovered) -> list[Line]:
     what = "has another server or login and is tried anew" if event.unproven else "works again"
-    return [(_INFO, f"account {event.account} {what}", {})]
+    return [(_INFO, f"account {event.account} {what}", {"account": event.account})]
 
 
 def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
@@ -268,6 +268,13 @@ def _configuration_changed(event: events.ConfigurationChanged) -> list[Line]:
     said = [f"{what} {', '.join(names)}" for what, names in fields.items() if names]
     text = "; ".join(said) or "no account was added, removed or changed"
     return [(_INFO, f"the configuration was reloaded: {text}", fields)]
+
+
+def _alarm_told(event: events.AlarmTold) -> list[Line]:
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(event.since))
+    word = "alarm over" if event.over else "alarm"
+    text = f"{word}: {event.text} ({event.kind}, since {since})"
+    return [(_INFO if event.over else _ERROR, text, attrs.asdict(event))]
 
 
 # Clients.
@@ -379,6 +386,7 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.FrontProcessEnded: _filled_in(
         _CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"
     ),
+    events.AlarmTold: _alarm_told,
     events.FrontProcessStarted: _filled_in(_INFO, "the front process serves the clients"),
     events.ClientRefused: _filled_in(_INFO, "{address} rejected: not in [master_relay] {key}"),
     events.LimitReached: _filled_in(_WARN, "{address} rejected: {limit}"),
