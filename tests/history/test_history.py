@@ -21,7 +21,7 @@ from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.settings.operation import HistorySettings
 from multisendcon_plugin.settings.quantities import Room
 from tests.history.facts import accepted, delivery, message, tried
-from tests.queues import NOW
+from tests.queues import NOW, logged
 from tests.reactors import StillReactor
 
 DAY = 24 * 3600
@@ -390,6 +390,20 @@ def test_when_too_much_waits_the_oldest_is_left_out(world, monkeypatch):
     monkeypatch.undo()
     world.wait_until(lambda: world.find() == ids(3, 4))
     assert world.told[1:] == [HistoryResumed(4)]
+
+
+def test_a_bug_costs_what_is_written_with_it_and_no_more(world, monkeypatch):
+    world.find()
+    monkeypatch.setattr("multisendcon_plugin.history.marks.crc32", None)
+    with logged() as log:
+        world.mails(1)
+        assert world.find() == []
+    (line,) = log.texts()
+    assert "(a bug)" in line
+    monkeypatch.undo()
+    world.mails(1, first=2)
+    world.wait_until(lambda: world.find() == ids(2))
+    assert world.told[1:] == [HistoryResumed(2)]
 
 
 # A relay that does not run.
