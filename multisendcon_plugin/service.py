@@ -123,11 +123,14 @@ class RelayService(MultiService):
         )
         self.operations = Operations(
             version=_version(),
+            events=self.events,
             queue=control_of_queue,
             view=self.spool,
             content=self.spool.content,
             registry=lambda: self.registry,
             standing=standing,
+            history=lambda: self.history,
+            reload=self.reload,
             counts=self.counters.counts,
             alarms=lambda: self.monitoring.alarms.current,
             clock=reactor,

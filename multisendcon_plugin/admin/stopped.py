@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import __version__
+from ..events import Publisher
 from ..mail.selection import Total
 from ..operations.json_form import encode, from_json, to_json
 from ..operations.operations import Operations
-from ..operations.values import AccountCounts, AccountStatus, Filter, SpoolStatus, Status, Time
+from ..operations.values import AccountCounts, AccountStatus, Filter, SpoolStatus, Status
 from ..outcome.condition import Condition, State
 from ..spool.stopped import StoppedSpool
+from ..times import Time
 from .errors import NotRunningError, UnreachableError
 from .owner import run_as_owner
 from .terminal import warn
@@ -126,6 +128,7 @@ def _operations(spool: StoppedSpool) -> Operations:
     nothing: Any = None
     return Operations(
         version=__version__,
+        events=Publisher(),
         queue=still,
         view=view,
         content=spool.content,

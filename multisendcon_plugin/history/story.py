@@ -8,6 +8,7 @@ import attrs
 
 from ..mail.address import matching_form
 from ..mail.envelope import Client
+from ..times import Time
 
 #: Where a story stands among all, in order of time: arrival in microseconds, number of the message.
 Place = tuple[int, int]
@@ -39,7 +40,6 @@ class Kind(enum.Enum):
 class StoryEvent:
     """Something that happened to a mail.
 
-    :param time: seconds since the epoch, by the clock on the wall.
     :param account: the one that it happened with; ``""``: with none.
     :param recipients: whom it concerns.
     :param reply: of the server, or ours about a connection; ``""``: there was none.
@@ -52,7 +52,7 @@ class StoryEvent:
     :param late: the history began behind this event: it knows of it from the queue.
     """
 
-    time: float
+    time: Time
     event: Kind
     account: str = ""
     recipients: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class StoryEvent:
     session: str = ""
     reason: str = ""
     to_account: str = ""
-    due: float | None = None
+    due: Time | None = None
     report: str = ""
     notified: bool = False
     late: bool = False
@@ -71,7 +71,6 @@ class Story:
     """All that is known of a mail.
 
     :param id: its name in logs, replies and trace fields.
-    :param arrived: seconds since the epoch, by the clock on the wall.
     :param sender: reverse-path; ``""`` is the null one.
     :param message_id: as in the header, as is `subject`: see `header.identity`.
     :param size: octets, as SMTP counts them.
@@ -81,7 +80,7 @@ class Story:
     """
 
     id: str
-    arrived: float
+    arrived: Time
     sender: str
     recipients: tuple[str, ...]
     message_id: str

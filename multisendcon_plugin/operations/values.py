@@ -6,14 +6,14 @@ Pure values; `json_form` makes JSON of them.  Other programs rely on each name.
 from __future__ import annotations
 
 import enum
-from typing import Any, NewType
+from typing import Any
 
 import attrs
 
+from ..mail.envelope import Client
 from ..outcome.condition import State
+from ..times import Time
 
-#: Seconds since the epoch, by the clock on the wall; in JSON, the same as text stands beside it.
-Time = NewType("Time", float)
 #: Marks a field whose own fields stand in its place in JSON.
 FLAT = {"flat": True}
 
@@ -179,21 +179,6 @@ class WaitingDelivery:
 
 
 @attrs.frozen(kw_only=True)
-class Client:
-    """Who handed a message in.
-
-    :param address: of IP; ``"local"``: it came by a local socket.
-    :param user: who had logged in; ``""``: nobody.
-    :param tls: version and cipher; ``""``: in clear text.
-    """
-
-    address: str
-    user: str
-    helo: str
-    tls: str
-
-
-@attrs.frozen(kw_only=True)
 class WaitingMessage:
     """A message in the queue; in JSON, the fields of `next` are its own.
 
@@ -242,17 +227,17 @@ class AccountCounts:
     """What came of the mail of an account since the relay was started.
 
     :param delivered: recipients, as for `deferred` and `failed`.
-    :param last_success: when a recipient was delivered; ``None``: never.
-    :param last_failure: when an attempt ended with which nobody was.
-    :param rate: mails delivered per minute, on average of the last minutes.
+    :param rate: mails a minute, on average of the last minutes.
+    :param last_success: when a mail was last delivered; ``None``: never.
+    :param last_failure: when an attempt was last in vain.
     """
 
     delivered: int = 0
     deferred: int = 0
     failed: int = 0
+    rate: float = 0.0
     last_success: Time | None = None
     last_failure: Time | None = None
-    rate: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
