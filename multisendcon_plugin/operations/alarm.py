@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import attrs
 
+from ..times import Time
 from .troubles import Kind, Trouble
-from .values import Time
 
 
 @attrs.frozen(kw_only=True)

@@ -27,7 +27,8 @@ from ..events import (
 from ..outcome.attempt import Verdict
 from ..outcome.failure import Action
 from ..settings.quantities import MINUTE
-from .values import AccountCounts, Time
+from ..times import Time
+from .values import AccountCounts
 
 #: Seconds after which events are counted at the latest; until then, they take memory.
 COUNTED_EVERY = 1.0
