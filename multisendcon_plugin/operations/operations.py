@@ -27,6 +27,7 @@ from ..routing.registry import AccountRegistry
 from ..spool.keys import span
 from ..times import Time
 from .account_tests import TestedAccount
+from .alarm import Alarm
 from .choice import Choice
 from .errors import BadRequestError, NotFoundError, RefusedError
 from .explained import Explanation
@@ -93,7 +94,7 @@ class Operations:
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
-    _alarms: Callable[[], Sequence[Any]] = tuple
+    _alarms: Callable[[], Sequence[Alarm]] = tuple
     _history: Callable[[], History | None] = lambda: None
     _explain: Callable[[Question], Awaitable[Explanation]] = _missing
     _test: Callable[[Account, AccountTest], Awaitable[TestedAccount]] = _missing
