@@ -274,7 +274,8 @@ def _alarm_told(event: events.AlarmTold) -> list[Line]:
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(event.since))
     word = "alarm over" if event.over else "alarm"
     text = f"{word}: {event.text} ({event.kind}, since {since})"
-    return [(_INFO if event.over else _ERROR, text, attrs.asdict(event))]
+    fields = attrs.asdict(event, filter=attrs.filters.exclude("text"))
+    return [(_INFO if event.over else _ERROR, text, fields)]
 
 
 # Clients.
