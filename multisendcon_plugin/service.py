@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 
+from .archive import Archive
 from .configuration import Configuration, warnings
 from .daemon.event_log import EventLog
 from .edge.delivery import TransactionPolicy
@@ -51,6 +52,7 @@ class RelayService(MultiService):
     :param front_process: clients are served by a process of its own, see `front`.
     :param control: the API is served on the control socket, see `web`.
     :ivar operations: what an admin can ask and do.
+    :ivar archive: keeps copies of outgoing mail.
     :ivar events: tells each fact, see `events`.
     :raise ConfigurationError: the certificate cannot be used.
     """
@@ -79,6 +81,7 @@ class RelayService(MultiService):
             events=self.events,
             min_free=configuration.spool.min_free,
         )
+        self.archive = Archive(configuration.archive, self.events, reactor, wall)
         budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
         trials = Trials()
         settings = configuration.master_relay
@@ -90,7 +93,9 @@ class RelayService(MultiService):
             spool=self.spool,
             claims=self.spool,
             events=self.events,
-            make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),
+            make_relay=lambda account: AccountSenderFactory(
+                account, reactor, budget, trials, self.archive
+            ),
             clock=reactor,
             wall=wall,
         )
@@ -113,7 +118,13 @@ class RelayService(MultiService):
             configuration.spool.path, make_root(self.operations, reactor), reactor
         )
         # The order in which they start; `_stop` has the other.
-        for part in (self._store, self.queue, *([self._control] if control else []), self.edge):
+        for part in (
+            self._store,
+            self.archive,
+            self.queue,
+            *([self._control] if control else []),
+            self.edge,
+        ):
             part.setServiceParent(self)
 
     def _edge_service(self) -> EdgeService:
@@ -155,6 +166,7 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
+        await maybeDeferred(self.archive.stopService)
         await maybeDeferred(self._store.stopService)
         self._log.finish()
 

@@ -364,6 +364,14 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
         _ERROR, "there is no room for new mail, which is put off (452): {error}"
     ),
     events.SpoolHasRoom: _filled_in(_INFO, "there is room for new mail again"),
+    events.ArchiveFailed: _filled_in(
+        _ERROR,
+        "copies of outgoing mail are not kept: {error}; the mail is sent all the same; see"
+        " [archive] path",
+    ),
+    events.ArchiveRecovered: _filled_in(
+        _WARN, "copies of outgoing mail are kept again; {missing} mails have none"
+    ),
     events.ConfigurationChanged: _configuration_changed,
     events.FrontProcessEnded: _filled_in(
         _CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import ConfigurationError
-from ..interfaces import IContent, IRelay
+from ..interfaces import IArchive, IContent, IRelay
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
@@ -57,6 +57,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     :param reactor: connects, resolves names, and is the clock.
     :param budget: shared by all accounts.
     :param trials: shared by all accounts.
+    :param archive: keeps copies of what accounts with ``archive`` send.
     """
 
     log = Logger()
@@ -64,10 +65,16 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     noisy = False
 
     def __init__(
-        self, account: Account, reactor: Any, budget: ConnectionBudget, trials: Trials
+        self,
+        account: Account,
+        reactor: Any,
+        budget: ConnectionBudget,
+        trials: Trials,
+        archive: IArchive | None = None,
     ) -> None:
         super().__init__(account.username.encode(), b"", b"", (), None, Deferred(), retries=0)
         self.account = account
+        self.archive = archive if account.archive else None
         self._hop = account.hop
         self._reactor = reactor
         self.now: Callable[[], float] = reactor.seconds
@@ -312,7 +319,9 @@ class _AttemptUnderWay:
 
     def _carry(self, session: AccountSender) -> None:
         self._most = self._sessions.most_recipients
-        transaction = Transaction(session, self._delivery, self._open_content, self._most)
+        transaction = Transaction(
+            session, self._delivery, self._open_content, self._most, self._sessions.archive
+        )
         session.talk(transaction.go_on, partial(self._over, session, transaction), self._failed)
 
     def _not_begun(self, failure: Failure) -> None:
@@ -336,6 +345,8 @@ class _AttemptUnderWay:
         now = sessions.now()
         if transaction.begun:
             self._mail_ended = now
+        if transaction.copy is not None:
+            transaction.copy.end(outcomes.all(), session.description)
         if self._kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
             # It may be about the session, so nothing is concluded yet, and a fresh session tries
             # once more: some servers say 550 or 554 at MAIL FROM, or close, when a session has had

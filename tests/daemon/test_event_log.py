@@ -134,6 +134,19 @@ SAID = [
     ),
     (events.SpoolHasRoom(), INFO, "there is room for new mail again"),
     (
+        events.ArchiveFailed("No space left on device"),
+        ERROR,
+        (
+            "copies of outgoing mail are not kept: No space left on device; the mail is sent all"
+            " the same; see [archive] path"
+        ),
+    ),
+    (
+        events.ArchiveRecovered(7),
+        WARN,
+        "copies of outgoing mail are kept again; 7 mails have none",
+    ),
+    (
         events.ConfigurationChanged(added=("A", "B"), removed=(), changed=("C",)),
         INFO,
         "the configuration was reloaded: added A, B; changed C",
