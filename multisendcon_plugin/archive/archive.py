@@ -235,7 +235,7 @@ class _Writer:
 
     def run(self) -> None:
         """Work; in the thread."""
-        more = True
+        more = self._prune()  # which sweeps it first
         while True:
             try:
                 found = self._inbox.get(timeout=0 if more else LOOK_EVERY)
