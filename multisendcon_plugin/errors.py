@@ -50,5 +50,9 @@ class SpoolLockedError(SpoolError):
     """Another process uses the spool."""
 
 
+class HistoryError(MultisendconError):
+    """The history cannot be read or written now; no mail depends on it."""
+
+
 class ListenError(MultisendconError):
     """The relay cannot listen where the configuration says."""

@@ -177,9 +177,13 @@ class AccountFaulted:
 
 @attrs.frozen
 class AccountRecovered:
-    """An account works again."""
+    """An account works again.
+
+    :param unproven: it is as before its first mail, since it has another server or login now.
+    """
 
     account: str
+    unproven: bool = False
 
 
 @attrs.frozen
@@ -258,6 +262,29 @@ class ArchiveRecovered:
     missing: int
 
 
+# The history.
+
+
+@attrs.frozen
+class HistoryInterrupted:
+    """The history lacks what happens from now on, or has lost what it had; mail goes on.
+
+    :param why: and what was done, in words.
+    """
+
+    why: str
+
+
+@attrs.frozen
+class HistoryResumed:
+    """The history is written again.
+
+    :param left_out: so many events are missing in it.
+    """
+
+    left_out: int
+
+
 # The program.
 
 
@@ -288,6 +315,22 @@ class FrontProcessEnded:
 @attrs.frozen
 class FrontProcessStarted:
     """Clients are served by a process of their own."""
+
+
+@attrs.frozen(kw_only=True)
+class AlarmTold:
+    """Somebody is told of something that needs an admin, or that it is over.
+
+    :param kind: of `operations.troubles`.
+    :param account: which it is about; ``None``: about none.
+    :param since: by the clock on the wall.
+    """
+
+    kind: str
+    account: str | None
+    text: str
+    since: float
+    over: bool
 
 
 # Clients: these may come from another process, so they are made of what JSON has, and replies.
@@ -430,9 +473,12 @@ Event = (
     | SpoolHasRoom
     | ArchiveFailed
     | ArchiveRecovered
+    | HistoryInterrupted
+    | HistoryResumed
     | ConfigurationChanged
     | FrontProcessEnded
     | FrontProcessStarted
+    | AlarmTold
     | ClientEvent
 )
 

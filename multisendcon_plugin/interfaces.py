@@ -108,6 +108,25 @@ class Commit(NamedTuple):
 Committed = tuple[Delivery, ...] | SpoolError
 
 
+class StoreFigures(NamedTuple):
+    """How large a store is, and how it is written.
+
+    :param taken: octets of the disk.
+    :param free: octets of the disk that are free.
+    :param kept_free: octets that new mail leaves free.
+    :param batches: how many transactions there were, by what they had to do: the first number is
+        of those with one thing, each further one of those with up to twice as many as the one
+        before.
+    :param jobs: what they had to do in all: new messages, outcomes, changes of the queue.
+    """
+
+    taken: int
+    free: int
+    kept_free: int
+    batches: tuple[int, ...]
+    jobs: int
+
+
 class IStore(Interface):
     """The durable store of messages and deliveries.
 
@@ -162,6 +181,15 @@ class IStore(Interface):
 
     def content(message: Message) -> IContent:
         """Begin to read a message's content."""
+
+    def heartbeat() -> Deferred[None]:
+        """Fire when all that was to be written before has been, or could not be.
+
+        Never fails: who asks wants to know that the store does not hang.
+        """
+
+    def figures() -> Deferred[StoreFigures]:
+        """Return how large it is, and how it is written."""
 
 
 class IQueueView(Interface):
@@ -352,6 +380,20 @@ class IRelay(Interface):
         :param open_content: begins to read the message; called once for each session that is tried.
         Never fails: what the server does is in the `Attempt`.  As many attempts may be under way
         as the account may have connections.
+        """
+
+    def reconfigured(account: Account) -> IRelay:
+        """Go on with other settings of the account.
+
+        :return: what carries its mail from now on: this one, where its sessions are good for that;
+            else another one, and this one drains.  Both together have no more connections than the
+            account may have.
+        """
+
+    def drain() -> None:
+        """Close each connection when it is not needed any more: after the mail that is on its way.
+
+        An attempt that has no session yet fails.
         """
 
     def stop(grace: float) -> Deferred[None]:

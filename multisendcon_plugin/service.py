@@ -9,33 +9,44 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+import attrs
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, fail, maybeDeferred
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from .archive import Archive
-from .configuration import Configuration, warnings
+from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
 from .daemon.event_log import EventLog
 from .edge.delivery import TransactionPolicy
 from .edge.listening import master_relay
 from .edge.service import EdgeService
 from .edge.submission import submit
-from .errors import SpoolError
-from .events import Publisher
+from .errors import ConfigurationError, ListenError, SpoolError
+from .events import ConfigurationChanged, Publisher
 from .front import FrontService
+from .history import History
 from .interfaces import IQueueControl, ISpool
 from .mail.envelope import Envelope
+from .monitoring import Monitoring
 from .operations import Operations
+from .operations.account_tests import AccountTests
+from .operations.counters import Counters
+from .operations.explained import Explanation
+from .operations.explanation import explain
 from .operations.standing import Standing
-from .queue import QueueService
-from .relay import AccountSenderFactory, ConnectionBudget, Trials
+from .operations.values import Question
+from .queue import QueuePolicy, QueueService
+from .relay import Relays
 from .routing.registry import AccountRegistry
 from .spool import SqliteSpool
 from .web import ControlService
 from .web.root import make_root
+
+T = TypeVar("T")
 
 #: Seconds by which the wall clock differs from the reactor's if somebody has set it.
 _SET = 0.1
@@ -54,6 +65,10 @@ class RelayService(MultiService):
     :ivar operations: what an admin can ask and do.
     :ivar archive: keeps copies of outgoing mail.
     :ivar events: tells each fact, see `events`.
+    :ivar counters: what is counted of them.
+    :ivar monitoring: alarms, health, metrics.
+    :ivar history: what became of each mail; ``None`` with ``keep = 0``, and with another spool: its
+        file is in the folder of that in the configuration.
     :raise ConfigurationError: the certificate cannot be used.
     """
 
@@ -71,10 +86,10 @@ class RelayService(MultiService):
     ) -> None:
         super().__init__()
         self.setName("multisendcon")
-        self.configuration = configuration
-        self.registry = AccountRegistry(configuration.accounts, configuration.reports_account)
+        self._policy = _Policy.of(configuration)
         self.events = Publisher()
         self._log = EventLog(self.events, reactor)
+        self.counters = Counters(self.events, clock=reactor, wall=wall)
         self.spool = spool or SqliteSpool(
             configuration.spool.path,
             reactor,
@@ -82,55 +97,101 @@ class RelayService(MultiService):
             min_free=configuration.spool.min_free,
         )
         self.archive = Archive(configuration.archive, self.events, reactor, wall)
-        budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
-        trials = Trials()
-        settings = configuration.master_relay
+        self._relays = Relays(reactor, configuration.delivery.max_connections, self.archive)
         self.queue = QueueService(
-            delivery=configuration.delivery,
-            ndr=configuration.ndr,
-            hostname=settings.hostname,
-            registry=self.registry,
+            policy=self._policy.queue,
             spool=self.spool,
             claims=self.spool,
             events=self.events,
-            make_relay=lambda account: AccountSenderFactory(
-                account, reactor, budget, trials, self.archive
-            ),
+            make_relay=self._relays.of,
             clock=reactor,
             wall=wall,
         )
-        self._policy = TransactionPolicy(settings, self.registry, self.queue, wall)
         self._reactor = reactor
         self._wall = wall
+        self._reloads = DeferredLock()
         self.edge = self._front_service() if front_process else self._edge_service()
         self._store = _SpoolService(self.spool, reactor, wall)
+        self._has_folder = spool is None
+        self.history = self._make_history()
+        control_of_queue = cast("IQueueControl", self.queue)
+        standing = Standing(self.events, front=front_process)
+        self.monitoring = Monitoring(
+            configuration,
+            events=self.events,
+            counters=self.counters,
+            queue=control_of_queue,
+            spool=self.spool,
+            standing=standing,
+            listening=lambda: bool(self.running and self.addresses),
+            reactor=reactor,
+            wall=wall,
+        )
+        self._tests = AccountTests(
+            self._relays, lambda: self.configuration.master_relay.max_message_size, wall
+        )
         self.operations = Operations(
             version=_version(),
-            queue=cast("IQueueControl", self.queue),
+            events=self.events,
+            queue=control_of_queue,
             view=self.spool,
             content=self.spool.content,
             registry=lambda: self.registry,
-            standing=Standing(self.events, front=front_process),
+            standing=standing,
+            counts=self.counters.counts,
+            alarms=lambda: self.monitoring.alarms.current,
+            history=lambda: self.history,
+            explain=self._explain,
+            test=self._tests.run,
+            reload=self.reload,
             clock=reactor,
             wall=wall,
         )
-        self._control = ControlService(
-            configuration.spool.path, make_root(self.operations, reactor), reactor
-        )
+        root = make_root(self.operations, reactor)
+        self.monitoring.add_probes(root)
+        self._control = ControlService(configuration.spool.path, root, reactor)
         # The order in which they start; `_stop` has the other.
-        for part in (
+        parts = (
+            self.counters,
             self._store,
             self.archive,
+            self.history,
             self.queue,
-            *([self._control] if control else []),
+            self.monitoring.alarms,
+            self.monitoring.server,
+            self._control if control else None,
             self.edge,
-        ):
-            part.setServiceParent(self)
+        )
+        for part in parts:
+            if part is not None:
+                part.setServiceParent(self)
 
     def _edge_service(self) -> EdgeService:
         clients = self.configuration.clients
-        sessions = master_relay(self._policy, clients, self.events, self._reactor)
+        transactions = self._transactions(self._policy)
+        sessions = master_relay(transactions, clients, self.events, self._reactor)
         return EdgeService(self.configuration.master_relay.listen, sessions, self._reactor)
+
+    def _transactions(self, policy: _Policy) -> TransactionPolicy:
+        settings = policy.configuration.master_relay
+        return TransactionPolicy(settings, policy.registry, self.queue, self._wall)
+
+    def _make_history(self) -> History | None:
+        settings = self.configuration.history
+        if not (settings.keep and self._has_folder):
+            return None
+        return History(
+            self.configuration.spool.path,
+            settings,
+            events=self.events,
+            reactor=self._reactor,
+            wall=self._wall,
+            min_free=self.configuration.spool.min_free,
+        )
+
+    async def _explain(self, question: Question) -> Explanation:
+        settings = self.configuration.master_relay
+        return await explain(settings, self.registry, question, self._wall())
 
     def _front_service(self) -> FrontService:
         return FrontService(
@@ -140,6 +201,16 @@ class RelayService(MultiService):
             reactor=self._reactor,
             wall=self._wall,
         )
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration that holds now."""
+        return self._policy.configuration
+
+    @property
+    def registry(self) -> AccountRegistry:
+        """The accounts that are there now."""
+        return self._policy.registry
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -162,12 +233,18 @@ class RelayService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._tests.stop()
         await maybeDeferred(self._control.stopService)
+        await maybeDeferred(self.monitoring.server.stopService)
+        self.monitoring.alarms.stopService()
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
         await maybeDeferred(self.archive.stopService)
+        if self.history is not None:
+            await maybeDeferred(self.history.stopService)
         await maybeDeferred(self._store.stopService)
+        self.counters.stopService()
         self._log.finish()
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
@@ -180,7 +257,129 @@ class RelayService(MultiService):
         """
         if not self.queue.running:
             return fail(SpoolError("the relay is not running"))
-        return Deferred.fromCoroutine(submit(self._policy, envelope, content))
+        transactions = self._transactions(self._policy)
+        return Deferred.fromCoroutine(submit(transactions, envelope, content))
+
+    def reload(self, configuration: Configuration | None = None) -> Deferred[ReloadSummary]:
+        """Go on with another configuration.  Reloads that are asked for at a time are done in turn.
+
+        All of it is checked before; then it holds as a whole.
+
+        :param configuration: ``None``: the file is read anew.
+        :return: what has changed, once clients are served so, also by the front process.  Fails
+            with `ConfigurationError`, which has all faults; then nothing has changed.
+        """
+        return self._reloads.run(lambda: Deferred.fromCoroutine(self._reload(configuration)))
+
+    async def _reload(self, configuration: Configuration | None) -> ReloadSummary:
+        if not self.queue.running:
+            raise ConfigurationError(["the relay is not running"])
+        before = self.configuration
+        if configuration is None:
+            if before.path is None:
+                raise ConfigurationError(
+                    ["the relay was not started with a file; reload(configuration) takes another"]
+                )
+            # Files on a slow disk, and thousands of masks, must not hold up the mail.
+            configuration = await self._in_thread(load, before.path)
+        policy = await self._in_thread(_Policy.of, configuration)
+        told = await self._in_thread(warnings, configuration, self._wall())
+        if not self.queue.running:
+            raise ConfigurationError(["the relay is being stopped"])
+        prepared = self._prepared(before, policy)
+        # From here on nothing fails, and until the edge has it nothing else happens.
+        self._policy = policy
+        served = self._reconfigure(prepared)
+        changes = summary(before, configuration, told)
+        self.events.publish(
+            ConfigurationChanged(
+                added=changes.added, removed=changes.removed, changed=changes.changed
+            )
+        )
+        for warning in told:
+            self.log.warn("{warning}", warning=warning)
+        await served
+        return changes
+
+    def _prepared(self, before: Configuration, policy: _Policy) -> Any:
+        """Do all that can fail: what `_reconfigure` takes.
+
+        :raise ConfigurationError: it cannot hold.
+        """
+        configuration = policy.configuration
+        if faults := needing_restart(before, configuration):
+            raise ConfigurationError(faults)
+        try:
+            metrics = self.monitoring.prepared(configuration)
+            try:
+                return metrics, self._prepared_edge(policy)
+            except Exception:
+                metrics.give_up()
+                raise
+        except ListenError as error:
+            raise ConfigurationError(str(error).splitlines()) from error
+
+    def _prepared_edge(self, policy: _Policy) -> Any:
+        if isinstance(self.edge, FrontService):
+            return self.edge.prepared(policy.configuration)
+        return self.edge.prepared(self._transactions(policy), policy.configuration.clients)
+
+    def _reconfigure(self, prepared: Any) -> Deferred[Any]:
+        """Have each part go on with what holds now; here is the place for further ones.
+
+        :return: fires when clients are served so.
+        """
+        configuration = self.configuration
+        self._relays.resize(configuration.delivery.max_connections)
+        if isinstance(self.spool, SqliteSpool):
+            self.spool.leave_free(configuration.spool.min_free)
+        # Before the edge: accounts that clients are led to have to be there.
+        self.queue.reconfigure(self._policy.queue)
+        self._reconfigure_history()
+        self.archive.reconfigure(configuration.archive)
+        metrics, edge = prepared
+        return DeferredList(
+            [self.edge.use(edge), self.monitoring.use(configuration, metrics)],
+            fireOnOneErrback=True,
+            consumeErrors=True,
+        )
+
+    def _reconfigure_history(self) -> None:
+        settings = self.configuration.history
+        if self.history is None:
+            self.history = self._make_history()
+            if self.history is not None:
+                self.history.setServiceParent(self)
+        elif settings.keep:
+            self.history.reconfigure(settings)
+        else:
+            self.history.disownServiceParent()
+            self.history = None
+
+    def _in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)
+
+
+@attrs.frozen
+class _Policy:
+    """A configuration, with what follows from it for several parts."""
+
+    configuration: Configuration
+    registry: AccountRegistry
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> _Policy:
+        registry = AccountRegistry(configuration.accounts, configuration.reports_account)
+        return cls(configuration, registry)
+
+    @property
+    def queue(self) -> QueuePolicy:
+        return QueuePolicy(
+            delivery=self.configuration.delivery,
+            ndr=self.configuration.ndr,
+            hostname=self.configuration.master_relay.hostname,
+            registry=self.registry,
+        )
 
 
 def _version() -> str:

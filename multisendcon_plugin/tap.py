@@ -8,16 +8,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 
-from .configuration import Configuration, load
+from .configuration import Configuration, ReloadSummary, load
 from .daemon import descriptors
 from .daemon.clock import make_steady
 from .daemon.dispatch import dispatch_directly
@@ -27,10 +27,12 @@ from .daemon.preflight import preflight
 from .daemon.resolver import install_resolver
 from .daemon.sd_notify import Notifier, Systemd, take_over
 from .daemon.signals import handle_hangup, handle_in_turn
-from .errors import MultisendconError, SpoolError
+from .errors import ConfigurationError, MultisendconError
 from .events import FrontProcessStarted
 from .service import RelayService
 from .settings.operation import LogFormat
+
+T = TypeVar("T")
 
 
 class Options(usage.Options):
@@ -113,13 +115,8 @@ class DaemonService(RelayService):
         super().__init__(configuration, reactor, front_process=front_process, control=True)
         self._has_front = front_process
         self._systemd = Systemd(
-            notifier, reactor, heartbeat=self._heartbeat, status=self.operations.status
+            notifier, reactor, heartbeat=self.spool.heartbeat, status=self.operations.status
         )
-
-    async def _heartbeat(self) -> None:
-        """Return when the spool's writer has answered, be it that it cannot write."""
-        with suppress(SpoolError):
-            await self.spool.hold(())
 
     def setServiceParent(self, parent: Any) -> None:
         """Have twistd's log written by ours."""
@@ -150,6 +147,30 @@ class DaemonService(RelayService):
                 allowed=allowed,
                 needed=needed,
             )
+
+    def hang_up(self, _: int) -> None:
+        """Read the configuration anew: what SIGHUP asks for."""
+        self.reload().addErrback(self._not_reloaded)
+
+    def _not_reloaded(self, failure: Failure) -> None:
+        failure.trap(ConfigurationError)
+        error: Any = failure.value
+        for fault in error.faults:
+            self.log.error("the configuration was not reloaded: {fault}", fault=fault)
+
+    def reload(self, configuration: Configuration | None = None) -> Deferred[ReloadSummary]:
+        """Go on with another configuration, which may need more file descriptors."""
+        self._systemd.reloading()
+        reloaded = super().reload(configuration).addCallback(self._reloaded)
+        return reloaded.addBoth(self._over)
+
+    def _reloaded(self, summary: ReloadSummary) -> ReloadSummary:
+        self._take_descriptors()
+        return summary
+
+    def _over(self, result: T) -> T:
+        self._systemd.ready()
+        return result
 
     def startService(self) -> None:
         """Start, or exit."""
@@ -196,9 +217,9 @@ def makeService(options: Options) -> IService:
     make_steady(reactor)
     dispatch_directly(reactor)
     install_resolver(reactor)
-    handle_hangup(reactor, ends=bool(options["demo"]))
     reactor.callWhenRunning(handle_in_turn, reactor)
     if options["demo"]:
+        handle_hangup(reactor, cast("Any", reactor).sigTerm)  # its place is its terminal
         from .demo import DemoService  # noqa: PLC0415 -- only the demonstration needs the fakes
 
         demo: IService = DemoService(reactor)
@@ -209,6 +230,7 @@ def makeService(options: Options) -> IService:
         options.notifier,
         front_process=options.has_front_process,
     )
+    handle_hangup(reactor, relay.hang_up)
     relay.in_background = options.daemonizes
     relay.log_options = options.parent
     service: IService = relay

@@ -9,7 +9,7 @@ from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.mail.message import Recipient, parcels
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
-from multisendcon_plugin.queue import QueueService
+from multisendcon_plugin.queue import QueuePolicy, QueueService
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import DeliverySettings, NdrSettings
@@ -86,10 +86,7 @@ class World:
         self.relays = {}
         self.events = in_the_log(self.clock)
         self.queue = QueueService(
-            delivery=self.delivery,
-            ndr=self.ndr,
-            hostname="relay.home.example",
-            registry=self.registry,
+            policy=self.policy(),
             spool=self.spool,
             claims=self.spool,
             events=self.events,
@@ -99,13 +96,26 @@ class World:
         )
         self.queue.startService()
 
+    def policy(self):
+        return QueuePolicy(
+            delivery=self.delivery,
+            ndr=self.ndr,
+            hostname="relay.home.example",
+            registry=self.registry,
+        )
+
+    def reload(self, *accounts):
+        """Let other accounts be there from now on."""
+        self.accounts = accounts
+        self.registry = AccountRegistry(accounts, self.reports_account)
+        self.queue.reconfigure(self.policy())
+
     def open_spool(self):
         self.memory = MemorySpool(self.clock, self.disk)
         self.memory.open()
         return SlowSpool(self.memory, self.clock) if self.slow else self.memory
 
     def make_relay(self, of):
-        assert of.name not in self.relays
         relay = FakeRelay(self.clock, of, script=self.serve, seconds=self.seconds)
         self.relays[of.name] = relay
         return relay

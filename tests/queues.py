@@ -164,6 +164,7 @@ class FakeRelay:
         self.under_way = []
         self.most = 0
         self.grace = None
+        self.drained = False
 
     @property
     def numbers(self):
@@ -178,6 +179,16 @@ class FakeRelay:
         if self.script:
             self.clock.callLater(self.seconds, self.script, began)
         return began.done
+
+    def reconfigured(self, account):
+        if account.reached_as(self.account):
+            self.account = account
+            return self
+        self.drain()
+        return type(self)(self.clock, account, self.script, self.seconds)
+
+    def drain(self):
+        self.drained = True
 
     def stop(self, grace):
         self.grace = grace

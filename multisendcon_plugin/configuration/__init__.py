@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from .changes import ReloadSummary, needing_restart, summary
 from .configuration import Configuration
 from .file import load, parse
 from .reading import read
 from .warnings import warnings
 
-__all__ = ["Configuration", "load", "parse", "read", "warnings"]
+__all__ = [
+    "Configuration",
+    "ReloadSummary",
+    "load",
+    "needing_restart",
+    "parse",
+    "read",
+    "summary",
+    "warnings",
+]

@@ -226,6 +226,11 @@ def _account_faulted(event: events.AccountFaulted) -> list[Line]:
     return [(_ERROR if event.changed else _INFO, text, fields)]
 
 
+def _account_recovered(event: events.AccountRecovered) -> list[Line]:
+    what = "has another server or login and is tried anew" if event.unproven else "works again"
+    return [(_INFO, f"account {event.account} {what}", {"account": event.account})]
+
+
 def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
     text = (
         f"account {event.account}: the server allows {event.allowed} connections at a time, not"
@@ -263,6 +268,13 @@ def _configuration_changed(event: events.ConfigurationChanged) -> list[Line]:
     said = [f"{what} {', '.join(names)}" for what, names in fields.items() if names]
     text = "; ".join(said) or "no account was added, removed or changed"
     return [(_INFO, f"the configuration was reloaded: {text}", fields)]
+
+
+def _alarm_told(event: events.AlarmTold) -> list[Line]:
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(event.since))
+    word = "alarm over" if event.over else "alarm"
+    text = f"{word}: {event.text} ({event.kind}, since {since})"
+    return [(_INFO if event.over else _ERROR, text, attrs.asdict(event))]
 
 
 # Clients.
@@ -353,7 +365,7 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.ReportWithheld: _report_withheld,
     events.ReportUnroutable: _report_unroutable,
     events.AccountFaulted: _account_faulted,
-    events.AccountRecovered: _filled_in(_INFO, "account {account} works again"),
+    events.AccountRecovered: _account_recovered,
     events.AccountPaused: _filled_in(
         _WARN, "account {account} is paused until somebody resumes it; its mail waits"
     ),
@@ -372,10 +384,17 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.ArchiveRecovered: _filled_in(
         _WARN, "copies of outgoing mail are kept again; {missing} mails have none"
     ),
+    events.HistoryInterrupted: _filled_in(
+        _ERROR, "the history lacks something, mail goes on: {why}"
+    ),
+    events.HistoryResumed: _filled_in(
+        _INFO, "the history is written again; {left_out:,} events are missing in it"
+    ),
     events.ConfigurationChanged: _configuration_changed,
     events.FrontProcessEnded: _filled_in(
         _CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"
     ),
+    events.AlarmTold: _alarm_told,
     events.FrontProcessStarted: _filled_in(_INFO, "the front process serves the clients"),
     events.ClientRefused: _filled_in(_INFO, "{address} rejected: not in [master_relay] {key}"),
     events.LimitReached: _filled_in(_WARN, "{address} rejected: {limit}"),

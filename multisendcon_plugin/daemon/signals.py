@@ -8,19 +8,15 @@ the log's file, it waits for itself for ever, and neither ends nor relays
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any
 
-from twisted.logger import Logger
-
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 #: Twistd rotates its own log file at SIGUSR1.
 _FOR_ONE_PROCESS = {*_ENDING, signal.SIGHUP, signal.SIGUSR1}
-
-_log = Logger()
 
 
 def handle_in_turn(reactor: Any) -> None:
@@ -34,18 +30,10 @@ def handle_in_turn(reactor: Any) -> None:
             signal.signal(number, partial(_hand_on, reactor, handler))
 
 
-def handle_hangup(reactor: Any, *, ends: bool) -> None:
-    """Have SIGHUP, which would end the program at once, handled in a turn of the reactor.
-
-    As long as the relay cannot reload its configuration, it is ignored: others send it in the
-    belief that it does no harm.  So closing the terminal does not end a relay in the foreground.
-
-    :param ends: it ends the program in good order, as is right for the demonstration, whose place
-        is its terminal.
-    """
+def handle_hangup(reactor: Any, handler: Callable[[int], object]) -> None:
+    """Have SIGHUP, which would end the program at once, handled in a turn of the reactor."""
     # Under nohup it is ignored already.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        handler = reactor.sigTerm if ends else _ignore
         signal.signal(signal.SIGHUP, partial(_hand_on, reactor, handler))
 
 
@@ -65,9 +53,3 @@ def kept_from_children() -> Iterator[None]:
 
 def _hand_on(reactor: Any, handler: Any, number: int, _: FrameType | None) -> None:
     reactor.callFromThread(handler, number)
-
-
-def _ignore(_: int) -> None:
-    _log.warn(
-        "SIGHUP ignored: there is no reload; restart the relay to apply a changed configuration"
-    )

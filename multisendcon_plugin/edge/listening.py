@@ -6,27 +6,24 @@ about mail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
-from zope.interface import classImplements
 
 from ..errors import ListenError
 from ..events import Publisher
-from ..interfaces import IAccountRegistry
-from ..routing.registry import AccountRegistry
 from ..settings.endpoints import PROXY, completed, parse_endpoint
 from ..settings.values import ClientSettings
 from . import ClientsTLS, ProxyFactory, RelayESMTPFactory
 from .delivery import TransactionPolicy
-
-classImplements(AccountRegistry, IAccountRegistry)
+from .tls import PortTLS
 
 
 def master_relay(
@@ -59,70 +56,152 @@ def endpoint(description: str, reactor: Any) -> Any:
     :raise ValueError: or another error, when Twisted cannot make it.
     """
     if parse_endpoint(description).prefix == "ssl":
-        reactor = _ClientsReactor(reactor)
+        reactor = _ClientsReactor(reactor, PortTLS())
+    return _endpoint(description, reactor)
+
+
+def _endpoint(description: str, reactor: Any) -> Any:
     return serverFromString(reactor, completed(description).removeprefix(PROXY))
 
 
+@attrs.frozen
 class _ClientsReactor:
     """A reactor whose ports with TLS speak with each client as its settings say."""
 
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
+    reactor: Any
+    tls: PortTLS
 
     def listenSSL(self, port: int, factory: Any, contextFactory: Any, **options: Any) -> Any:
-        return self._reactor.listenSSL(port, factory, ClientsTLS(contextFactory), **options)
+        self.tls.use(ClientsTLS(contextFactory))
+        return self.reactor.listenSSL(port, factory, self.tls, **options)
+
+
+class _NoReactor:
+    """Tells the TLS of an endpoint, whose files were read for it, instead of listening."""
+
+    def listenSSL(self, port: int, factory: Any, contextFactory: Any, **options: Any) -> ClientsTLS:  # noqa: ARG002
+        return ClientsTLS(contextFactory)
+
+
+@attrs.frozen
+class _OpenPort:
+    """A port that listens.
+
+    :param tls: of its sessions, where these begin with it.
+    """
+
+    port: Any
+    tls: PortTLS
+
+
+@attrs.frozen
+class NewPorts:
+    """What `Ports.use` takes: the ports that are to be there, and what they have to be given.
+
+    :param opened: those of them that were not there before.
+    :param renewed: their files as they are now.
+    """
+
+    descriptions: Sequence[str]
+    opened: dict[str, _OpenPort] = attrs.field(factory=dict)
+    renewed: dict[str, ClientsTLS] = attrs.field(factory=dict)
+
+    def give_up(self) -> None:
+        """Close the ports that were opened for it."""
+        for each in self.opened.values():
+            each.port.stopListening()
 
 
 class Ports:
-    """The ports of ``[master_relay]``.
+    """The ports of ``[master_relay]``, by their endpoint strings.
 
-    :param descriptions: their endpoint strings.
     :param take: what takes the connections of one, by its endpoint string.
+    :param accept: else clients wait in their backlogs, until another process accepts them.
     """
 
-    def __init__(
-        self, descriptions: Sequence[str], take: Callable[[str], Any], reactor: Any
-    ) -> None:
-        self._descriptions = descriptions
+    def __init__(self, take: Callable[[str], Any], reactor: Any, *, accept: bool = True) -> None:
         self._take = take
         self._reactor = reactor
-        self._ports: list[Any] = []
+        self._accept = accept
+        self._ports: dict[str, _OpenPort] = {}
 
     @property
     def addresses(self) -> list[IAddress]:
         """Where it listens."""
-        return [port.getHost() for port in self._ports]
+        return [each.port.getHost() for each in self._ports.values()]
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         """Iterate over the endpoint strings and ports that are open."""
-        return zip(self._descriptions, self._ports, strict=True)
+        return iter([(description, each.port) for description, each in self._ports.items()])
 
-    def open(self, *, accept: bool = True) -> None:
-        """Begin to listen.
+    def prepared(self, descriptions: Sequence[str]) -> NewPorts:
+        """Open the ports that are not open yet; beside others, their clients wait for `use`.
 
-        :param accept: else clients wait in the backlog, until another process accepts them.
-        :raise ListenError: it is not possible.
+        :raise ListenError: it is not possible; then none is.
         """
-        for description in self._descriptions:
-            port: Any = _listen(description, self._take(description), self._reactor)
-            if not accept:
-                port.stopReading()
-            self._ports.append(port)
+        new = NewPorts(descriptions)
+        faults = []
+        for description in dict.fromkeys(descriptions):
+            try:
+                if description not in self._ports:
+                    new.opened[description] = self._open(description)
+                elif parse_endpoint(description).prefix == "ssl":
+                    new.renewed[description] = _read_tls(description)
+            except ListenError as error:
+                faults.append(str(error))
+        if faults:
+            new.give_up()
+            raise ListenError("\n".join(faults))
+        return new
+
+    def _open(self, description: str) -> _OpenPort:
+        tls = PortTLS()
+        reactor = self._reactor
+        if parse_endpoint(description).prefix == "ssl":
+            reactor = _ClientsReactor(reactor, tls)
+        port: Any = _listen(description, self._take(description), reactor)
+        if self._ports or not self._accept:
+            port.stopReading()
+        return _OpenPort(port, tls)
+
+    def use(self, new: NewPorts) -> list[Any]:
+        """Let these be the ports.
+
+        :return: the ports that are not needed any more, which are open still.
+        """
+        before, after = self._ports, self._ports | new.opened
+        self._ports = {each: after[each] for each in new.descriptions}
+        for description, tls in new.renewed.items():
+            self._ports[description].tls.use(tls)
+        if before and self._accept:
+            for each in new.opened.values():
+                each.port.startReading()
+        return [each.port for name, each in before.items() if name not in self._ports]
 
     def close(self) -> Deferred[Any]:
         """Listen no longer."""
-        ports, self._ports = self._ports, []
-        return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+        ports, self._ports = self._ports, {}
+        return close_all(each.port for each in ports.values())
 
 
-def _listen(description: str, factory: Any, reactor: Any) -> IListeningPort:
-    ports: list[IListeningPort] = []
+def close_all(ports: Iterable[Any]) -> Deferred[Any]:
+    """Listen on these no longer."""
+    return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
+
+def _listen(description: str, factory: Any, reactor: Any) -> Any:
+    results: list[Any] = []
     problems: list[Failure] = []
-    listening = maybeDeferred(lambda: endpoint(description, reactor).listen(factory))
-    listening.addCallbacks(ports.append, problems.append)
+    listening = maybeDeferred(lambda: _endpoint(description, reactor).listen(factory))
+    listening.addCallbacks(results.append, problems.append)
     if problems:
         reason = problems[0].getErrorMessage()
         if problems[0].check(LookupError):  # what Twisted says then is an index, or a name
             reason = "systemd passed no such socket (see systemd.socket(5))"
         raise ListenError(f"cannot listen on {description}: {reason}") from problems[0].value
-    return ports[0]
+    return results[0]
+
+
+def _read_tls(description: str) -> ClientsTLS:
+    tls: ClientsTLS = _listen(description, None, _NoReactor())
+    return tls

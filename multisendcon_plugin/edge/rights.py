@@ -37,6 +37,10 @@ class Rate:
         self._mails: deque[tuple[float, Hashable]] = deque()
         self._counts: Counter[Hashable] = Counter()
 
+    def go_on_from(self, before: Rate) -> None:
+        """Know the mails that were counted there, also those that are from now on."""
+        self._mails, self._counts = before._mails, before._counts
+
     def is_reached(self, who: Hashable) -> bool:
         """Tell whether they have to wait."""
         over = self._seconds() - _MINUTE
@@ -94,6 +98,7 @@ class RightsRegistry:
     """Knows the rights of all clients and users.
 
     :param seconds: a clock that is never set.
+    :param before: knew them until now: it has counted the mails of the last minute.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class RightsRegistry:
         settings: MasterRelay,
         clients: Sequence[ClientSettings],
         seconds: Callable[[], float],
+        before: RightsRegistry | None = None,
     ) -> None:
         self._bind_authors = settings.header_from is HeaderFrom.MATCH
         senders = settings.users.senders if settings.users else {}
@@ -112,6 +118,16 @@ class RightsRegistry:
             for client in clients
             if client.max_mails_per_minute
         }
+        if before:
+            self._go_on_from(before)
+
+    def _go_on_from(self, before: RightsRegistry) -> None:
+        if self._user_rate and before._user_rate:
+            self._user_rate.go_on_from(before._user_rate)
+        rates = {client.addresses: rate for client, rate in before._client_rates.items()}
+        for client, rate in self._client_rates.items():
+            if client.addresses in rates:
+                rate.go_on_from(rates[client.addresses])
 
     def of_client(self, host: str, own: ClientSettings) -> Rights | None:
         """Return the rights of a client, ``None``: all.

@@ -6,12 +6,22 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 
+from ..settings.values import ClientSettings
 from . import RelayESMTPFactory
-from .listening import Ports, listener
+from .admission import Admission
+from .delivery import TransactionPolicy
+from .listening import NewPorts, Ports, close_all, listener
+
+
+@attrs.frozen
+class _Prepared:
+    admission: Admission
+    ports: NewPorts
 
 
 class EdgeService(Service):
@@ -23,8 +33,8 @@ class EdgeService(Service):
 
     def __init__(self, listen: Sequence[str], sessions: RelayESMTPFactory, reactor: Any) -> None:
         self.sessions = sessions
-        take = partial(listener, sessions=sessions, reactor=reactor)
-        self._ports = Ports(listen, take, reactor)
+        self._listen = listen
+        self._ports = Ports(partial(listener, sessions=sessions, reactor=reactor), reactor)
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -37,7 +47,26 @@ class EdgeService(Service):
         :raise ListenError: it is not possible.
         """
         super().privilegedStartService()
-        self._ports.open()
+        self._ports.use(self._ports.prepared(self._listen))
+
+    def prepared(
+        self, transactions: TransactionPolicy, clients: Sequence[ClientSettings]
+    ) -> _Prepared:
+        """Do all that can fail before other settings hold: see `use`.
+
+        :raise ConfigurationError: the certificate cannot be used.
+        :raise ListenError: it cannot listen there.
+        """
+        admission = self.sessions.prepared(transactions, clients)
+        return _Prepared(admission, self._ports.prepared(transactions.settings.listen))
+
+    def use(self, prepared: _Prepared) -> Deferred[Any]:
+        """Let other settings hold for clients that connect from now on.
+
+        :return: fires when the ports are closed that are not needed any more.
+        """
+        self.sessions.use(prepared.admission)
+        return close_all(self._ports.use(prepared.ports))
 
     def stopService(self) -> Deferred[Any]:
         """Close the ports, then end the sessions."""

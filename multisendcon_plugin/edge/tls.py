@@ -74,6 +74,21 @@ class ClientsTLS:
 
 
 @implementer(IOpenSSLServerConnectionCreator)
+class PortTLS:
+    """The server's side of TLS at an ``ssl:`` endpoint, whose files may be read again."""
+
+    _current: ClientsTLS
+
+    def use(self, tls: ClientsTLS) -> None:
+        """Let new sessions have this."""
+        self._current = tls
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        """Return the server's side of a new session."""
+        return self._current.serverConnectionForTLS(protocol)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
 class ServerTLS:
     """Makes the server's side of TLS sessions.
 

@@ -45,17 +45,19 @@ AT_A_TIME_FROM_ONE_ADDRESS = 2
 MOST_WAITING_FROM_ONE_ADDRESS = 20
 
 
+#: What costs as much as the hash of a new user.
+_BLANK = PasswordHash(salt=bytes(SALT_SIZE), digest=b"")
+
+
 class UserChecker:
     """Compares passwords with the hashes of the users.
 
+    :param users: see `use`.
     :param clock: for the pause after a wrong login.
     """
 
-    def __init__(self, users: Users, clock: IReactorTime, in_thread: InThread) -> None:
-        self._hashes = {user_key(name): each for name, each in users.hashes.items()}
-        # Takes as long as the longest of them.
-        slowest = max(users.hashes.values(), key=_work)
-        self._nobody = attrs.evolve(slowest, salt=bytes(SALT_SIZE))
+    def __init__(self, users: Users | None, clock: IReactorTime, in_thread: InThread) -> None:
+        self.use(users)
         self._clock = clock
         self._in_thread = in_thread
         self._turns = DeferredSemaphore(AT_A_TIME)
@@ -63,6 +65,17 @@ class UserChecker:
         self._turns_of_one: defaultdict[Hashable, DeferredSemaphore] = defaultdict(
             lambda: DeferredSemaphore(AT_A_TIME_FROM_ONE_ADDRESS)
         )
+
+    def use(self, users: Users | None) -> None:
+        """Know these users from now on; ``None``: nobody.
+
+        Who is not among them any more cannot log in over sessions that have begun before, either.
+        """
+        hashes = users.hashes if users else {}
+        self._hashes = {user_key(name): each for name, each in hashes.items()}
+        # Takes as long as the longest of them.
+        slowest = max(hashes.values(), key=_work, default=_BLANK)
+        self._nobody = attrs.evolve(slowest, salt=bytes(SALT_SIZE))
 
     def at(self, place: Hashable) -> ICredentialsChecker:
         """Return what checks the logins of sessions from one place."""

@@ -15,13 +15,13 @@ from twisted.internet.protocol import Factory
 
 from ..configuration import Configuration
 from ..edge import ProxyFactory, RelayESMTPFactory
-from ..edge.listening import Ports
+from ..edge.listening import NewPorts, Ports, close_all
 from ..edge.tls import server_tls
 from ..events import Publisher
 from ..interfaces import IBatchIntake
 from ..settings.endpoints import PROXY
 from .process import FrontProcess
-from .setup import Port, Setup, setup_of
+from .setup import Port, setup_of
 
 
 class FrontService(Service):
@@ -42,11 +42,15 @@ class FrontService(Service):
         reactor: Any,
         wall: Callable[[], float],
     ) -> None:
-        # The front process could only tell the log, and would be started again and again.
-        server_tls(configuration.master_relay, wall)
         self._configuration = configuration
-        self._ports = Ports(configuration.master_relay.listen, _Elsewhere, reactor)
-        self._front = FrontProcess(intake, events, self._setup, reactor)
+        self._wall = wall
+        self._ports = Ports(_Elsewhere, reactor, accept=False)
+        self._front = FrontProcess(intake, events, reactor)
+        self._check_tls(configuration)
+
+    def _check_tls(self, configuration: Configuration) -> None:
+        # The front process could only tell the log, and would be started again and again.
+        server_tls(configuration.master_relay, self._wall)
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -59,16 +63,36 @@ class FrontService(Service):
         :raise ListenError: it is not possible.
         """
         super().privilegedStartService()
-        self._ports.open(accept=False)
+        self._ports.use(self._ports.prepared(self._configuration.master_relay.listen))
 
     def startService(self) -> None:
         """Have clients served."""
         super().startService()
-        self._front.start([port.fileno() for _, port in self._ports])
+        self._tell()
 
-    def _setup(self) -> Setup:
-        ports = (Port(description, port.addressFamily) for description, port in self._ports)
-        return setup_of(self._configuration, tuple(ports))
+    def _tell(self) -> Deferred[None]:
+        ports = tuple(Port(description, port.addressFamily) for description, port in self._ports)
+        descriptors = [port.fileno() for _, port in self._ports]
+        return self._front.tell(setup_of(self._configuration, ports), descriptors)
+
+    def prepared(self, configuration: Configuration) -> Any:
+        """Do all that can fail before another configuration holds: see `use`.
+
+        :raise ConfigurationError: the certificate cannot be used.
+        :raise ListenError: it cannot listen there.
+        """
+        self._check_tls(configuration)
+        return configuration, self._ports.prepared(configuration.master_relay.listen)
+
+    def use(self, prepared: tuple[Configuration, NewPorts]) -> Deferred[Any]:
+        """Let another configuration hold for clients that connect from now on.
+
+        :return: fires when it does in the front process, and the ports are closed that are not
+            needed any more.
+        """
+        self._configuration, new = prepared
+        left = self._ports.use(new)
+        return self._tell().addCallback(lambda _: close_all(left))
 
     def stopService(self) -> Deferred[Any]:
         """Close the ports, then have the sessions ended."""

@@ -1,1 +1,7 @@
-"""What became of each mail: a database beside the spool, which is not the truth (the spool is)."""
+"""What became of each mail: remembered from events, and searched."""
+
+from .history import History
+from .search import stories
+from .story import Kind, Search, Story, StoryEvent, StoryPage
+
+__all__ = ["History", "Kind", "Search", "Story", "StoryEvent", "StoryPage", "stories"]

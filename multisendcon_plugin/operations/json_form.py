@@ -10,19 +10,22 @@ from __future__ import annotations
 import datetime
 import enum
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, get_type_hints
 
 import attrs
-from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError, transform_error
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs import Converter
 from cattrs.preconf.json import JsonConverter, make_converter
 
+from ..mail.envelope import Client
+from ..mail.reply import Reply
+from ..times import Time
 from .errors import BadRequestError
-from .values import Time
 
 T = TypeVar("T")
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TIMES = (Time, Time | None)
 # No spaces, and letters of all languages as they are.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -35,8 +38,13 @@ def to_json(value: Any) -> Any:
 
 def encode(value: Any) -> bytes:
     """Return a value as JSON in one line, without its end."""
-    # Headers may hold octets that are no UTF-8: see `header_text`.
-    return _encode(to_json(value)).encode("utf-8", "replace")
+    return encode_plain(to_json(value))
+
+
+def encode_plain(plain: Any) -> bytes:
+    """Return what is JSON already in one line, without its end."""
+    # What clients wrote may hold octets that are no UTF-8, as surrogates.
+    return _encode(plain).encode("utf-8", "replace")
 
 
 def from_json(plain: object, kind: type[T]) -> T:
@@ -46,10 +54,9 @@ def from_json(plain: object, kind: type[T]) -> T:
     """
     try:
         return _CONVERTER.structure(plain, kind)
-    except BaseValidationError as error:
-        raise BadRequestError("; ".join(transform_error(error, format_exception=_fault))) from None
-    except ValueError as error:
-        raise BadRequestError(str(error)) from None
+    except _FaultsError as error:
+        told = [f"{place}: {text}" if place else text for place, text in error.faults]
+        raise BadRequestError("; ".join(told)) from None
 
 
 def iso(time: float) -> str:
@@ -58,15 +65,15 @@ def iso(time: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _fault(error: BaseException, _: type | None) -> str:
-    match error:
-        case KeyError():
-            return f'"{error.args[0]}" is missing'
-        case ForbiddenExtraKeysError():
-            known = ", ".join(map(_name, _named(error.cl)))
-            return f"unknown: {', '.join(sorted(error.extra_fields))}; known are {known}"
-        case _:
-            return str(error)
+class _FaultsError(ValueError):
+    """What is to become a value does not fit.
+
+    :ivar faults: each with its place, names between dots; ``""`` is the whole.
+    """
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__()
+        self.faults = faults
 
 
 def _name(field: attrs.Attribute[Any]) -> str:
@@ -116,61 +123,83 @@ def _named(kind: Any) -> Iterator[attrs.Attribute[Any]]:
 def _reading(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     """Return what makes a value of a class of an object of JSON."""
     types = get_type_hints(kind)
-    flat = {
-        field.name: frozenset(map(_name, _named(types[field.name])))
-        for field in attrs.fields(kind)
-        if "flat" in field.metadata
-    }
-    renamed: dict[str, Any] = {
-        field.name: override(rename=_name(field))
-        for field in attrs.fields(kind)
-        if _name(field) != field.name
-    }
-    read = make_dict_structure_fn(
-        kind, converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True, **renamed
-    )
+    known = [_name(field) for field in _named(kind)]
 
     def structure(plain: Any, _: Any) -> Any:
         if not isinstance(plain, dict):
-            raise ValueError("an object is needed here")
-        for attribute, names in flat.items():
-            part = {name: plain[name] for name in plain.keys() & names}
-            rest = {name: plain[name] for name in plain.keys() - names}
-            plain = {attribute: part, **rest}
-        return read(plain, kind)
+            raise _FaultsError(("", "an object is needed here"))
+        faults: list[tuple[str, str]] = []
+        if unknown := [name for name in plain if name not in known]:
+            faults.append(("", f"unknown: {', '.join(unknown)}; known are {', '.join(known)}"))
+        values = {}
+        for field in attrs.fields(kind):
+            part, place = _part(field, types[field.name], plain)
+            if part is attrs.NOTHING:
+                if field.default is attrs.NOTHING:
+                    faults.append((place, "is missing"))
+                continue
+            try:
+                values[field.name] = converter.structure(part, types[field.name])
+            except _FaultsError as error:
+                faults += [(_within(place, inner), text) for inner, text in error.faults]
+        if faults:
+            raise _FaultsError(*faults)
+        return kind(**values)
 
     return structure
 
 
-def _only(kind: type, words: str) -> Callable[[Any, Any], Any]:
+def _within(place: str, inner: str) -> str:
+    return ".".join(filter(None, (place, inner)))
+
+
+def _part(field: attrs.Attribute[Any], kind: Any, plain: dict[str, Any]) -> tuple[Any, str]:
+    """Return what an object has for a field, and where."""
+    if "flat" in field.metadata:
+        names = set(map(_name, _named(kind)))
+        return {name: value for name, value in plain.items() if name in names}, ""
+    name = _name(field)
+    return plain.get(name, attrs.NOTHING), name
+
+
+def _only(fits: Callable[[Any], bool], words: str) -> Callable[[Any, Any], Any]:
     # cattrs would make text of numbers, and truth of texts.
     def check(plain: Any, _: Any) -> Any:
-        if type(plain) is not kind:
-            raise ValueError(f"{words} is needed here")
+        if not fits(plain):
+            raise _FaultsError(("", f"{words} is needed here"))
         return plain
 
     return check
 
 
-def _word(plain: Any, kind: type[enum.Enum]) -> enum.Enum:
-    words = [each.value for each in kind]
-    if plain not in words:
-        raise ValueError(f"{json.dumps(plain)} is none of {', '.join(words)}")
-    return kind(plain)
+def _is_text(plain: Any) -> bool:
+    # Halves of characters cannot be looked for, nor written.
+    return isinstance(plain, str) and (plain.isascii() or not _SURROGATE.search(plain))
 
 
 def _texts(plain: Any, _: Any) -> tuple[str, ...]:
-    if not isinstance(plain, list) or not all(isinstance(each, str) for each in plain):
-        raise ValueError("a list of texts is needed here")
+    if not isinstance(plain, list) or not all(map(_is_text, plain)):
+        raise _FaultsError(("", "a list of texts is needed here"))
     return tuple(plain)
 
 
+def _word(plain: Any, kind: type[enum.Enum]) -> enum.Enum:
+    words = [each.value for each in kind]
+    if plain not in words:
+        raise _FaultsError(("", f"{json.dumps(plain)} is none of {', '.join(words)}"))
+    return kind(plain)
+
+
 def _converter() -> JsonConverter:
-    converter = make_converter(detailed_validation=True)
+    converter = make_converter(detailed_validation=False)
     converter.register_unstructure_hook_factory(attrs.has, lambda kind: _writing(kind, converter))
     converter.register_structure_hook_factory(attrs.has, lambda kind: _reading(kind, converter))
-    converter.register_structure_hook(str, _only(str, "text"))
-    converter.register_structure_hook(bool, _only(bool, "true or false"))
+    converter.register_unstructure_hook(Client, Client._asdict)
+    converter.register_unstructure_hook(Reply, str)
+    converter.register_structure_hook(str, _only(_is_text, "text"))
+    converter.register_structure_hook(
+        bool, _only(lambda plain: isinstance(plain, bool), "true or false")
+    )
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)
     converter.register_structure_hook_func(_is_enum, _word)
     return converter

@@ -8,40 +8,55 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from ..interfaces import IAccountRegistry, IContent, IQueueControl, IQueueView
+from ..errors import ConfigurationError
+from ..events import Event, Publisher
+from ..history import History, Story
+from ..interfaces import IContent, IQueueControl, IQueueView
 from ..mail.message import Delivery, Message, number_of
 from ..mail.selection import Selection, Total
 from ..outcome.condition import Condition
 from ..routing.account import Account
+from ..routing.registry import AccountRegistry
 from ..spool.keys import span
+from ..times import Time
+from .account_tests import TestedAccount
 from .choice import Choice
 from .errors import BadRequestError, NotFoundError, RefusedError
+from .explained import Explanation
+from .explanation import explain_stored
 from .filters import selection
+from .live import Live
 from .moving import Mover
-from .pieces import pieces
+from .pieces import Pieces
+from .public_events import Public
 from .rows import Present
 from .standing import Standing
+from .stories import search_of, stories
 from .values import (
     AccountCounts,
     AccountStatus,
     AccountTest,
     Changed,
     Chosen,
-    Client,
     Deletion,
     Filter,
+    HistoryFilter,
     Move,
+    Question,
     Status,
-    Time,
     WaitingDelivery,
     WaitingMessage,
 )
+
+#: More than there are: the numbers of events go on behind those of the relay before a restart.
+_EVENTS_PER_SECOND = 10_000
 
 
 async def _missing(*_: Any) -> Any:
@@ -52,7 +67,8 @@ async def _missing(*_: Any) -> Any:
 class Operations:
     """All that an admin can ask and do of one relay.
 
-    :param version: of the program.
+    :ivar version: of the program.
+    :param events: which are told to other programs.
     :param queue: is told of changes.
     :param view: is read.
     :param content: begins to read a message.
@@ -60,24 +76,37 @@ class Operations:
     :param standing: of spool and front process.
     :param counts: of an account, by its name.
     :param alarms: those that are not over.
+    :param history: returns it, unless it is off.
+    :param explain: says where and how a mail would leave.
+    :param test: tests an account.
+    :param reload: has the configuration read anew.
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
+    :ivar live: tells what happens.
     """
 
-    _version: str
+    version: str
+    _events: Publisher
     _queue: IQueueControl
     _view: IQueueView
     _content: Callable[[Message], IContent]
-    _registry: Callable[[], IAccountRegistry]
+    _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
     _alarms: Callable[[], Sequence[Any]] = tuple
-    _test: Callable[[Account, AccountTest], Awaitable[Any]] = _missing
+    _history: Callable[[], History | None] = lambda: None
+    _explain: Callable[[Question], Awaitable[Explanation]] = _missing
+    _test: Callable[[Account, AccountTest], Awaitable[TestedAccount]] = _missing
+    _reload: Callable[[], Awaitable[Any]] = _missing
     _clock: IReactorTime
     _wall: Callable[[], float]
 
     def __attrs_post_init__(self) -> None:
         self._started = Time(self._wall())
+        self._pieces = Pieces(self._view, self._events, self._clock)
+        self.live = Live(
+            self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
+        )
 
     # The relay, and its accounts.
 
@@ -87,7 +116,7 @@ class Operations:
         # Mail of accounts that are not configured any more waits, too.
         arrived = [each.oldest for each in totals.values() if each.oldest is not None]
         return Status(
-            version=self._version,
+            version=self.version,
             started=self._started,
             accepting=self._standing.accepting,
             waiting=sum(each.waiting for each in totals.values()),
@@ -95,7 +124,7 @@ class Operations:
             oldest=self._time(min(arrived, default=None)),
             accounts=self._account_statuses(totals),
             alarms=tuple(self._alarms()),
-            history="off",
+            history=self._history_status(),
             front=self._standing.front,
             spool=self._standing.spool,
         )
@@ -164,7 +193,7 @@ class Operations:
         await self._queue.probe(name)
         return await self.account(name)
 
-    async def test(self, name: str, asked: AccountTest) -> Any:
+    async def test(self, name: str, asked: AccountTest) -> TestedAccount:
         """Test an account, step by step."""
         return await self._test(self._known(name), asked)
 
@@ -185,48 +214,62 @@ class Operations:
                 raise BadRequestError(f'"{after}" is no id')
             position = span(number)[1]
         left, last = limit, None
-        async for piece in pieces(self._view, selection(asked, self._clock.seconds()), position):
-            present = self._present()
-            rows: list[WaitingDelivery] = []
-            for delivery in piece:
-                if asked.state not in (None, present.state(delivery)):
-                    continue
-                if left is not None:
-                    if left <= 0 and delivery.message.number != last:
-                        yield rows
-                        return
-                    left, last = left - 1, delivery.message.number
-                rows.append(present.row(delivery))
-            if rows:
-                yield rows
+        chosen = selection(asked, self._clock.seconds())
+        async with aclosing(self._pieces.of(chosen, position)) as pieces:
+            async for piece in pieces:
+                present = self._present()
+                rows: list[WaitingDelivery] = []
+                for delivery in piece:
+                    if asked.state not in (None, present.state(delivery)):
+                        continue
+                    if left is not None:
+                        if left <= 0 and delivery.message.number != last:
+                            yield rows
+                            return
+                        left, last = left - 1, delivery.message.number
+                    rows.append(present.row(delivery))
+                if rows:
+                    yield rows
 
     async def message(self, name: str) -> WaitingMessage:
         """Show a message in the queue."""
-        number = number_of(name)
-        deliveries: list[Delivery] = []
-        if number is not None:
-            async for piece in pieces(self._view, Selection(message=number)):
-                deliveries += piece
-        if not deliveries:
-            raise NotFoundError(f"{name} is not in the queue; it may be in the history")
+        deliveries = await self._deliveries(name)
         present = self._present()
         message = deliveries[0].message
-        client = message.envelope.client
         return WaitingMessage(
             next=present.row(min(deliveries, key=lambda each: each.position)),
             deliveries=tuple(map(present.row, deliveries)),
             header=await self._header(message),
-            client=None if client is None else Client(**client._asdict()),
+            client=message.envelope.client,
         )
 
+    async def _deliveries(self, name: str) -> list[Delivery]:
+        """Return the deliveries of a message, which has one at least."""
+        number = number_of(name)
+        deliveries: list[Delivery] = []
+        if number is not None:
+            async for piece in self._pieces.of(Selection(message=number)):
+                deliveries += piece
+        if not deliveries:
+            raise NotFoundError(f"{name} is not in the queue; it may be in the history")
+        return deliveries
+
     async def _header(self, message: Message) -> str:
+        header = (await self._start(message, message.header_size))[: message.header_size]
+        return header.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    async def _start(self, message: Message, size: int) -> bytes:
+        """Read so many octets of a message at least, if it has them."""
         content = self._content(message)
-        header = b""
-        while len(header) < message.header_size:
+        start = b""
+        while len(start) < size:
             piece = content.read()
-            header += piece if isinstance(piece, bytes) else await piece
+            piece = piece if isinstance(piece, bytes) else await piece
+            if not piece:
+                break
+            start += piece
         content.close()
-        return header[: message.header_size].decode("utf-8", "replace").replace("\r\n", "\n")
+        return start
 
     async def hold(self, chosen: Chosen) -> Changed:
         """Let deliveries wait until they are released."""
@@ -267,9 +310,68 @@ class Operations:
         )
 
     def _choice(self, chosen: Chosen) -> Choice:
-        return Choice(chosen, self._view, self._clock.seconds(), self._present)
+        return Choice(chosen, self._pieces, self._clock.seconds(), self._present)
+
+    # The history.
+
+    async def history(
+        self, asked: HistoryFilter, limit: int | None = None, after: str = ""
+    ) -> AsyncGenerator[list[Story], None]:
+        """List what became of mails in order of their arrival, in pieces that are read when wanted.
+
+        :param limit: stories at most.
+        :param after: id of the last message that is left out.
+        """
+        history = self._kept_history()
+        search = search_of(asked, self._wall())
+        if search is not None:
+            async with aclosing(stories(history, search, limit, after)) as found:
+                async for piece in found:
+                    yield piece
+
+    async def story(self, name: str) -> Story:
+        """Tell what became of one mail."""
+        async with aclosing(self.history(HistoryFilter(id=name), 1)) as found:
+            async for piece in found:
+                return piece[0]
+        raise NotFoundError(f"{name} is not in the history; older mail is forgotten, see [history]")
+
+    def _kept_history(self) -> History:
+        history = self._history()
+        if history is None:
+            raise RefusedError("there is no history: keep is 0 in [history]")
+        return history
+
+    def _history_status(self) -> str:
+        history = self._history()
+        return "off" if history is None else history.trouble or "on"
+
+    # The configuration.
+
+    async def explain(self, question: Question) -> Explanation:
+        """Say which account would take a mail, why no other does, and what would leave."""
+        return await self._explain(question)
+
+    async def explain_waiting(self, name: str) -> Explanation:
+        """Say so of a message in the queue, as it would be routed now."""
+        message = (await self._deliveries(name))[0].message
+        start = await self._start(message, message.header_size + 2)
+        return explain_stored(self._registry(), message, start)
+
+    async def reload(self) -> Any:
+        """Go on with the configuration as its file is now."""
+        try:
+            return await self._reload()
+        except ConfigurationError as error:
+            raise RefusedError(
+                "the configuration has faults; nothing has changed", tuple(error.faults)
+            ) from None
 
     # What is so now.
+
+    def _public(self, event: Event) -> list[dict[str, Any]]:
+        now = Time(self._wall())
+        return list(Public(now, self._set_by, self._queue.conditions).told(event))
 
     def _present(self) -> Present:
         return Present(

@@ -10,7 +10,8 @@ import attrs
 
 from ..mail.message import Delivery
 from ..outcome.condition import Condition, State
-from .values import DeliveryState, Time, WaitingDelivery, WaitingRecipient
+from ..times import Time
+from .values import DeliveryState, WaitingDelivery, WaitingRecipient
 
 _SENDS = {State.OK: DeliveryState.WAITING, State.QUOTA: DeliveryState.QUOTA}
 

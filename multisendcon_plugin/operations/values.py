@@ -6,14 +6,14 @@ Pure values; `json_form` makes JSON of them.  Other programs rely on each name.
 from __future__ import annotations
 
 import enum
-from typing import Any, NewType
 
 import attrs
 
+from ..mail.envelope import Client
 from ..outcome.condition import State
+from ..times import Time
+from .alarm import Alarm
 
-#: Seconds since the epoch, by the clock on the wall; in JSON, the same as text stands beside it.
-Time = NewType("Time", float)
 #: Marks a field whose own fields stand in its place in JSON.
 FLAT = {"flat": True}
 
@@ -113,8 +113,8 @@ class HistoryFilter:
 class Question:
     """A mail of which `explain` is to say where and how it would leave.
 
-    :param sender: reverse-path; ``""`` is the null one.
-    :param message: header and content, as far as they are known.
+    :param sender: reverse-path; ``""`` and ``"<>"`` are the null one.
+    :param message: header and content, with CRLF or LF line ends; ``None``: a short one.
     """
 
     sender: str
@@ -179,21 +179,6 @@ class WaitingDelivery:
 
 
 @attrs.frozen(kw_only=True)
-class Client:
-    """Who handed a message in.
-
-    :param address: of IP; ``"local"``: it came by a local socket.
-    :param user: who had logged in; ``""``: nobody.
-    :param tls: version and cipher; ``""``: in clear text.
-    """
-
-    address: str
-    user: str
-    helo: str
-    tls: str
-
-
-@attrs.frozen(kw_only=True)
 class WaitingMessage:
     """A message in the queue; in JSON, the fields of `next` are its own.
 
@@ -242,13 +227,15 @@ class AccountCounts:
     """What came of the mail of an account since the relay was started.
 
     :param delivered: recipients, as for `deferred` and `failed`.
+    :param rate: mails delivered per minute, on average of the last minutes.
     :param last_success: when a recipient was delivered; ``None``: never.
-    :param last_failure: when a recipient was not, or the account was at fault.
+    :param last_failure: when an attempt ended with which nobody was.
     """
 
     delivered: int = 0
     deferred: int = 0
     failed: int = 0
+    rate: float = 0.0
     last_success: Time | None = None
     last_failure: Time | None = None
 
@@ -300,6 +287,7 @@ class SpoolStatus:
 class Status:
     """How the relay is.
 
+    :param started: ``None``: it does not run, and only its spool was looked at.
     :param accepting: it takes new mail.
     :param waiting: deliveries of all accounts, as in `AccountStatus`.
     :param alarms: those that are not over.
@@ -309,13 +297,13 @@ class Status:
     """
 
     version: str
-    started: Time
+    started: Time | None
     accepting: bool
     waiting: int
     held: int
     oldest: Time | None
     accounts: tuple[AccountStatus, ...]
-    alarms: tuple[Any, ...]
+    alarms: tuple[Alarm, ...]
     history: str
     front: str
     spool: SpoolStatus

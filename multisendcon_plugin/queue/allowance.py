@@ -22,27 +22,26 @@ MOST_NAMED = 1_000
 class Allowance:
     """Counts reports.
 
-    :param per_hour: reports to one address, in any time of one hour.
     :ivar left_out: reports that were not to be sent since `sum_up`, by address; those to further
         addresses by ``""``.
     """
 
-    def __init__(self, per_hour: int) -> None:
-        self.per_hour = per_hour
+    def __init__(self) -> None:
         self.left_out: Counter[str] = Counter()
         # Not the addresses themselves: some are longer than a hundred others.
         self._sent: deque[tuple[float, int]] = deque()
         self._counts: Counter[int] = Counter()
 
-    def take(self, address: str, now: float) -> bool:
+    def take(self, address: str, per_hour: int, now: float) -> bool:
         """Tell whether a report may be sent, and count it.
 
+        :param per_hour: reports to one address, in any time of one hour.
         :param now: seconds, of a clock that is not set.
         """
         while self._sent and self._sent[0][0] <= now - HOUR:
             self._forget()
         form = hash(matching_form(address))
-        if self._counts[form] < self.per_hour:
+        if self._counts[form] < per_hour:
             if len(self._sent) == MOST_REMEMBERED:
                 self._forget()
             self._counts[form] += 1

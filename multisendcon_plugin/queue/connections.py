@@ -41,6 +41,28 @@ class Connections:
         self._unproven = 0
         self._one_more_at = 0.0
 
+    def configure(self, configured: int) -> None:
+        """Have as many as are configured now, but no more than the server has allowed."""
+        limited = self._limit < self.configured
+        probing = self.most < self._limit
+        self._limit = min(self._limit, configured) if limited else configured
+        self.most = min(self.most, configured) if probing else self._limit
+        self.configured = configured
+        if self.allowed is not None and self.allowed >= configured:
+            self.allowed = None
+        self._look()
+
+    def begin_anew(self) -> None:
+        """Forget what the server has allowed; one that was at fault is still probed."""
+        probing = self.most < self._limit
+        self._limit = self.configured
+        self.most = 1 if probing else self.configured
+        self._unproven = 0
+        self.allowed = None
+
+    def _look(self) -> None:
+        self.opens_at = inf if self.under_way >= self.most else 0.0
+
     def begun(self) -> None:
         """An attempt begins."""
         self.under_way += 1

@@ -19,7 +19,7 @@ A further gate is one class more, and its place in that order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ..mail.message import Delivery
@@ -50,21 +50,55 @@ class Gates:
     :param state: what has survived the last restart, by name of the gate: see `state`.
     :param started: when the relay was started.
     :param crashed: it had not been stopped in good order: some of `state` may be missing.
+    :ivar account: whose they are, as it is set now.
     :ivar condition: how the account is now.
+    :ivar opened: is called when an attempt has ended that was begun by another lane, which had them
+        before a reload.
     """
 
     def __init__(
         self, account: Account, state: Mapping[str, float], *, started: float, crashed: bool
     ) -> None:
+        self.account = account
+        self.opened: Callable[[], None] = lambda: None
         self.health = Health()
         self.connections = Connections(account.connections)
         self.condition = Condition(None, 0.0, None)
-        self._gates: list[Gate] = [self.health, self.connections]
+        self._wait: MinimumWait | None = None
         if account.minimum_wait:
             mail_ended = state.get(MinimumWait.name)
-            self._gates.append(
-                MinimumWait(account.minimum_wait, mail_ended, started=started, crashed=crashed)
+            self._wait = MinimumWait(
+                account.minimum_wait, mail_ended, started=started, crashed=crashed
             )
+        self._gates = self._in_order()
+
+    def _in_order(self) -> list[Gate]:
+        gates: list[Gate] = [self.health, self.connections]
+        return [*gates, self._wait] if self._wait else gates
+
+    def reconfigure(self, account: Account, now: float) -> None:
+        """Go on with other settings of the account.
+
+        What its server has a right to stays: the minimum wait since the last mail, and that there
+        are no more mails under way than it allows.  What was found out about another connection or
+        login says nothing any more.
+        """
+        if not account.reached_as(self.account):
+            self.health = Health()
+            self.connections.begin_anew()
+        self.connections.configure(account.connections)
+        if not account.minimum_wait:
+            self._wait = None
+        elif self._wait:
+            self._wait.configure(account.minimum_wait)
+        else:
+            # Nobody has kept in mind when its last mail ended: it was not later than now.
+            self._wait = MinimumWait(account.minimum_wait, now, started=now, crashed=False)
+        self.account = account
+        self._gates = self._in_order()
+        self.condition = Condition(
+            self.health.fault, self.health.opens_at, self.connections.allowed
+        )
 
     def opens_at(self) -> float:
         """Return when the next attempt may begin: see `Gate.opens_at`."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from math import inf
 from random import random
-from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -45,6 +44,7 @@ class Lane:
     :param wall: tells the time that people read, in seconds since the epoch.
     :param relieve: does what can be done for a delivery while the account rests; False: there is
         nothing.  It calls `settled` when that is durable.
+    :ivar retired: it begins nothing any more, see `retire`.
     :param conclude: is told of each attempt, when it ended, and whether a mail waits for its
         settlement; calls `settled` when its outcome is durable.
     """
@@ -63,6 +63,7 @@ class Lane:
     _wall: Callable[[], float]
     _conclude: Callable[[Lane, Delivery, Attempt, float, bool], None]
     _relieve: Callable[[Lane, Delivery, AccountFault], bool]
+    retired: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._alarm: IDelayedCall | None = None
@@ -71,7 +72,10 @@ class Lane:
         self._relieved: set[int] = set()
         self._going = False
         self._stopping = False
+        self._trying = 0
         self._all_ended: Deferred[None] | None = None
+        self._emptied: Callable[[], None] | None = None
+        self.gates.opened = self.go
 
     def add(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries on the agenda."""
@@ -166,19 +170,29 @@ class Lane:
     # Attempts.
 
     def _attempt(self, delivery: Delivery) -> None:
-        self.gates.connections.begun()
+        relay, gates = self.relay, self.gates
+        gates.connections.begun()
+        self._trying += 1
         self._unsettled.add(delivery.number)
-        attempt = self.relay.attempt(delivery, lambda: self._spool.content(delivery.message))
-        attempt.addBoth(self._ended, delivery)
+        attempt = relay.attempt(delivery, lambda: self._spool.content(delivery.message))
+        attempt.addBoth(self._ended, delivery, relay, gates)
 
-    def _ended(self, result: Attempt | Failure, delivery: Delivery) -> None:
+    def _ended(
+        self, result: Attempt | Failure, delivery: Delivery, relay: IRelay, gates: Gates
+    ) -> None:
         attempt = result if isinstance(result, Attempt) else self._internal_error(result, delivery)
+        self._trying -= 1
+        if (self.retired or relay is not self.relay) and attempt.fault and not attempt.uncertain:
+            # It is about settings that do not hold any more.
+            attempt = attrs.evolve(attempt, inconclusive=True)
         try:
-            self._pass_on(attempt, delivery)
+            self._pass_on(attempt, delivery, gates)
         except Exception:
             self._tell_of_bug()
             self.not_settled(delivery)
-        if self._all_ended is not None and not self.gates.connections.under_way:
+        if gates is not self.gates:
+            gates.opened()
+        if self._all_ended is not None and not self._trying:
             self._all_ended.callback(None)
 
     def _tell_of_bug(self) -> None:
@@ -197,21 +211,21 @@ class Lane:
         outcomes = all_deferred(delivery.recipients, Phase.CONNECT, _INTERNAL_ERROR)
         return Attempt(outcomes=outcomes, mail_ended=self._clock.seconds())
 
-    def _pass_on(self, attempt: Attempt, delivery: Delivery) -> None:
-        before = self.gates.condition
+    def _pass_on(self, attempt: Attempt, delivery: Delivery, gates: Gates) -> None:
+        before = gates.condition
         now = self._clock.seconds()
-        judged = self.gates.ended(
+        judged = gates.ended(
             delivery, attempt, working=len(self._unsettled) - 1, now=now, jitter=random()
         )
-        condition = self.gates.condition
+        condition = gates.condition
         if condition is not before and not self._stopping:
-            self._tell_of_change(before, condition)
+            self._tell_of_change(gates, before)
         if judged is None:
             # A connection was refused, not the mail: that waits as it did before.
             self.settled([Settlement(delivery=delivery, remaining=delivery)])
             return
         waiting = self._agenda.waiting
-        full = len(self._unsettled) >= self.gates.connections.configured
+        full = len(self._unsettled) >= gates.connections.configured
         awaited = full and bool(waiting) and waiting[0].due <= now
         self._conclude(self, delivery, judged, now, awaited)
         self.go()
@@ -226,16 +240,21 @@ class Lane:
             if remaining is not None and remaining.lane == self.key:
                 self._agenda.add(remaining)
         self.go()
+        if self.retired:
+            self._tell_when_empty()
 
     def not_settled(self, delivery: Delivery) -> None:
         """What came of a delivery is lost; it stays as it is until the relay is started again."""
         self._unsettled.discard(delivery.number)
         self.go()
+        if self.retired:
+            self._tell_when_empty()
 
-    def _tell_of_change(self, before: Condition, condition: Condition) -> None:
-        name, fault, allowed = self.account.name, condition.fault, condition.allowed
+    def _tell_of_change(self, gates: Gates, before: Condition) -> None:
+        condition = gates.condition
+        name, fault, allowed = gates.account.name, condition.fault, condition.allowed
         if allowed is not None and allowed != before.allowed:
-            configured = self.gates.connections.configured
+            configured = gates.connections.configured
             self._events.publish(ConnectionsLimited(name, allowed, configured, lasts=KEPT))
         if fault is None:
             if before.fault is not None:
@@ -246,21 +265,51 @@ class Lane:
             until = self._wall() + max(0.0, condition.rests_until - self._clock.seconds())
             self._events.publish(AccountFaulted(name, fault, until, changed=changed))
 
+    # Other settings.
+
+    def reconfigure(self, account: Account, relay: IRelay, gates: Gates) -> None:
+        """Go on with other settings; what is under way ends as it was begun."""
+        self.account, self.relay, self.gates = account, relay, gates
+        gates.opened = self.go
+        self.go()
+
+    def hasten(self, now: float) -> None:
+        """Let all that waits be due by now, as it is in the spool."""
+        self._agenda.hasten(now)
+        self.go()
+
+    def retire(self, emptied: Callable[[], None]) -> None:
+        """Begin nothing new for good: the account is not in use any more.
+
+        :param emptied: is called when all is settled that is `in_hand`.
+        """
+        self.retired = True
+        self._emptied = emptied
+        self.halt()
+        self._tell_when_empty()
+
+    def _tell_when_empty(self) -> None:
+        if self._emptied is not None and not (self._unsettled or self._relieved):
+            emptied, self._emptied = self._emptied, None
+            emptied()
+
+    @property
+    def in_hand(self) -> frozenset[int]:
+        """The numbers of the deliveries of which it is being decided what becomes of them."""
+        return frozenset(self._unsettled | self._relieved)
+
     def halt(self) -> None:
         """Begin nothing new; what is under way goes on."""
         self._stopping = True
         self._turn_off_alarm()
 
-    def stop(self, grace: float) -> Deferred[Any]:
-        """Begin nothing new, let what is under way finish for so many seconds, hang up.
+    def stop(self) -> Deferred[None]:
+        """Begin nothing new.
 
         :return: fires when each attempt has been concluded.
         """
         self.halt()
-        return self.relay.stop(grace).addCallback(lambda _: self._until_all_ended())
-
-    def _until_all_ended(self) -> Deferred[None] | None:
-        if not self.gates.connections.under_way:
-            return None
-        self._all_ended = Deferred()
-        return self._all_ended
+        ended = self._all_ended = Deferred()
+        if not self._trying:
+            ended.callback(None)
+        return ended

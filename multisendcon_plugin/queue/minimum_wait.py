@@ -32,6 +32,12 @@ class MinimumWait:
         self.state = mail_ended
         self.opens_at = 0.0 if mail_ended is None else mail_ended + seconds
 
+    def configure(self, seconds: float) -> None:
+        """Keep another wait, also since the last mail."""
+        self._seconds = seconds
+        if self.state is not None:
+            self.opens_at = self.state + seconds
+
     def ended(self, ended: Ended) -> Ended:
         """An attempt has ended."""
         mail_ended = ended.attempt.mail_ended

@@ -19,8 +19,13 @@ def account_in_use(registry: IAccountRegistry, name: str) -> Account | None:
     return account if account is not None and account.enabled else None
 
 
-def adopted(delivery: Delivery, registry: IAccountRegistry) -> Delivery | None:
-    """Return the delivery as it goes on by the account that would take it now.
+def in_use(registry: IAccountRegistry) -> list[Account]:
+    """Return the accounts that are enabled, in order of priority."""
+    return [account for account in registry if account.enabled]
+
+
+def adopted(delivery: Delivery, registry: IAccountRegistry, now: float) -> Delivery | None:
+    """Return the delivery as it goes on, at once, by the account that would take it now.
 
     :return: ``None`` when no account takes all of its recipients: then it stays, since its account
         may come back, and the log says so.
@@ -33,7 +38,15 @@ def adopted(delivery: Delivery, registry: IAccountRegistry) -> Delivery | None:
         routes = [registry.route_null(envelope.author, recipient) for recipient in recipients]
     for route in routes:
         if route and _takes_all(registry, route.account, recipients):
-            return attrs.evolve(delivery, account=route.account, tried=())
+            own = [each if each and each.account == route.account else route for each in routes]
+            reasons = zip(delivery.recipients, own, strict=True)
+            return attrs.evolve(
+                delivery,
+                account=route.account,
+                due=min(delivery.due, now),
+                tried=(),
+                recipients=tuple(attrs.evolve(each, reason=by.reason) for each, by in reasons),
+            )
     return None
 
 

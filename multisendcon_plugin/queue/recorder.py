@@ -16,16 +16,16 @@ from twisted.internet.interfaces import IReactorTime
 
 from ..errors import SpoolBrokenError, SpoolError
 from ..events import AttemptEnded, DeliveryMoved, Publisher, ReportQueued
-from ..interfaces import Committed, IAccountRegistry, IStore
+from ..interfaces import Committed, IStore
 from ..mail.message import Delivery
 from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.judgement import Judgement, delayed_by, judge
 from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
-from ..settings.values import DeliverySettings
 from ..turn import Turn
 from .lane import Lane
 from .orphans import account_in_use
+from .policy import InForce
 from .reports import ReportWriter
 from .tasks import Tasks
 
@@ -48,8 +48,7 @@ class Recorder:
     :ivar started: since when the relay runs; time before that does not count as waited.
     """
 
-    _settings: DeliverySettings
-    _registry: IAccountRegistry
+    _in_force: InForce
     _spool: IStore
     _reports: ReportWriter
     _tasks: Tasks
@@ -89,16 +88,17 @@ class Recorder:
         if attempt.inconclusive or cut_off:
             self._put(lane, Settlement(delivery=delivery, remaining=delivery))
             return
+        policy = self._in_force.policy
         # The way back to an account that is not in use any more is closed.
         if delivery.tried:
-            tried = tuple(each for each in delivery.tried if account_in_use(self._registry, each))
+            tried = tuple(each for each in delivery.tried if account_in_use(policy.registry, each))
             delivery = attrs.evolve(delivery, tried=tried)
         judgement = judge(
             delivery,
             attempt,
             now=now,
             started=self.started,
-            settings=self._settings,
+            settings=policy.delivery,
             jitter=random(),
             fallback=self.fallback(delivery) if attempt.fault or attempt.moves else None,
         )
@@ -109,7 +109,7 @@ class Recorder:
         """Name the account that may take over a delivery."""
         if delivery.uncertain:
             return None
-        return self._registry.fallback(
+        return self._in_force.policy.registry.fallback(
             delivery.account,
             delivery.tried,
             delivery.message.envelope,
@@ -133,7 +133,7 @@ class Recorder:
             fault,
             now=self._clock.seconds(),
             started=self.started,
-            settings=self._settings,
+            settings=self._in_force.policy.delivery,
         )
         if judgement is None:
             return False

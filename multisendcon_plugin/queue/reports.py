@@ -14,15 +14,15 @@ from twisted.logger import Logger
 
 from ..errors import SpoolError
 from ..events import FailureUntold, Publisher, ReportUnroutable, ReportWithheld
-from ..interfaces import IAccountRegistry, IStore
+from ..interfaces import IStore
 from ..mail.message import Delivery, Message, NewMessage, Parcel, Recipient
 from ..ndr import Facts, Report, ReportAction, addressees, report, returned_size, summary, wanted
 from ..outcome.attempt import Outcome, Verdict
 from ..outcome.judgement import Judgement, retry_until
 from ..routing.account import REPORTS_ACCOUNT
-from ..settings.values import DeliverySettings, NdrSettings
 from .allowance import HOUR, Allowance
 from .orphans import account_in_use
+from .policy import InForce
 
 #: Puts a new message into the spool.
 HandIn = Callable[[NewMessage], Deferred[None]]
@@ -52,8 +52,6 @@ async def _read_start(spool: IStore, message: Message, size: int) -> bytes:
 class ReportWriter:
     """Makes the reports of one relay.
 
-    :param settings: of the reports.
-    :param delivery: how long mail is tried.
     :param events: is told of reports that nobody gets.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read.
@@ -62,18 +60,15 @@ class ReportWriter:
 
     log = Logger()
 
-    _settings: NdrSettings
-    _delivery: DeliverySettings
-    _registry: IAccountRegistry
+    _in_force: InForce
     _spool: IStore
     _events: Publisher
-    _hostname: str
     _clock: IReactorTime
     _wall: Callable[[], float]
     _hand_in: HandIn
 
     def __attrs_post_init__(self) -> None:
-        self._allowance = Allowance(self._settings.max_per_hour)
+        self._allowance = Allowance()
         self._sum_up_later: IDelayedCall | None = None
 
     async def write(
@@ -103,15 +98,16 @@ class ReportWriter:
         started: float,
     ) -> tuple[NewMessage, ...]:
         now = self._clock.seconds()
-        account = account_in_use(self._registry, delivery.account)
+        policy = self._in_force.policy
+        account = account_in_use(policy.registry, delivery.account)
         facts = Facts(
             action=action,
             message=delivery.message,
             outcomes=outcomes,
-            hostname=self._hostname,
+            hostname=policy.hostname,
             server=account.server if account else "",
             now=now,
-            retry_until=retry_until(delivery, now=now, started=started, settings=self._delivery),
+            retry_until=retry_until(delivery, now=now, started=started, settings=policy.delivery),
         )
         # The clock on the wall may have been set since the relay was started.
         facts = facts.later_by(self._wall() - now)
@@ -120,8 +116,8 @@ class ReportWriter:
         return await self._build(facts, avoid=None if works else delivery.account)
 
     async def _build(self, facts: Facts, *, avoid: str | None) -> tuple[NewMessage, ...]:
-        message = facts.message
-        recipients = addressees(facts, self._settings)
+        message, settings = facts.message, self._in_force.policy.ndr
+        recipients = addressees(facts, settings)
         if not recipients:
             if facts.action is ReportAction.FAILED:
                 self._events.publish(FailureUntold(message, facts.outcomes))
@@ -132,16 +128,17 @@ class ReportWriter:
         size = returned_size(facts)
         original = await _read_start(self._spool, message, max(size, message.header_size))
         made = (
-            report(facts, original, settings=self._settings, recipient=recipient)
+            report(facts, original, settings=settings, recipient=recipient)
             for recipient in recipients
         )
         submissions = (self._submission(each, message.id, avoid) for each in made)
         return tuple(each for each in submissions if each)
 
     def _may_get_one(self, recipient: str, message: Message) -> bool:
-        if self._allowance.take(recipient, self._clock.seconds()):
+        per_hour = self._in_force.policy.ndr.max_per_hour
+        if self._allowance.take(recipient, per_hour, self._clock.seconds()):
             return True
-        self._events.publish(ReportWithheld(message, recipient, self._allowance.per_hour))
+        self._events.publish(ReportWithheld(message, recipient, per_hour))
         if self._sum_up_later is None:
             self._sum_up_later = self._clock.callLater(HOUR, self._sum_up)
         return False
@@ -163,9 +160,10 @@ class ReportWriter:
             "{count} reports were not sent since the last of these lines: see ndr.max_per_hour",
             count=left_out.total(),
         )
-        if not self._settings.postmaster:
+        policy = self._in_force.policy
+        if not policy.ndr.postmaster:
             return succeed(None)
-        made = summary(left_out, settings=self._settings, hostname=self._hostname, now=self._wall())
+        made = summary(left_out, settings=policy.ndr, hostname=policy.hostname, now=self._wall())
         submission = self._submission(made, "the sum of reports that were not sent", None)
         if submission is None:
             return succeed(None)
@@ -176,12 +174,13 @@ class ReportWriter:
 
     def _submission(self, made: Report, about: str, avoid: str | None) -> NewMessage | None:
         address = made.envelope.recipients[0]
-        if self._registry.account(REPORTS_ACCOUNT):
+        registry, settings = self._in_force.policy.registry, self._in_force.policy.ndr
+        if registry.account(REPORTS_ACCOUNT):
             account, reason = REPORTS_ACCOUNT, "a report"
-        elif route := self._registry.route_null(self._settings.sender, address, avoid):
+        elif route := registry.route_null(settings.sender, address, avoid):
             account, reason = route.account, route.reason
         else:
-            self._events.publish(ReportUnroutable(about, self._settings.sender, address))
+            self._events.publish(ReportUnroutable(about, settings.sender, address))
             return None
         recipient = Recipient(address=address, reason=reason)
         return NewMessage(

@@ -21,7 +21,6 @@ from ..events import MailAccepted, Publisher
 from ..interfaces import (
     Commit,
     Committed,
-    IAccountRegistry,
     IBatchIntake,
     IClaims,
     IDraft,
@@ -30,27 +29,26 @@ from ..interfaces import (
 )
 from ..mail.envelope import Envelope
 from ..mail.json_form import texts_of
-from ..mail.message import FIRST_POSITION, Delivery, LaneKey, NewMessage, Parcel
+from ..mail.message import Delivery, LaneKey, NewMessage, Parcel
 from ..outcome.attempt import AccountFault
 from ..outcome.backoff import longest_pause
 from ..outcome.failure import Action
-from ..outcome.settlement import AccountState, Settlement
+from ..outcome.settlement import Settlement
 from ..routing.account import Account
-from ..settings.values import DeliverySettings, NdrSettings
 from ..turn import Turn
 from .agenda import Agenda, window
 from .fullness import Fullness
-from .gates import Gates
 from .lane import Lane
-from .orphans import account_in_use, adopted
+from .orphans import account_in_use, in_use
+from .policy import InForce, QueuePolicy
 from .recorder import Recorded, Recorder, only
 from .reports import ReportWriter
+from .rerouting import Rerouting
 from .tasks import Tasks
+from .ways import Ways
 
 #: Seconds that a mail which is on its way may take when the relay stops.
 GRACE = 10.0
-#: Deliveries of a removed account that are moved at a time.
-MOVED_AT_ONCE = 500
 
 
 @implementer(IBatchIntake)
@@ -58,7 +56,7 @@ MOVED_AT_ONCE = 500
 class QueueService(Service):
     """The queue of one relay.
 
-    :param hostname: of this relay, in reports.
+    :param policy: what holds at the start: see `reconfigure`.
     :param events: is told of mails and accounts.
     :param make_relay: returns the relay of an account; called when its lane has its first mail.
     :param clock: is never set, see `clock`.
@@ -67,10 +65,7 @@ class QueueService(Service):
 
     log = Logger()
 
-    _delivery: DeliverySettings
-    _ndr: NdrSettings
-    _hostname: str
-    _registry: IAccountRegistry
+    _policy: QueuePolicy
     _spool: IStore
     _claims: IClaims
     _events: Publisher
@@ -81,20 +76,17 @@ class QueueService(Service):
     def __attrs_post_init__(self) -> None:
         self._turn = Turn.of(self._clock)
         self._tasks = Tasks(self._clock, self._halt)
+        self._in_force = InForce(self._policy)
         reports = ReportWriter(
-            self._ndr,
-            self._delivery,
-            self._registry,
+            self._in_force,
             self._spool,
             events=self._events,
-            hostname=self._hostname,
             clock=self._clock,
             wall=self._wall,
             hand_in=self._hand_in,
         )
         self._recorder = Recorder(
-            self._delivery,
-            self._registry,
+            self._in_force,
             self._spool,
             reports,
             self._tasks,
@@ -102,10 +94,19 @@ class QueueService(Service):
             clock=self._clock,
             go_on=self._go_on,
         )
-        self._window = window(sum(1 for _ in self._registry))
+        self._rerouting = Rerouting(
+            self._in_force,
+            self._spool,
+            self._recorder,
+            self._tasks,
+            events=self._events,
+            clock=self._clock,
+            in_hand=self._in_hand,
+            announce=self._announce,
+            over=self._begin_again,
+        )
+        self._ways = Ways(self._make_relay, self._events, self._clock)
         self._lanes: dict[LaneKey, Lane] = {}
-        #: What the gates of each account have to know of the time before the start, by name.
-        self._account_states: dict[str, AccountState] = {}
         self._fullness = Fullness(self._clock.seconds)
         self._fresh: list[tuple[Delivery, ...]] = []
         self._ready = False
@@ -119,11 +120,12 @@ class QueueService(Service):
 
     async def _pick_up(self) -> None:
         now = self._recorder.started = self._clock.seconds()
+        states = None
         if self._claims.clean:
             states = await self._tasks.ask(
                 self._spool.account_states, "the ends of the last mails not read from the spool"
             )
-            self._account_states = states
+        self._ways.start(states, now)
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._tasks.stopping
         waiting = await self._tasks.ask(
@@ -133,15 +135,78 @@ class QueueService(Service):
             name, _ = lane
             self.log.info("{count} mails wait for account {account}", count=count, account=name)
             # No mail waits for a time that was set by a clock that was wrong.
-            latest = now + longest_pause(self._delivery.retry)
+            latest = now + longest_pause(self._in_force.policy.delivery.retry)
             await self._tasks.ask(
                 partial(self._spool.bring_forward, lane, latest),
                 f"due times of account {name} not corrected in the spool",
             )
-            if account_in_use(self._registry, name) is None:
-                self._tasks.begin(self._move_all(lane))
-            elif self._ready:
-                self._lane(lane)
+            self._begin_or_reroute(lane)
+
+    def _begin_or_reroute(self, lane: LaneKey) -> None:
+        if self._account(lane) is None:
+            self._rerouting.begin(lane)
+        elif self._ready:
+            self._lane(lane)
+
+    # Another configuration.
+
+    def reconfigure(self, policy: QueuePolicy) -> None:
+        """Go by another policy from now on.
+
+        What is under way keeps what was decided for it; the mail of accounts that are not in use
+        any more is routed anew.
+        """
+        before, self._in_force.policy = self._in_force.policy, policy
+        anew = self._ways.reconfigure(in_use(before.registry), in_use(policy.registry))
+        for key, lane in tuple(self._lanes.items()):
+            account = self._account(key)
+            if lane.retired:
+                continue
+            if account is not None:
+                lane.reconfigure(*self._ways.of(account))
+                if account.name in anew:
+                    self._tasks.begin(self._hasten(key, lane))
+            else:
+                lane.retire(partial(self._emptied, key))
+                self._rerouting.begin(key)
+        if self._ready:
+            # What has waited for want of an account may have one now.
+            self._tasks.begin(self._look_for_lanes())
+
+    async def _hasten(self, key: LaneKey, lane: Lane) -> None:
+        """Try at once what waits for an account that may be at fault no more."""
+        now = self._clock.seconds()
+        await self._tasks.ask(
+            partial(self._spool.bring_forward, key, now),
+            f"mail of account {key[0]} not brought forward in the spool",
+        )
+        lane.hasten(now)
+
+    async def _look_for_lanes(self) -> None:
+        waiting = await self._tasks.ask(
+            self._claims.lanes, "number of waiting mails not read from the spool"
+        )
+        for lane in waiting:
+            self._begin_or_reroute(lane)
+
+    def _in_hand(self, key: LaneKey) -> frozenset[int]:
+        lane = self._lanes.get(key)
+        return lane.in_hand if lane else frozenset()
+
+    def _emptied(self, key: LaneKey) -> None:
+        """What a lane had in hand when its account was gone is settled."""
+        del self._lanes[key]
+        if self._account(key) is None:
+            self._rerouting.begin(key)
+        else:
+            self._begin_again(key)
+
+    def _begin_again(self, key: LaneKey) -> None:
+        """Its mail is not moved any more; its account may be in use again."""
+        if self._ready:
+            self._lane(key)
+
+    # The end.
 
     def stopService(self) -> Deferred[Any]:
         """Let the mails that are on their way finish, and their outcomes become durable."""
@@ -149,7 +214,8 @@ class QueueService(Service):
         self._ready = False
         self._tasks.stop()
         self._take_up()
-        stopped = DeferredList([lane.stop(GRACE) for lane in self._lanes.values()])
+        lanes = [lane.stop() for lane in self._lanes.values()]
+        stopped = DeferredList([*lanes, self._ways.stop(GRACE)])
         return stopped.addCallback(lambda _: self._recorder.stop())
 
     def _halt(self) -> None:
@@ -161,34 +227,33 @@ class QueueService(Service):
     # Lanes.
 
     def _lane(self, key: LaneKey) -> Lane | None:
-        """Return a lane, which has begun its work; ``None``: its account is not in use."""
+        """Return a lane, which has begun its work; ``None``: it cannot begin now."""
         lane = self._lanes.get(key)
         if lane is None:
-            account = account_in_use(self._registry, key[0])
-            if account is None:
+            account = self._account(key)
+            if account is None or key in self._rerouting:
                 return None
+            way = self._ways.of(account)
             lane = self._lanes[key] = Lane(
                 key,
                 account,
-                relay=self._make_relay(account),
+                relay=way.relay,
                 spool=self._spool,
                 events=self._events,
                 tasks=self._tasks,
                 # The spool may hold deliveries that this process does not know of yet.
-                agenda=Agenda(self._window, beyond=0.0),
-                gates=Gates(
-                    account,
-                    self._account_states.get(account.name, {}),
-                    started=self._recorder.started,
-                    crashed=not self._claims.clean,
-                ),
+                agenda=Agenda(window(sum(1 for _ in self._in_force.policy.registry)), beyond=0.0),
+                gates=way.gates,
                 clock=self._clock,
                 wall=self._wall,
                 relieve=self._relieve,
                 conclude=self._recorder.conclude,
             )
             lane.go()
-        return lane
+        return None if lane.retired else lane
+
+    def _account(self, key: LaneKey) -> Account | None:
+        return account_in_use(self._in_force.policy.registry, key[0])
 
     def _announce(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries that are in the spool on the agendas of their lanes."""
@@ -202,33 +267,9 @@ class QueueService(Service):
             lane = self._lane(key)
             if lane is not None:
                 lane.add(some)
-
-    async def _move_all(self, lane: LaneKey) -> None:
-        """Find other accounts for the mail of one that is not in use any more."""
-        stuck = 0
-        since = FIRST_POSITION
-        while not self._tasks.stopping:
-            waiting = await self._tasks.ask(
-                partial(self._spool.waiting, lane, MOVED_AT_ONCE, since),
-                f"waiting mail of account {lane[0]} not read from the spool",
-            )
-            for delivery in waiting:
-                moved = adopted(delivery, self._registry)
-                if moved is None:
-                    stuck += 1
-                    continue
-                await self._recorder.record(Settlement(delivery=delivery, remaining=moved))
-                self._announce([moved])
-            if len(waiting) < MOVED_AT_ONCE:
-                break
-            since = waiting[-1].position_after
-        if stuck:
-            self.log.error(
-                "{count} mails wait for account {account}, which is not in use, and no other "
-                "account takes them: enable it, or add one that does",
-                count=stuck,
-                account=lane[0],
-            )
+            elif self._account(key) is None:
+                # A session that has begun before a reload knows the accounts that were there then.
+                self._rerouting.begin(key, min(each.position for each in some))
 
     # Messages come in.
 

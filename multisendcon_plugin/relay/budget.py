@@ -98,13 +98,21 @@ class ConnectionBudget:
         self._opening.pop(slot, None)
         self._idle.pop(slot, None)
         self._leaving -= slot.leaving
-        if self._waiting:
+        self._open -= 1
+        self._go_on()
+
+    def resize(self, limit: int) -> None:
+        """Let more connections be open, or fewer as soon as some are gone."""
+        self._limit = limit
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting and self._open < self._limit:
             opening = Counter(each.server for each in self._opening)
             waiter = min(self._waiting, key=lambda each: opening[self._waiting[each]])
             del self._waiting[waiter]
+            self._open += 1
             waiter.callback(None)
-        else:
-            self._open -= 1
         self.make_room()
 
     def ready(self, slot: Slot) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.mail import smtp
@@ -31,6 +31,7 @@ from .budget import PROMPT, ConnectionBudget, Slot
 from .connect import connect, connect_problem, other_addresses
 from .handshake import shake_hands
 from .login import Login
+from .places import Places
 from .refusal_review import RefusalReview
 from .search import first_ready
 from .sender import AccountSender
@@ -44,6 +45,7 @@ T = TypeVar("T")
 IDLE = 10.0
 _BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL})
 _STOPPING = Reply(0, "4.3.2", "the relay is shutting down")
+_CHANGED = "the settings of the account have changed"
 _GAVE_WAY = (
     f"the server was not ready within {PROMPT:.0f} s, and others needed the connection"
     " (max_connections of [delivery])"
@@ -58,6 +60,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     :param budget: shared by all accounts.
     :param trials: shared by all accounts.
     :param archive: keeps copies of what accounts with ``archive`` send.
+    :param places: of the account's connections, where others have some of them.
+    :param former: have carried its mail with other settings; their sessions end with their mail.
     """
 
     log = Logger()
@@ -70,17 +74,22 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         reactor: Any,
         budget: ConnectionBudget,
         trials: Trials,
+        *,
+        places: Places | None = None,
+        former: Sequence[AccountSenderFactory] = (),
         archive: IArchive | None = None,
     ) -> None:
         super().__init__(account.username.encode(), b"", b"", (), None, Deferred(), retries=0)
         self.account = account
-        self.archive = archive if account.archive else None
+        self.archive = archive
         self._hop = account.hop
         self._reactor = reactor
         self.now: Callable[[], float] = reactor.seconds
         self._budget = budget
-        # A semaphore beside the lane's own count: an attempt ends before its session has quit.
-        self._connections = DeferredSemaphore(account.connections)
+        # Beside the lane's own count: an attempt ends before its session has quit.
+        self._places = places or Places(account.connections)
+        self._former = former
+        self._trials = trials
         self._server_trial = trials.of(self._hop)
         self._trial = Trial()
         self._login = Login(account, reactor)
@@ -91,6 +100,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._sessions: dict[AccountSender, Slot] = {}
         self._steps: set[Deferred[Any]] = set()
         self._stopping = False
+        self._draining = False
 
     # Attempts.
 
@@ -121,7 +131,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         :param keep: there is no reason to end it.
         """
         used_up = session.mails >= self.account.max_mails_per_connection
-        if keep and session.usable and not (used_up or self._stopping):
+        if keep and session.usable and not (used_up or self._stopping or self._draining):
             session.rest(now + IDLE)
             self._idle.append(session)
             self._budget.idle(self._sessions[session])
@@ -147,7 +157,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         try:
             return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
-            raise SessionBrokenError(Phase.CONNECT, _STOPPING) from None
+            why = _STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)
+            raise SessionBrokenError(Phase.CONNECT, why) from None
 
     async def _in_turn(
         self, trial: Trial, attempt: Callable[[], Awaitable[AccountSender]]
@@ -164,10 +175,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             except SessionBrokenError:
                 session.quit()
                 raise
-            self._is_ready(session)
+            self.is_ready(session)
         return session
 
-    def _is_ready(self, session: AccountSender) -> None:
+    def is_ready(self, session: AccountSender) -> None:
+        """It is open, and need not give way to others."""
         slot = self._sessions[session]
         slot.close = session.quit
         self._budget.ready(slot)
@@ -179,7 +191,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         )
 
     async def _session_at(self, address: str | None, *, starttls: bool = True) -> AccountSender:
-        session = await self._connect(address)
+        session = await self.connect(await self.take_slot(), address)
         try:
             session.opened(await shake_hands(session, starttls=starttls))
         except SessionBrokenError as broken:
@@ -195,7 +207,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 raise
         if not self._hop.login:
             # At once, before those who waited for this trial take a slot of the budget.
-            self._is_ready(session)
+            self.is_ready(session)
         return session
 
     async def _other_addresses(self, address: str) -> Sequence[str]:
@@ -209,26 +221,34 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         too_many = broken.reply.code == 421 and any(each.mails for each in self._sessions)
         return too_many or broken.reply.text == _GAVE_WAY
 
-    async def _connect(self, address: str | None) -> AccountSender:
-        if self._stopping:
+    async def take_slot(self) -> Slot:
+        """Wait until one connection more may be opened, of this account and of all together."""
+        if self._stopping or self._draining:
             raise CancelledError
+        await self._step(self._places.take())
+        try:
+            return await self._step(self._budget.take(self._hop.host))
+        except CancelledError:
+            self._places.give_back()
+            raise
+
+    async def connect(self, slot: Slot, address: str | None) -> AccountSender:
+        """Open a connection; its slot is given back when it is gone.
+
+        :param address: of the server; ``None``: whichever can be connected first.
+        :raise SessionBrokenError: it cannot be opened.
+        """
         try:
             tls = self._tls = self._tls or ClientTLS(self._hop, account=self.account.name)
-        except ConfigurationError as error:
-            raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
-        await self._step(self._connections.acquire())
-        try:
-            slot = await self._step(self._budget.take(self._hop.host))
-        except CancelledError:
-            self._connections.release()
-            raise
-        try:
             connecting = connect(self._reactor, self._hop, tls, self, address)
             slot.close = connecting.cancel
             session = cast("AccountSender", await self._step(connecting))
+        except ConfigurationError as error:
+            self._give_back(slot)
+            raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
         except Exception:
             self._give_back(slot)
-            if self._stopping:
+            if self._stopping or self._draining:
                 raise CancelledError from None
             problem = _GAVE_WAY if slot.leaving else connect_problem(Failure(), self._hop)
             raise SessionBrokenError(Phase.CONNECT, Reply(0, "4.4.1", problem)) from None
@@ -260,7 +280,43 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     def _give_back(self, slot: Slot) -> None:
         self._budget.give_back(slot)
-        self._connections.release()
+        self._places.give_back()
+
+    # Other settings, and the end.
+
+    def reconfigured(self, account: Account) -> AccountSenderFactory:
+        """Go on with other settings of the account: see `IRelay`."""
+        self._places.resize(account.connections)
+        if account.reached_as(self.account):
+            self.account = account
+            self._draining = False
+            return self
+        self.drain()
+        return AccountSenderFactory(
+            account,
+            self._reactor,
+            self._budget,
+            self._trials,
+            places=self._places,
+            former=[each for each in (*self._former, self) if each.has_sessions],
+            archive=self.archive,
+        )
+
+    @property
+    def has_sessions(self) -> bool:
+        """Some connections are open."""
+        return bool(self._sessions)
+
+    def drain(self) -> None:
+        """End each session when it is not needed any more: see `IRelay`."""
+        self._draining = True
+        for step in tuple(self._steps):
+            step.cancel()
+        for session in tuple(self._sessions):
+            if session in self._idle:
+                session.quit()
+            elif not session.mails:
+                session.abort(_CHANGED)  # it is being opened, for a mail that can do without
 
     def stop(self, grace: float) -> Deferred[Any]:
         """Close all connections: see `IRelay`."""
@@ -282,7 +338,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             if timer.active():
                 timer.cancel()
 
-        return all_ended.addCallback(no_cut_off)
+        all_ended.addCallback(no_cut_off)
+        return DeferredList([all_ended, *(each.stop(grace) for each in self._former)])
 
 
 @attrs.define(eq=False)
@@ -319,9 +376,11 @@ class _AttemptUnderWay:
 
     def _carry(self, session: AccountSender) -> None:
         self._most = self._sessions.most_recipients
-        transaction = Transaction(
-            session, self._delivery, self._open_content, self._most, self._sessions.archive
-        )
+        sessions = self._sessions
+        # Those of now: it may have been opened before they changed.
+        session.account = sessions.account
+        archive = sessions.archive if session.account.archive else None
+        transaction = Transaction(session, self._delivery, self._open_content, self._most, archive)
         session.talk(transaction.go_on, partial(self._over, session, transaction), self._failed)
 
     def _not_begun(self, failure: Failure) -> None:

@@ -15,7 +15,7 @@ from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.failure import Action, Rule, classify
 from ..settings import kinds, names, quantities
-from ..settings.keys import key
+from ..settings.keys import key, keys_of
 from ..settings.secret import Secret
 from .hop import Hop, Tls, TlsPolicy
 from .replies import own_rules
@@ -237,6 +237,19 @@ class Account:
         """Return what follows from a reply of the account's server that is not positive."""
         login = bool(self.username or self.tls_client_certificate)
         return classify(phase, reply, login=login, own=self.replies)
+
+    def reached_as(self, other: Account) -> bool:
+        """A session of one is as good for the other: server, login, TLS and the like agree."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name, each in keys_of(Account).items()
+            if each.connection
+        )
+
+    @property
+    def login(self) -> tuple[str, int, str]:
+        """What its server knows it by, whatever it is called here."""
+        return self.server, self.port, self.username
 
     @property
     def hop(self) -> Hop:

@@ -17,7 +17,8 @@ from .files import NotSyncedError
 from .ours import check_file, open_file
 from .upgrades import UPGRADES
 
-_VERSION = 9
+#: Of the schema.
+VERSION = 9
 
 #: The folder with the files of long content, beside the database.
 FILES = "content"
@@ -103,6 +104,14 @@ def not_opened(file: Path, error: Exception) -> SpoolError:
     return SpoolError(f"{file}: the spool cannot be opened: {error}")
 
 
+def newer(file: Path, version: int) -> SpoolError:
+    """Say that a spool has a schema that is not known here."""
+    return SpoolError(
+        f"{file}: written by a newer multisendcon (schema {version}, this one knows {VERSION});"
+        " use that version or another folder"
+    )
+
+
 def connect(file: Path) -> sqlite3.Connection:
     """Connect to the file; the connection may be used by any one thread at a time."""
     connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
@@ -113,11 +122,8 @@ def connect(file: Path) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > _VERSION:
-        raise SpoolError(
-            f"{file}: written by a newer multisendcon (schema {version}, this one knows"
-            f" {_VERSION}); use that version or another folder"
-        )
+    if version > VERSION:
+        raise newer(file, version)
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and not version:
         raise SpoolError(f"{file}: a database, but not a spool of multisendcon; use another folder")
@@ -125,9 +131,9 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     if mode != "wal":
         raise SpoolError(f"{file}: SQLite cannot use a write-ahead log here; use a local disk")
     if not tables:
-        _become(connection, files(__package__).joinpath("schema.sql").read_text("utf-8"), _VERSION)
+        _become(connection, files(__package__).joinpath("schema.sql").read_text("utf-8"), VERSION)
         return
-    for step in range(version, _VERSION):
+    for step in range(version, VERSION):
         _become(connection, UPGRADES[step], step + 1)
 
 

@@ -23,6 +23,8 @@ from .trust import Trust
 from .worker import Job, Reactor, Worker, only_result
 
 _T = TypeVar("_T")
+#: Asks the database for a piece of content.
+Ask = Callable[[Callable[[sqlite3.Connection], bytes | None]], Deferred[bytes | None]]
 
 
 class Reader:
@@ -60,8 +62,8 @@ class Reader:
 class StoredContent:
     """The content of one message, read piece by piece."""
 
-    def __init__(self, reader: Reader, files: Files, message: Message) -> None:
-        self._reader = reader
+    def __init__(self, ask: Ask, files: Files, message: Message) -> None:
+        self._ask = ask
         self._files = files
         self._message = message
         self._part = 0
@@ -76,7 +78,7 @@ class StoredContent:
             return fail(SpoolError("the content was closed"))
         if not self._missing:
             return b""
-        return self._reader.ask(self._next).addCallback(self._got)
+        return self._ask(self._next).addCallback(self._got)
 
     def close(self) -> None:
         """Stop reading before the end."""

@@ -16,13 +16,17 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from ..errors import SpoolError
+from ..errors import HistoryError, SpoolError
 from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..operations.json_form import encode
+from .event_stream import EventStream
 from .listing import send
-from .routes import Call, Handler, Listing, find
+from .routes import Call, Events, Handler, Listing, find
 from .site import LONGEST_BODY, hang_up
+
+#: Clients that may hear of events at the same time.
+MOST_LISTENERS = 16
 
 
 class _RequestError(Exception):
@@ -44,22 +48,43 @@ class Api(Resource):
         super().__init__()
         self._operations = operations
         self._clock = clock
+        self._listeners = 0
 
     def render(self, request: Request) -> int:
         """Answer a request."""
+        # By which a client of another version knows that it is one.
+        request.setHeader("Server", f"multisendcon/{self._operations.version}")
         done = Deferred.fromCoroutine(self._answer(request))
         done.addErrback(self._failed, request)
         return NOT_DONE_YET
 
     async def _answer(self, request: Request) -> None:
         handler, name = _handler(request)
-        answer = handler(Call(self._operations, name, _query(request), _body(request)))
+        last_event = request.getHeader("Last-Event-ID") or ""
+        query, body = _query(request), _body(request)
+        answer = handler(Call(self._operations, name, query, body, last_event))
         if isawaitable(answer):
             answer = await answer
         if isinstance(answer, Listing):
             await send(request, answer.pieces, self._clock)
+        elif isinstance(answer, Events):
+            self._stream(request, answer)
         else:
             reply(request, 200, answer)
+
+    def _stream(self, request: Request, events: Events) -> None:
+        if request.method == b"HEAD":
+            request.setHeader("Content-Type", "text/event-stream")
+            request.finish()
+            return
+        if self._listeners >= MOST_LISTENERS:
+            raise _RequestError(503, f"{MOST_LISTENERS} clients listen already; try again later")
+        self._listeners += 1
+        request.notifyFinish().addBoth(lambda _: self._left())
+        EventStream(request, self._operations.live, self._clock, events.after)
+
+    def _left(self) -> None:
+        self._listeners -= 1
 
     def _failed(self, failure: Failure, request: Request) -> None:
         status, error = _status(failure.value)
@@ -148,6 +173,6 @@ def _status(error: BaseException | None) -> tuple[int, dict[str, Any]]:
             if error.faults:
                 body["faults"] = list(error.faults)
             return 409, body
-        case SpoolError():
+        case SpoolError() | HistoryError():
             return 503, body
     return 500, {"error": "internal error of the relay, see its log"}

@@ -34,8 +34,8 @@ class ControlService(Service):
 
         :raise ListenError: it is not possible.
         """
-        super().startService()
         self._socket = LocalSocket(self._path)
+        super().startService()
         self._port = LocalPort(self._reactor, self._socket.fileno(), self._site)
         self._port.startListening()
 

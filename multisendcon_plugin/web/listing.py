@@ -29,11 +29,11 @@ async def send(request: Request, pieces: AsyncGenerator[Any, None], clock: IReac
     flow = Flow(request, clock)
     async with aclosing(pieces):
         async for piece in pieces:
+            request.write(b"".join([encode(each) + b"\n" for each in piece]))
+            await flow.room()
             # HEAD asks what the list would be like, not for all that is in it.
             if flow.gone or request.method == b"HEAD":
                 break
-            request.write(b"".join([encode(each) + b"\n" for each in piece]))
-            await flow.room()
     flow.finish()
 
 

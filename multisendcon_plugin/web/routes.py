@@ -5,7 +5,10 @@ A handler gets what the request says, and answers a value, or an iteration over 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
+from importlib.resources import files
 from typing import Any, TypeVar
 
 import attrs
@@ -13,9 +16,13 @@ import attrs
 from ..operations import Operations
 from ..operations.errors import BadRequestError
 from ..operations.json_form import from_json
-from ..operations.values import AccountTest, Chosen, Deletion, Filter, Move
+from ..operations.values import AccountTest, Chosen, Deletion, Filter, HistoryFilter, Move, Question
 
 T = TypeVar("T")
+
+#: What there is to ask, in OpenAPI 3.1; made of the values by ``tests.web.openapi``.
+DESCRIPTION = json.loads(files(__package__).joinpath("openapi.json").read_bytes())
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 @attrs.frozen
@@ -25,12 +32,14 @@ class Call:
     :param name: what stands in the path for ``{name}`` or ``{id}``; ``""``: nothing does.
     :param query: what stands behind the path.
     :param body: objects, lists and plain values of JSON; ``None``: there is none.
+    :param last_event: what ``Last-Event-ID:`` says; ``""``: nothing.
     """
 
     operations: Operations
     name: str
     query: Mapping[str, str]
     body: Any
+    last_event: str
 
     def asked(self, kind: type[T]) -> T:
         """Return what the body asks for.
@@ -47,25 +56,35 @@ class Listing:
     pieces: AsyncGenerator[Any, None]
 
 
-#: Answers a call: a value or a `Listing`, at once or as an awaitable.
+@attrs.frozen
+class Events:
+    """What happens from now on.
+
+    :param after: and before, from this number on; ``None``: not so.
+    """
+
+    after: int | None
+
+
+#: Answers a call: a value, a `Listing` or `Events`, at once or as an awaitable.
 Handler = Callable[[Call], Any]
 
 
-def _queue(call: Call) -> Listing:
+def _listing(call: Call, kind: type[T], listed: Callable[[T, int | None, str], Any]) -> Listing:
     asked = dict(call.query)
     limit = asked.pop("limit", None)
     after = asked.pop("after", "")
-    return Listing(
-        call.operations.listing(
-            from_json(asked, Filter), None if limit is None else _count(limit), after
-        )
-    )
+    return Listing(listed(from_json(asked, kind), None if limit is None else _count(limit), after))
 
 
 def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text):
+    if _NUMBER.fullmatch(text) and int(text):
         return int(text)
     raise BadRequestError(f'limit: "{text}" is no number of rows; write 1 or more')
+
+
+def _events(call: Call) -> Events:
+    return Events(int(call.last_event) if _NUMBER.fullmatch(call.last_event) else None)
 
 
 async def _accounts(call: Call) -> Listing:
@@ -78,6 +97,8 @@ async def _one(piece: Any) -> AsyncGenerator[Any, None]:
 
 #: What may be asked for, by path and method.
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
+    "openapi.json": {"GET": lambda _: DESCRIPTION},
+    "events": {"GET": _events},
     "status": {"GET": lambda call: call.operations.status()},
     "accounts": {"GET": _accounts},
     "accounts/{name}": {"GET": lambda call: call.operations.account(call.name)},
@@ -87,13 +108,18 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "accounts/{name}/pause": {"POST": lambda call: call.operations.pause(call.name)},
     "accounts/{name}/resume": {"POST": lambda call: call.operations.resume(call.name)},
     "accounts/{name}/probe": {"POST": lambda call: call.operations.probe(call.name)},
-    "queue": {"GET": _queue},
+    "queue": {"GET": lambda call: _listing(call, Filter, call.operations.listing)},
     "queue/{id}": {"GET": lambda call: call.operations.message(call.name)},
+    "queue/{id}/explain": {"GET": lambda call: call.operations.explain_waiting(call.name)},
     "queue/retry": {"POST": lambda call: call.operations.retry(call.asked(Chosen))},
     "queue/hold": {"POST": lambda call: call.operations.hold(call.asked(Chosen))},
     "queue/release": {"POST": lambda call: call.operations.release(call.asked(Chosen))},
     "queue/delete": {"POST": lambda call: call.operations.delete(call.asked(Deletion))},
     "queue/move": {"POST": lambda call: call.operations.move(call.asked(Move))},
+    "history": {"GET": lambda call: _listing(call, HistoryFilter, call.operations.history)},
+    "history/{id}": {"GET": lambda call: call.operations.story(call.name)},
+    "explain": {"POST": lambda call: call.operations.explain(call.asked(Question))},
+    "reload": {"POST": lambda call: call.operations.reload()},
 }
 
 

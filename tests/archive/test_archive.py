@@ -351,31 +351,30 @@ def test_an_archive_may_be_switched_on_later(tmp_path):
 # From the relay.
 
 
-def copies(server, tmp_path, *, content=None, **more):
+def copies(server, tmp_path, *, account=(), **more):
     """Send a mail through a server; return what is kept of it."""
     world = World(tmp_path)
-    way = Way(server, archive=True)
+    way = Way(server, **{"archive": True, **dict(account)})
     way.factory.archive = world.archive
-    results = way.begin(**({"content": content} if content else {}), **more)
+    way.begin(**more)
     world.work()
-    return results, files(tmp_path), world
+    return files(tmp_path)
 
 
 def test_what_leaves_is_what_is_kept(tmp_path):
     server = Server("PIPELINING")
-    _, [eml, _], _ = copies(server, tmp_path)
+    [eml, _] = copies(server, tmp_path)
     sent = server.taken[0].removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n.")
     assert (tmp_path / eml).read_bytes() == sent
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "END"])
 def test_what_is_refused_is_not_kept(tmp_path, command):
-    _, found, _ = copies(Server("PIPELINING", **{command: "550 5.7.1 no"}), tmp_path)
-    assert found == []
+    assert copies(Server("PIPELINING", **{command: "550 5.7.1 no"}), tmp_path) == []
 
 
 def test_what_may_have_arrived_is_kept(tmp_path):
-    _, [_, beside], _ = copies(Server(END=CLOSE), tmp_path)
+    [_, beside] = copies(Server(END=CLOSE), tmp_path)
     assert json.loads((tmp_path / beside).read_text())["recipients"][0]["verdict"] == "uncertain"
 
 
@@ -384,15 +383,11 @@ def test_an_error_of_ours_leaves_no_copy(tmp_path):
         yield LIVE_CONTENT
         raise ZeroDivisionError
 
-    _, found, _ = copies(Server(), tmp_path, pieces=pieces)
-    assert found == []
+    assert copies(Server(), tmp_path, pieces=pieces) == []
 
 
 def test_accounts_that_do_not_archive_have_no_copies(tmp_path):
-    world = World(tmp_path)
-    way = Way(Server())
-    assert way.factory.archive is None
-    assert world.archive.running
+    assert copies(Server(), tmp_path, account={"archive": False}) == []
 
 
 def test_an_account_without_a_place_for_its_copies_is_warned_of(tmp_path):

@@ -492,7 +492,7 @@ class Wrapped:
 
     def __init__(self, pem, *, starttls=False):
         self.edge = Edge(tls_certificate=str(pem))
-        tls = self.edge.factory._tls
+        tls = self.edge.factory.admission.tls
         tls._tell_warning = lambda: None  # by the clock of the edge, its certificate is out of date
         self.transport = TLSTransport(peerAddress=EXAMPLE_PEER)
         factory = TLSMemoryBIOFactory(tls, False, self.edge.factory, self.edge.clock)

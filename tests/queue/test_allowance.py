@@ -146,25 +146,25 @@ def test_a_relay_that_left_nothing_out_has_nothing_to_tell_when_it_stops():
 
 
 def test_it_is_any_hour_and_not_the_clocks():
-    allowance = Allowance(50)
-    assert sum(allowance.take(VICTIM, now) for now in range(0, 2 * 3600, 10)) == 100
-    begun_late = Allowance(50)
-    assert begun_late.take(VICTIM, 0.0)
-    assert sum(begun_late.take(VICTIM, 3590.0) for _ in range(100)) == 49
-    assert sum(begun_late.take(VICTIM, 3610.0) for _ in range(100)) == 1
+    allowance = Allowance()
+    assert sum(allowance.take(VICTIM, 50, now) for now in range(0, 2 * 3600, 10)) == 100
+    begun_late = Allowance()
+    assert begun_late.take(VICTIM, 50, 0.0)
+    assert sum(begun_late.take(VICTIM, 50, 3590.0) for _ in range(100)) == 49
+    assert sum(begun_late.take(VICTIM, 50, 3610.0) for _ in range(100)) == 1
 
 
 def test_no_table_grows_without_end(monkeypatch):
     monkeypatch.setattr("multisendcon_plugin.queue.allowance.MOST_REMEMBERED", 1000)
-    allowance = Allowance(1)
+    allowance = Allowance()
     for n in range(10_000):
-        allowance.take(f"{n}@home.example", 1.0)
-        allowance.take(f"{n}@home.example", 1.0)
+        allowance.take(f"{n}@home.example", 1, 1.0)
+        allowance.take(f"{n}@home.example", 1, 1.0)
     assert len(allowance._sent) == len(allowance._counts) == 1000
     assert len(allowance.left_out) == MOST_NAMED + 1
     assert allowance.sum_up().total() == 10_000
     assert allowance.left_out.total() == 0
-    allowance.take("late@home.example", HOUR + 2)
+    allowance.take("late@home.example", 1, HOUR + 2)
     assert len(allowance._sent) == len(allowance._counts) == 1
 
 

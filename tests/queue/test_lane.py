@@ -529,7 +529,7 @@ def test_after_stop_nothing_begins_and_no_alarm_is_left():
     room.mail()
     room.relay.under_way[0].end(Verdict.DEFERRED)
     assert len(room.alarms()) == 1
-    room.lane.stop(10.0)
+    room.lane.stop()
     assert room.alarms() == []
     room.mail()
     room.clock.advance(1000)
@@ -541,8 +541,7 @@ def test_stop_waits_until_each_attempt_has_been_concluded(verdict):
     room = Room(max_connections=2)
     room.mail(3)
     stopped = []
-    room.lane.stop(7.0).addCallback(stopped.append)
-    assert room.relay.grace == 7.0
+    room.lane.stop().addCallback(stopped.append)
     for _ in range(2):
         assert stopped == []
         room.relay.under_way[0].end(verdict)
@@ -553,7 +552,7 @@ def test_stop_waits_until_each_attempt_has_been_concluded(verdict):
 def test_a_fault_while_stopping_is_ours_and_is_not_told():
     room = Room()
     room.mail()
-    room.lane.stop(1.0)
+    room.lane.stop()
     with logged() as log:
         room.relay.under_way[0].end(fault=CLOSED)
     assert log.events == []
@@ -563,6 +562,6 @@ def test_an_answer_of_the_spool_that_comes_after_stop_begins_nothing():
     room = Room(slow=True)
     room.store(2)
     room.lane.go()
-    room.lane.stop(1.0)
+    room.lane.stop()
     room.clock.advance(1)
     assert room.relay.tries == []

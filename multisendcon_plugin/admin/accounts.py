@@ -1,0 +1,135 @@
+"""`multisendcon account`: look at the accounts, test them, and stop or start them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from . import arguments, words
+from .arguments import Commands
+from .connection import Relay, quoted
+from .place import spool_folder
+from .table import Column
+from .terminal import put, put_lines, say, show
+
+_COLUMNS = (
+    Column("ACCOUNT", shrinks=True),
+    Column("STATE"),
+    Column("WAITING", right=True),
+    Column("HELD", right=True),
+    Column("OLDEST", right=True),
+    Column("PER MINUTE", right=True),
+    Column("SENT", right=True),
+    Column("FAILED", right=True),
+    Column("LAST SENT", right=True),
+    Column("QUOTA LEFT", shrinks=True),
+    Column("WHY", shrinks=True),
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands."""
+    family = arguments.group(commands, "account", "look at the accounts, test them, pause them")
+    listing = arguments.command(family, "list", _list, "list the accounts, and how they are")
+    arguments.add_json(listing)
+
+    testing = _add(family, "test", _test, "try each step to the server of an account")
+    testing.add_argument(
+        "--to", type=arguments.address, metavar="ADDRESS", help="send a mail there as well"
+    )
+    testing.add_argument(
+        "--from",
+        dest="sender",
+        type=arguments.sender,
+        metavar="ADDRESS",
+        help="the sender of that mail",
+    )
+    testing.add_argument(
+        "--connections", action="store_true", help="try how many connections the server takes"
+    )
+    for name, text, done in (
+        ("pause", "let an account begin no mail until it is resumed", "is paused"),
+        ("resume", "let an account that is paused go on", "goes on"),
+        ("probe", "let an account that rests try one mail now", "tries one mail now"),
+    ):
+        _add(family, name, _act, text).set_defaults(action=name, done=done)
+
+
+def _add(family: Commands, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = arguments.command(family, name, run, text)
+    parser.add_argument("name", metavar="NAME")
+    arguments.add_json(parser)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = Relay(spool_folder(options)).rows("accounts", {})
+    if options.json:
+        put_lines(rows)
+    else:
+        show_accounts(json.loads(row) for row in rows)
+    return 0
+
+
+def show_accounts(accounts: Iterable[dict[str, Any]]) -> None:
+    """Print a table of accounts."""
+    now = time.time()
+    show(_COLUMNS, (_cells(account, now) for account in accounts))
+
+
+def _cells(account: dict[str, Any], now: float) -> tuple[str, ...]:
+    return (
+        account["name"],
+        account["state"],
+        str(account["waiting"]),
+        str(account["held"]),
+        words.ago(account["oldest"], now),
+        f"{account['rate']:.1f}",
+        str(account["delivered"]),
+        str(account["failed"]),
+        words.ago(account["last_success"], now),
+        "; ".join(f"{each['left']} of {each['quota']}" for each in account["quota"]),
+        _why(account, now),
+    )
+
+
+def _why(account: dict[str, Any], now: float) -> str:
+    until = account["until"]
+    return ": ".join(
+        filter(None, ["" if until is None else f"until {words.hour(until, now)}", account["fault"]])
+    )
+
+
+def _test(options: argparse.Namespace) -> int:
+    body = {"to": options.to, "from": options.sender, "connections": options.connections}
+    answer = Relay(spool_folder(options)).post(f"accounts/{quoted(options.name)}/test", body)
+    if options.json:
+        put(answer)
+    else:
+        for step in answer["steps"]:
+            _tell(step)
+        say(answer["advice"])
+    return 0 if answer["ok"] else 1
+
+
+def _tell(step: dict[str, Any]) -> None:
+    mark = "ok    " if step["ok"] else "FAILED"
+    took = "" if step["seconds"] is None else f" ({step['seconds']:.2f} s)"
+    first, *more = str(step["result"]).splitlines() or [""]
+    say(f"{mark}  {step['step']}{took}: {first}")
+    for line in more:
+        say(f"        {line}")
+    if step.get("advice"):
+        say(f"        {step['advice']}")
+
+
+def _act(options: argparse.Namespace) -> int:
+    answer = Relay(spool_folder(options)).post(f"accounts/{quoted(options.name)}/{options.action}")
+    if options.json:
+        put(answer)
+    else:
+        say(f"{options.name} {options.done}")
+    return 0

@@ -1,0 +1,99 @@
+"""The arguments that several commands take, and what their values have to be."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from ..errors import AddressError
+from ..mail.address import parse_mailbox
+from ..operations import moments
+from ..operations.errors import BadRequestError
+from . import place
+
+#: How completion of a shell finds files; the names are those of shtab.
+_FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+
+Commands = Any  # argparse._SubParsersAction, which is private.
+
+
+def add_common(parser: argparse.ArgumentParser, *, default: Any = argparse.SUPPRESS) -> None:
+    """Add what every command takes; it may stand before the command as well.
+
+    :param default: of those that are not given.
+    """
+    complete(
+        parser.add_argument(
+            "-c",
+            "--config",
+            metavar="FILE",
+            default=default,
+            help=f"the relay's configuration; default: ${place.VARIABLE}, else {place.DEFAULT}",
+        )
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of the output."""
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+
+
+def complete(action: argparse.Action) -> None:
+    """Have a shell complete the names of files."""
+    action.complete = _FILES  # type: ignore[attr-defined]
+
+
+def command(commands: Commands, name: str, run: Any, text: str, **more: Any) -> Any:
+    """Add a command.
+
+    :param run: is called with the options, and returns the exit status.
+    :param text: what it does, in a few words.
+    """
+    parser = commands.add_parser(name, help=text, description=f"{text}.", **more)
+    add_common(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def group(commands: Commands, name: str, text: str) -> Commands:
+    """Add a family of commands."""
+    parser = commands.add_parser(name, help=text, description=f"{text}.")
+    add_common(parser)
+    return parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+
+
+# Values.
+
+
+def address(text: str) -> str:
+    """Convert an address."""
+    try:
+        return parse_mailbox(text)
+    except AddressError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+
+def sender(text: str) -> str:
+    """Convert a reverse-path, which may be the null one."""
+    return "" if text in ("", "<>") else address(text)
+
+
+def moment(text: str) -> str:
+    """Check a time, or how long ago that is, and return it as it is: the relay reads it."""
+    try:
+        moments.moment(text, time.time())
+    except BadRequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def positive(text: str) -> int:
+    """Convert a number of things."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return number

@@ -1,0 +1,58 @@
+"""Stories of the history, found piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from ..history import History, Search, Story
+from ..history.story import FIRST_PLACE, Place
+from ..mail.message import number_of
+from .errors import BadRequestError
+from .moments import moment
+from .values import HistoryFilter
+
+#: Stories of one piece.
+PIECE = 50
+
+
+def search_of(asked: HistoryFilter, now: float) -> Search | None:
+    """Return what the history is asked for; ``None``: no mail has such an id.
+
+    :param now: by the clock on the wall.
+    :raise BadRequestError: a time cannot be read.
+    """
+    number = None if asked.id is None else number_of(asked.id)
+    if asked.id is not None and number is None:
+        return None
+    return Search(
+        number=number,
+        sender="" if asked.sender == "<>" else asked.sender,
+        recipient=asked.recipient,
+        message_id=asked.message_id,
+        account=asked.account,
+        since=None if asked.since is None else moment(asked.since, now),
+        until=None if asked.until is None else moment(asked.until, now),
+    )
+
+
+async def stories(
+    history: History, search: Search, limit: int | None, after: str
+) -> AsyncGenerator[list[Story], None]:
+    """Iterate over the stories that are looked for, in order of time.
+
+    :param after: id of the last message that is left out; ``""``: none is.
+    :raise BadRequestError: that is no id.
+    """
+    place: Place | None = FIRST_PLACE
+    if after:
+        number = number_of(after)
+        if number is None:
+            raise BadRequestError(f'"{after}" is no id')
+        place = await history.place(number)
+    while place is not None and (limit is None or limit > 0):
+        page = await history.find(search, PIECE if limit is None else min(limit, PIECE), place)
+        if limit is not None:
+            limit -= len(page.stories)
+        if page.stories:
+            yield list(page.stories)
+        place = page.after

@@ -1,0 +1,28 @@
+"""What of the configuration the queue goes by: one value, which is replaced as a whole.  Pure."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..interfaces import IAccountRegistry
+from ..settings.values import DeliverySettings, NdrSettings
+
+
+@attrs.frozen(kw_only=True)
+class QueuePolicy:
+    """What the queue goes by.
+
+    :param hostname: of this relay, in reports.
+    """
+
+    delivery: DeliverySettings
+    ndr: NdrSettings
+    hostname: str
+    registry: IAccountRegistry
+
+
+@attrs.define
+class InForce:
+    """The policy that holds now, for all parts of the queue, which ask each time."""
+
+    policy: QueuePolicy

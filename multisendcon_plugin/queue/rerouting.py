@@ -1,0 +1,114 @@
+"""Finds other accounts for mail whose account is not in use any more: `orphans` says which.
+
+At the start, after a reload, and for what clients hand in whose session has begun before it.  Mail
+that is under way ends first.  One piece of work for each lane at a time: while it goes on, nothing
+else may begin with the mail of that lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from functools import partial
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ..events import DeliveryMoved, Publisher
+from ..interfaces import IStore
+from ..mail.message import FIRST_POSITION, Delivery, LaneKey, Position
+from ..outcome.settlement import Settlement
+from .orphans import account_in_use, adopted
+from .policy import InForce
+from .recorder import Recorder
+from .tasks import Tasks
+
+#: Deliveries that are moved at a time.
+MOVED_AT_ONCE = 500
+_REASON = "its account is not in use any more"
+
+
+@attrs.define(eq=False, repr=False, slots=False)
+class Rerouting:
+    """Routes the mail of one queue anew.
+
+    :param events: is told of what is moved.
+    :param clock: is never set.
+    :param in_hand: tells the numbers of a lane's deliveries that have to be left alone as yet.
+    :param announce: is given those that have another account, once that is durable.
+    :param over: is called when a lane may begin again, if its account is in use again.
+    """
+
+    log = Logger()
+
+    _in_force: InForce
+    _spool: IStore
+    _recorder: Recorder
+    _tasks: Tasks
+    _events: Publisher
+    _clock: IReactorTime
+    _in_hand: Callable[[LaneKey], Container[int]]
+    _announce: Callable[[Iterable[Delivery]], None]
+    _over: Callable[[LaneKey], None]
+
+    def __attrs_post_init__(self) -> None:
+        #: Lanes whose mail is being moved, and from where on that is to be done once more.
+        self._lanes: dict[LaneKey, Position | None] = {}
+
+    def __contains__(self, lane: LaneKey) -> bool:
+        """Tell whether mail of a lane is being moved."""
+        return lane in self._lanes
+
+    def begin(self, lane: LaneKey, since: Position = FIRST_POSITION) -> None:
+        """Move the mail of a lane, from a position on."""
+        if lane in self._lanes:
+            later = self._lanes[lane]
+            self._lanes[lane] = since if later is None else min(later, since)
+        else:
+            self._lanes[lane] = since
+            self._tasks.begin(self._move_until_done(lane))
+
+    async def _move_until_done(self, lane: LaneKey) -> None:
+        try:
+            while self._goes_on(lane) and (since := self._lanes[lane]) is not None:
+                self._lanes[lane] = None
+                await self._move(lane, since)
+        finally:
+            del self._lanes[lane]
+        self._over(lane)
+
+    def _goes_on(self, lane: LaneKey) -> bool:
+        in_use = account_in_use(self._in_force.policy.registry, lane[0])
+        return in_use is None and not self._tasks.stopping
+
+    async def _move(self, lane: LaneKey, since: Position) -> None:
+        stuck = 0
+        # Before the spool is asked: what is settled meanwhile may be in its answer as it was.
+        in_hand = self._in_hand(lane)
+        while self._goes_on(lane):
+            waiting = await self._tasks.ask(
+                partial(self._spool.waiting, lane, MOVED_AT_ONCE, since),
+                f"waiting mail of account {lane[0]} not read from the spool",
+            )
+            for delivery in waiting:
+                if not self._goes_on(lane):
+                    return
+                if delivery.number in in_hand:
+                    continue
+                moved = adopted(delivery, self._in_force.policy.registry, self._clock.seconds())
+                if moved is None:
+                    stuck += 1
+                    continue
+                await self._recorder.record(Settlement(delivery=delivery, remaining=moved))
+                self._events.publish(DeliveryMoved(delivery, moved.account, _REASON))
+                self._announce([moved])
+            if len(waiting) < MOVED_AT_ONCE:
+                break
+            since = waiting[-1].position_after
+        if stuck:
+            self.log.error(
+                "{count} mails wait for account {account}, which is not in use, and no other "
+                "account takes them: enable it, or add one that does",
+                count=stuck,
+                account=lane[0],
+            )

@@ -1,0 +1,101 @@
+"""`multisendcon account`, `status` and `reload`, with a relay that answers as it is told to."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.admin.examples import account, lines, status
+
+RESTS = account(name="Bulk", state="resting", fault="450 busy", until=4e9, waiting=7, held=1)
+
+
+def test_list(run, relay):
+    relay.answers_with("GET accounts", lines=lines(account(), RESTS))
+    ended = run("account", "list")
+    titles, first, second = ended.out.splitlines()
+    assert titles.split()[:3] == ["ACCOUNT", "STATE", "WAITING"]
+    assert first.startswith("Sales    ok             0     0       -         0.2    12       1  ")
+    assert second.startswith("Bulk     resting        7     1")
+    assert second.endswith("until 2096-10-02 07:06:40: 450 busy")
+    assert [json.loads(line) for line in run("account", "list", "--json").out.splitlines()] == [
+        account(),
+        RESTS,
+    ]
+
+
+def test_quotas(run, relay):
+    quota = [{"quota": "30 mails/1m", "used": 5, "left": 25, "opens": None}]
+    relay.answers_with("GET accounts", lines=lines(account(quota=quota)))
+    assert "25 of 30 mails/1m" in run("account", "list").out
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("pause", "Sales is paused"),
+        ("resume", "Sales goes on"),
+        ("probe", "Sales tries one mail now"),
+    ],
+)
+def test_actions(run, relay, action, said):
+    relay.answers_with(f"POST accounts/Sales/{action}", account())
+    ended = run("account", action, "Sales")
+    assert (ended.status, ended.out, ended.err) == (0, f"{said}\n", "")
+    assert json.loads(run("account", action, "Sales", "--json").out) == account()
+    assert run("account", action, "Nobody").status == 3
+
+
+STEPS = [
+    {"step": "dns", "ok": True, "seconds": 0.012, "result": "192.0.2.1\n2001:db8::1"},
+    {"step": "login", "ok": False, "seconds": 0.5, "result": "535 no", "advice": "see password"},
+]
+
+
+@pytest.mark.parametrize(("ok", "expected"), [(True, 0), (False, 1)])
+def test_test(run, relay, ok, expected):
+    answer = {"account": "Sales", "ok": ok, "advice": "do this", "steps": STEPS}
+    relay.answers_with("POST accounts/Sales/test", answer)
+    ended = run("account", "test", "Sales", "--to=me@x.example", "--connections")
+    assert ended.status == expected
+    assert ended.out.splitlines() == [
+        "ok      dns (0.01 s): 192.0.2.1",
+        "        2001:db8::1",
+        "FAILED  login (0.50 s): 535 no",
+        "        see password",
+        "do this",
+    ]
+    [(_, _, _, body)] = relay.asked
+    assert body == {"to": "me@x.example", "from": None, "connections": True}
+    ended = run("account", "test", "Sales", "--json")
+    assert (ended.status, json.loads(ended.out)) == (expected, answer)
+
+
+def test_status_begins_with_what_is_wrong(run, relay):
+    alarm = {"kind": "login", "account": "Sales", "text": "cannot log in", "since": 1.7e9}
+    relay.answers_with("GET status", status(alarms=[alarm], accepting=False))
+    ended = run("status")
+    first, second, third, fourth, _, *table = ended.out.splitlines()
+    assert first.startswith("ALARM since 2023-11-1")
+    assert first.endswith(": cannot log in")
+    assert second.startswith("multisendcon 0.1.0, running since 2025-11-2")
+    assert second.endswith("; IT ACCEPTS NO MAIL")
+    assert third == "front process: running; history: on"
+    assert fourth.startswith("3 deliveries wait, the oldest for ")
+    assert fourth.endswith("; 1 held")
+    assert table[1].startswith("Sales")
+    assert json.loads(run("status", "--json").out) == status(alarms=[alarm], accepting=False)
+
+
+def test_reload(run, relay):
+    summary = {"added": ["A", "B"], "removed": [], "changed": ["C"]}
+    relay.answers_with("POST reload", summary)
+    ended = run("reload")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        "the configuration was reloaded",
+        "  accounts added: A, B",
+        "  accounts changed: C",
+    ]
+    assert json.loads(run("reload", "--json").out) == summary

@@ -1,0 +1,90 @@
+"""How relay and accounts are, and what is done with accounts."""
+
+from __future__ import annotations
+
+import pytest
+
+from multisendcon_plugin import events
+from multisendcon_plugin.operations.errors import NotFoundError
+from multisendcon_plugin.operations.json_form import to_json
+from multisendcon_plugin.operations.values import AccountCounts, SpoolStatus
+from multisendcon_plugin.outcome.condition import State
+from tests.operations.desk import Desk
+from tests.queues import NOW
+
+#: What scripts rely on.
+ACCOUNT_FIELDS = {
+    *("name", "type", "enabled", "state", "fault", "since", "until", "waiting", "oldest", "active"),
+    *("connections", "delivered", "deferred", "failed", "last_success", "last_failure", "quota"),
+}
+
+
+def test_each_account_in_order_of_priority():
+    desk = Desk(counts=lambda name: AccountCounts(delivered=len(name)))
+    (held,) = desk.mail()
+    desk.put(held, held=True)
+    desk.mail()
+    sales, lab, old = desk.ask(desk.operations.accounts())
+    assert [each.name for each in (sales, lab, old)] == ["Sales", "Lab", "Old"]
+    assert (sales.waiting, sales.held, sales.oldest) == (1, 1, NOW + 1)
+    assert (lab.waiting, lab.held, lab.oldest) == (0, 0, None)
+    assert [each.state for each in (sales, lab, old)] == [State.OK, State.OK, State.OFF]
+    assert sales.counts.delivered == 5
+    assert to_json(sales).keys() >= ACCOUNT_FIELDS
+
+
+def test_one_account():
+    desk = Desk()
+    assert desk.ask(desk.operations.account("Lab")).name == "Lab"
+    with pytest.raises(NotFoundError, match='no account "lab"; there are: Sales, Lab, Old'):
+        desk.ask(desk.operations.account("lab"))
+
+
+def test_an_account_is_paused_resumed_and_probed():
+    desk = Desk()
+    assert desk.ask(desk.operations.pause("Lab")).state is State.PAUSED
+    assert desk.ask(desk.operations.resume("Lab")).state is State.OK
+    assert desk.ask(desk.operations.probe("Lab")).name == "Lab"
+    assert desk.queue.told == [("probe", "Lab")]
+    for operation in (desk.operations.pause, desk.operations.resume, desk.operations.probe):
+        with pytest.raises(NotFoundError):
+            desk.ask(operation("Nobody"))
+
+
+def test_the_status_of_the_relay():
+    desk = Desk()
+    desk.mail(("Gone", "one@far.example"))
+    (held,) = desk.mail()
+    desk.put(held, held=True)
+    status = desk.ask(desk.operations.status())
+    assert (status.version, status.started) == ("1.2.3", NOW)
+    assert (status.waiting, status.held, status.oldest) == (1, 1, NOW + 1)
+    assert [each.name for each in status.accounts] == ["Sales", "Lab", "Old"]
+    assert (status.accepting, status.front) == (True, "none")
+    assert status.spool == SpoolStatus(full=False, broken=False, error="")
+
+
+FULL = events.SpoolFull("the disk is full")
+BROKEN = events.SpoolBroken("spool.db", "disk I/O error", writes=False, advice="")
+ROOM, ENDED = events.SpoolHasRoom(), events.FrontProcessEnded("ended", 1.0)
+STANDINGS = [
+    ([FULL], False, SpoolStatus(full=True, broken=False, error="the disk is full"), "none"),
+    ([FULL, ROOM], True, SpoolStatus(full=False, broken=False, error=""), "none"),
+    ([BROKEN, ROOM], False, SpoolStatus(full=False, broken=True, error="disk I/O error"), "none"),
+    ([ENDED], False, SpoolStatus(full=False, broken=False, error=""), "restarting"),
+    (
+        [ENDED, events.FrontProcessStarted()],
+        True,
+        SpoolStatus(full=False, broken=False, error=""),
+        "running",
+    ),
+]
+
+
+@pytest.mark.parametrize(("told", "accepting", "spool", "front"), STANDINGS)
+def test_what_keeps_the_relay_from_taking_mail(told, accepting, spool, front):
+    desk = Desk()
+    for event in told:
+        desk.events.publish(event)
+    status = desk.ask(desk.operations.status())
+    assert (status.accepting, status.spool, status.front) == (accepting, spool, front)
