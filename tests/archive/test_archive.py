@@ -438,8 +438,10 @@ class Live(LiveRelayTestCase):
             await self.send(content=long)
         mails = await provider.wait_for(3)
         assert len(mails) == 3
-        [line] = await self.log.wait_for("copies of outgoing mail are not kept")
+        [line] = await self.log.wait_for("copies of outgoing mail are not kept:")
         assert "No space left on device" in line
+        [alarm] = await self.log.wait_for("alarm: copies of outgoing mail are not kept")
+        assert "(archive, since " in alarm
         await self.service.stopService()
         assert files(small) == []
 
