@@ -115,12 +115,8 @@ class DaemonService(RelayService):
         super().__init__(configuration, reactor, front_process=front_process, control=True)
         self._has_front = front_process
         self._systemd = Systemd(
-            notifier, reactor, heartbeat=self._heartbeat, status=self.operations.status
+            notifier, reactor, heartbeat=self.spool.heartbeat, status=self.operations.status
         )
-
-    async def _heartbeat(self) -> None:
-        """Return when the spool's writer has answered, be it that it cannot write."""
-        await self.spool.heartbeat()
 
     def setServiceParent(self, parent: Any) -> None:
         """Have twistd's log written by ours."""

@@ -377,6 +377,14 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
         _ERROR, "there is no room for new mail, which is put off (452): {error}"
     ),
     events.SpoolHasRoom: _filled_in(_INFO, "there is room for new mail again"),
+    events.ArchiveFailed: _filled_in(
+        _ERROR,
+        "copies of outgoing mail are not kept: {error}; the mail is sent all the same; see"
+        " [archive] path",
+    ),
+    events.ArchiveRecovered: _filled_in(
+        _WARN, "copies of outgoing mail are kept again; {missing} mails have none"
+    ),
     events.HistoryInterrupted: _filled_in(
         _ERROR, "the history lacks something, mail goes on: {why}"
     ),
