@@ -116,7 +116,6 @@ class World:
         return SlowSpool(self.memory, self.clock) if self.slow else self.memory
 
     def make_relay(self, of):
-        assert of.name not in self.relays
         relay = FakeRelay(self.clock, of, script=self.serve, seconds=self.seconds)
         self.relays[of.name] = relay
         return relay

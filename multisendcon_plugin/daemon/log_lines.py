@@ -228,7 +228,7 @@ def _account_faulted(event: events.AccountFaulted) -> list[Line]:
 
 def _account_recovered(event: events.AccountRecovered) -> list[Line]:
     what = "has another server or login and is tried anew" if event.unproven else "works again"
-    return [(_INFO, f"account {event.account} {what}", {})]
+    return [(_INFO, f"account {event.account} {what}", {"account": event.account})]
 
 
 def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:

@@ -111,11 +111,13 @@ class Ports:
     """The ports of ``[master_relay]``, by their endpoint strings.
 
     :param take: what takes the connections of one, by its endpoint string.
+    :param accept: else clients wait in their backlogs, until another process accepts them.
     """
 
-    def __init__(self, take: Callable[[str], Any], reactor: Any) -> None:
+    def __init__(self, take: Callable[[str], Any], reactor: Any, *, accept: bool = True) -> None:
         self._take = take
         self._reactor = reactor
+        self._accept = accept
         self._ports: dict[str, _OpenPort] = {}
 
     @property
@@ -128,7 +130,7 @@ class Ports:
         return iter([(description, each.port) for description, each in self._ports.items()])
 
     def prepared(self, descriptions: Sequence[str]) -> NewPorts:
-        """Open the ports that are not open yet; clients wait in their backlogs.
+        """Open the ports that are not open yet; beside others, their clients wait for `use`.
 
         :raise ListenError: it is not possible; then none is.
         """
@@ -154,20 +156,20 @@ class Ports:
         if parse_endpoint(description).prefix == "ssl":
             reactor = _ClientsReactor(reactor, tls)
         port: Any = _listen(description, self._take(description), reactor)
-        port.stopReading()
+        if self._ports or not self._accept:
+            port.stopReading()
         return _OpenPort(port, tls)
 
-    def use(self, new: NewPorts, *, accept: bool = True) -> list[Any]:
+    def use(self, new: NewPorts) -> list[Any]:
         """Let these be the ports.
 
-        :param accept: else clients wait, until another process accepts them.
         :return: the ports that are not needed any more, which are open still.
         """
         before, after = self._ports, self._ports | new.opened
         self._ports = {each: after[each] for each in new.descriptions}
         for description, tls in new.renewed.items():
             self._ports[description].tls.use(tls)
-        if accept:
+        if before and self._accept:
             for each in new.opened.values():
                 each.port.startReading()
         return [each.port for name, each in before.items() if name not in self._ports]

@@ -44,7 +44,7 @@ class FrontService(Service):
     ) -> None:
         self._configuration = configuration
         self._wall = wall
-        self._ports = Ports(_Elsewhere, reactor)
+        self._ports = Ports(_Elsewhere, reactor, accept=False)
         self._front = FrontProcess(intake, events, reactor)
         self._check_tls(configuration)
 
@@ -63,8 +63,7 @@ class FrontService(Service):
         :raise ListenError: it is not possible.
         """
         super().privilegedStartService()
-        new = self._ports.prepared(self._configuration.master_relay.listen)
-        self._ports.use(new, accept=False)
+        self._ports.use(self._ports.prepared(self._configuration.master_relay.listen))
 
     def startService(self) -> None:
         """Have clients served."""
@@ -92,7 +91,7 @@ class FrontService(Service):
             needed any more.
         """
         self._configuration, new = prepared
-        left = self._ports.use(new, accept=False)
+        left = self._ports.use(new)
         return self._tell().addCallback(lambda _: close_all(left))
 
     def stopService(self) -> Deferred[Any]:

@@ -1,23 +1,28 @@
 """Reading the history: the SQL that finds stories, in pieces, in order of time.
 
-Each question has a connection of its own: a file that was put aside meanwhile is no longer read.
+Each question has a connection of its own: a file that was put aside meanwhile is not read any more.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from functools import partial
 from json import loads
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
 
 from ..errors import HistoryError
+from ..spool import at_rest
 from ..spool.numbering import WRITERS
 from .marks import HASH_BITS, PERIOD_BITS, rarest
 from .rows import PIECES
 from .store import VERSION
 from .story import FIRST_PLACE, Place, Search, Story, StoryPage
 from .telling import story_of
+
+T = TypeVar("T")
 
 #: Stories, and periods, that one piece of a listing looks at, whatever it finds: some milliseconds.
 LOOKED_AT, PERIODS_LOOKED_AT = 200, 20_000
@@ -26,20 +31,15 @@ _END = 2**62
 
 
 def read_only(file: Path) -> sqlite3.Connection:
-    """Connect to the history without changing it.
+    """Connect to the history of a relay that runs, without changing it.
 
     :raise sqlite3.Error: it cannot be read.
     :raise HistoryError: it is of another version.
     """
-    connection = sqlite3.connect(
-        f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
-    )
+    address = f"file:{quote(str(file))}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None)
     try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != VERSION:
-            raise HistoryError(
-                f"{file}: the history has schema {version}, and this multisendcon reads {VERSION}"
-            )
+        _check_version(connection)
     except BaseException:
         connection.close()
         raise
@@ -49,21 +49,40 @@ def read_only(file: Path) -> sqlite3.Connection:
 def stories(file: Path, search: Search, after: int | None = None) -> Iterator[Story]:
     """Iterate over the stories that are looked for, in order of time, read as they are asked for.
 
-    For a relay that is not running; there is none without a history.
+    For a relay that does not run; its history is left as it is, see `at_rest`.
 
-    :param file: ``history.db``.
+    :param file: ``history.db``; if it is not there, there are no stories.
     :param after: leave out those up to that of the message with this number.
-    :raise sqlite3.Error: it cannot be read.
+    :raise OSError: there is no right to read it.
+    :raise SpoolError: it cannot be read.
     :raise HistoryError: it is of another version.
     """
+
+    def ask(question: Callable[[sqlite3.Connection], T]) -> T:
+        return at_rest.ask(file, partial(_checked, question))
+
     if not file.exists():
         return
-    with closing(read_only(file)) as connection:
-        place: Place | None = FIRST_PLACE if after is None else place_of(connection, after)
-        while place is not None:
-            page = find(connection, search, LOOKED_AT, place)
-            yield from page.stories
-            place = page.after
+    place: Place | None = FIRST_PLACE
+    if after is not None:
+        place = ask(partial(place_of, number=after))
+    while place is not None:
+        page = ask(partial(find, search=search, limit=LOOKED_AT, after=place))
+        yield from page.stories
+        place = page.after
+
+
+def _checked(question: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    _check_version(connection)
+    return question(connection)
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != VERSION:
+        raise HistoryError(
+            f"the history has schema {version}, and this multisendcon reads {VERSION}"
+        )
 
 
 def find(connection: sqlite3.Connection, search: Search, limit: int, after: Place) -> StoryPage:
@@ -130,7 +149,24 @@ def _places(
 def _marked(
     connection: sqlite3.Connection, mark: int, after: Place, last: int
 ) -> tuple[list[Place], Place | None]:
-    """Look through the periods that there are for a mark."""
+    """Return the same of those that have a mark."""
+    places, following = _sorted(connection, mark, after, last)
+    fresh = connection.execute(
+        "SELECT DISTINCT arrival.at, message FROM fresh CROSS JOIN arrival USING (at)"
+        " WHERE hash = ?1 AND (at, message) > (?2, ?3) AND at <= ?4"
+        " ORDER BY 1, 2 LIMIT ?5",
+        (mark, *after, last, LOOKED_AT),
+    )
+    both = sorted({*places, *(each for each in fresh if following is None or each <= following)})
+    if len(both) < LOOKED_AT:
+        return both, following
+    return both[:LOOKED_AT], both[LOOKED_AT - 1]
+
+
+def _sorted(
+    connection: sqlite3.Connection, mark: int, after: Place, last: int
+) -> tuple[list[Place], Place | None]:
+    """Look for a mark in each period that there is."""
     places: list[Place] = []
     period = after[0] >> PERIOD_BITS
     for _ in range(PERIODS_LOOKED_AT):

@@ -31,21 +31,11 @@ def story_of(number: int, records: Iterable[Record]) -> Story | None:
     beginning = beginnings.get(_ACCEPTED) or beginnings.get(QUEUED)
     if beginning is None:
         return None
-    word, arrived, size, sender, recipients, message_id, subject, client, groups = beginning
+    _, arrived, size, sender, recipients, message_id, subject, client, _ = beginning
     everyone = tuple(recipients)
-    events = [
-        StoryEvent(
-            time=arrived,
-            event=Kind.ACCEPTED,
-            account=account,
-            recipients=_whom(who, everyone),
-            reason=reason,
-            late=word == QUEUED,
-        )
-        for account, reason, who in groups
-    ]
+    events = list(events_of(beginning, everyone))
     for record in sorted(happened, key=_order):
-        events += _events(record, everyone)
+        events += events_of(record, everyone)
     # What came with a clock that was wrong may be older than the arrival.
     events.sort(key=lambda event: event.time)
     open_ones = set(everyone)
@@ -74,13 +64,35 @@ def _order(record: Record) -> tuple[float, int, str]:
     return at, _RANKS[word], account
 
 
-def _events(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
-    word, at, account, *more = record
-    kind = Kind(word)
-    if kind is Kind.ATTEMPT:
+def events_of(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
+    """Yield what a record says.
+
+    :param everyone: the recipients of the message.
+    """
+    word = record[0]
+    if word in (_ACCEPTED, QUEUED):
+        yield from _beginning(record, everyone)
+    elif word == Kind.ATTEMPT.value:
         yield from _attempt(record, everyone)
-        return
-    who, detail = more
+    else:
+        yield _other(record, everyone)
+
+
+def _beginning(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
+    for account, reason, who in record[-1]:
+        yield StoryEvent(
+            time=record[1],
+            event=Kind.ACCEPTED,
+            account=account,
+            recipients=_whom(who, everyone),
+            reason=reason,
+            late=record[0] == QUEUED,
+        )
+
+
+def _other(record: Record, everyone: tuple[str, ...]) -> StoryEvent:
+    word, at, account, who, detail = record
+    kind = Kind(word)
     about: dict[str, Any] = {}
     match kind:
         case Kind.MOVED:
@@ -89,7 +101,8 @@ def _events(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
             about["notified"] = detail
         case Kind.REPORTED:
             about["report"] = detail
-    yield StoryEvent(time=at, event=kind, account=account, recipients=_whom(who, everyone), **about)
+    whom = _whom(who, everyone)
+    return StoryEvent(time=at, event=kind, account=account, recipients=whom, **about)
 
 
 def _attempt(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:

@@ -7,16 +7,16 @@ comes into the queue meanwhile, reports on what was deleted for example, is left
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 
 import attrs
 
-from ..interfaces import IQueueView
 from ..mail.message import Delivery, number_of, queue_id
 from ..mail.selection import Selection
 from ..spool.keys import message_of
 from .errors import BadRequestError, NotFoundError
 from .filters import selection
-from .pieces import pieces
+from .pieces import Pieces
 from .rows import Present
 from .values import Changed, Chosen, Filter
 
@@ -30,7 +30,7 @@ class Choice:
     """
 
     _chosen: Chosen
-    _view: IQueueView
+    _pieces: Pieces
     _now: float
     _present: Callable[[], Present]
 
@@ -50,7 +50,7 @@ class Choice:
         missing, tally, last = [], _Tally(), 0
         for name, target in targets:
             found = False
-            async for piece in self._pieces(target):
+            async for piece in self._found(target):
                 found = True
                 last = max(last, piece[-1].number)
                 tally.add(each.number for each in piece if applies(each))
@@ -61,7 +61,7 @@ class Choice:
         if not self._chosen.dry_run:
             tally = _Tally()
             for _, target in targets:
-                async for piece in self._pieces(target):
+                async for piece in self._found(target):
                     some = [each for each in piece if each.number <= last and applies(each)]
                     tally.add(await change(some) if some else ())
                     if piece[-1].number >= last:
@@ -92,17 +92,18 @@ class Choice:
             )
         return [("", selection(chosen.filter, self._now))]
 
-    async def _pieces(self, target: Selection | None) -> AsyncIterator[list[Delivery]]:
+    async def _found(self, target: Selection | None) -> AsyncIterator[list[Delivery]]:
         if target is None:
             return
         state = self._chosen.filter and self._chosen.filter.state
-        async for piece in pieces(self._view, target):
-            found = list(piece)
-            if state is not None:
-                present = self._present()
-                found = [each for each in piece if present.state(each) is state]
-            if found:
-                yield found
+        async with aclosing(self._pieces.of(target)) as pieces:
+            async for piece in pieces:
+                found = list(piece)
+                if state is not None:
+                    present = self._present()
+                    found = [each for each in piece if present.state(each) is state]
+                if found:
+                    yield found
 
 
 @attrs.define

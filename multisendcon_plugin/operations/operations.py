@@ -34,7 +34,7 @@ from .explanation import explain_stored
 from .filters import selection
 from .live import Live
 from .moving import Mover
-from .pieces import pieces
+from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
 from .standing import Standing
@@ -77,7 +77,7 @@ class Operations:
     :param counts: of an account, by its name.
     :param alarms: those that are not over.
     :param history: returns it, unless it is off.
-    :param explain: says where and how a mail would leave.
+    :param explain: says where and how a mail would leave, by sender, recipients and message.
     :param test: tests an account.
     :param reload: has the configuration read anew.
     :param clock: the spool's, in seconds since the epoch, which is never set.
@@ -95,7 +95,7 @@ class Operations:
     _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
     _alarms: Callable[[], Sequence[Any]] = tuple
     _history: Callable[[], History | None] = lambda: None
-    _explain: Callable[[Question], Awaitable[Explanation]] = _missing
+    _explain: Callable[[str, Sequence[str], bytes | None], Awaitable[Explanation]] = _missing
     _test: Callable[[Account, AccountTest], Awaitable[TestedAccount]] = _missing
     _reload: Callable[[], Awaitable[Any]] = _missing
     _clock: IReactorTime
@@ -103,6 +103,7 @@ class Operations:
 
     def __attrs_post_init__(self) -> None:
         self._started = Time(self._wall())
+        self._pieces = Pieces(self._view, self._events, self._clock)
         self.live = Live(
             self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
         )
@@ -213,20 +214,22 @@ class Operations:
                 raise BadRequestError(f'"{after}" is no id')
             position = span(number)[1]
         left, last = limit, None
-        async for piece in pieces(self._view, selection(asked, self._clock.seconds()), position):
-            present = self._present()
-            rows: list[WaitingDelivery] = []
-            for delivery in piece:
-                if asked.state not in (None, present.state(delivery)):
-                    continue
-                if left is not None:
-                    if left <= 0 and delivery.message.number != last:
-                        yield rows
-                        return
-                    left, last = left - 1, delivery.message.number
-                rows.append(present.row(delivery))
-            if rows:
-                yield rows
+        chosen = selection(asked, self._clock.seconds())
+        async with aclosing(self._pieces.of(chosen, position)) as pieces:
+            async for piece in pieces:
+                present = self._present()
+                rows: list[WaitingDelivery] = []
+                for delivery in piece:
+                    if asked.state not in (None, present.state(delivery)):
+                        continue
+                    if left is not None:
+                        if left <= 0 and delivery.message.number != last:
+                            yield rows
+                            return
+                        left, last = left - 1, delivery.message.number
+                    rows.append(present.row(delivery))
+                if rows:
+                    yield rows
 
     async def message(self, name: str) -> WaitingMessage:
         """Show a message in the queue."""
@@ -245,7 +248,7 @@ class Operations:
         number = number_of(name)
         deliveries: list[Delivery] = []
         if number is not None:
-            async for piece in pieces(self._view, Selection(message=number)):
+            async for piece in self._pieces.of(Selection(message=number)):
                 deliveries += piece
         if not deliveries:
             raise NotFoundError(f"{name} is not in the queue; it may be in the history")
@@ -307,7 +310,7 @@ class Operations:
         )
 
     def _choice(self, chosen: Chosen) -> Choice:
-        return Choice(chosen, self._view, self._clock.seconds(), self._present)
+        return Choice(chosen, self._pieces, self._clock.seconds(), self._present)
 
     # The history.
 
@@ -347,7 +350,8 @@ class Operations:
 
     async def explain(self, question: Question) -> Explanation:
         """Say which account would take a mail, why no other does, and what would leave."""
-        return await self._explain(question)
+        message = None if question.message is None else question.message.encode()
+        return await self._explain(question.sender, question.recipients, message)
 
     async def explain_waiting(self, name: str) -> Explanation:
         """Say so of a message in the queue, as it would be routed now."""

@@ -7,50 +7,33 @@ under the name of its class, with the fields of that.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
 
 from .. import events
-from ..mail.message import Delivery, Recipient
+from ..history import StoryEvent
+from ..history.records import Batch, Dated, Fact
+from ..history.telling import events_of
 from ..outcome.condition import Condition, State
 from ..times import Time
 from .json_form import iso, to_json
+from .values import FLAT
 
 
 @attrs.frozen(kw_only=True)
 class MailEvent:
-    """Something that has happened to a mail.
+    """Something that has happened to a mail; in JSON, the fields of `happened` are its own.
 
-    :param event: ``accepted``, ``attempt``, ``delivered``, ``deferred``, ``failed``,
-        ``uncertain``, ``moved``, ``held``, ``released``, ``deleted`` or ``reported``.
     :param id: of the message.
-    :param account: the one that it happened with.
-    :param recipients: whom it concerns.
-    :param reply: of the server, or ours about a connection; ``""``: there was none.
-    :param session: over which it was tried, in words.
-    :param reason: why this account took them, or why they were moved.
-    :param to_account: where they were moved.
-    :param due: not tried again before; ``None``: that is not known, or never.
-    :param report: the id of the report.
-    :param notified: the sender of a deleted mail gets a report.
+    :param sender: reverse-path; ``""`` is the null one.
     """
 
-    event: str
-    time: Time
     id: str
     sender: str
-    account: str
-    recipients: tuple[str, ...]
-    reply: str = ""
-    session: str = ""
-    reason: str = ""
-    to_account: str = ""
-    due: Time | None = None
-    report: str = ""
-    notified: bool = False
+    message_id: str
+    happened: StoryEvent = attrs.field(metadata=FLAT)
 
 
 @attrs.frozen(kw_only=True)
@@ -82,21 +65,15 @@ class Public:
     def told(self, event: events.Event) -> Iterator[dict[str, Any]]:
         """Yield what there is to say of an event, as objects of JSON."""
         match event:
-            case events.MailAccepted(deliveries):
-                for delivery in deliveries:
-                    for reason, group in groupby(delivery.recipients, _reason):
-                        yield self._mail("accepted", delivery, group, reason=reason)
-            case events.AttemptEnded():
-                yield from self._attempt(event)
-            case events.ReportQueued(about, report):
-                yield self._mail("reported", about, (), report=report.message.id)
+            case events.MailAccepted() | events.AttemptEnded() | events.ReportQueued():
+                yield from self._mail(event)
             case (
                 events.DeliveryMoved()
                 | events.DeliveryHeld()
                 | events.DeliveryReleased()
                 | events.DeliveryDeleted()
             ):
-                yield self._delivery(event)
+                yield from self._mail(Dated(self._now - self._set_by, event))
             case (
                 events.AccountFaulted(account)
                 | events.AccountRecovered(account)
@@ -107,69 +84,25 @@ class Public:
             case events.FailureUntold() | events.ReportWithheld():
                 pass  # of the mail, it has been told that it failed
             case _:
-                yield {"event": _snake(type(event).__name__), **_dated(self._now), **to_json(event)}
+                dated = {"time": self._now, "time_at": iso(self._now)}
+                yield {"event": _snake(type(event).__name__), **dated, **to_json(event)}
 
-    def _delivery(
-        self,
-        event: events.DeliveryMoved
-        | events.DeliveryHeld
-        | events.DeliveryReleased
-        | events.DeliveryDeleted,
-    ) -> dict[str, Any]:
-        delivery = event.delivery
-        whom = delivery.recipients
-        match event:
-            case events.DeliveryMoved(_, account, reason):
-                why = reason or f"account {delivery.account} rests"
-                return self._mail("moved", delivery, whom, to_account=account, reason=why)
-            case events.DeliveryHeld():
-                return self._mail("held", delivery, whom)
-            case events.DeliveryReleased():
-                return self._mail("released", delivery, whom)
-            case events.DeliveryDeleted(_, notified):
-                return self._mail("deleted", delivery, whom, notified=notified)
-
-    def _attempt(self, event: events.AttemptEnded) -> Iterator[dict[str, Any]]:
-        delivery, remaining = event.delivery, event.judgement.remaining
-        due = None if remaining is None else Time(remaining.due + self._set_by)
-        session, fault = event.attempt.session, event.attempt.fault
-        results = event.results()
-        said = str(fault or results[0].reply) if fault or results else ""
-        whom = delivery.recipients
-        yield self._mail("attempt", delivery, whom, reply=said, session=session, due=due)
-        waiting: list[str] = []
-        for result in results:
-            if result.waits:
-                waiting += result.recipients
-            yield self._mail(
-                result.verdict.value,
-                delivery,
-                result.recipients,
-                reply=str(result.reply),
-                session=session,
-                due=due if result.waits else None,
-            )
-        if remaining is not None and remaining.account != delivery.account:
-            to, why = remaining.account, remaining.last_reply
-            yield self._mail("moved", delivery, waiting, to_account=to, reason=why)
-
-    def _mail(
-        self, event: str, delivery: Delivery, whom: Iterable[Recipient | str], **more: Any
-    ) -> dict[str, Any]:
-        plain: dict[str, Any] = to_json(
-            MailEvent(
-                event=event,
-                time=self._now,
-                id=delivery.message.id,
-                sender=delivery.message.envelope.reverse_path,
-                account=delivery.account,
-                recipients=tuple(
-                    [each if isinstance(each, str) else each.address for each in whom]
-                ),
-                **more,
-            )
-        )
-        return plain
+    def _mail(self, fact: Fact) -> Iterator[dict[str, Any]]:
+        batch = Batch(self._set_by, subjects=False)
+        batch.add([fact])
+        for news in batch.news.values():
+            message = news.delivery.message
+            envelope = message.envelope
+            for record in news.records:
+                for happened in events_of(record, envelope.recipients):
+                    yield to_json(
+                        MailEvent(
+                            id=message.id,
+                            sender=envelope.reverse_path,
+                            message_id=envelope.message_id,
+                            happened=happened,
+                        )
+                    )
 
     def _account(self, name: str) -> Iterator[dict[str, Any]]:
         for condition in self._conditions():
@@ -186,14 +119,6 @@ class Public:
                         until=None if until is None else Time(until),
                     )
                 )
-
-
-def _reason(recipient: Recipient) -> str:
-    return recipient.reason
-
-
-def _dated(now: Time) -> dict[str, Any]:
-    return {"time": now, "time_at": iso(now)}
 
 
 def _snake(name: str) -> str:

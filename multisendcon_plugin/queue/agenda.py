@@ -10,6 +10,8 @@ from __future__ import annotations
 from bisect import insort
 from operator import attrgetter
 
+import attrs
+
 from ..mail.message import FIRST_POSITION, Delivery, Position
 
 #: Deliveries of one account that are kept in memory.
@@ -82,6 +84,13 @@ class Agenda:
     def _leave(self, position: Position) -> None:
         self._beyond = position if self._beyond is None else min(self._beyond, position)
         self.missing = position if self.missing is None else min(self.missing, position)
+
+    def hasten(self, now: float) -> None:
+        """Let no delivery be due later than now, as it is in the spool."""
+        hastened = (attrs.evolve(each, due=min(each.due, now)) for each in self.waiting)
+        self.waiting[:] = sorted(hastened, key=_position)
+        if self.missing is not None:
+            self._leave((now, 0))
 
     def take(self) -> Delivery:
         """Hand out the first delivery; it stays known until `done`."""

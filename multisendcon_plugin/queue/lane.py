@@ -273,6 +273,11 @@ class Lane:
         gates.opened = self.go
         self.go()
 
+    def hasten(self, now: float) -> None:
+        """Let all that waits be due by now, as it is in the spool."""
+        self._agenda.hasten(now)
+        self.go()
+
     def retire(self, emptied: Callable[[], None]) -> None:
         """Begin nothing new for good: the account is not in use any more.
 

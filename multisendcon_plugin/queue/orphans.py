@@ -24,8 +24,8 @@ def in_use(registry: IAccountRegistry) -> list[Account]:
     return [account for account in registry if account.enabled]
 
 
-def adopted(delivery: Delivery, registry: IAccountRegistry) -> Delivery | None:
-    """Return the delivery as it goes on by the account that would take it now.
+def adopted(delivery: Delivery, registry: IAccountRegistry, now: float) -> Delivery | None:
+    """Return the delivery as it goes on, at once, by the account that would take it now.
 
     :return: ``None`` when no account takes all of its recipients: then it stays, since its account
         may come back, and the log says so.
@@ -43,6 +43,7 @@ def adopted(delivery: Delivery, registry: IAccountRegistry) -> Delivery | None:
             return attrs.evolve(
                 delivery,
                 account=route.account,
+                due=min(delivery.due, now),
                 tried=(),
                 recipients=tuple(attrs.evolve(each, reason=by.reason) for each, by in reasons),
             )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Iterable
 from functools import partial
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..events import DeliveryMoved, Publisher
@@ -32,6 +33,7 @@ class Rerouting:
     """Routes the mail of one queue anew.
 
     :param events: is told of what is moved.
+    :param clock: is never set.
     :param in_hand: tells the numbers of a lane's deliveries that have to be left alone as yet.
     :param announce: is given those that have another account, once that is durable.
     :param over: is called when a lane may begin again, if its account is in use again.
@@ -44,6 +46,7 @@ class Rerouting:
     _recorder: Recorder
     _tasks: Tasks
     _events: Publisher
+    _clock: IReactorTime
     _in_hand: Callable[[LaneKey], Container[int]]
     _announce: Callable[[Iterable[Delivery]], None]
     _over: Callable[[LaneKey], None]
@@ -92,7 +95,7 @@ class Rerouting:
                     return
                 if delivery.number in in_hand:
                     continue
-                moved = adopted(delivery, self._in_force.policy.registry)
+                moved = adopted(delivery, self._in_force.policy.registry, self._clock.seconds())
                 if moved is None:
                     stuck += 1
                     continue

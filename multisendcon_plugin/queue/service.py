@@ -100,6 +100,7 @@ class QueueService(Service):
             self._recorder,
             self._tasks,
             events=self._events,
+            clock=self._clock,
             in_hand=self._in_hand,
             announce=self._announce,
             over=self._begin_again,
@@ -156,19 +157,30 @@ class QueueService(Service):
         any more is routed anew.
         """
         before, self._in_force.policy = self._in_force.policy, policy
-        self._ways.reconfigure(in_use(before.registry), in_use(policy.registry))
+        anew = self._ways.reconfigure(in_use(before.registry), in_use(policy.registry))
         for key, lane in tuple(self._lanes.items()):
             account = self._account(key)
             if lane.retired:
                 continue
             if account is not None:
                 lane.reconfigure(*self._ways.of(account))
+                if account.name in anew:
+                    self._tasks.begin(self._hasten(key, lane))
             else:
                 lane.retire(partial(self._emptied, key))
                 self._rerouting.begin(key)
         if self._ready:
             # What has waited for want of an account may have one now.
             self._tasks.begin(self._look_for_lanes())
+
+    async def _hasten(self, key: LaneKey, lane: Lane) -> None:
+        """Try at once what waits for an account that may be at fault no more."""
+        now = self._clock.seconds()
+        await self._tasks.ask(
+            partial(self._spool.bring_forward, key, now),
+            f"mail of account {key[0]} not brought forward in the spool",
+        )
+        lane.hasten(now)
 
     async def _look_for_lanes(self) -> None:
         waiting = await self._tasks.ask(

@@ -73,20 +73,22 @@ class Ways:
             way = self._ways[account.name] = Way(account, self._make_relay(account), gates)
         return way
 
-    def reconfigure(self, before: Iterable[Account], accounts: Iterable[Account]) -> None:
+    def reconfigure(self, before: Iterable[Account], accounts: Iterable[Account]) -> set[str]:
         """Let each account take the place that it or another one had, if there is one.
 
         :param before: accounts that were in use.
         :param accounts: those in use from now on.
+        :return: the names of those whose fault is not known to be one any more.
         """
         for account in before:
             if account.name in self._states:
                 self.of(account)  # it may have another name now
         accounts = list(accounts)
+        anew: set[str] = set()
         known = [*self._former, *self._ways.values()]
         places = predecessors(accounts, [way.account for way in known])
         self._ways = {
-            account.name: self._other(known[places[account.name]], account)
+            account.name: self._other(known[places[account.name]], account, anew)
             for account in accounts
             if account.name in places
         }
@@ -96,13 +98,15 @@ class Ways:
             way.relay.drain()
         self._former = left[-MOST_FORMER:]
         self._states = {}
+        return anew
 
-    def _other(self, way: Way, account: Account) -> Way:
+    def _other(self, way: Way, account: Account, anew: set[str]) -> Way:
         gates = way.gates
         if account != way.account:
             had_fault = gates.condition.fault is not None
             gates.reconfigure(account, self._clock.seconds())
             if had_fault and gates.condition.fault is None:
+                anew.add(account.name)
                 self._events.publish(AccountRecovered(account.name, unproven=True))
         return Way(account, way.relay.reconfigured(account), gates)
 

@@ -12,11 +12,12 @@ class Places:
     """So many places, and those who wait for one.
 
     :param limit: how many may be taken at the same time.
+    :ivar taken: how many are.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._taken = 0
+        self.taken = 0
         self._waiting: list[Deferred[None]] = []
 
     def take(self) -> Deferred[None]:
@@ -28,7 +29,7 @@ class Places:
 
     def give_back(self) -> None:
         """A place is free again."""
-        self._taken -= 1
+        self.taken -= 1
         self._go_on()
 
     def resize(self, limit: int) -> None:
@@ -37,6 +38,6 @@ class Places:
         self._go_on()
 
     def _go_on(self) -> None:
-        while self._waiting and self._taken < self._limit:
-            self._taken += 1
+        while self._waiting and self.taken < self._limit:
+            self.taken += 1
             self._waiting.pop(0).callback(None)

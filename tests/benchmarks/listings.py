@@ -5,22 +5,30 @@ The relay is one process here: clients of the front process would not notice wha
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import nullcontext
 
-from tests.benchmarks.growth import ended, fill, subfolder
-from tests.benchmarks.row import Figure, Row, one_by_one
+from tests.benchmarks.growth import ended, fill, send, subfolder
+from tests.benchmarks.row import Figure, Row, in_turns, one_by_one
 from tests.benchmarks.stalls import Probe
 from tests.endurance.footprint import Footprint
 from tests.interop.programs import free_port, until
 from tests.interop.relay import Relay, account
+from tests.interop.sink import Sink
 from tests.web.live import Control
 
 _WAITING, _MANY = 200_000, 1_000_000
+_BURSTS = 4
 
 
 def _listings(bench):
     with bench.folders() as (disk, _):
-        return _begins(subfolder(disk, "waiting"), bench) | _all(subfolder(disk, "many"), bench)
+        return (
+            _begins(subfolder(disk, "waiting"), bench)
+            | _kept(subfolder(disk, "kept"), bench)
+            | _all(subfolder(disk, "many"), bench)
+        )
 
 
 def _relay(folder, count):
@@ -40,6 +48,48 @@ def _begins(folder, bench):
         began = time.monotonic()
         Control(relay.spool).json("GET", "status")
         return {"begins": begins, "status": 1000 * (time.monotonic() - began)}
+
+
+def _kept(folder, bench):
+    """Hand mails in, in turns while the queue is listed again and again, and while it is not."""
+    nobody = account("A0", Relay.address, free_port(Relay.address))
+    seconds = {True: 0.0, False: 0.0}
+    with Sink(folder, folder / "mails") as sink:
+        accounts = account("A1", sink.address, sink.port, recipients='["*@there.example"]') + nobody
+        relay = Relay(folder, accounts)
+        fill(relay.spool, bench.scaled(_WAITING), 1)
+        with ended(relay):
+            _start(relay)
+            for burst in range(_BURSTS):
+                for listed in in_turns((True, False), burst):
+                    with Lister(relay) if listed else nullcontext():
+                        began = time.monotonic()
+                        send(relay, messages=bench.scaled(5000), size=4096, sessions=10)
+                        seconds[listed] += time.monotonic() - began
+    return {"kept": seconds[False] / seconds[True]}
+
+
+class Lister(threading.Thread):
+    """Lists the queue again and again."""
+
+    def __init__(self, relay):
+        super().__init__(daemon=True)
+        self._spool = relay.spool
+        self._stopping = False
+
+    def __enter__(self):
+        self.start()
+
+    def __exit__(self, *_):
+        self._stopping = True
+        self.join()
+
+    def run(self):
+        while not self._stopping:
+            with Control(self._spool).ask("GET", "queue") as listing:
+                for _ in listing:
+                    if self._stopping:
+                        break
 
 
 def _all(folder, bench):
@@ -77,6 +127,7 @@ ROWS = (
         figures={
             "begins": Figure(unit="s until the list of 200,000 begins", limit=1, better="less"),
             "status": Figure(unit="ms for the status with 200,000", limit=200, better="less"),
+            "kept": Figure(unit="of the rate of new mail while 200,000 are listed", limit=0.9),
             "rows": Figure(unit="rows/s of 1,000,000"),
             "memory": Figure(unit="MiB more than before", limit=20, better="less"),
             "stall": Figure(

@@ -61,7 +61,7 @@ def test_a_client_that_a_list_lacks():
     ],
 )
 def test_a_client_too_many(settings, limit, monkeypatch):
-    monkeypatch.setattr("multisendcon_plugin.edge.factory.RESERVED", 1.0)
+    monkeypatch.setattr("multisendcon_plugin.edge.admission.RESERVED", 1.0)
     edge, events = world(**settings)
     edge.client()
     assert events == [LimitReached(HERE, limit)]

@@ -15,15 +15,16 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from multisendcon_plugin import parse
-from multisendcon_plugin.events import Publisher
+from multisendcon_plugin.events import FrontProcessEnded, FrontProcessStarted, Publisher
 from multisendcon_plugin.front import FrontProcess, Port, setup_of
 from multisendcon_plugin.front import process as process_module
 from multisendcon_plugin.front.channel import FrameType
+from multisendcon_plugin.front.ports import take_over
 from multisendcon_plugin.front.process import FIRST_PAUSE, LONGEST_PAUSE, STOPS_WITHIN
 from multisendcon_plugin.front.setup import read_setup
 from tests.edge.clients import Intake
 from tests.front.channels import Pair, frames
-from tests.queues import in_the_log, logged
+from tests.queues import collected, in_the_log, logged
 
 CONFIGURATION = """
 [master_relay]
@@ -69,7 +70,18 @@ class Process:
         self.protocol = protocol
         self.arguments = arguments
         self.signals = []
+        self.handed_over = os.dup(arguments["childFDs"][4])
         protocol.transport = self
+
+    @property
+    def files(self):
+        """What was handed over, and not looked at before: the numbers of the files."""
+        with socket.socket(fileno=os.dup(self.handed_over)) as where:
+            files = take_over(where, len(PORTS))
+        numbers = [os.fstat(file).st_ino for file in files]
+        for file in files:
+            os.close(file)
+        return numbers
 
     def signalProcess(self, name):  # noqa: N802
         self.signals.append(name)
@@ -83,6 +95,7 @@ class Process:
         self.pair.flush()
 
     def end(self, code=1):
+        os.close(self.handed_over)
         self.pair.cut()
         self.protocol.processEnded(Failure(ProcessTerminated(code)))
 
@@ -125,13 +138,18 @@ class World:
     def __init__(self):
         self.reactor = Reactor()
         self.intake = Intake(Clock())
-        self.told = PORTS
         self.files = [os.open(os.devnull, os.O_RDONLY) for _ in PORTS]
-        configuration = parse(CONFIGURATION)
-        self.front = FrontProcess(self.intake, in_the_log(self.reactor), self.reactor)
+        self.events = in_the_log(self.reactor)
+        self.told = collected(self.events, FrontProcessEnded, FrontProcessStarted)
+        self.front = FrontProcess(self.intake, self.events, self.reactor)
         self.ready = []
-        self.setup = setup_of(configuration, self.told)
-        self.front.tell(self.setup, self.files).addCallback(self.ready.append)
+        self.tell(PORTS)
+
+    def tell(self, ports):
+        """Tell it what holds now; `ready` notes when clients are served so."""
+        setup = setup_of(parse(CONFIGURATION), ports)
+        told = self.front.tell(setup, self.files[: len(ports)])
+        told.addCallback(lambda _: self.ready.append(ports))
 
     @property
     def process(self):
@@ -203,11 +221,12 @@ def test_it_gets_no_variable_that_it_does_not_need(world, monkeypatch):
 
 def test_it_gets_the_channel_and_the_ports_and_no_other_file(world):
     descriptors = world.process.arguments["childFDs"]
-    channel = descriptors[3]
-    assert descriptors == {0: "w", 1: "r", 2: "r", 3: channel, 4: world.files[0], 5: world.files[1]}
+    channel, ports = descriptors[3], descriptors[4]
+    assert descriptors == {0: "w", 1: "r", 2: "r", 3: channel, 4: ports}
+    assert world.process.files == [os.fstat(file).st_ino for file in world.files]
     # Each process has its own end.
     (here,) = world.reactor.adopted
-    for descriptor in (here, channel):
+    for descriptor in (here, channel, ports):
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
 
@@ -244,7 +263,7 @@ def test_it_is_told_no_login_of_an_account(world):
 
 def test_the_next_one_is_told_what_is_so_by_then(world):
     world.process.end()
-    world.told = PORTS[:1]
+    world.tell(PORTS[:1])
     world.reactor.advance(FIRST_PAUSE)
     world.process.kinds()
     [(_, _, octets)] = world.process.got
@@ -263,6 +282,67 @@ def test_what_it_says_before_it_has_a_log_is_logged(world):
     with logged() as log:
         world.process.protocol.childDataReceived(2, b"Traceback \xff\n")
     assert log.texts(LogLevel.error) == ["front process: Traceback �"]
+
+
+# When other settings hold.
+
+
+def test_one_that_runs_is_told_and_given_its_ports(world):
+    world.process.say(FrameType.READY)
+    files = world.process.files
+    world.tell(PORTS)
+    assert world.process.kinds() == [FrameType.SETUP, FrameType.SETUP]
+    assert world.process.files == files
+    assert world.ready == [PORTS]
+    world.process.say(FrameType.READY)
+    assert world.ready == [PORTS, PORTS]
+    assert world.started == 1
+
+
+def test_its_first_answer_is_not_the_one_to_what_it_was_told_since(world):
+    world.tell(PORTS[:1])
+    world.process.say(FrameType.READY)
+    assert world.ready == []
+    world.process.say(FrameType.READY)
+    assert world.ready == [PORTS[:1]]
+
+
+def test_when_it_ends_before_it_has_answered_the_next_one_answers(world):
+    world.process.say(FrameType.READY)
+    world.tell(PORTS[:1])
+    with logged():
+        world.process.end()
+        world.reactor.advance(FIRST_PAUSE)
+    assert world.ready == [PORTS]
+    world.process.say(FrameType.READY)
+    assert world.ready == [PORTS, PORTS[:1]]
+
+
+def test_what_it_is_told_ends_the_pause_before_the_next_one(world):
+    with logged():
+        world.process.end()
+    world.tell(PORTS[:1])
+    world.reactor.advance(0)
+    assert world.started == 2
+
+
+def test_who_waits_for_it_does_not_wait_for_ever_when_it_is_stopped(world):
+    world.stop()
+    assert world.ready == [PORTS]
+
+
+def test_its_beginnings_and_ends_are_told_once(world):
+    world.process.say(FrameType.READY)
+    world.tell(PORTS)
+    world.process.say(FrameType.READY)
+    with logged():
+        world.process.end()
+    world.reactor.advance(FIRST_PAUSE)
+    world.process.say(FrameType.READY)
+    started, ended, again = world.told
+    assert started == again == FrontProcessStarted()
+    assert ended.why.startswith("ended unexpectedly")
+    assert ended.pause == FIRST_PAUSE
 
 
 # When it ends by itself.

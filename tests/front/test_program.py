@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import socket
+from itertools import count, islice
 from types import SimpleNamespace
 
 import pytest
@@ -27,7 +28,7 @@ from multisendcon_plugin.front import program as program_module
 from multisendcon_plugin.front.channel import FrameType
 from multisendcon_plugin.front.events import Events
 from multisendcon_plugin.front.frames import committed_octets
-from multisendcon_plugin.front.process import CHANNEL, FIRST_PORT
+from multisendcon_plugin.front.process import CHANNEL
 from multisendcon_plugin.front.program import Front, run
 from multisendcon_plugin.front.server import IntakeServer
 from multisendcon_plugin.front.setup import setup_octets
@@ -37,6 +38,8 @@ from tests.edge.clients import EXAMPLE_PEER, MAIL, Client, Intake, MemoryTranspo
 from tests.front.channels import NoClock, Pair
 from tests.queues import collected, logged
 
+#: The file descriptors that ports get here.
+FIRST_PORT = 100
 TCP = Port("tcp:2525", socket.AF_INET)
 SIX = Port("tcp6:2526", socket.AF_INET6)
 PROXIED = Port("haproxy:tcp6:2526", socket.AF_INET6)
@@ -93,7 +96,7 @@ class World:
     def __init__(self, closed):
         self.closed = closed
         self.reactor = Reactor()
-        self.front = Front(self.reactor)
+        self.front = Front(self.reactor, None)
         self.intake = Intake(Clock())
         self.ready = []
         self.events = Publisher()
@@ -135,6 +138,8 @@ def world(monkeypatch):
     closed = []
     # The numbers of its descriptors are fixed, and in this process they are others'.
     monkeypatch.setattr(program_module, "os", SimpleNamespace(close=closed.append))
+    numbers = count(FIRST_PORT)
+    monkeypatch.setattr(program_module, "take_over", lambda _, most: list(islice(numbers, most)))
     return World(closed)
 
 
@@ -172,6 +177,33 @@ def test_it_takes_the_ports_over_in_their_order_and_says_that_it_is_ready(world)
         RelayESMTPFactory,
     ]
     assert world.ready == [True]
+
+
+def test_told_anew_it_goes_on_with_other_ports_and_ends_no_session(world):
+    first, gone = world.start(TCP, SIX)
+    client = Client(first.factory, MemoryTransport())
+    world.ask(client, b"EHLO client.example\r\n")
+    configuration = CONFIGURATION.replace("relay.example", "other.example")
+    setup = setup_of(parse(configuration), (TCP, PROXIED))
+    world.say(FrameType.SETUP, 0, setup_octets(setup))
+    assert world.ready == [True, True]
+    again, new = world.reactor.ports[2:]
+    assert first.stopped
+    assert gone.stopped
+    assert again.stopped is new.stopped is None
+    # One factory: what it counts and remembers goes on.
+    assert again.factory is first.factory
+    assert [reply[:3] for reply in world.ask(client, b"NOOP\r\n")] == ["250"]
+    client = Client(again.factory, MemoryTransport())
+    assert "other.example" in str(world.ask(client, b"EHLO client.example\r\n"))
+
+
+def test_told_what_it_cannot_do_it_ends_and_the_next_one_tries(world):
+    world.start(TCP)
+    with logged() as log:
+        world.say(FrameType.SETUP, 0, b"not to be read")
+    assert len(log.texts(LogLevel.critical)) == 1
+    assert world.reactor.hasStopped
 
 
 def test_it_opens_no_port_itself(world):
@@ -402,6 +434,8 @@ def program(monkeypatch):
     monkeypatch.setattr(
         program_module, "os", SimpleNamespace(close=lambda n: reactor.done.append(("close", n)))
     )
+    sockets = SimpleNamespace(socket=lambda fileno: fileno, AF_UNIX=socket.AF_UNIX)
+    monkeypatch.setattr(program_module, "socket", sockets)
     log = Logger(namespace="early", observer=publisher)
     log.info("before anything else")
     run(reactor)

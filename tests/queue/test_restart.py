@@ -9,6 +9,7 @@ from twisted.logger import LogLevel
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
+from multisendcon_plugin.queue import rerouting
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.testing.memory_spool import MemorySpool
 from tests.queue_world import (
@@ -250,7 +251,7 @@ def test_mail_that_no_other_account_admits_stays_and_the_log_says_so():
 
 
 def test_mail_that_has_to_stay_is_read_once_at_the_start(monkeypatch):
-    monkeypatch.setattr(queue_service, "MOVED_AT_ONCE", 5)
+    monkeypatch.setattr(rerouting, "MOVED_AT_ONCE", 5)
     world = World(account("A", senders="nobody@home.example"))
     for _ in range(23):
         world.mail(by="gone")

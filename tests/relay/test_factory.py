@@ -91,7 +91,7 @@ def test_who_waits_for_a_connection_of_all_accounts_keeps_none_of_its_own_when_i
         for step in tuple(two.factory._steps):
             step.cancel()
         assert verdicts(results[0]) == [DEFERRED]
-    assert two.factory._connections.tokens == two.account.connections
+    assert two.factory._places.taken == 0
 
 
 def test_an_idle_session_ends_with_quit():

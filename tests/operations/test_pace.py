@@ -1,0 +1,79 @@
+"""A long queue is gone through at a pace that leaves the mail its time."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from multisendcon_plugin.events import AttemptEnded, MailAccepted
+from multisendcon_plugin.operations.pace import LEFT, LONGEST_PAUSE
+from multisendcon_plugin.operations.pieces import PIECE
+from multisendcon_plugin.operations.values import Filter
+from multisendcon_plugin.outcome.judgement import Judgement
+from tests.operations.desk import Desk
+from tests.queues import NOW, attempt, delivery
+
+ONE = delivery(1)
+PASSES = [
+    MailAccepted((ONE,)),
+    AttemptEnded(ONE, attempt(ONE), Judgement(remaining=None), NOW),
+]
+
+
+class Long(Desk):
+    """A listing that has got some pieces, each of which took some milliseconds."""
+
+    def __init__(self):
+        super().__init__()
+        for _ in range(2 * PIECE + 1):
+            self.mail()
+        self.listing = self.operations.listing(Filter())
+        self.rows = 0
+
+    def read_on(self):
+        """Ask for a piece; it comes at once, or later."""
+        self.rows = 0
+        Deferred.fromCoroutine(anext(self.listing)).addCallback(self._got)
+
+    def _got(self, piece):
+        self.rows = len(piece)
+
+
+@pytest.mark.parametrize("event", PASSES)
+def test_mail_that_passes_meanwhile_gets_nine_tenths_of_the_time(event):
+    desk = Long()
+    desk.read_on()
+    assert desk.rows == PIECE
+    desk.clock.advance(0.01)
+    desk.events.publish(event)
+    desk.read_on()
+    desk.clock.advance(0.01 * LEFT - 0.001)
+    assert desk.rows == 0
+    desk.clock.advance(0.002)
+    assert desk.rows == PIECE
+
+
+def test_while_none_passes_it_goes_on_at_once():
+    desk = Long()
+    for rows in (PIECE, PIECE, 1):
+        desk.read_on()
+        assert desk.rows == rows
+        desk.clock.advance(0.01)
+
+
+def test_a_client_that_reads_slowly_does_not_wait_for_long():
+    desk = Long()
+    desk.read_on()
+    desk.clock.advance(1000)
+    desk.events.publish(PASSES[0])
+    desk.read_on()
+    desk.clock.advance(LONGEST_PAUSE)
+    assert desk.rows == PIECE
+
+
+def test_nothing_is_left_of_a_listing_that_ends():
+    desk = Long()
+    desk.read_on()
+    desk.ask(desk.listing.aclose())
+    assert not any(desk.events._subscribers[type(event)] for event in PASSES)
+    assert desk.clock.getDelayedCalls() == []
