@@ -17,16 +17,14 @@ from .terminal import put, put_lines, say, show
 
 _COLUMNS = (
     Column("ACCOUNT", shrinks=True),
-    Column("TYPE"),
     Column("STATE"),
-    Column("UNTIL"),
     Column("WAITING", right=True),
     Column("HELD", right=True),
     Column("OLDEST", right=True),
-    Column("ACTIVE", right=True),
-    Column("DELIVERED", right=True),
+    Column("PER MINUTE", right=True),
+    Column("SENT", right=True),
     Column("FAILED", right=True),
-    Column("LAST SUCCESS", right=True),
+    Column("LAST SENT", right=True),
     Column("QUOTA LEFT", shrinks=True),
     Column("WHY", shrinks=True),
 )
@@ -83,21 +81,25 @@ def show_accounts(accounts: Iterable[dict[str, Any]]) -> None:
 
 
 def _cells(account: dict[str, Any], now: float) -> tuple[str, ...]:
-    until = account["until"]
     return (
         account["name"],
-        account["type"],
         account["state"],
-        "-" if until is None else words.hour(until, now),
         str(account["waiting"]),
         str(account["held"]),
         words.ago(account["oldest"], now),
-        str(account["active"]),
+        f"{account['rate']:.1f}",
         str(account["delivered"]),
         str(account["failed"]),
         words.ago(account["last_success"], now),
-        "; ".join(f"{each['left']} of {each['quota']}" for each in account["quota"]) or "-",
-        account["fault"],
+        "; ".join(f"{each['left']} of {each['quota']}" for each in account["quota"]),
+        _why(account, now),
+    )
+
+
+def _why(account: dict[str, Any], now: float) -> str:
+    until = account["until"]
+    return ": ".join(
+        filter(None, ["" if until is None else f"until {words.hour(until, now)}", account["fault"]])
     )
 
 

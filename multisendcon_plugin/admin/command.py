@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import sys
@@ -27,17 +28,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     options = make_parser().parse_args(arguments)
     try:
-        status: int = options.run(options)
+        status = _run(options)
         sys.stdout.flush()
-    except MultisendconError as error:
-        faults = error.faults if isinstance(error, RefusedError) else ()
-        for line in (*str(error).splitlines(), *faults):
-            warn(line)
-        return _STATUS.get(type(error), 1)
     except BrokenPipeError:
         # Whoever reads has seen enough.  Python would say at its end that it cannot write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return _INTERRUPTED
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        status: int = options.run(options)
+    except MultisendconError as error:
+        faults = error.faults if isinstance(error, RefusedError) else ()
+        for line in (*str(error).splitlines(), *faults):
+            warn(line)
+        return _STATUS.get(type(error), 1)
     return status

@@ -17,11 +17,12 @@ from urllib.parse import quote, urlencode
 from .. import __version__
 from ..errors import MultisendconError
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
+from ..web.control import NAME
+from ..web.local_socket import address
 from .errors import NotRunningError, UnreachableError
 from .owner import run_as_owner
 from .terminal import warn
 
-SOCKET = "control.sock"
 _ROOT = "/api/v1/"
 #: Seconds after which a relay that says nothing is taken for one that hangs.
 _PATIENCE = 60.0
@@ -54,7 +55,8 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        with address(self._path) as name:
+            self.sock.connect(name)
 
 
 class Relay:
@@ -67,7 +69,7 @@ class Relay:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._socket = folder / SOCKET
+        self._socket = folder / NAME
 
     def get(self, path: str) -> dict[str, Any]:
         """Return an object."""
@@ -137,7 +139,7 @@ class Relay:
 
     def _check_version(self, response: http.client.HTTPResponse) -> None:
         name, _, version = response.getheader("Server", "").partition("/")
-        if name == "multisendcon" and version != __version__:
+        if name == "multisendcon" and version not in (__version__, "unknown"):
             warn(
                 f"warning: the relay that runs is version {version}, and this command is"
                 f" {__version__}; restart the relay if it was upgraded"

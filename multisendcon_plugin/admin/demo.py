@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from . import arguments
 from .arguments import Commands
@@ -17,6 +18,8 @@ def add_to(commands: Commands) -> None:
 def _demo(_: argparse.Namespace) -> int:
     from twisted.scripts.twistd import run  # noqa: PLC0415 -- no other command needs a reactor
 
-    sys.argv = ["twistd", "-n", "multisendcon", "--demo"]
+    # It tells how the command line is called that lies beside it.
+    twistd = Path(sys.argv[0]).with_name("twistd")
+    sys.argv = [str(twistd), "-n", "multisendcon", "--demo"]
     run()
     return 0

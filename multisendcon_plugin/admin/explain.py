@@ -1,38 +1,144 @@
-"""`multisendcon explain`: which account takes a mail, why, and how it would leave."""
+"""`multisendcon explain`: which account takes a mail, why, and how it would leave.
+
+Asks the relay; where none runs, the configuration file is explained.
+"""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from ..configuration import load
+from ..operations.errors import BadRequestError
+from ..operations.json_form import from_json, to_json
+from ..operations.values import Question
 from ..routing.registry import AccountRegistry
-from . import arguments
+from ..settings import files
+from . import arguments, words
 from .arguments import Commands
-from .place import config
-from .terminal import say
+from .at_once import answer
+from .connection import Relay
+from .errors import NotRunningError, UnreachableError
+from .place import config, spool_folder
+from .terminal import put, say, warn
 
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = arguments.command(
-        commands, "explain", _explain, "say which account takes a mail, and why"
+        commands, "explain", _explain, "say which account takes a mail, why, and how it would leave"
     )
     parser.add_argument(
-        "sender", type=arguments.sender, help='the reverse-path; "" for the null one'
+        "sender", metavar="SENDER", type=arguments.sender, help='reverse-path; "" is the null one'
     )
-    parser.add_argument("recipient", type=arguments.address, nargs="+")
+    parser.add_argument("recipient", metavar="RECIPIENT", type=arguments.address, nargs="+")
+    arguments.complete(
+        parser.add_argument(
+            "--message", metavar="FILE", help="the mail itself, header first; - is standard input"
+        )
+    )
     arguments.add_json(parser)
 
 
 def _explain(options: argparse.Namespace) -> int:
-    registry = AccountRegistry(load(config(options)).accounts)
-    sender = options.sender
-    status = 0
-    for recipient in options.recipient:
-        route = registry.route(sender, recipient) if sender else registry.route_null("", recipient)
-        if route is None:
-            say(f"<{recipient}>: no account takes it; it is rejected with 550 5.7.1")
-            status = 1
-        else:
-            say(f"<{recipient}>: {route.account} ({route.reason})")
-    return status
+    message = _message(options.message)
+    question: dict[str, Any] = {"sender": options.sender, "recipients": options.recipient}
+    if message is not None:
+        question["message"] = message.decode("utf-8", "surrogateescape")
+    try:
+        explanation = Relay(spool_folder(options)).post("explain", question)
+    except UnreachableError as error:
+        why = "no relay runs here" if isinstance(error, NotRunningError) else str(error)
+        warn(f"{why}; this is what the file says: {config(options)}")
+        explanation = _from_file(options, question)
+    if options.json:
+        put(explanation)
+    else:
+        for line in _lines(explanation):
+            say(line)
+    return 0 if all(each["account"] for each in explanation["recipients"]) else 1
+
+
+def _message(path: str | None) -> bytes | None:
+    """Return the mail that is asked about; ``None``: none is given.
+
+    :raise BadRequestError: it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        reason = files.reason(error)
+        raise BadRequestError(f"--message: {path} cannot be read: {reason}") from None
+
+
+def _from_file(options: argparse.Namespace, question: dict[str, Any]) -> dict[str, Any]:
+    from ..operations.explanation import explain  # noqa: PLC0415 -- much, and rarely needed
+
+    configuration = load(config(options))
+    explanation: dict[str, Any] = to_json(
+        answer(
+            explain(
+                configuration.master_relay,
+                AccountRegistry(configuration.accounts),
+                from_json(question, Question),
+                now=time.time(),
+            )
+        )
+    )
+    return explanation
+
+
+def _lines(explanation: dict[str, Any]) -> Iterator[str]:
+    for recipient in explanation["recipients"]:
+        path = words.path(recipient["address"])
+        if recipient["account"] is None:
+            yield f"{path}: no account takes it; it is rejected with 550 5.7.1"
+        for account in recipient["accounts"]:
+            if account["taken"]:
+                yield f"{path}: {account['name']} ({account['reason']})"
+        for account in recipient["accounts"]:
+            if not account["taken"]:
+                yield f"  not {account['name']}: {account['reason']}"
+    for departure in explanation["accounts"]:
+        yield ""
+        yield f"By {departure['name']}, as it would leave:"
+        for title, texts in _departure(departure):
+            for left, text in zip([title, *[""] * len(texts)], texts, strict=False):
+                yield f"  {left:<9}  {text}"
+
+
+def _departure(departure: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    envelope, session, limits = (departure[name] for name in ("envelope", "session", "limits"))
+    recipients = ", ".join(map(words.path, envelope["recipients"]))
+    yield "envelope", [f"from {words.path(envelope['sender'])} to {recipients}"]
+    yield "session", [_session(session)]
+    wait = (
+        f"at least {limits['minimum_wait']:g} s between two mails, "
+        if limits["minimum_wait"]
+        else ""
+    )
+    connections = words.count(limits["max_connections"], "connection", "connections")
+    yield "limits", [f"{wait}{connections}"]
+    if departure["fallbacks"]:
+        yield "fallback", [", then ".join(departure["fallbacks"])]
+    header = departure["header"]
+    before, after = (header[when].expandtabs().splitlines() for when in ("before", "after"))
+    changes = [line for line in difflib.ndiff(before, after) if line[0] in "+-"]
+    yield "header", changes or ["unchanged"]
+
+
+def _session(session: dict[str, Any]) -> str:
+    required = ", required" if session["tls_required"] else ""
+    local = f", from {session['local_address']}" if session["local_address"] else ""
+    login = f", login {session['username']}" if session["username"] else ", no login"
+    return (
+        f"{session['server']} port {session['port']}, TLS {session['tls']}{required}{local},"
+        f" HELO {session['helo']}{login}"
+    )

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterable
 
 from ..operations.errors import BadRequestError, NotFoundError
-from . import arguments, story, words
+from . import arguments, stopped, story, words
 from .arguments import Commands
 from .connection import Relay
+from .errors import NotRunningError
 from .follow import Wanted, follow
 from .place import spool_folder
 from .terminal import put, put_lines, say, warn
@@ -46,10 +47,13 @@ def add_to(commands: Commands) -> None:
 def _log(options: argparse.Namespace) -> int:
     said = {name: getattr(options, name) for name in _FILTER}
     chosen = {name: value for name, value in said.items() if value is not None}
-    relay = Relay(spool_folder(options))
+    folder = spool_folder(options)
     if options.follow:
-        return _follow(relay, chosen, options)
-    stories = relay.rows("history", {**chosen, "limit": options.limit})
+        return _follow(Relay(folder), chosen, options)
+    try:
+        stories = Relay(folder).rows("history", {**chosen, "limit": options.limit})
+    except NotRunningError:
+        stories = stopped.history(folder, chosen, options.limit)
     count = put_lines(stories) if options.json else _tell(stories)
     if not count and chosen:
         raise NotFoundError("the history has no mail like that")

@@ -6,32 +6,42 @@ The answers are those of `Operations`.  Here nothing has to be waited for.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .. import __version__
 from ..events import Publisher
+from ..history import stories
 from ..mail.selection import Total
+from ..operations.errors import RefusedError
 from ..operations.json_form import encode, from_json, to_json
 from ..operations.operations import Operations
-from ..operations.values import AccountCounts, AccountStatus, Filter, SpoolStatus, Status
+from ..operations.stories import search_of
+from ..operations.values import (
+    AccountCounts,
+    AccountStatus,
+    Filter,
+    HistoryFilter,
+    SpoolStatus,
+    Status,
+)
 from ..outcome.condition import Condition, State
 from ..spool.stopped import StoppedSpool
 from ..times import Time
+from .at_once import answer, pieces
 from .errors import NotRunningError, UnreachableError
 from .owner import run_as_owner
 from .terminal import warn
-
-_T = TypeVar("_T")
 
 
 def queue(folder: Path, chosen: Mapping[str, str], limit: int | None) -> Iterator[bytes]:
     """Yield the rows of the queue, each a line of JSON."""
     with _reading(folder) as spool:
         listing = _operations(spool).listing(from_json(chosen, Filter), limit)
-        for rows in _at_once(listing):
+        for rows in pieces(listing):
             for row in rows:
                 yield encode(row)
 
@@ -39,14 +49,14 @@ def queue(folder: Path, chosen: Mapping[str, str], limit: int | None) -> Iterato
 def message(folder: Path, id_: str) -> dict[str, Any]:
     """Return all that is known of a message in the queue."""
     with _reading(folder) as spool:
-        answer: dict[str, Any] = to_json(_answer(_operations(spool).message(id_)))
-        return answer
+        found: dict[str, Any] = to_json(answer(_operations(spool).message(id_)))
+        return found
 
 
 def status(folder: Path) -> dict[str, Any]:
     """Return what waits, as the status of a relay that sends nothing."""
     with _reading(folder) as spool:
-        totals = _answer(spool.totals())
+        totals = answer(spool.totals())
     oldest = [total.oldest for total in totals.values() if total.oldest is not None]
     stopped = Status(
         version=__version__,
@@ -61,8 +71,8 @@ def status(folder: Path) -> dict[str, Any]:
         front="none",
         spool=SpoolStatus(full=False, broken=False, error=""),
     )
-    answer: dict[str, Any] = to_json(stopped)
-    return answer
+    found: dict[str, Any] = to_json(stopped)
+    return found
 
 
 def _account(name: str, total: Total) -> AccountStatus:
@@ -81,6 +91,18 @@ def _account(name: str, total: Total) -> AccountStatus:
         connections=0,
         counts=AccountCounts(),
     )
+
+
+def history(folder: Path, chosen: Mapping[str, str], limit: int | None) -> Iterator[bytes]:
+    """Yield the stories of mails, each a line of JSON."""
+    file = folder / "history.db"
+    with _reading(folder):
+        if folder.is_dir() and not file.exists():
+            raise RefusedError(f"{folder}: there is no history here; see keep in [history]")
+        search = search_of(from_json(chosen, HistoryFilter), time.time())
+        found = stories(file, search) if search else iter(())
+        for story in islice(found, limit):
+            yield encode(story)
 
 
 @contextmanager
@@ -123,7 +145,7 @@ class _Still:
 
 def _operations(spool: StoppedSpool) -> Operations:
     """Return operations that can look at the queue, and nothing else."""
-    still: Any = _Still(_answer(spool.totals()))
+    still: Any = _Still(answer(spool.totals()))
     view: Any = spool
     nothing: Any = None
     return Operations(
@@ -137,22 +159,3 @@ def _operations(spool: StoppedSpool) -> Operations:
         clock=still,
         wall=time.time,
     )
-
-
-def _answer(answer: Awaitable[_T]) -> _T:
-    """Return an answer that is at hand."""
-    try:
-        next(answer.__await__())
-    except StopIteration as end:
-        value: _T = end.value
-        return value
-    raise AssertionError("a stopped spool answers at once")
-
-
-def _at_once(pieces: AsyncIterator[_T]) -> Iterator[_T]:
-    while True:
-        try:
-            piece = _answer(anext(pieces))
-        except StopAsyncIteration:
-            return
-        yield piece

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, compress, islice
 
 import attrs
 
@@ -47,6 +47,12 @@ def lines(
     first = list(islice(all_rows, _LOOKED_AT))
     if not first:
         return
+    if width is not None:
+        # What no row says takes no room.
+        said = [any(cells) for cells in zip(*first, strict=True)]
+        columns = list(compress(columns, said))
+        first = [list(compress(row, said)) for row in first]
+        all_rows = (list(compress(row, said)) for row in all_rows)
     titles = [column.title for column in columns]
     widths = [max(map(_width, cells)) for cells in zip(titles, *first, strict=True)]
     if width is not None:

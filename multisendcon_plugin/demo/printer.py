@@ -38,7 +38,16 @@ _INVITATION = """
       python3 -c "import smtplib; smtplib.SMTP('127.0.0.1', {port}).sendmail(
         'you@sales.example.com', 'me@anywhere.example', 'Subject: My own\\n\\nHello')"
 
-    Or point a mail program at 127.0.0.1 port {port}.  Ctrl-C ends the demonstration.
+    Or point a mail program at 127.0.0.1 port {port}.  Ask the relay, and change what it does:
+
+      {command} status
+      {command} log
+      {command} explain boss@sales.example.com anna@customer.example
+      {command} account test Sales
+      {command} account pause "All others"
+      {command} queue list
+
+    Ctrl-C ends the demonstration.
 """
 
 
@@ -67,9 +76,14 @@ class Printer:
                 name = ""
         self.say("\nA dozen mails are sent; this is how they arrive:\n")
 
-    def invite(self, port: int) -> None:
-        """Say how to send one's own mail."""
-        self.say(dedent(_INVITATION).format(port=port))
+    def invite(self, port: int, program: str, config: str) -> None:
+        """Say how to send one's own mail, and how to ask the relay.
+
+        :param program: the command line.
+        :param config: the file of the configuration.
+        """
+        command = f"{program} --config={config}"
+        self.say(dedent(_INVITATION).format(port=port, command=command))
 
     def listen(self, events: Publisher) -> None:
         """Be told what the relay decides."""

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 from twisted.internet.error import CannotListenError
 
-from ..configuration import Configuration, parse
+from ..configuration import Configuration, load
 from ..mail.reply import Reply
 from ..testing import Authority, Provider
 
@@ -22,7 +22,7 @@ _PASSWORD = "only for the demonstration"  # noqa: S105 -- of a provider that liv
 
 @attrs.frozen
 class Stage:
-    """The providers, listening, and the configuration of the relay."""
+    """The providers, listening, and the configuration of the relay, which is in a file."""
 
     providers: dict[str, Provider]
     configuration: Configuration
@@ -49,7 +49,8 @@ class Greylist:
 def set_up(reactor: Any, folder: Path, port: int, received: Any) -> Stage:
     """Start the providers, and make the accounts that lead to them.
 
-    :param folder: takes the spool and the authority's certificate.
+    :param folder: takes the spool, the authority's certificate, and the configuration, so that the
+        command line finds the relay.
     :param port: where the relay is to listen.
     :param received: called with a provider's name and each `ReceivedMail`.
     """
@@ -69,7 +70,9 @@ def set_up(reactor: Any, folder: Path, port: int, received: Any) -> Stage:
         ports[name] = listen(providers[host], interface, usual_port)
     ca = authority.write(folder / "authority.pem")
     text = _CONFIGURATION.format(port=port, folder=folder, ca=ca, password=_PASSWORD, **ports)
-    return Stage(providers, parse(text))
+    file = folder / "multisendcon.toml"
+    file.write_text(text, "utf-8")
+    return Stage(providers, load(file))
 
 
 def listen(provider: Provider, interface: str, port: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import smtplib
 import socket
 import sys
@@ -44,11 +45,17 @@ class DemoService(Service):
         self._port = _free_port(2500)
         self._stage = set_up(self._reactor, Path(self._folder.name), self._port, self._arrived)
         self._printer.introduce(self._stage.configuration, self._port)
-        self._relay = RelayService(self._stage.configuration, self._reactor)
+        self._relay = RelayService(self._stage.configuration, self._reactor, control=True)
         self._printer.listen(self._relay.events)
         self._relay.privilegedStartService()
         self._relay.startService()
-        self._invitation = self._reactor.callLater(LONGEST, self._printer.invite, self._port)
+        self._invitation = self._reactor.callLater(
+            LONGEST,
+            self._printer.invite,
+            self._port,
+            _command_line(),
+            self._stage.configuration.path,
+        )
         pool = self._reactor.getThreadPool()
         self._sending = deferToThreadPool(self._reactor, pool, _send, self._port, MAILS)
         self._sending.addErrback(lambda failure: self._printer.say(f" !!  {failure.value}"))
@@ -82,6 +89,12 @@ def _free_port(wanted: int) -> int:
                 continue
             return int(attempt.getsockname()[1])
     raise OSError("there is no free port on 127.0.0.1")
+
+
+def _command_line() -> str:
+    """Return how the command line is called that belongs to this program."""
+    ours = Path(sys.argv[0]).absolute().with_name("multisendcon")
+    return str(ours) if ours.exists() and not shutil.which(ours.name) else ours.name
 
 
 def _send(port: int, mails: tuple[DemoMail, ...]) -> None:

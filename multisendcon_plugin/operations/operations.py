@@ -67,7 +67,7 @@ async def _missing(*_: Any) -> Any:
 class Operations:
     """All that an admin can ask and do of one relay.
 
-    :param version: of the program.
+    :ivar version: of the program.
     :param events: which are told to other programs.
     :param queue: is told of changes.
     :param view: is read.
@@ -85,7 +85,7 @@ class Operations:
     :ivar live: tells what happens.
     """
 
-    _version: str
+    version: str
     _events: Publisher
     _queue: IQueueControl
     _view: IQueueView
@@ -116,7 +116,7 @@ class Operations:
         # Mail of accounts that are not configured any more waits, too.
         arrived = [each.oldest for each in totals.values() if each.oldest is not None]
         return Status(
-            version=self._version,
+            version=self.version,
             started=self._started,
             accepting=self._standing.accepting,
             waiting=sum(each.waiting for each in totals.values()),

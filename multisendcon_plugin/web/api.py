@@ -52,6 +52,8 @@ class Api(Resource):
 
     def render(self, request: Request) -> int:
         """Answer a request."""
+        # By which a client of another version knows that it is one.
+        request.setHeader("Server", f"multisendcon/{self._operations.version}")
         done = Deferred.fromCoroutine(self._answer(request))
         done.addErrback(self._failed, request)
         return NOT_DONE_YET

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import attrs
 import pytest
 
@@ -25,6 +27,16 @@ class Ended:
     status: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch):
+    """Have the times of this machine be those of UTC."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

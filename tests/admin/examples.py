@@ -48,6 +48,7 @@ def account(**fields):
         "delivered": 12,
         "deferred": 0,
         "failed": 1,
+        "rate": 0.25,
         "last_success": 1_764_000_000.0,
         "last_failure": None,
         "quota": [],

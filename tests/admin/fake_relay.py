@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import attrs
 
 from multisendcon_plugin import __version__
-from multisendcon_plugin.admin.connection import SOCKET
+from multisendcon_plugin.web.control import NAME
 
 
 @attrs.frozen
@@ -37,7 +37,7 @@ class FakeRelay:
         self.answers = {}
         self.asked = []
         self.last_events = []
-        self._path = folder / SOCKET
+        self._path = folder / NAME
 
     def answers_with(self, request, body=None, **more):
         self.answers[request] = Answer(body=body, **more)

@@ -63,8 +63,14 @@ def test_check_tells_all_faults_and_fails(tmp_path, capsys):
 
 def test_explain_names_the_account_and_the_masks(config, capsys):
     assert main(["explain", "-c", config, "boss@sales.example.com", "anna@x.example"]) == 0
-    assert capsys.readouterr().out == (
-        "<anna@x.example>: Sales (sender matches *@sales.example.com, every recipient)\n"
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[:3] == [
+        "<anna@x.example>: Sales (sender matches *@sales.example.com, every recipient)",
+        "  not Partner: it is not enabled",
+        "  not Bulk: the sender matches no mask of senders",
+    ]
+    assert captured.err == (
+        f"multisendcon: no relay runs here; this is what the file says: {config}\n"
     )
 
 
@@ -182,4 +188,4 @@ def test_user_wants_a_name_that_can_stand_in_the_file(monkeypatch, capsys, name)
     with pytest.raises(SystemExit) as exit_:
         main(["user", name])
     assert exit_.value.code == 2
-    assert "argument name" in capsys.readouterr().err
+    assert "argument NAME" in capsys.readouterr().err

@@ -48,6 +48,12 @@ def test_wide_and_combining_characters_count_as_they_are_shown():
     assert table(("A", "1", "日" * 50, "z"), width=22)[1] == "A   1  日日日日…   z"
 
 
+def test_on_a_terminal_a_column_that_says_nothing_takes_no_room():
+    rows = [("A", "1", "", "z"), ("B", "2", "", "y")]
+    assert table(*rows, width=80) == ["ID  N  END", "A   1  z", "B   2  y"]
+    assert table(*rows)[0] == "ID  N  TEXT  END"
+
+
 def test_no_rows_no_titles():
     assert table() == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+
+
+def run(command):
+    """Run a command of the command line as it is printed."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "multisendcon_plugin", *shlex.split(command)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 def test_the_demonstration_shows_all_mails_and_leaves_nothing_behind(tmp_path):
@@ -34,6 +49,8 @@ def test_the_demonstration_shows_all_mails_and_leaves_nothing_behind(tmp_path):
             lines.append(line)
             if "Ctrl-C ends" in line:
                 break
+        commands = re.findall(r"^ +multisendcon (--config=.*)$", "".join(lines), re.MULTILINE)
+        said = {command.partition("toml ")[2]: run(command) for command in commands}
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate()
     finally:
@@ -48,5 +65,11 @@ def test_the_demonstration_shows_all_mails_and_leaves_nothing_behind(tmp_path):
     assert "account  Newsletter, 1." in output
     assert "Traceback" not in output + rest
     assert "senders: is not set" not in output  # nothing in it is to be warned of
+    assert "running since" in said["status"]
+    assert "delivered <anna@customer.example> by Sales: 250" in said["log"]
+    assert "Sales" in said["explain boss@sales.example.com anna@customer.example"]
+    assert "login" in said["account test Sales"]
+    assert said['account pause "All others"'] == "All others is paused\n"
+    assert "queue list" in said
     assert not list(work.iterdir())
     assert not list(temporary.iterdir())

@@ -1,0 +1,1 @@
+"""docs/operating.rst: its commands are run, and what they print is compared."""
