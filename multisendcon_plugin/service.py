@@ -7,7 +7,7 @@ reactor: it is given one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar, cast
 
@@ -37,6 +37,7 @@ from .operations.counters import Counters
 from .operations.explained import Explanation
 from .operations.explanation import explain
 from .operations.standing import Standing
+from .operations.values import Question
 from .queue import QueuePolicy, QueueService
 from .relay import Relays
 from .routing.registry import AccountRegistry
@@ -184,11 +185,9 @@ class RelayService(MultiService):
             min_free=self.configuration.spool.min_free,
         )
 
-    async def _explain(
-        self, sender: str, recipients: Sequence[str], message: bytes | None
-    ) -> Explanation:
-        settings, now = self.configuration.master_relay, self._wall()
-        return await explain(settings, self.registry, sender, recipients, message, now=now)
+    async def _explain(self, question: Question) -> Explanation:
+        settings = self.configuration.master_relay
+        return await explain(settings, self.registry, question, self._wall())
 
     def _front_service(self) -> FrontService:
         return FrontService(

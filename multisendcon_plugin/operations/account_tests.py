@@ -33,8 +33,6 @@ class TestStep:
     :param advice: what to do; ``""``: nothing.
     """
 
-    __test__ = False
-
     step: str
     ok: bool
     seconds: float

@@ -34,6 +34,7 @@ from .explained import (
     Explanation,
 )
 from .rehearsal import Rehearsal
+from .values import Question
 
 #: Octets of a message that are looked at: the header counts, and it may not be longer by far.
 LONGEST_MESSAGE = 1024 * 1024
@@ -44,27 +45,26 @@ MOST_CONSIDERED = 20_000
 async def explain(
     settings: MasterRelay,
     registry: AccountRegistry,
-    sender: str,
-    recipients: Sequence[str],
-    message: bytes | None = None,
-    *,
+    question: Question,
     now: float,
 ) -> Explanation:
     """Explain a mail as though an application handed it in; nothing is stored or sent.
 
-    :param sender: its reverse-path; ``""`` and ``"<>"`` are the null one.
-    :param message: with CRLF or LF line ends; ``None``: a short one.
     :param now: what time it is, in seconds since the epoch.
     :raise BadRequestError: it is no mail, or would be refused whatever the accounts are.
     """
-    sender = _address(sender, "sender", null_allowed=True)
-    recipients = [_address(each, "recipient", null_allowed=False) for each in recipients]
-    recipients = list(dict.fromkeys(recipients))
+    sender = _address(question.sender, "sender", null_allowed=True)
+    recipients = tuple(
+        dict.fromkeys(
+            _address(each, "recipient", null_allowed=False) for each in question.recipients
+        )
+    )
     most = max(1, MOST_CONSIDERED // len(tuple(registry)))
     if not 0 < len(recipients) <= most:
         raise BadRequestError(f"ask for 1 to {most} recipients, not for {len(recipients)}")
-    if message is None:
-        message = _sample(sender, recipients[0])
+    message = _sample(sender, recipients[0])
+    if question.message is not None:
+        message = question.message.encode("utf-8", "surrogateescape")
     if len(message) > LONGEST_MESSAGE:
         raise BadRequestError(
             f"the message has {len(message)} bytes, and up to {LONGEST_MESSAGE} are looked at;"

@@ -77,7 +77,7 @@ class Operations:
     :param counts: of an account, by its name.
     :param alarms: those that are not over.
     :param history: returns it, unless it is off.
-    :param explain: says where and how a mail would leave, by sender, recipients and message.
+    :param explain: says where and how a mail would leave.
     :param test: tests an account.
     :param reload: has the configuration read anew.
     :param clock: the spool's, in seconds since the epoch, which is never set.
@@ -95,7 +95,7 @@ class Operations:
     _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
     _alarms: Callable[[], Sequence[Any]] = tuple
     _history: Callable[[], History | None] = lambda: None
-    _explain: Callable[[str, Sequence[str], bytes | None], Awaitable[Explanation]] = _missing
+    _explain: Callable[[Question], Awaitable[Explanation]] = _missing
     _test: Callable[[Account, AccountTest], Awaitable[TestedAccount]] = _missing
     _reload: Callable[[], Awaitable[Any]] = _missing
     _clock: IReactorTime
@@ -350,8 +350,7 @@ class Operations:
 
     async def explain(self, question: Question) -> Explanation:
         """Say which account would take a mail, why no other does, and what would leave."""
-        message = None if question.message is None else question.message.encode()
-        return await self._explain(question.sender, question.recipients, message)
+        return await self._explain(question)
 
     async def explain_waiting(self, name: str) -> Explanation:
         """Say so of a message in the queue, as it would be routed now."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import Verdict
-from ..outgoing import prepare
+from ..outgoing import OutgoingMail, prepare
 from ..routing.account import Account, NullSender
 from ..routing.hop import Tls
 from ..settings.endpoints import address_of
@@ -171,6 +171,7 @@ class Examination:
             await self._open(session)
             if wishes:
                 await self._log_in(session)
+                self._sessions.is_ready(session)
                 self.found.works = True
                 await self._try_senders(session, wishes)
                 if wishes.to:
@@ -207,7 +208,6 @@ class Examination:
             offers = await self._step("tls", secured, lambda _: self._describe_tls(session))
             self._keep_offers(offers)
         session.opened(offers)
-        self._sessions.is_ready(session)
 
     def _keep_offers(self, offers: dict[str, str]) -> str:
         """Keep what a server offers, and return it in one line."""
@@ -264,8 +264,8 @@ class Examination:
     async def _try_sender(self, session: AccountSender, step: str, sender: str) -> None:
         delivery, content = sample(self._account, sender, "", self._wall())
         utf8 = "SMTPUTF8" in session.offers
-        mail = prepare(self._account, delivery.message, content, utf8=utf8)
-        assert mail is not None  # noqa: S101 -- all of the content is there
+        # All of the content is there.
+        mail = cast("OutgoingMail", prepare(self._account, delivery.message, content, utf8=utf8))
         line = mail_command(mail, delivery.message.envelope, session.offers)
         began = self._now()
         try:
@@ -309,9 +309,9 @@ class Examination:
         session = await sessions.connect(slot, self._address)
         try:
             session.opened(await shake_hands(session, starttls=self._starttls))
-            sessions.is_ready(session)
             if self._hop.login:
                 await self._login.perform(session)
+            sessions.is_ready(session)
         except SessionBrokenError:
             session.quit()
             await session.ended

@@ -46,7 +46,10 @@ def account(name, senders=(), recipients=(), **more):
 def explained(accounts, sender="boss@a.example", recipients=("r@b.example",), message=MAIL, **more):
     settings = attrs.evolve(SETTINGS, **more)
     registry = AccountRegistry(accounts)
-    asked = explain(settings, registry, sender, recipients, message, now=0.0)
+    if message is not None:
+        message = message.decode("utf-8", "surrogateescape")
+    question = Question(sender=sender, recipients=tuple(recipients), message=message)
+    asked = explain(settings, registry, question, 0.0)
     with pytest.raises(StopIteration) as answered:
         asked.send(None)  # it waits for nothing
     return answered.value.value

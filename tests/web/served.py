@@ -26,7 +26,7 @@ def main():
     desk = Desk(
         history=lambda: history,
         reload=lambda: succeed(ReloadSummary(added=("A",))),
-        explain=lambda *mail: explain(settings, desk.registry, *mail, now=time.time()),
+        explain=lambda question: explain(settings, desk.registry, question, time.time()),
         test=tests.run,
     )
     for n in range(300):

@@ -29,7 +29,7 @@ def browser():
     tests = AccountTests(Relays(network, 5), lambda: 1, network.seconds)
     desk = Desk(
         ACCOUNTS,
-        explain=lambda *mail: explain(SETTINGS, desk.registry, *mail, now=0.0),
+        explain=lambda question: explain(SETTINGS, desk.registry, question, 0.0),
         test=tests.run,
     )
     browser = Browser(desk)
