@@ -74,6 +74,8 @@ class Examination:
         self._wall = wall
         self._address = ""
         self._starttls = True
+        #: A session was open, up to the login.
+        self._has_opened = False
         self.found = Examined(account, self._now, on_finding)
 
     async def run(self, wishes: Wishes) -> Examined:
@@ -84,10 +86,12 @@ class Examination:
         except SessionBrokenError:
             return self.found
         for self._address in addresses:
-            worked = self.found.works
+            first = not self._has_opened
             with suppress(SessionBrokenError):
-                await self._examine(None if worked else wishes)
-            if wishes.connections and self.found.works and not worked:
+                # A login that one refuses would be refused by the others, and count towards a
+                # lock-out.
+                await self._examine(wishes if first else None)
+            if first and self.found.works and wishes.connections:
                 await self._count_connections()
         return self.found
 
@@ -170,6 +174,7 @@ class Examination:
         try:
             await self._open(session)
             if wishes:
+                self._has_opened = True
                 await self._log_in(session)
                 self._sessions.is_ready(session)
                 self.found.works = True
