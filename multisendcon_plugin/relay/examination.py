@@ -27,7 +27,7 @@ from ..routing.hop import Tls
 from ..settings.endpoints import address_of
 from .broken import SessionBrokenError
 from .budget import Slot
-from .chain import facts
+from .chain import facts, in_words
 from .commands import mail_command
 from .connect import bind_once, connect_problem, no_address, resolve
 from .factory import AccountSenderFactory
@@ -206,12 +206,14 @@ class Examination:
         began = self._now()
         await self._step("greeting", greet(session), str)
         if session.secure:
-            self._tell("tls", began, self._describe_tls(session))
+            self._tell("tls", began, _tls(session))
+            self._look_at_chain(session)
         offers = await self._step("ehlo", say_ehlo(session), self._keep_offers)
         if self._starttls and may_start_tls(session):
             secured = start_tls(session, offers)
-            offers = await self._step("tls", secured, lambda _: self._describe_tls(session))
+            offers = await self._step("tls", secured, lambda _: _tls(session))
             self._keep_offers(offers)
+            self._look_at_chain(session)
         session.opened(offers)
 
     def _keep_offers(self, offers: dict[str, str]) -> str:
@@ -220,13 +222,14 @@ class Examination:
         self.found.offers = tuple(map(self.found.hidden, said))
         return ", ".join(self.found.offers)
 
-    def _describe_tls(self, session: AccountSender) -> str:
+    def _look_at_chain(self, session: AccountSender) -> None:
+        """Tell which certificates the server has shown."""
         if not session.secure:
-            return "none, the session is in the clear"
-        handle = session.transport.getHandle()
-        chain = handle.get_peer_cert_chain(as_cryptography=True) or []
+            return
+        chain = session.transport.getHandle().get_peer_cert_chain(as_cryptography=True) or ()
         self.found.certificates = facts(chain, self._wall())
-        return f"{handle.get_protocol_version_name()}, {handle.get_cipher_name()}"
+        if chain:
+            self._tell("certificate", self._now(), in_words(self.found.certificates))
 
     async def _look_at_certificates(self) -> None:
         """See what it is that is not acceptable; nothing but EHLO is said to who has it."""
@@ -242,7 +245,7 @@ class Examination:
             session = await sessions.connect(await sessions.take_slot(), self._address)
             try:
                 await shake_hands(session)
-                self._describe_tls(session)
+                self._look_at_chain(session)
             finally:
                 session.quit()
                 await session.ended
@@ -322,6 +325,13 @@ class Examination:
             await session.ended
             raise
         return session
+
+
+def _tls(session: AccountSender) -> str:
+    if not session.secure:
+        return "none, the session is in the clear"
+    handle = session.transport.getHandle()
+    return f"{handle.get_protocol_version_name()}, {handle.get_cipher_name()}"
 
 
 def _version(address: str) -> int:
