@@ -297,6 +297,22 @@ class FrontProcessStarted:
     """Clients are served by a process of their own."""
 
 
+@attrs.frozen(kw_only=True)
+class AlarmTold:
+    """Somebody is told of something that needs an admin, or that it is over.
+
+    :param kind: of `operations.troubles`.
+    :param account: which it is about; ``None``: about none.
+    :param since: by the clock on the wall.
+    """
+
+    kind: str
+    account: str | None
+    text: str
+    since: float
+    over: bool
+
+
 # Clients: these may come from another process, so they are made of what JSON has, and replies.
 
 
@@ -440,6 +456,7 @@ Event = (
     | ConfigurationChanged
     | FrontProcessEnded
     | FrontProcessStarted
+    | AlarmTold
     | ClientEvent
 )
 

@@ -108,6 +108,25 @@ class Commit(NamedTuple):
 Committed = tuple[Delivery, ...] | SpoolError
 
 
+class StoreFigures(NamedTuple):
+    """How large a store is, and how it is written.
+
+    :param taken: octets of the disk.
+    :param free: octets of the disk that are free.
+    :param kept_free: octets that new mail leaves free.
+    :param batches: how many transactions there were, by what they had to do: the first number is
+        of those with one thing, each further one of those with up to twice as many as the one
+        before.
+    :param jobs: what they had to do in all: new messages, outcomes, changes of the queue.
+    """
+
+    taken: int
+    free: int
+    kept_free: int
+    batches: tuple[int, ...]
+    jobs: int
+
+
 class IStore(Interface):
     """The durable store of messages and deliveries.
 
@@ -162,6 +181,15 @@ class IStore(Interface):
 
     def content(message: Message) -> IContent:
         """Begin to read a message's content."""
+
+    def heartbeat() -> Deferred[None]:
+        """Fire when all that was to be written before has been, or could not be.
+
+        Never fails: who asks wants to know that the store does not hang.
+        """
+
+    def figures() -> Deferred[StoreFigures]:
+        """Return how large it is, and how it is written."""
 
 
 class IQueueView(Interface):

@@ -30,7 +30,9 @@ from .front import FrontService
 from .history import History
 from .interfaces import IQueueControl, ISpool
 from .mail.envelope import Envelope
+from .monitoring import Monitoring
 from .operations import Operations
+from .operations.counters import Counters
 from .operations.standing import Standing
 from .queue import QueuePolicy, QueueService
 from .relay import AccountSenderFactory, ConnectionBudget, Trials
@@ -57,6 +59,8 @@ class RelayService(MultiService):
     :param control: the API is served on the control socket, see `web`.
     :ivar operations: what an admin can ask and do.
     :ivar events: tells each fact, see `events`.
+    :ivar counters: what is counted of them.
+    :ivar monitoring: alarms, health, metrics.
     :ivar history: what became of each mail; ``None`` with ``keep = 0``, and with another spool: its
         file is in the folder of that in the configuration.
     :raise ConfigurationError: the certificate cannot be used.
@@ -79,6 +83,7 @@ class RelayService(MultiService):
         self._policy = _Policy.of(configuration)
         self.events = Publisher()
         self._log = EventLog(self.events, reactor)
+        self.counters = Counters(self.events, clock=reactor, wall=wall)
         self.spool = spool or SqliteSpool(
             configuration.spool.path,
             reactor,
@@ -103,27 +108,45 @@ class RelayService(MultiService):
         self._store = _SpoolService(self.spool, reactor, wall)
         self._has_folder = spool is None
         self.history = self._make_history()
+        control_of_queue = cast("IQueueControl", self.queue)
+        standing = Standing(self.events, front=front_process)
+        self.monitoring = Monitoring(
+            configuration,
+            events=self.events,
+            counters=self.counters,
+            queue=control_of_queue,
+            spool=self.spool,
+            standing=standing,
+            listening=lambda: bool(self.running and self.addresses),
+            reactor=reactor,
+            wall=wall,
+        )
         self.operations = Operations(
             version=_version(),
             events=self.events,
-            queue=cast("IQueueControl", self.queue),
+            queue=control_of_queue,
             view=self.spool,
             content=self.spool.content,
             registry=lambda: self.registry,
-            standing=Standing(self.events, front=front_process),
+            standing=standing,
+            counts=self.counters.counts,
+            alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             reload=self.reload,
             clock=reactor,
             wall=wall,
         )
-        self._control = ControlService(
-            configuration.spool.path, make_root(self.operations, reactor), reactor
-        )
+        root = make_root(self.operations, reactor)
+        self.monitoring.add_probes(root)
+        self._control = ControlService(configuration.spool.path, root, reactor)
         # The order in which they start; `_stop` has the other.
         parts = (
+            self.counters,
             self._store,
             self.history,
             self.queue,
+            self.monitoring.alarms,
+            self.monitoring.server,
             self._control if control else None,
             self.edge,
         )
@@ -195,12 +218,15 @@ class RelayService(MultiService):
 
     async def _stop(self) -> None:
         await maybeDeferred(self._control.stopService)
+        await maybeDeferred(self.monitoring.server.stopService)
+        self.monitoring.alarms.stopService()
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
         if self.history is not None:
             await maybeDeferred(self.history.stopService)
         await maybeDeferred(self._store.stopService)
+        self.counters.stopService()
         self._log.finish()
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
@@ -258,7 +284,7 @@ class RelayService(MultiService):
         return changes
 
     def _prepared(self, before: Configuration, policy: _Policy) -> Any:
-        """Do all that can fail: what `edge.use` takes.
+        """Do all that can fail: what `_reconfigure` takes.
 
         :raise ConfigurationError: it cannot hold.
         """
@@ -266,11 +292,19 @@ class RelayService(MultiService):
         if faults := needing_restart(before, configuration):
             raise ConfigurationError(faults)
         try:
-            if isinstance(self.edge, FrontService):
-                return self.edge.prepared(configuration)
-            return self.edge.prepared(self._transactions(policy), configuration.clients)
+            metrics = self.monitoring.prepared(configuration)
+            try:
+                return metrics, self._prepared_edge(policy)
+            except Exception:
+                metrics.give_up()
+                raise
         except ListenError as error:
             raise ConfigurationError(str(error).splitlines()) from error
+
+    def _prepared_edge(self, policy: _Policy) -> Any:
+        if isinstance(self.edge, FrontService):
+            return self.edge.prepared(policy.configuration)
+        return self.edge.prepared(self._transactions(policy), policy.configuration.clients)
 
     def _reconfigure(self, prepared: Any) -> Deferred[Any]:
         """Have each part go on with what holds now; here is the place for further ones.
@@ -284,7 +318,12 @@ class RelayService(MultiService):
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
         self._reconfigure_history()
-        return self.edge.use(prepared)
+        metrics, edge = prepared
+        return DeferredList(
+            [self.edge.use(edge), self.monitoring.use(configuration, metrics)],
+            fireOnOneErrback=True,
+            consumeErrors=True,
+        )
 
     def _reconfigure_history(self) -> None:
         settings = self.configuration.history

@@ -59,6 +59,29 @@ class QueueReactor:
         return result
 
 
+class StillReactor(QueueReactor):
+    """The same, but time passes only when a test lets it."""
+
+    def advance(self, seconds):
+        self.now += seconds
+        self._clock.advance(seconds)
+
+    def wait(self, deferred, timeout=60.0):
+        """Return the result of a Deferred, or raise its failure."""
+        results = []
+        deferred.addBoth(results.append)
+        while True:
+            self._clock.advance(0)
+            if results:
+                break
+            function, args = self._calls.get(timeout=timeout)
+            function(*args)
+        (result,) = results
+        if isinstance(result, Failure):
+            result.raiseException()
+        return result
+
+
 class ReactorWithClock:
     """The real reactor, but with a clock that a test sets."""
 

@@ -7,6 +7,7 @@ fault.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import attrs
@@ -124,6 +125,13 @@ class ThisMachine(Surroundings):
                 f"{shown(words)} is not a list of ciphers, or has none with certificates; see"
                 ' "openssl ciphers -v", and write for example "ECDHE+AES"'
             ) from None
+
+    def check_module(self, name: str, extra: str) -> None:
+        """Look whether a module of Python is installed; nothing of it is run."""
+        if find_spec(name) is None:
+            raise InvalidValueError(
+                f"needs {name}, which is not installed; run: pip install 'multisendcon[{extra}]'"
+            )
 
     def secret_file(self, path: str) -> str:
         """Return the first line of a file."""

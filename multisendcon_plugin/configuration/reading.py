@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -75,6 +75,8 @@ def read(
     _name_this_machine(master_relay, surroundings)
     _check_certificate(master_relay, "tls_certificate", "tls_key", surroundings)
     _check_folders(singles["spool"], surroundings)
+    if "metrics" in document:
+        faults += _missing_module("metrics", "prometheus_client", surroundings)
     for section in (*accounts, ndr):
         _check_certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
     faults += broken_rules(master_relay, ndr, accounts)
@@ -158,6 +160,15 @@ def _check_folders(spool: Section, surroundings: Surroundings) -> None:
         with spool.finding("path"):
             for folder in (path, f"{path}/content"):
                 surroundings.check_folder(folder)
+
+
+def _missing_module(table: str, name: str, surroundings: Surroundings) -> Iterator[Fault]:
+    """Look whether what a table needs is installed; it is an extra of the same name."""
+    try:
+        surroundings.check_module(name, table)
+    except InvalidValueError as invalid:
+        for reason in invalid.args:
+            yield Fault(path=(table,), where=f"[{table}]", reason=reason)
 
 
 def _complete(

@@ -270,6 +270,13 @@ def _configuration_changed(event: events.ConfigurationChanged) -> list[Line]:
     return [(_INFO, f"the configuration was reloaded: {text}", fields)]
 
 
+def _alarm_told(event: events.AlarmTold) -> list[Line]:
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(event.since))
+    word = "alarm over" if event.over else "alarm"
+    text = f"{word}: {event.text} ({event.kind}, since {since})"
+    return [(_INFO if event.over else _ERROR, text, attrs.asdict(event))]
+
+
 # Clients.
 
 
@@ -379,6 +386,7 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.FrontProcessEnded: _filled_in(
         _CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"
     ),
+    events.AlarmTold: _alarm_told,
     events.FrontProcessStarted: _filled_in(_INFO, "the front process serves the clients"),
     events.ClientRefused: _filled_in(_INFO, "{address} rejected: not in [master_relay] {key}"),
     events.LimitReached: _filled_in(_WARN, "{address} rejected: {limit}"),

@@ -111,6 +111,11 @@ class NewPorts:
     opened: dict[str, _OpenPort] = attrs.field(factory=dict)
     renewed: dict[str, ClientsTLS] = attrs.field(factory=dict)
 
+    def give_up(self) -> None:
+        """Close the ports that were opened for it."""
+        for each in self.opened.values():
+            each.port.stopListening()
+
 
 class Ports:
     """The ports of ``[master_relay]``, by their endpoint strings.
@@ -150,8 +155,7 @@ class Ports:
             except ListenError as error:
                 faults.append(str(error))
         if faults:
-            for each in new.opened.values():
-                each.port.stopListening()
+            new.give_up()
             raise ListenError("\n".join(faults))
         return new
 

@@ -31,7 +31,7 @@ from ..settings.quantities import Room
 from ..spool.database import is_damage
 from ..spool.worker import Job, Reactor, Worker
 from .records import Batch, Dated, Fact, Undated
-from .rows import add, prune
+from .rows import add, prune, sort
 from .search import find, place_of, read_only
 from .store import Store
 from .story import FIRST_PLACE, Place, Search, StoryPage
@@ -135,7 +135,6 @@ class History(Service):
             return
         self._lock.run(self._write_all)
         if now >= self._prune_at:
-            self._prune_at = now + PRUNE_EVERY
             self._lock.run(self._prune)
 
     async def _write_all(self) -> None:
@@ -148,11 +147,14 @@ class History(Service):
             if not written:
                 return
             del self._waiting[: len(facts)]
+            self._resume()
 
     async def _prune(self) -> None:
         before = self._wall() - self._settings.keep
-        if await self._do(partial(prune, before=before, most=PRUNED_AT_ONCE)):
-            self._prune_at = 0.0  # there is more
+        more = await self._do(partial(prune, before=before, most=PRUNED_AT_ONCE))
+        if more is not None:
+            self._prune_at = 0.0 if more else self._reactor.seconds() + PRUNE_EVERY
+            self._resume()
 
     async def _do(self, work: Callable[[Connection], Any]) -> Any:
         """Have something done in the thread; ``None``: it could not be."""
@@ -161,7 +163,6 @@ class History(Service):
             self._retry_at = self._reactor.seconds() + PAUSE_AFTER_FAILURE
             self._interrupt(f"{self._file} cannot be written: {job.error}")
             return None
-        self._resume()
         return job.result
 
     def _add(
@@ -171,6 +172,7 @@ class History(Service):
         batch = Batch(set_by, subjects)
         batch.add(facts)
         add(connection, batch)
+        sort(connection)
         return True
 
     def _write(self, jobs: list[Job]) -> None:
@@ -192,7 +194,8 @@ class History(Service):
         self.trouble = why
 
     def _resume(self) -> None:
-        if self.trouble:
+        # What is forgotten takes no room: that it could be does not mean that there is any.
+        if self.trouble and not self._waiting:
             self.trouble = ""
             left_out, self._left_out = self._left_out, 0
             self._events.publish(HistoryResumed(left_out))

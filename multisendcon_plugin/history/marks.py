@@ -1,8 +1,8 @@
 """By what stories are found: hashes of sender, recipient, Message-ID and account, by period.
 
-An index over all stories would have each new one change pages all over it.  So the marks of each
-period, a minute or so, lie together.  A hash may be that of something else: who finds a story by
-one still has to look at it.  Pure.
+An index over all stories would have each new one change pages all over it, and its disk write them.
+So the marks of each period, a minute or so, lie together, and who searches looks at each period.  A
+hash may be that of something else: whoever finds a story by one still has to look at it.  Pure.
 """
 
 from __future__ import annotations

@@ -15,11 +15,17 @@ CREATE TABLE arrival (
     PRIMARY KEY (at, message)
 ) WITHOUT ROWID;
 
--- By what a message is found: place = period * 2^32 + hash of what is looked for, at = that of its
--- arrival within the period.  Entries are scattered within their period only, so that a batch
--- changes few pages; who searches looks at each period.  See marks.py.
+-- By what messages are found: place = period * 2^32 + hash of what is looked for, at = arrival,
+-- counted from the beginning of its period.  Who searches looks at each period (see marks.py).
 CREATE TABLE mark (
     place INTEGER NOT NULL,
     at INTEGER NOT NULL,
     PRIMARY KEY (place, at)
 ) WITHOUT ROWID;
+
+-- The same, as it came.  When there are many, they are sorted into the others: to put each batch
+-- where it belongs would change pages all over its period, and these have to be written.
+CREATE TABLE fresh (
+    hash INTEGER NOT NULL,
+    at INTEGER NOT NULL             -- as in arrival
+);

@@ -1,6 +1,6 @@
 """Reading the history: the SQL that finds stories, in pieces, in order of time.
 
-Each question has a connection of its own: a file that was put aside meanwhile is no longer read.
+Each question has a connection of its own: a file that was put aside meanwhile is not read any more.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from functools import partial
 from json import loads
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 from ..errors import HistoryError
 from ..spool import at_rest
@@ -21,66 +22,67 @@ from .store import VERSION
 from .story import FIRST_PLACE, Place, Search, Story, StoryPage
 from .telling import story_of
 
+T = TypeVar("T")
+
 #: Stories, and periods, that one piece of a listing looks at, whatever it finds: some milliseconds.
 LOOKED_AT, PERIODS_LOOKED_AT = 200, 20_000
 
 _END = 2**62
-_T = TypeVar("_T")
 
 
 def read_only(file: Path) -> sqlite3.Connection:
-    """Connect to the history without changing it.
+    """Connect to the history of a relay that runs, without changing it.
 
     :raise sqlite3.Error: it cannot be read.
     :raise HistoryError: it is of another version.
     """
-    connection = sqlite3.connect(
-        f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
-    )
+    address = f"file:{quote(str(file))}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None)
     try:
-        _check_version(file, connection)
+        _check_version(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _check_version(file: Path, connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != VERSION:
-        raise HistoryError(
-            f"{file}: the history has schema {version}, and this multisendcon reads {VERSION}"
-        )
-
-
 def stories(file: Path, search: Search, after: int | None = None) -> Iterator[Story]:
     """Iterate over the stories that are looked for, in order of time, read as they are asked for.
 
-    For a relay that is not running, see `at_rest`; there is none without a history.
+    For a relay that does not run; its history is left as it is, see `at_rest`.
 
-    :param file: ``history.db``.
+    :param file: ``history.db``; if it is not there, there are no stories.
     :param after: leave out those up to that of the message with this number.
+    :raise OSError: there is no right to read it.
     :raise SpoolError: it cannot be read.
     :raise HistoryError: it is of another version.
-    :raise OSError: there is no right to read it.
     """
+
+    def ask(question: Callable[[sqlite3.Connection], T]) -> T:
+        return at_rest.ask(file, partial(_checked, question))
+
     if not file.exists():
         return
     place: Place | None = FIRST_PLACE
     if after is not None:
-        place = _ask(file, partial(place_of, number=after))
+        place = ask(partial(place_of, number=after))
     while place is not None:
-        page = _ask(file, partial(find, search=search, limit=LOOKED_AT, after=place))
+        page = ask(partial(find, search=search, limit=LOOKED_AT, after=place))
         yield from page.stories
         place = page.after
 
 
-def _ask(file: Path, question: Callable[[sqlite3.Connection], _T]) -> _T:
-    def checked(connection: sqlite3.Connection) -> _T:
-        _check_version(file, connection)
-        return question(connection)
+def _checked(question: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    _check_version(connection)
+    return question(connection)
 
-    return at_rest.ask(file, checked)
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != VERSION:
+        raise HistoryError(
+            f"the history has schema {version}, and this multisendcon reads {VERSION}"
+        )
 
 
 def find(connection: sqlite3.Connection, search: Search, limit: int, after: Place) -> StoryPage:
@@ -147,7 +149,24 @@ def _places(
 def _marked(
     connection: sqlite3.Connection, mark: int, after: Place, last: int
 ) -> tuple[list[Place], Place | None]:
-    """Look through the periods that there are for a mark."""
+    """Return the same of those that have a mark."""
+    places, following = _sorted(connection, mark, after, last)
+    fresh = connection.execute(
+        "SELECT DISTINCT arrival.at, message FROM fresh CROSS JOIN arrival USING (at)"
+        " WHERE hash = ?1 AND (at, message) > (?2, ?3) AND at <= ?4"
+        " ORDER BY 1, 2 LIMIT ?5",
+        (mark, *after, last, LOOKED_AT),
+    )
+    both = sorted({*places, *(each for each in fresh if following is None or each <= following)})
+    if len(both) < LOOKED_AT:
+        return both, following
+    return both[:LOOKED_AT], both[LOOKED_AT - 1]
+
+
+def _sorted(
+    connection: sqlite3.Connection, mark: int, after: Place, last: int
+) -> tuple[list[Place], Place | None]:
+    """Look for a mark in each period that there is."""
     places: list[Place] = []
     period = after[0] >> PERIOD_BITS
     for _ in range(PERIODS_LOOKED_AT):

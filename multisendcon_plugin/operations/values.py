@@ -6,13 +6,13 @@ Pure values; `json_form` makes JSON of them.  Other programs rely on each name.
 from __future__ import annotations
 
 import enum
-from typing import Any
 
 import attrs
 
 from ..mail.envelope import Client
 from ..outcome.condition import State
 from ..times import Time
+from .alarm import Alarm
 
 #: Marks a field whose own fields stand in its place in JSON.
 FLAT = {"flat": True}
@@ -227,9 +227,9 @@ class AccountCounts:
     """What came of the mail of an account since the relay was started.
 
     :param delivered: recipients, as for `deferred` and `failed`.
-    :param rate: mails a minute, on average of the last minutes.
-    :param last_success: when a mail was last delivered; ``None``: never.
-    :param last_failure: when an attempt was last in vain.
+    :param rate: mails delivered per minute, on average of the last minutes.
+    :param last_success: when a recipient was delivered; ``None``: never.
+    :param last_failure: when an attempt ended with which nobody was.
     """
 
     delivered: int = 0
@@ -303,7 +303,7 @@ class Status:
     held: int
     oldest: Time | None
     accounts: tuple[AccountStatus, ...]
-    alarms: tuple[Any, ...]
+    alarms: tuple[Alarm, ...]
     history: str
     front: str
     spool: SpoolStatus

@@ -160,6 +160,12 @@ def web_address(value: object) -> str:
         raise InvalidValueError(
             f'{shown(address)} is not an address on the web; write "https://", a host and a path'
         )
+    if parts.username or parts.password:
+        # Nothing of it is to be told.
+        raise InvalidValueError(
+            "has a name and a password before the host, which would not be sent; put a token into"
+            " the path"
+        )
     return address
 
 

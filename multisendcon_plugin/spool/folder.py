@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import SpoolError, SpoolLockedError
@@ -68,3 +69,15 @@ class Lock:
     def release(self) -> None:
         """Let others have the folder."""
         os.close(self._file)
+
+
+def taken(folder: Path) -> int:
+    """Return the octets of the files in a folder, but not in those that it holds; blocks."""
+    octets = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # It may have been removed since.
+            with suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False):
+                    octets += entry.stat(follow_symlinks=False).st_size
+    return octets

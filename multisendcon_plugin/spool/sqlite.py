@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..events import Publisher
-from ..interfaces import Commit, Committed, IContent, IDraft, ISpool
+from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, StoreFigures
 from ..mail.json_form import texts_of
 from ..mail.message import (
     ADDED_DOT,
@@ -34,7 +34,7 @@ from . import rows, view
 from .database import FILES, connect, not_opened, open_database, spool_error
 from .draft import Draft
 from .files import Files
-from .folder import Lock, make_folder
+from .folder import Lock, make_folder, taken
 from .keys import PIECE, message_of, new_deliveries
 from .numbering import WRITERS, Numbers
 from .reader import Reader, StoredContent
@@ -212,6 +212,24 @@ class SqliteSpool:
         """Begin to read a message's content."""
         recent = self._recent.open(message.number)
         return recent or StoredContent(self._reader.ask, self._files, message)
+
+    def heartbeat(self) -> Deferred[None]:
+        """Fire when all that was to be written before has been, or could not be."""
+        return self._writer.do(lambda _: None).addErrback(lambda _: None)
+
+    def figures(self) -> Deferred[StoreFigures]:
+        """Return how large it is, and how it is written."""
+        return self._reader.ask(lambda _: self._figures())
+
+    def _figures(self) -> StoreFigures:
+        free, others = self._writer.disk()
+        return StoreFigures(
+            taken=taken(self._folder) + taken(self._folder / FILES),
+            free=free,
+            kept_free=max(self._reserve, others),
+            batches=self._writer.batches,
+            jobs=self._writer.jobs,
+        )
 
     # The view.
 

@@ -26,6 +26,9 @@ from .worker import Job, Reactor, Worker, only_result
 #: takes its size twice at most: in the write-ahead log, and in the database; in a file once.
 _OVERHEAD = 16 * 1024
 
+#: Sizes of transactions that are told apart, each twice the one before.
+_SIZES = 16
+
 #: Seconds that a settlement waits for new mail to share an fsync with.
 _HOLD = 0.001
 
@@ -36,6 +39,7 @@ class Writer:
 
     :param reserve: octets of the disk that are kept for settling what is there.
     :param min_free: what is left to others of the disk.
+    :ivar jobs: all that were to be done.
     """
 
     _connection: sqlite3.Connection
@@ -46,11 +50,16 @@ class Writer:
     _min_free: Room
 
     def __attrs_post_init__(self) -> None:
-        self.batches = 0
+        self._batches = [0] * _SIZES
         self.jobs = 0
         self._spare = Spare(self._folder / "spool.spare")
         self._spare.keep()
         self._worker = Worker("spool writer", self._reactor, self._work, self._connection.close)
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The number of transactions by their size: see `StoreFigures`."""
+        return tuple(self._batches)
 
     def leave_free(self, room: Room) -> None:
         """Leave this to others of the disk from now on."""
@@ -80,7 +89,7 @@ class Writer:
         return self._worker.stop()
 
     def _work(self, jobs: list[Job]) -> None:
-        self.batches += 1
+        self._batches[min((len(jobs) - 1).bit_length(), _SIZES - 1)] += 1
         self.jobs += len(jobs)
         try:
             admitted = self._admit(jobs)
@@ -118,6 +127,11 @@ class Writer:
             admitted.append(job)
         return admitted
 
+    def disk(self) -> tuple[int, int]:
+        """Return the octets of the disk that are free, and those that are left to others."""
+        disk = os.statvfs(self._folder)
+        return disk.f_bavail * disk.f_frsize, self._min_free.on(disk.f_blocks * disk.f_frsize)
+
     def _room(self, need: int) -> int:
         """Return how many octets new mail may take; when it is enough, no more is looked for.
 
@@ -125,9 +139,7 @@ class Writer:
         database, and when half of the reserve is gone as well, nothing; nor when there is less free
         than others are to have.
         """
-        disk = os.statvfs(self._folder)
-        free = disk.f_bavail * disk.f_frsize
-        others = self._min_free.on(disk.f_blocks * disk.f_frsize)
+        free, others = self.disk()
         if free < max(self.reserve // 2, others):
             return 0
         room = max(0, free - max(self.reserve, others))

@@ -6,6 +6,7 @@ one answers at once.  Nothing here outlives the process.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -17,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from ..errors import SpoolError, SpoolFullError, SpoolLockedError
-from ..interfaces import Commit, Committed, IContent, IDraft, ISpool
+from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, StoreFigures
 from ..mail.message import (
     ADDED_DOT,
     FIRST_POSITION,
@@ -67,9 +68,12 @@ class MemoryDisk:
 
     def check_room(self, size: int) -> None:
         """Raise `SpoolFullError` when so many octets more are too many."""
-        used = sum(map(len, self.contents.values()))
-        if self.capacity is not None and used + size > self.capacity:
+        if self.capacity is not None and self.octets() + size > self.capacity:
             raise SpoolFullError("the spool is full")
+
+    def octets(self) -> int:
+        """Return what its contents take."""
+        return sum(map(len, self.contents.values()))
 
     def store(self, content: bytes, deliveries: tuple[Delivery, ...]) -> None:
         """Add a message.
@@ -232,6 +236,18 @@ class MemorySpool:
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
         return self._recent.open(message.number) or MemoryContent(self.disk, message)
+
+    def heartbeat(self) -> Deferred[None]:
+        """Fire when all that was to be written before has been: it has."""
+        return succeed(None)
+
+    @_at_once
+    def figures(self) -> StoreFigures:
+        """Return how large it is; nothing is written in transactions."""
+        disk = self.disk
+        octets = disk.octets()
+        free = sys.maxsize if disk.capacity is None else disk.capacity - octets
+        return StoreFigures(octets, free, 0, (0,), 0)
 
     # The view.
 

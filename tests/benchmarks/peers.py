@@ -9,7 +9,14 @@ import attrs
 from tests.benchmarks.login_sink import LoginSink
 from tests.benchmarks.measurement import Load, measure_in_turns
 from tests.benchmarks.row import Curve, Figure, Row
-from tests.benchmarks.servers import SERVERS, HoldingPostfix, Multisendcon, PrivatePostfix
+from tests.benchmarks.servers import (
+    SERVERS,
+    Forgetful,
+    HoldingPostfix,
+    Multisendcon,
+    PrivatePostfix,
+    Watched,
+)
 from tests.interop.sink import Sink
 
 _SIDES = (Multisendcon.name, PrivatePostfix.name)
@@ -76,6 +83,14 @@ ROWS = (
         accepted=Figure(unit="messages/s accepted", limit=4.5, aim=6),
         through=Figure(unit="messages/s through", limit=4.5, aim=6),
         cpu=Figure(unit=_CPU, limit=0.2, aim=0.17, better="less"),
+    ),
+    _row(
+        "watched",
+        "the same as through: with history and metrics, beside one without",
+        Load(messages=5000),
+        sides=(Watched.name, Forgetful.name),
+        through=Figure(unit="messages/s through", limit=0.92),
+        cpu=Figure(unit=_CPU, limit=1.1, better="less"),
     ),
     _row(
         "one-session",

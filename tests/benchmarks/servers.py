@@ -1,11 +1,17 @@
-"""The two servers that are compared."""
+"""The servers that are compared."""
 
 from __future__ import annotations
 
 import json
+import threading
+import urllib.request
 
 from tests.benchmarks.postfix import Postfix
+from tests.interop.programs import free_port
 from tests.interop.relay import Relay, account
+
+#: Seconds between two looks at the metrics; Prometheus takes 15 or more.
+_SCRAPED_EVERY = 1.0
 
 #: Most connections to the sink, for both.
 CONNECTIONS = 20
@@ -19,6 +25,7 @@ class Multisendcon(Relay):
     """
 
     name = "multisendcon"
+    tables = ""
 
     def __init__(self, folder, sink, login=None):
         settings = {"max_connections": CONNECTIONS}
@@ -30,7 +37,43 @@ class Multisendcon(Relay):
                 "password": login.password,
             }
             settings |= {key: json.dumps(value) for key, value in strings.items()}
-        super().__init__(folder, account("Sink", sink.address, sink.port, **settings))
+        accounts = account("Sink", sink.address, sink.port, **settings)
+        super().__init__(folder, f"{accounts}\n{self.tables}")
+
+
+class Forgetful(Multisendcon):
+    """One without history and metrics."""
+
+    name = "multisendcon, keep = 0"
+    tables = "[history]\nkeep = 0"
+
+
+class Watched(Multisendcon):
+    """One with history and metrics, which somebody looks at all the time."""
+
+    name = "multisendcon, [metrics]"
+
+    def __init__(self, folder, sink, login=None):
+        self._metrics = free_port(self.address)
+        endpoint = f"tcp:port={self._metrics}:interface={self.address}"
+        self.tables = f"[metrics]\nlisten = {json.dumps([endpoint])}"
+        self._stopping = threading.Event()
+        super().__init__(folder, sink, login)
+
+    def start(self):
+        super().start()
+        self._scraper = threading.Thread(target=self._scrape)
+        self._scraper.start()
+
+    def stop(self):
+        self._stopping.set()
+        self._scraper.join()
+        super().stop()
+
+    def _scrape(self):
+        while not self._stopping.wait(_SCRAPED_EVERY):
+            with urllib.request.urlopen(f"http://{self.address}:{self._metrics}/metrics") as answer:
+                answer.read()
 
 
 class PrivatePostfix(Postfix):
@@ -64,4 +107,6 @@ smtp_sasl_password_maps =
 """
 
 
-SERVERS = {each.name: each for each in (Multisendcon, PrivatePostfix, HoldingPostfix)}
+SERVERS = {
+    each.name: each for each in (Multisendcon, Forgetful, Watched, PrivatePostfix, HoldingPostfix)
+}

@@ -46,6 +46,9 @@ class Paper(Surroundings):
     def check_certificate(self, certificate, key):
         pass
 
+    def check_module(self, name, extra):
+        pass
+
     def secret_file(self, path):
         return self._ask(path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from multisendcon_plugin import configuration
 from multisendcon_plugin.configuration import Configuration
+from multisendcon_plugin.configuration.file import ThisMachine
 from multisendcon_plugin.configuration.tables import TABLES
 from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.routing.account import Account
@@ -22,6 +24,7 @@ from multisendcon_plugin.settings.values import (
     NdrSettings,
     SpoolSettings,
 )
+from multisendcon_plugin.settings.words import InvalidValueError
 from tests.configuration.examples import ORIGIN, PASSWORD, Paper, document, faults, read
 
 
@@ -457,3 +460,29 @@ def test_any_text_gives_a_configuration_or_a_configuration_error(text):
     for whole in (text, document() + "\n" + text):
         told = faults(whole)
         assert all(fault.startswith(ORIGIN) for fault in told)
+
+
+# What has to be installed.
+
+
+class WithoutExtras(Paper):
+    def check_module(self, name, extra):
+        raise InvalidValueError(f"needs {name} of {extra}")
+
+
+def test_what_metrics_need_is_looked_for_only_if_there_are_to_be_any():
+    assert read(document(), WithoutExtras()).metrics is None
+    assert read(document("metrics")).metrics is not None
+    assert faults(document("metrics"), WithoutExtras()) == [
+        "multisendcon.toml, line 4, [metrics]: needs prometheus_client of metrics"
+    ]
+
+
+def test_this_machine_says_how_to_install_what_is_missing():
+    here = ThisMachine(Path.cwd())
+    here.check_module("json", "metrics")
+    with pytest.raises(InvalidValueError) as caught:
+        here.check_module("no_such_module", "metrics")
+    assert caught.value.args == (
+        "needs no_such_module, which is not installed; run: pip install 'multisendcon[metrics]'",
+    )

@@ -529,6 +529,23 @@ BAD = [
         "[{ txt = 'x', code = '550', means = 'quota' }]",
         ['unknown key "txt" in a row; did you mean text?'],
     ),
+    (
+        "alarm",
+        "webhook",
+        '"https://joe:secret@hooks.example.com/x"',
+        [
+            (
+                "has a name and a password before the host, which would not be sent; put a token"
+                " into the path"
+            )
+        ],
+    ),
+    (
+        "alarm",
+        "webhook",
+        '"hooks.example.com/x"',
+        ['"hooks.example.com/x" is not an address on the web; write "https://", a host and a path'],
+    ),
     *(
         ("account", "replies", f"[{{ code = {code}, means = 'quota' }}]", [f"code: {shown} {CODE}"])
         for code, shown in [

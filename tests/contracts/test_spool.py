@@ -86,6 +86,23 @@ def changed(delivery, **changes):
     return Settlement(delivery=delivery, remaining=attrs.evolve(delivery, **changes))
 
 
+# How it is
+
+
+def test_a_heartbeat_comes_when_what_was_to_be_written_before_is_written(store):
+    written = store.commit_draft(store.begin(b"text"), ENVELOPE, 0, PARCELS)
+    assert store.wait(store.spool.heartbeat()) is None
+    assert written.called
+
+
+def test_it_tells_how_large_it_is(store):
+    before = store.wait(store.spool.figures())
+    commit(store, octets(300 * KIB))
+    after = store.wait(store.spool.figures())
+    assert after.taken - before.taken >= 300 * KIB
+    assert after.free > after.kept_free >= 0
+
+
 # Committing and reading back
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import get_args
 
 import attrs
@@ -21,6 +22,7 @@ ONE = delivery(1)
 MANY = delivery(2, recipients=tuple(f"r{n}@b.example" for n in range(3 * LINES_AT_ONCE)))
 REPORT = delivery(3, account="Reports", recipients=("s@a.example",))
 REPLY = Reply(550, "5.7.1", "no")
+THEN = time.strftime("%Y-%m-%d %H:%M", time.localtime(NOW))
 STATE = {"address": "192.0.2.1", "user": "", "command": "", "sender": None, "recipients": ()}
 INFO, WARN, ERROR, CRITICAL = LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical
 
@@ -96,6 +98,16 @@ SAID = [
         events.AccountRecovered("A"),
         INFO,
         "account A works again",
+    ),
+    (
+        events.AlarmTold(kind="login", account="A", text="no", since=NOW, over=False),
+        ERROR,
+        f"alarm: no (login, since {THEN})",
+    ),
+    (
+        events.AlarmTold(kind="front", account=None, text="no", since=NOW, over=True),
+        INFO,
+        f"alarm over: no (front, since {THEN})",
     ),
     (
         events.ConnectionsLimited("A", 3, 10, 900.0),

@@ -19,11 +19,17 @@ from tests.interop.processes import all_end, descendants
 ROOT = Path(__file__).parents[2]
 #: Where Debian installs it.
 NODEMAILER = "/usr/share/nodejs/nodemailer"
-#: Where ``.ci/run`` unpacks mail servers that Debian does not install beside Postfix.
+#: Where ``.ci/run`` unpacks what Debian does not install beside Postfix, or would start.
 UNPACKED = ROOT / ".mail-servers"
 #: Debian keeps mail servers where only root looks for programs.
 _SEARCHED = os.pathsep.join(
-    [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", f"{UNPACKED}/usr/sbin"]
+    [
+        os.environ.get("PATH", os.defpath),
+        "/usr/sbin",
+        "/sbin",
+        f"{UNPACKED}/usr/sbin",
+        f"{UNPACKED}/usr/bin",
+    ]
 )
 
 

@@ -13,6 +13,7 @@ import threading
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 from attrs import evolve
@@ -34,6 +35,7 @@ from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.settings.quantities import Room
 from multisendcon_plugin.spool import SqliteSpool, rows
 from multisendcon_plugin.spool.keys import place, span
+from multisendcon_plugin.spool.worker import Job
 from tests.contracts.stores import SqliteStore
 from tests.queues import logged
 from tests.reactors import QueueReactor
@@ -536,21 +538,43 @@ def test_keys_of_one_message_never_reach_into_the_next():
 
 def test_what_waits_is_committed_together(store):
     writer = store.writer
-    batches, jobs = writer.batches, writer.jobs
+    batches, jobs = sum(writer.batches), writer.jobs
     with Busy(store):
         done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(10)]
     for each in done:
         store.wait(each)
-    assert (writer.batches - batches, writer.jobs - jobs) == (2, 11)
+    assert (sum(writer.batches) - batches, writer.jobs - jobs) == (2, 11)
 
 
 def test_what_comes_in_one_turn_of_the_reactor_is_committed_together(store):
     writer = store.writer
-    batches, jobs = writer.batches, writer.jobs
+    batches, jobs = sum(writer.batches), writer.jobs
     done = [store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS) for _ in range(10)]
     for each in done:
         store.wait(each)
-    assert (writer.batches - batches, writer.jobs - jobs) == (1, 10)
+    assert (sum(writer.batches) - batches, writer.jobs - jobs) == (1, 10)
+
+
+@pytest.mark.parametrize(("jobs", "place"), [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (100_000, 15)])
+def test_how_many_jobs_share_a_transaction(store, jobs, place):
+    before = store.wait(store.spool.figures())
+    store.wait(store.writer.do_all([Job(lambda _: None)] * jobs))
+    after = store.wait(store.spool.figures())
+    assert after.jobs - before.jobs == jobs
+    changed = [new - old for old, new in zip(before.batches, after.batches, strict=True)]
+    assert changed == [int(n == place) for n in range(16)]
+
+
+def test_a_heartbeat_waits_for_the_writer_and_for_no_disk(store):
+    with Busy(store):
+        beat = store.spool.heartbeat()
+        assert not beat.called
+    assert store.wait(beat) is None
+
+
+def test_a_heartbeat_of_a_spool_that_is_broken_says_that_nothing_hangs(store):
+    with mock.patch.object(store.writer._trust, "no_writing", SpoolBrokenError("broken")):
+        assert store.wait(store.spool.heartbeat()) is None
 
 
 def settled(delivery):
@@ -567,10 +591,10 @@ def only_answer(answers):
 def test_a_list_of_settlements_is_one_transaction(store):
     deliveries = store.commit(b"\r\n", ENVELOPE, PARCELS * 5)
     writer = store.writer
-    batches, jobs = writer.batches, writer.jobs
+    batches, jobs = sum(writer.batches), writer.jobs
     answers = store.wait(store.spool.settle([settled(each) for each in deliveries]))
     assert answers == [()] * len(deliveries)
-    assert (writer.batches - batches, writer.jobs - jobs) == (1, len(deliveries))
+    assert (sum(writer.batches) - batches, writer.jobs - jobs) == (1, len(deliveries))
     assert store.lanes() == {}
 
 
@@ -594,23 +618,23 @@ def test_one_settlement_that_is_awaited_takes_its_list_along(store):
 def test_a_settlement_goes_along_with_the_mail_that_comes_next(store):
     (delivery,) = store.commit(b"\r\n", ENVELOPE, PARCELS)
     writer = store.writer
-    batches, jobs = writer.batches, writer.jobs
+    batches, jobs = sum(writer.batches), writer.jobs
     settlement = store.spool.settle([settled(delivery)])
     assert not store.reactor.is_busy()
     store.wait(store.commit_draft(store.spool.draft(), ENVELOPE, 0, PARCELS))
     assert settlement.called
-    assert (writer.batches - batches, writer.jobs - jobs) == (1, 2)
+    assert (sum(writer.batches) - batches, writer.jobs - jobs) == (1, 2)
 
 
 def test_settlements_do_not_wait_for_long(store):
     deliveries = [store.commit(b"\r\n", ENVELOPE, PARCELS)[0] for _ in range(2)]
     writer = store.writer
-    batches = writer.batches
+    batches = sum(writer.batches)
     before = store.reactor.passed()
     settlements = [store.spool.settle([settled(each)]) for each in deliveries]
     for each in settlements:
         store.wait(each)
-    assert writer.batches - batches == 1
+    assert sum(writer.batches) - batches == 1
     assert store.reactor.passed() - before == pytest.approx(0.001)
 
 

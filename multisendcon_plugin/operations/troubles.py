@@ -1,0 +1,189 @@
+"""What needs an admin: which facts are a trouble, and which are none.  Pure.
+
+Each is to be told once, however often it is found: see `alarm`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+
+import attrs
+
+from ..interfaces import StoreFigures
+from ..mail.selection import Total
+from ..outcome.condition import Condition, State
+from ..settings.quantities import DAY, HOUR, MINUTE
+
+#: Seconds that an account may rest, or be asked to slow down, without a word: most faults of
+#: servers and networks are over by then.
+RESTS_FOR = 15 * MINUTE
+#: Days before the end of a certificate: when it is told, and when it becomes urgent.
+SOON, VERY_SOON = 14, 3
+#: Room for new mail as a part of what has to stay free: with less, the spool is nearly full.
+LITTLE_ROOM = 0.5
+
+
+class Kind(enum.Enum):
+    """What a trouble is about."""
+
+    LOGIN = "login"
+    """An account cannot log in, or may not send."""
+    RESTING = "resting"
+    """An account has been at fault for long."""
+    QUOTA = "quota"
+    """An account has used up its quota."""
+    CERTIFICATE = "certificate"
+    """A certificate of ours runs out, or cannot be read."""
+    OLDEST_MAIL = "oldest_mail"
+    """A mail waits for long."""
+    SPOOL_FULL = "spool_full"
+    """There is no room for new mail, or hardly any."""
+    SPOOL_BROKEN = "spool_broken"
+    """The spool cannot be believed any more."""
+    HISTORY = "history"
+    """The history lacks what happens now."""
+    FRONT = "front"
+    """The front process has ended, and is started again."""
+    WEBHOOK = "webhook"
+    """The webhook of alarms does not take them."""
+
+
+@attrs.frozen(kw_only=True)
+class Trouble:
+    """Something that needs an admin now.
+
+    :param account: which it is about; ``None``: about none.
+    :param text: what is wrong, and what to do.
+    :param since: by the clock on the wall; ``None``: nobody knows.
+    :param urgent: it has become so bad that it is to be told again.
+    """
+
+    kind: Kind
+    account: str | None = None
+    text: str
+    since: float | None = None
+    urgent: bool = False
+
+
+@attrs.frozen
+class Expiry:
+    """When a certificate of ours runs out.
+
+    :param file: where it is.
+    :param account: whose server is shown it; ``None``: clients are.
+    :param end: by the clock on the wall; ``None``: it cannot be read.
+    :param fault: why not.
+    """
+
+    file: str
+    account: str | None
+    end: float | None
+    fault: str = ""
+
+
+def of_accounts(conditions: Iterable[Condition], now: float) -> Iterator[Trouble]:
+    """Find the accounts that need somebody.
+
+    :param now: by the clock on the wall, as are the times of `conditions`.
+    """
+    for condition in conditions:
+        name, fault, since = condition.account, condition.fault, condition.since
+        match condition.state:
+            case State.LOGIN:
+                kind, text = Kind.LOGIN, f"account {name} cannot log in, or may not send: {fault}"
+            case State.QUOTA:
+                kind, text = Kind.QUOTA, f"account {name} has used up its quota: {fault}"
+            case State.RESTING | State.SLOW if since is not None and now - since >= RESTS_FOR:
+                rests = f"has not been usable for {in_words(now - since)}"
+                kind, text = Kind.RESTING, f"account {name} {rests}: {fault}"
+            case _:
+                continue
+        yield Trouble(kind=kind, account=name, text=text, since=since)
+
+
+def of_mail(totals: Mapping[str, Total], now: float, longest: float) -> Iterator[Trouble]:
+    """Find the accounts whose mail waits for too long; that which is held is to wait.
+
+    :param now: by the clock of the spool.
+    :param longest: seconds that a mail may wait; 0: it does not matter.
+    """
+    for name, total in totals.items():
+        if longest and total.waiting and total.oldest is not None and now - total.oldest > longest:
+            waits = in_words(now - total.oldest)
+            yield Trouble(
+                kind=Kind.OLDEST_MAIL,
+                account=name,
+                text=f"a mail for account {name} has been waiting for {waits}; see multisendcon"
+                f' queue list --account "{name}"',
+            )
+
+
+def of_disk(figures: StoreFigures) -> Iterator[Trouble]:
+    """Find out whether there is room for new mail."""
+    room = figures.free - figures.kept_free
+    if room <= 0:
+        yield full(f"{_mib(figures.free)} are free of the disk")
+    elif room < LITTLE_ROOM * figures.kept_free:
+        yield Trouble(
+            kind=Kind.SPOOL_FULL,
+            text=f"the disk of the spool is nearly full: {_mib(figures.free)} are free, and with"
+            f" less than {_mib(figures.kept_free)} (min_free) new mail is put off; make room",
+        )
+
+
+def full(why: str) -> Trouble:
+    """Say that there is no room for new mail."""
+    text = f"there is no room for new mail, which is put off (452): {why}; make room, see min_free"
+    return Trouble(kind=Kind.SPOOL_FULL, text=text, urgent=True)
+
+
+def broken(error: str, advice: str) -> Trouble:
+    """Say that the spool cannot be believed any more."""
+    what_to_do = advice or "look at the disk, then restart the relay"
+    text = f"the spool is broken, new mail is put off (451): {error}; {what_to_do}"
+    return Trouble(kind=Kind.SPOOL_BROKEN, text=text)
+
+
+def no_history(why: str) -> Trouble:
+    """Say that the history is not written."""
+    return Trouble(kind=Kind.HISTORY, text=f"the history is not written, mail goes on: {why}")
+
+
+def front_ended(why: str) -> Trouble:
+    """Say that clients are not served."""
+    text = f"the front process, which serves the clients, {why}; it is started again"
+    return Trouble(kind=Kind.FRONT, text=text)
+
+
+def of_certificates(expiries: Iterable[Expiry], now: float) -> Iterator[Trouble]:
+    """Find the certificates that run out soon, or cannot be used.
+
+    :param now: by the clock on the wall.
+    """
+    for expiry in expiries:
+        shown_to = "clients" if expiry.account is None else f"the server of {expiry.account}"
+        what = f"the certificate that {shown_to} see{'s' * (expiry.account is not None)}"
+        if expiry.end is None:
+            text, urgent = f"{what} cannot be read: {expiry.fault}", True
+        elif expiry.end <= now:
+            text, urgent = f"{what} has expired; renew {expiry.file}", True
+        elif expiry.end <= now + SOON * DAY:
+            days = int((expiry.end - now) / DAY)
+            text = f"{what} expires in {days} day{'s' * (days != 1)}; renew {expiry.file}"
+            urgent = days < VERY_SOON
+        else:
+            continue
+        yield Trouble(kind=Kind.CERTIFICATE, account=expiry.account, text=text, urgent=urgent)
+
+
+def in_words(seconds: float) -> str:
+    """Return how long something has been so."""
+    for unit, name in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit:.0f} {name}"
+    return f"{seconds:.0f} seconds"
+
+
+def _mib(octets: int) -> str:
+    return f"{octets / 1024 / 1024:,.0f} MiB"

@@ -1,0 +1,34 @@
+"""Where the figures of the relay are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from ..interfaces import StoreFigures
+from ..mail.selection import Total
+from ..operations.alarm import Alarm
+from ..operations.counters import Counters
+from ..outcome.condition import Condition
+
+
+@attrs.frozen(kw_only=True)
+class Sources:
+    """Where the figures of the relay are.
+
+    :param conditions: of all accounts, now.
+    :param totals: of what waits.
+    :param figures: of the spool.
+    :param alarms: those that are not over.
+    :param clock: the spool's, in seconds since the epoch.
+    """
+
+    counters: Counters
+    conditions: Callable[[], Sequence[Condition]]
+    totals: Callable[[], Deferred[dict[str, Total]]]
+    figures: Callable[[], Deferred[StoreFigures]]
+    alarms: Callable[[], Iterable[Alarm]]
+    clock: IReactorTime
