@@ -7,8 +7,9 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import attrs
@@ -34,6 +35,7 @@ from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
 from .standing import Standing
+from .steps import steps
 from .stories import search_of, stories
 from .values import (
     AccountCounts,
@@ -92,7 +94,9 @@ class Operations:
     _alarms: Callable[[], Sequence[Any]] = tuple
     _history: Callable[[], History | None] = lambda: None
     _explain: Callable[[Question], Awaitable[Any]] = _missing
-    _test: Callable[[Account, AccountTest], Awaitable[Any]] = _missing
+    _test: Callable[
+        [Account, AccountTest, Callable[[Any], object]], Coroutine[Any, Any, Any]
+    ] = _missing
     _reload: Callable[[], Awaitable[Any]] = _missing
     _clock: IReactorTime
     _wall: Callable[[], float]
@@ -190,8 +194,15 @@ class Operations:
         return await self.account(name)
 
     async def test(self, name: str, asked: AccountTest) -> Any:
-        """Test an account, step by step."""
-        return await self._test(self._known(name), asked)
+        """Test an account."""
+        return await self._test(self._known(name), asked, lambda _: None)
+
+    async def test_steps(self, name: str, asked: AccountTest) -> AsyncGenerator[list[Any], None]:
+        """Test an account; tell each step at its end, and last what `test` answers."""
+        account = self._known(name)
+        async with aclosing(steps(partial(self._test, account, asked))) as found:
+            async for piece in found:
+                yield piece
 
     # The queue.
 
