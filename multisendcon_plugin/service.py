@@ -32,10 +32,14 @@ from .interfaces import IQueueControl, ISpool
 from .mail.envelope import Envelope
 from .monitoring import Monitoring
 from .operations import Operations
+from .operations.account_tests import AccountTests
 from .operations.counters import Counters
+from .operations.explained import Explanation
+from .operations.explanation import explain
 from .operations.standing import Standing
+from .operations.values import Question
 from .queue import QueuePolicy, QueueService
-from .relay import AccountSenderFactory, ConnectionBudget, Trials
+from .relay import Relays
 from .routing.registry import AccountRegistry
 from .spool import SqliteSpool
 from .web import ControlService
@@ -90,14 +94,13 @@ class RelayService(MultiService):
             events=self.events,
             min_free=configuration.spool.min_free,
         )
-        self._budget = budget = ConnectionBudget(configuration.delivery.max_connections, reactor)
-        trials = Trials()
+        self._relays = Relays(reactor, configuration.delivery.max_connections)
         self.queue = QueueService(
             policy=self._policy.queue,
             spool=self.spool,
             claims=self.spool,
             events=self.events,
-            make_relay=lambda account: AccountSenderFactory(account, reactor, budget, trials),
+            make_relay=self._relays.of,
             clock=reactor,
             wall=wall,
         )
@@ -121,6 +124,9 @@ class RelayService(MultiService):
             reactor=reactor,
             wall=wall,
         )
+        self._tests = AccountTests(
+            self._relays, lambda: self.configuration.master_relay.max_message_size, wall
+        )
         self.operations = Operations(
             version=_version(),
             events=self.events,
@@ -132,6 +138,8 @@ class RelayService(MultiService):
             counts=self.counters.counts,
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
+            explain=self._explain,
+            test=self._tests.run,
             reload=self.reload,
             clock=reactor,
             wall=wall,
@@ -177,6 +185,10 @@ class RelayService(MultiService):
             min_free=self.configuration.spool.min_free,
         )
 
+    async def _explain(self, question: Question) -> Explanation:
+        settings = self.configuration.master_relay
+        return await explain(settings, self.registry, question, self._wall())
+
     def _front_service(self) -> FrontService:
         return FrontService(
             self.configuration,
@@ -217,6 +229,7 @@ class RelayService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._tests.stop()
         await maybeDeferred(self._control.stopService)
         await maybeDeferred(self.monitoring.server.stopService)
         self.monitoring.alarms.stopService()
@@ -312,7 +325,7 @@ class RelayService(MultiService):
         :return: fires when clients are served so.
         """
         configuration = self.configuration
-        self._budget.resize(configuration.delivery.max_connections)
+        self._relays.resize(configuration.delivery.max_connections)
         if isinstance(self.spool, SqliteSpool):
             self.spool.leave_free(configuration.spool.min_free)
         # Before the edge: accounts that clients are led to have to be there.

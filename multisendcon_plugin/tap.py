@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, cast
+from contextlib import suppress
+from typing import Any, NoReturn, TypeVar, cast
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
@@ -25,10 +26,14 @@ from .daemon.json_lines import json_line
 from .daemon.log import line, observer
 from .daemon.preflight import preflight
 from .daemon.resolver import install_resolver
+from .daemon.sd_notify import Notifier, Systemd, take_over
 from .daemon.signals import handle_hangup, handle_in_turn
-from .errors import ConfigurationError, MultisendconError
+from .errors import ConfigurationError, MultisendconError, SpoolError
+from .events import FrontProcessStarted
 from .service import RelayService
 from .settings.operation import LogFormat
+
+T = TypeVar("T")
 
 
 class Options(usage.Options):
@@ -71,6 +76,8 @@ class Options(usage.Options):
         """
         if bool(self["config"]) == bool(self["demo"]):
             raise usage.UsageError("give --config=FILE, or --demo to see the relay at work")
+        # Before the first program is started, which may be one that tells a password.
+        self.notifier = take_over()
         self._forgo_pid_file()
         if self["config"]:
             try:
@@ -102,6 +109,20 @@ class DaemonService(RelayService):
 
     in_background = False
     log_options: Mapping[str, Any] | None = None
+
+    def __init__(
+        self, configuration: Configuration, reactor: Any, notifier: Notifier, *, front_process: bool
+    ) -> None:
+        super().__init__(configuration, reactor, front_process=front_process, control=True)
+        self._has_front = front_process
+        self._systemd = Systemd(
+            notifier, reactor, heartbeat=self._heartbeat, status=self.operations.status
+        )
+
+    async def _heartbeat(self) -> None:
+        """Return when the spool's writer has answered, be it that it cannot write."""
+        with suppress(SpoolError):
+            await self.spool.hold(())
 
     def setServiceParent(self, parent: Any) -> None:
         """Have twistd's log written by ours."""
@@ -145,15 +166,32 @@ class DaemonService(RelayService):
 
     def reload(self, configuration: Configuration | None = None) -> Deferred[ReloadSummary]:
         """Go on with another configuration, which may need more file descriptors."""
-        return super().reload(configuration).addCallback(self._reloaded)
+        self._systemd.reloading()
+        reloaded = super().reload(configuration).addCallback(self._reloaded)
+        return reloaded.addBoth(self._over)
 
     def _reloaded(self, summary: ReloadSummary) -> ReloadSummary:
         self._take_descriptors()
         return summary
 
+    def _over(self, result: T) -> T:
+        self._systemd.ready()
+        return result
+
     def startService(self) -> None:
         """Start, or exit."""
+        self._systemd.starting()
         self._or_exit(super().startService)
+        if self._has_front:
+            self.events.subscribe(FrontProcessStarted, lambda _: self._systemd.ready())
+        else:
+            # The ports are open, but the reactor may not run yet.
+            self._reactor.callWhenRunning(self._systemd.ready)
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop, and say so."""
+        self._systemd.stopping()
+        return super().stopService()
 
     def _or_exit(self, start: Callable[[], None]) -> None:
         try:
@@ -195,8 +233,8 @@ def makeService(options: Options) -> IService:
     relay = DaemonService(
         options.configuration,
         reactor,
+        options.notifier,
         front_process=options.has_front_process,
-        control=True,
     )
     handle_hangup(reactor, relay.hang_up)
     relay.in_background = options.daemonizes

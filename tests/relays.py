@@ -199,7 +199,11 @@ class Wire(StringTransport):
         self.protocol.handshakeCompleted()
 
     def getHandle(self):  # noqa: N802
-        return SimpleNamespace(get_protocol_version_name=lambda: "TLSv1.3")
+        return SimpleNamespace(
+            get_protocol_version_name=lambda: "TLSv1.3",
+            get_cipher_name=lambda: "TLS_AES_256_GCM_SHA384",
+            get_peer_cert_chain=lambda as_cryptography: None,
+        )
 
     def loseConnection(self):
         super().loseConnection()

@@ -15,7 +15,8 @@ from typing import Any
 
 from ..configuration import load
 from ..operations.errors import BadRequestError
-from ..operations.json_form import to_json
+from ..operations.json_form import from_json, to_json
+from ..operations.values import Question
 from ..routing.registry import AccountRegistry
 from ..settings import files
 from . import arguments, words
@@ -45,16 +46,15 @@ def add_to(commands: Commands) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    message = _message(options.message)
-    question = {"sender": options.sender, "recipients": options.recipient}
-    if message is not None:
-        question["message"] = message.decode("utf-8", "surrogateescape")
+    question: dict[str, Any] = {"sender": options.sender, "recipients": options.recipient}
+    if options.message is not None:
+        question["message"] = _message(options.message)
     try:
         explanation = Relay(spool_folder(options)).post("explain", question)
     except UnreachableError as error:
         why = "no relay runs here" if isinstance(error, NotRunningError) else str(error)
         warn(f"{why}; this is what the file says: {config(options)}")
-        explanation = _from_file(options, message)
+        explanation = _from_file(options, question)
     if options.json:
         put(explanation)
     else:
@@ -63,21 +63,21 @@ def _explain(options: argparse.Namespace) -> int:
     return 0 if all(each["account"] for each in explanation["recipients"]) else 1
 
 
-def _message(path: str | None) -> bytes | None:
-    """Return the mail that is asked about; ``None``: none is given.
+def _message(path: str) -> str:
+    """Return the mail that is asked about.
 
     :raise BadRequestError: it cannot be read.
     """
-    if path is None:
-        return None
     try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        octets = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         reason = files.reason(error)
         raise BadRequestError(f"--message: {path} cannot be read: {reason}") from None
+    # What is not UTF-8 decides nothing, and JSON could not have it.
+    return octets.decode("utf-8", "replace")
 
 
-def _from_file(options: argparse.Namespace, message: bytes | None) -> dict[str, Any]:
+def _from_file(options: argparse.Namespace, question: dict[str, Any]) -> dict[str, Any]:
     from ..operations.explanation import explain  # noqa: PLC0415 -- much, and rarely needed
 
     configuration = load(config(options))
@@ -86,9 +86,7 @@ def _from_file(options: argparse.Namespace, message: bytes | None) -> dict[str, 
             explain(
                 configuration.master_relay,
                 AccountRegistry(configuration.accounts),
-                options.sender,
-                options.recipient,
-                message,
+                from_json(question, Question),
                 now=time.time(),
             )
         )

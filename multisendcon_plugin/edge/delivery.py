@@ -18,7 +18,7 @@ import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.mail.smtp import IMessage
-from zope.interface import implementer
+from zope.interface import classImplements, implementer
 
 from ..errors import AddressError
 from ..interfaces import IAccountRegistry, IIntake
@@ -29,7 +29,7 @@ from ..mail.envelope import Client, Envelope
 from ..mail.message import Parcel, Recipient, parcels, queue_id
 from ..mail.reply import Reply, ReplyError
 from ..mail.submission_help import complete
-from ..routing.registry import Route
+from ..routing.registry import AccountRegistry, Route
 from ..settings.values import MasterRelay
 from . import replies
 from .parameters import ForwardPath, ReversePath
@@ -44,6 +44,9 @@ _Way = tuple[ForwardPath, Route | None]
 #: one hostname.  Two relays that point at each other end it after five rounds, long before
 #: `max_received`.
 MOST_PASSES = 5
+
+# The registry is pure: it knows no interface.
+classImplements(AccountRegistry, IAccountRegistry)
 
 _NULL = ReversePath(address="")
 #: Octets that a recipient takes beside its text.
@@ -295,7 +298,8 @@ class IncomingMessage:
         try:
             if self._header is None:
                 self._write_start()
-            author = "" if self._origin.address else self._author()
+            longest = self._policy.settings.max_command_line
+            author = "" if self._origin.address else author_of(self._header or b"", longest)
             by_account = self._parcels(author)
         except Exception:
             self._draft.discard()
@@ -323,19 +327,6 @@ class IncomingMessage:
         )
         return committed
 
-    def _author(self) -> str:
-        """Return the first address of ``From:``; ``""`` when it could not be a reverse-path.
-
-        The registry is to see no address that is longer than an envelope's.
-        """
-        address = header.first_address(self._header or b"")
-        if len(address) > self._policy.settings.max_command_line:
-            return ""
-        try:
-            return parse_mailbox(address)
-        except AddressError:
-            return ""
-
     def _parcels(self, author: str) -> tuple[Parcel, ...]:
         """Return the recipients by account; the null reverse-path is routed by ``From:``."""
         routed = []
@@ -359,6 +350,20 @@ class IncomingMessage:
     def connectionLost(self) -> None:
         """Forget the message: its end never came, or it was refused."""
         self._draft.discard()
+
+
+def author_of(block: bytes, longest: int) -> str:
+    """Return the first address of ``From:``; ``""`` when it could not be a reverse-path.
+
+    :param longest: characters; the registry is to see no address that is longer than an envelope's.
+    """
+    address = header.first_address(block)
+    if len(address) > longest:
+        return ""
+    try:
+        return parse_mailbox(address)
+    except AddressError:
+        return ""
 
 
 def _no_account(sender: str, recipient: str) -> Reply:

@@ -16,19 +16,14 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
-from zope.interface import classImplements
 
 from ..errors import ListenError
 from ..events import Publisher
-from ..interfaces import IAccountRegistry
-from ..routing.registry import AccountRegistry
 from ..settings.endpoints import PROXY, completed, parse_endpoint
 from ..settings.values import ClientSettings
 from . import ClientsTLS, ProxyFactory, RelayESMTPFactory
 from .delivery import TransactionPolicy
 from .tls import PortTLS
-
-classImplements(AccountRegistry, IAccountRegistry)
 
 
 def master_relay(

@@ -38,7 +38,7 @@ async def submit(policy: TransactionPolicy, envelope: Envelope, content: bytes) 
         raise AddressError("an envelope id is xtext (RFC 3461)")
     transaction = MessageDelivery(policy, lambda: "", lambda: None, lambda _: None)
     origin = ReversePath(
-        address=_checked(envelope.reverse_path, null_allowed=True),
+        address=checked(envelope.reverse_path, null_allowed=True),
         eight_bit=envelope.eight_bit or not octets.isascii(),
         utf8=envelope.utf8 or not "".join((envelope.reverse_path, *envelope.recipients)).isascii(),
         returns=envelope.returns,
@@ -46,7 +46,7 @@ async def submit(policy: TransactionPolicy, envelope: Envelope, content: bytes) 
     )
     transaction.validateFrom(None, origin)
     for recipient in envelope.recipients:
-        make_message = transaction.validateTo(ForwardPath(_checked(recipient, null_allowed=False)))
+        make_message = transaction.validateTo(ForwardPath(checked(recipient, null_allowed=False)))
     message = make_message()
     try:
         message.lineReceived(transaction.receivedHeader(None, origin, []))
@@ -60,7 +60,11 @@ async def submit(policy: TransactionPolicy, envelope: Envelope, content: bytes) 
     return message.name
 
 
-def _checked(address: str, *, null_allowed: bool) -> str:
+def checked(address: str, *, null_allowed: bool) -> str:
+    """Return an address that was given without its brackets.
+
+    :raise AddressError: it breaks the grammar.
+    """
     # A lone surrogate becomes octets that are no UTF-8, which the grammar refuses.
     path = f"<{address}>".encode(errors="surrogatepass")
     read, rest = parse_path(path, null_allowed=null_allowed)

@@ -179,6 +179,14 @@ class Masks:
             return None
         return text
 
+    def excluded_by(self, address: str) -> str | None:
+        """Return the text of the mask that excludes an address, ``None`` when none does.
+
+        :param address: in matching form.
+        """
+        text = self._excludes.find(address)
+        return None if text is None else f"!{text}"
+
 
 def _expression(glob: str) -> re.Pattern[str]:
     # fnmatch knows sets in brackets, masks do not.  It finds each piece between two stars

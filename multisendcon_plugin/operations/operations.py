@@ -19,15 +19,19 @@ from twisted.internet.interfaces import IReactorTime
 from ..errors import ConfigurationError
 from ..events import Event, Publisher
 from ..history import History, Story
-from ..interfaces import IAccountRegistry, IContent, IQueueControl, IQueueView
+from ..interfaces import IContent, IQueueControl, IQueueView
 from ..mail.message import Delivery, Message, number_of
 from ..mail.selection import Selection, Total
 from ..outcome.condition import Condition
 from ..routing.account import Account
+from ..routing.registry import AccountRegistry
 from ..spool.keys import span
 from ..times import Time
+from .account_tests import TestedAccount, TestStep
 from .choice import Choice
 from .errors import BadRequestError, NotFoundError, RefusedError
+from .explained import Explanation
+from .explanation import explain_stored
 from .filters import selection
 from .live import Live
 from .moving import Mover
@@ -88,14 +92,14 @@ class Operations:
     _queue: IQueueControl
     _view: IQueueView
     _content: Callable[[Message], IContent]
-    _registry: Callable[[], IAccountRegistry]
+    _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
     _alarms: Callable[[], Sequence[Any]] = tuple
     _history: Callable[[], History | None] = lambda: None
-    _explain: Callable[[Question], Awaitable[Any]] = _missing
+    _explain: Callable[[Question], Awaitable[Explanation]] = _missing
     _test: Callable[
-        [Account, AccountTest, Callable[[Any], object]], Coroutine[Any, Any, Any]
+        [Account, AccountTest, Callable[[TestStep], object]], Coroutine[Any, Any, TestedAccount]
     ] = _missing
     _reload: Callable[[], Awaitable[Any]] = _missing
     _clock: IReactorTime
@@ -193,7 +197,7 @@ class Operations:
         await self._queue.probe(name)
         return await self.account(name)
 
-    async def test(self, name: str, asked: AccountTest) -> Any:
+    async def test(self, name: str, asked: AccountTest) -> TestedAccount:
         """Test an account."""
         return await self._test(self._known(name), asked, lambda _: None)
 
@@ -240,13 +244,7 @@ class Operations:
 
     async def message(self, name: str) -> WaitingMessage:
         """Show a message in the queue."""
-        number = number_of(name)
-        deliveries: list[Delivery] = []
-        if number is not None:
-            async for piece in self._pieces.of(Selection(message=number)):
-                deliveries += piece
-        if not deliveries:
-            raise NotFoundError(f"{name} is not in the queue; it may be in the history")
+        deliveries = await self._deliveries(name)
         present = self._present()
         message = deliveries[0].message
         return WaitingMessage(
@@ -256,14 +254,33 @@ class Operations:
             client=message.envelope.client,
         )
 
+    async def _deliveries(self, name: str) -> list[Delivery]:
+        """Return the deliveries of a message, which has one at least."""
+        number = number_of(name)
+        deliveries: list[Delivery] = []
+        if number is not None:
+            async for piece in self._pieces.of(Selection(message=number)):
+                deliveries += piece
+        if not deliveries:
+            raise NotFoundError(f"{name} is not in the queue; it may be in the history")
+        return deliveries
+
     async def _header(self, message: Message) -> str:
+        header = (await self._start(message, message.header_size))[: message.header_size]
+        return header.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    async def _start(self, message: Message, size: int) -> bytes:
+        """Read so many octets of a message at least, if it has them."""
         content = self._content(message)
-        header = b""
-        while len(header) < message.header_size:
+        start = b""
+        while len(start) < size:
             piece = content.read()
-            header += piece if isinstance(piece, bytes) else await piece
+            piece = piece if isinstance(piece, bytes) else await piece
+            if not piece:
+                break
+            start += piece
         content.close()
-        return header[: message.header_size].decode("utf-8", "replace").replace("\r\n", "\n")
+        return start
 
     async def hold(self, chosen: Chosen) -> Changed:
         """Let deliveries wait until they are released."""
@@ -342,9 +359,15 @@ class Operations:
 
     # The configuration.
 
-    async def explain(self, question: Question) -> Any:
+    async def explain(self, question: Question) -> Explanation:
         """Say which account would take a mail, why no other does, and what would leave."""
         return await self._explain(question)
+
+    async def explain_waiting(self, name: str) -> Explanation:
+        """Say so of a message in the queue, as it would be routed now."""
+        message = (await self._deliveries(name))[0].message
+        start = await self._start(message, message.header_size + 2)
+        return explain_stored(self._registry(), message, start)
 
     async def reload(self) -> Any:
         """Go on with the configuration as its file is now."""

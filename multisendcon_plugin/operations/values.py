@@ -113,8 +113,8 @@ class HistoryFilter:
 class Question:
     """A mail of which `explain` is to say where and how it would leave.
 
-    :param sender: reverse-path; ``""`` is the null one.
-    :param message: header and content, as far as they are known.
+    :param sender: reverse-path; ``""`` and ``"<>"`` are the null one.
+    :param message: header and content, with CRLF or LF line ends; ``None``: a short one.
     """
 
     sender: str

@@ -44,7 +44,7 @@ class ExpectedName:
             return ""
         if not names and (common := _common_name(certificate)):
             return (
-                f"the certificate names {_printable(common)} as its common name only, which does"
+                f"the certificate names {printable(common)} as its common name only, which does"
                 " not count (RFC 9525); it needs a subjectAltName"
             )
         shown = ", ".join(_shown(name) for name in names[:MOST_NAMES])
@@ -78,14 +78,30 @@ class ExpectedFingerprint:
         own = certificate.fingerprint(hashes.SHA256()).hex()
         if own == self._fingerprint:
             return ""
-        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        of_key = sha256(key).hexdigest()
+        of_key = key_fingerprint(certificate)
         if of_key == self._fingerprint:
             return ""
         return (
             f"the certificate is not the one of tls_fingerprint; its own is sha256:{own}, that of"
             f" its public key sha256:{of_key}"
         )
+
+
+def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the names that a certificate bears, as they may be shown.
+
+    :raise ValueError: its extensions cannot be read.
+    """
+    return tuple(_shown(name) for name in _names(certificate))
+
+
+def key_fingerprint(certificate: x509.Certificate) -> str:
+    """Return SHA-256 of the public key (SPKI), in hexadecimal digits.
+
+    :raise ValueError: it cannot be read.
+    """
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(key).hexdigest()
 
 
 def _names(certificate: x509.Certificate) -> list[x509.DNSName | x509.IPAddress]:
@@ -104,8 +120,9 @@ def _common_name(certificate: x509.Certificate) -> str:
 def _shown(name: x509.DNSName | x509.IPAddress) -> str:
     if isinstance(name, x509.DNSName) and address_of(name.value):
         return f"the host name {name.value}"
-    return _printable(name.value) or '""'
+    return printable(name.value) or '""'
 
 
-def _printable(text: object) -> str:
+def printable(text: object) -> str:
+    """Return what of a text of a stranger can be shown in one line."""
     return repr(str(text)[:LONGEST_NAME])[1:-1]

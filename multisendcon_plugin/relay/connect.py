@@ -8,6 +8,7 @@ RFC 8305 (happy eyeballs).
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
@@ -73,11 +74,8 @@ async def _connect_in_turn(
     reactor: Any, hop: Hop, tls: ClientTLS, factory: IProtocolFactory, local_address: str
 ) -> IProtocol:
     """Try the addresses of a host name that are of the family of the local address, in turn."""
-    failure: Exception = DNSLookupError(
-        f"it has no IPv{ip_address(local_address).version} address, which the local address"
-        f" {local_address} needs"
-    )
-    for address in await _resolve(reactor, hop):
+    failure: Exception = no_address(local_address)
+    for address in await resolve(reactor, hop):
         try:
             return await connect(reactor, hop, tls, factory, address)
         except ConnectBindError:
@@ -85,6 +83,27 @@ async def _connect_in_turn(
         except ConnectError as error:
             failure = error
     raise failure
+
+
+def no_address(local_address: str) -> DNSLookupError:
+    """Return the error of a host that has addresses, but none of the family of the local one."""
+    return DNSLookupError(
+        f"it has no IPv{ip_address(local_address).version} address, which the local address"
+        f" {local_address} needs"
+    )
+
+
+def bind_once(local_address: str) -> None:
+    """Look whether connections can come from an address, without one.
+
+    :raise ConnectBindError: they cannot.
+    """
+    family = socket.AF_INET if ip_address(local_address).version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family) as probe:
+            probe.bind((local_address, 0))
+    except OSError as error:
+        raise ConnectBindError(error.errno, error.strerror) from None
 
 
 def other_addresses(reactor: Any, hop: Hop, address: str) -> Deferred[Sequence[str]]:
@@ -100,10 +119,10 @@ def other_addresses(reactor: Any, hop: Hop, address: str) -> Deferred[Sequence[s
         others = [each for each in dict.fromkeys(found) if each != address]
         return sorted(others, key=lambda each: ip_address(each).version != version)
 
-    return _resolve(reactor, hop).addCallback(in_order)
+    return resolve(reactor, hop).addCallback(in_order)
 
 
-def _resolve(reactor: Any, hop: Hop) -> Deferred[Sequence[str]]:
+def resolve(reactor: Any, hop: Hop) -> Deferred[Sequence[str]]:
     """Look up the host's addresses, those that can be reached from the local address."""
     kinds: dict[int, type] = {4: TCP4Address, 6: TCP6Address}
     if hop.local_address:

@@ -172,10 +172,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             except SessionBrokenError:
                 session.quit()
                 raise
-            self._is_ready(session)
+            self.is_ready(session)
         return session
 
-    def _is_ready(self, session: AccountSender) -> None:
+    def is_ready(self, session: AccountSender) -> None:
+        """It is open, and need not give way to others."""
         slot = self._sessions[session]
         slot.close = session.quit
         self._budget.ready(slot)
@@ -187,7 +188,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         )
 
     async def _session_at(self, address: str | None, *, starttls: bool = True) -> AccountSender:
-        session = await self._connect(address)
+        session = await self.connect(await self.take_slot(), address)
         try:
             session.opened(await shake_hands(session, starttls=starttls))
         except SessionBrokenError as broken:
@@ -203,7 +204,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
                 raise
         if not self._hop.login:
             # At once, before those who waited for this trial take a slot of the budget.
-            self._is_ready(session)
+            self.is_ready(session)
         return session
 
     async def _other_addresses(self, address: str) -> Sequence[str]:
@@ -217,23 +218,31 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         too_many = broken.reply.code == 421 and any(each.mails for each in self._sessions)
         return too_many or broken.reply.text == _GAVE_WAY
 
-    async def _connect(self, address: str | None) -> AccountSender:
+    async def take_slot(self) -> Slot:
+        """Wait until one connection more may be opened, of this account and of all together."""
         if self._stopping or self._draining:
             raise CancelledError
-        try:
-            tls = self._tls = self._tls or ClientTLS(self._hop, account=self.account.name)
-        except ConfigurationError as error:
-            raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
         await self._step(self._places.take())
         try:
-            slot = await self._step(self._budget.take(self._hop.host))
+            return await self._step(self._budget.take(self._hop.host))
         except CancelledError:
             self._places.give_back()
             raise
+
+    async def connect(self, slot: Slot, address: str | None) -> AccountSender:
+        """Open a connection; its slot is given back when it is gone.
+
+        :param address: of the server; ``None``: whichever can be connected first.
+        :raise SessionBrokenError: it cannot be opened.
+        """
         try:
+            tls = self._tls = self._tls or ClientTLS(self._hop, account=self.account.name)
             connecting = connect(self._reactor, self._hop, tls, self, address)
             slot.close = connecting.cancel
             session = cast("AccountSender", await self._step(connecting))
+        except ConfigurationError as error:
+            self._give_back(slot)
+            raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
         except Exception:
             self._give_back(slot)
             if self._stopping or self._draining:

@@ -23,16 +23,29 @@ async def shake_hands(session: AccountSender, *, starttls: bool = True) -> Offer
     :return: what the server offers.
     :raise SessionBrokenError: the server cannot be used now, as the hop demands.
     """
-    greeting = await session.ask(b"", Phase.GREETING)
-    if greeting.code != 220:
-        raise SessionBrokenError(Phase.GREETING, greeting)
-    offers = await _ehlo(session)
-    if starttls and not session.secure and session.hop.tls.mode is not Tls.NONE:
-        offers = await _starttls(session, offers)
+    await greet(session)
+    offers = await say_ehlo(session)
+    if starttls and may_start_tls(session):
+        offers = await start_tls(session, offers)
     return offers
 
 
-async def _ehlo(session: AccountSender) -> Offers:
+async def greet(session: AccountSender) -> Reply:
+    """Wait for the greeting.
+
+    :raise SessionBrokenError: it is none, or a refusal.
+    """
+    greeting = await session.ask(b"", Phase.GREETING)
+    if greeting.code != 220:
+        raise SessionBrokenError(Phase.GREETING, greeting)
+    return greeting
+
+
+async def say_ehlo(session: AccountSender) -> Offers:
+    """Say EHLO, or else HELO; return what the server offers.
+
+    :raise SessionBrokenError: the server takes neither.
+    """
     reply = await session.ask(b"EHLO " + session.identity, Phase.EHLO)
     if reply.positive:
         return _offers(reply)
@@ -57,7 +70,17 @@ def _offers(reply: Reply) -> Offers:
     return offers
 
 
-async def _starttls(session: AccountSender, offers: Offers) -> Offers:
+def may_start_tls(session: AccountSender) -> bool:
+    """Tell whether STARTTLS is to be used as far as there is any."""
+    return not session.secure and session.hop.tls.mode is not Tls.NONE
+
+
+async def start_tls(session: AccountSender, offers: Offers) -> Offers:
+    """Use STARTTLS, as far as the hop demands it or the server offers it.
+
+    :return: what the server offers then.
+    :raise SessionBrokenError: there is no TLS as the hop demands it.
+    """
     hop = session.hop
     offered = "STARTTLS" in offers
     if offered:
@@ -65,7 +88,7 @@ async def _starttls(session: AccountSender, offers: Offers) -> Offers:
         if reply.positive:
             session.start_tls()
             # Nothing said in the clear counts (RFC 3207 section 4.2).
-            return await _ehlo(session)
+            return await say_ehlo(session)
     else:
         reply = Reply(0, "4.7.0", "the server does not offer STARTTLS")
     if hop.login:

@@ -41,14 +41,14 @@ class Login:
         self._has_worked = False
         self._refused_password: str | None = None
 
-    async def perform(self, session: AccountSender) -> None:
-        """Log in.
+    async def perform(self, session: AccountSender) -> Auth:
+        """Log in; return the mechanism that has worked.
 
         :raise SessionBrokenError: the account cannot be used now.
         """
         password = self._password.now()
         try:
-            await self._attempt(session, password)
+            return await self._attempt(session, password)
         except SessionBrokenError as broken:
             if not broken.reply.permanent:
                 raise
@@ -56,12 +56,12 @@ class Login:
             if newer == password:
                 raise
             try:
-                await self._attempt(session, newer)
+                return await self._attempt(session, newer)
             except SessionBrokenError as again:
                 # To hang up after a refusal says nothing new.
                 raise (again if again.reply.permanent else broken) from None
 
-    async def _attempt(self, session: AccountSender, password: str) -> None:
+    async def _attempt(self, session: AccountSender, password: str) -> Auth:
         """Log in with a password, by one mechanism or two."""
         secret = password.encode()
         session.redaction.hide(secret)
@@ -78,7 +78,7 @@ class Login:
                 raise
             if reply.code == 235:
                 self._first, self._has_worked = mechanism, True
-                return
+                return mechanism
             if reply.code == 0 or 500 <= reply.code <= 504:
                 # RFC 5321 section 4.2.2: it is the command that is not understood, whatever the
                 # text says; no password was refused.

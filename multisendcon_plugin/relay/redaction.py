@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
+from urllib.parse import quote
 
 
 class Redaction:
     """Replaces the secrets of one session where the server repeats them.
 
-    They are found as they are and in base64, as they were sent, in any case: some servers repeat a
-    command in capitals.
+    They are found as they are and in base64, as they were sent, and as web pages and JSON write
+    them; in any case, since some servers repeat a command in capitals.
     """
 
     def __init__(self) -> None:
@@ -20,7 +22,13 @@ class Redaction:
     def hide(self, *secrets: bytes) -> None:
         """Hide these from now on."""
         for secret in filter(None, secrets):
-            self._secrets |= {secret, base64.b64encode(secret).rstrip(b"=")}
+            self._secrets |= {
+                secret,
+                base64.b64encode(secret).rstrip(b"="),
+                quote(secret).encode(),
+                quote(secret, safe="").encode(),
+                json.dumps(secret.decode("utf-8", "replace"))[1:-1].encode(),
+            }
         if not self._secrets:
             return  # the pattern of nothing is found everywhere
         # The longest first: one may be a part of another.

@@ -4,7 +4,8 @@ An `ESMTPSender` whose dialogue is our own: what is said, and what follows from 
 decided by whoever talks over it: `handshake`, `login`, or a `Transaction`.  Once the session is
 open, time limits are those of RFC 5321 section 4.5.3.2, or longer.
 
-It keeps no log of the dialogue, so no secret can get out of it.
+It keeps no log of the dialogue, so no secret can get out of it; only the test of an account has one
+kept, without secrets (`transcript`).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from .broken import SessionBrokenError, ending, lost
 from .redaction import Redaction
 from .replies import ReplyReader
 from .tls import ClientTLS
+from .transcript import Transcript
 
 _Failed = Callable[[Failure], object]
 
@@ -112,6 +114,7 @@ class AccountSender(smtp.ESMTPSender):
         self._timer: IDelayedCall | None = None
         self._rings_at = math.inf
         self._tls_version = ""
+        self._transcript: Transcript | None = None
 
     # The connection.
 
@@ -174,6 +177,17 @@ class AccountSender(smtp.ESMTPSender):
             self._outlet.let_go()
             self._resting = False
             self.expect(Phase.QUIT)
+
+    def transcribe(self, transcript: Transcript) -> None:
+        """Have noted what is said and heard from now on."""
+        write = self.write
+
+        def noted(octets: bytes) -> None:
+            transcript.said(octets)
+            write(octets)
+
+        self.write = noted
+        self._transcript = transcript
 
     # Who talks.
 
@@ -254,6 +268,8 @@ class AccountSender(smtp.ESMTPSender):
     # Reading and writing.
 
     def dataReceived(self, data: bytes) -> None:
+        if self._transcript is not None:
+            self._transcript.heard(data)
         reader = self.reader
         problem = reader.feed(data, self._phase)
         if reader.replies:

@@ -82,6 +82,13 @@ class AccountRegistry:
         """
         return next(self._routes(sender, recipient), None)
 
+    def routes(self, sender: str, author: str, recipient: str) -> Iterator[Route]:
+        """Iterate over all accounts that would take a mail, the chosen one first.
+
+        :param author: the address in ``From:``, which stands for the null reverse-path.
+        """
+        return self._routes(sender, recipient) if sender else self._null_routes(author, recipient)
+
     def _routes(self, sender: str, recipient: str) -> Iterator[Route]:
         """Iterate over all accounts that take mail from a sender to a recipient, topmost first."""
         sender = matching_form(sender)
@@ -156,6 +163,16 @@ class AccountRegistry:
             ):
                 return other.name
         return None
+
+    def fallbacks(self, name: str, envelope: Envelope, recipients: Sequence[str]) -> Iterator[str]:
+        """Iterate over the accounts to which a delivery moves while one after the other fails.
+
+        :param name: the account that fails first.
+        """
+        tried: tuple[str, ...] = ()
+        while following := self.fallback(name, tried, envelope, list(recipients)):
+            yield following
+            tried, name = (*tried, name), following
 
     def _followers(self, account: Account) -> Iterator[Account]:
         """Iterate over the accounts that an account's settings name as its fallback."""

@@ -117,6 +117,7 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "accounts/{name}/probe": {"POST": lambda call: call.operations.probe(call.name)},
     "queue": {"GET": lambda call: _listing(call, Filter, call.operations.listing)},
     "queue/{id}": {"GET": lambda call: call.operations.message(call.name)},
+    "queue/{id}/explain": {"GET": lambda call: call.operations.explain_waiting(call.name)},
     "queue/retry": {"POST": lambda call: call.operations.retry(call.asked(Chosen))},
     "queue/hold": {"POST": lambda call: call.operations.hold(call.asked(Chosen))},
     "queue/release": {"POST": lambda call: call.operations.release(call.asked(Chosen))},

@@ -57,10 +57,12 @@ from twisted.logger import textFileLogObserver, globalLogBeginner
 globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))
 from multisendcon_plugin import parse
+from multisendcon_plugin.daemon.sd_notify import Notifier
 from multisendcon_plugin.tap import DaemonService
 from twisted.internet.testing import MemoryReactorClock
 text = "[master_relay]\\nmax_connections = 1000\\n[[account]]\\nname = 'A'\\nserver = 'a.example'"
-DaemonService(parse(text), MemoryReactorClock()).privilegedStartService()
+service = DaemonService(parse(text), MemoryReactorClock(), Notifier(), front_process=False)
+service.privilegedStartService()
 print(resource.getrlimit(resource.RLIMIT_NOFILE))
 """
     result = subprocess.run(

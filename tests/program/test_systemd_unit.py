@@ -28,6 +28,9 @@ def settings():
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("Type", "notify"),
+        ("ExecReload", "/bin/kill -HUP $MAINPID"),
+        ("WatchdogSec", "180"),
         ("UMask", "0077"),
         ("LimitCORE", "0"),
         ("NoNewPrivileges", "true"),
@@ -44,7 +47,7 @@ def settings():
         ("ProtectHome", "true"),
     ],
 )
-def test_what_an_intruder_finds_closed(key, value):
+def test_what_is_set(key, value):
     assert settings()[key] == value
 
 

@@ -21,6 +21,8 @@ from multisendcon_plugin.history import Story
 from multisendcon_plugin.mail.envelope import Client
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.operations import Operations, values
+from multisendcon_plugin.operations.account_tests import TestedAccount
+from multisendcon_plugin.operations.explained import Explanation
 from multisendcon_plugin.operations.public_events import AccountEvent, MailEvent
 from multisendcon_plugin.times import Time
 from multisendcon_plugin.web.routes import ROUTES
@@ -32,12 +34,13 @@ ANSWERS = {
     ("status", "GET"): ("status", None, values.Status),
     ("accounts", "GET"): ("accounts", None, [values.AccountStatus]),
     ("accounts/{name}", "GET"): ("account", None, values.AccountStatus),
-    ("accounts/{name}/test", "POST"): ("test", values.AccountTest, typing.Any),
+    ("accounts/{name}/test", "POST"): ("test", values.AccountTest, TestedAccount),
     ("accounts/{name}/pause", "POST"): ("pause", None, values.AccountStatus),
     ("accounts/{name}/resume", "POST"): ("resume", None, values.AccountStatus),
     ("accounts/{name}/probe", "POST"): ("probe", None, values.AccountStatus),
     ("queue", "GET"): ("listing", None, [values.WaitingDelivery]),
     ("queue/{id}", "GET"): ("message", None, values.WaitingMessage),
+    ("queue/{id}/explain", "GET"): ("explain_waiting", None, Explanation),
     ("queue/retry", "POST"): ("retry", values.Chosen, values.Changed),
     ("queue/hold", "POST"): ("hold", values.Chosen, values.Changed),
     ("queue/release", "POST"): ("release", values.Chosen, values.Changed),
@@ -45,7 +48,7 @@ ANSWERS = {
     ("queue/move", "POST"): ("move", values.Move, values.Changed),
     ("history", "GET"): ("history", None, [Story]),
     ("history/{id}", "GET"): ("story", None, Story),
-    ("explain", "POST"): ("explain", values.Question, typing.Any),
+    ("explain", "POST"): ("explain", values.Question, Explanation),
     ("reload", "POST"): ("reload", None, ReloadSummary),
 }
 #: Queries of lists: by what, and by which of its fields.

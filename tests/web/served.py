@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 from twisted.internet import reactor
 from twisted.internet.defer import succeed
 
 from multisendcon_plugin.configuration.changes import ReloadSummary
+from multisendcon_plugin.operations.account_tests import AccountTests
+from multisendcon_plugin.operations.explanation import explain
+from multisendcon_plugin.relay import Relays
+from multisendcon_plugin.settings.values import MasterRelay
 from multisendcon_plugin.web.root import make_root
 from multisendcon_plugin.web.site import ApiSite
 from tests.operations.desk import Desk
@@ -14,7 +20,15 @@ from tests.operations.test_history import FakeHistory
 
 def main():
     history = FakeHistory(30)
-    desk = Desk(history=lambda: history, reload=lambda: succeed(ReloadSummary(added=("A",))))
+    relays = Relays(reactor, 5)
+    tests = AccountTests(relays, lambda: 1000, time.time)
+    settings = MasterRelay(hostname="relay.example")
+    desk = Desk(
+        history=lambda: history,
+        reload=lambda: succeed(ReloadSummary(added=("A",))),
+        explain=lambda question: explain(settings, desk.registry, question, time.time()),
+        test=tests.run,
+    )
     for n in range(300):
         (mail,) = desk.mail((("Sales", "Lab")[n % 2], "one@far.example"))
         if n % 3:

@@ -1,0 +1,100 @@
+"""What an explanation of a mail says: the names of its fields are those of the JSON.  Pure."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..routing.reasons import Consideration
+
+
+@attrs.frozen(kw_only=True)
+class ExplainedRecipient:
+    """A recipient, and what each account has to do with it.
+
+    :param account: takes it; ``None``: nobody does, so the mail is refused for this recipient.
+    :param accounts: all of them, in order of priority.
+    """
+
+    address: str
+    account: str | None
+    accounts: tuple[Consideration, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ExplainedEnvelope:
+    """What is said in MAIL and RCPT; ``""`` is the null reverse-path."""
+
+    sender: str
+    recipients: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ExplainedSession:
+    """How the session with the account's server begins.
+
+    :param tls: ``auto``, ``implicit``, ``starttls``, ``opportunistic`` or ``none``.
+    :param tls_required: without TLS, nothing is sent.
+    :param local_address: ``None``: the system chooses.
+    :param username: ``""``: no login.
+    """
+
+    server: str
+    port: int
+    tls: str
+    tls_required: bool
+    local_address: str | None
+    helo: str
+    username: str
+
+
+@attrs.frozen(kw_only=True)
+class ExplainedLimits:
+    """What the account's settings limit.
+
+    :param max_recipients: of one mail, others follow in further ones; ``None``: any number.
+    :param minimum_wait: seconds between two mails.
+    """
+
+    max_recipients: int | None
+    max_connections: int
+    max_mails_per_connection: int
+    minimum_wait: float
+
+
+@attrs.frozen(kw_only=True)
+class ExplainedHeader:
+    """The header block as it is given, and as it leaves."""
+
+    before: str
+    after: str
+
+
+@attrs.frozen(kw_only=True)
+class Departure:
+    """What would be sent by one account, if its server takes addresses beyond ASCII where needed.
+
+    :param name: of the account.
+    :param fallbacks: the accounts that would take over, one after the other, while it cannot be
+        used.
+    :param size: octets of the content, as MAIL says it.
+    """
+
+    name: str
+    fallbacks: tuple[str, ...]
+    envelope: ExplainedEnvelope
+    session: ExplainedSession
+    limits: ExplainedLimits
+    header: ExplainedHeader
+    size: int
+
+
+@attrs.frozen(kw_only=True)
+class Explanation:
+    """All about a mail.
+
+    :param accounts: those that take a recipient at least.
+    """
+
+    sender: str
+    recipients: tuple[ExplainedRecipient, ...]
+    accounts: tuple[Departure, ...]
