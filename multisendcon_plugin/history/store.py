@@ -24,13 +24,13 @@ VERSION = 1
 
 #: What SQLite has beside the database, by names that end so.
 _BESIDE = ("", "-wal", "-shm")
-#: Pages that a write-ahead log has before they are copied into the database, 16 MiB: an fsync each
-#: second would hold up those of the spool.
+#: Pages that a write-ahead log has before they are copied into the database: 16 MiB.
 _LOG_PAGES = 4096
 
 _SETTINGS = (
-    # The last batches may be lost in a power cut, and are never half there.
-    "PRAGMA synchronous = NORMAL",
+    # What the system has taken outlives each end of the process.  After a power cut, the file may
+    # be damaged, and is put aside: its fsyncs would hold up those that mails wait for.
+    "PRAGMA synchronous = OFF",
     f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}",
     f"PRAGMA journal_size_limit = {_LOG_PAGES * 4096}",
     # As in the spool: what is deleted is not overwritten.
