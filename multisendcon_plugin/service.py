@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import attrs
 from twisted.application.service import MultiService, Service
@@ -29,7 +29,7 @@ from .errors import ConfigurationError, ListenError, SpoolError
 from .events import ConfigurationChanged, Publisher
 from .front import FrontService
 from .history import History
-from .interfaces import IQueueControl, ISpool
+from .interfaces import ISpool
 from .mail.envelope import Envelope
 from .monitoring import Monitoring
 from .operations import Operations
@@ -114,7 +114,7 @@ class RelayService(MultiService):
         self._store = _SpoolService(self.spool, reactor, wall)
         self._has_folder = spool is None
         self.history = self._make_history()
-        control_of_queue = cast("IQueueControl", self.queue)
+        control_of_queue = self.queue.control
         standing = Standing(self.events, front=front_process)
         self.monitoring = Monitoring(
             configuration,

@@ -102,6 +102,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._stopping = False
         self._draining = False
 
+    @property
+    def connections(self) -> int:
+        """Sessions that are open: see `IRelay`."""
+        return len(self._sessions)
+
     # Attempts.
 
     def attempt(

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from ..errors import HistoryError, SpoolError
+from ..errors import AccountNotFoundError, AccountUnfitError, HistoryError, SpoolError
 from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..operations.json_form import encode
@@ -172,6 +172,10 @@ def _status(error: BaseException | None) -> tuple[int, dict[str, Any]]:
         case RefusedError():
             if error.faults:
                 body["faults"] = list(error.faults)
+            return 409, body
+        case AccountNotFoundError():
+            return 404, body
+        case AccountUnfitError():
             return 409, body
         case SpoolError() | HistoryError():
             return 503, body
