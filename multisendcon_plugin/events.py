@@ -243,6 +243,26 @@ class SpoolHasRoom:
     """There is room for new mail again."""
 
 
+# The archive.
+
+
+@attrs.frozen
+class ArchiveFailed:
+    """A copy of a mail that was sent is not kept; told once, until `ArchiveRecovered`."""
+
+    error: str
+
+
+@attrs.frozen
+class ArchiveRecovered:
+    """Copies are kept again.
+
+    :param missing: how many were not.
+    """
+
+    missing: int
+
+
 # The history.
 
 
@@ -451,6 +471,8 @@ Event = (
     | SpoolBroken
     | SpoolFull
     | SpoolHasRoom
+    | ArchiveFailed
+    | ArchiveRecovered
     | HistoryInterrupted
     | HistoryResumed
     | ConfigurationChanged

@@ -16,7 +16,7 @@ from .mail.envelope import Envelope
 from .mail.json_form import Texts
 from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
 from .mail.selection import Page, Selection, Total
-from .outcome.attempt import Attempt
+from .outcome.attempt import Attempt, Outcome
 from .outcome.condition import Condition
 from .outcome.settlement import AccountState, Settlement
 from .routing.account import Account
@@ -345,6 +345,33 @@ class IBatchIntake(IIntake):
         One that fails takes no other with it.
 
         :return: for each why it is not ours; ``None``: it is.
+        """
+
+
+class ICopy(Interface):
+    """The copy of a mail that is being sent.  Nothing here blocks, or fails."""
+
+    def write(octets: bytes) -> None:
+        """Take a piece of what is sent, in wire form."""
+
+    def end(outcomes: tuple[Outcome, ...], session: str) -> None:
+        """Keep it if the server has the mail, or may have it; else have it never been.
+
+        :param session: the ends of the connection, in words.
+        """
+
+    def discard() -> None:
+        """Have it never been."""
+
+
+class IArchive(Interface):
+    """Keeps copies of outgoing mail."""
+
+    def begin(delivery: Delivery, reverse_path: str) -> ICopy | None:
+        """Begin the copy of a mail that is about to be sent.
+
+        :param reverse_path: as it leaves.
+        :return: ``None``: none is kept.
         """
 
 

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
+from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
 from .daemon.event_log import EventLog
 from .edge.delivery import TransactionPolicy
@@ -62,6 +63,7 @@ class RelayService(MultiService):
     :param front_process: clients are served by a process of its own, see `front`.
     :param control: the API is served on the control socket, see `web`.
     :ivar operations: what an admin can ask and do.
+    :ivar archive: keeps copies of outgoing mail.
     :ivar events: tells each fact, see `events`.
     :ivar counters: what is counted of them.
     :ivar monitoring: alarms, health, metrics.
@@ -94,7 +96,8 @@ class RelayService(MultiService):
             events=self.events,
             min_free=configuration.spool.min_free,
         )
-        self._relays = Relays(reactor, configuration.delivery.max_connections)
+        self.archive = Archive(configuration.archive, self.events, reactor, wall)
+        self._relays = Relays(reactor, configuration.delivery.max_connections, self.archive)
         self.queue = QueueService(
             policy=self._policy.queue,
             spool=self.spool,
@@ -151,6 +154,7 @@ class RelayService(MultiService):
         parts = (
             self.counters,
             self._store,
+            self.archive,
             self.history,
             self.queue,
             self.monitoring.alarms,
@@ -236,6 +240,7 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
+        await maybeDeferred(self.archive.stopService)
         if self.history is not None:
             await maybeDeferred(self.history.stopService)
         await maybeDeferred(self._store.stopService)
@@ -332,6 +337,7 @@ class RelayService(MultiService):
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
         self._reconfigure_history()
+        self.archive.reconfigure(configuration.archive)
         metrics, edge = prepared
         return DeferredList(
             [self.edge.use(edge), self.monitoring.use(configuration, metrics)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -105,25 +106,30 @@ def _why(account: dict[str, Any], now: float) -> str:
 
 def _test(options: argparse.Namespace) -> int:
     body = {"to": options.to, "from": options.sender, "connections": options.connections}
-    answer = Relay(spool_folder(options)).post(f"accounts/{quoted(options.name)}/test", body)
+    tested: dict[str, Any] = {}
+    for line in Relay(spool_folder(options)).steps(f"accounts/{quoted(options.name)}/test", body):
+        tested = json.loads(line)
+        if "steps" not in tested and not options.json:
+            _tell(tested)
     if options.json:
-        put(answer)
+        put(tested)
     else:
-        for step in answer["steps"]:
-            _tell(step)
-        say(answer["advice"])
-    return 0 if answer["ok"] else 1
+        _conclude(tested)
+    return 0 if tested["ok"] else 1
+
+
+def _conclude(tested: dict[str, Any]) -> None:
+    name = tested["account"]
+    say(f"{name} can send mail" if tested["ok"] else f"{name} cannot send mail: {tested['advice']}")
 
 
 def _tell(step: dict[str, Any]) -> None:
     mark = "ok    " if step["ok"] else "FAILED"
-    took = "" if step["seconds"] is None else f" ({step['seconds']:.2f} s)"
-    first, *more = str(step["result"]).splitlines() or [""]
-    say(f"{mark}  {step['step']}{took}: {first}")
-    for line in more:
-        say(f"        {line}")
-    if step.get("advice"):
+    where = f" {step['address']}" if step["address"] else ""
+    say(f"{mark}  {step['step']}{where} ({step['seconds']:.2f} s): {step['result']}")
+    if step["advice"]:
         say(f"        {step['advice']}")
+    sys.stdout.flush()
 
 
 def _act(options: argparse.Namespace) -> int:

@@ -90,6 +90,11 @@ class Relay:
         said = urlencode({name: value for name, value in query.items() if value is not None})
         return self._lines(self._ask("GET", f"{path}?{said}", _PATIENCE))
 
+    def steps(self, path: str, body: Mapping[str, Any]) -> Iterator[bytes]:
+        """Have something done; return its steps as they come, and last what came of it."""
+        headers = {"Content-Type": "application/json", "Accept": "application/jsonl"}
+        return self._lines(self._ask("POST", path, None, headers, json.dumps(body)))
+
     def events(self, after: str | None = None) -> Iterator[ServerSentEvent]:
         """Return what happens, until the relay ends.
 

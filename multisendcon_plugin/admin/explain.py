@@ -46,10 +46,9 @@ def add_to(commands: Commands) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    message = _message(options.message)
     question: dict[str, Any] = {"sender": options.sender, "recipients": options.recipient}
-    if message is not None:
-        question["message"] = message.decode("utf-8", "surrogateescape")
+    if options.message is not None:
+        question["message"] = _message(options.message)
     try:
         explanation = Relay(spool_folder(options)).post("explain", question)
     except UnreachableError as error:
@@ -64,18 +63,18 @@ def _explain(options: argparse.Namespace) -> int:
     return 0 if all(each["account"] for each in explanation["recipients"]) else 1
 
 
-def _message(path: str | None) -> bytes | None:
-    """Return the mail that is asked about; ``None``: none is given.
+def _message(path: str) -> str:
+    """Return the mail that is asked about.
 
     :raise BadRequestError: it cannot be read.
     """
-    if path is None:
-        return None
     try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        octets = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         reason = files.reason(error)
         raise BadRequestError(f"--message: {path} cannot be read: {reason}") from None
+    # What is not UTF-8 decides nothing, and JSON could not have it.
+    return octets.decode("utf-8", "replace")
 
 
 def _from_file(options: argparse.Namespace, question: dict[str, Any]) -> dict[str, Any]:

@@ -97,7 +97,8 @@ def history(folder: Path, chosen: Mapping[str, str], limit: int | None) -> Itera
     """Yield the stories of mails, each a line of JSON."""
     file = folder / "history.db"
     with _reading(folder):
-        if folder.is_dir() and not file.exists():
+        folder.stat()
+        if not file.exists():
             raise RefusedError(f"{folder}: there is no history here; see keep in [history]")
         search = search_of(from_json(chosen, HistoryFilter), time.time())
         found = stories(file, search) if search else iter(())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from . import words
@@ -13,8 +14,18 @@ def lines(story: Mapping[str, Any]) -> Iterator[str]:
     recipients = ", ".join(map(words.path, story["recipients"]))
     yield f"{story['id']}  from {words.path(story['sender'])} to {recipients}"
     yield "  " + ", ".join(_mail(story))
-    for event in story["events"]:
-        yield f"  {event_line(event, story['arrived'])}"
+    for event, following in zip_longest(story["events"], story["events"][1:]):
+        if not _is_told_by(following, event):
+            yield f"  {event_line(event, story['arrived'])}"
+
+
+def _is_told_by(following: Mapping[str, Any] | None, event: Mapping[str, Any]) -> bool:
+    """Tell whether an attempt came to no more than what the next event says."""
+    return (
+        following is not None
+        and event["event"] == "attempt"
+        and all(following[name] == event[name] for name in ("time", "recipients", "reply"))
+    )
 
 
 def _mail(story: Mapping[str, Any]) -> Iterator[str]:

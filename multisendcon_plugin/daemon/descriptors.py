@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 
 from ..configuration import Configuration
+from ..settings.values import MasterRelay
 from ..web.site import MOST_CONNECTIONS
 
 #: For the spool, logs, listening ports and whatever a library opens for a while.
@@ -20,6 +21,11 @@ def needed(configuration: Configuration) -> int:
     # A client that sends a long mail has a file of the spool open as well.
     mail = 2 * relay.max_connections + delivery.max_connections
     return mail + MOST_CONNECTIONS + _OTHERS
+
+
+def needed_for_clients(settings: MasterRelay) -> int:
+    """Return how many a process needs that has the clients and no mail."""
+    return settings.max_connections + _OTHERS
 
 
 def allow(number: int) -> int:

@@ -7,8 +7,9 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -26,7 +27,7 @@ from ..routing.account import Account
 from ..routing.registry import AccountRegistry
 from ..spool.keys import span
 from ..times import Time
-from .account_tests import TestedAccount
+from .account_tests import TestedAccount, TestStep
 from .alarm import Alarm
 from .choice import Choice
 from .errors import BadRequestError, NotFoundError, RefusedError
@@ -40,6 +41,7 @@ from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
 from .standing import Standing
+from .steps import steps
 from .stories import search_of, stories
 from .values import (
     AccountCounts,
@@ -100,7 +102,9 @@ class Operations:
     _alarms: Callable[[], Sequence[Alarm]] = tuple
     _history: Callable[[], History | None] = lambda: None
     _explain: Callable[[Question], Awaitable[Explanation]] = _missing
-    _test: Callable[[Account, AccountTest], Awaitable[TestedAccount]] = _missing
+    _test: Callable[
+        [Account, AccountTest, Callable[[TestStep], object]], Coroutine[Any, Any, TestedAccount]
+    ] = _missing
     _reload: Callable[[], Awaitable[Any]] = _missing
     _clock: IReactorTime
     _wall: Callable[[], float]
@@ -198,8 +202,15 @@ class Operations:
         return await self.account(name)
 
     async def test(self, name: str, asked: AccountTest) -> TestedAccount:
-        """Test an account, step by step."""
-        return await self._test(self._known(name), asked)
+        """Test an account."""
+        return await self._test(self._known(name), asked, lambda _: None)
+
+    async def test_steps(self, name: str, asked: AccountTest) -> AsyncGenerator[list[Any], None]:
+        """Test an account; tell each step at its end, and last what `test` answers."""
+        account = self._known(name)
+        async with aclosing(steps(partial(self._test, account, asked))) as found:
+            async for piece in found:
+                yield piece
 
     # The queue.
 

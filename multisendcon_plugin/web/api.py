@@ -22,7 +22,7 @@ from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..operations.json_form import encode
 from .event_stream import EventStream
-from .listing import send
+from .listing import JSON_LINES, send
 from .routes import Call, Events, Handler, Listing, find
 from .site import LONGEST_BODY, hang_up
 
@@ -62,8 +62,9 @@ class Api(Resource):
     async def _answer(self, request: Request) -> None:
         handler, name = _handler(request)
         last_event = request.getHeader("Last-Event-ID") or ""
+        as_lines = request.getHeader("Accept") == JSON_LINES
         query, body = _query(request), _body(request)
-        answer = handler(Call(self._operations, name, query, body, last_event))
+        answer = handler(Call(self._operations, name, query, body, last_event, as_lines))
         if isawaitable(answer):
             answer = await answer
         if isinstance(answer, Listing):

@@ -15,6 +15,7 @@ from zope.interface import implementer
 from ..operations.json_form import encode
 from .site import hang_up
 
+JSON_LINES = "application/jsonl"
 #: Seconds that a client may take to read on: it may be a person with a pager.
 READ_TIME = 15 * 60.0
 
@@ -24,7 +25,7 @@ async def send(request: Request, pieces: AsyncGenerator[Any, None], clock: IReac
 
     It ends early if the client goes.  An error before the first piece is the caller's to tell.
     """
-    request.setHeader("Content-Type", "application/jsonl")
+    request.setHeader("Content-Type", JSON_LINES)
     request.setHeader("Cache-Control", "no-store")
     flow = Flow(request, clock)
     async with aclosing(pieces):

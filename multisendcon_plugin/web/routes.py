@@ -33,6 +33,7 @@ class Call:
     :param query: what stands behind the path.
     :param body: objects, lists and plain values of JSON; ``None``: there is none.
     :param last_event: what ``Last-Event-ID:`` says; ``""``: nothing.
+    :param as_lines: ``Accept:`` asks for lines of JSON.
     """
 
     operations: Operations
@@ -40,6 +41,7 @@ class Call:
     query: Mapping[str, str]
     body: Any
     last_event: str
+    as_lines: bool
 
     def asked(self, kind: type[T]) -> T:
         """Return what the body asks for.
@@ -87,6 +89,13 @@ def _events(call: Call) -> Events:
     return Events(int(call.last_event) if _NUMBER.fullmatch(call.last_event) else None)
 
 
+def _test(call: Call) -> Any:
+    asked = call.asked(AccountTest)
+    if call.as_lines:
+        return Listing(call.operations.test_steps(call.name, asked))
+    return call.operations.test(call.name, asked)
+
+
 async def _accounts(call: Call) -> Listing:
     return Listing(_one(await call.operations.accounts()))
 
@@ -102,9 +111,7 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "status": {"GET": lambda call: call.operations.status()},
     "accounts": {"GET": _accounts},
     "accounts/{name}": {"GET": lambda call: call.operations.account(call.name)},
-    "accounts/{name}/test": {
-        "POST": lambda call: call.operations.test(call.name, call.asked(AccountTest))
-    },
+    "accounts/{name}/test": {"POST": _test},
     "accounts/{name}/pause": {"POST": lambda call: call.operations.pause(call.name)},
     "accounts/{name}/resume": {"POST": lambda call: call.operations.resume(call.name)},
     "accounts/{name}/probe": {"POST": lambda call: call.operations.probe(call.name)},

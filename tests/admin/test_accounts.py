@@ -47,29 +47,42 @@ def test_actions(run, relay, action, said):
     assert run("account", action, "Nobody").status == 3
 
 
+def step(name, **fields):
+    said = {"step": name, "ok": True, "seconds": 0.012, "result": "", "address": "", "advice": ""}
+    return {**said, **fields}
+
+
 STEPS = [
-    {"step": "dns", "ok": True, "seconds": 0.012, "result": "192.0.2.1\n2001:db8::1"},
-    {"step": "login", "ok": False, "seconds": 0.5, "result": "535 no", "advice": "see password"},
+    step("dns", result="192.0.2.1, 2001:db8::1"),
+    step(
+        "login", ok=False, seconds=0.5, result="535 no", address="192.0.2.1", advice="see password"
+    ),
 ]
 
 
 @pytest.mark.parametrize(("ok", "expected"), [(True, 0), (False, 1)])
 def test_test(run, relay, ok, expected):
-    answer = {"account": "Sales", "ok": ok, "advice": "do this", "steps": STEPS}
-    relay.answers_with("POST accounts/Sales/test", answer)
+    tested = {"account": "Sales", "ok": ok, "advice": "do this", "steps": STEPS}
+    relay.answers_with("POST accounts/Sales/test", lines=lines(*STEPS, tested))
     ended = run("account", "test", "Sales", "--to=me@x.example", "--connections")
     assert ended.status == expected
     assert ended.out.splitlines() == [
-        "ok      dns (0.01 s): 192.0.2.1",
-        "        2001:db8::1",
-        "FAILED  login (0.50 s): 535 no",
+        "ok      dns (0.01 s): 192.0.2.1, 2001:db8::1",
+        "FAILED  login 192.0.2.1 (0.50 s): 535 no",
         "        see password",
-        "do this",
+        "Sales can send mail" if ok else "Sales cannot send mail: do this",
     ]
     [(_, _, _, body)] = relay.asked
     assert body == {"to": "me@x.example", "from": None, "connections": True}
     ended = run("account", "test", "Sales", "--json")
-    assert (ended.status, json.loads(ended.out)) == (expected, answer)
+    assert (ended.status, json.loads(ended.out)) == (expected, tested)
+
+
+def test_an_account_that_cannot_be_tested(run, relay):
+    relay.answers_with("POST accounts/Sales/test", {"error": "it is being tested"}, status=409)
+    ended = run("account", "test", "Sales")
+    assert (ended.status, ended.out) == (1, "")
+    assert "it is being tested" in ended.err
 
 
 def test_status_begins_with_what_is_wrong(run, relay):

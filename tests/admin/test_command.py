@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 import pytest
@@ -115,6 +116,19 @@ def test_check_warns_of_a_name_that_servers_do_not_take(config, tmp_path, capsys
     assert main(["check", "-c", config]) == 0
     warning = 'warning: [master_relay], hostname: "relay" is not a fully qualified name'
     assert capsys.readouterr().err.startswith(warning)
+
+
+def test_check_as_json(config, tmp_path, capsys):
+    assert main(["check", "-c", config, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"faults": [], "warnings": []}
+    bad = tmp_path / "bad.toml"
+    bad.write_text("colour = 1\n")
+    assert main(["check", "-c", str(bad), "--json"]) == 1
+    captured = capsys.readouterr()
+    first, second = json.loads(captured.out)["faults"]
+    assert "colour" in first
+    assert "there is no account" in second
+    assert captured.err == ""
 
 
 # The line of a user.

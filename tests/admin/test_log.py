@@ -49,7 +49,9 @@ def story(**fields):
         "user": "joe",
         "events": [
             event("accepted", reason="sender matches *@sales.example.com, every recipient"),
+            event("attempt", 1, reply="450 4.7.1 greylisted"),
             event("deferred", 1, reply="450 4.7.1 greylisted", due=ARRIVED + 61),
+            event("attempt", 2, reply="login: 535 no"),
             event("moved", 2, to_account="Bulk", reason="account Sales rests"),
             event("delivered", 90_000, account="Bulk", reply="250 ok", session="TLSv1.3"),
             event("ended", 90_000, account="", recipients=[]),
@@ -81,6 +83,7 @@ def test_one_story_per_mail(run, relay):
             " (sender matches *@sales.example.com, every recipient)"
         ),
         "  H  deferred <anna@customer.example> by Sales: 450 4.7.1 greylisted; next attempt H",
+        "  H  attempt <anna@customer.example> by Sales: login: 535 no",
         "  H  moved <anna@customer.example> from Sales to Bulk (account Sales rests)",
         "  DAY  delivered <anna@customer.example> by Bulk: 250 ok (TLSv1.3)",
         "  DAY  ended",

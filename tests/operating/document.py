@@ -13,7 +13,7 @@ _PROMPT = "    $ "
 #: What others than the admin do; a comment.
 _ACT = ".. act: "
 
-_ID = re.compile(r"\b1[0-9A-HJKMNP-TV-Z]{9}\b")
+_ID = re.compile(r"\b1(?=[0-9]*[A-Z])[0-9A-HJKMNP-TV-Z]{9}\b")
 #: What is different each time, and what stands for it; as wide, so that tables stay aligned.
 _ALWAYS = (
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\+\d\d:\d\d", "2026-11-30 09:15:00+01:00"),

@@ -82,7 +82,7 @@ class Stage:
         mail["Message-ID"] = f"<{next(self._numbers)}@{sender.partition('@')[2]}>"
         mail.set_content("Hello!\n")
         with smtplib.SMTP(self._relay.address, self._relay.port, timeout=60) as client:
-            client.sendmail(sender, recipient, mail.as_bytes())
+            client.send_message(mail, sender, recipient)
 
     def _act_until(self, *words):
         """Wait until a command prints something: COMMAND => TEXT."""
@@ -95,7 +95,7 @@ class Stage:
 
     def _act_stop(self):
         """Stop the relay."""
-        assert self._relay.stop() == 0
+        self._relay.stop()
 
     def _act_start(self):
         """Start the relay again."""

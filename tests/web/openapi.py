@@ -21,7 +21,7 @@ from multisendcon_plugin.history import Story
 from multisendcon_plugin.mail.envelope import Client
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.operations import Operations, values
-from multisendcon_plugin.operations.account_tests import TestedAccount
+from multisendcon_plugin.operations.account_tests import TestedAccount, TestStep
 from multisendcon_plugin.operations.explained import Explanation
 from multisendcon_plugin.operations.public_events import AccountEvent, MailEvent
 from multisendcon_plugin.times import Time
@@ -51,6 +51,8 @@ ANSWERS = {
     ("explain", "POST"): ("explain", values.Question, Explanation),
     ("reload", "POST"): ("reload", None, ReloadSummary),
 }
+#: What is told on the way, to those who ask for lines of JSON.
+STEPS = {("accounts/{name}/test", "POST"): TestStep}
 #: Queries of lists: by what, and by which of its fields.
 FILTERS = {"queue": values.Filter, "history": values.HistoryFilter}
 
@@ -159,6 +161,10 @@ class Document:
             content = {"application/jsonl": {"schema": self.schema(answer[0])}}
         else:
             content = {"application/json": {"schema": self.schema(answer)}}
+        if (path, method) in STEPS:
+            # Its steps as they come, and last what is answered otherwise.
+            step, whole = self.schema(STEPS[path, method]), self.schema(answer)
+            content["application/jsonl"] = {"schema": {"anyOf": [step, whole]}}
         operation["responses"] = self.responses(content)
         return operation
 

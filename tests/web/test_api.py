@@ -144,6 +144,18 @@ def test_what_is_refused_has_its_faults():
     assert answer.json == {"error": "the configuration has faults", "faults": ["one", "two"]}
 
 
+def test_the_steps_of_a_test_come_as_lines_to_those_who_want_them():
+    async def test(_account, _asked, tell):
+        tell({"step": "dns"})
+        return {"ok": True}
+
+    browser = Browser(Desk(test=test))
+    answer = browser.ask("POST", "/accounts/Lab/test", headers=[("Accept", "application/jsonl")])
+    assert answer.headers["Content-Type"] == "application/jsonl"
+    assert answer.body == b'{"step":"dns"}\n{"ok":true}\n'
+    assert browser.post("/accounts/Lab/test").json == {"ok": True}
+
+
 def test_a_spool_that_cannot_be_read_is_told():
     browser = Browser()
     browser.desk.spool.disk.fault = SpoolError("disk I/O error")
