@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from ..errors import ConfigurationError
+from ..errors import AccountNotFoundError, AccountUnfitError, ConfigurationError
 from ..events import Event, Publisher
 from ..history import History, Story
 from ..interfaces import IContent, IQueueControl, IQueueView
@@ -58,6 +58,8 @@ from .values import (
     WaitingDelivery,
     WaitingMessage,
 )
+
+T = TypeVar("T")
 
 #: More than there are: the numbers of events go on behind those of the relay before a restart.
 _EVENTS_PER_SECOND = 10_000
@@ -184,19 +186,19 @@ class Operations:
     async def pause(self, name: str) -> AccountStatus:
         """Let an account begin no mail until `resume`, also over restarts."""
         self._known(name)
-        await self._queue.pause(name)
+        await self._done(self._queue.pause(name))
         return await self.account(name)
 
     async def resume(self, name: str) -> AccountStatus:
         """Let an account that was paused go on."""
         self._known(name)
-        await self._queue.resume(name)
+        await self._done(self._queue.resume(name))
         return await self.account(name)
 
     async def probe(self, name: str) -> AccountStatus:
         """Try one mail of an account that rests, now."""
         self._known(name)
-        await self._queue.probe(name)
+        await self._done(self._queue.probe(name))
         return await self.account(name)
 
     async def test(self, name: str, asked: AccountTest) -> TestedAccount:
@@ -310,7 +312,7 @@ class Operations:
         if not account.enabled:
             raise RefusedError(f'account "{account.name}" is not enabled, it would send nothing')
         mover = Mover(self._queue, account, move.force)
-        return await self._choice(move.chosen).change(mover.applies, mover.move)
+        return await self._done(self._choice(move.chosen).change(mover.applies, mover.move))
 
     async def _change(
         self,
@@ -324,6 +326,15 @@ class Operations:
 
     def _choice(self, chosen: Chosen) -> Choice:
         return Choice(chosen, self._pieces, self._clock.seconds(), self._present)
+
+    async def _done(self, doing: Awaitable[T]) -> T:
+        """Return what is answered by the queue, which may know an account no more."""
+        try:
+            return await doing
+        except AccountNotFoundError as error:
+            raise NotFoundError(str(error)) from None
+        except AccountUnfitError as error:
+            raise RefusedError(str(error)) from None
 
     # The history.
 
