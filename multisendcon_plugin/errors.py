@@ -50,6 +50,14 @@ class SpoolLockedError(SpoolError):
     """Another process uses the spool."""
 
 
+class AccountNotFoundError(MultisendconError, LookupError):
+    """No account has this name."""
+
+
+class AccountUnfitError(MultisendconError):
+    """An account cannot do now what is asked of it; the text says why, and what can be done."""
+
+
 class HistoryError(MultisendconError):
     """The history cannot be read or written now; no mail depends on it."""
 

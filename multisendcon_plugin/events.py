@@ -19,6 +19,7 @@ from .mail.reply import Reply
 from .outcome.attempt import AccountFault, Attempt, Outcome, Verdict
 from .outcome.failure import Action
 from .outcome.judgement import Judgement
+from .times import Time
 
 # Mails.
 
@@ -242,6 +243,26 @@ class SpoolHasRoom:
     """There is room for new mail again."""
 
 
+# The archive.
+
+
+@attrs.frozen
+class ArchiveFailed:
+    """A copy of a mail that was sent is not kept; told once, until `ArchiveRecovered`."""
+
+    error: str
+
+
+@attrs.frozen
+class ArchiveRecovered:
+    """Copies are kept again.
+
+    :param missing: how many were not.
+    """
+
+    missing: int
+
+
 # The history.
 
 
@@ -303,13 +324,12 @@ class AlarmTold:
 
     :param kind: of `operations.troubles`.
     :param account: which it is about; ``None``: about none.
-    :param since: by the clock on the wall.
     """
 
     kind: str
     account: str | None
     text: str
-    since: float
+    since: Time
     over: bool
 
 
@@ -451,6 +471,8 @@ Event = (
     | SpoolBroken
     | SpoolFull
     | SpoolHasRoom
+    | ArchiveFailed
+    | ArchiveRecovered
     | HistoryInterrupted
     | HistoryResumed
     | ConfigurationChanged

@@ -16,7 +16,7 @@ from .mail.envelope import Envelope
 from .mail.json_form import Texts
 from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
 from .mail.selection import Page, Selection, Total
-from .outcome.attempt import Attempt
+from .outcome.attempt import Attempt, Outcome
 from .outcome.condition import Condition
 from .outcome.settlement import AccountState, Settlement
 from .routing.account import Account
@@ -179,6 +179,15 @@ class IStore(Interface):
         caller must then count from its own start.  See `IClaims`.
         """
 
+    def pauses() -> Deferred[dict[str, float]]:
+        """Read which accounts somebody has paused, and since when."""
+
+    def pause(account: str, since: float) -> Deferred[None]:
+        """Note that an account is paused, until `resume`; also after a crash."""
+
+    def resume(account: str) -> Deferred[None]:
+        """Note that an account is not paused any more."""
+
     def content(message: Message) -> IContent:
         """Begin to read a message's content."""
 
@@ -193,11 +202,12 @@ class IStore(Interface):
 
 
 class IQueueView(Interface):
-    """The deliveries in the store as an admin sees and changes them, whatever their lane.
+    """The deliveries in the store as an admin sees them, whatever their lane.
 
-    Long listings are read in pieces, and each change is one transaction that leaves alone what is
-    not there any more: it takes the numbers of deliveries, and answers those that it has changed.
-    The queue knows nothing of it: what is under way, or in the memory of a lane, it has to be told.
+    Long listings are read in pieces.  Each change is one transaction that leaves alone what is not
+    there any more: it takes the numbers of deliveries, and answers those that it has changed, as
+    they are now.  The lanes know nothing of it: what changes deliveries that they may have in
+    memory is `IQueueControl`.
     """
 
     def find(selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
@@ -211,31 +221,25 @@ class IQueueView(Interface):
         """Count the deliveries that are selected."""
 
     def totals() -> Deferred[dict[str, Total]]:
-        """Return what waits for each account that has any, by name."""
+        """Return what waits for each account that has any, by name.
 
-    def hold(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        It is counted in pieces: what changes lanes meanwhile may be counted twice, or not at all.
+        """
+
+    def read(numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
+        """Read the deliveries that are still there of some."""
+
+    def hold(numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
         """Let deliveries wait until they are released: they are in no lane.
 
-        They stay so over restarts, and when they are moved or settled.
+        They stay so over restarts, and when they are settled: a move is a settlement as well.
         """
 
-    def release(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+    def release(numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
         """Let deliveries that are held wait in their lanes again, due as they were."""
 
-    def retry(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
-        """Let deliveries be due now, unless they are held."""
-
-    def move(numbers: Sequence[int], lane: LaneKey, reason: str) -> Deferred[tuple[int, ...]]:
-        """Move deliveries to another lane, due now; all accounts may be their fallback again.
-
-        :param reason: why the account of that lane carries the recipients.
-        """
-
-    def delete(numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
-        """Delete deliveries, and messages with their last one.  Nobody is told.
-
-        Where the sender is to be, the end of the delivery is a settlement with a report.
-        """
+    def retry(numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
+        """Let deliveries be due by now, unless they are held."""
 
 
 class IQueueControl(Interface):
@@ -344,8 +348,37 @@ class IBatchIntake(IIntake):
         """
 
 
+class ICopy(Interface):
+    """The copy of a mail that is being sent.  Nothing here blocks, or fails."""
+
+    def write(octets: bytes) -> None:
+        """Take a piece of what is sent, in wire form."""
+
+    def end(outcomes: tuple[Outcome, ...], session: str) -> None:
+        """Keep it if the server has the mail, or may have it; else have it never been.
+
+        :param session: the ends of the connection, in words.
+        """
+
+    def discard() -> None:
+        """Have it never been."""
+
+
+class IArchive(Interface):
+    """Keeps copies of outgoing mail."""
+
+    def begin(delivery: Delivery, reverse_path: str) -> ICopy | None:
+        """Begin the copy of a mail that is about to be sent.
+
+        :param reverse_path: as it leaves.
+        :return: ``None``: none is kept.
+        """
+
+
 class IRelay(Interface):
     """Carries deliveries to the server of one account."""
+
+    connections = Attribute("``int``: sessions that are open, also those that are idle")
 
     def attempt(delivery: Delivery, open_content: Callable[[], IContent]) -> Deferred[Attempt]:
         """Try a delivery once.

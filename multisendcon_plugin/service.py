@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import attrs
 from twisted.application.service import MultiService, Service
@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
+from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
 from .daemon.event_log import EventLog
 from .edge.delivery import TransactionPolicy
@@ -28,7 +29,7 @@ from .errors import ConfigurationError, ListenError, SpoolError
 from .events import ConfigurationChanged, Publisher
 from .front import FrontService
 from .history import History
-from .interfaces import IQueueControl, ISpool
+from .interfaces import ISpool
 from .mail.envelope import Envelope
 from .monitoring import Monitoring
 from .operations import Operations
@@ -62,6 +63,7 @@ class RelayService(MultiService):
     :param front_process: clients are served by a process of its own, see `front`.
     :param control: the API is served on the control socket, see `web`.
     :ivar operations: what an admin can ask and do.
+    :ivar archive: keeps copies of outgoing mail.
     :ivar events: tells each fact, see `events`.
     :ivar counters: what is counted of them.
     :ivar monitoring: alarms, health, metrics.
@@ -94,7 +96,8 @@ class RelayService(MultiService):
             events=self.events,
             min_free=configuration.spool.min_free,
         )
-        self._relays = Relays(reactor, configuration.delivery.max_connections)
+        self.archive = Archive(configuration.archive, self.events, reactor, wall)
+        self._relays = Relays(reactor, configuration.delivery.max_connections, self.archive)
         self.queue = QueueService(
             policy=self._policy.queue,
             spool=self.spool,
@@ -111,7 +114,7 @@ class RelayService(MultiService):
         self._store = _SpoolService(self.spool, reactor, wall)
         self._has_folder = spool is None
         self.history = self._make_history()
-        control_of_queue = cast("IQueueControl", self.queue)
+        control_of_queue = self.queue.control
         standing = Standing(self.events, front=front_process)
         self.monitoring = Monitoring(
             configuration,
@@ -151,6 +154,7 @@ class RelayService(MultiService):
         parts = (
             self.counters,
             self._store,
+            self.archive,
             self.history,
             self.queue,
             self.monitoring.alarms,
@@ -236,10 +240,12 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
+        await maybeDeferred(self.archive.stopService)
         if self.history is not None:
             await maybeDeferred(self.history.stopService)
         await maybeDeferred(self._store.stopService)
         self.counters.stopService()
+        self.operations.live.stop()
         self._log.finish()
 
     def submit(self, envelope: Envelope, content: bytes) -> Deferred[str]:
@@ -331,6 +337,7 @@ class RelayService(MultiService):
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
         self._reconfigure_history()
+        self.archive.reconfigure(configuration.archive)
         metrics, edge = prepared
         return DeferredList(
             [self.edge.use(edge), self.monitoring.use(configuration, metrics)],

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, NoReturn, TypeVar, cast
 
 from twisted.application.service import IService
@@ -28,7 +27,7 @@ from .daemon.preflight import preflight
 from .daemon.resolver import install_resolver
 from .daemon.sd_notify import Notifier, Systemd, take_over
 from .daemon.signals import handle_hangup, handle_in_turn
-from .errors import ConfigurationError, MultisendconError, SpoolError
+from .errors import ConfigurationError, MultisendconError
 from .events import FrontProcessStarted
 from .service import RelayService
 from .settings.operation import LogFormat
@@ -116,13 +115,8 @@ class DaemonService(RelayService):
         super().__init__(configuration, reactor, front_process=front_process, control=True)
         self._has_front = front_process
         self._systemd = Systemd(
-            notifier, reactor, heartbeat=self._heartbeat, status=self.operations.status
+            notifier, reactor, heartbeat=self.spool.heartbeat, status=self.operations.status
         )
-
-    async def _heartbeat(self) -> None:
-        """Return when the spool's writer has answered, be it that it cannot write."""
-        with suppress(SpoolError):
-            await self.spool.hold(())
 
     def setServiceParent(self, parent: Any) -> None:
         """Have twistd's log written by ours."""

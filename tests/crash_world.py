@@ -346,6 +346,9 @@ class SteppingSpool:
     def account_states(self):
         return self._ask(self.store.spool.account_states)
 
+    def pauses(self):
+        return self._ask(self.store.spool.pauses)
+
     def _ask(self, question):
         return Deferred() if self.world.dead else succeed(self.store.wait(question()))
 

@@ -22,6 +22,8 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import AccountFault, Attempt, Outcome, Verdict
 from multisendcon_plugin.outcome.failure import Action, classify
+from multisendcon_plugin.queue.locks import Locks
+from multisendcon_plugin.turn import Turn
 
 NOW = 1_700_000_000.0
 
@@ -112,6 +114,11 @@ def logged():
         yield Log(events)
 
 
+def no_locks():
+    """Return what tells that no delivery is changed by hand."""
+    return Locks(Turn.of(Clock()))
+
+
 def in_the_log(clock):
     """Return a publisher whose events the log tells."""
     events = Publisher()
@@ -169,6 +176,10 @@ class FakeRelay:
     @property
     def numbers(self):
         return [each.delivery.number for each in self.tries]
+
+    @property
+    def connections(self):
+        return len(self.under_way)
 
     def attempt(self, delivery, open_content):
         assert self.grace is None, "nothing begins after stop"
@@ -239,6 +250,27 @@ class SlowSpool:
 
     def account_states(self):
         return self._later(self.spool.account_states())
+
+    def pauses(self):
+        return self._later(self.spool.pauses())
+
+    def pause(self, account, since):
+        return self._later(self.spool.pause(account, since))
+
+    def resume(self, account):
+        return self._later(self.spool.resume(account))
+
+    def read(self, numbers):
+        return self._later(self.spool.read(numbers))
+
+    def hold(self, numbers):
+        return self._later(self.spool.hold(numbers))
+
+    def release(self, numbers):
+        return self._later(self.spool.release(numbers))
+
+    def retry(self, numbers):
+        return self._later(self.spool.retry(numbers))
 
     def content(self, message):
         return self.spool.content(message)

@@ -14,7 +14,7 @@ _NO_TABLES = frozenset({"accounts", "reports_account", "path", "has_secrets"})
 #: Where they stand in the file, if that is not their name here.
 _TABLES = {"clients": "client"}
 #: Keys that hold from the start to the end of a relay.
-_AT_START_ONLY = (("master_relay", "own_process"), ("spool", "path"))
+_AT_START_ONLY = (("master_relay", "own_process"), ("spool", "path"), ("log", "format"))
 
 
 @attrs.frozen(kw_only=True)

@@ -28,6 +28,7 @@ def warnings(configuration: Configuration, now: float) -> list[str]:
         *_short_names(configuration),
         *risks(configuration),
         *_lax_files(configuration),
+        *_no_archive(configuration),
         *_dates(certificates, now),
     ]
 
@@ -92,6 +93,15 @@ def _lax_files(configuration: Configuration) -> Iterator[str]:
     ]
     # A folder may be around many of them.
     yield from dict.fromkeys(told)
+
+
+def _no_archive(configuration: Configuration) -> Iterator[str]:
+    for account in _accounts(configuration):
+        if account.archive and configuration.archive.path is None:
+            yield (
+                f"[[account]] {shown(account.name)}, archive: no copy is kept, since [archive] has"
+                " no path; write the folder for the copies there"
+            )
 
 
 def _dates(certificates: Iterable[tuple[str, str | None]], now: float) -> Iterator[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import resource
 
 from ..configuration import Configuration
+from ..settings.values import MasterRelay
+from ..web.site import MOST_CONNECTIONS
 
 #: For the spool, logs, listening ports and whatever a library opens for a while.
 _OTHERS = 64
@@ -17,7 +19,13 @@ def needed(configuration: Configuration) -> int:
     """Return how many descriptors the relay has need of when all connections are in use."""
     relay, delivery = configuration.master_relay, configuration.delivery
     # A client that sends a long mail has a file of the spool open as well.
-    return 2 * relay.max_connections + delivery.max_connections + _OTHERS
+    mail = 2 * relay.max_connections + delivery.max_connections
+    return mail + MOST_CONNECTIONS + _OTHERS
+
+
+def needed_for_clients(settings: MasterRelay) -> int:
+    """Return how many a process needs that has the clients and no mail."""
+    return settings.max_connections + _OTHERS
 
 
 def allow(number: int) -> int:

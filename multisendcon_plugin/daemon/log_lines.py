@@ -274,7 +274,8 @@ def _alarm_told(event: events.AlarmTold) -> list[Line]:
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(event.since))
     word = "alarm over" if event.over else "alarm"
     text = f"{word}: {event.text} ({event.kind}, since {since})"
-    return [(_INFO if event.over else _ERROR, text, attrs.asdict(event))]
+    fields = attrs.asdict(event, filter=attrs.filters.exclude("text"))
+    return [(_INFO if event.over else _ERROR, text, fields)]
 
 
 # Clients.
@@ -376,6 +377,14 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
         _ERROR, "there is no room for new mail, which is put off (452): {error}"
     ),
     events.SpoolHasRoom: _filled_in(_INFO, "there is room for new mail again"),
+    events.ArchiveFailed: _filled_in(
+        _ERROR,
+        "copies of outgoing mail are not kept: {error}; the mail is sent all the same; see"
+        " [archive] path",
+    ),
+    events.ArchiveRecovered: _filled_in(
+        _WARN, "copies of outgoing mail are kept again; {missing} mails have none"
+    ),
     events.HistoryInterrupted: _filled_in(
         _ERROR, "the history lacks something, mail goes on: {why}"
     ),

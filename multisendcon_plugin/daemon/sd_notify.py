@@ -69,7 +69,7 @@ class Notifier:
 class Systemd:
     """What systemd is told while the relay runs.
 
-    :param heartbeat: returns when the spool's writer has answered.
+    :param heartbeat: of the spool, see `IStore`.
     :param status: tells how the relay is.
     """
 
@@ -78,7 +78,7 @@ class Systemd:
         notifier: Notifier,
         clock: IReactorTime,
         *,
-        heartbeat: Callable[[], Coroutine[Any, Any, None]],
+        heartbeat: Callable[[], Deferred[None]],
         status: Callable[[], Coroutine[Any, Any, Status]],
     ) -> None:
         self._notifier = notifier
@@ -126,8 +126,7 @@ class Systemd:
     def _tell_life(self) -> Deferred[None]:
         # The reactor calls this, and the writer answers: if either hangs, nothing is told.  The
         # loop goes on when there is an answer.
-        answered = Deferred.fromCoroutine(self._heartbeat())
-        return answered.addCallback(lambda _: self._notifier.tell("WATCHDOG=1"))
+        return self._heartbeat().addCallback(lambda _: self._notifier.tell("WATCHDOG=1"))
 
     def _tell_status(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._tell_new_status())

@@ -162,6 +162,9 @@ class Ports:
         port: Any = _listen(description, self._take(description), reactor)
         if self._ports or not self._accept:
             port.stopReading()
+        if not self._accept:
+            # It is closed here and not shut down: the other process would find it broken.
+            port._shouldShutdown = False  # noqa: SLF001 -- there is no public way
         return _OpenPort(port, tls)
 
     def use(self, new: NewPorts) -> list[Any]:

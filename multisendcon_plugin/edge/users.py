@@ -46,7 +46,7 @@ MOST_WAITING_FROM_ONE_ADDRESS = 20
 
 
 #: What costs as much as the hash of a new user.
-_BLANK = PasswordHash(salt=bytes(SALT_SIZE), digest=b"")
+_BLANK = PasswordHash(salt=bytes(SALT_SIZE), digest=bytes(32))
 
 
 class UserChecker:

@@ -18,6 +18,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger, globalLogBeginner
 
 from ..daemon.clock import make_steady
+from ..daemon.descriptors import allow, needed_for_clients
 from ..daemon.dispatch import dispatch_directly
 from ..edge import RelayESMTPFactory
 from ..edge.delivery import TransactionPolicy
@@ -84,14 +85,16 @@ class Front:
 
     def _serve(self, setup: Setup) -> None:
         """Serve clients as a setup says, at first or from now on; sessions go on as they began."""
+        # What it has inherited was for the connections of its start.
+        allow(needed_for_clients(setup.master_relay))
         policy = TransactionPolicy(setup.master_relay, setup.registry, self._intake, time.time)
         if self._sessions is None:
             self._sessions = master_relay(policy, setup.clients, self._events, self._reactor)
         else:
             self._sessions.use(self._sessions.prepared(policy, setup.clients))
         before, self._ports = self._ports, []
-        descriptors = take_over(self._handed_over, len(setup.ports))
-        for port, descriptor in zip(setup.ports, descriptors, strict=True):
+        handed_over = take_over(self._handed_over, len(setup.ports))
+        for port, descriptor in zip(setup.ports, handed_over, strict=True):
             self._listen(port, descriptor, self._sessions)
         # Now others take the clients of those that are there still: not one is refused.
         for each in before:

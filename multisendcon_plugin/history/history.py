@@ -6,6 +6,7 @@ is full, or too slow, mail goes on, and the history lacks something.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -16,8 +17,9 @@ from typing import Any, TypeVar, get_args
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
-from ..errors import HistoryError
+from ..errors import HistoryError, MultisendconError
 from ..events import (
     AttemptEnded,
     HistoryInterrupted,
@@ -28,12 +30,11 @@ from ..events import (
 )
 from ..settings.operation import HistorySettings
 from ..settings.quantities import Room
-from ..spool.database import is_damage
 from ..spool.worker import Job, Reactor, Worker
 from .records import Batch, Dated, Fact, Undated
 from .rows import add, prune, sort
 from .search import find, place_of, read_only
-from .store import Store
+from .store import Store, is_damaged
 from .story import FIRST_PLACE, Place, Search, StoryPage
 
 T = TypeVar("T")
@@ -47,6 +48,9 @@ PRUNED_AT_ONCE = 2_000
 #: Seconds between two looks for what is too old.
 PRUNE_EVERY = 10.0
 
+#: What may be otherwise when it is tried again.
+_MAY_PASS = (sqlite3.Error, OSError, MultisendconError)
+
 
 class History(Service):
     """Remembers what became of each mail, from its start to its stop.
@@ -58,6 +62,8 @@ class History(Service):
     :param min_free: what the history leaves free of the disk.
     :ivar trouble: why it lacks something now, in words; ``""``: nothing is wrong.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -136,44 +142,49 @@ class History(Service):
         self._lock.run(self._write_all)
         if now >= self._prune_at:
             self._lock.run(self._prune)
+            # Who writes has all in memory, and does not see what has become of the file.
+            self.find(Search(), 1).addErrback(lambda _: None)
 
     async def _write_all(self) -> None:
         while self._waiting:
             facts = self._waiting[:LARGEST_BATCH]
             self._being_written = len(facts)
             set_by = round(self._wall() - self._reactor.seconds())
-            written = await self._do(partial(self._add, facts, set_by, self._settings.subjects))
+            job = await self._do(partial(self._add, facts, set_by, self._settings.subjects))
             self._being_written = 0
-            if not written:
+            if isinstance(job.error, _MAY_PASS):
                 return
             del self._waiting[: len(facts)]
-            self._resume()
+            if job.error is None:
+                self._resume()
+            else:
+                # It would fail again, and all that comes behind it would wait.
+                self._left_out += len(facts)
+                self.log.error("internal error of the history (a bug): {error!r}", error=job.error)
 
     async def _prune(self) -> None:
         before = self._wall() - self._settings.keep
-        more = await self._do(partial(prune, before=before, most=PRUNED_AT_ONCE))
-        if more is not None:
-            self._prune_at = 0.0 if more else self._reactor.seconds() + PRUNE_EVERY
+        job = await self._do(partial(prune, before=before, most=PRUNED_AT_ONCE))
+        if job.error is None:
+            self._prune_at = 0.0 if job.result else self._reactor.seconds() + PRUNE_EVERY
             self._resume()
 
-    async def _do(self, work: Callable[[Connection], Any]) -> Any:
-        """Have something done in the thread; ``None``: it could not be."""
+    async def _do(self, work: Callable[[Connection], Any]) -> Job:
+        """Have something done in the thread; if it cannot be, that is told."""
         (job,) = await self._writer.do([Job(work)])
         if job.error is not None:
             self._retry_at = self._reactor.seconds() + PAUSE_AFTER_FAILURE
             self._interrupt(f"{self._file} cannot be written: {job.error}")
-            return None
-        return job.result
+        return job
 
     def _add(
         self, facts: list[Fact], set_by: float, subjects: bool, connection: Connection
-    ) -> bool:
+    ) -> None:
         self._store.check_room()
         batch = Batch(set_by, subjects)
         batch.add(facts)
         add(connection, batch)
         sort(connection)
-        return True
 
     def _write(self, jobs: list[Job]) -> None:
         for job in jobs:
@@ -223,14 +234,16 @@ class History(Service):
     async def _ask(self, question: Callable[[Connection], T], *, written: bool) -> T:
         if written and not self.trouble:
             await self._lock.run(self._write_all)
-        (job,) = await self._reader.do([Job(question)])
-        if job.error is None:
-            result: T = job.result
-            return result
-        if is_damage(job.error):
+        for _ in range(2):
+            (job,) = await self._reader.do([Job(question)])
+            if job.error is None or not is_damaged(job.error):
+                break
             self._store.doubt = str(job.error)
             await self._lock.run(self._prune)
-        raise HistoryError(f"{self._file} cannot be read: {job.error}") from job.error
+        if job.error is not None:
+            raise HistoryError(f"{self._file} cannot be read: {job.error}") from job.error
+        result: T = job.result
+        return result
 
     def _read(self, jobs: list[Job]) -> None:
         for job in jobs:

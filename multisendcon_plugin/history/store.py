@@ -24,13 +24,13 @@ VERSION = 1
 
 #: What SQLite has beside the database, by names that end so.
 _BESIDE = ("", "-wal", "-shm")
-#: Pages that a write-ahead log has before they are copied into the database, 16 MiB: an fsync each
-#: second would hold up those of the spool.
+#: Pages that a write-ahead log has before they are copied into the database: 16 MiB.
 _LOG_PAGES = 4096
 
 _SETTINGS = (
-    # The last batches may be lost in a power cut, and are never half there.
-    "PRAGMA synchronous = NORMAL",
+    # What the system has taken outlives each end of the process.  After a power cut, the file may
+    # be damaged, and is put aside: its fsyncs would hold up those that mails wait for.
+    "PRAGMA synchronous = OFF",
     f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}",
     f"PRAGMA journal_size_limit = {_LOG_PAGES * 4096}",
     # As in the spool: what is deleted is not overwritten.
@@ -80,7 +80,7 @@ class Store:
         try:
             return self._transact(work)
         except sqlite3.Error as error:
-            if not is_damage(error):
+            if not is_damaged(error):
                 raise
             self._renew(str(error))
         return self._transact(work)
@@ -141,3 +141,9 @@ class Store:
             raise
         self._connection = connection
         return connection
+
+
+def is_damaged(error: Exception) -> bool:
+    """Tell whether an error means that the file is not as it was written, or has become shorter."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return is_damage(error) or code == sqlite3.SQLITE_IOERR_SHORT_READ

@@ -51,3 +51,8 @@ class Total:
     waiting: int
     held: int
     oldest: float | None
+
+    def plus(self, other: Total) -> Total:
+        """Return what waits of both together."""
+        times = [each.oldest for each in (self, other) if each.oldest is not None]
+        return Total(self.waiting + other.waiting, self.held + other.held, min(times, default=None))

@@ -15,6 +15,7 @@ from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import Outcome, Verdict
 from ..outcome.failure import Action
+from ..outcome.judgement import DELETED
 
 
 @attrs.frozen
@@ -112,6 +113,11 @@ NO_ACCOUNT = Diagnosis(
     "Check which address the message was sent from. If it is the right one, show this report"
     " to the administrator of your mail system.",
 )
+DELETED_BY_HAND = Diagnosis(
+    "An administrator of your mail system has deleted the message before it was sent to this"
+    " address.",
+    "Ask the administrator of your mail system before you send the message again.",
+)
 OTHER = Diagnosis(
     "The mail server does not accept the message.",
     "If the reply below does not say what to change, show this report to the administrator of"
@@ -206,6 +212,8 @@ def diagnose(outcome: Outcome) -> Diagnosis:
     if outcome.verdict is Verdict.UNCERTAIN:
         return CONFIRMATION_LOST
     reply, phase = outcome.reply, outcome.phase
+    if reply == DELETED:
+        return DELETED_BY_HAND
     if reply.code and outcome.action in _BY_ACTION:
         return _BY_ACTION[outcome.action]
     if phase in _BEFORE_MAIL:

@@ -33,8 +33,6 @@ class TestStep:
     :param advice: what to do; ``""``: nothing.
     """
 
-    __test__ = False
-
     step: str
     ok: bool
     seconds: float
@@ -145,7 +143,7 @@ class AccountTests:
 
     def _hint(self, account: Account, finding: Finding, examined: Examined) -> str:
         """Return what is worth a word although the step went well."""
-        if finding.step == "tls" and examined.certificates:
+        if finding.step == "certificate":
             days = examined.certificates[0].days_left
             if days < _DAYS:
                 return f"The provider has to renew the certificate: it expires in {days} days."

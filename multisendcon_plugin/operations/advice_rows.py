@@ -16,7 +16,7 @@ _GREETING = frozenset({Phase.GREETING})
 _EHLO = frozenset({Phase.EHLO})
 _LOGIN = frozenset({Phase.LOGIN})
 _ANY = frozenset(Phase)
-_PINNED = '"tls_fingerprint" to the fingerprint that is shown with it'
+_PINNED = '"tls_fingerprint" to the one shown below'
 
 
 def _pattern(words: str) -> re.Pattern[str]:
@@ -71,7 +71,7 @@ ROWS = (
     ),
     Row(
         _CONNECT,
-        "refused: |connection (?:was )?refused",
+        "refused",
         'Check "server" and "port": nothing listens there (587 is for mail with a login, 465 the'
         " same with TLS from the start, 25 for mail without a login).",
     ),

@@ -95,6 +95,8 @@ class Alarms(Service):
         subscribe(events.SpoolBroken, self._broken)
         subscribe(events.HistoryInterrupted, self._history_interrupted)
         subscribe(events.HistoryResumed, self._history_resumed)
+        subscribe(events.ArchiveFailed, self._archive_failed)
+        subscribe(events.ArchiveRecovered, self._archive_recovered)
         subscribe(events.FrontProcessEnded, self._front_ended)
         subscribe(events.FrontProcessStarted, self._front_started)
 
@@ -209,6 +211,12 @@ class Alarms(Service):
 
     def _history_resumed(self, _: events.HistoryResumed) -> None:
         self._end(Kind.HISTORY)
+
+    def _archive_failed(self, event: events.ArchiveFailed) -> None:
+        self._tell(troubles.no_archive(event.error))
+
+    def _archive_recovered(self, _: events.ArchiveRecovered) -> None:
+        self._end(Kind.ARCHIVE)
 
     def _front_ended(self, event: events.FrontProcessEnded) -> None:
         self._tell(troubles.front_ended(event.why))

@@ -80,7 +80,7 @@ class Live:
 
     def _leave(self, listener: Listener) -> None:
         self._listeners = [each for each in self._listeners if each is not listener]
-        if not self._listeners and self._end is None:
+        if not self._listeners and self._subscriptions and self._end is None:
             self._end = self._clock.callLater(KEPT_FOR, self.stop)
 
     def stop(self) -> None:

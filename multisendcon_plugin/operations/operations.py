@@ -28,6 +28,7 @@ from ..routing.registry import AccountRegistry
 from ..spool.keys import span
 from ..times import Time
 from .account_tests import TestedAccount, TestStep
+from .alarm import Alarm
 from .choice import Choice
 from .errors import BadRequestError, NotFoundError, RefusedError
 from .explained import Explanation
@@ -35,6 +36,7 @@ from .explanation import explain_stored
 from .filters import selection
 from .live import Live
 from .moving import Mover
+from .pace import Pace
 from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
@@ -95,7 +97,7 @@ class Operations:
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
-    _alarms: Callable[[], Sequence[Any]] = tuple
+    _alarms: Callable[[], Sequence[Alarm]] = tuple
     _history: Callable[[], History | None] = lambda: None
     _explain: Callable[[Question], Awaitable[Explanation]] = _missing
     _test: Callable[
@@ -336,7 +338,8 @@ class Operations:
         history = self._kept_history()
         search = search_of(asked, self._wall())
         if search is not None:
-            async with aclosing(stories(history, search, limit, after)) as found:
+            pace = Pace(self._events, self._clock)
+            async with aclosing(stories(history, search, limit, after, pace)) as found:
                 async for piece in found:
                     yield piece
 

@@ -10,13 +10,13 @@ from twisted.internet.task import deferLater
 from ..events import AttemptEnded, MailAccepted, Publisher
 
 #: Parts of the time that are left to the mail for each that is taken.
-LEFT = 9
+LEFT = 19
 #: Seconds of a pause.
 LONGEST_PAUSE = 0.5
 
 
 class Pace:
-    """Leaves nine tenths of the time to the mail, while there is any."""
+    """Leaves nineteen parts of twenty of the time to the mail, while there is any."""
 
     def __init__(self, events: Publisher, clock: IReactorTime) -> None:
         self._clock = clock

@@ -83,9 +83,14 @@ class Public:
                 yield from self._account(account)
             case events.FailureUntold() | events.ReportWithheld():
                 pass  # of the mail, it has been told that it failed
+            case events.AlarmTold():
+                yield self._other("alarm", event)
             case _:
-                dated = {"time": self._now, "time_at": iso(self._now)}
-                yield {"event": _snake(type(event).__name__), **dated, **to_json(event)}
+                yield self._other(_snake(type(event).__name__), event)
+
+    def _other(self, name: str, event: events.Event) -> dict[str, Any]:
+        dated = {"time": self._now, "time_at": iso(self._now)}
+        return {"event": name, **dated, **to_json(event)}
 
     def _mail(self, fact: Fact) -> Iterator[dict[str, Any]]:
         batch = Batch(self._set_by, subjects=False)

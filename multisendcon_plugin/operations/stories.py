@@ -9,6 +9,7 @@ from ..history.story import FIRST_PLACE, Place
 from ..mail.message import number_of
 from .errors import BadRequestError
 from .moments import moment
+from .pace import Pace
 from .values import HistoryFilter
 
 #: Stories of one piece.
@@ -36,23 +37,33 @@ def search_of(asked: HistoryFilter, now: float) -> Search | None:
 
 
 async def stories(
-    history: History, search: Search, limit: int | None, after: str
+    history: History, search: Search, limit: int | None, after: str, pace: Pace
 ) -> AsyncGenerator[list[Story], None]:
     """Iterate over the stories that are looked for, in order of time.
+
+    To be closed if it is not read to its end.
 
     :param after: id of the last message that is left out; ``""``: none is.
     :raise BadRequestError: that is no id.
     """
-    place: Place | None = FIRST_PLACE
-    if after:
-        number = number_of(after)
-        if number is None:
-            raise BadRequestError(f'"{after}" is no id')
-        place = await history.place(number)
-    while place is not None and (limit is None or limit > 0):
-        page = await history.find(search, PIECE if limit is None else min(limit, PIECE), place)
-        if limit is not None:
-            limit -= len(page.stories)
-        if page.stories:
-            yield list(page.stories)
-        place = page.after
+    try:
+        place = await _place_after(history, after)
+        while place is not None and (limit is None or limit > 0):
+            page = await history.find(search, PIECE if limit is None else min(limit, PIECE), place)
+            if limit is not None:
+                limit -= len(page.stories)
+            if page.stories:
+                yield list(page.stories)
+            place = page.after
+            await pace.give_way()
+    finally:
+        pace.end()
+
+
+async def _place_after(history: History, name: str) -> Place | None:
+    if not name:
+        return FIRST_PLACE
+    number = number_of(name)
+    if number is None:
+        raise BadRequestError(f'"{name}" is no id')
+    return await history.place(number)

@@ -43,6 +43,8 @@ class Kind(enum.Enum):
     """The spool cannot be believed any more."""
     HISTORY = "history"
     """The history lacks what happens now."""
+    ARCHIVE = "archive"
+    """Mail that is sent has no copies."""
     FRONT = "front"
     """The front process has ended, and is started again."""
     WEBHOOK = "webhook"
@@ -148,6 +150,12 @@ def broken(error: str, advice: str) -> Trouble:
 def no_history(why: str) -> Trouble:
     """Say that the history is not written."""
     return Trouble(kind=Kind.HISTORY, text=f"the history is not written, mail goes on: {why}")
+
+
+def no_archive(error: str) -> Trouble:
+    """Say that copies of outgoing mail are not kept."""
+    text = f"copies of outgoing mail are not kept, mail goes on: {error}; see [archive] path"
+    return Trouble(kind=Kind.ARCHIVE, text=text)
 
 
 def front_ended(why: str) -> Trouble:

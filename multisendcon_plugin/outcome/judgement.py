@@ -9,11 +9,13 @@ from __future__ import annotations
 import attrs
 
 from ..mail.message import Delivery, Recipient
+from ..mail.phase import Phase
+from ..mail.reply import Reply
 from ..settings.values import DeliverySettings
 from .attempt import AccountFault, Attempt, Outcome, Verdict, all_deferred
 from .backoff import retry_pause
 from .failure import Action
-from .telling import NOTHING, Telling, tell
+from .telling import NOTHING, Telling, tell, tell_all
 
 _FAILURES_BEFORE_EXPIRY = 2
 """A mail that waited long while its account rested, or we were off, gets a second chance.
@@ -163,6 +165,22 @@ def delayed_by(
         remaining=attrs.evolve(delivery, warned=True, due=now, last_reply=str(fault)),
         delayed=all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action),
     )
+
+
+#: RFC 3463 section 3.8: a matter of policy, which fits no narrower code.
+DELETED = Reply(0, "5.7.0", "deleted from the queue by an administrator")
+
+
+def deleted(delivery: Delivery) -> Judgement:
+    """Decide what the sender is told of a delivery that somebody has deleted."""
+    earlier = tell_all(delivery)
+    failed = tuple(
+        # It has no phase: no server was asked.
+        Outcome(recipient=each, verdict=Verdict.FAILED, phase=Phase.CONNECT, reply=DELETED)
+        for each in delivery.recipients
+    )
+    told = Telling(failed=(*earlier.failed, *failed), delivered=earlier.delivered)
+    return Judgement(remaining=None, failed=failed, told=told)
 
 
 def retry_until(

@@ -8,11 +8,13 @@ Pure: `now` is an argument.
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Iterable, Set
 from operator import attrgetter
 
 import attrs
 
 from ..mail.message import FIRST_POSITION, Delivery, Position
+from .locks import Locks
 
 #: Deliveries of one account that are kept in memory.
 WINDOW = 1000
@@ -38,11 +40,13 @@ class Agenda:
     :param window: deliveries to keep in memory.
     :param beyond: earliest due time of deliveries that are in the spool only; ``None`` when there
         are none.
+    :param locks: of deliveries that are changed by hand: these are not put on it meanwhile.
     :ivar waiting: the deliveries in memory that wait, the first due first; only to be looked at.
     :ivar missing: the first position that may be in the spool only; ``None``: there is nothing.
     """
 
-    def __init__(self, window: int = WINDOW, beyond: float | None = None) -> None:
+    def __init__(self, locks: Locks, window: int = WINDOW, beyond: float | None = None) -> None:
+        self._locks = locks
         self._window = window
         self.waiting: list[Delivery] = []
         self.missing: Position | None = None if beyond is None else (beyond, 0)
@@ -58,6 +62,9 @@ class Agenda:
         :return: False when it is left in the spool for now.
         """
         if delivery.number in self._known:
+            return True
+        if delivery.number in self._locks.holders:
+            self._locks.keep(delivery)
             return True
         # One that was tried comes in whenever it is due: it may be the probe of an account at
         # fault.
@@ -110,6 +117,27 @@ class Agenda:
         self._known.discard(delivery.number)
         if self._fetching:
             self._ended_meanwhile.add(delivery.number)
+
+    # What is changed by hand.
+
+    def withdraw(self, numbers: Set[int]) -> list[Delivery]:
+        """Take deliveries off that wait; what is handed out stays known."""
+        if self._known.isdisjoint(numbers):
+            return []
+        withdrawn = [each for each in self.waiting if each.number in numbers]
+        if withdrawn:
+            self.waiting[:] = [each for each in self.waiting if each.number not in numbers]
+            self._known.difference_update(each.number for each in withdrawn)
+        return withdrawn
+
+    def known(self, numbers: Set[int]) -> Set[int]:
+        """Return which of some deliveries are on it, or handed out."""
+        return self._known & numbers
+
+    def outdate(self, numbers: Iterable[int]) -> None:
+        """Deliveries have changed: what the spool was asked for may have them as they were."""
+        if self._fetching:
+            self._ended_meanwhile.update(numbers)
 
     # What is in the spool only.
 

@@ -107,6 +107,12 @@ class Gates:
             latest = max(latest, gate.opens_at)
         return latest
 
+    def probe(self) -> None:
+        """Let one mail be tried as soon as the other gates are open, although the account rests."""
+        self.health.probe()
+        if self.condition.fault is not None:
+            self.condition = self.condition._replace(rests_until=self.health.opens_at)
+
     def state(self) -> dict[str, float]:
         """Return what has to survive a restart, by name of the gate."""
         state = {}

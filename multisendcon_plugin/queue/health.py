@@ -40,6 +40,10 @@ class Health:
         self._pauses = 0
         self._heard_by: set[int] = set()
 
+    def probe(self) -> None:
+        """End the rest: an account at fault has one mail under way at a time, see `Connections`."""
+        self.opens_at = 0.0
+
     def ended(self, ended: Ended) -> Ended:
         """An attempt has ended.
 

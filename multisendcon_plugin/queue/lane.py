@@ -6,9 +6,10 @@ not decided here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from math import inf
 from random import random
+from typing import NamedTuple
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -27,11 +28,23 @@ from ..routing.account import Account
 from .agenda import Agenda
 from .connections import KEPT
 from .gates import Condition, Gates
+from .locks import Locks
 from .tasks import Tasks
 
 #: Deliveries for which something else is done at a time while the account rests: some milliseconds.
 RELIEVED_AT_ONCE = 20
 _INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log")
+
+
+class Left(NamedTuple):
+    """Deliveries that a lane has handed out.
+
+    :param under_way: `settled` or `not_settled` is called for each.
+    :param lost: nobody knows what came of them; they stay as they are until a restart.
+    """
+
+    under_way: Set[int]
+    lost: Set[int]
 
 
 @attrs.define(eq=False, repr=False, slots=False)
@@ -42,8 +55,11 @@ class Lane:
     :param events: is told of the account.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
+    :param locks: of deliveries that are changed by hand.
     :param relieve: does what can be done for a delivery while the account rests; False: there is
         nothing.  It calls `settled` when that is durable.
+    :ivar paused: nothing begins, until somebody resumes the account.
+    :ivar since: when the account came into its condition; ``None``: not since the relay runs.
     :ivar retired: it begins nothing any more, see `retire`.
     :param conclude: is told of each attempt, when it ended, and whether a mail waits for its
         settlement; calls `settled` when its outcome is durable.
@@ -57,15 +73,18 @@ class Lane:
     _spool: IStore
     _events: Publisher
     _tasks: Tasks
+    _locks: Locks
     _agenda: Agenda
     gates: Gates
     _clock: IReactorTime
     _wall: Callable[[], float]
     _conclude: Callable[[Lane, Delivery, Attempt, float, bool], None]
     _relieve: Callable[[Lane, Delivery, AccountFault], bool]
+    paused: bool = False
     retired: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.since: float | None = None
         self._alarm: IDelayedCall | None = None
         #: Deliveries that a crash would have sent again: begun, and their outcome is not durable.
         self._unsettled: set[int] = set()
@@ -103,7 +122,7 @@ class Lane:
             self._turn_off_alarm()
         agenda, gates = self._agenda, self.gates
         now = self._clock.seconds()
-        while (agenda.waiting or agenda.missing) and not self._stopping:
+        while (agenda.waiting or agenda.missing) and not (self._stopping or self.paused):
             if agenda.missing and agenda.wants_more(now):
                 self._tasks.begin(self._fetch())
             due = agenda.waiting[0].due if agenda.waiting else inf
@@ -230,7 +249,7 @@ class Lane:
         self._conclude(self, delivery, judged, now, awaited)
         self.go()
 
-    def settled(self, settlements: Iterable[Settlement]) -> None:
+    def settled(self, settlements: Sequence[Settlement]) -> None:
         """What came of deliveries is durable; what remains of them in this lane is on again."""
         for settlement in settlements:
             delivery, remaining = settlement.delivery, settlement.remaining
@@ -239,6 +258,8 @@ class Lane:
             self._relieved.discard(delivery.number)
             if remaining is not None and remaining.lane == self.key:
                 self._agenda.add(remaining)
+        if self._locks.holders:
+            self._locks.ended([each.delivery.number for each in settlements])
         self.go()
         if self.retired:
             self._tell_when_empty()
@@ -246,6 +267,8 @@ class Lane:
     def not_settled(self, delivery: Delivery) -> None:
         """What came of a delivery is lost; it stays as it is until the relay is started again."""
         self._unsettled.discard(delivery.number)
+        self._relieved.discard(delivery.number)
+        self._locks.ended([delivery.number])
         self.go()
         if self.retired:
             self._tell_when_empty()
@@ -258,12 +281,46 @@ class Lane:
             self._events.publish(ConnectionsLimited(name, allowed, configured, lasts=KEPT))
         if fault is None:
             if before.fault is not None:
+                self.since = self._clock.seconds()
                 self._events.publish(AccountRecovered(name))
             return
         changed = before.fault is None or fault.action is not before.fault.action
+        if changed:
+            self.since = self._clock.seconds()
         if changed or condition.rests_until != before.rests_until:
             until = self._wall() + max(0.0, condition.rests_until - self._clock.seconds())
             self._events.publish(AccountFaulted(name, fault, until, changed=changed))
+
+    # What is changed by hand: see `changes`.
+
+    def withdraw(self, numbers: Set[int], known: dict[int, Delivery]) -> Left:
+        """Take deliveries off the agenda, into what is known; return those that cannot be."""
+        agenda = self._agenda
+        withdrawn = agenda.withdraw(numbers)
+        if not self.retired:  # else it is in the spool for whichever lane begins it
+            known.update((each.number, each) for each in withdrawn)
+        handed_out = agenda.known(numbers)
+        under_way = handed_out & (self._unsettled | self._relieved) if handed_out else handed_out
+        return Left(under_way, handed_out - under_way)
+
+    def outdate(self, changed: Mapping[int, object]) -> None:
+        """Deliveries have changed in the spool."""
+        self._agenda.outdate(changed)
+
+    @property
+    def under_way(self) -> frozenset[int]:
+        """The numbers of the deliveries that are being tried, or were, and are not settled yet."""
+        return frozenset(self._unsettled)
+
+    def pause(self, paused: bool) -> None:
+        """Begin nothing new, not even with another account, or go on."""
+        self.paused = paused
+        self.go()
+
+    def probe(self) -> None:
+        """Let one mail be tried now, although the account rests."""
+        self.gates.probe()
+        self.go()
 
     # Other settings.
 

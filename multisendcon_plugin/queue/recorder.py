@@ -6,7 +6,7 @@ is decided by `judge`, which accounts are there is known to the registry; nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from random import random
 from typing import TypeVar
 
@@ -44,6 +44,7 @@ class Recorder:
 
     :param events: is told what came of each delivery, and of reports.
     :param clock: see `QueueService`.
+    :param paused: names of accounts that take nothing over.
     :param go_on: is told of all that has become durable at a time.
     :ivar started: since when the relay runs; time before that does not count as waited.
     """
@@ -54,6 +55,7 @@ class Recorder:
     _tasks: Tasks
     _events: Publisher
     _clock: IReactorTime
+    _paused: Collection[str]
     _go_on: Callable[[list[Recorded]], None]
 
     def __attrs_post_init__(self) -> None:
@@ -111,7 +113,7 @@ class Recorder:
             return None
         return self._in_force.policy.registry.fallback(
             delivery.account,
-            delivery.tried,
+            (*delivery.tried, *self._paused),
             delivery.message.envelope,
             [recipient.address for recipient in delivery.recipients],
         )

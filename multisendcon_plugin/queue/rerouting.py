@@ -7,7 +7,7 @@ else may begin with the mail of that lane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 import attrs
@@ -15,9 +15,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..events import DeliveryMoved, Publisher
-from ..interfaces import IStore
-from ..mail.message import FIRST_POSITION, Delivery, LaneKey, Position
+from ..interfaces import ISpool
+from ..mail.message import FIRST_POSITION, LaneKey, Position
 from ..outcome.settlement import Settlement
+from .changes import Changed, Changes
 from .orphans import account_in_use, adopted
 from .policy import InForce
 from .recorder import Recorder
@@ -35,20 +36,20 @@ class Rerouting:
     :param events: is told of what is moved.
     :param clock: is never set.
     :param in_hand: tells the numbers of a lane's deliveries that have to be left alone as yet.
-    :param announce: is given those that have another account, once that is durable.
+    :param changes: changes deliveries beside an admin who may do so too.
     :param over: is called when a lane may begin again, if its account is in use again.
     """
 
     log = Logger()
 
     _in_force: InForce
-    _spool: IStore
+    _spool: ISpool
     _recorder: Recorder
     _tasks: Tasks
     _events: Publisher
     _clock: IReactorTime
     _in_hand: Callable[[LaneKey], Container[int]]
-    _announce: Callable[[Iterable[Delivery]], None]
+    _changes: Changes
     _over: Callable[[LaneKey], None]
 
     def __attrs_post_init__(self) -> None:
@@ -81,6 +82,22 @@ class Rerouting:
         in_use = account_in_use(self._in_force.policy.registry, lane[0])
         return in_use is None and not self._tasks.stopping
 
+    async def _adopt(self, lane: LaneKey, numbers: Sequence[int]) -> dict[int, Changed]:
+        """Move deliveries that are still in a lane to other accounts, where one takes them."""
+        adoptees: dict[int, Changed] = {}
+        for delivery in await self._spool.read(numbers):
+            if not self._goes_on(lane):
+                break
+            # Somebody may have changed it since it was found.
+            if delivery.held or delivery.lane != lane:
+                continue
+            moved = adopted(delivery, self._in_force.policy.registry, self._clock.seconds())
+            if moved is not None:
+                await self._recorder.record(Settlement(delivery=delivery, remaining=moved))
+                self._events.publish(DeliveryMoved(delivery, moved.account, _REASON))
+                adoptees[delivery.number] = moved
+        return adoptees
+
     async def _move(self, lane: LaneKey, since: Position) -> None:
         stuck = 0
         # Before the spool is asked: what is settled meanwhile may be in its answer as it was.
@@ -90,18 +107,9 @@ class Rerouting:
                 partial(self._spool.waiting, lane, MOVED_AT_ONCE, since),
                 f"waiting mail of account {lane[0]} not read from the spool",
             )
-            for delivery in waiting:
-                if not self._goes_on(lane):
-                    return
-                if delivery.number in in_hand:
-                    continue
-                moved = adopted(delivery, self._in_force.policy.registry, self._clock.seconds())
-                if moved is None:
-                    stuck += 1
-                    continue
-                await self._recorder.record(Settlement(delivery=delivery, remaining=moved))
-                self._events.publish(DeliveryMoved(delivery, moved.account, _REASON))
-                self._announce([moved])
+            numbers = [each.number for each in waiting if each.number not in in_hand]
+            moved = await self._changes.make(numbers, partial(self._adopt, lane))
+            stuck += len(numbers) - len(moved)
             if len(waiting) < MOVED_AT_ONCE:
                 break
             since = waiting[-1].position_after

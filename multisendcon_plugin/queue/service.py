@@ -25,7 +25,7 @@ from ..interfaces import (
     IClaims,
     IDraft,
     IRelay,
-    IStore,
+    ISpool,
 )
 from ..mail.envelope import Envelope
 from ..mail.json_form import texts_of
@@ -37,13 +37,16 @@ from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from ..turn import Turn
 from .agenda import Agenda, window
-from .fullness import Fullness
+from .changes import Changes
+from .control import QueueControl
 from .lane import Lane
+from .locks import Locks
 from .orphans import account_in_use, in_use
 from .policy import InForce, QueuePolicy
 from .recorder import Recorded, Recorder, only
 from .reports import ReportWriter
 from .rerouting import Rerouting
+from .room import Room
 from .tasks import Tasks
 from .ways import Ways
 
@@ -59,6 +62,7 @@ class QueueService(Service):
     :param policy: what holds at the start: see `reconfigure`.
     :param events: is told of mails and accounts.
     :param make_relay: returns the relay of an account; called when its lane has its first mail.
+    :ivar control: what an admin does with it.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
     """
@@ -66,7 +70,7 @@ class QueueService(Service):
     log = Logger()
 
     _policy: QueuePolicy
-    _spool: IStore
+    _spool: ISpool
     _claims: IClaims
     _events: Publisher
     _make_relay: Callable[[Account], IRelay]
@@ -85,6 +89,7 @@ class QueueService(Service):
             wall=self._wall,
             hand_in=self._hand_in,
         )
+        self._paused: dict[str, float] = {}
         self._recorder = Recorder(
             self._in_force,
             self._spool,
@@ -92,7 +97,13 @@ class QueueService(Service):
             self._tasks,
             events=self._events,
             clock=self._clock,
+            paused=self._paused,
             go_on=self._go_on,
+        )
+        self._lanes: dict[LaneKey, Lane] = {}
+        self._locks = Locks(self._turn)
+        self._changes = Changes(
+            self._locks, self._lanes.values, self._take_up, self._announce, self._halt
         )
         self._rerouting = Rerouting(
             self._in_force,
@@ -102,12 +113,23 @@ class QueueService(Service):
             events=self._events,
             clock=self._clock,
             in_hand=self._in_hand,
-            announce=self._announce,
+            changes=self._changes,
             over=self._begin_again,
         )
         self._ways = Ways(self._make_relay, self._events, self._clock)
-        self._lanes: dict[LaneKey, Lane] = {}
-        self._fullness = Fullness(self._clock.seconds)
+        self.control = QueueControl(
+            self._in_force,
+            self._spool,
+            self._changes,
+            self._lanes,
+            self._paused,
+            reports,
+            started=lambda: self._recorder.started,
+            events=self._events,
+            clock=self._clock,
+            wall=self._wall,
+        )
+        self._room = Room(self._clock, self._events)
         self._fresh: list[tuple[Delivery, ...]] = []
         self._ready = False
 
@@ -125,6 +147,10 @@ class QueueService(Service):
             states = await self._tasks.ask(
                 self._spool.account_states, "the ends of the last mails not read from the spool"
             )
+        pauses = await self._tasks.ask(
+            self._spool.pauses, "the accounts that are paused not read from the spool"
+        )
+        self._paused.update(pauses)
         self._ways.start(states, now)
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._tasks.stopping
@@ -212,6 +238,8 @@ class QueueService(Service):
         """Let the mails that are on their way finish, and their outcomes become durable."""
         super().stopService()
         self._ready = False
+        self._room.stop()
+        self._locks.give_up(SpoolError("the relay stops"))
         self._tasks.stop()
         self._take_up()
         lanes = [lane.stop() for lane in self._lanes.values()]
@@ -221,6 +249,7 @@ class QueueService(Service):
     def _halt(self) -> None:
         """Begin nothing new: what came of it could not be written, and it would be sent again."""
         self._ready = False
+        self._locks.give_up(SpoolBrokenError("nothing is written to the spool any more"))
         for lane in self._lanes.values():
             lane.halt()
 
@@ -241,13 +270,19 @@ class QueueService(Service):
                 spool=self._spool,
                 events=self._events,
                 tasks=self._tasks,
+                locks=self._locks,
                 # The spool may hold deliveries that this process does not know of yet.
-                agenda=Agenda(window(sum(1 for _ in self._in_force.policy.registry)), beyond=0.0),
+                agenda=Agenda(
+                    self._locks,
+                    window(sum(1 for _ in self._in_force.policy.registry)),
+                    beyond=0.0,
+                ),
                 gates=way.gates,
                 clock=self._clock,
                 wall=self._wall,
                 relieve=self._relieve,
                 conclude=self._recorder.conclude,
+                paused=account.name in self._paused,
             )
             lane.go()
         return None if lane.retired else lane
@@ -297,7 +332,7 @@ class QueueService(Service):
     @property
     def full(self) -> bool:
         """There was no room for the last message: see `IIntake`."""
-        return bool(self._fullness)
+        return self._room.full
 
     def _committed(self, committed: list[Committed]) -> list[SpoolError | None]:
         errors: list[SpoolError | None] = []
@@ -310,12 +345,14 @@ class QueueService(Service):
             if not self._fresh:
                 self._turn.at_end(lambda: self._turn.at_end(self._take_up))
             self._fresh.append(each)
+            if self._room.lacking:
+                self._room.has_some()
             errors.append(None)
         return errors
 
     def _not_committed(self, error: SpoolError) -> None:
         if isinstance(error, SpoolFullError):
-            self._fullness.begin()
+            self._room.refused(error)
         if isinstance(error, SpoolBrokenError):
             self._halt()
 
@@ -356,7 +393,7 @@ class QueueService(Service):
                 elsewhere.append(remaining)
             elsewhere += reports
         if ended:
-            self._fullness.end()  # it has made room
+            self._room.made()
         for lane, settlements in by_lane.items():
             lane.settled(settlements)
         self._announce(elsewhere)

@@ -59,3 +59,13 @@ def _facts(certificate: x509.Certificate, now: float) -> CertificateFacts:
         )
     except Exception as error:  # a server's certificate may hold anything
         return CertificateFacts(problem=f"the certificate cannot be read: {printable(error)}")
+
+
+def in_words(chain: Sequence[CertificateFacts]) -> str:
+    """Return what a chain says, a line for each certificate."""
+    return "\n".join(
+        each.problem
+        or f"{each.subject}, for {', '.join(each.names) or 'no server'}, issued by {each.issuer},"
+        f" {each.days_left} days left, sha256:{each.fingerprint}"
+        for each in chain
+    )

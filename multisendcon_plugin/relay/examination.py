@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -21,13 +21,13 @@ from twisted.python.failure import Failure
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import Verdict
-from ..outgoing import prepare
+from ..outgoing import OutgoingMail, prepare
 from ..routing.account import Account, NullSender
 from ..routing.hop import Tls
 from ..settings.endpoints import address_of
 from .broken import SessionBrokenError
 from .budget import Slot
-from .chain import facts
+from .chain import facts, in_words
 from .commands import mail_command
 from .connect import bind_once, connect_problem, no_address, resolve
 from .factory import AccountSenderFactory
@@ -74,6 +74,8 @@ class Examination:
         self._wall = wall
         self._address = ""
         self._starttls = True
+        #: A session was open, up to the login.
+        self._has_opened = False
         self.found = Examined(account, self._now, on_finding)
 
     async def run(self, wishes: Wishes) -> Examined:
@@ -84,10 +86,12 @@ class Examination:
         except SessionBrokenError:
             return self.found
         for self._address in addresses:
-            worked = self.found.works
+            first = not self._has_opened
             with suppress(SessionBrokenError):
-                await self._examine(None if worked else wishes)
-            if wishes.connections and self.found.works and not worked:
+                # A login that one refuses would be refused by the others, and count towards a
+                # lock-out.
+                await self._examine(wishes if first else None)
+            if first and self.found.works and wishes.connections:
                 await self._count_connections()
         return self.found
 
@@ -170,7 +174,9 @@ class Examination:
         try:
             await self._open(session)
             if wishes:
+                self._has_opened = True
                 await self._log_in(session)
+                self._sessions.is_ready(session)
                 self.found.works = True
                 await self._try_senders(session, wishes)
                 if wishes.to:
@@ -200,14 +206,15 @@ class Examination:
         began = self._now()
         await self._step("greeting", greet(session), str)
         if session.secure:
-            self._tell("tls", began, self._describe_tls(session))
+            self._tell("tls", began, _tls(session))
+            self._look_at_chain(session)
         offers = await self._step("ehlo", say_ehlo(session), self._keep_offers)
         if self._starttls and may_start_tls(session):
             secured = start_tls(session, offers)
-            offers = await self._step("tls", secured, lambda _: self._describe_tls(session))
+            offers = await self._step("tls", secured, lambda _: _tls(session))
             self._keep_offers(offers)
+            self._look_at_chain(session)
         session.opened(offers)
-        self._sessions.is_ready(session)
 
     def _keep_offers(self, offers: dict[str, str]) -> str:
         """Keep what a server offers, and return it in one line."""
@@ -215,13 +222,14 @@ class Examination:
         self.found.offers = tuple(map(self.found.hidden, said))
         return ", ".join(self.found.offers)
 
-    def _describe_tls(self, session: AccountSender) -> str:
+    def _look_at_chain(self, session: AccountSender) -> None:
+        """Tell which certificates the server has shown."""
         if not session.secure:
-            return "none, the session is in the clear"
-        handle = session.transport.getHandle()
-        chain = handle.get_peer_cert_chain(as_cryptography=True) or []
+            return
+        chain = session.transport.getHandle().get_peer_cert_chain(as_cryptography=True) or ()
         self.found.certificates = facts(chain, self._wall())
-        return f"{handle.get_protocol_version_name()}, {handle.get_cipher_name()}"
+        if chain:
+            self._tell("certificate", self._now(), in_words(self.found.certificates))
 
     async def _look_at_certificates(self) -> None:
         """See what it is that is not acceptable; nothing but EHLO is said to who has it."""
@@ -237,7 +245,7 @@ class Examination:
             session = await sessions.connect(await sessions.take_slot(), self._address)
             try:
                 await shake_hands(session)
-                self._describe_tls(session)
+                self._look_at_chain(session)
             finally:
                 session.quit()
                 await session.ended
@@ -264,8 +272,8 @@ class Examination:
     async def _try_sender(self, session: AccountSender, step: str, sender: str) -> None:
         delivery, content = sample(self._account, sender, "", self._wall())
         utf8 = "SMTPUTF8" in session.offers
-        mail = prepare(self._account, delivery.message, content, utf8=utf8)
-        assert mail is not None  # noqa: S101 -- all of the content is there
+        # All of the content is there.
+        mail = cast("OutgoingMail", prepare(self._account, delivery.message, content, utf8=utf8))
         line = mail_command(mail, delivery.message.envelope, session.offers)
         began = self._now()
         try:
@@ -309,14 +317,21 @@ class Examination:
         session = await sessions.connect(slot, self._address)
         try:
             session.opened(await shake_hands(session, starttls=self._starttls))
-            sessions.is_ready(session)
             if self._hop.login:
                 await self._login.perform(session)
+            sessions.is_ready(session)
         except SessionBrokenError:
             session.quit()
             await session.ended
             raise
         return session
+
+
+def _tls(session: AccountSender) -> str:
+    if not session.secure:
+        return "none, the session is in the clear"
+    handle = session.transport.getHandle()
+    return f"{handle.get_protocol_version_name()}, {handle.get_cipher_name()}"
 
 
 def _version(address: str) -> int:

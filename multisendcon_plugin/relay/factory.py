@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import ConfigurationError
-from ..interfaces import IContent, IRelay
+from ..interfaces import IArchive, IContent, IRelay
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
@@ -59,6 +59,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     :param reactor: connects, resolves names, and is the clock.
     :param budget: shared by all accounts.
     :param trials: shared by all accounts.
+    :param archive: keeps copies of what accounts with ``archive`` send.
     :param places: of the account's connections, where others have some of them.
     :param former: have carried its mail with other settings; their sessions end with their mail.
     """
@@ -76,9 +77,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         *,
         places: Places | None = None,
         former: Sequence[AccountSenderFactory] = (),
+        archive: IArchive | None = None,
     ) -> None:
         super().__init__(account.username.encode(), b"", b"", (), None, Deferred(), retries=0)
         self.account = account
+        self.archive = archive
         self._hop = account.hop
         self._reactor = reactor
         self.now: Callable[[], float] = reactor.seconds
@@ -98,6 +101,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._steps: set[Deferred[Any]] = set()
         self._stopping = False
         self._draining = False
+
+    @property
+    def connections(self) -> int:
+        """Sessions that are open: see `IRelay`."""
+        return len(self._sessions)
 
     # Attempts.
 
@@ -296,6 +304,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._trials,
             places=self._places,
             former=[each for each in (*self._former, self) if each.has_sessions],
+            archive=self.archive,
         )
 
     @property
@@ -372,9 +381,11 @@ class _AttemptUnderWay:
 
     def _carry(self, session: AccountSender) -> None:
         self._most = self._sessions.most_recipients
+        sessions = self._sessions
         # Those of now: it may have been opened before they changed.
-        session.account = self._sessions.account
-        transaction = Transaction(session, self._delivery, self._open_content, self._most)
+        session.account = sessions.account
+        archive = sessions.archive if session.account.archive else None
+        transaction = Transaction(session, self._delivery, self._open_content, self._most, archive)
         session.talk(transaction.go_on, partial(self._over, session, transaction), self._failed)
 
     def _not_begun(self, failure: Failure) -> None:
@@ -398,6 +409,8 @@ class _AttemptUnderWay:
         now = sessions.now()
         if transaction.begun:
             self._mail_ended = now
+        if transaction.copy is not None:
+            transaction.copy.end(outcomes.all(), session.description)
         if self._kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
             # It may be about the session, so nothing is concluded yet, and a fresh session tries
             # once more: some servers say 550 or 554 at MAIL FROM, or close, when a session has had

@@ -32,8 +32,8 @@ class Finding:
     """One step.
 
     :param step: ``dns``, ``local address``, ``wait``, ``connect``, ``greeting``, ``ehlo``, ``tls``,
-        ``login``, ``sender``, ``null sender``, ``mail`` or ``connections``.
-    :param result: in words.
+        ``certificate``, ``login``, ``sender``, ``null sender``, ``mail`` or ``connections``.
+    :param result: in words, in one line or more.
     :param address: of the server; ``""``: none is known yet.
     :param problem: ``None``: it went well.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakValueDictionary
 
+from ..interfaces import IArchive
 from ..routing.account import Account
 from .budget import ConnectionBudget
 from .factory import AccountSenderFactory
@@ -17,10 +18,12 @@ class Relays:
 
     :param reactor: connects, resolves names, and is the clock.
     :param limit: connections that all accounts together may have.
+    :param archive: keeps copies of what accounts with ``archive`` send.
     """
 
-    def __init__(self, reactor: Any, limit: int) -> None:
+    def __init__(self, reactor: Any, limit: int, archive: IArchive | None = None) -> None:
         self.reactor = reactor
+        self._archive = archive
         self._budget = ConnectionBudget(limit, reactor)
         self._trials = Trials()
         #: Of the accounts that have relays, by name.
@@ -40,7 +43,12 @@ class Relays:
 
     def _made(self, account: Account, places: Places) -> AccountSenderFactory:
         return AccountSenderFactory(
-            account, self.reactor, self._budget, self._trials, places=places
+            account,
+            self.reactor,
+            self._budget,
+            self._trials,
+            places=places,
+            archive=self._archive,
         )
 
     def resize(self, limit: int) -> None:

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, NamedTuple
 from twisted.logger import Logger
 
 from ..errors import AddressError, SpoolError
-from ..interfaces import IContent
+from ..interfaces import IArchive, IContent, ICopy
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
@@ -108,6 +108,8 @@ class Transaction:
 
     :param open_content: begins to read the message.
     :param most: recipients that the server takes in one transaction.
+    :param archive: keeps a copy of what is sent.
+    :ivar copy: of what was sent, to be ended when all is over.
     :ivar outcomes: one for each recipient, when all is over.
     :ivar begun: MAIL FROM was sent.
     :ivar refused: MAIL FROM was refused permanently.
@@ -123,10 +125,13 @@ class Transaction:
         delivery: Delivery,
         open_content: Callable[[], IContent],
         most: float = math.inf,
+        archive: IArchive | None = None,
     ) -> None:
         self._session = session
         self._delivery = delivery
         self._content = OutgoingContent(open_content, session.go_on)
+        self._archive = archive
+        self.copy: ICopy | None = None
         self.outcomes = RecipientOutcomes(delivery.recipients, most)
         self.begun = self.refused = self.taken = self.reports_success = False
         self._prepared = self._too_late = False
@@ -171,10 +176,16 @@ class Transaction:
             reply = Reply(0, "4.3.0", _UNREADABLE)
             self.outcomes.conclude(Verdict.DEFERRED, Phase.CONTENT, reply, Action.DEFER)
         except BaseException:
-            content.close()
+            self._give_up()
             raise
         content.close()
         return True
+
+    def _give_up(self) -> None:
+        """An error of ours has ended it."""
+        self._content.close()
+        if self.copy is not None:
+            self.copy.discard()
 
     def _hear(self) -> None:
         """Do what the table says for each reply, and say the command that waited for it."""
@@ -240,6 +251,8 @@ class Transaction:
             if len(paths) > most:
                 paths, self._too_many = paths[: int(most)], paths[int(most) :]
             self._asked = paths
+            if self._archive is not None:
+                self.copy = self._archive.begin(delivery, mail.reverse_path)
             commands = [mail_command(mail, delivery.message.envelope, offers)]
             for position, path in paths:
                 recipient = delivery.recipients[position]
@@ -280,6 +293,8 @@ class Transaction:
         if following is None:
             return
         octets, self._octets = self._octets, following
+        if self.copy is not None:
+            self.copy.write(octets)
         if following:
             self._session.write(octets)
         else:

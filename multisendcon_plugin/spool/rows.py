@@ -129,6 +129,21 @@ def account_states(connection: Connection) -> dict[str, AccountState]:
     return {name: decode(state) for name, state in rows}
 
 
+def pauses(connection: Connection) -> dict[str, float]:
+    """Read which accounts are paused, and since when."""
+    return dict(connection.execute("SELECT account, since FROM pause"))
+
+
+def pause(connection: Connection, account: str, since: float) -> None:
+    """Note that an account is paused."""
+    connection.execute("INSERT OR IGNORE INTO pause VALUES (?, ?)", (account, since))
+
+
+def resume(connection: Connection, account: str) -> None:
+    """Note that an account is not paused any more."""
+    connection.execute("DELETE FROM pause WHERE account = ?", (account,))
+
+
 def bring_forward(connection: Connection, lane: LaneKey, latest: float) -> None:
     """Let no delivery of a lane be due later than that."""
     connection.execute(
@@ -191,7 +206,7 @@ def erase(connection: Connection, message: int) -> bool:
 def change(connection: Connection, remaining: Delivery) -> bool:
     """Make a delivery what remains of it; tell whether it was there.
 
-    Whether it is held stays as it is: somebody may have changed that while it was under way.
+    Whether it is held stays as it is: that is changed by `view` alone.
     """
     changed = connection.execute(
         "UPDATE delivery SET account = ?, destination = ?, due = ?, attempts = ?, tried_at = ?,"

@@ -51,7 +51,16 @@ CREATE TABLE delivery (
 -- nobody who looks for the next mail reads over it.
 CREATE INDEX lane ON delivery (account, destination, due) WHERE held = 0;
 
+-- So that what is held is counted without looking at what is not.
+CREATE INDEX held ON delivery (account) WHERE held = 1;
+
 CREATE TABLE account (
     name TEXT PRIMARY KEY,
     state TEXT NOT NULL             -- a JSON object, see `AccountState`
+) WITHOUT ROWID;
+
+-- Apart from the state: that is not believed after a crash.
+CREATE TABLE pause (
+    account TEXT PRIMARY KEY,
+    since REAL NOT NULL             -- it begins no mail until somebody resumes it
 ) WITHOUT ROWID;

@@ -35,7 +35,7 @@ from .database import FILES, connect, not_opened, open_database, spool_error
 from .draft import Draft
 from .files import Files
 from .folder import Lock, make_folder, taken
-from .keys import PIECE, message_of, new_deliveries
+from .keys import PIECE, new_deliveries
 from .numbering import WRITERS, Numbers
 from .reader import Reader, StoredContent
 from .recent import Recent
@@ -208,6 +208,18 @@ class SqliteSpool:
         """Read the state of each account that has left any."""
         return self._reader.ask(rows.account_states)
 
+    def pauses(self) -> Deferred[dict[str, float]]:
+        """Read which accounts are paused, and since when."""
+        return self._reader.ask(rows.pauses)
+
+    def pause(self, account: str, since: float) -> Deferred[None]:
+        """Note that an account is paused."""
+        return self._writer.do(partial(rows.pause, account=account, since=since))
+
+    def resume(self, account: str) -> Deferred[None]:
+        """Note that an account is not paused any more."""
+        return self._writer.do(partial(rows.resume, account=account))
+
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
         recent = self._recent.open(message.number)
@@ -255,40 +267,24 @@ class SqliteSpool:
 
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""
-        return self._reader.ask(view.totals)
+        return Deferred.fromCoroutine(view.totals(self._reader.ask))
 
-    def hold(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+    def read(self, numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
+        """Read the deliveries that are still there of some."""
+        return self._reader.ask(partial(view.read, numbers=numbers))
+
+    def hold(self, numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
         """Hold deliveries."""
         return self._writer.do(partial(view.hold, numbers=numbers))
 
-    def release(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+    def release(self, numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
         """Let deliveries wait in their lanes again, due as they were."""
         return self._writer.do(partial(view.release, numbers=numbers))
 
-    def retry(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
-        """Let deliveries be due now."""
+    def retry(self, numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
+        """Let deliveries be due by now."""
         due = self._reactor.seconds()
         return self._writer.do(partial(view.retry, numbers=numbers, due=due))
-
-    def move(self, numbers: Sequence[int], lane: LaneKey, reason: str) -> Deferred[tuple[int, ...]]:
-        """Move deliveries to another lane, due now."""
-        due = self._reactor.seconds()
-        return self._writer.do(
-            partial(view.move, numbers=numbers, lane=lane, reason=reason, due=due)
-        )
-
-    def delete(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
-        """Delete deliveries, without a report."""
-        done = self._writer.do(partial(view.delete, numbers=numbers))
-        return done.addCallback(self._deleted)
-
-    def _deleted(self, result: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[int, ...]:
-        deleted, erased = result
-        for number in deleted:
-            self._recent.let_go(message_of(number))
-        for message in erased:
-            self._remove_file(message)
-        return deleted
 
 
 def check(path: str) -> None:

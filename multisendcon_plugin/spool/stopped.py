@@ -41,7 +41,7 @@ class StoppedSpool:
 
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""
-        return self._ask(view.totals)
+        return Deferred.fromCoroutine(view.totals(self._ask))
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""

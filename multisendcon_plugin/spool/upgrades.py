@@ -102,4 +102,11 @@ UPGRADES = {
     8: """
         UPDATE delivery SET envelope = json_insert(envelope, '$[8]', '', '$[9]', '');
     """,
+    9: """
+        CREATE INDEX held ON delivery (account) WHERE held = 1;
+        CREATE TABLE pause (
+            account TEXT PRIMARY KEY,
+            since REAL NOT NULL
+        ) WITHOUT ROWID;
+    """,
 }

@@ -1,27 +1,36 @@
 """The queue as an admin sees and changes it: the SQL on deliveries that are not asked for by lane.
 
-Each function runs inside a transaction that is not its own, and looks at so few rows that neither
-reading nor writing of mail has to wait.
+Each function but `totals` runs inside a transaction that is not its own, and looks at so few rows
+that neither reading nor writing of mail has to wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from math import inf
 from sqlite3 import Connection
 from typing import Any
 
 import attrs
 
 from ..mail.address import matching_form
-from ..mail.message import LaneKey
+from ..mail.message import Delivery
 from ..mail.selection import Page, Selection, Total
 from . import rows
-from .keys import message_of, span
+from .keys import span
 
 #: Rows that one piece of a listing looks at, whatever it finds: some milliseconds.
 LOOKED_AT = 5000
+#: Entries of the index that are counted at a time: some milliseconds as well.
+COUNTED = 50_000
 
 _LAST = 2**63 - 1
+
+#: Account, destination, due time: a place in the index of the lanes.
+_Place = tuple[str, str, float]
+#: Before all of them.
+FIRST_PLACE: _Place = ("", "", -inf)
 
 #: What is true of a delivery, by what a selection says.
 _CONDITIONS = {
@@ -88,29 +97,94 @@ def _piece(
     return {**said, "first": first, "last": following or last}, following, where
 
 
-def totals(connection: Connection) -> dict[str, Total]:
-    """Return what waits for each account."""
+async def totals(
+    ask: Callable[[Callable[[Connection], Any]], Awaitable[Any]],
+) -> dict[str, Total]:
+    """Return what waits for each account; others read between the pieces.
+
+    :param ask: runs one of the functions below in a transaction of its own.
+    """
+    found: dict[str, Total] = await ask(held)
+    place = FIRST_PLACE
+    while (piece := await ask(partial(total, after=place))) is not None:
+        (account, counted), place = piece
+        known = found.get(account)
+        found[account] = known.plus(counted) if known else counted
+    return found
+
+
+def total(connection: Connection, after: _Place) -> tuple[tuple[str, Total], _Place] | None:
+    """Return a piece of what waits, by the index alone.
+
+    :param after: where the piece before has ended.
+    :return: the account, what is counted of it, and where the piece ends; ``None``: there are no
+        more.
+    """
     found = connection.execute(
-        "SELECT account, sum(held = 0), sum(held), min(arrived) FROM delivery GROUP BY account"
-    )
-    return {account: Total(*rest) for account, *rest in found}
+        "SELECT account, destination, due FROM delivery INDEXED BY lane WHERE held = 0"
+        " AND (account, destination, due) > (?, ?, ?) ORDER BY account, destination, due LIMIT 1",
+        after,
+    ).fetchone()
+    if found is None:
+        return None
+    account, destination, _ = found
+    # What is due at the same time is in the same piece.
+    last = connection.execute(
+        "SELECT due FROM delivery INDEXED BY lane WHERE held = 0 AND account = ? AND"
+        " destination = ? AND due >= ? ORDER BY due LIMIT 1 OFFSET ?",
+        (*found, COUNTED - 1),
+    ).fetchone()
+    due = inf if last is None else float(last[0])
+    count, first = connection.execute(
+        "SELECT count(*), min(id) FROM delivery INDEXED BY lane WHERE held = 0 AND account = ? AND"
+        " destination = ? AND due >= ? AND due <= ?",
+        (*found, due),
+    ).fetchone()
+    return (account, Total(count, 0, _arrived(connection, first))), (account, destination, due)
 
 
-def hold(connection: Connection, numbers: Iterable[int]) -> tuple[int, ...]:
+def held(connection: Connection) -> dict[str, Total]:
+    """Return what is held of each account."""
+    found = connection.execute(
+        "SELECT account, count(*), min(id) FROM delivery INDEXED BY held WHERE held = 1"
+        " GROUP BY account"
+    ).fetchall()
+    return {
+        account: Total(0, count, _arrived(connection, first)) for account, count, first in found
+    }
+
+
+def _arrived(connection: Connection, first: int) -> float:
+    """Return when the first of some deliveries has arrived: numbers are given in that order."""
+    row = connection.execute("SELECT arrived FROM delivery WHERE id = ?", (first,)).fetchone()
+    return float(row[0])
+
+
+def read(connection: Connection, numbers: Iterable[int]) -> tuple[Delivery, ...]:
+    """Read the deliveries that are still there of some."""
+    found = []
+    for number in numbers:
+        row = connection.execute("SELECT * FROM delivery WHERE id = ?", (number,)).fetchone()
+        if row is not None:
+            found.append(rows.delivery_of(row))
+    return tuple(found)
+
+
+def hold(connection: Connection, numbers: Iterable[int]) -> tuple[Delivery, ...]:
     """Hold deliveries; return those that were not held."""
     return _changed(connection, "UPDATE delivery SET held = 1 WHERE held = 0 AND id = ?", numbers)
 
 
-def release(connection: Connection, numbers: Iterable[int]) -> tuple[int, ...]:
+def release(connection: Connection, numbers: Iterable[int]) -> tuple[Delivery, ...]:
     """Let deliveries wait in their lanes again; return those that were held."""
     return _changed(connection, "UPDATE delivery SET held = 0 WHERE held = 1 AND id = ?", numbers)
 
 
-def retry(connection: Connection, numbers: Iterable[int], due: float) -> tuple[int, ...]:
-    """Let deliveries be due by then; return those that were due later, and are not held."""
+def retry(connection: Connection, numbers: Iterable[int], due: float) -> tuple[Delivery, ...]:
+    """Let deliveries be due by then; return those that are not held."""
     return _changed(
         connection,
-        "UPDATE delivery SET due = ?1 WHERE held = 0 AND due > ?1 AND id = ?2",
+        "UPDATE delivery SET due = min(due, ?1) WHERE held = 0 AND id = ?2",
         numbers,
         due,
     )
@@ -118,33 +192,8 @@ def retry(connection: Connection, numbers: Iterable[int], due: float) -> tuple[i
 
 def _changed(
     connection: Connection, statement: str, numbers: Iterable[int], *values: float
-) -> tuple[int, ...]:
-    return tuple(
+) -> tuple[Delivery, ...]:
+    changed = [
         number for number in numbers if connection.execute(statement, (*values, number)).rowcount
-    )
-
-
-def move(
-    connection: Connection, numbers: Iterable[int], lane: LaneKey, reason: str, due: float
-) -> tuple[int, ...]:
-    """Move deliveries to another lane, due at once; return those that were in others."""
-    moved = []
-    for number in numbers:
-        row = connection.execute("SELECT * FROM delivery WHERE id = ?", (number,)).fetchone()
-        if row is None:
-            continue
-        delivery = rows.delivery_of(row)
-        if delivery.lane == lane:
-            continue
-        rows.change(connection, delivery.moved_to(lane, reason, due))
-        moved.append(number)
-    return tuple(moved)
-
-
-def delete(
-    connection: Connection, numbers: Iterable[int]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Delete deliveries; return those that were there, and the messages that have gone too."""
-    deleted = tuple(number for number in numbers if rows.end(connection, number))
-    messages = dict.fromkeys(map(message_of, deleted))
-    return deleted, tuple(each for each in messages if rows.erase(connection, each))
+    ]
+    return read(connection, changed)

@@ -54,6 +54,7 @@ class MemoryDisk:
     contents: dict[int, bytes] = attrs.field(factory=dict)
     deliveries: dict[int, Delivery] = attrs.field(factory=dict)
     account_states: dict[str, AccountState] = attrs.field(factory=dict)
+    pauses: dict[str, float] = attrs.field(factory=dict)
 
     def crash(self) -> None:
         """Let go as a process does that is killed."""
@@ -88,14 +89,14 @@ class MemoryDisk:
 
     def change(
         self, numbers: Sequence[int], changed: Callable[[Delivery], Delivery | None]
-    ) -> tuple[int, ...]:
-        """Change deliveries that are there, unless `changed` returns ``None``; return which."""
+    ) -> tuple[Delivery, ...]:
+        """Change deliveries that are there, unless `changed` returns ``None``; return those."""
         those = []
         for number in numbers:
             delivery = self.deliveries.get(number)
             if delivery is not None and (other := changed(delivery)) is not None:
                 self.deliveries[number] = other
-                those.append(number)
+                those.append(other)
         return tuple(those)
 
     def end(self, delivery: Delivery) -> None:
@@ -233,6 +234,21 @@ class MemorySpool:
         """Read the state of each account that has left any."""
         return dict(self.disk.account_states)
 
+    @_at_once
+    def pauses(self) -> dict[str, float]:
+        """Read which accounts are paused, and since when."""
+        return dict(self.disk.pauses)
+
+    @_at_once
+    def pause(self, account: str, since: float) -> None:
+        """Note that an account is paused."""
+        self.disk.pauses.setdefault(account, since)
+
+    @_at_once
+    def resume(self, account: str) -> None:
+        """Note that an account is not paused any more."""
+        self.disk.pauses.pop(account, None)
+
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""
         return self._recent.open(message.number) or MemoryContent(self.disk, message)
@@ -268,47 +284,31 @@ class MemorySpool:
         return totals(self.disk.deliveries)
 
     @_at_once
-    def hold(self, numbers: Sequence[int]) -> tuple[int, ...]:
+    def read(self, numbers: Sequence[int]) -> tuple[Delivery, ...]:
+        """Read the deliveries that are still there of some."""
+        return self.disk.change(numbers, lambda each: each)
+
+    @_at_once
+    def hold(self, numbers: Sequence[int]) -> tuple[Delivery, ...]:
         """Hold deliveries."""
         return self.disk.change(
             numbers, lambda each: None if each.held else attrs.evolve(each, held=True)
         )
 
     @_at_once
-    def release(self, numbers: Sequence[int]) -> tuple[int, ...]:
+    def release(self, numbers: Sequence[int]) -> tuple[Delivery, ...]:
         """Let deliveries wait in their lanes again, due as they were."""
         return self.disk.change(
             numbers, lambda each: attrs.evolve(each, held=False) if each.held else None
         )
 
     @_at_once
-    def retry(self, numbers: Sequence[int]) -> tuple[int, ...]:
-        """Let deliveries be due now, those that are due later and not held."""
+    def retry(self, numbers: Sequence[int]) -> tuple[Delivery, ...]:
+        """Let deliveries be due by now, those that are not held."""
         now = self._clock.seconds()
         return self.disk.change(
-            numbers,
-            lambda each: None if each.held or each.due <= now else attrs.evolve(each, due=now),
+            numbers, lambda each: None if each.held else attrs.evolve(each, due=min(each.due, now))
         )
-
-    @_at_once
-    def move(self, numbers: Sequence[int], lane: LaneKey, reason: str) -> tuple[int, ...]:
-        """Move deliveries to another lane, due now."""
-        now = self._clock.seconds()
-        return self.disk.change(
-            numbers, lambda each: None if each.lane == lane else each.moved_to(lane, reason, now)
-        )
-
-    @_at_once
-    def delete(self, numbers: Sequence[int]) -> tuple[int, ...]:
-        """Delete deliveries, without a report."""
-        deleted = []
-        for number in numbers:
-            delivery = self.disk.deliveries.get(number)
-            if delivery is not None:
-                self._recent.let_go(delivery.message.number)
-                self.disk.end(delivery)
-                deleted.append(number)
-        return tuple(deleted)
 
 
 @implementer(IDraft)

@@ -6,6 +6,7 @@ An error is its status, and ``{"error": "..."}``.
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from inspect import isawaitable
 from typing import Any
 
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from ..errors import HistoryError, SpoolError
+from ..errors import AccountNotFoundError, AccountUnfitError, HistoryError, SpoolError
 from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..operations.json_form import encode
@@ -107,7 +108,8 @@ def reply(request: Request, status: int, value: Any) -> None:
     if request._disconnected:  # noqa: SLF001 -- it has no public name
         return
     body = encode(value) + b"\n"
-    request.setResponseCode(status)
+    # Twisted has no words for some.
+    request.setResponseCode(status, HTTPStatus(status).phrase.encode())
     request.setHeader("Content-Type", "application/json")
     request.setHeader("Cache-Control", "no-store")
     request.setHeader("Content-Length", str(len(body)))
@@ -173,6 +175,10 @@ def _status(error: BaseException | None) -> tuple[int, dict[str, Any]]:
         case RefusedError():
             if error.faults:
                 body["faults"] = list(error.faults)
+            return 409, body
+        case AccountNotFoundError():
+            return 404, body
+        case AccountUnfitError():
             return 409, body
         case SpoolError() | HistoryError():
             return 503, body

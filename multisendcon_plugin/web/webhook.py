@@ -200,7 +200,7 @@ class _Endpoint:
     def connect(self, factory: Any) -> Deferred[Any]:
         """Connect."""
         limited = WrappingFactory[_Limited](factory)
-        limited.noisy = False
+        limited.noisy = factory.noisy = False
         limited.protocol = _Limited
         return self._endpoint.connect(limited).addCallback(self._made)
 

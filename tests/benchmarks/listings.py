@@ -20,6 +20,8 @@ from tests.web.live import Control
 
 _WAITING, _MANY = 200_000, 1_000_000
 _BURSTS = 4
+#: The least of so many counts, since the machine may do something else meanwhile.
+_TIMES = 3
 
 
 def _listings(bench):
@@ -47,7 +49,19 @@ def _begins(folder, bench):
             begins = time.monotonic() - began
         began = time.monotonic()
         Control(relay.spool).json("GET", "status")
-        return {"begins": begins, "status": 1000 * (time.monotonic() - began)}
+        status = 1000 * (time.monotonic() - began)
+        with Probe(relay) as probe:
+            stall = min(_longest(relay, probe) for _ in range(_TIMES))
+        return {"begins": begins, "status": status, "stall": stall}
+
+
+def _longest(relay, probe):
+    """Return what a client waits at most while all is listed, in milliseconds."""
+    probe.take()
+    with Control(relay.spool).ask("GET", "queue") as listing:
+        for _ in listing:
+            pass
+    return probe.take()
 
 
 def _kept(folder, bench):
@@ -55,8 +69,8 @@ def _kept(folder, bench):
     nobody = account("A0", Relay.address, free_port(Relay.address))
     seconds = {True: 0.0, False: 0.0}
     with Sink(folder, folder / "mails") as sink:
-        accounts = account("A1", sink.address, sink.port, recipients='["*@there.example"]') + nobody
-        relay = Relay(folder, accounts)
+        new = account("A1", sink.address, sink.port, recipients='["*@customer.example"]')
+        relay = Relay(folder, new + nobody)
         fill(relay.spool, bench.scaled(_WAITING), 1)
         with ended(relay):
             _start(relay)
@@ -97,21 +111,19 @@ def _all(folder, bench):
     count = bench.scaled(_MANY)
     with ended(_relay(folder, count)) as relay:
         _start(relay)
-        with Probe(relay) as probe:
-            time.sleep(5)
-            probe.take()
+        time.sleep(5)
+        with Footprint(relay.process.pid) as footprint:
             began = time.monotonic()
-            with Footprint(relay.process.pid) as footprint:
-                with Control(relay.spool).ask("GET", "queue") as listing:
-                    listed = sum(1 for _ in listing)
-                seconds, longest = time.monotonic() - began, probe.take()
-                with Control(relay.spool).ask("GET", "queue") as listing:
-                    listing.readline()
-                    time.sleep(5)
+            with Control(relay.spool).ask("GET", "queue") as listing:
+                listed = sum(1 for _ in listing)
+            seconds = time.monotonic() - began
+            with Control(relay.spool).ask("GET", "queue") as listing:
+                listing.readline()
+                time.sleep(5)
     if listed != count:
         raise RuntimeError(f"{listed} of {count} deliveries are in the list")
     grown = footprint.figures.peak - footprint.figures.before
-    return {"rows": count / seconds, "memory": grown, "stall": longest}
+    return {"rows": count / seconds, "memory": grown}
 
 
 def _start(relay):

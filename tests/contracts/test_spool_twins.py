@@ -215,11 +215,19 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda store: store.spool.waiting(lane, limit, since))
 
     @precondition(lambda self: self.known)
-    @rule(data=st.data(), change=st.sampled_from(["hold", "release", "retry", "move", "delete"]))
+    @rule(data=st.data(), change=st.sampled_from(["read", "hold", "release", "retry"]))
     def change_by_hand(self, data, change):
         numbers = data.draw(st.lists(st.sampled_from(sorted(self.known)), max_size=4, unique=True))
-        more = (data.draw(st.sampled_from(LANES)), "by hand") if change == "move" else ()
-        self.both(lambda store: getattr(store.spool, change)(numbers, *more))
+        self.both(lambda store: getattr(store.spool, change)(numbers))
+
+    @rule(account=st.sampled_from(ACCOUNTS), paused=st.booleans())
+    def pause(self, account, paused):
+        since = self.stores[0].reactor.now
+        self.both(
+            lambda store: (
+                store.spool.pause(account, since) if paused else store.spool.resume(account)
+            )
+        )
 
     @rule(selection=selections)
     def look_at_the_queue(self, selection):
@@ -251,6 +259,8 @@ class Twins(RuleBasedStateMachine):
             self.both(lambda store, lane=lane: store.spool.waiting(lane, 1000))
         self.both(lambda store: store.spool.lanes())
         self.both(lambda store: store.spool.account_states())
+        self.both(lambda store: store.spool.pauses())
+        self.both(lambda store: store.spool.totals())
 
 
 Twins.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

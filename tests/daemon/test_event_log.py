@@ -146,6 +146,19 @@ SAID = [
     ),
     (events.SpoolHasRoom(), INFO, "there is room for new mail again"),
     (
+        events.ArchiveFailed("No space left on device"),
+        ERROR,
+        (
+            "copies of outgoing mail are not kept: No space left on device; the mail is sent all"
+            " the same; see [archive] path"
+        ),
+    ),
+    (
+        events.ArchiveRecovered(7),
+        WARN,
+        "copies of outgoing mail are kept again; 7 mails have none",
+    ),
+    (
         events.HistoryInterrupted("disk full"),
         ERROR,
         "the history lacks something, mail goes on: disk full",

@@ -21,7 +21,7 @@ from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.settings.operation import HistorySettings
 from multisendcon_plugin.settings.quantities import Room
 from tests.history.facts import accepted, delivery, message, tried
-from tests.queues import NOW
+from tests.queues import NOW, logged
 from tests.reactors import StillReactor
 
 DAY = 24 * 3600
@@ -321,12 +321,26 @@ def test_a_file_that_is_damaged_while_it_is_read_is_put_aside(tmp_path):
         with (tmp_path / "history.db").open("r+b") as file:
             file.seek(4096)
             file.write(b"y" * (len(content) - 4096))
-        with pytest.raises(HistoryError, match="malformed"):
-            world.find(message_id="x", recipient="y")
+        assert world.find(message_id="x", recipient="y") == []
+        assert "malformed" in world.told[0].why
         world.mails(1, first=501)
         assert world.find() == ids(501)
         assert [type(each) for each in world.told] == [HistoryInterrupted, HistoryResumed]
     assert (tmp_path / "history.db.damaged-1").exists()
+
+
+def test_damage_is_found_also_if_nobody_reads(tmp_path):
+    with opened(tmp_path) as world:
+        world.mails(1)
+        world.find()
+        for name in ("history.db", "history.db-wal"):
+            with (tmp_path / name).open("r+b") as file:
+                file.write(b"x" * (tmp_path / name).stat().st_size)
+        for _ in range(30):
+            world.reactor.advance(0.5)
+            for worker in (world.history._writer, world.history._reader):
+                world.reactor.wait(worker.do([]))
+        assert "it is now history.db.damaged-1" in world.told[0].why
 
 
 def test_another_version_s_file_is_put_aside(tmp_path):
@@ -376,6 +390,20 @@ def test_when_too_much_waits_the_oldest_is_left_out(world, monkeypatch):
     monkeypatch.undo()
     world.wait_until(lambda: world.find() == ids(3, 4))
     assert world.told[1:] == [HistoryResumed(4)]
+
+
+def test_a_bug_costs_what_is_written_with_it_and_no_more(world, monkeypatch):
+    world.find()
+    monkeypatch.setattr("multisendcon_plugin.history.marks.crc32", None)
+    with logged() as log:
+        world.mails(1)
+        assert world.find() == []
+    (line,) = log.texts()
+    assert "(a bug)" in line
+    monkeypatch.undo()
+    world.mails(1, first=2)
+    world.wait_until(lambda: world.find() == ids(2))
+    assert world.told[1:] == [HistoryResumed(2)]
 
 
 # A relay that does not run.

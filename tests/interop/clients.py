@@ -18,6 +18,7 @@ class Clients:
     :param sender_of: returns the sender of the mail to a recipient.
     :ivar acknowledged: recipients whose mail got its 250.
     :ivar doubtful: recipients whose mail may have been taken: the session broke.
+    :ivar refused: connections that the relay has not taken.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Clients:
             recipients = (f"{number}@customer.example" for number in itertools.count())
         self.acknowledged = set()
         self.doubtful = set()
+        self.refused = 0
         self._relay = (relay.address, relay.port)
         self._recipients = iter(recipients)
         self._sender_of = sender_of
@@ -82,6 +84,8 @@ class Clients:
         try:
             return smtplib.SMTP(*self._relay, timeout=30)
         except (smtplib.SMTPException, OSError):
+            with self._changed:
+                self.refused += 1
             self._ending.wait(0.05)
             return None
 

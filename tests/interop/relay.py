@@ -25,8 +25,12 @@ class Relay(Program):
         super().__init__("relay", folder)
         self.port = free_port(self.address)
         self.spool = self.folder / spool
-        listen = [f"tcp:port={self.port}:interface={self.address}", *listen]
         self._configuration = self.folder / "relay.toml"
+        self.configure(configuration, listen=listen, settings=settings)
+
+    def configure(self, configuration, *, listen=(), settings=""):
+        """Write the configuration file; a relay that runs notices nothing of it."""
+        listen = [f"tcp:port={self.port}:interface={self.address}", *listen]
         self._configuration.write_text(
             f"""
             [master_relay]

@@ -108,7 +108,7 @@ def test_what_was_taken_before_the_front_process_was_killed_arrives_once(relay, 
 
     assert clients.acknowledged <= recipients.keys() <= clients.acknowledged | clients.doubtful
     assert set(recipients.values()) == {1}
-    assert relay.said().count("FrontProcess#critical] the front process ended unexpectedly: ") == 2
+    assert relay.said().count("#critical] the front process ended unexpectedly: ") == 2
     assert "Traceback" not in relay.said()
 
 

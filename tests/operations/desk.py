@@ -13,6 +13,7 @@ from multisendcon_plugin.mail.message import Parcel, Recipient
 from multisendcon_plugin.operations import Operations
 from multisendcon_plugin.operations.standing import Standing
 from multisendcon_plugin.outcome.condition import Condition, State
+from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.testing.memory_spool import MemorySpool
 from tests.queue_world import account
@@ -22,9 +23,13 @@ CLIENT = Client("192.0.2.1", "boss", "pc.example", "TLSv1.3")
 HEADER = b"From: a@b.example\r\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n"
 
 
+def numbers_of(deliveries):
+    return tuple(each.number for each in deliveries)
+
+
 @implementer(IQueueControl)
 class FakeQueue:
-    """What `QueueService` is to the operations.
+    """What `QueueControl` is to the operations.
 
     :ivar told: what it was told, in order.
     :ivar states: of accounts that are not well.
@@ -48,15 +53,23 @@ class FakeQueue:
 
     def move(self, numbers, account, reason):
         self.told.append(("move", list(numbers), account, reason))
-        return self.spool.move(numbers, (account, ""), reason)
+        return self.spool.read(numbers).addCallback(
+            self.settle, lambda each: each.moved_to((account, ""), reason, each.due)
+        )
 
     def delete(self, numbers, notify):
         self.told.append(("delete", list(numbers), notify))
-        return self.spool.delete(numbers)
+        return self.spool.read(numbers).addCallback(self.settle, lambda _: None)
+
+    def settle(self, deliveries, remaining):
+        self.spool.settle(
+            [Settlement(delivery=each, remaining=remaining(each)) for each in deliveries]
+        )
+        return numbers_of(deliveries)
 
     def tell(self, what, numbers):
         self.told.append((what, list(numbers)))
-        return getattr(self.spool, what)(numbers)
+        return getattr(self.spool, what)(numbers).addCallback(numbers_of)
 
     def under_way(self):
         return frozenset(self.active)

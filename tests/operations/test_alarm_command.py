@@ -18,7 +18,7 @@ from multisendcon_plugin.operations import alarm_command
 from multisendcon_plugin.operations.alarm import Alarm
 from multisendcon_plugin.operations.alarm_command import AlarmCommand
 from multisendcon_plugin.operations.troubles import Kind
-from multisendcon_plugin.operations.values import Time
+from multisendcon_plugin.times import Time
 from tests.live_relay import Log
 
 CANARY = "c4nary-Pa55"

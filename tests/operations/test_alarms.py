@@ -189,6 +189,17 @@ def test_what_events_tell_of_spool_and_front_process(world):
     assert world.told() == [("front", None, True)]
 
 
+def test_history_and_archive_that_are_not_written_are_told_while_mail_goes_on(world):
+    world.publisher.publish(events.HistoryInterrupted("no room"))
+    world.publisher.publish(events.ArchiveFailed("no room"))
+    world.clock.advance(0)
+    assert world.told() == [("history", None, False), ("archive", None, False)]
+    world.publisher.publish(events.HistoryResumed(3))
+    world.publisher.publish(events.ArchiveRecovered(3))
+    world.clock.advance(0)
+    assert world.told() == [("history", None, True), ("archive", None, True)]
+
+
 def test_certificates_are_read_from_time_to_time_and_after_a_reload(world):
     assert world.reads == 1
     world.goes_on(READS_EVERY - 30)

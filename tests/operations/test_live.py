@@ -129,8 +129,26 @@ def test_only_the_last_ones_are_kept():
     assert again[-1] == desk.heard[-1]
 
 
+@pytest.mark.parametrize("how", ["leave first", "stop first"])
+def test_when_the_relay_stops_nothing_is_left(how):
+    desk = Told()
+    for end in (desk.leave, desk.operations.live.stop)[:: 1 if how == "leave first" else -1]:
+        end()
+    assert desk.clock.getDelayedCalls() == []
+    assert desk.events._subscribers[events.AccountPaused] == ()
+
+
 def test_numbers_go_on_behind_those_of_the_relay_before_a_restart():
     before, after = Told(), Told()
     after.clock.advance(1)
     after.operations.__attrs_post_init__()
     assert after.operations.live._next > before.operations.live._next + 1000
+
+
+def test_an_alarm_is_told_with_its_times():
+    event = events.AlarmTold(
+        kind="login", account="Lab", text="cannot log in", since=NOW - 10, over=False
+    )
+    (plain,) = Told().tell(event)
+    assert (plain["event"], plain["kind"], plain["account"]) == ("alarm", "login", "Lab")
+    assert (plain["since"], plain["since_at"]) == (NOW - 10, "2023-11-14T22:13:10.000Z")

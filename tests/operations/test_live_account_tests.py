@@ -84,6 +84,11 @@ class RealTLS(TestCase):
             assert certificate.subject == f"CN={NAME}"
             assert certificate.issuer == "CN=Authority for tests"
             assert certificate.days_left == 29
+            (shown,) = [step for step in tested.steps if step.step == "certificate"]
+            assert shown.result == (
+                f"CN={NAME}, for {NAME}, {IP}, issued by CN=Authority for tests, 29 days left,"
+                f" sha256:{certificate.fingerprint}"
+            )
             assert not any(step.advice for step in tested.steps)
 
     async def test_the_fingerprints_that_are_told_can_be_pinned(self):
@@ -104,8 +109,10 @@ class RealTLS(TestCase):
         certificate = self.authority.server(NAME, days=(-80, 10))
         for tested in await self.examine_both_ways(certificate):
             assert tested.ok
-            (tls,) = [step for step in tested.steps if step.step == "tls"]
-            assert tls.advice == "The provider has to renew the certificate: it expires in 9 days."
+            (shown,) = [step for step in tested.steps if step.step == "certificate"]
+            assert (
+                shown.advice == "The provider has to renew the certificate: it expires in 9 days."
+            )
 
     async def test_an_expired_certificate(self):
         tested = await self.refuse(

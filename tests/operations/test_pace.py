@@ -40,7 +40,7 @@ class Long(Desk):
 
 
 @pytest.mark.parametrize("event", PASSES)
-def test_mail_that_passes_meanwhile_gets_nine_tenths_of_the_time(event):
+def test_mail_that_passes_meanwhile_gets_most_of_the_time(event):
     desk = Long()
     desk.read_on()
     assert desk.rows == PIECE

@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from cryptography.x509 import DNSName, SubjectAlternativeName
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
@@ -18,17 +19,17 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogLevel
 from zope.interface import implementer
 
-from multisendcon_plugin import RelayService, parse
+from multisendcon_plugin import RelayService, load, parse
 from multisendcon_plugin.edge import RelayESMTPFactory, tls
 from multisendcon_plugin.errors import ConfigurationError, ListenError, SpoolLockedError
-from multisendcon_plugin.events import Publisher
+from multisendcon_plugin.events import ConfigurationChanged, Publisher
 from multisendcon_plugin.interfaces import ISpool
 from multisendcon_plugin.settings.endpoints import BACKLOG
 from multisendcon_plugin.spool import SqliteSpool
 from multisendcon_plugin.testing import Authority
 from multisendcon_plugin.testing.memory_spool import MemorySpool
 from tests.live_relay import CONTENT, RECIPIENT, SENDER, LiveRelayTestCase, account, without_trace
-from tests.queues import logged
+from tests.queues import collected, logged
 
 
 @implementer(ISpool)
@@ -229,6 +230,172 @@ class InFrontOfIt(ServiceTestCase):
         self.patch(tls, "ClientsTLS", Mock(side_effect=SSL.Error([("", "", text)])))
         with pytest.raises(ConfigurationError, match=text):
             self.relay_behind(self.provider(), configuration)
+
+
+class Reloading(ServiceTestCase):
+    """Another configuration while it runs."""
+
+    front_process = False
+
+    def text(self, *accounts, listen=("tcp:port=0:interface=127.0.0.1",), settings="", more=""):
+        return f"""
+            [master_relay]
+            listen = {list(listen)}
+            hostname = "relay.example"
+            {settings}
+            [spool]
+            path = "{self.folder}/spool"
+            {more}
+        """ + "".join(accounts)
+
+    def write(self, *accounts, **more):
+        file = self.folder / "relay.toml"
+        file.write_text(self.text(*accounts, **more))
+        file.chmod(0o600)
+        return file
+
+    def begin(self, configuration):
+        self.service = RelayService(configuration, self.reactor, front_process=self.front_process)
+        self.addCleanup(lambda: self.service.running and self.service.stopService())
+        self.service.privilegedStartService()
+        self.service.startService()
+
+    async def greeting(self, port, host="127.0.0.1"):
+        def ask():
+            with socket.create_connection((host, port), timeout=20) as client:
+                return client.makefile("rb").readline()
+
+        return await deferToThread(ask)
+
+    async def test_the_file_is_read_again_and_what_has_changed_is_told(self):
+        first, second = self.provider(), self.provider()
+        self.begin(load(self.write(account("A", first), account("B", first))))
+        port = self.service.addresses[0].port
+        self.write(
+            account("B", second),
+            account("C", second),
+            settings="max_recipients = 7",
+            more="[delivery]\nmax_connections = 9",
+        )
+        told = collected(self.service.events, ConfigurationChanged)
+        changes = await self.service.reload()
+        assert (changes.added, changes.removed, changes.changed) == (("C",), ("A",), ("B",))
+        assert changes.tables == ("master_relay", "delivery")
+        assert any("senders: is not set" in each for each in changes.warnings)
+        (event,) = told
+        assert (event.added, event.removed, event.changed) == (("C",), ("A",), ("B",))
+        assert self.service.addresses[0].port == port
+        await self.send()
+        assert len(await second.wait_for(1)) == 1
+        assert first.mails == []
+
+    async def test_ports_come_and_go_and_those_that_stay_stay(self):
+        stays, goes, comes = (f"tcp:port=0:interface=127.0.0.{n}" for n in (1, 2, 3))
+        self.begin(parse(self.text(account("A", server="127.0.0.9"), listen=[stays, goes])))
+        first, second = self.service.addresses
+        await self.service.reload(
+            parse(self.text(account("A", server="127.0.0.9"), listen=[comes, stays]))
+        )
+        new, again = self.service.addresses
+        assert again == first
+        assert (await self.greeting(first.port)).startswith(b"220")
+        assert (await self.greeting(new.port, new.host)).startswith(b"220")
+        with pytest.raises(ConnectionRefusedError):
+            await self.greeting(second.port, second.host)
+
+    async def test_a_port_that_cannot_be_opened_refuses_it_as_a_whole(self):
+        self.begin(parse(self.text(account("A", server="127.0.0.9"))))
+        before, port = self.service.configuration, self.service.addresses[0].port
+        listen = [
+            "tcp:port=0:interface=127.0.0.1",
+            "tcp:port=0:interface=127.0.0.2",
+            f"tcp:port={port}:interface=127.0.0.1",
+            "tcp:port=0:interface=192.0.2.99",
+        ]
+        with pytest.raises(ConfigurationError) as caught:
+            await self.service.reload(
+                parse(self.text(account("B", server="127.0.0.9"), listen=listen))
+            )
+        assert [fault[:16] for fault in caught.value.faults] == ["cannot listen on"] * 2
+        assert self.service.configuration is before
+        assert [each.name for each in self.service.registry] == ["A"]
+        assert len(self.service.addresses) == 1
+        assert (await self.greeting(port)).startswith(b"220")
+
+    async def test_faults_of_the_file_change_nothing(self):
+        self.begin(load(self.write(account("A", server="127.0.0.9"))))
+        before = self.service.configuration
+        self.write(account("A", server="no server"), settings="max_recipients = 0")
+        with pytest.raises(ConfigurationError) as caught:
+            await self.service.reload()
+        assert len(caught.value.faults) == 2
+        assert self.service.configuration is before
+
+    async def test_what_needs_a_restart_is_refused(self):
+        self.begin(parse(self.text(account("A", server="127.0.0.9"))))
+        text = self.text(account("A", server="127.0.0.9"), settings="own_process = false")
+        with pytest.raises(ConfigurationError, match="own_process: cannot change"):
+            await self.service.reload(parse(text))
+
+    async def test_without_a_file_it_needs_a_configuration(self):
+        self.begin(parse(self.text(account("A", server="127.0.0.9"))))
+        with pytest.raises(ConfigurationError, match="was not started with a file"):
+            await self.service.reload()
+
+    async def test_two_at_once_are_done_in_turn(self):
+        provider = self.provider()
+        self.begin(parse(self.text(account("A", server="127.0.0.9"))))
+        names = "BCD"
+        all_of_them = [
+            self.service.reload(parse(self.text(account(each, provider)))) for each in names
+        ]
+        changes = [await each for each in all_of_them]
+        assert [each.added for each in changes] == [("B",), ("C",), ("D",)]
+        assert [each.removed for each in changes] == [("A",), ("B",), ("C",)]
+
+    async def test_one_that_does_not_run_is_not_reloaded(self):
+        self.begin(parse(self.text(account("A", server="127.0.0.9"))))
+        await self.service.stopService()
+        with pytest.raises(ConfigurationError, match="is not running"):
+            await self.service.reload(parse(self.text(account("B", server="127.0.0.9"))))
+
+    async def test_the_certificate_of_an_endpoint_is_read_again(self):
+        pem = self.folder / "endpoint.pem"
+        pem.touch(0o600)
+
+        def subject_of_new_one(name):
+            pem.write_bytes(b"".join(Authority().server_pem(name)))
+
+        def subject():
+            context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                tls_client = SSL.Connection(context, client)
+                client.settimeout(None)
+                tls_client.set_connect_state()
+                tls_client.do_handshake()
+                certificate = tls_client.get_peer_certificate().to_cryptography()
+                names = certificate.extensions.get_extension_for_class(SubjectAlternativeName)
+                return names.value.get_values_for_type(DNSName)
+
+        listen = [f"ssl:port=0:interface=127.0.0.1:privateKey={pem}"]
+        text = self.text(account("A", server="127.0.0.9"), listen=listen)
+        subject_of_new_one("old.example")
+        self.begin(parse(text))
+        port = self.service.addresses[0].port
+        assert await deferToThread(subject) == ["old.example"]
+        subject_of_new_one("new.example")
+        await self.service.reload(parse(text))
+        assert await deferToThread(subject) == ["new.example"]
+        pem.write_bytes(b"nonsense")
+        with pytest.raises(ConfigurationError, match="cannot listen on ssl:"):
+            await self.service.reload(parse(text))
+        assert await deferToThread(subject) == ["new.example"]
+
+
+class ReloadingInFrontOfIt(Reloading):
+    """The same, with the edge in a process of its own."""
+
+    front_process = True
 
 
 class Stopping(ServiceTestCase):

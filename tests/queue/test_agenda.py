@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from multisendcon_plugin.mail.message import FIRST_POSITION
 from multisendcon_plugin.queue.agenda import Agenda, window
-from tests.queues import delivery
+from tests.queues import delivery, no_locks
 
 WINDOW = 4
 pauses = st.sampled_from([0.0, 0.0, 0.0, 1.0, 5.0, 100.0])
@@ -38,7 +38,7 @@ class AgendaAndSpool(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.now = 1000.0
-        self.agenda = Agenda(window=WINDOW, beyond=0.0)
+        self.agenda = Agenda(no_locks(), window=WINDOW, beyond=0.0)
         self.stored = {}
         self.last_number = 0
         self.elsewhere = []
@@ -229,7 +229,7 @@ TestAgendaAndSpool = AgendaAndSpool.TestCase
 
 
 def test_the_first_due_comes_first():
-    agenda = Agenda()
+    agenda = Agenda(no_locks())
     for number, due in ((1, 30.0), (2, 10.0), (3, 20.0)):
         assert agenda.add(delivery(number, due=due))
     assert next_due(agenda) == 10.0
@@ -238,14 +238,14 @@ def test_the_first_due_comes_first():
 
 
 def test_what_is_equally_due_leaves_in_the_order_of_its_arrival():
-    agenda = Agenda()
+    agenda = Agenda(no_locks())
     for number in (3, 1, 2):
         agenda.add(delivery(number, due=5.0))
     assert [agenda.take().number for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_delivery_in_flight_is_not_taken_on_again():
-    agenda = Agenda()
+    agenda = Agenda(no_locks())
     agenda.add(delivery(1))
     taken = agenda.take()
     assert agenda.add(taken)
@@ -256,7 +256,7 @@ def test_a_delivery_in_flight_is_not_taken_on_again():
 
 
 def test_the_latest_of_a_full_window_is_left_in_the_spool():
-    agenda = Agenda(window=2)
+    agenda = Agenda(no_locks(), window=2)
     assert agenda.add(delivery(1, due=10.0))
     assert agenda.add(delivery(2, due=30.0))
     assert agenda.add(delivery(3, due=20.0))
@@ -268,7 +268,7 @@ def test_the_latest_of_a_full_window_is_left_in_the_spool():
 
 
 def test_what_was_tried_and_is_due_again_is_handed_out_before_what_is_new():
-    agenda = Agenda()
+    agenda = Agenda(no_locks())
     for number, due, attempts in ((1, 5.0, 0), (2, 20.0, 1), (3, 10.0, 2), (4, 40.0, 1)):
         agenda.add(delivery(number, due=due, attempts=attempts))
     assert agenda.take_tried(9.0) is None
@@ -278,7 +278,7 @@ def test_what_was_tried_and_is_due_again_is_handed_out_before_what_is_new():
 
 
 def test_what_was_tried_stays_in_memory_behind_what_is_left_in_the_spool():
-    agenda = Agenda(window=100)
+    agenda = Agenda(no_locks(), window=100)
     for number in range(1, 111):
         agenda.add(delivery(number, due=1.0))
     for number in range(111, 141):
@@ -292,7 +292,7 @@ def test_what_was_tried_stays_in_memory_behind_what_is_left_in_the_spool():
 
 
 def test_new_mail_leaves_a_window_that_what_was_tried_has_filled():
-    agenda = Agenda(window=4)
+    agenda = Agenda(no_locks(), window=4)
     for number in range(1, 5):
         agenda.add(delivery(number, due=float(number), attempts=1))
     assert agenda.add(delivery(5, due=0.0)), "the first is always in memory"
@@ -301,7 +301,7 @@ def test_new_mail_leaves_a_window_that_what_was_tried_has_filled():
 
 @pytest.mark.parametrize("settled_again", [False, True], ids=["ended", "deferred"])
 def test_an_old_answer_does_not_bring_back_what_was_settled_meanwhile(settled_again):
-    agenda = Agenda(window=4, beyond=0.0)
+    agenda = Agenda(no_locks(), window=4, beyond=0.0)
     agenda.add(delivery(1, due=-1.0))
     taken = agenda.take()
     limit, _ = agenda.fetching()
@@ -314,7 +314,7 @@ def test_an_old_answer_does_not_bring_back_what_was_settled_meanwhile(settled_ag
 
 
 def test_what_is_left_in_the_spool_while_it_is_asked_wakes_nobody_before_the_answer():
-    agenda = Agenda(window=1, beyond=0.0)
+    agenda = Agenda(no_locks(), window=1, beyond=0.0)
     limit, _ = agenda.fetching()
     agenda.add(delivery(1, due=1.0))
     assert not agenda.add(delivery(2, due=2.0))
@@ -324,7 +324,7 @@ def test_what_is_left_in_the_spool_while_it_is_asked_wakes_nobody_before_the_ans
 
 
 def test_a_spool_that_is_asked_once_more_answers_also_when_memory_is_full_of_later_mail():
-    agenda = Agenda(window=4, beyond=0.0)
+    agenda = Agenda(no_locks(), window=4, beyond=0.0)
     agenda.fetching()
     for number in range(1, 5):
         agenda.add(delivery(number, due=10_000.0))
@@ -335,7 +335,7 @@ def test_a_spool_that_is_asked_once_more_answers_also_when_memory_is_full_of_lat
 
 
 def test_a_spool_that_could_not_be_read_is_not_asked_by_others():
-    agenda = Agenda(beyond=0.0)
+    agenda = Agenda(no_locks(), beyond=0.0)
     agenda.fetching()
     assert not agenda.wants_more(1e9)
     assert agenda.beyond is None
@@ -343,7 +343,7 @@ def test_a_spool_that_could_not_be_read_is_not_asked_by_others():
 
 def test_what_was_settled_before_the_spool_is_asked_once_more_may_come_back():
     """Only what ends while it is asked is remembered: an outage costs no memory for each mail."""
-    agenda = Agenda(window=4, beyond=0.0)
+    agenda = Agenda(no_locks(), window=4, beyond=0.0)
     agenda.fetching()
     agenda.add(delivery(1))
     taken = agenda.take()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from math import inf
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -605,3 +606,29 @@ def test_a_session_between_two_mails_is_one_that_works():
         begin(gates)
         ended(gates, NOW + n)
     assert gates.connections.allowed == 2
+
+
+# Other settings.
+
+
+def other_settings(gates, now=NOW, **settings):
+    gates.reconfigure(attrs.evolve(gates.account, **settings), now)
+
+
+def test_what_a_server_allows_is_known_whatever_is_configured():
+    gates = gates_of(max_connections=6)
+    gates.connections.most = gates.connections._limit = gates.connections.allowed = 3
+    other_settings(gates, max_connections=10)
+    assert (gates.connections.most, gates.condition.allowed) == (3, 3)
+    other_settings(gates, max_connections=2)
+    assert (gates.connections.most, gates.condition.allowed) == (2, None)
+
+
+def test_an_account_that_is_probed_is_probed_whatever_is_configured():
+    gates = gates_of(max_connections=6)
+    gates.connections.most = 1
+    other_settings(gates, max_connections=10)
+    assert gates.connections.most == 1
+    other_settings(gates, server="other.example")
+    assert gates.connections.most == 1
+    assert gates.condition.fault is None

@@ -34,6 +34,7 @@ from tests.queues import (
     fault,
     in_the_log,
     logged,
+    no_locks,
 )
 
 
@@ -53,6 +54,7 @@ class Room:
         self.concluded = []
         self.another_account = False
         self.redirected = []
+        locks = no_locks()
         self.lane = Lane(
             ("A", ""),
             self.account,
@@ -60,7 +62,8 @@ class Room:
             spool=self.spool,
             events=in_the_log(self.clock),
             tasks=Tasks(self.clock, lambda: None),
-            agenda=Agenda(window=window, beyond=0.0),
+            locks=locks,
+            agenda=Agenda(locks, window=window, beyond=0.0),
             gates=Gates(
                 self.account,
                 {} if mail_ended is None else {"minimum_wait": mail_ended},

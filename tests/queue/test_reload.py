@@ -182,6 +182,25 @@ def test_with_another_password_an_account_is_tried_at_once():
     assert "account A has another server or login and is tried anew" in log.texts(LogLevel.info)
 
 
+def test_all_that_waits_for_it_is_tried_at_once_also_what_is_in_the_spool_only(monkeypatch):
+    monkeypatch.setattr("multisendcon_plugin.queue.agenda.ALL_WINDOWS", 10)
+    monkeypatch.setattr("multisendcon_plugin.queue.agenda.LEAST_WINDOW", 10)
+    old, new = (account("A", username="u", password=each) for each in ("wrong", "right"))
+    world = World(old, retry=(5000.0,))
+    world.servers["A"] = deferring
+    for n in range(40):
+        world.mail(f"r{n}@far.example")
+    world.run(60)
+    world.servers["A"] = login_refused
+    world.mail()
+    world.run(60)
+    assert len(world.tries) == 41
+    del world.servers["A"]
+    world.reload(new)
+    world.run(60)
+    assert len(world.sent) == 41
+
+
 def test_a_fault_of_the_login_of_before_is_no_fault_of_the_one_of_now():
     world = World(account("A", username="u", password="wrong", max_connections=1))
     world.servers["A"] = silent

@@ -7,9 +7,12 @@ import stat
 
 import pytest
 
+from multisendcon_plugin import RelayService, parse
+from multisendcon_plugin.errors import ListenError
 from tests.benchmarks.growth import ended, fill
 from tests.interop.programs import until
 from tests.interop.relay import Relay, account
+from tests.live_relay import LiveRelayTestCase
 from tests.web.live import Control
 
 #: Refuses connections: what waits for it goes on waiting.
@@ -94,3 +97,35 @@ def test_mail_is_held_and_deleted_on_disk(relay):
     assert (status, answer["changed"]) == (200, 10)
     assert relay.value("SELECT count(*) FROM delivery") == 20
     assert control.json("GET", f"queue/{rows[0]['id']}")[0] == 404
+
+
+class Embedded(LiveRelayTestCase):
+    """The relay in an application."""
+
+    async def start(self, **more):
+        text = f"""
+            [master_relay]
+            listen = ["tcp:port=0:interface=127.0.0.1"]
+            hostname = "relay.example"
+            [spool]
+            path = "{self.folder}/spool"
+        """
+        relay = RelayService(parse(text + NOWHERE), self.reactor, **more)
+        relay.privilegedStartService()
+        relay.startService()
+        there = (self.folder / "spool" / "control.sock").exists()
+        status = await relay.operations.status()
+        await relay.stopService()
+        assert not (self.folder / "spool" / "control.sock").exists()
+        assert [each.name for each in status.accounts] == ["A0"]
+        return there
+
+    async def test_the_socket_is_there_if_the_application_wants_it(self):
+        assert await self.start(control=True)
+        assert not await self.start()
+
+    async def test_what_is_in_its_place_keeps_the_relay_from_starting(self):
+        await self.start()
+        (self.folder / "spool" / "control.sock").write_text("mine")
+        with pytest.raises(ListenError, match="it is there, and is no socket; move it away"):
+            await self.start(control=True)

@@ -31,10 +31,10 @@ from multisendcon_plugin.operations.counters import OUTCOMES, REASONS, Counters
 from multisendcon_plugin.operations.health import Health, not_ready
 from multisendcon_plugin.operations.standing import Standing
 from multisendcon_plugin.operations.troubles import Kind
-from multisendcon_plugin.operations.values import Time
 from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.outcome.judgement import Judgement
 from multisendcon_plugin.settings.operation import MetricsSettings
+from multisendcon_plugin.times import Time
 from multisendcon_plugin.web.metrics import ANSWER_WITHIN, _Figures
 from multisendcon_plugin.web.monitoring import MonitoringService
 from multisendcon_plugin.web.sources import Sources

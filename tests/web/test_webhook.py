@@ -12,8 +12,8 @@ from twisted.trial import unittest
 
 from multisendcon_plugin.operations.alarm import Alarm
 from multisendcon_plugin.operations.troubles import Kind
-from multisendcon_plugin.operations.values import Time
 from multisendcon_plugin.testing import Authority
+from multisendcon_plugin.times import Time
 from multisendcon_plugin.web import webhook
 from multisendcon_plugin.web.webhook import ANSWERS_WITHIN, MOST_SAID, PAUSES, TRIES_UNTOLD, Webhook
 from tests.live_relay import Log

@@ -1,0 +1,50 @@
+"""How an account is, from what its lanes know: what an admin is told.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..outcome.condition import Condition, State
+from ..outcome.failure import Action
+from ..routing.account import Account
+from .lane import Lane
+
+_STATES = {Action.SLOW: State.SLOW, Action.QUOTA: State.QUOTA, Action.ALARM: State.LOGIN}
+
+
+def condition(
+    account: Account, lanes: Sequence[Lane], paused: float | None, now: float, ahead: float
+) -> Condition:
+    """Return how an account is.
+
+    :param lanes: of its destinations; the one that rests longest speaks for all.
+    :param paused: since when it is; ``None``: it is not.
+    :param now: by the clock of the lanes.
+    :param ahead: seconds by which the clock on the wall is ahead of that one.
+    """
+    worst = max(
+        lanes,
+        key=lambda lane: (lane.gates.condition.fault is not None, lane.gates.condition.rests_until),
+        default=None,
+    )
+    fault = worst.gates.condition.fault if worst else None
+    since = worst.since if worst else None
+    if not account.enabled:
+        state, since = State.OFF, None
+    elif paused is not None:
+        state, since = State.PAUSED, paused
+    elif fault is not None:
+        state = _STATES.get(fault.action, State.RESTING)
+    else:
+        state = State.OK
+    rests_until = worst.gates.condition.rests_until if worst else 0.0
+    rests = fault is not None and state is not State.PAUSED and rests_until > now
+    return Condition(
+        account=account.name,
+        state=state,
+        fault="" if fault is None else str(fault),
+        since=None if since is None else since + ahead,
+        until=rests_until + ahead if rests else None,
+        active=sum(lane.gates.connections.under_way for lane in lanes),
+        connections=sum({id(lane.relay): lane.relay.connections for lane in lanes}.values()),
+    )

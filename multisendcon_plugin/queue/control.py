@@ -1,0 +1,269 @@
+"""What an admin does with a queue that runs: see `IQueueControl`.
+
+How deliveries are changed beside the lanes is in `changes`; here is what of them is changed, and
+who is told of it.  A moved or deleted delivery is settled, as after an attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from ..errors import AccountNotFoundError, AccountUnfitError, SpoolError
+from ..events import (
+    AccountPaused,
+    AccountResumed,
+    DeliveryDeleted,
+    DeliveryHeld,
+    DeliveryMoved,
+    DeliveryReleased,
+    Publisher,
+    ReportQueued,
+)
+from ..interfaces import IQueueControl, ISpool
+from ..mail.message import Delivery, LaneKey
+from ..outcome.condition import Condition
+from ..outcome.judgement import Judgement, deleted
+from ..outcome.settlement import Settlement
+from ..outcome.telling import tell_all
+from ..routing.account import Account
+from .changes import Changed, Changes, Write
+from .conditions import condition
+from .lane import RELIEVED_AT_ONCE, Lane
+from .orphans import account_in_use
+from .policy import InForce
+from .reports import ReportWriter
+
+_Event = Callable[[Delivery], DeliveryHeld | DeliveryReleased]
+
+
+@implementer(IQueueControl)
+@attrs.define(eq=False, repr=False, slots=False)
+class QueueControl:
+    """The admin's hand in one queue.
+
+    :param spool: store and view.
+    :param lanes: those that there are.
+    :param paused: since when each account is that is paused.
+    :param started: returns since when the relay runs.
+    :param events: is told of what has changed, once that is durable.
+    :param clock: is never set.
+    :param wall: tells the time that people read.
+    """
+
+    _in_force: InForce
+    _spool: ISpool
+    _changes: Changes
+    _lanes: dict[LaneKey, Lane]
+    _paused: dict[str, float]
+    _reports: ReportWriter
+    _started: Callable[[], float]
+    _events: Publisher
+    _clock: IReactorTime
+    _wall: Callable[[], float]
+
+    # Deliveries.
+
+    def hold(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries wait until they are released."""
+        return self._change(numbers, self._told(self._spool.hold, DeliveryHeld))
+
+    def release(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries wait in their lanes again, due as they were."""
+        return self._change(numbers, self._told(self._spool.release, DeliveryReleased))
+
+    def _told(
+        self,
+        change: Callable[[Sequence[int]], Awaitable[Iterable[Delivery]]],
+        event: _Event,
+    ) -> Write:
+        async def write(numbers: Sequence[int]) -> dict[int, Changed]:
+            changed: dict[int, Changed] = {}
+            for delivery in await change(numbers):
+                self._events.publish(event(delivery))
+                changed[delivery.number] = delivery
+            return changed
+
+        return write
+
+    def retry(self, numbers: Sequence[int]) -> Deferred[tuple[int, ...]]:
+        """Let deliveries be due now, unless they are held; an account that rests is probed."""
+        due: set[LaneKey] = set()
+
+        async def write(some: Sequence[int]) -> dict[int, Changed]:
+            changed = await self._spool.retry(some)
+            due.update(each.lane for each in changed)
+            return {each.number: each for each in changed}
+
+        def probe() -> None:
+            # Once for all of them: it is the account that is in doubt, not each mail.
+            for key in due:
+                lane = self._lanes.get(key)
+                if lane is not None:
+                    lane.probe()
+            due.clear()
+
+        return self._change(numbers, write, probe)
+
+    def move(self, numbers: Sequence[int], account: str, reason: str) -> Deferred[tuple[int, ...]]:
+        """Move deliveries to another account, due now, whatever its masks say.
+
+        Fails with `AccountNotFoundError` or `AccountUnfitError`.
+        """
+
+        async def write(some: Sequence[int]) -> dict[int, Changed]:
+            lane = self._in_use(account).name, ""
+            due = self._clock.seconds()
+            settlements = []
+            for delivery in await self._spool.read(some):
+                if delivery.lane == lane:
+                    continue
+                moved = attrs.evolve(delivery.moved_to(lane, reason, due), untold=())
+                # Of what its account has said already, no other account could tell.
+                judgement = Judgement(remaining=moved, told=tell_all(delivery))
+                settlements.append(await self._settlement(delivery, judgement))
+            return await self._settle(
+                settlements, lambda done: DeliveryMoved(done.delivery, account, reason)
+            )
+
+        return self._change(numbers, write)
+
+    def delete(self, numbers: Sequence[int], notify: bool) -> Deferred[tuple[int, ...]]:
+        """Delete deliveries; the sender gets a report, if that is wanted."""
+
+        async def write(some: Sequence[int]) -> dict[int, Changed]:
+            settlements = []
+            for delivery in await self._spool.read(some):
+                # A report that is deleted is told to nobody (RFC 5321 section 6.1).
+                told = notify and delivery.message.envelope.reverse_path
+                judgement = deleted(delivery) if told else Judgement(remaining=None)
+                settlements.append(await self._settlement(delivery, judgement))
+            return await self._settle(
+                settlements, lambda done: DeliveryDeleted(done.delivery, bool(done.reports))
+            )
+
+        return self._change(numbers, write)
+
+    async def _settlement(self, delivery: Delivery, judgement: Judgement) -> Settlement:
+        settlement = Settlement(delivery=delivery, remaining=judgement.remaining)
+        if judgement.told.failed or judgement.told.delivered:
+            reports = await self._reports.write(delivery, judgement, self._started())
+            settlement = attrs.evolve(settlement, reports=reports)
+        return settlement
+
+    async def _settle(
+        self,
+        settlements: Sequence[Settlement],
+        event: Callable[[Settlement], DeliveryMoved | DeliveryDeleted],
+    ) -> dict[int, Changed]:
+        changed: dict[int, Changed] = {}
+        answers = await self._spool.settle(settlements)
+        for settlement, answer in zip(settlements, answers, strict=True):
+            if isinstance(answer, SpoolError):
+                changed[settlement.delivery.number] = answer
+                continue
+            changed[settlement.delivery.number] = settlement.remaining
+            self._events.publish(event(settlement))
+            for report in answer:
+                self._events.publish(ReportQueued(settlement.delivery, report))
+            self._changes.announce(answer)
+        return changed
+
+    def _change(
+        self, numbers: Sequence[int], write: Write, settled: Callable[[], None] = lambda: None
+    ) -> Deferred[tuple[int, ...]]:
+        return Deferred.fromCoroutine(self._changes.make(numbers, write, settled))
+
+    def under_way(self) -> frozenset[int]:
+        """Return the numbers of the deliveries that are being tried."""
+        return frozenset().union(*(lane.under_way for lane in self._lanes.values()))
+
+    # Accounts.
+
+    def conditions(self) -> list[Condition]:
+        """Return how each account is, in order of priority."""
+        now = self._clock.seconds()
+        ahead = self._wall() - now
+        return [
+            condition(account, self._lanes_of(account), self._paused.get(account.name), now, ahead)
+            for account in self._in_force.policy.registry
+        ]
+
+    def pause(self, account: str) -> Deferred[None]:
+        """Let an account begin no mail until `resume`, also over restarts.
+
+        Fails with `AccountNotFoundError`.
+        """
+        return Deferred.fromCoroutine(self._pause(account))
+
+    async def _pause(self, name: str) -> None:
+        account = self._account(name)
+        since = self._clock.seconds()
+        await self._spool.pause(name, since)
+        if name not in self._paused:
+            self._paused[name] = since
+            for lane in self._lanes_of(account):
+                lane.pause(True)
+            self._events.publish(AccountPaused(name))
+
+    def resume(self, account: str) -> Deferred[None]:
+        """Let an account that was paused go on.
+
+        Fails with `AccountNotFoundError`.
+        """
+        return Deferred.fromCoroutine(self._resume(account))
+
+    async def _resume(self, name: str) -> None:
+        account = self._account(name)
+        await self._spool.resume(name)
+        if self._paused.pop(name, None) is not None:
+            self._events.publish(AccountResumed(name))
+            for lane in self._lanes_of(account):
+                lane.pause(False)
+
+    def probe(self, account: str) -> Deferred[None]:
+        """Try one mail of an account that rests, now.
+
+        Fails with `AccountNotFoundError`; or with `AccountUnfitError`, if nothing can be tried.
+        """
+        return Deferred.fromCoroutine(self._probe(account))
+
+    async def _probe(self, name: str) -> None:
+        account = self._in_use(name)
+        if name in self._paused:
+            raise AccountUnfitError(f"account {name} is paused: resume it, then it sends")
+        waits = False
+        for lane in self._lanes_of(account):
+            under_way = lane.under_way
+            # Those under way are in the spool as well, and so are those that move away.
+            most = len(under_way) + RELIEVED_AT_ONCE + 1
+            for delivery in await self._spool.waiting(lane.key, most):
+                waits = True
+                if delivery.number not in under_way:
+                    await self.retry([delivery.number])
+                    return
+        if not waits:
+            raise AccountUnfitError(
+                f"no mail waits for account {name}, so there is none to try; test the account"
+                " instead"
+            )
+
+    def _lanes_of(self, account: Account) -> list[Lane]:
+        return [lane for (name, _), lane in self._lanes.items() if name == account.name]
+
+    def _account(self, name: str) -> Account:
+        account = self._in_force.policy.registry.account(name)
+        if account is None:
+            raise AccountNotFoundError(f"there is no account {name}")
+        return account
+
+    def _in_use(self, name: str) -> Account:
+        self._account(name)
+        account = account_in_use(self._in_force.policy.registry, name)
+        if account is None:
+            raise AccountUnfitError(f"account {name} is not enabled: it would send nothing")
+        return account
