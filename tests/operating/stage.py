@@ -63,7 +63,7 @@ class Stage:
                 fixed_sender='"sales@example.com"',
             )
             + account("Newsletter", "127.0.4.9", 25, senders='"news@example.com"')
-            + account("All others", bulk.address, bulk.port, tls_ca=f'"{bulk.ca}"'),
+            + account("All others", bulk.address, bulk.port, senders='"*"', tls_ca=f'"{bulk.ca}"'),
         )
         self._stack.enter_context(self._relay)
         return self
