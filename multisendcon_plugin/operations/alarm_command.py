@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -22,6 +23,8 @@ from .json_form import encode
 MOST_RUNNING, MOST_WAITING = 2, 1000
 #: Seconds after which one is killed.
 RUNS_FOR = 60.0
+#: Seconds for which it is still heard when it has ended.
+HEARD_FOR = 1.0
 #: Octets of what it says that are kept.
 _LAST_WORDS = 500
 #: Variables that it gets, where they are set; others may be passwords: ``{ env = "..." }``.
@@ -68,9 +71,9 @@ class AlarmCommand:
             except OSError as error:
                 self.ended(program, f"cannot be started: {error}")
 
-    def limit(self, program: _Program) -> IDelayedCall:
-        """Return what kills a program that has just been started, when its time is over."""
-        timer: IDelayedCall = self._reactor.callLater(RUNS_FOR, program.kill)
+    def after(self, seconds: float, function: Callable[[], object]) -> IDelayedCall:
+        """Return the timer of a program."""
+        timer: IDelayedCall = self._reactor.callLater(seconds, function)
         return timer
 
     def ended(self, program: _Program, why: str) -> None:
@@ -105,7 +108,7 @@ class _Program(ProcessProtocol):
         self._timer: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        self._timer = self._command.limit(self)
+        self._timer = self._command.after(RUNS_FOR, self._kill)
         self.transport.write(self._told)
         self.transport.closeStdin()
 
@@ -114,20 +117,27 @@ class _Program(ProcessProtocol):
 
     errReceived = outReceived
 
-    def kill(self) -> None:
-        """It has run for too long."""
+    def _kill(self) -> None:
         self._killed = True
         self.transport.signalProcess("KILL")
 
     def let_go(self) -> None:
         """Do not wait for its end."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._stop_timer()
         self.transport.loseConnection()
 
-    def processExited(self, reason: Failure) -> None:
-        # Not when its output ends: what it has started itself may go on for ever.
-        self.let_go()
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def processExited(self, reason: Failure) -> None:  # noqa: ARG002
+        # What it said last may not have come yet.  But what it has started itself may hold its
+        # output open for ever.
+        self._stop_timer()
+        self._timer = self._command.after(HEARD_FOR, self.transport.loseConnection)
+
+    def processEnded(self, reason: Failure) -> None:
+        self._stop_timer()
         why = ""
         if self._killed:
             why = f"was killed, since it ran for more than {RUNS_FOR:.0f} s"

@@ -392,7 +392,7 @@ class QueueService(Service):
             elif remaining.lane != lane.key:
                 elsewhere.append(remaining)
             elsewhere += reports
-        if ended:
+        if ended and self._room.lacking:
             self._room.made()
         for lane, settlements in by_lane.items():
             lane.settled(settlements)
