@@ -70,7 +70,8 @@ def _follow(relay: Relay, chosen: dict[str, str], options: argparse.Namespace) -
     events = relay.events()
     if "since" in chosen:
         stories = relay.rows("history", chosen)
-        _ = put_lines(stories) if options.json else _tell(stories)
+        put_lines(stories) if options.json else _tell(stories)
+        sys.stdout.flush()
     wanted = Wanted(chosen)
     for event in follow(relay, events):
         if not wanted.has(event):
