@@ -200,7 +200,6 @@ class Lane:
         self, result: Attempt | Failure, delivery: Delivery, relay: IRelay, gates: Gates
     ) -> None:
         attempt = result if isinstance(result, Attempt) else self._internal_error(result, delivery)
-        self._trying -= 1
         if (self.retired or relay is not self.relay) and attempt.fault and not attempt.uncertain:
             # It is about settings that do not hold any more.
             attempt = attrs.evolve(attempt, inconclusive=True)
@@ -209,6 +208,8 @@ class Lane:
         except Exception:
             self._tell_of_bug()
             self.not_settled(delivery)
+        # Only now: somebody who is told of its end may have had the lane stop.
+        self._trying -= 1
         if gates is not self.gates:
             gates.opened()
         if self._all_ended is not None and not self._trying:
