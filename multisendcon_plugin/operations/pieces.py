@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from itertools import takewhile
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -30,17 +31,20 @@ class Pieces:
     ) -> AsyncGenerator[tuple[Delivery, ...], None]:
         """Iterate over the deliveries that are selected, in order of their numbers.
 
-        The next piece is read when it is asked for.  To be closed if it is not read to its end.
+        The next piece is read when it is asked for.  Mail that comes meanwhile is left out: it may
+        come faster than what gives way to it goes on.  To be closed if it is not read to its end.
         """
         pace = Pace(self._events, self._clock)
         try:
+            last = await self._view.last()
             position: int | None = after
-            while position is not None:
+            while position is not None and position < last:
                 page = await self._view.find(selection, PIECE, position)
-                if page.deliveries:
-                    yield page.deliveries
+                found = tuple(takewhile(lambda each: each.number <= last, page.deliveries))
+                if found:
+                    yield found
                 position = page.after
-                if position is not None:
+                if position is not None and position < last:
                     await pace.give_way()
         finally:
             pace.end()

@@ -33,7 +33,7 @@ class Long(Desk):
     def read_on(self):
         """Ask for a piece; it comes at once, or later."""
         self.rows = 0
-        Deferred.fromCoroutine(anext(self.listing)).addCallback(self._got)
+        Deferred.fromCoroutine(anext(self.listing, ())).addCallback(self._got)
 
     def _got(self, piece):
         self.rows = len(piece)
@@ -51,6 +51,19 @@ def test_mail_that_passes_meanwhile_gets_most_of_the_time(event):
     assert desk.rows == 0
     desk.clock.advance(0.002)
     assert desk.rows == PIECE
+
+
+def test_a_listing_ends_however_fast_mail_comes_meanwhile():
+    desk = Long()
+    listed = 0
+    for pieces in range(10):
+        desk.read_on()
+        if not desk.rows:
+            break
+        listed += desk.rows
+        for _ in range(PIECE + 1):
+            desk.mail()
+    assert (pieces, listed) == (3, 2 * PIECE + 1)
 
 
 def test_while_none_passes_it_goes_on_at_once():
