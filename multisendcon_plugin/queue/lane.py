@@ -212,6 +212,8 @@ class Lane:
         self._trying -= 1
         if gates is not self.gates:
             gates.opened()
+        # Who is told of the end may stop the relay at once: it is not over before that.
+        self._trying -= 1
         if self._all_ended is not None and not self._trying:
             self._all_ended.callback(None)
 
