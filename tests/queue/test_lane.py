@@ -8,6 +8,7 @@ from twisted.internet.defer import fail, maybeDeferred, succeed
 from twisted.logger import LogLevel
 
 from multisendcon_plugin.errors import SpoolError
+from multisendcon_plugin.events import AccountFaulted
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
 from multisendcon_plugin.mail.phase import Phase
@@ -550,6 +551,19 @@ def test_stop_waits_until_each_attempt_has_been_concluded(verdict):
         room.relay.under_way[0].end(verdict)
     assert len(room.concluded) == 2
     assert len(stopped) == 1
+
+
+def test_who_hears_of_an_attempt_may_stop_the_lane():
+    room = Room()
+    room.mail()
+    seen = []
+
+    def stop(_):
+        room.lane.stop().addCallback(lambda _: seen.append(len(room.concluded)))
+
+    room.lane._events.subscribe(AccountFaulted, stop)
+    room.relay.under_way[0].end(fault=CLOSED)
+    assert seen == [1]
 
 
 def test_a_fault_while_stopping_is_ours_and_is_not_told():
