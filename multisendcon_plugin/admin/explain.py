@@ -34,9 +34,14 @@ def add_to(commands: Commands) -> None:
         commands, "explain", _explain, "say which account takes a mail, why, and how it would leave"
     )
     parser.add_argument(
-        "sender", metavar="SENDER", type=arguments.sender, help='reverse-path; "" is the null one'
+        "sender",
+        metavar="SENDER",
+        type=arguments.sender,
+        help='its address in the envelope; "<>" is the null reverse-path',
     )
-    parser.add_argument("recipient", metavar="RECIPIENT", type=arguments.address, nargs="+")
+    parser.add_argument(
+        "recipient", metavar="RECIPIENT", type=arguments.address, nargs="+", help="its address"
+    )
     arguments.complete(
         parser.add_argument(
             "--message", metavar="FILE", help="the mail itself, header first; - is standard input"

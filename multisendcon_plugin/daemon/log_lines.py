@@ -98,7 +98,7 @@ def _report_queued(event: events.ReportQueued) -> list[Line]:
 
 def _delivery_moved(event: events.DeliveryMoved) -> list[Line]:
     number, rests = event.delivery.message.id, event.delivery.account
-    why = event.reason or f"since account {rests} is paused"
+    why = event.reason or f"since account {rests} rests"
     text = f"{number}: moved to account {event.account}, {why}"
     return [(_INFO, text, {"id": number, "account": event.account, "rests": rests})]
 
@@ -195,7 +195,7 @@ def _report_unroutable(event: events.ReportUnroutable) -> list[Line]:
 
 # Accounts.
 
-_WAITS = "; paused until {until}; its mail waits"
+_WAITS = "; it rests until {until}; its mail waits"
 _WAITS_OR_MOVES = f"{_WAITS} unless a fallback account takes it"
 _PAUSED = {
     Action.REST: "account {account} cannot be used: {fault}" + _WAITS_OR_MOVES,
@@ -362,7 +362,7 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.AccountFaulted: _account_faulted,
     events.AccountRecovered: _account_recovered,
     events.AccountPaused: _filled_in(
-        _WARN, "account {account} is paused until somebody resumes it; its mail waits"
+        _WARN, "account {account} is it rests until somebody resumes it; its mail waits"
     ),
     events.AccountResumed: _filled_in(_INFO, "account {account} is resumed"),
     events.ConnectionsLimited: _connections_limited,
