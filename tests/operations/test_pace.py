@@ -56,7 +56,7 @@ def test_mail_that_passes_meanwhile_gets_most_of_the_time(event):
 def test_a_listing_ends_however_fast_mail_comes_meanwhile():
     desk = Long()
     listed = 0
-    for pieces in range(10):
+    for _ in range(10):
         desk.read_on()
         if not desk.rows:
             break
