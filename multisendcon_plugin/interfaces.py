@@ -217,6 +217,9 @@ class IQueueView(Interface):
         :param after: of the `Page` before.
         """
 
+    def last() -> Deferred[int]:
+        """Return the greatest number of a delivery; 0: there is none."""
+
     def count(selection: Selection) -> Deferred[int]:
         """Count the deliveries that are selected."""
 

@@ -102,13 +102,13 @@ class Printer:
         self._deliveries[event.report.message.id] = (event.report,)
 
     def _tried(self, event: AttemptEnded) -> None:
-        for result in event.results():
+        for result in event.results:
             if result.verdict is Verdict.DELIVERED or result.split:
                 continue
             recipients = ", ".join(f"<{recipient}>" for recipient in result.recipients)
             account = event.delivery.account
             following = what_next(event) if result.waits else ""
-            self.say(f" --  to {recipients} by {account}: {result.verdict.value}")
+            self.say(f" --  to {recipients} by {account}: {result.verdict}")
             self.say(f"     {result.reply}{following}\n")
 
     def __call__(self, event: LogEvent) -> None:

@@ -200,7 +200,6 @@ class Lane:
         self, result: Attempt | Failure, delivery: Delivery, relay: IRelay, gates: Gates
     ) -> None:
         attempt = result if isinstance(result, Attempt) else self._internal_error(result, delivery)
-        self._trying -= 1
         if (self.retired or relay is not self.relay) and attempt.fault and not attempt.uncertain:
             # It is about settings that do not hold any more.
             attempt = attrs.evolve(attempt, inconclusive=True)
@@ -211,6 +210,8 @@ class Lane:
             self.not_settled(delivery)
         if gates is not self.gates:
             gates.opened()
+        # Not before: who hears of the attempt may stop the lane, and waits for what follows.
+        self._trying -= 1
         if self._all_ended is not None and not self._trying:
             self._all_ended.callback(None)
 

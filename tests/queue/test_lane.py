@@ -552,6 +552,21 @@ def test_stop_waits_until_each_attempt_has_been_concluded(verdict):
     assert len(stopped) == 1
 
 
+def test_who_is_told_of_an_outcome_may_stop_the_relay_at_once():
+    room = Room()
+    room.mail()
+    stopped = []
+    conclude = room.lane._conclude
+
+    def stop_first(*ended):
+        room.lane.stop().addCallback(lambda _: stopped.append(len(room.concluded)))
+        conclude(*ended)
+
+    room.lane._conclude = stop_first
+    room.relay.under_way[0].end(Verdict.DELIVERED)
+    assert stopped == [1], "once, and not before the attempt has been concluded"
+
+
 def test_a_fault_while_stopping_is_ours_and_is_not_told():
     room = Room()
     room.mail()
