@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import AddressError
 from ..mail.address import parse_mailbox
-from ..operations import moments
+from ..operations import filters
 from ..operations.errors import BadRequestError
 from . import place
 
@@ -82,7 +82,7 @@ def sender(text: str) -> str:
 def moment(text: str) -> str:
     """Check a time, or how long ago that is, and return it as it is: the relay reads it."""
     try:
-        moments.moment(text, time.time())
+        filters.moment(text, time.time())
     except BadRequestError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text

@@ -12,6 +12,7 @@ from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
 from multisendcon_plugin.operations import Operations
 from multisendcon_plugin.operations.standing import Standing
+from multisendcon_plugin.operations.values import AccountCounts
 from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.routing.registry import AccountRegistry
@@ -104,13 +105,34 @@ ACCOUNTS = (
 )
 
 
+class AskedSpool(MemorySpool):
+    """Counts the pieces that are read of it."""
+
+    found = 0
+
+    def find(self, selection, limit, after=0):
+        self.found += 1
+        return super().find(selection, limit, after)
+
+
+#: What a desk is without, unless it is given.
+NOTHING_MORE = {
+    "counts": lambda _: AccountCounts(),
+    "alarms": tuple,
+    "history": lambda: None,
+    "explain": None,
+    "tests": None,
+    "reload": None,
+}
+
+
 class Desk:
     """An admin, and the relay before them."""
 
     def __init__(self, accounts=ACCOUNTS, **more):
         self.clock = clock_now()
         self.set_by = 0.0
-        self.spool = MemorySpool(self.clock)
+        self.spool = AskedSpool(self.clock)
         self.spool.open()
         self.registry = AccountRegistry(accounts)
         self.queue = FakeQueue(self.spool, self.registry)
@@ -125,7 +147,7 @@ class Desk:
             standing=Standing(self.events, front=False),
             clock=self.clock,
             wall=lambda: self.clock.seconds() + self.set_by,
-            **more,
+            **(NOTHING_MORE | more),
         )
 
     def mail(self, *parcels, sender="boss@sales.example", client=CLIENT):
