@@ -134,7 +134,7 @@ def _mail(spool: StoppedSpool) -> WaitingMail:
     names = answer(spool.totals())
     conditions = {name: Condition(account=name, state=State.OK) for name in names}
     return WaitingMail(
-        pieces=Pieces(spool.find, Publisher(), Clock()),
+        pieces=Pieces(spool, Publisher(), Clock()),
         content=spool.content,
         present=lambda: Present(conditions, under_way=frozenset()),
         now=time.time,

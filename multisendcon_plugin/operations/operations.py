@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from ..errors import AccountNotFoundError, AccountUnfitError, ConfigurationError
 from ..events import Event, Publisher
 from ..history import History, Story
-from ..interfaces import IContent, IQueueControl, IQueueView
+from ..interfaces import IContent, IQueueControl, IQueueReading
 from ..mail.message import Delivery, Message
 from ..mail.selection import Total
 from ..outcome.condition import Condition
@@ -88,7 +88,7 @@ class Operations:
     version: str
     _events: Publisher
     _queue: IQueueControl
-    _view: IQueueView
+    _view: IQueueReading
     _content: Callable[[Message], IContent]
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
@@ -103,7 +103,7 @@ class Operations:
 
     def __attrs_post_init__(self) -> None:
         self._started = Time(self._wall())
-        self._pieces = Pieces(self._view.find, self._events, self._clock)
+        self._pieces = Pieces(self._view, self._events, self._clock)
         self._mail = WaitingMail(
             pieces=self._pieces,
             content=self._content,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 import attrs
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..events import Publisher
+from ..interfaces import IQueueReading
 from ..mail.message import Delivery
-from ..mail.selection import Page, Selection
+from ..mail.selection import Selection
 from .pace import Pace
 
 #: Deliveries of one piece: some milliseconds for whoever reads them, and for other work between.
@@ -19,12 +19,9 @@ PIECE = 200
 
 @attrs.frozen
 class Pieces:
-    """Reads deliveries, and gives way to the mail between two pieces.
+    """Reads deliveries, and gives way to the mail between two pieces."""
 
-    :param find: see `IQueueView`.
-    """
-
-    _find: Callable[[Selection, int, int], Deferred[Page]]
+    _view: IQueueReading
     _events: Publisher
     _clock: IReactorTime
 
@@ -39,7 +36,7 @@ class Pieces:
         try:
             position: int | None = after
             while position is not None:
-                page = await self._find(selection, PIECE, position)
+                page = await self._view.find(selection, PIECE, position)
                 if page.deliveries:
                     yield page.deliveries
                 position = page.after

@@ -274,11 +274,6 @@ class MemorySpool:
         return Page(tuple(found), found[-1].number if len(found) == limit else None)
 
     @_at_once
-    def count(self, selection: Selection) -> int:
-        """Count the deliveries that are selected."""
-        return len(selected(self.disk.deliveries, selection, 0))
-
-    @_at_once
     def totals(self) -> dict[str, Total]:
         """Return what waits for each account."""
         return totals(self.disk.deliveries)

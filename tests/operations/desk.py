@@ -105,16 +105,6 @@ ACCOUNTS = (
 )
 
 
-class AskedSpool(MemorySpool):
-    """Counts the pieces that are read of it."""
-
-    found = 0
-
-    def find(self, selection, limit, after=0):
-        self.found += 1
-        return super().find(selection, limit, after)
-
-
 #: What a desk is without, unless it is given.
 NOTHING_MORE = {
     "counts": lambda _: AccountCounts(),
@@ -132,7 +122,7 @@ class Desk:
     def __init__(self, accounts=ACCOUNTS, **more):
         self.clock = clock_now()
         self.set_by = 0.0
-        self.spool = AskedSpool(self.clock)
+        self.spool = MemorySpool(self.clock)
         self.spool.open()
         self.registry = AccountRegistry(accounts)
         self.queue = FakeQueue(self.spool, self.registry)
