@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import AddressError
 from ..mail.address import parse_mailbox
-from ..operations import moments
+from ..operations import filters
 from ..operations.errors import BadRequestError
 from . import place
 
@@ -91,7 +91,7 @@ def moment(text: str) -> str:
     A time that does not say where is one of this machine, like those that are printed.
     """
     try:
-        moments.moment(text, time.time())
+        filters.moment(text, time.time())
     except BadRequestError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     with suppress(ValueError):
