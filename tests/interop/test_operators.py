@@ -7,12 +7,14 @@ import contextlib
 import json
 import random
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from multisendcon_plugin.spool import rows
 from multisendcon_plugin.spool.database import open_database
 from tests.benchmarks.growth import fill
+from tests.endurance import operators
 from tests.interop.clients import Clients
 from tests.interop.operators import Office, Work
 from tests.interop.programs import until
@@ -61,7 +63,7 @@ def test_beside_mail_that_comes_and_goes_what_was_deleted_never_arrives(tmp_path
     office.start()
     change = office.operator.change
     deleted, moved = set(), 0
-    recipients = (f"{n}@customer.example" for n in range(3000))
+    recipients = (f"{n}@customer.example" for n in range(2000))
     clients = Clients(office.relay, recipients, sessions=2, sender_of=own_sender)
     with clients:
         for turn in range(1, 6):
@@ -159,7 +161,7 @@ def test_two_who_delete_the_same_make_one_report_for_each(office):
     assert office.taken() == {}
 
 
-WAITING = 3000
+WAITING = 2000
 
 
 def wait_in_spool(office):
@@ -185,7 +187,7 @@ def test_killed_in_the_middle_it_has_done_what_it_has_answered_and_loses_nothing
     chance = random.Random(action)
     more = {"move": {"to_account": "Shop"}, "delete": {"notify": True}}.get(action, {})
     done, left = set(), list(addresses)
-    for _ in range(3):
+    for _ in range(2):
         pieces = [left[at : at + 300] for at in range(0, len(left), 300)]
         changes = [
             lambda piece=piece: office.operator.change(action, ids=piece, **more)[1]
@@ -237,3 +239,9 @@ def test_killed_in_the_middle_of_a_reload_its_mail_is_in_one_account_or_the_othe
     assert len(office.taken()) == WAITING
     assert set(office.taken().values()) == {1}
     assert office.reports.taken == []
+
+
+def test_whatever_operators_do_beside_load_nothing_is_lost_doubled_or_sent_against_their_word(
+    tmp_path,
+):
+    assert list(operators.run(tmp_path, SimpleNamespace(times=40, seed=18))) == []
