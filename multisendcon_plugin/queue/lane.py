@@ -210,7 +210,7 @@ class Lane:
             self.not_settled(delivery)
         if gates is not self.gates:
             gates.opened()
-        # Who is told of the end may stop the relay at once: it is not over before that.
+        # Not before: who hears of the attempt may stop the lane, and waits for what follows.
         self._trying -= 1
         if self._all_ended is not None and not self._trying:
             self._all_ended.callback(None)

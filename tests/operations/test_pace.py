@@ -56,12 +56,14 @@ def test_mail_that_passes_meanwhile_gets_most_of_the_time(event):
 def test_a_listing_ends_however_fast_mail_comes_meanwhile():
     desk = Long()
     listed = []
-    for _ in range(5):
+    for _ in range(10):
         desk.read_on()
+        if not desk.rows:
+            break
         listed.append(desk.rows)
         for _ in range(PIECE + 1):
             desk.mail()
-    assert listed == [PIECE, PIECE, 1, 0, 0]
+    assert listed == [PIECE, PIECE, 1]
 
 
 def test_while_none_passes_it_goes_on_at_once():

@@ -294,14 +294,14 @@ def at(seconds):
         (
             CLOSED,
             (
-                "account A cannot be used: connect: 4.4.1 connection refused; paused until {}; "
+                "account A cannot be used: connect: 4.4.1 connection refused; it rests until {}; "
                 "its mail waits unless a fallback account takes it"
             ),
         ),
         (
             LOGIN_REFUSED,
             (
-                "account A cannot be used: login: 535 5.7.8 bad password; paused until {}; its "
+                "account A cannot be used: login: 535 5.7.8 bad password; it rests until {}; its "
                 "mail waits unless a fallback account takes it; check its username and password, "
                 "and whether the provider has blocked it"
             ),
@@ -310,7 +310,7 @@ def at(seconds):
             fault(Phase.GREETING, 421, "4.3.2", "draining"),
             (
                 "account A is throttled: the server asks us to slow down (greeting: 421 4.3.2 "
-                "draining); paused until {}; its mail waits"
+                "draining); it rests until {}; its mail waits"
             ),
         ),
         (
@@ -318,7 +318,7 @@ def at(seconds):
                 phase=Phase.MAIL, reply=Reply(550, "5.4.5", "Daily limit"), action=Action.QUOTA
             ),
             (
-                "account A has used up its quota: mail: 550 5.4.5 Daily limit; paused until {}; "
+                "account A has used up its quota: mail: 550 5.4.5 Daily limit; it rests until {}; "
                 "its mail waits unless a fallback account takes it"
             ),
         ),
