@@ -80,7 +80,8 @@ def say(code, enhanced=""):
 
 
 def _reply(session, code, enhanced=""):
-    pieces = SAID[session.provider.sessions.index(session) % len(SAID)]
+    number = session.provider.sessions.index(session) + session.provider.first
+    pieces = SAID[number % len(SAID)]
     lines = [f"{PLAIN} {pieces[0]}", *pieces[1:]]
     texts = [f"{enhanced} {line}".strip().encode() for line in lines]
     *first, last = texts
@@ -95,7 +96,8 @@ def usual(turn):
     reply = _reply(turn.session, code, "2.0.0" if code == 250 else "")
     if turn.usual.count(b"\r\n") > 1:  # what EHLO offers
         offered = turn.usual.split(b"\r\n")[1:-1]
-        reply = b"\r\n".join([b"250-mx " + reply[10:].split(b"\r\n")[0], *offered, b""])
+        said = [b"250-" + line[10:] for line in reply.splitlines()]
+        reply = b"\r\n".join([b"250-mx", *said, *offered, b""])
     return turn.answer(reply, as_usual=True)
 
 
@@ -131,6 +133,8 @@ def main():
     for name, script in ROLES.items():
         tls = authority.server("127.0.0.1")
         provider = EvilProvider(reactor, {**_USUAL, **script}, tls=tls)
+        #: Of the first session, in `SAID`.
+        provider.first = 3 * len(ports)
         ports[name] = provider.listen()
     print(json.dumps(ports), flush=True)
     reactor.run()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import smtplib
 import socket
 import socketserver
@@ -16,10 +17,9 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-
-
 
 from multisendcon_plugin.settings.password import PasswordHash
 from multisendcon_plugin.testing import Authority
@@ -32,7 +32,19 @@ from tests.web.live import Control
 OFTEN = ("taken", "unknown", "later", "refused")
 #: Accounts in which our own code fails, with good providers.
 BROKEN = ("broken", "broken login")
-METRICS = ("127.0.2.2",)
+#: What shows of places without `PLAIN` that they were looked into.
+MARKS = {
+    "cmdline": "twistd",
+    "environ": "PYTHONPATH=",
+    "page.environ": "PATH=",
+    "GET openapi.json": '"openapi"',
+    "/healthz": '"ok"',
+    "/readyz": '"ok"',
+    **{
+        f"POST accounts/{PLAIN}%20{name.replace(' ', '%20')}/test": "internal error"
+        for name in BROKEN
+    },
+}
 
 
 class Mockingbird(socketserver.StreamRequestHandler):
@@ -57,9 +69,11 @@ def mockingbird():
         server.taken = []
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class Scene:
@@ -114,7 +128,8 @@ class Scene:
     def settings(self):
         return f"""
             users = "{self.folder}/users"
-            login_without_tls = true
+            tls_certificate = "{self.folder}/client.pem"
+            tls_key = "{self.folder}/client.key"
         """
 
     def configuration(self, log="text", more=""):
@@ -141,7 +156,8 @@ class Scene:
                 max_mails_per_connection="1",
                 archive="true",
                 fallback="[]",
-                **({"tls_client_certificate": '"client.pem"', "tls_client_key": '"client.key"'}),
+                tls_client_certificate='"client.pem"',
+                tls_client_key='"client.key"',
             )
             for role in (*ROLES, *BROKEN)
         )
@@ -171,11 +187,11 @@ class Scene:
     def send(self):
         """Hand mails in."""
         with smtplib.SMTP(self.relay.address, self.relay.port, timeout=30) as client:
+            client.starttls()
             client.ehlo()
             for password in ("wrong", PASSWORD):
-                with suppress(smtplib.SMTPAuthenticationError):
-                    client.user, client.password = USERNAME, password
-                    client.auth("plain", client.auth_plain)
+                response = b64encode(f"\0{USERNAME}\0{password}".encode()).decode()
+                client.docmd("AUTH PLAIN", response)
             for role in (*ROLES, *BROKEN):
                 for _ in range(len(SAID) if role in OFTEN else 1):
                     sender = f"{role.replace(' ', '-')}@home.example"
@@ -192,15 +208,13 @@ class Scene:
                 while line := stream.readline():
                     said.extend(line)
 
-        thread = threading.Thread(target=read)
-        thread.start()
-        self.stack.callback(thread.join)
+        threading.Thread(target=read, daemon=True).start()
 
     def ask(self, method, path, body=None):
         """Keep what the API says to something."""
         answer = Control(self.relay.spool).ask(method, path, body)
         octets = answer.read()
-        name = f"{method} {path}"
+        name = re.sub("/[0-9A-Z]{10}", "/ID", f"{method} {path}")
         self.places[name] = self.places.get(name, b"") + b"%d " % answer.status + octets
         return answer.status, octets
 
@@ -235,7 +249,7 @@ class Scene:
         """Keep what is in all files that the relay, or whom it starts, has written."""
         for name in ("spool", "archive"):
             for path in (self.folder / name).rglob("*"):
-                if path.is_file():
+                if path.is_file() and path.name not in ("spool.spare", "spool.lock"):
                     text = str(path.relative_to(self.folder)).encode() + path.read_bytes()
                     place = name if name == "archive" else path.name
                     self.places[place] = self.places.get(place, b"") + text
@@ -270,8 +284,8 @@ class Scene:
                     f"[{text}]",
                     f"{{ file = {text}, env = {text} }}",
                     f"{{ text = {text} }}",
-                    f'{{ command = ["./fail"] }}',
-                    f'{{ file = "client.key" }}\ntls_client_certificate = "client.key"',
+                    '{ command = ["./fail"] }',
+                    '{ file = "client.key" }\ntls_client_certificate = "client.key"',
                     f'{text[:-1]}\\n"',
                     f"{text}\npasword = {text}",
                     f"{text} {text}",
@@ -285,11 +299,7 @@ class Scene:
         settings = self.settings().replace("/users", "/users.bad")
         self.relay.configure(self.configuration(), settings=settings)
         assert self.ask("POST", "reload")[0] == 409
-        self.run("reload", "reload|--json", "check")
-
-
-def story_count(relay):
-    return len(Control(relay.spool).lines("history"))
+        self.run("reload", "check")
 
 
 def test_a_password_is_in_no_place_into_which_the_relay_writes(tmp_path):
@@ -301,7 +311,7 @@ def test_a_password_is_in_no_place_into_which_the_relay_writes(tmp_path):
         # Each session says it in another way.
         for role in (*ROLES, *BROKEN):
             path = f"accounts/{PLAIN}%20{role.replace(' ', '%20')}/test"
-            for _ in range(2 if role in (*OFTEN, *BROKEN) else len(SAID)):
+            for _ in range(1 if role in (*OFTEN, *BROKEN) else 3):
                 scene.ask("POST", path, {"from": "a@home.example", "to": "b@far.example"})
         until(lambda: b'"failed"' in scene.ask("GET", "history")[1], "mails have failed")
         scene._script("fail", f"echo {PLAIN} $CANARY >&2; exit 1")
@@ -322,17 +332,15 @@ def test_a_password_is_in_no_place_into_which_the_relay_writes(tmp_path):
         )
         scene.run(
             "status",
-            "status|--json",
             "account|list",
             f"account|test|{PLAIN} login",
             "queue|list",
             f"queue|show|{rows[0]['id']}",
             "log",
-            "log|--json",
             "explain|taken@home.example|a@b.example",
         )
         scene.relay.configure(scene.configuration("json"), settings=scene.settings())
-        until(lambda: (tmp_path / "page.input").exists(), "an alarm has been told")
+        until((tmp_path / "page.input").exists, "an alarm has been told")
         relay.stop()
         text_log = relay.log.read_bytes()
         relay.start()
@@ -342,6 +350,12 @@ def test_a_password_is_in_no_place_into_which_the_relay_writes(tmp_path):
         scene.read_files()
         scene.places["text log"] = text_log
     secrets = [scene.hash.encode(), *scene.key.splitlines()[1:-1]]
-    for place, said in scene.places.items():
-        assert not found(said), (place, found(said))
-        assert not [each for each in secrets if each in said], place
+    told = {place: found(said) for place, said in scene.places.items()}
+    assert {place: forms for place, forms in told.items() if forms} == {}
+    assert [place for place, said in scene.places.items() if any(s in said for s in secrets)] == []
+    # All of them were looked into, while there was something in them.
+    marks = {place: MARKS.get(place, PLAIN).encode() for place in scene.places}
+    assert [place for place, mark in marks.items() if mark not in scene.places[place]] == []
+    for happened in (b"m4rker: at MAIL", b"m4rker: at the login", b"Traceback", b"webhook at 127"):
+        assert happened in scene.places["text log"]
+    assert b'"event": "account_faulted"' in scene.places["log"].replace(text_log, b"").lower()
