@@ -201,13 +201,10 @@ class IStore(Interface):
         """Return how large it is, and how it is written."""
 
 
-class IQueueView(Interface):
-    """The deliveries in the store as an admin sees them, whatever their lane.
+class IQueueReading(Interface):
+    """The deliveries in a store as an admin sees them, whatever their lane.
 
-    Long listings are read in pieces.  Each change is one transaction that leaves alone what is not
-    there any more: it takes the numbers of deliveries, and answers those that it has changed, as
-    they are now.  The lanes know nothing of it: what changes deliveries that they may have in
-    memory is `IQueueControl`.
+    Long listings are read in pieces.
     """
 
     def find(selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
@@ -217,14 +214,23 @@ class IQueueView(Interface):
         :param after: of the `Page` before.
         """
 
-    def count(selection: Selection) -> Deferred[int]:
-        """Count the deliveries that are selected."""
+    def last() -> Deferred[int]:
+        """Return the greatest number of a delivery; 0: there is none."""
 
     def totals() -> Deferred[dict[str, Total]]:
         """Return what waits for each account that has any, by name.
 
         It is counted in pieces: what changes lanes meanwhile may be counted twice, or not at all.
         """
+
+
+class IQueueView(IQueueReading):
+    """What changes the deliveries in the store by hand.
+
+    Each change is one transaction that leaves alone what is not there any more: it takes the
+    numbers of deliveries, and answers those that it has changed, as they are now.  The lanes know
+    nothing of it: what changes deliveries that they may have in memory is `IQueueControl`.
+    """
 
     def read(numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries that are still there of some."""

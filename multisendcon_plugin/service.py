@@ -142,7 +142,7 @@ class RelayService(MultiService):
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
-            test=self._tests.run,
+            tests=self._tests,
             reload=self.reload,
             clock=reactor,
             wall=wall,

@@ -15,7 +15,7 @@ from sqlite3 import Connection
 from typing import Any, TypeVar, get_args
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -113,6 +113,8 @@ class History(Service):
 
     def stopService(self) -> Deferred[None]:
         """Write what is waiting, and close the file."""
+        if not self.running:  # the relay could not start
+            return succeed(None)
         super().stopService()
         for end in self._subscriptions:
             end()

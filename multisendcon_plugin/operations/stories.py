@@ -8,32 +8,10 @@ from ..history import History, Search, Story
 from ..history.story import FIRST_PLACE, Place
 from ..mail.message import number_of
 from .errors import BadRequestError
-from .moments import moment
 from .pace import Pace
-from .values import HistoryFilter
 
 #: Stories of one piece.
 PIECE = 50
-
-
-def search_of(asked: HistoryFilter, now: float) -> Search | None:
-    """Return what the history is asked for; ``None``: no mail has such an id.
-
-    :param now: by the clock on the wall.
-    :raise BadRequestError: a time cannot be read.
-    """
-    number = None if asked.id is None else number_of(asked.id)
-    if asked.id is not None and number is None:
-        return None
-    return Search(
-        number=number,
-        sender="" if asked.sender == "<>" else asked.sender,
-        recipient=asked.recipient,
-        message_id=asked.message_id,
-        account=asked.account,
-        since=None if asked.since is None else moment(asked.since, now),
-        until=None if asked.until is None else moment(asked.until, now),
-    )
 
 
 async def stories(

@@ -249,21 +249,9 @@ class SqliteSpool:
         """Read a piece of the deliveries that are selected, at most `limit`."""
         return self._reader.ask(partial(view.find, selection=selection, limit=limit, after=after))
 
-    def count(self, selection: Selection) -> Deferred[int]:
-        """Count the deliveries that are selected."""
-        return Deferred.fromCoroutine(self._count(selection))
-
-    async def _count(self, selection: Selection) -> int:
-        # Piece by piece: others read in between.
-        total, after = 0, 0
-        while True:
-            counted, following = await self._reader.ask(
-                partial(view.count, selection=selection, after=after)
-            )
-            total += counted
-            if following is None:
-                return total
-            after = following
+    def last(self) -> Deferred[int]:
+        """Return the greatest number of a delivery; 0: there is none."""
+        return self._reader.ask(view.last)
 
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""

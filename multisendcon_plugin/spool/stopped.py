@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, execute
+from zope.interface import implementer
 
 from ..errors import SpoolError
-from ..interfaces import IContent
+from ..interfaces import IContent, IQueueReading
 from ..mail.message import Message
 from ..mail.selection import Page, Selection, Total
 from . import at_rest, view
@@ -25,8 +26,9 @@ from .reader import StoredContent
 _T = TypeVar("_T")
 
 
+@implementer(IQueueReading)
 class StoppedSpool:
-    """What waits in a folder.  All methods are those of `IQueueView` and `IStore`.
+    """What waits in a folder; it begins to read content as `IStore` does.
 
     They fail with `OSError` too: there is no spool in the folder, or no right to read it.
     """
@@ -38,6 +40,10 @@ class StoppedSpool:
     def find(self, selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
         """Read a piece of the deliveries that are selected, at most `limit`."""
         return self._ask(partial(view.find, selection=selection, limit=limit, after=after))
+
+    def last(self) -> Deferred[int]:
+        """Return the greatest number of a delivery; 0: there is none."""
+        return self._ask(view.last)
 
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""

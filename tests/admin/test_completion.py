@@ -15,6 +15,8 @@ import shtab
 from multisendcon_plugin.admin.parser import make_parser
 
 FOLDER = Path(__file__).parents[2] / "etc/completion"
+#: The version of shtab that has written them; another one may write otherwise.
+WRITTEN_BY = "1.13.0"
 SCRIPTS = {"bash": FOLDER / "multisendcon.bash", "zsh": FOLDER / "_multisendcon"}
 
 
@@ -22,6 +24,7 @@ def script(shell):
     return shtab.complete(make_parser(), shell) + "\n"
 
 
+@pytest.mark.skipif(shtab.__version__ != WRITTEN_BY, reason=f"needs shtab {WRITTEN_BY}")
 @pytest.mark.parametrize("shell", SCRIPTS)
 def test_the_script_is_up_to_date(shell):
     assert SCRIPTS[shell].read_text("utf-8") == script(shell), f"run: python -m {__name__}"

@@ -18,11 +18,16 @@ _ID = re.compile(r"\b1(?=[0-9]*[A-Z])[0-9A-HJKMNP-TV-Z]{9}\b")
 _ALWAYS = (
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\+\d\d:\d\d", "2026-11-30 09:15:00+01:00"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "2026-11-30T08:15:00.000Z"),
-    (r"(?<![\d:])\d\d:\d\d:\d\d(?![\d:+.])", "09:15:00"),
+    (r"(?<![\d:])\d\d:\d\d:\d\d(?![\d+.]|:\d)", "09:15:00"),
+    (r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4}\b", "Mon, 30 Nov 2026"),
     (r"\b1[789]\d{8}\.\d+", "1796026500.0"),
     (r"\b\d+\.\d\d s\b", "0.05 s"),
     (r"\bport \d{4,5}\b", "port 587"),
     (r"\bin \d\dm\b", "in 29m"),
+    (r"\bmail-\d\b", "mail-1"),
+    (r"\bsha256:[0-9a-f]{64}\b", f"sha256:{'5a' * 32}"),
+    # Mails a minute, unless there was none.
+    (r"\b(?!0\.0)\d\.\d(?=  )", "1.0"),
 )
 _AGE = re.compile(r"(?<![\w.])\d+s\b")
 

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import termios
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from email.message import EmailMessage
 from itertools import count
 
@@ -63,7 +63,7 @@ class Stage:
                 fixed_sender='"sales@example.com"',
             )
             + account("Newsletter", "127.0.4.9", 25, senders='"news@example.com"')
-            + account("All others", bulk.address, bulk.port, tls_ca=f'"{bulk.ca}"'),
+            + account("All others", bulk.address, bulk.port, senders='"*"', tls_ca=f'"{bulk.ca}"'),
         )
         self._stack.enter_context(self._relay)
         return self
@@ -106,35 +106,38 @@ class Stage:
         file.write_text(text)
         file.chmod(0o600)
 
+    def command(self, line):
+        """Return what starts a command line, and its environment."""
+        program, *words = shlex.split(line)
+        assert program == "multisendcon", line
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            "MULTISENDCON_CONFIG": str(self._folder / "relay.toml"),
+            "PYTHONPATH": str(ROOT),
+            "TZ": "Europe/Berlin",
+        }
+        return [sys.executable, "-m", "multisendcon_plugin", *words], environment
+
     def run(self, line):
         """Run a command line at a terminal, and return what is seen there."""
         if line == "echo $?":
             return f"{self.status}\n"
-        words = shlex.split(line)
-        assert words[0] == "multisendcon", line
+        command, environment = self.command(line)
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         process = subprocess.Popen(
-            [sys.executable, "-m", "multisendcon_plugin", *words[1:]],
+            command,
             cwd=self._folder,
-            env={
-                **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-                "MULTISENDCON_CONFIG": str(self._folder / "relay.toml"),
-                "PYTHONPATH": str(ROOT),
-                "TZ": "Europe/Berlin",
-            },
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=theirs,
             stderr=theirs,
         )
         os.close(theirs)
         seen = b""
-        # Linux ends with an error where others end with nothing.
-        with open(ours, "rb", buffering=0) as terminal:  # noqa: PTH123
-            try:
-                while piece := terminal.read(65536):
-                    seen += piece
-            except OSError:
-                pass
+        with open(ours, "rb", buffering=0) as terminal, suppress(OSError):  # noqa: PTH123
+            # Linux ends with an error where others end with nothing.
+            while piece := terminal.read(65536):
+                seen += piece
         self.status = process.wait(60)
         return seen.decode().replace("\r\n", "\n").replace(str(self._folder), "/etc/multisendcon")

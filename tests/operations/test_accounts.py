@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.defer import fail
 
 from multisendcon_plugin import events
-from multisendcon_plugin.operations.errors import NotFoundError
+from multisendcon_plugin.errors import AccountNotFoundError, AccountUnfitError
+from multisendcon_plugin.operations.errors import NotFoundError, RefusedError
 from multisendcon_plugin.operations.json_form import to_json
 from multisendcon_plugin.operations.values import AccountCounts, SpoolStatus
 from multisendcon_plugin.outcome.condition import State
@@ -49,6 +51,17 @@ def test_an_account_is_paused_resumed_and_probed():
     for operation in (desk.operations.pause, desk.operations.resume, desk.operations.probe):
         with pytest.raises(NotFoundError):
             desk.ask(operation("Nobody"))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(AccountNotFoundError("gone"), NotFoundError), (AccountUnfitError("paused"), RefusedError)],
+)
+def test_what_the_queue_cannot_do_is_refused(error, told):
+    desk = Desk()
+    desk.queue.probe = lambda _: fail(error)
+    with pytest.raises(told, match=str(error)):
+        desk.ask(desk.operations.probe("Lab"))
 
 
 def test_the_status_of_the_relay():

@@ -112,7 +112,11 @@ class Embedded(LiveRelayTestCase):
         """
         relay = RelayService(parse(text + NOWHERE), self.reactor, **more)
         relay.privilegedStartService()
-        relay.startService()
+        try:
+            relay.startService()
+        except ListenError:
+            await relay.stopService()
+            raise
         there = (self.folder / "spool" / "control.sock").exists()
         status = await relay.operations.status()
         await relay.stopService()
