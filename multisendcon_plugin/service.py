@@ -32,9 +32,9 @@ from .history import History
 from .interfaces import ISpool
 from .mail.envelope import Envelope
 from .monitoring import Monitoring
+from .monitoring.counters import Counters
 from .operations import Operations
 from .operations.account_tests import AccountTests
-from .operations.counters import Counters
 from .operations.explained import Explanation
 from .operations.explanation import explain
 from .operations.standing import Standing

@@ -1,4 +1,4 @@
-"""Where the figures of the relay are."""
+"""Where the figures of the relay are; for `metrics`, which is no part of every installation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
-from ..operations.alarm import Alarm
-from ..operations.counters import Counters
+from ..operations.values import Alarm
 from ..outcome.condition import Condition
+from .counters import Counters
 
 
 @attrs.frozen(kw_only=True)

@@ -21,11 +21,12 @@ from .. import events
 from ..errors import SpoolError
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
+from ..operations.values import Alarm, AlarmKind
 from ..outcome.condition import Condition
 from ..settings.operation import AlarmSettings
 from . import troubles
-from .alarm import Alarm, AlarmBook
-from .troubles import Expiry, Kind, Trouble
+from .alarm import AlarmBook
+from .troubles import Expiry, Trouble
 
 T = TypeVar("T")
 
@@ -82,7 +83,7 @@ class Alarms(Service):
         self._certificates: Sequence[Expiry] = ()
         self._read_at = 0.0
         #: What events have told, and is not over.
-        self._told: dict[Kind, Trouble] = {}
+        self._told: dict[AlarmKind, Trouble] = {}
         self._looking = False
         self._timer: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
@@ -125,7 +126,7 @@ class Alarms(Service):
         if (before.command, before.webhook) != (settings.command, settings.webhook):
             for teller in self._tellers:
                 teller.stop()
-            self._told.pop(Kind.WEBHOOK, None)
+            self._told.pop(AlarmKind.WEBHOOK, None)
             self._tellers = self._make_tellers(settings, self._webhook)
         self._read_at = 0.0
         self._something()
@@ -201,7 +202,7 @@ class Alarms(Service):
         self._tell(troubles.full(event.error))
 
     def _has_room(self, _: events.SpoolHasRoom) -> None:
-        self._end(Kind.SPOOL_FULL)
+        self._end(AlarmKind.SPOOL_FULL)
 
     def _broken(self, event: events.SpoolBroken) -> None:
         self._tell(troubles.broken(event.error, event.advice))
@@ -210,30 +211,30 @@ class Alarms(Service):
         self._tell(troubles.no_history(event.why))
 
     def _history_resumed(self, _: events.HistoryResumed) -> None:
-        self._end(Kind.HISTORY)
+        self._end(AlarmKind.HISTORY)
 
     def _archive_failed(self, event: events.ArchiveFailed) -> None:
         self._tell(troubles.no_archive(event.error))
 
     def _archive_recovered(self, _: events.ArchiveRecovered) -> None:
-        self._end(Kind.ARCHIVE)
+        self._end(AlarmKind.ARCHIVE)
 
     def _front_ended(self, event: events.FrontProcessEnded) -> None:
         self._tell(troubles.front_ended(event.why))
 
     def _front_started(self, _: events.FrontProcessStarted) -> None:
-        self._end(Kind.FRONT)
+        self._end(AlarmKind.FRONT)
 
     def _webhook(self, why: str) -> None:
         if why:
-            self._tell(Trouble(kind=Kind.WEBHOOK, text=why))
+            self._tell(Trouble(kind=AlarmKind.WEBHOOK, text=why))
         else:
-            self._end(Kind.WEBHOOK)
+            self._end(AlarmKind.WEBHOOK)
 
     def _tell(self, trouble: Trouble) -> None:
         self._told[trouble.kind] = trouble
         self._something()
 
-    def _end(self, kind: Kind) -> None:
+    def _end(self, kind: AlarmKind) -> None:
         if self._told.pop(kind, None) is not None:
             self._something()

@@ -26,10 +26,10 @@ from twisted.web.server import Request
 from ..errors import SpoolError
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
-from ..operations.counters import OUTCOMES, Histogram
-from ..operations.troubles import Kind
+from ..operations.values import AlarmKind
 from ..outcome.condition import State
-from .api import reply
+from ..web.api import reply
+from .counters import OUTCOMES, Histogram
 from .sources import Sources
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class _Figures(Collector):
             yield from _spool(self._figures)
         alarms = _gauge("alarms", "Alarms that are not over.", "kind")
         kinds = [alarm.kind for alarm in self._sources.alarms()]
-        for kind in Kind:
+        for kind in AlarmKind:
             alarms.add_metric([kind.value], kinds.count(kind))
         yield alarms
 
