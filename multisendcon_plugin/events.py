@@ -38,12 +38,13 @@ class MailAccepted:
 class Result:
     """What an attempt came to for some recipients.
 
+    :param reply: as text.
     :param waits: it goes on for them.
     :param split: they were too many for this transaction, and are left to another one.
     """
 
     verdict: Verdict
-    reply: Reply
+    reply: str
     waits: bool
     split: bool
     recipients: list[str]
@@ -55,17 +56,20 @@ class AttemptEnded:
 
     :param delivery: as it was before.
     :param judgement: what follows; the spool has it soon, if it can.
+    :ivar results: what became of the recipients; those of whom the same is to be said are one.
     """
 
     delivery: Delivery
     attempt: Attempt
     judgement: Judgement
     at: float
+    # Once for all who are told: the log, the history, and who follows what happens.
+    results: list[Result] = attrs.field(init=False, eq=False, repr=False)
 
-    def results(self) -> list[Result]:
-        """Return what became of the recipients; those of whom the same is to be said are one."""
+    @results.default
+    def _results(self) -> list[Result]:
         failed = frozenset(self.judgement.failed)
-        groups: dict[tuple[Verdict, Reply, bool, bool], list[str]] = {}
+        found: dict[tuple[Verdict, str, bool, bool], Result] = {}
         for outcome in self.attempt.outcomes:
             verdict, waits = outcome.verdict, False
             if verdict is not Verdict.DELIVERED:
@@ -74,9 +78,12 @@ class AttemptEnded:
                     verdict = Verdict.FAILED
                 elif outcome.action is Action.MOVE:
                     verdict = Verdict.DEFERRED
-            same = verdict, outcome.reply, waits, waits and outcome.action is Action.SPLIT
-            groups.setdefault(same, []).append(outcome.recipient.address)
-        return [Result(*same, recipients) for same, recipients in groups.items()]
+            same = verdict, str(outcome.reply), waits, waits and outcome.action is Action.SPLIT
+            result = found.get(same)
+            if result is None:
+                result = found[same] = Result(*same, [])
+            result.recipients.append(outcome.recipient.address)
+        return list(found.values())
 
 
 @attrs.frozen

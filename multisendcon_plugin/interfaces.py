@@ -214,6 +214,9 @@ class IQueueReading(Interface):
         :param after: of the `Page` before.
         """
 
+    def last() -> Deferred[int]:
+        """Return the greatest number of a delivery; 0: there is none."""
+
     def totals() -> Deferred[dict[str, Total]]:
         """Return what waits for each account that has any, by name.
 

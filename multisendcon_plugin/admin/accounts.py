@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from ..outcome.condition import State
 from . import arguments, words
 from .arguments import Commands
 from .connection import Relay, quoted
@@ -27,7 +28,7 @@ _COLUMNS = (
     Column("FAILED", right=True),
     Column("LAST SENT", right=True),
     Column("QUOTA LEFT", shrinks=True),
-    Column("WHY", shrinks=True),
+    Column("WHY", below=True),
 )
 
 
@@ -37,7 +38,9 @@ def add_to(commands: Commands) -> None:
     listing = arguments.command(family, "list", _list, "list the accounts, and how they are")
     arguments.add_json(listing)
 
-    testing = _add(family, "test", _test, "try each step to the server of an account")
+    testing = _add(
+        family, "test", _test, "try each step on the way to an account's server, and say what to do"
+    )
     testing.add_argument(
         "--to", type=arguments.address, metavar="ADDRESS", help="send a mail there as well"
     )
@@ -61,7 +64,7 @@ def add_to(commands: Commands) -> None:
 
 def _add(family: Commands, name: str, run: Any, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = arguments.command(family, name, run, text)
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("name", metavar="NAME", help="of the account")
     arguments.add_json(parser)
     return parser
 
@@ -98,10 +101,14 @@ def _cells(account: dict[str, Any], now: float) -> tuple[str, ...]:
 
 
 def _why(account: dict[str, Any], now: float) -> str:
-    until = account["until"]
-    return ": ".join(
-        filter(None, ["" if until is None else f"until {words.hour(until, now)}", account["fault"]])
-    )
+    if account["state"] == State.OK.value:
+        return ""
+    times = [
+        f"{word} {words.hour(account[word], now)}"
+        for word in ("since", "until")
+        if account[word] is not None
+    ]
+    return ": ".join(filter(None, [", ".join(times), account["fault"]]))
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -119,8 +126,13 @@ def _test(options: argparse.Namespace) -> int:
 
 
 def _conclude(tested: dict[str, Any]) -> None:
-    name = tested["account"]
-    say(f"{name} can send mail" if tested["ok"] else f"{name} cannot send mail: {tested['advice']}")
+    if tested["ok"]:
+        say(f"{tested['account']} can send mail")
+        return
+    # If it is the only thing to do, it has just been said.
+    said = {step["advice"] for step in tested["steps"]} - {""}
+    advice = "" if said == {tested["advice"]} else f": {tested['advice']}"
+    say(f"{tested['account']} cannot send mail{advice}")
 
 
 def _tell(step: dict[str, Any]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import time
+from contextlib import suppress
 from typing import Any
 
 from ..errors import AddressError
@@ -50,7 +52,7 @@ def command(commands: Commands, name: str, run: Any, text: str, **more: Any) -> 
     :param run: is called with the options, and returns the exit status.
     :param text: what it does, in a few words.
     """
-    parser = commands.add_parser(name, help=text, description=f"{text}.", **more)
+    parser = commands.add_parser(name, help=text, description=_sentence(text), **more)
     add_common(parser)
     parser.set_defaults(run=run)
     return parser
@@ -58,9 +60,13 @@ def command(commands: Commands, name: str, run: Any, text: str, **more: Any) -> 
 
 def group(commands: Commands, name: str, text: str) -> Commands:
     """Add a family of commands."""
-    parser = commands.add_parser(name, help=text, description=f"{text}.")
+    parser = commands.add_parser(name, help=text, description=_sentence(text))
     add_common(parser)
     return parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 # Values.
@@ -80,11 +86,18 @@ def sender(text: str) -> str:
 
 
 def moment(text: str) -> str:
-    """Check a time, or how long ago that is, and return it as it is: the relay reads it."""
+    """Check a time, or how long ago that is, and return it as the relay reads it.
+
+    A time that does not say where is one of this machine, like those that are printed.
+    """
     try:
         filters.moment(text, time.time())
     except BadRequestError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    with suppress(ValueError):
+        written = datetime.datetime.fromisoformat(text)
+        if written.tzinfo is None and not text.isdigit():  # a number is one of seconds
+            return written.astimezone().isoformat()
     return text
 
 

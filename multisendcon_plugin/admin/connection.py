@@ -164,8 +164,8 @@ class Relay:
         match error:
             case FileNotFoundError():
                 return NotRunningError(
-                    f"{self._socket}: there is no relay that runs with this spool; start it, or"
-                    " name its configuration with --config=FILE"
+                    f"{self._socket}: no relay runs with this spool; name its configuration with"
+                    " --config=FILE, or start it: twistd multisendcon --config=FILE"
                 )
             case ConnectionRefusedError():
                 return NotRunningError(

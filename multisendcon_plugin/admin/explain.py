@@ -31,12 +31,21 @@ from .terminal import put, say, warn
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = arguments.command(
-        commands, "explain", _explain, "say which account takes a mail, why, and how it would leave"
+        commands,
+        "explain",
+        _explain,
+        "say which account takes a mail, why, and how it would leave",
+        epilog="It asks the relay that runs; where none does, the configuration file is explained.",
     )
     parser.add_argument(
-        "sender", metavar="SENDER", type=arguments.sender, help='reverse-path; "" is the null one'
+        "sender",
+        metavar="SENDER",
+        type=arguments.sender,
+        help='its address in the envelope; "<>" is the null reverse-path',
     )
-    parser.add_argument("recipient", metavar="RECIPIENT", type=arguments.address, nargs="+")
+    parser.add_argument(
+        "recipient", metavar="RECIPIENT", type=arguments.address, nargs="+", help="its address"
+    )
     arguments.complete(
         parser.add_argument(
             "--message", metavar="FILE", help="the mail itself, header first; - is standard input"

@@ -26,7 +26,9 @@ def add_to(commands: Commands) -> None:
     which.add_argument(
         "--sender", type=arguments.sender, metavar="ADDRESS", help='"<>" is the null reverse-path'
     )
-    which.add_argument("--recipient", type=arguments.address, metavar="ADDRESS")
+    which.add_argument(
+        "--recipient", type=arguments.address, metavar="ADDRESS", help="one of its recipients"
+    )
     which.add_argument("--message-id", metavar="ID", help="in the field Message-ID")
     which.add_argument("--account", metavar="NAME", help="by which it was tried")
     for name, text in (("--since", "arrived after that"), ("--until", "arrived before that")):
@@ -34,7 +36,7 @@ def add_to(commands: Commands) -> None:
             name,
             type=arguments.moment,
             metavar="TIME",
-            help=f"{text}: 1h for an hour ago, or 2026-01-31T12:00:00Z",
+            help=f"{text}: 1h for an hour ago, 2026-01-31, or 2026-01-31T12:00 (with Z: UTC)",
         )
     which.add_argument("--id", metavar="ID", help="of the mail, as log and replies name it")
     parser.add_argument("--limit", type=arguments.positive, metavar="N", help="at most so many")
@@ -72,10 +74,8 @@ def _follow(relay: Relay, chosen: dict[str, str], options: argparse.Namespace) -
         stories = relay.rows("history", chosen)
         put_lines(stories) if options.json else _tell(stories)
         sys.stdout.flush()
-    wanted = Wanted(chosen)
-    for event in follow(relay, events):
-        if not wanted.has(event):
-            continue
+    following = filter(Wanted(chosen).has, follow(relay, events))
+    for event in following if options.json else story.told(following):
         if options.json:
             put(event)
         else:

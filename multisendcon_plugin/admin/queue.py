@@ -18,6 +18,8 @@ from .place import spool_folder
 from .table import Column
 from .terminal import agreed, can_ask, put, put_lines, say, show, warn
 
+#: States of deliveries that wait for their account, also when they are due.
+_WAITS = (DeliveryState.RESTING.value, DeliveryState.QUOTA.value)
 _FILTER = ("account", "sender", "recipient", "state", "older_than", "destination")
 
 _COLUMNS = (
@@ -29,7 +31,7 @@ _COLUMNS = (
     Column("TRIES", right=True),
     Column("SENDER", shrinks=True),
     Column("RECIPIENTS", shrinks=True),
-    Column("LAST REPLY", shrinks=True),
+    Column("LAST REPLY", below=True),
 )
 
 
@@ -43,7 +45,7 @@ def add_to(commands: Commands) -> None:
     arguments.add_json(listing)
 
     showing = arguments.command(family, "show", _show, "show all that is known of a mail")
-    showing.add_argument("id", metavar="ID")
+    showing.add_argument("id", metavar="ID", help="of the mail, as list, log and replies name it")
     arguments.add_json(showing)
 
     for name, text, done in (
@@ -53,16 +55,16 @@ def add_to(commands: Commands) -> None:
     ):
         _add_action(family, name, text, done)
 
-    deleting = _add_action(family, "delete", "delete mail", "deleted")
+    deleting = _add_action(family, "delete", "delete mail; nobody gets it", "deleted")
     deleting.set_defaults(run=_delete)
     deleting.add_argument("--yes", action="store_true", help="do not ask")
-    deleting.add_argument("--notify", action="store_true", help="send a report to the senders")
+    deleting.add_argument("--notify", action="store_true", help="tell the senders by a report")
 
     moving = _add_action(family, "move", "move mail to another account, due now", "moved")
     moving.set_defaults(run=_move)
-    moving.add_argument("--to-account", required=True, metavar="NAME")
+    moving.add_argument("--to-account", required=True, metavar="NAME", help="the account")
     moving.add_argument(
-        "--force", action="store_true", help="whatever the masks of that account say"
+        "--force", action="store_true", help="also mail that the account's masks do not admit"
     )
 
 
@@ -82,10 +84,17 @@ def _add_filter(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--sender", type=arguments.sender, metavar="ADDRESS", help='"<>" is the null reverse-path'
     )
-    which.add_argument("--recipient", type=arguments.address, metavar="ADDRESS")
-    which.add_argument("--state", choices=[state.value for state in DeliveryState])
     which.add_argument(
-        "--older-than", type=arguments.moment, metavar="AGE", help="for example 90s, 5m, 4h, 3d"
+        "--recipient", type=arguments.address, metavar="ADDRESS", help="one of its recipients"
+    )
+    which.add_argument(
+        "--state", choices=[state.value for state in DeliveryState], help="what it waits for"
+    )
+    which.add_argument(
+        "--older-than",
+        type=arguments.moment,
+        metavar="AGE",
+        help="it arrived so long ago: for example 90s, 5m, 4h, 3d",
     )
     which.add_argument("--destination", metavar="DOMAIN", help="within an account of type direct")
 
@@ -118,13 +127,12 @@ def _table(rows: Iterator[bytes]) -> int:
 
 
 def _cells(row: dict[str, Any], now: float) -> tuple[str, ...]:
-    held = row["state"] == "held"
     return (
         row["id"],
         _way(row),
         row["state"],
         words.ago(row["arrived"], now),
-        "-" if held else words.ahead(row["due"], now),
+        _next(row, now) or "-",
         str(row["attempts"]),
         words.path(row["sender"]),
         words.paths(row["recipients"]),
@@ -163,14 +171,27 @@ def _tell(mail: dict[str, Any]) -> None:
         if delivery["tried"]:
             say(f"    moved away from: {', '.join(delivery['tried'])}")
     say()
-    for line in mail["header"].splitlines():
+    for line in mail["header"].expandtabs().splitlines():
         say(f"  | {line}")
 
 
 def _due(delivery: dict[str, Any], now: float) -> str:
     tries = words.count(delivery["attempts"], "attempt has failed", "attempts have failed")
-    due = "" if delivery["state"] == "held" else f"next attempt {words.ahead(delivery['due'], now)}"
-    return ", ".join(filter(None, [due, tries if delivery["attempts"] else "not tried yet"]))
+    due = _next(delivery, now)
+    return ", ".join(
+        filter(
+            None,
+            [due and f"next attempt {due}", tries if delivery["attempts"] else "not tried yet"],
+        )
+    )
+
+
+def _next(delivery: dict[str, Any], now: float) -> str:
+    """Return when it is tried next; ``""``: not before somebody, or its account, lets it go on."""
+    waits = delivery["state"] in _WAITS
+    if delivery["state"] == "held" or (waits and delivery["due"] <= now):
+        return ""
+    return words.ahead(delivery["due"], now)
 
 
 # Mend.

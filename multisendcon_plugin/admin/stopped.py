@@ -101,7 +101,6 @@ def history(folder: Path, chosen: Mapping[str, str], limit: int | None) -> Itera
     """Yield the stories of mails, each a line of JSON."""
     file = folder / "history.db"
     with _reading(folder):
-        folder.stat()
         if not file.exists():
             raise RefusedError(f"{folder}: there is no history here; see keep in [history]")
         search = search_of(from_json(chosen, HistoryFilter), time.time())
@@ -113,13 +112,15 @@ def history(folder: Path, chosen: Mapping[str, str], limit: int | None) -> Itera
 @contextmanager
 def _reading(folder: Path) -> Iterator[StoppedSpool]:
     """Say that it is the spool which answers, and what keeps it from that."""
-    warn(f"no relay runs here; this is what its spool says: {folder}")
     try:
+        (folder / "spool.db").stat()
+        warn(f"no relay runs here; this is what its spool says: {folder}")
         yield StoppedSpool(folder)
     except FileNotFoundError:
         raise NotRunningError(
-            f"{folder}: there is no relay that runs with this spool, and no mail in it; name the"
-            " configuration of the relay with --config=FILE"
+            f"{folder}: no relay runs with this spool, and no mail is in it; name the"
+            " configuration of the relay with --config=FILE, or start it: twistd multisendcon"
+            " --config=FILE"
         ) from None
     except PermissionError as error:
         path = Path(error.filename or folder)

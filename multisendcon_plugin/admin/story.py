@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import words
+
+Event = Mapping[str, Any]
 
 
 def lines(story: Mapping[str, Any]) -> Iterator[str]:
@@ -14,17 +15,36 @@ def lines(story: Mapping[str, Any]) -> Iterator[str]:
     recipients = ", ".join(map(words.path, story["recipients"]))
     yield f"{story['id']}  from {words.path(story['sender'])} to {recipients}"
     yield "  " + ", ".join(_mail(story))
-    for event, following in zip_longest(story["events"], story["events"][1:]):
-        if not _is_told_by(following, event):
-            yield f"  {event_line(event, story['arrived'])}"
+    for event in told(story["events"]):
+        yield f"  {event_line(event, story['arrived'])}"
 
 
-def _is_told_by(following: Mapping[str, Any] | None, event: Mapping[str, Any]) -> bool:
-    """Tell whether an attempt came to no more than what the next event says."""
+def told(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield what is told of events: not an attempt that came to what the next of them says.
+
+    :param events: of any mails, as they come; so an attempt is told with the event after it.
+    """
+    attempt: Event | None = None
+    for event in events:
+        if attempt is not None and _came_to(attempt, event):
+            # The reply to an attempt has what went wrong with the account, too.
+            yield {**event, "reply": attempt["reply"]}
+            attempt = None
+            continue
+        if attempt is not None:
+            yield attempt
+        attempt = event if event["event"] == "attempt" else None
+        if attempt is None:
+            yield event
+    if attempt is not None:
+        yield attempt
+
+
+def _came_to(attempt: Event, event: Event) -> bool:
     return (
-        following is not None
-        and event["event"] == "attempt"
-        and all(following[name] == event[name] for name in ("time", "recipients", "reply"))
+        event["event"] in ("delivered", "deferred", "failed", "uncertain")
+        and all(event.get(name) == attempt.get(name) for name in ("id", "time", "recipients"))
+        and attempt["reply"].endswith(event["reply"])
     )
 
 
@@ -47,6 +67,8 @@ def event_line(event: Mapping[str, Any], day_of: float) -> str:
 
 def event_text(event: Mapping[str, Any]) -> str:
     """Return what has happened, without its time."""
+    if event["report"]:
+        return f"reported by mail {event['report']}"
     text = str(event["event"])
     if event["recipients"]:
         text += f" {', '.join(map(words.path, event['recipients']))}"
@@ -54,8 +76,6 @@ def event_text(event: Mapping[str, Any]) -> str:
         text += f" from {event['account']} to {event['to_account']}"
     elif event["account"]:
         text += f" by {event['account']}"
-    if event["report"]:
-        text += f" as {event['report']}"
     if event["reason"]:
         text += f" ({event['reason']})"
     if event["reply"]:

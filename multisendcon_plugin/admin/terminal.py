@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..mail.escaping import escaped
@@ -28,10 +28,16 @@ def show(columns: Sequence[table.Column], rows: Iterable[Sequence[str]]) -> int:
     """Print a table; return how many rows it has."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     count = 0
-    for line in table.lines(columns, rows, width):
+
+    def counted() -> Iterator[Sequence[str]]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield row
+
+    for line in table.lines(columns, counted(), width):
         print(line)
-        count += 1
-    return max(0, count - 1)  # one is the titles
+    return count
 
 
 def put(value: Any) -> None:

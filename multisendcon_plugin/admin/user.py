@@ -19,7 +19,7 @@ def add_to(commands: Commands) -> None:
     parser = arguments.command(
         commands, "user", _user, "print the line of a user for the file named by the key users"
     )
-    parser.add_argument("name", metavar="NAME", type=_name)
+    parser.add_argument("name", metavar="NAME", type=_name, help="with which the user logs in")
 
 
 def _name(text: str) -> str:

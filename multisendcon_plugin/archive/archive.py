@@ -173,7 +173,7 @@ class _Copy:
         recipients = [
             {
                 "address": each.recipient.address,
-                "verdict": each.verdict.value,
+                "verdict": each.verdict,
                 "reply": str(each.reply),
             }
             for each in outcomes

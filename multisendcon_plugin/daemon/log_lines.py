@@ -17,7 +17,6 @@ from twisted.logger import LogLevel
 from .. import events
 from ..mail.escaping import shown
 from ..mail.message import Delivery, queue_id
-from ..outcome.attempt import Verdict
 from ..outcome.failure import Action
 
 Fields = dict[str, object]
@@ -99,7 +98,7 @@ def _report_queued(event: events.ReportQueued) -> list[Line]:
 
 def _delivery_moved(event: events.DeliveryMoved) -> list[Line]:
     number, rests = event.delivery.message.id, event.delivery.account
-    why = event.reason or f"since account {rests} is paused"
+    why = event.reason or f"since account {rests} rests"
     text = f"{number}: moved to account {event.account}, {why}"
     return [(_INFO, text, {"id": number, "account": event.account, "rests": rests})]
 
@@ -128,14 +127,14 @@ def _about_delivery(text: str) -> Callable[[Any], list[Line]]:
     return lines
 
 
-def _attempt_ended(event: events.AttemptEnded) -> Iterator[Line]:
+def _attempt_ended(event: events.AttemptEnded) -> list[Line]:
+    lines: list[Line] = []
     number, account = queue_id(event.delivery.message.number), event.delivery.account
     session = f" ({event.attempt.session})" if event.attempt.session else ""
-    for result in event.results():
-        reply = str(result.reply)
+    for result in event.results:
         following = what_next(event) if result.waits else ""
         remaining = event.judgement.remaining if result.waits else None
-        verdict = "left to another transaction" if result.split else _VERDICTS[result.verdict]
+        verdict = "left to another transaction" if result.split else result.verdict
         # Those of a split mail are counted only: the transactions to come have their lines.
         shared = (result.recipients,) if result.split else in_lines(result.recipients)
         for recipients in shared:
@@ -143,24 +142,19 @@ def _attempt_ended(event: events.AttemptEnded) -> Iterator[Line]:
                 who = f"{len(recipients)} recipient{'s' * (len(recipients) > 1)}"
             else:
                 who = f"<{'>, <'.join(recipients)}>"
-            yield (
-                _INFO,
-                f"{number}: {who} {verdict} by account {account}: {reply}{session}{following}",
-                {
-                    "id": number,
-                    "recipients": recipients,
-                    "verdict": verdict,
-                    "account": account,
-                    "reply": reply,
-                    "session": event.attempt.session,
-                    "due": remaining.due if remaining else None,
-                    "next_account": remaining.account if remaining else None,
-                },
-            )
-
-
-#: Their values, which `Enum` finds by a function in Python.
-_VERDICTS = {verdict: verdict.value for verdict in Verdict}
+            said = f"{verdict} by account {account}: {result.reply}{session}{following}"
+            fields: Fields = {
+                "id": number,
+                "recipients": recipients,
+                "verdict": verdict,
+                "account": account,
+                "reply": result.reply,
+                "session": event.attempt.session,
+                "due": remaining.due if remaining else None,
+                "next_account": remaining.account if remaining else None,
+            }
+            lines.append((_INFO, f"{number}: {who} {said}", fields))
+    return lines
 
 
 def what_next(event: events.AttemptEnded) -> str:
@@ -201,7 +195,7 @@ def _report_unroutable(event: events.ReportUnroutable) -> list[Line]:
 
 # Accounts.
 
-_WAITS = "; paused until {until}; its mail waits"
+_WAITS = "; it rests until {until}; its mail waits"
 _WAITS_OR_MOVES = f"{_WAITS} unless a fallback account takes it"
 _PAUSED = {
     Action.REST: "account {account} cannot be used: {fault}" + _WAITS_OR_MOVES,
@@ -368,7 +362,7 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.AccountFaulted: _account_faulted,
     events.AccountRecovered: _account_recovered,
     events.AccountPaused: _filled_in(
-        _WARN, "account {account} is paused until somebody resumes it; its mail waits"
+        _WARN, "account {account} is it rests until somebody resumes it; its mail waits"
     ),
     events.AccountResumed: _filled_in(_INFO, "account {account} is resumed"),
     events.ConnectionsLimited: _connections_limited,

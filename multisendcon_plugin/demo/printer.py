@@ -38,14 +38,18 @@ _INVITATION = """
       python3 -c "import smtplib; smtplib.SMTP('127.0.0.1', {port}).sendmail(
         'you@sales.example.com', 'me@anywhere.example', 'Subject: My own\\n\\nHello')"
 
-    Or point a mail program at 127.0.0.1 port {port}.  Ask the relay, and change what it does:
+    Or point a mail program at 127.0.0.1 port {port}.  Ask the relay what it does, and why:
 
       {command} status
       {command} log
       {command} explain boss@sales.example.com anna@customer.example
       {command} account test Sales
-      {command} account pause "All others"
+
+    Stop an account, send your mail once more, and see it wait until the account goes on:
+
+      {command} account pause Sales
       {command} queue list
+      {command} account resume Sales
 
     Ctrl-C ends the demonstration.
 """
@@ -98,13 +102,13 @@ class Printer:
         self._deliveries[event.report.message.id] = (event.report,)
 
     def _tried(self, event: AttemptEnded) -> None:
-        for result in event.results():
+        for result in event.results:
             if result.verdict is Verdict.DELIVERED or result.split:
                 continue
             recipients = ", ".join(f"<{recipient}>" for recipient in result.recipients)
             account = event.delivery.account
             following = what_next(event) if result.waits else ""
-            self.say(f" --  to {recipients} by {account}: {result.verdict.value}")
+            self.say(f" --  to {recipients} by {account}: {result.verdict}")
             self.say(f"     {result.reply}{following}\n")
 
     def __call__(self, event: LogEvent) -> None:

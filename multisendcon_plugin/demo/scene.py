@@ -71,6 +71,7 @@ def set_up(reactor: Any, folder: Path, port: int, received: Any) -> Stage:
     ca = authority.write(folder / "authority.pem")
     text = _CONFIGURATION.format(port=port, folder=folder, ca=ca, password=_PASSWORD, **ports)
     file = folder / "multisendcon.toml"
+    file.touch(mode=0o600)  # it has a password
     file.write_text(text, "utf-8")
     return Stage(providers, load(file))
 

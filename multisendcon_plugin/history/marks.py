@@ -7,7 +7,8 @@ hash may be that of something else: whoever finds a story by one still has to lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import repeat
 from zlib import crc32
 
 from ..mail.address import matching_form
@@ -18,38 +19,39 @@ from .story import Search, bare
 PERIOD_BITS = 26
 HASH_BITS = 32
 
-# Seeds: the same text means something else in each field.
+#: A field, and a text in it: the same text means something else in each.
+Mark = tuple[int, str]
 _SENDER, _RECIPIENT, _MESSAGE_ID, _ACCOUNT = 1, 2, 3, 4
 
 
-def marks(envelope: Envelope, accounts: Iterable[str]) -> Iterator[int]:
-    """Yield the hashes by which a message is found."""
-    yield _hash(_SENDER, matching_form(envelope.reverse_path))
-    for recipient in envelope.recipients:
-        yield _hash(_RECIPIENT, matching_form(recipient))
+def marks(envelope: Envelope, accounts: Iterable[str]) -> list[Mark]:
+    """Return the marks by which a message is found."""
+    found = [(_SENDER, matching_form(envelope.reverse_path))]
+    found += zip(repeat(_RECIPIENT), map(matching_form, envelope.recipients))
     if envelope.message_id:
-        yield _hash(_MESSAGE_ID, bare(envelope.message_id))
-    for account in accounts:
-        yield account_mark(account)
+        found.append((_MESSAGE_ID, bare(envelope.message_id)))
+    found += zip(repeat(_ACCOUNT), accounts)
+    return found
 
 
-def account_mark(account: str) -> int:
-    """Return the hash by which the mail is found that an account has had."""
-    return _hash(_ACCOUNT, account)
+def account_mark(account: str) -> Mark:
+    """Return the mark by which the mail is found that an account has had."""
+    return _ACCOUNT, account
 
 
-def rarest(search: Search) -> int | None:
-    """Return the hash that finds the fewest stories; ``None``: nothing is said that has one."""
+def rarest(search: Search) -> Mark | None:
+    """Return the mark that finds the fewest stories; ``None``: nothing is said that has one."""
     if search.message_id is not None:
-        return _hash(_MESSAGE_ID, bare(search.message_id))
+        return _MESSAGE_ID, bare(search.message_id)
     if search.recipient is not None:
-        return _hash(_RECIPIENT, matching_form(search.recipient))
+        return _RECIPIENT, matching_form(search.recipient)
     if search.sender is not None:
-        return _hash(_SENDER, matching_form(search.sender))
+        return _SENDER, matching_form(search.sender)
     if search.account is not None:
         return account_mark(search.account)
     return None
 
 
-def _hash(seed: int, text: str) -> int:
-    return crc32(text.encode("utf-8", "surrogatepass"), seed)
+def hashes(marks: Iterable[Mark]) -> list[int]:
+    """Return the hash of each mark."""
+    return [crc32(text.encode("utf-8", "surrogatepass"), field) for field, text in marks]

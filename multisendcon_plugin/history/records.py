@@ -21,7 +21,7 @@ from ..events import (
     ReportQueued,
 )
 from ..mail.message import Delivery, Recipient
-from .marks import account_mark, marks
+from .marks import Mark, account_mark, marks
 from .story import Kind
 
 #: One thing that happened, as JSON has it; the first item is a word of `Kind`, or `QUEUED`.
@@ -54,14 +54,14 @@ class News:
     :param delivery: of it, as an event has it.
     :param arrived: microseconds since the epoch.
     :param accepted: its arrival is among the records.
-    :param marks: new hashes by which it is found.
+    :param marks: new ones by which it is found.
     """
 
     delivery: Delivery
     arrived: int
     accepted: bool = False
     records: list[Record] = attrs.field(factory=list)
-    marks: list[int] = attrs.field(factory=list)
+    marks: list[Mark] = attrs.field(factory=list)
 
 
 @attrs.define(eq=False)
@@ -95,9 +95,11 @@ class Batch:
         message = news.delivery.message
         envelope = message.envelope
         everyone = envelope.recipients
+        accounts: set[str] = set()
         groups: dict[tuple[str, str], list[str]] = {}
         for delivery in deliveries:
             account = delivery.account
+            accounts.add(account)
             for recipient in delivery.recipients:
                 groups.setdefault((account, recipient.reason), []).append(recipient.address)
         record = [
@@ -112,7 +114,7 @@ class Batch:
             [(*group, _who(addresses, everyone)) for group, addresses in groups.items()],
         ]
         news.records.insert(0, record)
-        news.marks += marks(envelope, {account for account, _ in groups})
+        news.marks += marks(envelope, accounts)
 
     def _news(self, delivery: Delivery) -> News:
         message = delivery.message
@@ -125,7 +127,7 @@ class Batch:
     def _accepted(self, deliveries: tuple[Delivery, ...]) -> None:
         news = self._news(deliveries[0])
         news.accepted = True
-        self.begin(news, Kind.ACCEPTED.value, deliveries)
+        self.begin(news, Kind.ACCEPTED, deliveries)
 
     def _attempt_ended(self, event: AttemptEnded) -> None:
         delivery, remaining = event.delivery, event.judgement.remaining
@@ -138,19 +140,14 @@ class Batch:
             news.marks.append(account_mark(moved))
         news.records.append(
             [
-                Kind.ATTEMPT.value,
+                Kind.ATTEMPT,
                 event.at + self._set_by,
                 delivery.account,
                 event.attempt.session,
                 "" if fault is None else str(fault),
                 [
-                    (
-                        each.verdict.value,
-                        str(each.reply),
-                        each.waits,
-                        _who(each.recipients, everyone),
-                    )
-                    for each in event.results()
+                    (each.verdict, each.reply, each.waits, _who(each.recipients, everyone))
+                    for each in event.results
                 ],
                 None if remaining is None else remaining.due + self._set_by,
                 moved,
@@ -183,7 +180,7 @@ class Batch:
     ) -> News:
         news = self._news(delivery)
         who = _who([each.address for each in whom], delivery.message.envelope.recipients)
-        news.records.append([kind.value, at + self._set_by, delivery.account, who, more])
+        news.records.append([kind, at + self._set_by, delivery.account, who, more])
         return news
 
 

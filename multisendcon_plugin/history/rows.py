@@ -10,7 +10,7 @@ from __future__ import annotations
 from json import JSONEncoder, loads
 from sqlite3 import Connection
 
-from .marks import HASH_BITS, PERIOD_BITS
+from .marks import HASH_BITS, PERIOD_BITS, hashes
 from .records import QUEUED, Batch
 
 #: Fresh marks, all of which each search looks at: 10 ms.
@@ -72,7 +72,7 @@ def add(connection: Connection, batch: Batch) -> None:
             batch.begin(each, QUEUED, (each.delivery,))
         pieces[place] = each.records
         if each.marks:
-            marks.setdefault(each.arrived, []).extend(each.marks)
+            marks.setdefault(each.arrived, []).extend(hashes(each.marks))
     connection.execute(_ADD_PIECES, (_encode(pieces),))
     if arrivals:
         connection.execute(_ADD_ARRIVALS, (_encode(arrivals),))

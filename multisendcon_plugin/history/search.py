@@ -16,7 +16,7 @@ from urllib.parse import quote
 from ..errors import HistoryError
 from ..spool import at_rest
 from ..spool.numbering import WRITERS
-from .marks import HASH_BITS, PERIOD_BITS, rarest
+from .marks import HASH_BITS, PERIOD_BITS, hashes, rarest
 from .rows import PIECES
 from .store import VERSION
 from .story import FIRST_PLACE, Place, Search, Story, StoryPage
@@ -137,7 +137,8 @@ def _places(
         after = max(after, (_microseconds(search.since), 0))
     mark = rarest(search)
     if mark is not None:
-        return _marked(connection, mark, after, last)
+        (wanted,) = hashes([mark])
+        return _marked(connection, wanted, after, last)
     places = connection.execute(
         "SELECT at, message FROM arrival WHERE (at, message) > (?, ?) AND at <= ?"
         " ORDER BY at, message LIMIT ?",

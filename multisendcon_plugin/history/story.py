@@ -16,7 +16,7 @@ Place = tuple[int, int]
 FIRST_PLACE: Place = (0, 0)
 
 
-class Kind(enum.Enum):
+class Kind(enum.StrEnum):
     """What can happen to a mail, in the order of what happens at the same time."""
 
     ACCEPTED = "accepted"

@@ -10,8 +10,7 @@ from ..mail.message import queue_id
 from .records import QUEUED, Record
 from .story import Kind, Story, StoryEvent
 
-_ACCEPTED = Kind.ACCEPTED.value
-_RANKS = {kind.value: rank for rank, kind in enumerate(Kind)}
+_RANKS: dict[str, int] = {kind: rank for rank, kind in enumerate(Kind)}
 _SETTLED = frozenset({Kind.DELIVERED, Kind.FAILED, Kind.DELETED})
 
 
@@ -24,11 +23,11 @@ def story_of(number: int, records: Iterable[Record]) -> Story | None:
     beginnings: dict[str, Record] = {}
     happened: list[Record] = []
     for record in records:
-        if record[0] in (_ACCEPTED, QUEUED):
+        if record[0] in (Kind.ACCEPTED, QUEUED):
             beginnings.setdefault(record[0], record)
         else:
             happened.append(record)
-    beginning = beginnings.get(_ACCEPTED) or beginnings.get(QUEUED)
+    beginning = beginnings.get(Kind.ACCEPTED) or beginnings.get(QUEUED)
     if beginning is None:
         return None
     _, arrived, size, sender, recipients, message_id, subject, client, _ = beginning
@@ -70,9 +69,9 @@ def events_of(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]
     :param everyone: the recipients of the message.
     """
     word = record[0]
-    if word in (_ACCEPTED, QUEUED):
+    if word in (Kind.ACCEPTED, QUEUED):
         yield from _beginning(record, everyone)
-    elif word == Kind.ATTEMPT.value:
+    elif word == Kind.ATTEMPT:
         yield from _attempt(record, everyone)
     else:
         yield _other(record, everyone)

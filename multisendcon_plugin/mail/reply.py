@@ -43,7 +43,7 @@ class Reply:
 
     def __str__(self) -> str:
         code = str(self.code) if self.code else ""
-        return " ".join([part for part in (code, self.enhanced, *self.text.splitlines()) if part])
+        return " ".join(filter(None, (code, self.enhanced, *self.text.splitlines())))
 
     # Most of our replies are said again and again, four times a mail.
     @cached_property

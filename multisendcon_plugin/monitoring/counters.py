@@ -82,21 +82,15 @@ class Histogram:
     sum: float
 
 
-#: Their values, which `Enum` finds by a function in Python.
-_DELIVERED, _UNCERTAIN, _DEFERRED, _FAILED = OUTCOMES = (
-    Verdict.DELIVERED.value,
-    Verdict.UNCERTAIN.value,
-    Verdict.DEFERRED.value,
-    Verdict.FAILED.value,
-)
+OUTCOMES = (Verdict.DELIVERED, Verdict.UNCERTAIN, Verdict.DEFERRED, Verdict.FAILED)
 
 
 class _Account:
     """The counts of one account."""
 
     def __init__(self) -> None:
-        self.recipients = dict.fromkeys(OUTCOMES, 0)
-        self.attempts = dict.fromkeys(OUTCOMES, 0)
+        self.recipients: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
+        self.attempts: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
         self.last_success: Time | None = None
         self.last_failure: Time | None = None
         #: When how many mails were sent, in the time of which the rate is told.
@@ -114,14 +108,14 @@ class _Account:
                 uncertain += 1
             elif outcome.action is not Action.SPLIT:  # of those, nothing was said
                 deferred += 1
-        self.recipients[_FAILED] += failed
-        self.recipients[_UNCERTAIN] += uncertain
-        self.recipients[_DEFERRED] += deferred
+        self.recipients[Verdict.FAILED] += failed
+        self.recipients[Verdict.UNCERTAIN] += uncertain
+        self.recipients[Verdict.DEFERRED] += deferred
         if judgement.delivered:
             return
         self.last_failure = Time(event.at + ahead)
-        worst = _FAILED if failed and not deferred else _DEFERRED
-        self.attempts[_UNCERTAIN if uncertain else worst] += 1
+        worst = Verdict.FAILED if failed and not deferred else Verdict.DEFERRED
+        self.attempts[Verdict.UNCERTAIN if uncertain else worst] += 1
 
     def sent(self, mails: int, now: float) -> None:
         """Note that mails were delivered."""
@@ -221,9 +215,9 @@ class Counters(Service):
         now = self._clock.seconds()
         minutes = min(max(now - self._started, MINUTE), RATE_OVER) / MINUTE
         return AccountCounts(
-            delivered=account.recipients[_DELIVERED],
-            deferred=account.recipients[_DEFERRED],
-            failed=account.recipients[_FAILED],
+            delivered=account.recipients[Verdict.DELIVERED],
+            deferred=account.recipients[Verdict.DEFERRED],
+            failed=account.recipients[Verdict.FAILED],
             last_success=account.last_success,
             last_failure=account.last_failure,
             rate=account.sent_lately(now) / minutes,
@@ -247,8 +241,8 @@ class Counters(Service):
                 account = self._accounts[name] = _Account()
             delivered = len(event.judgement.delivered)
             if delivered:
-                account.attempts[_DELIVERED] += 1
-                account.recipients[_DELIVERED] += delivered
+                account.attempts[Verdict.DELIVERED] += 1
+                account.recipients[Verdict.DELIVERED] += delivered
                 account.last_success = Time(event.at + ahead)
                 fresh[name] = fresh.get(name, 0) + 1
                 waited = max(0.0, event.at - event.delivery.message.arrived)

@@ -197,7 +197,7 @@ def _wishes(account: Account, asked: AccountTest) -> Wishes:
     to = None if asked.to is None else _address(asked.to, "to")
     if to and not (sender or account.fixed_sender):
         raise BadRequestError(
-            f'account "{account.name}" has no fixed sender, so say from whom the mail is to be'
+            f'account "{account.name}" has no fixed sender: say from whom the mail is ("from")'
         )
     return Wishes(sender=sender, to=to, connections=asked.connections)
 

@@ -16,6 +16,7 @@ from ..mail.selection import Selection
 from ..spool.keys import message_of
 from .errors import BadRequestError, NotFoundError
 from .filters import selection
+from .pace import LEFT_BY_CHANGES
 from .pieces import Pieces
 from .rows import Present
 from .values import Changed, Chosen, Filter
@@ -96,7 +97,7 @@ class Choice:
         if target is None:
             return
         state = self._chosen.filter and self._chosen.filter.state
-        async with aclosing(self._pieces.of(target)) as pieces:
+        async with aclosing(self._pieces.of(target, left=LEFT_BY_CHANGES)) as pieces:
             async for piece in pieces:
                 found = list(piece)
                 if state is not None:

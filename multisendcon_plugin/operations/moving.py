@@ -15,7 +15,7 @@ from .errors import RefusedError
 
 #: Reasons why an account carries mail.
 MOVED = "moved by an administrator"
-OVERRIDDEN = "moved by an administrator (masks overridden)"
+OVERRIDDEN = "moved by an administrator, masks overridden"
 
 
 @attrs.frozen

@@ -9,17 +9,23 @@ from twisted.internet.task import deferLater
 
 from ..events import AttemptEnded, MailAccepted, Publisher
 
-#: Parts of the time that are left to the mail for each that is taken.
+#: Parts of the time that are left to the mail for each that is taken by who looks at the queue.
 LEFT = 19
+#: The same of who changes it: that is wanted soon, to hold mail before it has left for example.
+LEFT_BY_CHANGES = 1
 #: Seconds of a pause.
 LONGEST_PAUSE = 0.5
 
 
 class Pace:
-    """Leaves nineteen parts of twenty of the time to the mail, while there is any."""
+    """Leaves parts of the time to the mail, while there is any.
 
-    def __init__(self, events: Publisher, clock: IReactorTime) -> None:
+    :param left: how many for each that is taken.
+    """
+
+    def __init__(self, events: Publisher, clock: IReactorTime, left: int = LEFT) -> None:
         self._clock = clock
+        self._left = left
         # No call of ours for what each mail has.
         self._passed: deque[object] = deque(maxlen=1)
         self._subscriptions = [
@@ -32,7 +38,7 @@ class Pace:
         """Return when it is time to go on, after something has been done."""
         if self._passed:
             taken = self._clock.seconds() - self._began
-            await deferLater(self._clock, min(LEFT * taken, LONGEST_PAUSE))
+            await deferLater(self._clock, min(self._left * taken, LONGEST_PAUSE))
             self._passed.clear()
         self._began = self._clock.seconds()
 

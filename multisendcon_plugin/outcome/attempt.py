@@ -15,7 +15,7 @@ from ..mail.reply import Reply
 from .failure import Action
 
 
-class Verdict(enum.Enum):
+class Verdict(enum.StrEnum):
     """What an attempt means for one recipient."""
 
     DELIVERED = "delivered"

@@ -208,10 +208,10 @@ class Lane:
         except Exception:
             self._tell_of_bug()
             self.not_settled(delivery)
-        # Only now: somebody who is told of its end may have had the lane stop.
-        self._trying -= 1
         if gates is not self.gates:
             gates.opened()
+        # Not before: who hears of the attempt may stop the lane, and waits for what follows.
+        self._trying -= 1
         if self._all_ended is not None and not self._trying:
             self._all_ended.callback(None)
 

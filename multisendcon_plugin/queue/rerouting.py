@@ -115,8 +115,8 @@ class Rerouting:
             since = waiting[-1].position_after
         if stuck:
             self.log.error(
-                "{count} mails wait for account {account}, which is not in use, and no other "
-                "account takes them: enable it, or add one that does",
+                "mail waits for account {account}: {count}; the account is not in use, and no "
+                "other one takes it: enable it, or add one that does",
                 count=stuck,
                 account=lane[0],
             )

@@ -159,7 +159,7 @@ class QueueService(Service):
         )
         for lane, count in waiting.items():
             name, _ = lane
-            self.log.info("{count} mails wait for account {account}", count=count, account=name)
+            self.log.info("mail waits for account {account}: {count}", count=count, account=name)
             # No mail waits for a time that was set by a clock that was wrong.
             latest = now + longest_pause(self._in_force.policy.delivery.retry)
             await self._tasks.ask(

@@ -171,6 +171,7 @@ class Examination:
         transcript = Transcript(session.redaction)
         session.transcribe(transcript)
         transcript.note(session.description.rpartition(",")[0])
+        self.found.redaction = session.redaction
         try:
             await self._open(session)
             if wishes:
@@ -253,7 +254,6 @@ class Examination:
     async def _log_in(self, session: AccountSender) -> None:
         if self._hop.login:
             name = self._account.username
-            self.found.redaction = session.redaction
             await self._step(
                 "login",
                 self._login.perform(session),

@@ -271,6 +271,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         """Return the protocol of a new session."""
         session = self.protocol(self.account, self._hop, self._tls, self._reactor)
         session.factory = self
+        self._login.hide(session)
         return cast("AccountSender", session)
 
     def _session_ended(self, _: None, session: AccountSender) -> None:

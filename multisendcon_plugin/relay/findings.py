@@ -65,7 +65,7 @@ class Examined:
 
     :param on_finding: is told of each step at its end.
     :ivar works: some address could be used, up to the login.
-    :ivar redaction: of the session that has logged in; other servers may know what it has said.
+    :ivar redaction: of the last session.
     :ivar offers: of EHLO with their parameters, as the last session had them that was opened.
     :ivar certificates: that the server has shown last, its own first.
     :ivar transcript: of all sessions, one after the other.

@@ -41,6 +41,12 @@ class Login:
         self._has_worked = False
         self._refused_password: str | None = None
 
+    def hide(self, session: AccountSender) -> None:
+        """Have what is known hidden: the server may have heard it in an earlier session."""
+        secret = self._password.known.encode()
+        if secret:
+            session.redaction.hide(secret, _plain_response(session, secret))
+
     async def perform(self, session: AccountSender) -> Auth:
         """Log in; return the mechanism that has worked.
 
@@ -104,7 +110,8 @@ class Login:
         return known[first:] + known[:first]
 
     def _not_offered(self, session: AccountSender) -> str:
-        offered = ", ".join(_offered(session))
+        said = session.redaction.redacted(", ".join(_offered(session)).encode())
+        offered = said.decode("utf-8", "replace")
         if not offered:
             text = "the server offers no login"
             return text if session.secure else f"{text} (it may do so with TLS)"
@@ -142,11 +149,15 @@ _Respond = Callable[[str], bytes | None]
 
 
 def _plain(session: AccountSender, secret: bytes) -> tuple[list[bytes], _Respond]:
-    # Without authorization identity: the login acts for itself (RFC 4616 section 2).
-    response = b"\0" + session.username + b"\0" + secret
+    response = _plain_response(session, secret)
     session.redaction.hide(response)
     # A server that asks has not looked at what came with the command.
     return [base64.b64encode(response)], lambda prompt: None if _decoded(prompt) else response
+
+
+def _plain_response(session: AccountSender, secret: bytes) -> bytes:
+    # Without authorization identity: the login acts for itself (RFC 4616 section 2).
+    return b"\0".join((b"", session.username, secret))
 
 
 def _login(session: AccountSender, secret: bytes) -> tuple[list[bytes], _Respond]:

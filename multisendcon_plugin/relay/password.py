@@ -36,6 +36,11 @@ class Password:
         #: The sessions that wait for the program.
         self._waiting: list[Deferred[str]] = []
 
+    @property
+    def known(self) -> str:
+        """What it was when it was read last."""
+        return self._value
+
     def now(self) -> str:
         """Return it for a new session."""
         if self._stored is not None and not self._stored.slow:

@@ -57,9 +57,8 @@ class ReplyReader:
             if parts is None:
                 return self._not_smtp(line)
             code, goes_on, text = parts
-            # A refusal may repeat a login long after it; a challenge is not told to anybody.
-            if code >= 400 or (phase is Phase.LOGIN and code != 334):
-                text = self._redaction.redacted(text)
+            # What the server offers, and a challenge, have to be read as they are.
+            plain = code == (250 if phase is Phase.EHLO else 334 if phase is Phase.LOGIN else 0)
             if goes_on or self._texts:
                 self._texts.append(text)
                 if goes_on:
@@ -67,11 +66,14 @@ class ReplyReader:
                         return self._not_smtp(b"a reply that never ends")
                     continue
                 texts, self._texts = self._texts, []
-                # What the server offers is kept whole, as it gets into no log or report.
-                whole = code == 250 and phase is Phase.EHLO
+                if not plain:
+                    texts = self._redaction.redacted(b"\n".join(texts)).split(b"\n")
+                whole = plain and phase is Phase.EHLO
                 reply = Reply.parse(code, texts, LONGEST_OFFERS if whole else LONGEST_TEXT)
             else:
-                reply = reply_of_line(code, text)
+                # Any reply may repeat a login, long after it, or before it what an earlier session
+                # has said.
+                reply = reply_of_line(code, text if plain else self._redaction.line(text))
             self.replies.append(reply)
         self._buffer = rest
         self.in_a_reply = bool(rest or self._texts)

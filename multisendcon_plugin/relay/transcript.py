@@ -5,30 +5,42 @@ Kept for an admin who tests an account, and for no other session.  Pure.
 
 from __future__ import annotations
 
+import re
+
 from .redaction import Redaction
 
 #: Lines that are kept, and characters of each.
 MOST_LINES, LONGEST_LINE = 500, 500
 #: Octets of a line that has no end yet.
 _LONGEST_UNFINISHED = 8192
+#: Lines of one reply that are looked at together; the relay takes no longer one.
+_MOST_TOGETHER = 100
+_CODE = re.compile(rb"\d{3}[ -]")
 
 
 class Transcript:
     """The transcript of one session.
 
     :param redaction: knows the secrets of the session.
-    :ivar lines: ``C:`` is we, ``S:`` the server; what is in brackets was not said.
     """
 
     def __init__(self, redaction: Redaction) -> None:
-        self.lines: list[str] = []
+        self._lines: list[str] = []
         self._redaction = redaction
+        #: Lines of a reply that goes on.
+        self._reply: list[bytes] = []
         self._heard = b""
         self._last_said = b""
         #: The next line is the response to a challenge.
         self._challenged = False
         #: Octets of the content so far; ``None``: none is due.
         self._content: int | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """What there is: ``C:`` is we, ``S:`` the server; what is in brackets was not said."""
+        self._end_reply()
+        return self._lines
 
     def note(self, text: str) -> None:
         """Note something that nobody said."""
@@ -70,13 +82,29 @@ class Transcript:
             return
         if line[:3] == b"354" and self._last_said == b"DATA":
             self._content = 0
-        self._add(f"S: {_text(self._redaction.redacted(line))}")
+        self._reply.append(line)
+        if line[3:4] != b"-" or len(self._reply) == _MOST_TOGETHER:
+            self._end_reply()
+
+    def _end_reply(self) -> None:
+        """Note a reply: a secret may begin on one of its lines and end on another."""
+        reply, self._reply = self._reply, []
+        codes = [found[0] if (found := _CODE.match(line)) else b"" for line in reply]
+        texts = [line.removeprefix(code) for line, code in zip(reply, codes, strict=True)]
+        shown = self._redaction.redacted(b"\n".join(texts)).split(b"\n")
+        # Of nothing, there is one empty line.
+        for code, text in zip(codes, shown, strict=False):
+            self._append(f"S: {_text(code + text)}")
 
     def _add(self, line: str) -> None:
-        if len(self.lines) < MOST_LINES:
-            self.lines.append(line[:LONGEST_LINE])
-        elif len(self.lines) == MOST_LINES:
-            self.lines.append("(and more)")
+        self._end_reply()
+        self._append(line)
+
+    def _append(self, line: str) -> None:
+        if len(self._lines) < MOST_LINES:
+            self._lines.append(line[:LONGEST_LINE])
+        elif len(self._lines) == MOST_LINES:
+            self._lines.append("(and more)")
 
 
 def _text(octets: bytes) -> str:

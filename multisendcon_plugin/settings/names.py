@@ -149,19 +149,22 @@ def endpoint(value: object) -> str:
 
 
 def web_address(value: object) -> str:
-    """Convert the address of something on the web."""
-    address = text(value)
+    """Convert the address of something on the web.
+
+    Its faults never show it: it may hold a token.
+    """
     try:
+        address = text(value)
         parts = urlsplit(address)
-        good = parts.scheme in ("http", "https") and parts.hostname and address.isascii()
-    except ValueError:
+        scheme_is_good = parts.scheme in ("http", "https")
+        good = scheme_is_good and parts.hostname and parts.port != 0 and address.isascii()
+    except (InvalidValueError, ValueError):
         good = False
     if not good:
         raise InvalidValueError(
-            f'{shown(address)} is not an address on the web; write "https://", a host and a path'
+            'is not an address on the web; write "https://", a host and a path, in quotes'
         )
     if parts.username or parts.password:
-        # Nothing of it is to be told.
         raise InvalidValueError(
             "has a name and a password before the host, which would not be sent; put a token into"
             " the path"

@@ -95,6 +95,7 @@ class AlarmSettings:
         names.web_address,
         default=None,
         doc="An address to which each alarm is sent as JSON by HTTP POST; unset: none.",
+        secret=True,
     )
     oldest_mail: float = key(
         quantities.duration,

@@ -249,6 +249,10 @@ class SqliteSpool:
         """Read a piece of the deliveries that are selected, at most `limit`."""
         return self._reader.ask(partial(view.find, selection=selection, limit=limit, after=after))
 
+    def last(self) -> Deferred[int]:
+        """Return the greatest number of a delivery; 0: there is none."""
+        return self._reader.ask(view.last)
+
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""
         return Deferred.fromCoroutine(view.totals(self._reader.ask))

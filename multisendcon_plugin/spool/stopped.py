@@ -41,6 +41,10 @@ class StoppedSpool:
         """Read a piece of the deliveries that are selected, at most `limit`."""
         return self._ask(partial(view.find, selection=selection, limit=limit, after=after))
 
+    def last(self) -> Deferred[int]:
+        """Return the greatest number of a delivery; 0: there is none."""
+        return self._ask(view.last)
+
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""
         return Deferred.fromCoroutine(view.totals(self._ask))

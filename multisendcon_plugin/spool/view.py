@@ -63,6 +63,12 @@ def find(connection: Connection, selection: Selection, limit: int, after: int) -
     return Page(deliveries, following)
 
 
+def last(connection: Connection) -> int:
+    """Return the greatest number of a delivery; 0: there is none."""
+    (found,) = connection.execute("SELECT max(id) FROM delivery NOT INDEXED").fetchone()
+    return found or 0
+
+
 def _piece(
     connection: Connection, selection: Selection, after: int
 ) -> tuple[dict[str, Any], int | None, str]:

@@ -274,6 +274,11 @@ class MemorySpool:
         return Page(tuple(found), found[-1].number if len(found) == limit else None)
 
     @_at_once
+    def last(self) -> int:
+        """Return the greatest number of a delivery; 0: there is none."""
+        return max(self.disk.deliveries, default=0)
+
+    @_at_once
     def totals(self) -> dict[str, Total]:
         """Return what waits for each account."""
         return totals(self.disk.deliveries)

@@ -28,14 +28,18 @@ async def send(request: Request, pieces: AsyncGenerator[Any, None], clock: IReac
     request.setHeader("Content-Type", JSON_LINES)
     request.setHeader("Cache-Control", "no-store")
     flow = Flow(request, clock)
-    async with aclosing(pieces):
-        async for piece in pieces:
-            request.write(b"".join([encode(each) + b"\n" for each in piece]))
-            await flow.room()
-            # HEAD asks what the list would be like, not for all that is in it.
-            if flow.gone or request.method == b"HEAD":
-                break
-    flow.finish()
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                request.write(b"".join([encode(each) + b"\n" for each in piece]))
+                await flow.room()
+                # HEAD asks what the list would be like, not for all that is in it.
+                if flow.gone or request.method == b"HEAD":
+                    break
+    finally:
+        flow.end()
+    if not flow.gone:
+        request.finish()
 
 
 @implementer(IPushProducer)
@@ -59,11 +63,10 @@ class Flow:
         if self._waits is not None:
             await self._waits
 
-    def finish(self) -> None:
-        """End the answer."""
+    def end(self) -> None:
+        """Ask for no more: the request may be finished, by an error too."""
         if not self.gone:
             self._request.unregisterProducer()
-            self._request.finish()
 
     def pauseProducing(self) -> None:
         if self._waits is None:

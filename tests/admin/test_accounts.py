@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import pytest
 
@@ -58,6 +60,24 @@ STEPS = [
         "login", ok=False, seconds=0.5, result="535 no", address="192.0.2.1", advice="see password"
     ),
 ]
+
+
+def test_how_long_an_account_has_not_been_well_is_said(run, relay):
+    now = time.time()
+    rows = account(state="paused", since=now - 3600.0 * 48), account(state="ok", since=now)
+    relay.answers_with("GET accounts", lines=lines(*rows))
+    _, paused, well = run("account", "list").out.splitlines()
+    assert re.search(r"  since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", paused)
+    assert "since" not in well
+
+
+def test_advice_is_not_said_twice(run, relay):
+    tested = {"account": "Sales", "ok": False, "advice": "see password", "steps": STEPS}
+    relay.answers_with("POST accounts/Sales/test", lines=lines(*STEPS, tested))
+    assert run("account", "test", "Sales").out.splitlines()[-2:] == [
+        "        see password",
+        "Sales cannot send mail",
+    ]
 
 
 @pytest.mark.parametrize(("ok", "expected"), [(True, 0), (False, 1)])

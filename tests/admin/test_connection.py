@@ -24,7 +24,7 @@ NOBODY = 65534
 def test_no_relay(run, folder):
     ended = run("account", "list")
     assert (ended.status, ended.out) == (4, "")
-    assert f"{folder}/control.sock: there is no relay that runs with this spool" in ended.err
+    assert f"{folder}/control.sock: no relay runs with this spool" in ended.err
     assert "--config=FILE" in ended.err
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 
@@ -54,6 +55,7 @@ def story(**fields):
             event("attempt", 2, reply="login: 535 no"),
             event("moved", 2, to_account="Bulk", reason="account Sales rests"),
             event("delivered", 90_000, account="Bulk", reply="250 ok", session="TLSv1.3"),
+            event("reported", 90_000, recipients=[], report="GAHCJX4R0"),
             event("ended", 90_000, account="", recipients=[]),
         ],
         **fields,
@@ -86,9 +88,41 @@ def test_one_story_per_mail(run, relay):
         "  H  attempt <anna@customer.example> by Sales: login: 535 no",
         "  H  moved <anna@customer.example> from Sales to Bulk (account Sales rests)",
         "  DAY  delivered <anna@customer.example> by Bulk: 250 ok (TLSv1.3)",
+        "  DAY  reported by mail GAHCJX4R0",
         "  DAY  ended",
     ]
     assert second.startswith("GAHCJX3QA")
+
+
+def test_an_attempt_and_what_it_came_to_are_one_line(run, relay):
+    events = [
+        event("attempt", 1, reply="login: 535 no"),
+        event("deferred", 1, reply="535 no", due=ARRIVED + 61),
+    ]
+    relay.answers_with("GET history", lines=lines(story(events=events)))
+    relay.answers_with("GET events", lines=stream(*events))
+    expected = "H  deferred <anna@customer.example> by Sales: login: 535 no; next attempt H"
+    assert without_times(run("log").out).splitlines()[2:] == [f"  {expected}"]
+    [followed] = without_times(run("log", "--follow").out).splitlines()
+    assert followed == f"GAHCJX3QA  {expected.replace('H', 'MOMENT', 1)}"
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00-05:00"),
+        ("2026-01-31T12:00", "2026-01-31T12:00:00-05:00"),
+        ("2026-01-31 12:00:00+01:00", "2026-01-31 12:00:00+01:00"),
+        ("20260131", "20260131"),
+    ],
+)
+def test_times_are_of_this_machine_as_those_that_are_printed(run, relay, monkeypatch, said, asked):
+    monkeypatch.setenv("TZ", "EST5")
+    time.tzset()
+    relay.answers_with("GET history", lines=lines(story()))
+    run("log", f"--since={said}")
+    [(_, _, query, _)] = relay.asked
+    assert query["since"] == asked
 
 
 def test_json(run, relay):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 
 import pytest
 
@@ -21,6 +22,15 @@ def test_list_is_a_table(run, relay):
     assert "<boss@sales.example.com>  <anna@customer.example>" in first
     assert second.startswith("GAHCJX3QB  Sales    held")
     assert ended.err == ""
+
+
+def test_what_waits_for_its_account_is_not_tried_now(run, relay):
+    resting = {"state": "resting", "attempts": 1}
+    rows = delivery(**resting, due=0.0), delivery(**resting, due=time.time() + 90)
+    relay.answers_with("GET queue", lines=lines(*rows))
+    _, due, later = run("queue", "list").out.splitlines()
+    assert due.split()[4] == "-"
+    assert later.split()[4:6] == ["in", "1m"]
 
 
 def test_list_asks_with_the_filter(run, relay):
@@ -91,7 +101,7 @@ def test_show_tells_all(run, relay):
     mail = {
         **first,
         "deliveries": [first, second],
-        "header": "Subject: Offer\nTo: anna@customer.example\n",
+        "header": "Received: from x\n\tby y\nSubject: Offer\nTo: anna@customer.example\n",
         "client": {"address": "192.0.2.25", "user": "joe", "helo": "exchange", "tls": "TLSv1.3"},
     }
     relay.answers_with("GET queue/GAHCJX3QA", mail)
@@ -104,6 +114,7 @@ def test_show_tells_all(run, relay):
         "last reply: 450 4.7.1 greylisted",
         "moved away from: Bulk",
         "by Direct (b.example): held, not tried yet",
+        "|         by y",
         "| Subject: Offer",
     ):
         assert text in ended.out

@@ -61,3 +61,16 @@ def test_no_rows_no_titles():
 def test_rows_are_taken_as_they_come():
     rows = (("A", str(n), "x", "z") for n in count())
     assert list(islice(lines(COLUMNS, rows, None), 1000))[-1] == "A   998  x     z"
+
+
+def test_on_a_terminal_that_is_too_narrow_the_last_column_stands_below():
+    columns = (Column("ID"), Column("TEXT", shrinks=True), Column("WHY", below=True))
+    rows = [("A", "short", ""), ("B", "short", "because of a reason that is long")]
+    assert list(lines(columns, rows, 30)) == [
+        "ID  TEXT",
+        "A   short",
+        "B   short",
+        "    because of a reason that …",
+    ]
+    assert list(lines(columns, rows, 80))[2] == "B   short  because of a reason that is long"
+    assert next(lines(columns, rows, None)) == "ID  TEXT   WHY"

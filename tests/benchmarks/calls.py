@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import socket
+import sqlite3
 import tempfile
 import time
 from pathlib import Path
@@ -29,7 +31,7 @@ _REACTOR = "reactor"
 _SESSIONS = 10
 _SIZE = 4096
 #: Mails through each session: before the counted ones, and the counted ones.
-_WARM_UP, _COUNTED = 5, 20
+_WARM_UP, _COUNTED = 5, 40
 #: Warm-ups at most.
 _TRIES = 5
 
@@ -93,39 +95,54 @@ class Calls:
 class _CountedRelay(Relay):
     """A relay whose processes count their calls."""
 
-    def __init__(self, folder, server):
+    def __init__(self, folder, server, *, history):
         sink = account("Sink", server.address, server.port, max_connections=_SESSIONS)
-        super().__init__(folder, sink)
+        super().__init__(folder, sink if history else f"[history]\nkeep = 0\n{sink}")
+        self._history = history
         self.environment = {"PYTHONPATH": os.pathsep.join([str(_HOOK), str(ROOT)])}
 
-    def counted(self):
-        """Return by process what it has counted, when nothing is under way."""
+    def counted(self, mails):
+        """Return by process what it has counted, when nothing is under way.
+
+        :param mails: so many were sent until now.
+        """
         until(lambda: self.waiting() == 0, "all mails have left the spool")
+        if self._history:
+            until(lambda: self._told() == mails, "the history tells of all")
         (front,) = self.children()
         return {"front": _ask(front), "core": _ask(self.process.pid)}
 
+    def _told(self):
+        """Count the attempts that the history tells of."""
+        with contextlib.closing(sqlite3.connect(self.spool / "history.db")) as database:
+            return database.execute(
+                "SELECT count(*) FROM piece, json_each(records) WHERE value ->> 0 = 'attempt'"
+            ).fetchone()[0]
 
-def count_calls():
+
+def count_calls(*, history=True):
     """Send mails through a relay, and count.
 
+    :param history: whether the relay has one.
     :return: the `Calls` of each process by its name, "front" and "core".
     """
     with (
         tempfile.TemporaryDirectory() as folder,
         LockStep(_SESSIONS, _SIZE) as peers,
-        _CountedRelay(Path(folder), peers) as relay,
+        _CountedRelay(Path(folder), peers, history=history) as relay,
     ):
         peers.connect(relay.address, relay.port)
-        for _ in range(_TRIES):
+        for number in range(1, _TRIES + 1):
             peers.send(_WARM_UP)
             ended = time.monotonic()
-            before = relay.counted()
+            mails = number * _WARM_UP * _SESSIONS
+            before = relay.counted(mails)
             if time.monotonic() - ended < IDLE / 2:
                 break
             # The machine is so busy that the relay may give up its sessions with the server.
             peers.end_sessions()
         peers.send(_COUNTED)
-        after = relay.counted()
+        after = relay.counted(mails + _COUNTED * _SESSIONS)
     return {name: _calls(before[name], after[name]) for name in after}
 
 
@@ -135,10 +152,12 @@ def _ask(pid):
         connection.connect(f"\0multisendcon-calls-{pid}")
         with connection.makefile("rb") as answer:
             result = json.load(answer)
-    return {
-        what: sum((collections.Counter({tuple(key): n}) for *key, n in rows), collections.Counter())
-        for what, rows in result.items()
-    }
+    counted = {what: collections.Counter() for what in result}
+    for what, rows in result.items():
+        # Functions of one name are one.
+        for *key, number in rows:
+            counted[what][tuple(key)] += number
+    return counted
 
 
 def _calls(before, after):
@@ -158,8 +177,9 @@ def _listed(counter):
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.calls", description=__doc__)
     parser.add_argument("--top", type=int, default=30, help="functions to list of each process")
+    parser.add_argument("--no-history", action="store_true", help="of a relay that keeps none")
     chosen = parser.parse_args()
-    calls = count_calls()
+    calls = count_calls(history=not chosen.no_history)
     for name, each in calls.items():
         print(f"{name}: {each.table(chosen.top)}\n")
     print(f"{sum(each.total for each in calls.values()):.1f} calls for each mail in all")

@@ -540,11 +540,21 @@ BAD = [
             )
         ],
     ),
-    (
-        "alarm",
-        "webhook",
-        '"hooks.example.com/x"',
-        ['"hooks.example.com/x" is not an address on the web; write "https://", a host and a path'],
+    *(
+        # It may hold a token.
+        (
+            "alarm",
+            "webhook",
+            address,
+            ['is not an address on the web; write "https://", a host and a path, in quotes'],
+        )
+        for address in (
+            '"hooks.example.com/x"',
+            '"htps://hooks.example.com/x"',
+            '"https://hooks.example.com:70000/x"',
+            r'"https://hooks.example.com/x\n"',
+            "['https://hooks.example.com/x']",
+        )
     ),
     *(
         ("account", "replies", f"[{{ code = {code}, means = 'quota' }}]", [f"code: {shown} {CODE}"])

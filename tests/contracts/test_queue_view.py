@@ -58,6 +58,17 @@ def test_a_listing_has_all_deliveries_in_order_of_their_numbers_in_pieces(store,
     assert [each.account for each in found] == ["B", "A", "Sales", "A"]
 
 
+def test_the_last_delivery_is_the_one_with_the_greatest_number(store):
+    assert store.wait(store.spool.last()) == 0
+    commit(store, parcel("B", "b@x"))
+    first, second = commit(store, parcel("A", "a@x"), parcel("B", "b@x"))
+    assert store.wait(store.spool.last()) == second.number
+    change(store, "hold", [second])
+    assert store.wait(store.spool.last()) == second.number
+    store.settle(Settlement(delivery=second, remaining=None))
+    assert store.wait(store.spool.last()) == first.number
+
+
 def test_the_totals_of_the_accounts(store):
     assert store.wait(store.spool.totals()) == {}
     _, one = commit(store, parcel("B", "b@x"), parcel("A", "a@x"))

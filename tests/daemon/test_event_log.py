@@ -52,7 +52,7 @@ SAID = [
     (
         events.DeliveryMoved(ONE, "B"),
         INFO,
-        "1: moved to account B, since account A is paused",
+        "1: moved to account B, since account A rests",
     ),
     (
         events.DeliveryMoved(ONE, "B", "moved by an admin"),
@@ -136,7 +136,7 @@ SAID = [
     (
         events.AccountPaused("A"),
         WARN,
-        "account A is paused until somebody resumes it; its mail waits",
+        "account A is it rests until somebody resumes it; its mail waits",
     ),
     (events.AccountResumed("A"), INFO, "account A is resumed"),
     (
@@ -253,7 +253,7 @@ def test_an_account_at_fault_is_an_error_once(fault, alarm, changed):
     (line,) = said
     assert line["log_level"] is (ERROR if changed else INFO)
     assert line["alarm"] is alarm
-    assert formatEvent(line).startswith(f"account A cannot be used: {fault}; paused until ")
+    assert formatEvent(line).startswith(f"account A cannot be used: {fault}; it rests until ")
 
 
 def test_there_are_words_for_every_event_and_a_test_of_them():

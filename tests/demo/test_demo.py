@@ -64,12 +64,13 @@ def test_the_demonstration_shows_all_mails_and_leaves_nothing_behind(tmp_path):
     assert "greylisted" in output
     assert "account  Newsletter, 1." in output
     assert "Traceback" not in output + rest
-    assert "senders: is not set" not in output  # nothing in it is to be warned of
+    assert " !! " not in output  # there is nothing to be warned of
     assert "running since" in said["status"]
     assert "delivered <anna@customer.example> by Sales: 250" in said["log"]
     assert "Sales" in said["explain boss@sales.example.com anna@customer.example"]
     assert "login" in said["account test Sales"]
-    assert said['account pause "All others"'] == "All others is paused\n"
+    assert said["account pause Sales"] == "Sales is paused\n"
     assert "queue list" in said
+    assert said["account resume Sales"] == "Sales goes on\n"
     assert not list(work.iterdir())
     assert not list(temporary.iterdir())

@@ -62,7 +62,7 @@ def _round(folder, options, name, recipients, good_within):
             )
             relay.stop()
             left = relay.waiting()
-        pauses = relay.log.read_text().count("paused until")
+        pauses = relay.log.read_text().count("it rests until")
     taken = {event.about: event.at - handed_in for event in provider.of("taken")}
     good = max(at for recipient, at in taken.items() if recipient.startswith("good"))
     grey = [at for recipient, at in taken.items() if recipient.startswith("grey")]

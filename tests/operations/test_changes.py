@@ -163,7 +163,7 @@ def test_force_overrides_the_masks_and_is_said_where_it_was_needed():
     assert desk.ask(desk.operations.move(move)).changed == 2
     assert desk.queue.told == [
         ("move", [good.number], "Lab", "moved by an administrator"),
-        ("move", [bad.number], "Lab", "moved by an administrator (masks overridden)"),
+        ("move", [bad.number], "Lab", "moved by an administrator, masks overridden"),
     ]
 
 

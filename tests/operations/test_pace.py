@@ -6,9 +6,9 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from multisendcon_plugin.events import AttemptEnded, MailAccepted
-from multisendcon_plugin.operations.pace import LEFT, LONGEST_PAUSE
+from multisendcon_plugin.operations.pace import LEFT, LEFT_BY_CHANGES, LONGEST_PAUSE
 from multisendcon_plugin.operations.pieces import PIECE
-from multisendcon_plugin.operations.values import Filter
+from multisendcon_plugin.operations.values import Chosen, Filter
 from multisendcon_plugin.outcome.judgement import Judgement
 from tests.operations.desk import Desk
 from tests.queues import NOW, attempt, delivery
@@ -33,7 +33,7 @@ class Long(Desk):
     def read_on(self):
         """Ask for a piece; it comes at once, or later."""
         self.rows = 0
-        Deferred.fromCoroutine(anext(self.listing)).addCallback(self._got)
+        Deferred.fromCoroutine(anext(self.listing, ())).addCallback(self._got)
 
     def _got(self, piece):
         self.rows = len(piece)
@@ -51,6 +51,19 @@ def test_mail_that_passes_meanwhile_gets_most_of_the_time(event):
     assert desk.rows == 0
     desk.clock.advance(0.002)
     assert desk.rows == PIECE
+
+
+def test_a_listing_ends_however_fast_mail_comes_meanwhile():
+    desk = Long()
+    listed = []
+    for _ in range(10):
+        desk.read_on()
+        if not desk.rows:
+            break
+        listed.append(desk.rows)
+        for _ in range(PIECE + 1):
+            desk.mail()
+    assert listed == [PIECE, PIECE, 1]
 
 
 def test_while_none_passes_it_goes_on_at_once():
@@ -77,3 +90,22 @@ def test_nothing_is_left_of_a_listing_that_ends():
     desk.ask(desk.listing.aclose())
     assert not any(desk.events._subscribers[type(event)] for event in PASSES)
     assert desk.clock.getDelayedCalls() == []
+
+
+def test_a_change_of_the_queue_takes_half_of_the_time():
+    desk = Long()
+    find = desk.spool.find
+
+    def slowly(*asked):
+        desk.clock.rightNow += 0.01
+        desk.events.publish(PASSES[0])
+        return find(*asked)
+
+    desk.spool.find = slowly
+    chosen = Chosen(filter=Filter(account="Sales"), dry_run=True)
+    done = []
+    Deferred.fromCoroutine(desk.operations.hold(chosen)).addCallback(done.append)
+    for _ in range(2):
+        assert done == []
+        desk.clock.advance(0.01 * LEFT_BY_CHANGES)
+    assert [each.changed for each in done] == [2 * PIECE + 1]

@@ -132,7 +132,7 @@ TAKEN, GREY, UNKNOWN = (
 
 def results(ended, *, failed=()):
     outcomes = tuple(ended.outcomes[n] for n in failed)
-    return AttemptEnded(THREE, ended, Judgement(remaining=THREE, failed=outcomes), NOW).results()
+    return AttemptEnded(THREE, ended, Judgement(remaining=THREE, failed=outcomes), NOW).results
 
 
 def replying(*outcomes):
@@ -153,14 +153,16 @@ def replying(*outcomes):
 def test_recipients_with_the_same_result_are_together():
     ended = attempt(THREE, Verdict.DELIVERED, Verdict.FAILED, Verdict.DELIVERED)
     assert results(ended, failed=[1]) == [
-        Result(Verdict.DELIVERED, TAKEN, False, False, ["a@b.example", "c@b.example"]),
-        Result(Verdict.FAILED, UNKNOWN, False, False, ["b@b.example"]),
+        Result(Verdict.DELIVERED, str(TAKEN), False, False, ["a@b.example", "c@b.example"]),
+        Result(Verdict.FAILED, str(UNKNOWN), False, False, ["b@b.example"]),
     ]
 
 
 def test_who_has_waited_for_too_long_has_failed_whatever_was_said():
     assert results(attempt(THREE, Verdict.DEFERRED), failed=[0, 1, 2]) == [
-        Result(Verdict.FAILED, GREY, False, False, ["a@b.example", "b@b.example", "c@b.example"])
+        Result(
+            Verdict.FAILED, str(GREY), False, False, ["a@b.example", "b@b.example", "c@b.example"]
+        )
     ]
 
 
@@ -172,7 +174,7 @@ def test_who_goes_to_another_account_or_transaction_waits():
         (Verdict.UNCERTAIN, None, GREY),
     )
     assert results(ended) == [
-        Result(Verdict.DEFERRED, UNKNOWN, True, False, ["a@b.example"]),
-        Result(Verdict.DEFERRED, too_many, True, True, ["b@b.example"]),
-        Result(Verdict.UNCERTAIN, GREY, True, False, ["c@b.example"]),
+        Result(Verdict.DEFERRED, str(UNKNOWN), True, False, ["a@b.example"]),
+        Result(Verdict.DEFERRED, str(too_many), True, True, ["b@b.example"]),
+        Result(Verdict.UNCERTAIN, str(GREY), True, False, ["c@b.example"]),
     ]

@@ -45,9 +45,9 @@ def test_a_mail_that_was_accepted_and_delivered():
     assert isinstance(ended, AttemptEnded)
     assert ended.delivery == delivery
     assert ended.judgement.remaining is None
-    (result,) = ended.results()
+    (result,) = ended.results
     assert (result.verdict, result.recipients) == (Verdict.DELIVERED, [READER])
-    assert result.reply == REPLIES[Verdict.DELIVERED][1]
+    assert result.reply == str(REPLIES[Verdict.DELIVERED][1])
     assert NOW < ended.at < NOW + 10
 
 
@@ -69,7 +69,7 @@ def test_an_attempt_after_which_the_mail_waits():
     (ended,) = events
     assert ended.judgement.remaining.attempts == 1
     assert ended.judgement.remaining.due > ended.at
-    (result,) = ended.results()
+    (result,) = ended.results
     assert result.verdict is Verdict.DEFERRED
     assert result.waits
 

@@ -294,14 +294,14 @@ def at(seconds):
         (
             CLOSED,
             (
-                "account A cannot be used: connect: 4.4.1 connection refused; paused until {}; "
+                "account A cannot be used: connect: 4.4.1 connection refused; it rests until {}; "
                 "its mail waits unless a fallback account takes it"
             ),
         ),
         (
             LOGIN_REFUSED,
             (
-                "account A cannot be used: login: 535 5.7.8 bad password; paused until {}; its "
+                "account A cannot be used: login: 535 5.7.8 bad password; it rests until {}; its "
                 "mail waits unless a fallback account takes it; check its username and password, "
                 "and whether the provider has blocked it"
             ),
@@ -310,7 +310,7 @@ def at(seconds):
             fault(Phase.GREETING, 421, "4.3.2", "draining"),
             (
                 "account A is throttled: the server asks us to slow down (greeting: 421 4.3.2 "
-                "draining); paused until {}; its mail waits"
+                "draining); it rests until {}; its mail waits"
             ),
         ),
         (
@@ -318,7 +318,7 @@ def at(seconds):
                 phase=Phase.MAIL, reply=Reply(550, "5.4.5", "Daily limit"), action=Action.QUOTA
             ),
             (
-                "account A has used up its quota: mail: 550 5.4.5 Daily limit; paused until {}; "
+                "account A has used up its quota: mail: 550 5.4.5 Daily limit; it rests until {}; "
                 "its mail waits unless a fallback account takes it"
             ),
         ),
@@ -550,6 +550,21 @@ def test_stop_waits_until_each_attempt_has_been_concluded(verdict):
         room.relay.under_way[0].end(verdict)
     assert len(room.concluded) == 2
     assert len(stopped) == 1
+
+
+def test_who_is_told_of_an_outcome_may_stop_the_relay_at_once():
+    room = Room()
+    room.mail()
+    stopped = []
+    conclude = room.lane._conclude
+
+    def stop_first(*ended):
+        room.lane.stop().addCallback(lambda _: stopped.append(len(room.concluded)))
+        conclude(*ended)
+
+    room.lane._conclude = stop_first
+    room.relay.under_way[0].end(Verdict.DELIVERED)
+    assert stopped == [1], "once, and not before the attempt has been concluded"
 
 
 def test_a_fault_while_stopping_is_ours_and_is_not_told():

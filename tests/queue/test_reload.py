@@ -107,7 +107,7 @@ def test_mail_that_was_stuck_takes_a_new_account():
     with logged() as log:
         world.reload(account("B", senders="other@home.example"))
         world.run(5)
-    assert any("1 mails wait for account A, which is not in use" in each for each in log.texts())
+    assert any("mail waits for account A: 1; the account is" in each for each in log.texts())
     world.reload(account("B", senders="other@home.example"), account("C"))
     world.run(5)
     assert by(world) == ["C"]

@@ -244,7 +244,7 @@ def test_mail_that_no_other_account_admits_stays_and_the_log_says_so():
     world.run(5)
     with logged() as log:
         removed(world, account("B", recipients="*@near.example"))
-    assert [text for text in log.texts(LogLevel.error) if "3 mails wait for account Old" in text]
+    assert [text for text in log.texts(LogLevel.error) if "mail waits for account Old: 3" in text]
     assert [each.account for each in world.sent] == ["Old", "B"]
     removed(world, old)
     assert len(world.waiting) == 3

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
+import json
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -40,3 +43,39 @@ def test_what_a_pattern_would_mean_is_taken_literally():
     redaction = Redaction()
     redaction.hide(b"a.c*")
     assert redaction.redacted(b"abc a.c*") == b"abc ***"
+
+
+SPECIAL = 'c4nary-Pa"5 5&<wörd/+%'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        quote(SPECIAL),
+        quote(SPECIAL, safe=""),
+        quote_plus(SPECIAL),
+        json.dumps(SPECIAL),
+        json.dumps(SPECIAL, ensure_ascii=False),
+        html.escape(SPECIAL),
+    ],
+)
+def test_a_secret_is_hidden_as_programs_write_it(said):
+    redaction = Redaction()
+    redaction.hide(SPECIAL.encode())
+    assert b"c4nary" not in redaction.redacted(said.encode())
+
+
+@pytest.mark.parametrize("form", [SECRET, SAID.rstrip(b"=")])
+@pytest.mark.parametrize("between", [b"\n", b" \n", b"\n5.7.8 ", b"\n 4.7.0  "])
+def test_a_secret_that_goes_over_the_end_of_a_line_takes_all_lines_with_it(form, between):
+    redaction = Redaction()
+    redaction.hide(SECRET)
+    for at in range(1, len(form)):
+        said = b"you said " + form[:at] + between + form[at:] + b", no\nbye"
+        assert redaction.redacted(said) == b"***\n***\n***"
+
+
+def test_lines_are_shown_where_there_is_no_secret():
+    redaction = Redaction()
+    redaction.hide(SECRET, b"oner")
+    assert redaction.redacted(b"one\nread " + SECRET) == b"one\nread ***"

@@ -118,3 +118,21 @@ def test_a_reply_has_begun_until_it_has_ended():
         reader.feed(octets, Phase.MAIL)
         seen.append(reader.in_a_reply)
     assert seen == [True, True, True, False]
+
+
+@pytest.mark.parametrize("phase", [Phase.GREETING, Phase.MAIL, Phase.END, Phase.QUIT])
+@pytest.mark.parametrize("code", [220, 250, 334, 354, 421, 550])
+def test_a_secret_is_hidden_in_each_reply(code, phase):
+    [one, more], _ = read(
+        b"%d 2.0.0 s3cret it is\r\n" % code,
+        b"%d-2.0.0 s3\r\n%d 2.0.0 cret\r\n" % (code, code),
+        phase=phase,
+        secret=b"s3cret",
+    )
+    assert one.text.endswith("*** it is")
+    assert more.text == "***\n***"
+
+
+def test_what_the_server_offers_is_read_as_it_is():
+    [reply], _ = read(b"250-mx\r\n250 AUTH PLAIN\r\n", phase=Phase.EHLO, secret=b"plain")
+    assert reply.text == "mx\nAUTH PLAIN"

@@ -85,6 +85,24 @@ def test_secrets_that_a_server_repeats_are_hidden():
     assert said.lines == ["S: 250 ***", "S: 250 ***"]
 
 
+def test_a_secret_that_goes_over_the_end_of_a_line_is_hidden():
+    said = transcript(b"s3cret word")
+    said.heard(b"550-5.7.1 not s3cr\r\n550-5.7.1 et\r\n550 5.7.1 word\r\n")
+    said.heard(b"250-s3cret ")
+    said.heard(b"word\r\n250 ok\r\ns3cret word\r\n550-cut")
+    assert said.lines == [
+        "S: 550-***",
+        "S: 550-***",
+        "S: 550 ***",
+        "S: 250-***",
+        "S: 250 ok",
+        "S: ***",
+    ]
+    said.heard(b" off\r\n")
+    said.note("it is gone")
+    assert said.lines[-2:] == ["S: 550-cut off", "(it is gone)"]
+
+
 @pytest.mark.parametrize("line", [b"250-more\r\n", b"x" * 100_000, b"x" * 10_000 + b"\r\n"])
 def test_a_server_that_never_ends_fills_no_memory(line):
     said = transcript()

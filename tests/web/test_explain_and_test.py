@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from twisted.logger import capturedLogs
 
 from multisendcon_plugin.operations.account_tests import AccountTests
 from multisendcon_plugin.operations.explanation import explain
@@ -115,6 +116,15 @@ def test_an_account_is_tested(browser):
         "advice": "",
     }
     assert answer["offers"] == ["SIZE"]
+
+
+def test_an_error_instead_of_the_first_step_is_no_bug_in_the_log(browser):
+    with capturedLogs() as events:
+        connection = browser.connect()
+        headers = [("Accept", "application/jsonl")]
+        connection.send("POST", "/api/v1/accounts/Nobody/test", b"{}", headers)
+        assert connection.answer("POST").status == 404
+    assert events == []
 
 
 def test_an_account_that_is_not_there_is_not_tested(browser):

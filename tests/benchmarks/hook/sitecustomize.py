@@ -28,19 +28,21 @@ _OURS = re.compile(
 #: What the threads have counted: the numbers of the calls, and those of the crossings.  Each thread
 #: has its own, since another one may come between reading a number and writing it.
 _counted = []
-_rooms = {}
+#: Room, module and code object of each function, by the identity of the last: attrs generates equal
+#: ones for several classes, and the hash of one takes that of all that are defined in it.
+_places = {}
 
 
 def _place(code):
-    """Return the room and the module of a function; the room is None if it is not ours."""
-    place = _rooms.get(code)
+    """Return the room, the module and the code of a function; the room is None if not ours."""
+    place = _places.get(id(code))
     if place is None:
         if ours := _OURS.search(code.co_filename):
             module = (ours[1] or ours[2]).replace(".", "/")
-            place = (module.partition("/")[0], module)
+            place = (module.partition("/")[0], module, code)
         else:
-            place = (None, code.co_filename.rpartition("site-packages/")[2])
-        _rooms[code] = place
+            place = (None, code.co_filename.rpartition("site-packages/")[2], code)
+        _places[id(code)] = place
     return place
 
 
@@ -51,9 +53,8 @@ def _begin(frame, event, argument):
 
     def count(frame, event, _):
         if event == "call":
-            code = frame.f_code
-            calls[code] += 1
-            room = _place(code)[0]
+            room, _, code = _place(frame.f_code)
+            calls[id(code)] += 1
             if room is not None and (crossing := _crossing(frame, room)):
                 crossings[crossing] += 1
 
@@ -89,15 +90,15 @@ def _result():
         crossings.update(of_crossings.copy())
     return {
         "calls": [
-            [_shown_room(code), _place(code)[1], code.co_qualname, number]
-            for code, number in calls.items()
+            [_shown_room(room, code), module, code.co_qualname, number]
+            for (room, module, code), number in ((_places[key], n) for key, n in calls.items())
         ],
         "crossings": [[*crossing, number] for crossing, number in crossings.items()],
     }
 
 
-def _shown_room(code):
-    return _place(code)[0] or ("twisted" if "/twisted/" in code.co_filename else "library")
+def _shown_room(room, code):
+    return room or ("twisted" if "/twisted/" in code.co_filename else "library")
 
 
 def _serve(listening):
