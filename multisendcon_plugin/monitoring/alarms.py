@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from .. import events
-from ..errors import SpoolError
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
 from ..operations.values import Alarm, AlarmKind
@@ -26,9 +24,8 @@ from ..outcome.condition import Condition
 from ..settings.operation import AlarmSettings
 from . import troubles
 from .alarm import AlarmBook
+from .sources import told
 from .troubles import Expiry, Trouble
-
-T = TypeVar("T")
 
 #: Seconds between two looks at what no event tells.
 LOOKS_EVERY = 15.0
@@ -146,10 +143,11 @@ class Alarms(Service):
 
     async def _look_at_all(self) -> None:
         try:
-            totals = await self._answer(self._totals)
+            # Without an answer, what is known stays.
+            totals = await told(self._totals, ANSWER_WITHIN, self._clock)
             if totals is not None:
                 self._waiting = totals
-            figures = await self._answer(self._figures)
+            figures = await told(self._figures, ANSWER_WITHIN, self._clock)
             if figures is not None:
                 self._disk = tuple(troubles.of_disk(figures))
             now = self._clock.seconds()
@@ -159,13 +157,6 @@ class Alarms(Service):
         finally:
             self._looking = False
         self._update()
-
-    async def _answer(self, ask: Callable[[], Deferred[T]]) -> T | None:
-        """Ask the spool; ``None``: there is no answer, and what is known stays."""
-        try:
-            return await ask().addTimeout(ANSWER_WITHIN, self._clock)
-        except (SpoolError, defer.TimeoutError):
-            return None
 
     def _something(self, _: object = None) -> None:
         """Tell soon of what has happened: when all that belongs to it has."""
