@@ -5,7 +5,7 @@ Nothing here does anything.  Numbers named "time" are seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -20,42 +20,6 @@ from .outcome.attempt import Attempt, Outcome
 from .outcome.condition import Condition
 from .outcome.settlement import AccountState, Settlement
 from .routing.account import Account
-from .routing.registry import Route
-
-
-class IAccountRegistry(Interface):
-    """The accounts in order of priority.  Synchronous and without side effects."""
-
-    def route(sender: str, recipient: str) -> Route | None:
-        """Choose the account for mail from a sender to a recipient.
-
-        :param sender: an address, or ``""`` when it is not known.
-        :return: the topmost enabled account whose masks admit both, with the reason; ``None``
-            when there is none.
-        """
-
-    def route_null(header_from: str, recipient: str, avoid: str | None = None) -> Route | None:
-        """Choose the account for mail with the null reverse-path.
-
-        :param header_from: the address in ``From:``, which stands for the sender unless an
-            account has the mask ``<>``; ``""`` when there is none.
-        :param avoid: an account that is only chosen when there is no other.
-        """
-
-    def fallback(
-        name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
-    ) -> str | None:
-        """Name the account that takes over a delivery which its account could not carry.
-
-        :param name: the account that failed.
-        :param tried: accounts that have failed before it.
-        """
-
-    def account(name: str) -> Account | None:
-        """Return the account of that name."""
-
-    def __iter__() -> Iterator[Account]:
-        """Iterate over all accounts, in order of priority."""
 
 
 class IContent(Interface):
@@ -201,13 +165,10 @@ class IStore(Interface):
         """Return how large it is, and how it is written."""
 
 
-class IQueueView(Interface):
-    """The deliveries in the store as an admin sees them, whatever their lane.
+class IQueueReading(Interface):
+    """The deliveries in a store as an admin sees them, whatever their lane.
 
-    Long listings are read in pieces.  Each change is one transaction that leaves alone what is not
-    there any more: it takes the numbers of deliveries, and answers those that it has changed, as
-    they are now.  The lanes know nothing of it: what changes deliveries that they may have in
-    memory is `IQueueControl`.
+    Long listings are read in pieces.
     """
 
     def find(selection: Selection, limit: int, after: int = 0) -> Deferred[Page]:
@@ -220,14 +181,20 @@ class IQueueView(Interface):
     def last() -> Deferred[int]:
         """Return the greatest number of a delivery; 0: there is none."""
 
-    def count(selection: Selection) -> Deferred[int]:
-        """Count the deliveries that are selected."""
-
     def totals() -> Deferred[dict[str, Total]]:
         """Return what waits for each account that has any, by name.
 
         It is counted in pieces: what changes lanes meanwhile may be counted twice, or not at all.
         """
+
+
+class IQueueView(IQueueReading):
+    """What changes the deliveries in the store by hand.
+
+    Each change is one transaction that leaves alone what is not there any more: it takes the
+    numbers of deliveries, and answers those that it has changed, as they are now.  The lanes know
+    nothing of it: what changes deliveries that they may have in memory is `IQueueControl`.
+    """
 
     def read(numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries that are still there of some."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import datetime
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from ..errors import AddressError
 from ..mail.address import parse_mailbox
-from ..operations import moments
+from ..operations import filters
 from ..operations.errors import BadRequestError
 from . import place
 
 #: How completion of a shell finds files; the names are those of shtab.
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+
+#: What the options of a filter have in common.
+FILTER = "mail of which all is true that is said"
 
 Commands = Any  # argparse._SubParsersAction, which is private.
 
@@ -39,6 +43,20 @@ def add_common(parser: argparse.ArgumentParser, *, default: Any = argparse.SUPPR
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the choice of the output."""
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+
+
+def add_addresses(group: argparse._ArgumentGroup) -> None:
+    """Add the choice of mail by its addresses."""
+    group.add_argument(
+        "--sender", type=sender, metavar="ADDRESS", help='"<>" is the null reverse-path'
+    )
+    group.add_argument("--recipient", type=address, metavar="ADDRESS", help="one of its recipients")
+
+
+def said(options: argparse.Namespace, names: Iterable[str]) -> dict[str, str]:
+    """Return those of some options that are given."""
+    values = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def complete(action: argparse.Action) -> None:
@@ -91,7 +109,7 @@ def moment(text: str) -> str:
     A time that does not say where is one of this machine, like those that are printed.
     """
     try:
-        moments.moment(text, time.time())
+        filters.moment(text, time.time())
     except BadRequestError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     with suppress(ValueError):

@@ -31,7 +31,11 @@ from .terminal import put, say, warn
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = arguments.command(
-        commands, "explain", _explain, "say which account takes a mail, why, and how it would leave"
+        commands,
+        "explain",
+        _explain,
+        "say which account takes a mail, why, and how it would leave",
+        epilog="It asks the relay that runs; where none does, the configuration file is explained.",
     )
     parser.add_argument(
         "sender",

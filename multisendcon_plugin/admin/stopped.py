@@ -1,25 +1,28 @@
 """Answers for a relay that does not run, from its spool, which is left as it is.
 
-The answers are those of `Operations`.  Here nothing has to be waited for.
+The answers are like those of `Operations`.  Here nothing has to be waited for.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from twisted.internet.task import Clock
 
 from .. import __version__
 from ..events import Publisher
 from ..history import stories
 from ..mail.selection import Total
 from ..operations.errors import RefusedError
+from ..operations.filters import search_of
 from ..operations.json_form import encode, from_json, to_json
-from ..operations.operations import Operations
-from ..operations.stories import search_of
+from ..operations.pieces import Pieces
+from ..operations.rows import Present
 from ..operations.values import (
     AccountCounts,
     AccountStatus,
@@ -28,6 +31,7 @@ from ..operations.values import (
     SpoolStatus,
     Status,
 )
+from ..operations.waiting_mail import WaitingMail
 from ..outcome.condition import Condition, State
 from ..spool.stopped import StoppedSpool
 from ..times import Time
@@ -40,7 +44,7 @@ from .terminal import warn
 def queue(folder: Path, chosen: Mapping[str, str], limit: int | None) -> Iterator[bytes]:
     """Yield the rows of the queue, each a line of JSON."""
     with _reading(folder) as spool:
-        listing = _operations(spool).listing(from_json(chosen, Filter), limit)
+        listing = _mail(spool).listing(from_json(chosen, Filter), limit, after="")
         for rows in pieces(listing):
             for row in rows:
                 yield encode(row)
@@ -49,7 +53,7 @@ def queue(folder: Path, chosen: Mapping[str, str], limit: int | None) -> Iterato
 def message(folder: Path, id_: str) -> dict[str, Any]:
     """Return all that is known of a message in the queue."""
     with _reading(folder) as spool:
-        found: dict[str, Any] = to_json(answer(_operations(spool).message(id_)))
+        found: dict[str, Any] = to_json(answer(_mail(spool).message(id_)))
         return found
 
 
@@ -125,39 +129,14 @@ def _reading(folder: Path) -> Iterator[StoppedSpool]:
         ) from None
 
 
-class _Still:
-    """The queue and the clock of a relay that does not run.
-
-    :param names: of accounts.
-    """
-
-    seconds = staticmethod(time.time)
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = names
-
-    def conditions(self) -> list[Condition]:
-        """Return what keeps no account from sending but that there is no relay."""
-        return [Condition(account=name, state=State.OK) for name in self._names]
-
-    def under_way(self) -> frozenset[int]:
-        """Return the numbers of the deliveries that are being tried."""
-        return frozenset()
-
-
-def _operations(spool: StoppedSpool) -> Operations:
-    """Return operations that can look at the queue, and nothing else."""
-    still: Any = _Still(answer(spool.totals()))
-    view: Any = spool
-    nothing: Any = None
-    return Operations(
-        version=__version__,
-        events=Publisher(),
-        queue=still,
-        view=view,
+def _mail(spool: StoppedSpool) -> WaitingMail:
+    # Nothing keeps an account from sending but that there is no relay; and no mail has to be given
+    # way to, for which a clock would be looked at.
+    names = answer(spool.totals())
+    conditions = {name: Condition(account=name, state=State.OK) for name in names}
+    return WaitingMail(
+        pieces=Pieces(spool, Publisher(), Clock()),
         content=spool.content,
-        registry=nothing,
-        standing=nothing,
-        clock=still,
-        wall=time.time,
+        present=lambda: Present(conditions, under_way=frozenset()),
+        now=time.time,
     )

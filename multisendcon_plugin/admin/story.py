@@ -67,6 +67,8 @@ def event_line(event: Mapping[str, Any], day_of: float) -> str:
 
 def event_text(event: Mapping[str, Any]) -> str:
     """Return what has happened, without its time."""
+    if event["report"]:
+        return f"reported by mail {event['report']}"
     text = str(event["event"])
     if event["recipients"]:
         text += f" {', '.join(map(words.path, event['recipients']))}"
@@ -74,8 +76,6 @@ def event_text(event: Mapping[str, Any]) -> str:
         text += f" from {event['account']} to {event['to_account']}"
     elif event["account"]:
         text += f" by {event['account']}"
-    if event["report"]:
-        text += f" as {event['report']}"
     if event["reason"]:
         text += f" ({event['reason']})"
     if event["reply"]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredQueue
+from twisted.python.failure import Failure
 
 from ..edge.submission import checked
 from ..errors import AddressError
@@ -81,7 +82,7 @@ class AccountTests:
         self,
         account: Account,
         asked: AccountTest,
-        on_step: Callable[[TestStep], object] = lambda _: None,
+        on_step: Callable[[TestStep], object] | None = None,
     ) -> TestedAccount:
         """Test an account.
 
@@ -100,7 +101,8 @@ class AccountTests:
         def found(finding: Finding) -> None:
             step = self._step(account, finding, examination.found)
             steps.append(step)
-            on_step(step)
+            if on_step is not None:
+                on_step(step)
 
         examination = Examination(account, self._relays, self._wall, found)
         running = Deferred.fromCoroutine(examination.run(wishes))
@@ -125,6 +127,29 @@ class AccountTests:
             certificates=examined.certificates,
             transcript=tuple(examined.transcript),
         )
+
+    async def steps(
+        self, account: Account, asked: AccountTest
+    ) -> AsyncGenerator[TestStep | TestedAccount, None]:
+        """Test an account; iterate over its steps, each at its end, and last what `run` answers.
+
+        Who wants no more of them ends the test.
+        """
+        told: DeferredQueue[TestStep | None] = DeferredQueue()
+        running = Deferred.fromCoroutine(self.run(account, asked, told.put))
+
+        def over(result: TestedAccount | Failure) -> TestedAccount | Failure:
+            told.put(None)
+            return result
+
+        running.addBoth(over)
+        try:
+            while step := await told.get():
+                yield step
+            yield await running
+        finally:
+            running.cancel()
+            running.addErrback(lambda _: None)  # nobody hears of it any more
 
     def stop(self) -> None:
         """End the tests that are under way."""

@@ -7,9 +7,8 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -19,21 +18,19 @@ from twisted.internet.interfaces import IReactorTime
 from ..errors import AccountNotFoundError, AccountUnfitError, ConfigurationError
 from ..events import Event, Publisher
 from ..history import History, Story
-from ..interfaces import IContent, IQueueControl, IQueueView
-from ..mail.message import Delivery, Message, number_of
-from ..mail.selection import Selection, Total
+from ..interfaces import IContent, IQueueControl, IQueueReading
+from ..mail.message import Delivery, Message
+from ..mail.selection import Total
 from ..outcome.condition import Condition
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
-from ..spool.keys import span
 from ..times import Time
-from .account_tests import TestedAccount, TestStep
-from .alarm import Alarm
+from .account_tests import AccountTests, TestedAccount, TestStep
 from .choice import Choice
-from .errors import BadRequestError, NotFoundError, RefusedError
+from .errors import NotFoundError, RefusedError
 from .explained import Explanation
 from .explanation import explain_stored
-from .filters import selection
+from .filters import search_of
 from .live import Live
 from .moving import Mover
 from .pace import Pace
@@ -41,12 +38,12 @@ from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
 from .standing import Standing
-from .steps import steps
-from .stories import search_of, stories
+from .stories import stories
 from .values import (
     AccountCounts,
     AccountStatus,
     AccountTest,
+    Alarm,
     Changed,
     Chosen,
     Deletion,
@@ -58,15 +55,12 @@ from .values import (
     WaitingDelivery,
     WaitingMessage,
 )
+from .waiting_mail import WaitingMail
 
 T = TypeVar("T")
 
 #: More than there are: the numbers of events go on behind those of the relay before a restart.
 _EVENTS_PER_SECOND = 10_000
-
-
-async def _missing(*_: Any) -> Any:
-    raise RefusedError("this relay cannot do that")
 
 
 @attrs.define(kw_only=True, eq=False, repr=False, slots=False)
@@ -84,7 +78,7 @@ class Operations:
     :param alarms: those that are not over.
     :param history: returns it, unless it is off.
     :param explain: says where and how a mail would leave.
-    :param test: tests an account.
+    :param tests: tests accounts.
     :param reload: has the configuration read anew.
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
@@ -94,24 +88,28 @@ class Operations:
     version: str
     _events: Publisher
     _queue: IQueueControl
-    _view: IQueueView
+    _view: IQueueReading
     _content: Callable[[Message], IContent]
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
-    _counts: Callable[[str], AccountCounts] = lambda _: AccountCounts()
-    _alarms: Callable[[], Sequence[Alarm]] = tuple
-    _history: Callable[[], History | None] = lambda: None
-    _explain: Callable[[Question], Awaitable[Explanation]] = _missing
-    _test: Callable[
-        [Account, AccountTest, Callable[[TestStep], object]], Coroutine[Any, Any, TestedAccount]
-    ] = _missing
-    _reload: Callable[[], Awaitable[Any]] = _missing
+    _counts: Callable[[str], AccountCounts]
+    _alarms: Callable[[], Sequence[Alarm]]
+    _history: Callable[[], History | None]
+    _explain: Callable[[Question], Awaitable[Explanation]]
+    _tests: AccountTests
+    _reload: Callable[[], Awaitable[object]]
     _clock: IReactorTime
     _wall: Callable[[], float]
 
     def __attrs_post_init__(self) -> None:
         self._started = Time(self._wall())
         self._pieces = Pieces(self._view, self._events, self._clock)
+        self._mail = WaitingMail(
+            pieces=self._pieces,
+            content=self._content,
+            present=self._present,
+            now=self._clock.seconds,
+        )
         self.live = Live(
             self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
         )
@@ -203,14 +201,15 @@ class Operations:
 
     async def test(self, name: str, asked: AccountTest) -> TestedAccount:
         """Test an account."""
-        return await self._test(self._known(name), asked, lambda _: None)
+        return await self._tests.run(self._known(name), asked)
 
-    async def test_steps(self, name: str, asked: AccountTest) -> AsyncGenerator[list[Any], None]:
+    async def test_steps(
+        self, name: str, asked: AccountTest
+    ) -> AsyncGenerator[list[TestStep | TestedAccount], None]:
         """Test an account; tell each step at its end, and last what `test` answers."""
-        account = self._known(name)
-        async with aclosing(steps(partial(self._test, account, asked))) as found:
-            async for piece in found:
-                yield piece
+        async with aclosing(self._tests.steps(self._known(name), asked)) as steps:
+            async for step in steps:
+                yield [step]
 
     # The queue.
 
@@ -222,69 +221,14 @@ class Operations:
         :param limit: rows, or a few more: all of a message are listed, or none.
         :param after: id of the last message that is left out.
         """
-        position = 0
-        if after:
-            number = number_of(after)
-            if number is None:
-                raise BadRequestError(f'"{after}" is no id')
-            position = span(number)[1]
-        left, last = limit, None
-        chosen = selection(asked, self._clock.seconds())
-        async with aclosing(self._pieces.of(chosen, position)) as pieces:
+        rows = self._mail.listing(asked, limit, after)
+        async with aclosing(rows) as pieces:
             async for piece in pieces:
-                present = self._present()
-                rows: list[WaitingDelivery] = []
-                for delivery in piece:
-                    if asked.state not in (None, present.state(delivery)):
-                        continue
-                    if left is not None:
-                        if left <= 0 and delivery.message.number != last:
-                            yield rows
-                            return
-                        left, last = left - 1, delivery.message.number
-                    rows.append(present.row(delivery))
-                if rows:
-                    yield rows
+                yield piece
 
     async def message(self, name: str) -> WaitingMessage:
         """Show a message in the queue."""
-        deliveries = await self._deliveries(name)
-        present = self._present()
-        message = deliveries[0].message
-        return WaitingMessage(
-            next=present.row(min(deliveries, key=lambda each: each.position)),
-            deliveries=tuple(map(present.row, deliveries)),
-            header=await self._header(message),
-            client=message.envelope.client,
-        )
-
-    async def _deliveries(self, name: str) -> list[Delivery]:
-        """Return the deliveries of a message, which has one at least."""
-        number = number_of(name)
-        deliveries: list[Delivery] = []
-        if number is not None:
-            async for piece in self._pieces.of(Selection(message=number)):
-                deliveries += piece
-        if not deliveries:
-            raise NotFoundError(f"{name} is not in the queue; it may be in the history")
-        return deliveries
-
-    async def _header(self, message: Message) -> str:
-        header = (await self._start(message, message.header_size))[: message.header_size]
-        return header.decode("utf-8", "replace").replace("\r\n", "\n")
-
-    async def _start(self, message: Message, size: int) -> bytes:
-        """Read so many octets of a message at least, if it has them."""
-        content = self._content(message)
-        start = b""
-        while len(start) < size:
-            piece = content.read()
-            piece = piece if isinstance(piece, bytes) else await piece
-            if not piece:
-                break
-            start += piece
-        content.close()
-        return start
+        return await self._mail.message(name)
 
     async def hold(self, chosen: Chosen) -> Changed:
         """Let deliveries wait until they are released."""
@@ -379,11 +323,11 @@ class Operations:
 
     async def explain_waiting(self, name: str) -> Explanation:
         """Say so of a message in the queue, as it would be routed now."""
-        message = (await self._deliveries(name))[0].message
-        start = await self._start(message, message.header_size + 2)
+        message = (await self._mail.deliveries(name))[0].message
+        start = await self._mail.start(message, message.header_size + 2)
         return explain_stored(self._registry(), message, start)
 
-    async def reload(self) -> Any:
+    async def reload(self) -> object:
         """Go on with the configuration as its file is now."""
         try:
             return await self._reload()

@@ -9,7 +9,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from ..events import Publisher
-from ..interfaces import IQueueView
+from ..interfaces import IQueueReading
 from ..mail.message import Delivery
 from ..mail.selection import Selection
 from .pace import LEFT, Pace
@@ -22,7 +22,7 @@ PIECE = 200
 class Pieces:
     """Reads deliveries, and gives way to the mail between two pieces."""
 
-    _view: IQueueView
+    _view: IQueueReading
     _events: Publisher
     _clock: IReactorTime
 

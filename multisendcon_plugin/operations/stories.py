@@ -8,32 +8,10 @@ from ..history import History, Search, Story
 from ..history.story import FIRST_PLACE, Place
 from ..mail.message import number_of
 from .errors import BadRequestError
-from .moments import moment
 from .pace import Pace
-from .values import HistoryFilter
 
 #: Stories of one piece.
 PIECE = 50
-
-
-def search_of(asked: HistoryFilter, now: float) -> Search | None:
-    """Return what the history is asked for; ``None``: no mail has such an id.
-
-    :param now: by the clock on the wall.
-    :raise BadRequestError: a time cannot be read.
-    """
-    number = None if asked.id is None else number_of(asked.id)
-    if asked.id is not None and number is None:
-        return None
-    return Search(
-        number=number,
-        sender="" if asked.sender == "<>" else asked.sender,
-        recipient=asked.recipient,
-        message_id=asked.message_id,
-        account=asked.account,
-        since=None if asked.since is None else moment(asked.since, now),
-        until=None if asked.until is None else moment(asked.until, now),
-    )
 
 
 async def stories(
@@ -41,14 +19,19 @@ async def stories(
 ) -> AsyncGenerator[list[Story], None]:
     """Iterate over the stories that are looked for, in order of time.
 
-    To be closed if it is not read to its end.
+    Mail that comes meanwhile is left out, but for a few: it may come faster than what gives way to
+    it goes on.  To be closed if it is not read to its end.
 
     :param after: id of the last message that is left out; ``""``: none is.
     :raise BadRequestError: that is no id.
     """
     try:
         place = await _place_after(history, after)
-        while place is not None and (limit is None or limit > 0):
+        last = await history.newest()
+        # One whose arrival the history does not know has no place.
+        while place is not None and (place < last or search.number is not None):
+            if limit is not None and limit <= 0:
+                break
             page = await history.find(search, PIECE if limit is None else min(limit, PIECE), place)
             if limit is not None:
                 limit -= len(page.stories)

@@ -1,7 +1,6 @@
-"""The sessions with one account's server, and the attempts that carry mail over them.
+"""The sessions with one account's server: opened on demand, reused, and closed when idle.
 
-Sessions are opened on demand, reused, and closed when idle.  An attempt takes as many transactions,
-over as many sessions, as it needs to make the `Attempt` that the lane gets.
+What goes over them for a mail is up to `attempt`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
@@ -24,8 +22,9 @@ from ..interfaces import IArchive, IContent, IRelay
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
-from ..outcome.attempt import AccountFault, Attempt, all_deferred
+from ..outcome.attempt import Attempt
 from ..routing.account import Account
+from .attempt import AttemptUnderWay
 from .broken import SessionBrokenError
 from .budget import PROMPT, ConnectionBudget, Slot
 from .connect import connect, connect_problem, other_addresses
@@ -36,14 +35,12 @@ from .refusal_review import RefusalReview
 from .search import first_ready
 from .sender import AccountSender
 from .tls import ClientTLS
-from .transaction import Transaction
 from .trial import Trial, Trials
 
 T = TypeVar("T")
 
 #: Seconds that a session is kept for the account's next mail.
 IDLE = 10.0
-_BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL})
 _STOPPING = Reply(0, "4.3.2", "the relay is shutting down")
 _CHANGED = "the settings of the account have changed"
 _GAVE_WAY = (
@@ -113,7 +110,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self, delivery: Delivery, open_content: Callable[[], IContent]
     ) -> Deferred[Attempt]:
         """Try a delivery once: see `IRelay`."""
-        attempt = _AttemptUnderWay(self, delivery, open_content)
+        attempt = AttemptUnderWay(self, delivery, open_content)
         attempt.begin()
         return attempt.done
 
@@ -346,101 +343,3 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
         all_ended.addCallback(no_cut_off)
         return DeferredList([all_ended, *(each.stop(grace) for each in self._former)])
-
-
-@attrs.define(eq=False)
-class _AttemptUnderWay:
-    """An attempt, from its first session to its result.
-
-    It never tries a mail again that the server may have, and never decides what follows from an
-    outcome.
-
-    :ivar done: fires with the `Attempt`.
-    """
-
-    _sessions: AccountSenderFactory
-    _delivery: Delivery
-    _open_content: Callable[[], IContent]
-    _kept: bool = False
-    _most: float = 0.0
-    _mail_ended: float | None = None
-    done: Deferred[Attempt] = attrs.field(factory=Deferred)
-
-    def begin(self) -> None:
-        """Send the mail over a session that is kept, or else over a fresh one."""
-        session = self._sessions.kept_session()
-        self._kept = session is not None
-        if session is None:
-            self._open_session()
-        else:
-            self._carry(session)
-
-    def _open_session(self) -> None:
-        self._kept = False
-        opened = Deferred.fromCoroutine(self._sessions.fresh_session())
-        opened.addCallbacks(self._carry, self._not_begun).addErrback(self._failed)
-
-    def _carry(self, session: AccountSender) -> None:
-        self._most = self._sessions.most_recipients
-        sessions = self._sessions
-        # Those of now: it may have been opened before they changed.
-        session.account = sessions.account
-        archive = sessions.archive if session.account.archive else None
-        transaction = Transaction(session, self._delivery, self._open_content, self._most, archive)
-        session.talk(transaction.go_on, partial(self._over, session, transaction), self._failed)
-
-    def _not_begun(self, failure: Failure) -> None:
-        """There is no session for it."""
-        failure.trap(SessionBrokenError)
-        broken: Any = failure.value
-        action = self._sessions.account.classify(broken.phase, broken.reply)
-        fault = AccountFault.of(broken.phase, broken.reply, action)
-        recipients = self._delivery.recipients
-        outcomes = all_deferred(recipients, fault.phase, fault.reply, fault.action)
-        self.done.callback(Attempt(outcomes=outcomes, fault=fault, mail_ended=self._mail_ended))
-
-    def _failed(self, failure: Failure) -> None:
-        """An error of ours has ended it."""
-        if not self.done.called:
-            self.done.errback(failure)
-
-    def _over(self, session: AccountSender, transaction: Transaction) -> None:
-        sessions, outcomes = self._sessions, transaction.outcomes
-        fault = outcomes.fault
-        now = sessions.now()
-        if transaction.begun:
-            self._mail_ended = now
-        if transaction.copy is not None:
-            transaction.copy.end(outcomes.all(), session.description)
-        if self._kept and (transaction.refused or (fault and fault.phase in _BEFORE_RCPT)):
-            # It may be about the session, so nothing is concluded yet, and a fresh session tries
-            # once more: some servers say 550 or 554 at MAIL FROM, or close, when a session has had
-            # as many mails as they allow.
-            session.quit()
-            again = self._open_session
-        else:
-            sessions.keep_or_quit(session, keep=fault is None, now=now)
-            if outcomes.most == self._most:
-                attempt = Attempt(
-                    outcomes=outcomes.all(),
-                    fault=fault,
-                    mail_ended=self._mail_ended,
-                    session=session.description,
-                    reports_success=transaction.reports_success,
-                )
-                sessions.refusals.taken += transaction.taken
-                if fault:
-                    attempt = sessions.refusals.review(self._delivery, attempt)
-                self.done.callback(attempt)
-                return
-            sessions.learn(outcomes.most)
-            again = self.begin
-        if transaction.begun and sessions.account.minimum_wait:
-            # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
-            # attempt has a fresh session, as there is one at a time, or fewer recipients.
-            attempt = Attempt(
-                outcomes=outcomes.all(), mail_ended=self._mail_ended, inconclusive=True
-            )
-            self.done.callback(attempt)
-        else:
-            again()

@@ -6,7 +6,8 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import quote, quote_plus
 
 #: What may come between two octets of a secret where a server breaks its lines: their ends, and the
@@ -22,6 +23,8 @@ class Redaction:
 
     They are found as they are and in base64, as they were sent, and as web pages and JSON write
     them; in any case, since some servers repeat a command in capitals, and over the ends of lines.
+
+    :ivar line: returns what may be shown of one line.
     """
 
     def __init__(self) -> None:
@@ -30,7 +33,8 @@ class Redaction:
         self._forms: list[bytes] = []
         #: Those, without what may come between their octets.
         self._closed: list[bytes] = []
-        self._pattern: re.Pattern[bytes] | None = None
+        # No call of ours for each reply.
+        self.line: Callable[[bytes], bytes] = bytes
 
     def hide(self, *secrets: bytes) -> None:
         """Hide these from now on."""
@@ -42,13 +46,12 @@ class Redaction:
         self._forms = sorted(forms.union(self._forms), key=len, reverse=True)
         closed = (_GAP.sub(b"", form) for form in self._forms)
         self._closed = [form for form in closed if len(form) >= _SHORTEST_BROKEN]
-        self._pattern = re.compile(b"|".join(map(re.escape, self._forms)), re.IGNORECASE)
+        pattern = re.compile(b"|".join(map(re.escape, self._forms)), re.IGNORECASE)
+        self.line = partial(pattern.sub, b"***")
 
     def redacted(self, text: bytes) -> bytes:
         """Return what may be shown of one line, or of several with a line feed between them."""
-        if self._pattern is None:  # the pattern of nothing is found everywhere
-            return text
-        text = self._pattern.sub(b"***", text)
+        text = self.line(text)
         if b"\n" in text:
             closed = _GAP.sub(b"", text).lower()
             if any(form in closed for form in self._closed):
@@ -59,12 +62,15 @@ class Redaction:
 
 def _forms(secret: bytes) -> Iterator[bytes]:
     """Yield a secret as it may be repeated."""
-    text = secret.decode("utf-8", "replace")
     yield secret
     yield base64.b64encode(secret).rstrip(b"=")
     yield quote(secret).encode()
     yield quote(secret, safe="").encode()
     yield quote_plus(secret).encode()
-    yield html.escape(text).encode()
-    yield json.dumps(text)[1:-1].encode()
-    yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
+    text = secret.decode("utf-8", "replace")
+    # The pattern knows upper and lower case in ASCII only.
+    for cased in {text, text.upper(), text.lower()}:
+        yield cased.encode()
+        yield html.escape(cased).encode()
+        yield json.dumps(cased)[1:-1].encode()
+        yield json.dumps(cased, ensure_ascii=False)[1:-1].encode()

@@ -73,7 +73,7 @@ class ReplyReader:
             else:
                 # Any reply may repeat a login, long after it, or before it what an earlier session
                 # has said.
-                reply = reply_of_line(code, text if plain else self._redaction.redacted(text))
+                reply = reply_of_line(code, text if plain else self._redaction.line(text))
             self.replies.append(reply)
         self._buffer = rest
         self.in_a_reply = bool(rest or self._texts)

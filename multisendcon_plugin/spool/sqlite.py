@@ -253,22 +253,6 @@ class SqliteSpool:
         """Return the greatest number of a delivery; 0: there is none."""
         return self._reader.ask(view.last)
 
-    def count(self, selection: Selection) -> Deferred[int]:
-        """Count the deliveries that are selected."""
-        return Deferred.fromCoroutine(self._count(selection))
-
-    async def _count(self, selection: Selection) -> int:
-        # Piece by piece: others read in between.
-        total, after = 0, 0
-        while True:
-            counted, following = await self._reader.ask(
-                partial(view.count, selection=selection, after=after)
-            )
-            total += counted
-            if following is None:
-                return total
-            after = following
-
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""
         return Deferred.fromCoroutine(view.totals(self._reader.ask))

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, execute
+from zope.interface import implementer
 
 from ..errors import SpoolError
-from ..interfaces import IContent
+from ..interfaces import IContent, IQueueReading
 from ..mail.message import Message
 from ..mail.selection import Page, Selection, Total
 from . import at_rest, view
@@ -25,8 +26,9 @@ from .reader import StoredContent
 _T = TypeVar("_T")
 
 
+@implementer(IQueueReading)
 class StoppedSpool:
-    """What waits in a folder.  All methods are those of `IQueueView` and `IStore`.
+    """What waits in a folder; it begins to read content as `IStore` does.
 
     They fail with `OSError` too: there is no spool in the folder, or no right to read it.
     """

@@ -69,19 +69,6 @@ def last(connection: Connection) -> int:
     return found or 0
 
 
-def count(connection: Connection, selection: Selection, after: int) -> tuple[int, int | None]:
-    """Count a piece of the deliveries that are selected.
-
-    :return: with where the next piece begins; ``None``: there is none.
-    """
-    piece, following, where = _piece(connection, selection, after)
-    (counted,) = connection.execute(
-        f"SELECT count(*) FROM delivery NOT INDEXED WHERE {where}",  # noqa: S608
-        piece,
-    ).fetchone()
-    return counted, following
-
-
 def _piece(
     connection: Connection, selection: Selection, after: int
 ) -> tuple[dict[str, Any], int | None, str]:

@@ -279,11 +279,6 @@ class MemorySpool:
         return max(self.disk.deliveries, default=0)
 
     @_at_once
-    def count(self, selection: Selection) -> int:
-        """Count the deliveries that are selected."""
-        return len(selected(self.disk.deliveries, selection, 0))
-
-    @_at_once
     def totals(self) -> dict[str, Total]:
         """Return what waits for each account."""
         return totals(self.disk.deliveries)

@@ -55,6 +55,7 @@ def story(**fields):
             event("attempt", 2, reply="login: 535 no"),
             event("moved", 2, to_account="Bulk", reason="account Sales rests"),
             event("delivered", 90_000, account="Bulk", reply="250 ok", session="TLSv1.3"),
+            event("reported", 90_000, recipients=[], report="GAHCJX4R0"),
             event("ended", 90_000, account="", recipients=[]),
         ],
         **fields,
@@ -87,6 +88,7 @@ def test_one_story_per_mail(run, relay):
         "  H  attempt <anna@customer.example> by Sales: login: 535 no",
         "  H  moved <anna@customer.example> from Sales to Bulk (account Sales rests)",
         "  DAY  delivered <anna@customer.example> by Bulk: 250 ok (TLSv1.3)",
+        "  DAY  reported by mail GAHCJX4R0",
         "  DAY  ended",
     ]
     assert second.startswith("GAHCJX3QA")

@@ -12,6 +12,7 @@ from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import Parcel, Recipient
 from multisendcon_plugin.operations import Operations
 from multisendcon_plugin.operations.standing import Standing
+from multisendcon_plugin.operations.values import AccountCounts
 from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.routing.registry import AccountRegistry
@@ -104,6 +105,17 @@ ACCOUNTS = (
 )
 
 
+#: What a desk is without, unless it is given.
+NOTHING_MORE = {
+    "counts": lambda _: AccountCounts(),
+    "alarms": tuple,
+    "history": lambda: None,
+    "explain": None,
+    "tests": None,
+    "reload": None,
+}
+
+
 class Desk:
     """An admin, and the relay before them."""
 
@@ -125,7 +137,7 @@ class Desk:
             standing=Standing(self.events, front=False),
             clock=self.clock,
             wall=lambda: self.clock.seconds() + self.set_by,
-            **more,
+            **(NOTHING_MORE | more),
         )
 
     def mail(self, *parcels, sender="boss@sales.example", client=CLIENT):

@@ -1,24 +1,29 @@
-"""Steps are told at their end, and the result behind them."""
+"""The steps of a test are told at their end, and its result behind them."""
 
 from __future__ import annotations
 
 import pytest
 from twisted.internet.defer import Deferred
 
+from multisendcon_plugin.operations import account_tests
 from multisendcon_plugin.operations.errors import RefusedError
-from multisendcon_plugin.operations.steps import steps
+
+TESTED = account_tests.TestedAccount(
+    account="Sales", ok=True, advice="", steps=(), offers=(), certificates=(), transcript=()
+)
 
 
-class Running:
-    """Something that lasts."""
+class Running(account_tests.AccountTests):
+    """A test that lasts."""
 
     def __init__(self):
+        super().__init__(relays=None, largest=None, wall=None)
         self.told = []
         self.end = Deferred(lambda _: self.told.append("cancelled"))
-        self.iteration = steps(self._run)
+        self.iteration = self.steps(None, None)
 
-    async def _run(self, tell):
-        self.tell = tell
+    async def run(self, account, asked, on_step=None):
+        self.tell = on_step
         return await self.end
 
     def next(self):
@@ -45,11 +50,11 @@ def test_each_step_comes_at_its_end_and_the_result_last():
     first = running.next()
     assert not first.called
     running.tell("one")
-    assert result(first) == ["one"]
+    assert result(first) == "one"
     running.tell("two")
-    running.end.callback("all")
-    assert result(running.next()) == ["two"]
-    assert result(running.next()) == ["all"]
+    running.end.callback(TESTED)
+    assert result(running.next()) == "two"
+    assert result(running.next()) is TESTED
     assert result(running.next()) is None
     assert running.told == []
 
@@ -59,7 +64,7 @@ def test_what_fails_fails_behind_the_steps():
     first = running.next()
     running.tell("one")
     running.end.errback(RefusedError("no"))
-    assert result(first) == ["one"]
+    assert result(first) == "one"
     with pytest.raises(RefusedError, match="no"):
         result(running.next()).raiseException()
 
@@ -68,6 +73,6 @@ def test_who_wants_no_more_ends_it():
     running = Running()
     first = running.next()
     running.tell("one")
-    assert result(first) == ["one"]
+    assert result(first) == "one"
     result(Deferred.fromCoroutine(running.iteration.aclose()))
     assert running.told == ["cancelled"]

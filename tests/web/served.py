@@ -27,7 +27,7 @@ def main():
         history=lambda: history,
         reload=lambda: succeed(ReloadSummary(added=("A",))),
         explain=lambda question: explain(settings, desk.registry, question, time.time()),
-        test=tests.run,
+        tests=tests,
     )
     for n in range(300):
         (mail,) = desk.mail((("Sales", "Lab")[n % 2], "one@far.example"))

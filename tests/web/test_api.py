@@ -99,7 +99,6 @@ ERRORS = [
     ("GET", "/queue?limit=-1", None, 422, 'limit: "-1" is no number of rows'),
     ("GET", "/queue?after=nobody", None, 422, '"nobody" is no id'),
     ("GET", "/queue?sender=%FF", None, 400, "the query is no UTF-8"),
-    ("POST", "/accounts/Lab/test", None, 409, "this relay cannot do that"),
 ]
 
 
@@ -136,20 +135,24 @@ def test_head_is_as_get_without_the_answer(path):
 
 
 def test_what_is_refused_has_its_faults():
-    async def refusing(*_):
+    async def refusing():
         raise RefusedError("the configuration has faults", ("one", "two"))
 
-    answer = Browser(Desk(test=refusing)).post("/accounts/Lab/test")
+    answer = Browser(Desk(reload=refusing)).post("/reload")
     assert answer.status == 409
     assert answer.json == {"error": "the configuration has faults", "faults": ["one", "two"]}
 
 
 def test_the_steps_of_a_test_come_as_lines_to_those_who_want_them():
-    async def test(_account, _asked, tell):
-        tell({"step": "dns"})
-        return {"ok": True}
+    class Tests:
+        async def run(self, *_):
+            return {"ok": True}
 
-    browser = Browser(Desk(test=test))
+        async def steps(self, *_):
+            yield {"step": "dns"}
+            yield {"ok": True}
+
+    browser = Browser(Desk(tests=Tests()))
     answer = browser.ask("POST", "/accounts/Lab/test", headers=[("Accept", "application/jsonl")])
     assert answer.headers["Content-Type"] == "application/jsonl"
     assert answer.body == b'{"step":"dns"}\n{"ok":true}\n'

@@ -31,7 +31,7 @@ def browser():
     desk = Desk(
         ACCOUNTS,
         explain=lambda question: explain(SETTINGS, desk.registry, question, 0.0),
-        test=tests.run,
+        tests=tests,
     )
     browser = Browser(desk)
     browser.network = network
