@@ -329,7 +329,7 @@ class FrontProcessStarted:
 class AlarmTold:
     """Somebody is told of something that needs an admin, or that it is over.
 
-    :param kind: of `operations.troubles`.
+    :param kind: of `operations.values.AlarmKind`.
     :param account: which it is about; ``None``: about none.
     """
 

@@ -5,7 +5,7 @@ Nothing here does anything.  Numbers named "time" are seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -20,42 +20,6 @@ from .outcome.attempt import Attempt, Outcome
 from .outcome.condition import Condition
 from .outcome.settlement import AccountState, Settlement
 from .routing.account import Account
-from .routing.registry import Route
-
-
-class IAccountRegistry(Interface):
-    """The accounts in order of priority.  Synchronous and without side effects."""
-
-    def route(sender: str, recipient: str) -> Route | None:
-        """Choose the account for mail from a sender to a recipient.
-
-        :param sender: an address, or ``""`` when it is not known.
-        :return: the topmost enabled account whose masks admit both, with the reason; ``None``
-            when there is none.
-        """
-
-    def route_null(header_from: str, recipient: str, avoid: str | None = None) -> Route | None:
-        """Choose the account for mail with the null reverse-path.
-
-        :param header_from: the address in ``From:``, which stands for the sender unless an
-            account has the mask ``<>``; ``""`` when there is none.
-        :param avoid: an account that is only chosen when there is no other.
-        """
-
-    def fallback(
-        name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
-    ) -> str | None:
-        """Name the account that takes over a delivery which its account could not carry.
-
-        :param name: the account that failed.
-        :param tried: accounts that have failed before it.
-        """
-
-    def account(name: str) -> Account | None:
-        """Return the account of that name."""
-
-    def __iter__() -> Iterator[Account]:
-        """Iterate over all accounts, in order of priority."""
 
 
 class IContent(Interface):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import attrs
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, fail, maybeDeferred
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
@@ -32,9 +32,9 @@ from .history import History
 from .interfaces import ISpool
 from .mail.envelope import Envelope
 from .monitoring import Monitoring
+from .monitoring.counters import Counters
 from .operations import Operations
 from .operations.account_tests import AccountTests
-from .operations.counters import Counters
 from .operations.explained import Explanation
 from .operations.explanation import explain
 from .operations.standing import Standing
@@ -43,13 +43,11 @@ from .queue import QueuePolicy, QueueService
 from .relay import Relays
 from .routing.registry import AccountRegistry
 from .spool import SqliteSpool
+from .spool.service import SpoolService
 from .web import ControlService
 from .web.root import make_root
 
 T = TypeVar("T")
-
-#: Seconds by which the wall clock differs from the reactor's if somebody has set it.
-_SET = 0.1
 
 
 class RelayService(MultiService):
@@ -111,7 +109,7 @@ class RelayService(MultiService):
         self._wall = wall
         self._reloads = DeferredLock()
         self.edge = self._front_service() if front_process else self._edge_service()
-        self._store = _SpoolService(self.spool, reactor, wall)
+        self._store = SpoolService(self.spool, reactor, wall)
         self._has_folder = spool is None
         self.history = self._make_history()
         control_of_queue = self.queue.control
@@ -388,23 +386,3 @@ def _version() -> str:
         return version("multisendcon")
     except PackageNotFoundError:  # it runs from where it lies
         return "unknown"
-
-
-class _SpoolService(Service):
-    """The spool, which is open while the relay runs."""
-
-    def __init__(self, spool: ISpool, clock: IReactorTime, wall: Callable[[], float]) -> None:
-        self._spool = spool
-        self._clock = clock
-        self._wall = wall
-
-    def startService(self) -> None:
-        self._spool.open()
-        super().startService()
-
-    def stopService(self) -> Deferred[None] | None:
-        if not self.running:
-            return None
-        super().stopService()
-        was_set = abs(self._wall() - self._clock.seconds()) > _SET
-        return self._spool.close(clean=not was_set)

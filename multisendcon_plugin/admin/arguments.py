@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +17,9 @@ from . import place
 
 #: How completion of a shell finds files; the names are those of shtab.
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+
+#: What the options of a filter have in common.
+FILTER = "mail of which all is true that is said"
 
 Commands = Any  # argparse._SubParsersAction, which is private.
 
@@ -39,6 +43,20 @@ def add_common(parser: argparse.ArgumentParser, *, default: Any = argparse.SUPPR
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the choice of the output."""
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+
+
+def add_addresses(group: argparse._ArgumentGroup) -> None:
+    """Add the choice of mail by its addresses."""
+    group.add_argument(
+        "--sender", type=sender, metavar="ADDRESS", help='"<>" is the null reverse-path'
+    )
+    group.add_argument("--recipient", type=address, metavar="ADDRESS", help="one of its recipients")
+
+
+def said(options: argparse.Namespace, names: Iterable[str]) -> dict[str, str]:
+    """Return those of some options that are given."""
+    values = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def complete(action: argparse.Action) -> None:

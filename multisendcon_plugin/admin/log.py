@@ -22,13 +22,8 @@ _FILTER = ("sender", "recipient", "message_id", "account", "since", "until", "id
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = arguments.command(commands, "log", _log, "say what became of each mail")
-    which = parser.add_argument_group("filter", "mail of which all is true that is said")
-    which.add_argument(
-        "--sender", type=arguments.sender, metavar="ADDRESS", help='"<>" is the null reverse-path'
-    )
-    which.add_argument(
-        "--recipient", type=arguments.address, metavar="ADDRESS", help="one of its recipients"
-    )
+    which = parser.add_argument_group("filter", arguments.FILTER)
+    arguments.add_addresses(which)
     which.add_argument("--message-id", metavar="ID", help="in the field Message-ID")
     which.add_argument("--account", metavar="NAME", help="by which it was tried")
     for name, text in (("--since", "arrived after that"), ("--until", "arrived before that")):
@@ -39,7 +34,9 @@ def add_to(commands: Commands) -> None:
             help=f"{text}: 1h for an hour ago, 2026-01-31, or 2026-01-31T12:00 (with Z: UTC)",
         )
     which.add_argument("--id", metavar="ID", help="of the mail, as log and replies name it")
-    parser.add_argument("--limit", type=arguments.positive, metavar="N", help="at most so many")
+    parser.add_argument(
+        "--limit", type=arguments.positive, metavar="N", help="at most so many, from the oldest on"
+    )
     parser.add_argument(
         "--follow", action="store_true", help="go on with what happens, as it happens"
     )
@@ -47,8 +44,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _log(options: argparse.Namespace) -> int:
-    said = {name: getattr(options, name) for name in _FILTER}
-    chosen = {name: value for name, value in said.items() if value is not None}
+    chosen = arguments.said(options, _FILTER)
     folder = spool_folder(options)
     if options.follow:
         return _follow(Relay(folder), chosen, options)

@@ -41,7 +41,9 @@ def add_to(commands: Commands) -> None:
 
     listing = arguments.command(family, "list", _list, "list the mail that waits")
     _add_filter(listing)
-    listing.add_argument("--limit", type=arguments.positive, metavar="N", help="at most so many")
+    listing.add_argument(
+        "--limit", type=arguments.positive, metavar="N", help="at most so many, from the oldest on"
+    )
     arguments.add_json(listing)
 
     showing = arguments.command(family, "show", _show, "show all that is known of a mail")
@@ -79,14 +81,9 @@ def _add_action(family: Commands, name: str, text: str, done: str) -> argparse.A
 
 
 def _add_filter(parser: argparse.ArgumentParser) -> None:
-    which = parser.add_argument_group("filter", "mail of which all is true that is said")
+    which = parser.add_argument_group("filter", arguments.FILTER)
     which.add_argument("--account", metavar="NAME", help="the account by which it leaves")
-    which.add_argument(
-        "--sender", type=arguments.sender, metavar="ADDRESS", help='"<>" is the null reverse-path'
-    )
-    which.add_argument(
-        "--recipient", type=arguments.address, metavar="ADDRESS", help="one of its recipients"
-    )
+    arguments.add_addresses(which)
     which.add_argument(
         "--state", choices=[state.value for state in DeliveryState], help="what it waits for"
     )
@@ -99,16 +96,11 @@ def _add_filter(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--destination", metavar="DOMAIN", help="within an account of type direct")
 
 
-def _filter(options: argparse.Namespace) -> dict[str, str]:
-    said = {name: getattr(options, name) for name in _FILTER}
-    return {name: value for name, value in said.items() if value is not None}
-
-
 # Look.
 
 
 def _list(options: argparse.Namespace) -> int:
-    folder, chosen = spool_folder(options), _filter(options)
+    folder, chosen = spool_folder(options), arguments.said(options, _FILTER)
     try:
         rows = Relay(folder).rows("queue", {**chosen, "limit": options.limit})
     except NotRunningError:
@@ -216,8 +208,10 @@ def _act(options: argparse.Namespace, **more: Any) -> int:
 
 def _chosen(options: argparse.Namespace) -> dict[str, Any]:
     """Return what is to be done something with, as the relay is told."""
-    chosen = _filter(options)
-    if bool(options.ids) == bool(chosen):
+    chosen = arguments.said(options, _FILTER)
+    if options.ids and chosen:
+        raise BadRequestError(f"queue {options.action}: IDs, or a filter; not both")
+    if not options.ids and not chosen:
         raise BadRequestError(
             f"queue {options.action}: name mails by their IDs, or choose them by a filter such as"
             " --account; it never means all"

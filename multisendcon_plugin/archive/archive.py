@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -22,6 +21,7 @@ from ..interfaces import IArchive, ICopy
 from ..mail.message import Delivery
 from ..outcome.attempt import Outcome, Verdict
 from ..settings.operation import ArchiveSettings
+from ..times import iso
 from .copy_file import CopyFile
 from .folder import LOOK_EVERY, ArchiveFolder
 
@@ -169,6 +169,7 @@ class _Copy:
 
     def _facts(self, outcomes: tuple[Outcome, ...], session: str) -> dict[str, Any]:
         delivery, message = self._delivery, self._delivery.message
+        sent = self._writer.wall()
         recipients = [
             {
                 "address": each.recipient.address,
@@ -181,17 +182,14 @@ class _Copy:
             "id": message.id,
             "account": delivery.account,
             "attempt": delivery.attempts + 1,
-            **_time("arrived", message.arrived),
-            **_time("sent", self._writer.wall()),
+            "arrived": message.arrived,
+            "arrived_at": iso(message.arrived),
+            "sent": sent,
+            "sent_at": iso(sent),
             "sender": self._reverse_path,
             "recipients": recipients,
             "session": session,
         }
-
-
-def _time(name: str, value: float) -> dict[str, Any]:
-    at = datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")
-    return {name: value, f"{name}_at": at.replace("+00:00", "Z")}
 
 
 #: A piece of a copy; its name and facts at its end; ``None``: it is discarded.

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from twisted.logger import LogEvent, eventAsText
 
 from ..mail.escaping import one_line
+from ..times import iso
 from .log import LONGEST, lines_of
 
 #: The type of what is no event of ours: Twisted's own messages, and those of seldom things.
@@ -64,8 +64,7 @@ def _fields(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for field, value in fields.items():
         yield field, _plain(value)
         if field in _TIMES and isinstance(value, float):
-            at = datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")
-            yield f"{field}_at", at.replace("+00:00", "Z")
+            yield f"{field}_at", iso(value)
 
 
 def _plain(value: Any) -> Any:

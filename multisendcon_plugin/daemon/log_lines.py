@@ -18,37 +18,13 @@ from .. import events
 from ..mail.escaping import shown
 from ..mail.message import Delivery, queue_id
 from ..outcome.failure import Action
+from .sharing import in_lines
 
 Fields = dict[str, object]
 #: How loud it is, its text, and what else an observer of the log finds; a dict of its own.
 Line = tuple[LogLevel, str, Fields]
 
-#: Recipients of whom the same is said in one line, and octets that they may take there: what is
-#: said of them has to find room, too (see `log`).
-MOST_IN_A_LINE, MOST_OCTETS = 50, 4_000
-
 _INFO, _WARN, _ERROR, _CRITICAL = LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical
-
-
-def in_lines(pieces: list[str]) -> Iterable[list[str]]:
-    """Share out what is said of each recipient, as many as fit into each line."""
-    if len(pieces) == 1:  # nearly all
-        return (pieces,)
-    return _shared(pieces)
-
-
-def _shared(pieces: list[str]) -> Iterator[list[str]]:
-    some: list[str] = []
-    octets = 0
-    for piece in pieces:
-        size = len(piece.encode("utf-8", "backslashreplace"))
-        if some and (len(some) == MOST_IN_A_LINE or octets + size > MOST_OCTETS):
-            yield some
-            some, octets = [], 0
-        some.append(piece)
-        octets += size
-    if some:
-        yield some
 
 
 # Mails.

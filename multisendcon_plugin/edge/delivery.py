@@ -18,10 +18,10 @@ import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.mail.smtp import IMessage
-from zope.interface import classImplements, implementer
+from zope.interface import implementer
 
 from ..errors import AddressError
-from ..interfaces import IAccountRegistry, IIntake
+from ..interfaces import IIntake
 from ..mail import header
 from ..mail.address import parse_mailbox
 from ..mail.dsn import Notify
@@ -45,9 +45,6 @@ _Way = tuple[ForwardPath, Route | None]
 #: `max_received`.
 MOST_PASSES = 5
 
-# The registry is pure: it knows no interface.
-classImplements(AccountRegistry, IAccountRegistry)
-
 _NULL = ReversePath(address="")
 #: Octets that a recipient takes beside its text.
 _OBJECTS_OF_RECIPIENT = 320
@@ -65,7 +62,7 @@ class TransactionPolicy:
     """
 
     settings: MasterRelay
-    registry: IAccountRegistry
+    registry: AccountRegistry
     intake: IIntake
     wall: Callable[[], float]
     completes: bool = attrs.field()

@@ -7,7 +7,6 @@ in its place.
 
 from __future__ import annotations
 
-import datetime
 import enum
 import json
 import re
@@ -20,7 +19,7 @@ from cattrs.preconf.json import JsonConverter, make_converter
 
 from ..mail.envelope import Client
 from ..mail.reply import Reply
-from ..times import Time
+from ..times import Time, iso
 from .errors import BadRequestError
 
 T = TypeVar("T")
@@ -57,12 +56,6 @@ def from_json(plain: object, kind: type[T]) -> T:
     except _FaultsError as error:
         told = [f"{place}: {text}" if place else text for place, text in error.faults]
         raise BadRequestError("; ".join(told)) from None
-
-
-def iso(time: float) -> str:
-    """Return a time in ISO 8601 and UTC, exact to a millisecond."""
-    moment = datetime.datetime.fromtimestamp(time, datetime.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _FaultsError(ValueError):

@@ -26,7 +26,6 @@ from ..routing.account import Account
 from ..routing.registry import AccountRegistry
 from ..times import Time
 from .account_tests import AccountTests, TestedAccount, TestStep
-from .alarm import Alarm
 from .choice import Choice
 from .errors import NotFoundError, RefusedError
 from .explained import Explanation
@@ -44,6 +43,7 @@ from .values import (
     AccountCounts,
     AccountStatus,
     AccountTest,
+    Alarm,
     Changed,
     Chosen,
     Deletion,

@@ -17,8 +17,8 @@ from ..history import StoryEvent
 from ..history.records import Batch, Dated, Fact
 from ..history.telling import events_of
 from ..outcome.condition import Condition, State
-from ..times import Time
-from .json_form import iso, to_json
+from ..times import Time, iso
+from .json_form import to_json
 from .values import FLAT
 
 

@@ -12,7 +12,6 @@ import attrs
 from ..mail.envelope import Client
 from ..outcome.condition import State
 from ..times import Time
-from .alarm import Alarm
 
 #: Marks a field whose own fields stand in its place in JSON.
 FLAT = {"flat": True}
@@ -248,7 +247,7 @@ class AccountStatus:
     :param since: when it came into this state; ``None``: before the relay was started.
     :param until: it begins no mail before; ``None``: that is not known.
     :param waiting: deliveries, also those that are being tried; not those that are held.
-    :param oldest: when the oldest of them arrived; ``None``: there is none.
+    :param oldest: when the oldest of those that wait arrived; ``None``: none waits.
     :param active: deliveries that are being tried.
     :param connections: sessions that are open.
     """
@@ -267,6 +266,48 @@ class AccountStatus:
     connections: int
     counts: AccountCounts = attrs.field(metadata=FLAT)
     quota: tuple[Quota, ...] = ()
+
+
+class AlarmKind(enum.Enum):
+    """What an alarm is about."""
+
+    LOGIN = "login"
+    """An account cannot log in, or may not send."""
+    RESTING = "resting"
+    """An account has been at fault for long."""
+    QUOTA = "quota"
+    """An account has used up its quota."""
+    CERTIFICATE = "certificate"
+    """A certificate of ours runs out, or cannot be read."""
+    OLDEST_MAIL = "oldest_mail"
+    """A mail waits for long."""
+    SPOOL_FULL = "spool_full"
+    """There is no room for new mail, or hardly any."""
+    SPOOL_BROKEN = "spool_broken"
+    """The spool cannot be believed any more."""
+    HISTORY = "history"
+    """The history lacks what happens now."""
+    ARCHIVE = "archive"
+    """Mail that is sent has no copies."""
+    FRONT = "front"
+    """The front process has ended, and is started again."""
+    WEBHOOK = "webhook"
+    """The webhook of alarms does not take them."""
+
+
+@attrs.frozen(kw_only=True)
+class Alarm:
+    """What somebody is told of a trouble.
+
+    :param account: which it is about; ``None``: about none.
+    :param over: it has ended.
+    """
+
+    kind: AlarmKind
+    account: str | None
+    text: str
+    since: Time
+    over: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -31,8 +31,8 @@ from .health import Health
 from .minimum_wait import MinimumWait
 
 
-class Condition(NamedTuple):
-    """How an account is, as an admin is told.
+class LaneCondition(NamedTuple):
+    """How an account is, by what its gates in one lane know; `conditions` makes of it what is told.
 
     :param fault: what is wrong with it; ``None``: nothing.
     :param rests_until: it begins no mail before.
@@ -63,7 +63,7 @@ class Gates:
         self.opened: Callable[[], None] = lambda: None
         self.health = Health()
         self.connections = Connections(account.connections)
-        self.condition = Condition(None, 0.0, None)
+        self.condition = LaneCondition(None, 0.0, None)
         self._wait: MinimumWait | None = None
         if account.minimum_wait:
             mail_ended = state.get(MinimumWait.name)
@@ -96,7 +96,7 @@ class Gates:
             self._wait = MinimumWait(account.minimum_wait, now, started=now, crashed=False)
         self.account = account
         self._gates = self._in_order()
-        self.condition = Condition(
+        self.condition = LaneCondition(
             self.health.fault, self.health.opens_at, self.connections.allowed
         )
 
@@ -135,5 +135,5 @@ class Gates:
             ended = gate.ended(ended)
         condition = (self.health.fault, self.health.opens_at, self.connections.allowed)
         if condition != self.condition:
-            self.condition = Condition(*condition)
+            self.condition = LaneCondition(*condition)
         return None if ended.one_too_many else ended.attempt

@@ -27,7 +27,7 @@ from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from .agenda import Agenda
 from .connections import KEPT
-from .gates import Condition, Gates
+from .gates import Gates, LaneCondition
 from .locks import Locks
 from .tasks import Tasks
 
@@ -274,7 +274,7 @@ class Lane:
         if self.retired:
             self._tell_when_empty()
 
-    def _tell_of_change(self, gates: Gates, before: Condition) -> None:
+    def _tell_of_change(self, gates: Gates, before: LaneCondition) -> None:
         condition = gates.condition
         name, fault, allowed = gates.account.name, condition.fault, condition.allowed
         if allowed is not None and allowed != before.allowed:

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import attrs
 
-from ..interfaces import IAccountRegistry
 from ..mail.address import matching_form
 from ..mail.message import Delivery
 from ..routing.account import Account
+from ..routing.registry import AccountRegistry
 
 
-def account_in_use(registry: IAccountRegistry, name: str) -> Account | None:
+def account_in_use(registry: AccountRegistry, name: str) -> Account | None:
     """Return the account of that name, unless it is not enabled."""
     account = registry.account(name)
     return account if account is not None and account.enabled else None
 
 
-def in_use(registry: IAccountRegistry) -> list[Account]:
+def in_use(registry: AccountRegistry) -> list[Account]:
     """Return the accounts that are enabled, in order of priority."""
     return [account for account in registry if account.enabled]
 
 
-def adopted(delivery: Delivery, registry: IAccountRegistry, now: float) -> Delivery | None:
+def adopted(delivery: Delivery, registry: AccountRegistry, now: float) -> Delivery | None:
     """Return the delivery as it goes on, at once, by the account that would take it now.
 
     :return: ``None`` when no account takes all of its recipients: then it stays, since its account
@@ -50,7 +50,7 @@ def adopted(delivery: Delivery, registry: IAccountRegistry, now: float) -> Deliv
     return None
 
 
-def _takes_all(registry: IAccountRegistry, name: str, recipients: list[str]) -> bool:
+def _takes_all(registry: AccountRegistry, name: str, recipients: list[str]) -> bool:
     account = registry.account(name)
     return account is not None and all(
         account.recipients.match(matching_form(recipient)) for recipient in recipients

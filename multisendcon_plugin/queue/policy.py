@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..interfaces import IAccountRegistry
+from ..routing.registry import AccountRegistry
 from ..settings.values import DeliverySettings, NdrSettings
 
 
@@ -18,7 +18,7 @@ class QueuePolicy:
     delivery: DeliverySettings
     ndr: NdrSettings
     hostname: str
-    registry: IAccountRegistry
+    registry: AccountRegistry
 
 
 @attrs.define

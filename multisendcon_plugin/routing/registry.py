@@ -4,8 +4,7 @@ The topmost enabled account whose sender masks and recipient masks both admit wi
 recipient on its own.  What the look-up costs does not depend on the number of accounts, as
 long as their masks name addresses, domains and subdomains.
 
-Pure: no Twisted, no clock, no disk; a registry never changes.  `interfaces.IAccountRegistry`
-is its contract.
+Pure: no Twisted, no clock, no disk; a registry never changes.
 """
 
 from __future__ import annotations

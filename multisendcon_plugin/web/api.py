@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from ..errors import AccountNotFoundError, AccountUnfitError, HistoryError, SpoolError
+from ..errors import HistoryError, SpoolError
 from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..operations.json_form import encode
@@ -105,12 +105,16 @@ class Api(Resource):
 
 def reply(request: Request, status: int, value: Any) -> None:
     """Send an object, unless the client has gone."""
-    if request._disconnected:  # noqa: SLF001 -- it has no public name
-        return
-    body = encode(value) + b"\n"
     # Twisted has no words for some.
     request.setResponseCode(status, HTTPStatus(status).phrase.encode())
-    request.setHeader("Content-Type", "application/json")
+    reply_with(request, "application/json", encode(value) + b"\n")
+
+
+def reply_with(request: Request, content_type: str, body: bytes) -> None:
+    """Send a body that is of this moment, unless the client has gone."""
+    if request._disconnected:  # noqa: SLF001 -- it has no public name
+        return
+    request.setHeader("Content-Type", content_type)
     request.setHeader("Cache-Control", "no-store")
     request.setHeader("Content-Length", str(len(body)))
     request.write(body)
@@ -175,10 +179,6 @@ def _status(error: BaseException | None) -> tuple[int, dict[str, Any]]:
         case RefusedError():
             if error.faults:
                 body["faults"] = list(error.faults)
-            return 409, body
-        case AccountNotFoundError():
-            return 404, body
-        case AccountUnfitError():
             return 409, body
         case SpoolError() | HistoryError():
             return 503, body

@@ -9,7 +9,7 @@ import pytest
 
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.operations.errors import BadRequestError
-from multisendcon_plugin.operations.json_form import encode, from_json, iso, to_json
+from multisendcon_plugin.operations.json_form import encode, from_json, to_json
 from multisendcon_plugin.operations.values import (
     AccountTest,
     Chosen,
@@ -18,7 +18,7 @@ from multisendcon_plugin.operations.values import (
     Filter,
     Move,
 )
-from multisendcon_plugin.times import Time
+from multisendcon_plugin.times import Time, iso
 from tests.operations.desk import Desk
 
 

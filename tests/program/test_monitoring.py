@@ -123,7 +123,7 @@ class Watched(LiveRelayTestCase):
     async def test_a_certificate_that_runs_out_soon_is_told(self):
         file = self.folder / "relay.pem"
         file.write_bytes(b"".join(Authority().server_pem("relay.example", days=(-20, 5))))
-        with mock.patch("multisendcon_plugin.operations.alarms.LOOKS_EVERY", 0.01):
+        with mock.patch("multisendcon_plugin.monitoring.alarms.LOOKS_EVERY", 0.01):
             self.relay(account("Sales", server="127.0.0.9"), settings=f'tls_certificate = "{file}"')
         alarm = await self.told()
         assert alarm.kind == "certificate"
@@ -157,7 +157,7 @@ class Watched(LiveRelayTestCase):
 
     def test_what_metrics_need_is_said_at_the_start_too(self):
         configuration = parse(METRICS + account("Sales", server="127.0.0.9"))
-        with mock.patch.dict("sys.modules", {"multisendcon_plugin.web.metrics": None}):
+        with mock.patch.dict("sys.modules", {"multisendcon_plugin.monitoring.metrics": None}):
             service = RelayService(configuration, self.reactor)
             with pytest.raises(ConfigurationError, match=r"pip install 'multisendcon\[metrics\]'"):
                 service.monitoring.server.privilegedStartService()

@@ -3,9 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zope.interface.verify import verifyClass
 
-from multisendcon_plugin.interfaces import IAccountRegistry
 from multisendcon_plugin.mail.address import matching_form
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.masks import Masks
@@ -29,10 +27,6 @@ def envelope(sender, author=""):
 
 def name_of(route):
     return route and route.account
-
-
-def test_registry_keeps_its_contract():
-    assert verifyClass(IAccountRegistry, AccountRegistry, tentative=True)
 
 
 def test_registry_gives_its_accounts():

@@ -11,15 +11,15 @@ from twisted.internet.interfaces import IAddress
 
 from ..edge.listening import NewPorts, Ports, close_all
 from ..errors import ConfigurationError
-from ..operations.health import Health
 from ..settings.operation import MetricsSettings
-from .health import add_probes
-from .root import Folder, Page
-from .site import ApiSite
+from ..web.root import Folder, Page
+from ..web.site import ApiSite
+from .health import Health
+from .probes import add_probes
 from .sources import Sources
 
 
-class MonitoringService(Service):
+class MonitoringServer(Service):
     """Listens while the relay runs, if the settings want it.
 
     :param settings: ``None``: there are to be no metrics.

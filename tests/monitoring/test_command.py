@@ -14,10 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial import unittest
 
-from multisendcon_plugin.operations import alarm_command
-from multisendcon_plugin.operations.alarm import Alarm
-from multisendcon_plugin.operations.alarm_command import AlarmCommand
-from multisendcon_plugin.operations.troubles import Kind
+from multisendcon_plugin.monitoring import command as alarm_command
+from multisendcon_plugin.monitoring.command import AlarmCommand
+from multisendcon_plugin.operations.values import Alarm, AlarmKind
 from multisendcon_plugin.times import Time
 from tests.live_relay import Log
 
@@ -25,7 +24,7 @@ CANARY = "c4nary-Pa55"
 
 
 def alarm(text="cannot log in", account="A"):
-    return Alarm(kind=Kind.LOGIN, account=account, text=text, since=Time(1_700_000_000.0))
+    return Alarm(kind=AlarmKind.LOGIN, account=account, text=text, since=Time(1_700_000_000.0))
 
 
 class Ended(AlarmCommand):

@@ -10,19 +10,24 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import globalLogPublisher
 from twisted.trial import unittest
 
-from multisendcon_plugin.operations.alarm import Alarm
-from multisendcon_plugin.operations.troubles import Kind
+from multisendcon_plugin.monitoring import webhook
+from multisendcon_plugin.monitoring.webhook import (
+    ANSWERS_WITHIN,
+    MOST_SAID,
+    PAUSES,
+    TRIES_UNTOLD,
+    Webhook,
+)
+from multisendcon_plugin.operations.values import Alarm, AlarmKind
 from multisendcon_plugin.testing import Authority
 from multisendcon_plugin.times import Time
-from multisendcon_plugin.web import webhook
-from multisendcon_plugin.web.webhook import ANSWERS_WITHIN, MOST_SAID, PAUSES, TRIES_UNTOLD, Webhook
 from tests.live_relay import Log
 
 CANARY = "t0ken-c4nary"
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
-def alarm(text="cannot log in", kind=Kind.LOGIN):
+def alarm(text="cannot log in", kind=AlarmKind.LOGIN):
     return Alarm(kind=kind, account="A", text=text, since=Time(1_700_000_000.0))
 
 
@@ -140,7 +145,7 @@ class Webhooks(unittest.TestCase):
 
     async def test_it_is_not_told_that_it_does_not_work(self):
         made = self.webhook()
-        made.tell(alarm(kind=Kind.WEBHOOK))
+        made.tell(alarm(kind=AlarmKind.WEBHOOK))
         assert made._sending is None
 
     async def test_what_is_not_taken_is_sent_again_after_pauses_and_reported(self):

@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from .. import events
-from ..errors import SpoolError
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
+from ..operations.values import Alarm, AlarmKind
 from ..outcome.condition import Condition
 from ..settings.operation import AlarmSettings
 from . import troubles
-from .alarm import Alarm, AlarmBook
-from .troubles import Expiry, Kind, Trouble
-
-T = TypeVar("T")
+from .alarm import AlarmBook
+from .sources import told
+from .troubles import Expiry, Trouble
 
 #: Seconds between two looks at what no event tells.
 LOOKS_EVERY = 15.0
@@ -82,7 +80,7 @@ class Alarms(Service):
         self._certificates: Sequence[Expiry] = ()
         self._read_at = 0.0
         #: What events have told, and is not over.
-        self._told: dict[Kind, Trouble] = {}
+        self._told: dict[AlarmKind, Trouble] = {}
         self._looking = False
         self._timer: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
@@ -125,7 +123,7 @@ class Alarms(Service):
         if (before.command, before.webhook) != (settings.command, settings.webhook):
             for teller in self._tellers:
                 teller.stop()
-            self._told.pop(Kind.WEBHOOK, None)
+            self._told.pop(AlarmKind.WEBHOOK, None)
             self._tellers = self._make_tellers(settings, self._webhook)
         self._read_at = 0.0
         self._something()
@@ -145,10 +143,11 @@ class Alarms(Service):
 
     async def _look_at_all(self) -> None:
         try:
-            totals = await self._answer(self._totals)
+            # Without an answer, what is known stays.
+            totals = await told(self._totals, ANSWER_WITHIN, self._clock)
             if totals is not None:
                 self._waiting = totals
-            figures = await self._answer(self._figures)
+            figures = await told(self._figures, ANSWER_WITHIN, self._clock)
             if figures is not None:
                 self._disk = tuple(troubles.of_disk(figures))
             now = self._clock.seconds()
@@ -158,13 +157,6 @@ class Alarms(Service):
         finally:
             self._looking = False
         self._update()
-
-    async def _answer(self, ask: Callable[[], Deferred[T]]) -> T | None:
-        """Ask the spool; ``None``: there is no answer, and what is known stays."""
-        try:
-            return await ask().addTimeout(ANSWER_WITHIN, self._clock)
-        except (SpoolError, defer.TimeoutError):
-            return None
 
     def _something(self, _: object = None) -> None:
         """Tell soon of what has happened: when all that belongs to it has."""
@@ -201,7 +193,7 @@ class Alarms(Service):
         self._tell(troubles.full(event.error))
 
     def _has_room(self, _: events.SpoolHasRoom) -> None:
-        self._end(Kind.SPOOL_FULL)
+        self._end(AlarmKind.SPOOL_FULL)
 
     def _broken(self, event: events.SpoolBroken) -> None:
         self._tell(troubles.broken(event.error, event.advice))
@@ -210,30 +202,30 @@ class Alarms(Service):
         self._tell(troubles.no_history(event.why))
 
     def _history_resumed(self, _: events.HistoryResumed) -> None:
-        self._end(Kind.HISTORY)
+        self._end(AlarmKind.HISTORY)
 
     def _archive_failed(self, event: events.ArchiveFailed) -> None:
         self._tell(troubles.no_archive(event.error))
 
     def _archive_recovered(self, _: events.ArchiveRecovered) -> None:
-        self._end(Kind.ARCHIVE)
+        self._end(AlarmKind.ARCHIVE)
 
     def _front_ended(self, event: events.FrontProcessEnded) -> None:
         self._tell(troubles.front_ended(event.why))
 
     def _front_started(self, _: events.FrontProcessStarted) -> None:
-        self._end(Kind.FRONT)
+        self._end(AlarmKind.FRONT)
 
     def _webhook(self, why: str) -> None:
         if why:
-            self._tell(Trouble(kind=Kind.WEBHOOK, text=why))
+            self._tell(Trouble(kind=AlarmKind.WEBHOOK, text=why))
         else:
-            self._end(Kind.WEBHOOK)
+            self._end(AlarmKind.WEBHOOK)
 
     def _tell(self, trouble: Trouble) -> None:
         self._told[trouble.kind] = trouble
         self._something()
 
-    def _end(self, kind: Kind) -> None:
+    def _end(self, kind: AlarmKind) -> None:
         if self._told.pop(kind, None) is not None:
             self._something()

@@ -16,8 +16,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .alarm import Alarm
-from .json_form import encode
+from ..operations.json_form import encode
+from ..operations.values import Alarm
 
 #: Programs that run at a time, and alarms that wait for them; beyond, the oldest are dropped.
 MOST_RUNNING, MOST_WAITING = 2, 1000

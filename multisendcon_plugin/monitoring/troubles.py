@@ -5,13 +5,13 @@ Each is to be told once, however often it is found: see `alarm`.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
+from ..operations.values import AlarmKind
 from ..outcome.condition import Condition, State
 from ..settings.quantities import DAY, HOUR, MINUTE
 
@@ -24,33 +24,6 @@ SOON, VERY_SOON = 14, 3
 LITTLE_ROOM = 0.5
 
 
-class Kind(enum.Enum):
-    """What a trouble is about."""
-
-    LOGIN = "login"
-    """An account cannot log in, or may not send."""
-    RESTING = "resting"
-    """An account has been at fault for long."""
-    QUOTA = "quota"
-    """An account has used up its quota."""
-    CERTIFICATE = "certificate"
-    """A certificate of ours runs out, or cannot be read."""
-    OLDEST_MAIL = "oldest_mail"
-    """A mail waits for long."""
-    SPOOL_FULL = "spool_full"
-    """There is no room for new mail, or hardly any."""
-    SPOOL_BROKEN = "spool_broken"
-    """The spool cannot be believed any more."""
-    HISTORY = "history"
-    """The history lacks what happens now."""
-    ARCHIVE = "archive"
-    """Mail that is sent has no copies."""
-    FRONT = "front"
-    """The front process has ended, and is started again."""
-    WEBHOOK = "webhook"
-    """The webhook of alarms does not take them."""
-
-
 @attrs.frozen(kw_only=True)
 class Trouble:
     """Something that needs an admin now.
@@ -61,7 +34,7 @@ class Trouble:
     :param urgent: it has become so bad that it is to be told again.
     """
 
-    kind: Kind
+    kind: AlarmKind
     account: str | None = None
     text: str
     since: float | None = None
@@ -93,12 +66,13 @@ def of_accounts(conditions: Iterable[Condition], now: float) -> Iterator[Trouble
         name, fault, since = condition.account, condition.fault, condition.since
         match condition.state:
             case State.LOGIN:
-                kind, text = Kind.LOGIN, f"account {name} cannot log in, or may not send: {fault}"
+                kind = AlarmKind.LOGIN
+                text = f"account {name} cannot log in, or may not send: {fault}"
             case State.QUOTA:
-                kind, text = Kind.QUOTA, f"account {name} has used up its quota: {fault}"
+                kind, text = AlarmKind.QUOTA, f"account {name} has used up its quota: {fault}"
             case State.RESTING | State.SLOW if since is not None and now - since >= RESTS_FOR:
                 rests = f"has not been usable for {in_words(now - since)}"
-                kind, text = Kind.RESTING, f"account {name} {rests}: {fault}"
+                kind, text = AlarmKind.RESTING, f"account {name} {rests}: {fault}"
             case _:
                 continue
         yield Trouble(kind=kind, account=name, text=text, since=since)
@@ -111,10 +85,10 @@ def of_mail(totals: Mapping[str, Total], now: float, longest: float) -> Iterator
     :param longest: seconds that a mail may wait; 0: it does not matter.
     """
     for name, total in totals.items():
-        if longest and total.waiting and total.oldest is not None and now - total.oldest > longest:
+        if longest and total.oldest is not None and now - total.oldest > longest:
             waits = in_words(now - total.oldest)
             yield Trouble(
-                kind=Kind.OLDEST_MAIL,
+                kind=AlarmKind.OLDEST_MAIL,
                 account=name,
                 text=f"a mail for account {name} has been waiting for {waits}; see multisendcon"
                 f' queue list --account "{name}"',
@@ -128,7 +102,7 @@ def of_disk(figures: StoreFigures) -> Iterator[Trouble]:
         yield full(f"{_mib(figures.free)} are free of the disk")
     elif room < LITTLE_ROOM * figures.kept_free:
         yield Trouble(
-            kind=Kind.SPOOL_FULL,
+            kind=AlarmKind.SPOOL_FULL,
             text=f"the disk of the spool is nearly full: {_mib(figures.free)} are free, and with"
             f" less than {_mib(figures.kept_free)} (min_free) new mail is put off; make room",
         )
@@ -137,31 +111,31 @@ def of_disk(figures: StoreFigures) -> Iterator[Trouble]:
 def full(why: str) -> Trouble:
     """Say that there is no room for new mail."""
     text = f"there is no room for new mail, which is put off (452): {why}; make room, see min_free"
-    return Trouble(kind=Kind.SPOOL_FULL, text=text, urgent=True)
+    return Trouble(kind=AlarmKind.SPOOL_FULL, text=text, urgent=True)
 
 
 def broken(error: str, advice: str) -> Trouble:
     """Say that the spool cannot be believed any more."""
     what_to_do = advice or "look at the disk, then restart the relay"
     text = f"the spool is broken, new mail is put off (451): {error}; {what_to_do}"
-    return Trouble(kind=Kind.SPOOL_BROKEN, text=text)
+    return Trouble(kind=AlarmKind.SPOOL_BROKEN, text=text)
 
 
 def no_history(why: str) -> Trouble:
     """Say that the history is not written."""
-    return Trouble(kind=Kind.HISTORY, text=f"the history is not written, mail goes on: {why}")
+    return Trouble(kind=AlarmKind.HISTORY, text=f"the history is not written, mail goes on: {why}")
 
 
 def no_archive(error: str) -> Trouble:
     """Say that copies of outgoing mail are not kept."""
     text = f"copies of outgoing mail are not kept, mail goes on: {error}; see [archive] path"
-    return Trouble(kind=Kind.ARCHIVE, text=text)
+    return Trouble(kind=AlarmKind.ARCHIVE, text=text)
 
 
 def front_ended(why: str) -> Trouble:
     """Say that clients are not served."""
     text = f"the front process, which serves the clients, {why}; it is started again"
-    return Trouble(kind=Kind.FRONT, text=text)
+    return Trouble(kind=AlarmKind.FRONT, text=text)
 
 
 def of_certificates(expiries: Iterable[Expiry], now: float) -> Iterator[Trouble]:
@@ -182,7 +156,7 @@ def of_certificates(expiries: Iterable[Expiry], now: float) -> Iterator[Trouble]
             urgent = days < VERY_SOON
         else:
             continue
-        yield Trouble(kind=Kind.CERTIFICATE, account=expiry.account, text=text, urgent=urgent)
+        yield Trouble(kind=AlarmKind.CERTIFICATE, account=expiry.account, text=text, urgent=urgent)
 
 
 def in_words(seconds: float) -> str:

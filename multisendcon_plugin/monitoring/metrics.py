@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
-from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -17,22 +16,18 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
-from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
-from ..errors import SpoolError
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
-from ..operations.counters import OUTCOMES, Histogram
-from ..operations.troubles import Kind
+from ..operations.values import AlarmKind
 from ..outcome.condition import State
-from .api import reply
-from .sources import Sources
-
-T = TypeVar("T")
+from ..web.api import reply, reply_with
+from .counters import OUTCOMES, Histogram
+from .sources import Sources, told
 
 #: Seconds that the spool may take; then its figures are left out.
 ANSWER_WITHIN = 5.0
@@ -62,8 +57,8 @@ class Metrics:
 
     async def _answer(self, request: Request) -> None:
         sources = self._sources
-        totals = await self._told(sources.totals())
-        figures = await self._told(sources.figures())
+        totals = await told(sources.totals, ANSWER_WITHIN, sources.clock)
+        figures = await told(sources.figures, ANSWER_WITHIN, sources.clock)
         registry = CollectorRegistry()
         registry.register(_Figures(sources, totals, figures))
         registry.register(self._process)
@@ -71,20 +66,7 @@ class Metrics:
         accepted = b",".join(request.requestHeaders.getRawHeaders(b"Accept", []))
         preferred = _OPENMETRICS.encode() in accepted
         encode, content_type = choose_encoder(_OPENMETRICS if preferred else "")
-        body = encode(registry)
-        if request._disconnected:  # noqa: SLF001 -- it has no public name
-            return
-        request.setHeader("Content-Type", content_type)
-        request.setHeader("Content-Length", str(len(body)))
-        request.write(body)
-        request.finish()
-
-    async def _told(self, asked: Deferred[T]) -> T | None:
-        """Wait for an answer of the spool; ``None``: there is none."""
-        try:
-            return await asked.addTimeout(ANSWER_WITHIN, self._sources.clock)
-        except (SpoolError, defer.TimeoutError):
-            return None
+        reply_with(request, content_type, encode(registry))
 
 
 class _Figures(Collector):
@@ -123,7 +105,7 @@ class _Figures(Collector):
             yield from _spool(self._figures)
         alarms = _gauge("alarms", "Alarms that are not over.", "kind")
         kinds = [alarm.kind for alarm in self._sources.alarms()]
-        for kind in Kind:
+        for kind in AlarmKind:
             alarms.add_metric([kind.value], kinds.count(kind))
         yield alarms
 

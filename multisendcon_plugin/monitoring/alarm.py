@@ -9,23 +9,9 @@ from collections.abc import Iterable
 
 import attrs
 
+from ..operations.values import Alarm, AlarmKind
 from ..times import Time
-from .troubles import Kind, Trouble
-
-
-@attrs.frozen(kw_only=True)
-class Alarm:
-    """What somebody is told of a trouble.
-
-    :param account: which it is about; ``None``: about none.
-    :param over: it has ended.
-    """
-
-    kind: Kind
-    account: str | None
-    text: str
-    since: Time
-    over: bool = False
+from .troubles import Trouble
 
 
 @attrs.define
@@ -44,7 +30,7 @@ class AlarmBook:
     """Which alarms there are."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Kind, str | None], _Known] = {}
+        self._known: dict[tuple[AlarmKind, str | None], _Known] = {}
 
     @property
     def current(self) -> tuple[Alarm, ...]:
@@ -57,7 +43,7 @@ class AlarmBook:
         :param now: by the clock on the wall.
         :param repeat: seconds after which it is told again that a trouble is not over.
         """
-        there: dict[tuple[Kind, str | None], Trouble] = {}
+        there: dict[tuple[AlarmKind, str | None], Trouble] = {}
         for trouble in troubles:
             key = trouble.kind, trouble.account
             # Of two that are one to an admin, such as a disk, the worse one counts.

@@ -1,7 +1,4 @@
-"""What watches a relay, put together: alarms, health, metrics.
-
-They look at the parts of the relay, and are known to none of them.
-"""
+"""What watches a relay, put together: alarms, health, metrics, and who asks whom."""
 
 from __future__ import annotations
 
@@ -12,23 +9,23 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.resource import Resource
 
-from .configuration import Configuration
-from .edge.listening import NewPorts
-from .errors import ConfigurationError
-from .events import Publisher
-from .interfaces import IQueueControl, ISpool
-from .operations.alarm_command import AlarmCommand
-from .operations.alarms import Alarms, Teller
-from .operations.counters import Counters
-from .operations.health import Health, not_ready
-from .operations.standing import Standing
-from .operations.troubles import Expiry
-from .settings.files import load_certificate
-from .settings.operation import AlarmSettings
-from .web.health import add_probes
-from .web.monitoring import MonitoringService
-from .web.sources import Sources
-from .web.webhook import Webhook
+from ..configuration import Configuration
+from ..edge.listening import NewPorts
+from ..errors import ConfigurationError
+from ..events import Publisher
+from ..interfaces import IQueueControl, ISpool
+from ..operations.standing import Standing
+from ..settings.files import load_certificate
+from ..settings.operation import AlarmSettings
+from .alarms import Alarms, Teller
+from .command import AlarmCommand
+from .counters import Counters
+from .health import Health, not_ready
+from .probes import add_probes
+from .server import MonitoringServer
+from .sources import Sources
+from .troubles import Expiry
+from .webhook import Webhook
 
 
 class Monitoring:
@@ -76,7 +73,7 @@ class Monitoring:
             clock=reactor,
         )
         self._not_ready = lambda: not_ready(standing, listening=listening())
-        self.server = MonitoringService(
+        self.server = MonitoringServer(
             configuration.metrics, sources, self.health, self._not_ready, reactor
         )
 

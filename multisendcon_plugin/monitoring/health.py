@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from .standing import Standing
+from ..operations.standing import Standing
 
 #: Seconds that the writer may take for what is before it.  A disk that is very busy takes some.
 ANSWER_WITHIN = 10.0

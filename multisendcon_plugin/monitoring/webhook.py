@@ -25,9 +25,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
-from ..operations.alarm import Alarm
 from ..operations.json_form import encode
-from ..operations.troubles import Kind
+from ..operations.values import Alarm, AlarmKind
 
 #: Seconds for a connection, and for the whole of a try.
 CONNECTS_WITHIN, ANSWERS_WITHIN = 10.0, 30.0
@@ -74,7 +73,7 @@ class Webhook:
 
     def tell(self, alarm: Alarm) -> None:
         """Send an alarm, when those before have been taken; not the one that this is impossible."""
-        if alarm.kind is Kind.WEBHOOK or self._stopping:
+        if alarm.kind is AlarmKind.WEBHOOK or self._stopping:
             return
         if len(self._waiting) == MOST_WAITING:
             self.log.error("webhook {host}: too many alarms wait, one is dropped", host=self._host)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from ..operations.health import ANSWER_WITHIN, Health
-from .api import reply
-from .root import Page
+from ..web.api import reply
+from ..web.root import Page
+from .health import ANSWER_WITHIN, Health
 
 
 def add_probes(root: Resource, health: Health, not_ready: Callable[[], str]) -> None:

@@ -9,8 +9,9 @@ from multisendcon_plugin import events
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.interfaces import StoreFigures
 from multisendcon_plugin.mail.selection import Total
-from multisendcon_plugin.operations.alarms import ANSWER_WITHIN, LOOKS_EVERY, READS_EVERY, Alarms
-from multisendcon_plugin.operations.troubles import RESTS_FOR, Expiry, Kind
+from multisendcon_plugin.monitoring.alarms import ANSWER_WITHIN, LOOKS_EVERY, READS_EVERY, Alarms
+from multisendcon_plugin.monitoring.troubles import RESTS_FOR, Expiry
+from multisendcon_plugin.operations.values import AlarmKind
 from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.settings.operation import AlarmSettings
 from tests.queues import LOGIN_REFUSED, NOW, clock_now, collected, logged
@@ -108,7 +109,7 @@ def test_an_account_that_cannot_log_in_is_told_at_once_and_so_is_its_recovery(wo
     world.clock.advance(0)
     assert world.told() == [("login", "A", False)]
     [alarm] = world.alarms.current
-    assert (alarm.kind, alarm.since, alarm.over) == (Kind.LOGIN, NOW + AHEAD, False)
+    assert (alarm.kind, alarm.since, alarm.over) == (AlarmKind.LOGIN, NOW + AHEAD, False)
     world.conditions = [condition(State.OK)]
     world.publisher.publish(events.AccountRecovered("A"))
     world.clock.advance(0)
@@ -280,7 +281,7 @@ def test_a_reload_that_changes_who_is_told(world):
     world.goes_on()
     # The trouble was that of the old one, and nobody was told of it yet.
     assert world.told() == []
-    assert [each.kind for each in world.alarms.current] == [Kind.LOGIN]
+    assert [each.kind for each in world.alarms.current] == [AlarmKind.LOGIN]
     world.alarms.reconfigure(AlarmSettings(webhook="https://hooks.example.com/x", repeat=1.0))
     assert len(world.tellers) == 2
     world.clock.advance(0)

@@ -1,18 +1,23 @@
-"""Where the figures of the relay are."""
+"""Where the figures of the relay are, and how they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import attrs
+from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from ..errors import SpoolError
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
-from ..operations.alarm import Alarm
-from ..operations.counters import Counters
+from ..operations.values import Alarm
 from ..outcome.condition import Condition
+from .counters import Counters
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -32,3 +37,11 @@ class Sources:
     figures: Callable[[], Deferred[StoreFigures]]
     alarms: Callable[[], Iterable[Alarm]]
     clock: IReactorTime
+
+
+async def told(ask: Callable[[], Deferred[T]], within: float, clock: IReactorTime) -> T | None:
+    """Ask the spool; ``None``: there is no answer in so many seconds."""
+    try:
+        return await ask().addTimeout(within, clock)
+    except (SpoolError, defer.TimeoutError):
+        return None

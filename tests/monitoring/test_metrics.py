@@ -25,19 +25,17 @@ from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.interfaces import StoreFigures
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.mail.selection import Total
-from multisendcon_plugin.operations import health
-from multisendcon_plugin.operations.alarm import Alarm
-from multisendcon_plugin.operations.counters import OUTCOMES, REASONS, Counters
-from multisendcon_plugin.operations.health import Health, not_ready
+from multisendcon_plugin.monitoring import health
+from multisendcon_plugin.monitoring.counters import OUTCOMES, REASONS, Counters
+from multisendcon_plugin.monitoring.health import Health, not_ready
+from multisendcon_plugin.monitoring.metrics import ANSWER_WITHIN, _Figures
+from multisendcon_plugin.monitoring.server import MonitoringServer, Sources
 from multisendcon_plugin.operations.standing import Standing
-from multisendcon_plugin.operations.troubles import Kind
+from multisendcon_plugin.operations.values import Alarm, AlarmKind
 from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.outcome.judgement import Judgement
 from multisendcon_plugin.settings.operation import MetricsSettings
 from multisendcon_plugin.times import Time
-from multisendcon_plugin.web.metrics import ANSWER_WITHIN, _Figures
-from multisendcon_plugin.web.monitoring import MonitoringService
-from multisendcon_plugin.web.sources import Sources
 from tests.interop import programs
 from tests.queues import NOW, attempt, clock_now, delivery
 
@@ -77,7 +75,8 @@ class World:
         ]
         self.totals = {"A": Total(2, 1, NOW - 50), "gone": Total(1, 0, NOW - 60)}
         self.alarms = [
-            Alarm(kind=Kind.LOGIN, account=name, text="no", since=Time(NOW)) for name in ("A", "B")
+            Alarm(kind=AlarmKind.LOGIN, account=name, text="no", since=Time(NOW))
+            for name in ("A", "B")
         ]
 
     def sources(self, clock=None, **others):
@@ -197,7 +196,7 @@ def test_only_the_admin_fills_labels_and_whatever_they_write_is_read_as_it_is(na
     ended = attempt(tried)
     judgement = Judgement(remaining=None, delivered=ended.outcomes)
     world.events.publish(events.AttemptEnded(tried, ended, judgement, NOW))
-    known = {name, *OUTCOMES, *REASONS, *(kind.value for kind in Kind)}
+    known = {name, *OUTCOMES, *REASONS, *(kind.value for kind in AlarmKind)}
     said = world.text()
     for _, labels in samples(said):
         assert {text for key, text in labels if key != "le"} <= known
@@ -239,7 +238,7 @@ class Serving(unittest.TestCase):
         self.world = world or World()
         self.clock = Clock()
         self.standing = Standing(self.world.events, front=True)
-        self.service = MonitoringService(
+        self.service = MonitoringServer(
             MetricsSettings(listen=("tcp:port=0:interface=127.0.0.1",)),
             self.world.sources(clock=self.clock, **sources),
             Health(heartbeat or (lambda: succeed(None)), self.clock),

@@ -11,7 +11,7 @@ from multisendcon_plugin import events
 from multisendcon_plugin.edge import replies
 from multisendcon_plugin.events import AttemptEnded, MailAccepted, Publisher
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.operations.counters import COUNTED_EVERY, REASONS, Counters, Tally
+from multisendcon_plugin.monitoring.counters import COUNTED_EVERY, REASONS, Counters, Tally
 from multisendcon_plugin.operations.values import AccountCounts
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action

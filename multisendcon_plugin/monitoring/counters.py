@@ -24,11 +24,11 @@ from ..events import (
     MailNotStored,
     Publisher,
 )
+from ..operations.values import AccountCounts
 from ..outcome.attempt import Verdict
 from ..outcome.failure import Action
 from ..settings.quantities import MINUTE
 from ..times import Time
-from .values import AccountCounts
 
 #: Seconds after which events are counted at the latest; until then, they take memory.
 COUNTED_EVERY = 1.0

@@ -6,12 +6,13 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.operations.alarm import AlarmBook
-from multisendcon_plugin.operations.troubles import Kind, Trouble
+from multisendcon_plugin.monitoring.alarm import AlarmBook
+from multisendcon_plugin.monitoring.troubles import Trouble
+from multisendcon_plugin.operations.values import AlarmKind
 
 REPEAT = 100.0
-LOGIN = Trouble(kind=Kind.LOGIN, account="A", text="cannot log in", since=90.0)
-DISK = Trouble(kind=Kind.SPOOL_FULL, text="nearly full")
+LOGIN = Trouble(kind=AlarmKind.LOGIN, account="A", text="cannot log in", since=90.0)
+DISK = Trouble(kind=AlarmKind.SPOOL_FULL, text="nearly full")
 
 
 def told(alarms):
@@ -20,7 +21,7 @@ def told(alarms):
 
 def test_a_trouble_is_told_at_once_again_after_a_while_and_when_it_is_over():
     book = AlarmBook()
-    begins = (Kind.LOGIN, "A", "cannot log in", 90.0, False)
+    begins = (AlarmKind.LOGIN, "A", "cannot log in", 90.0, False)
     assert told(book.update([LOGIN], 100.0, REPEAT)) == [begins]
     assert told(book.update([LOGIN], 199.9, REPEAT)) == []
     assert told(book.update([LOGIN], 200.0, REPEAT)) == [begins]
@@ -35,7 +36,7 @@ def test_a_trouble_of_unknown_age_begins_when_it_is_found_and_its_text_may_chang
     book = AlarmBook()
     book.update([DISK], 100.0, REPEAT)
     assert book.update([attrs.evolve(DISK, text="99 MiB")], 110.0, REPEAT) == []
-    assert told(book.current) == [(Kind.SPOOL_FULL, None, "99 MiB", 100.0, False)]
+    assert told(book.current) == [(AlarmKind.SPOOL_FULL, None, "99 MiB", 100.0, False)]
     [over] = book.update([], 120.0, REPEAT)
     assert (over.text, over.since) == ("99 MiB", 100.0)
 
@@ -77,7 +78,7 @@ def test_a_clock_that_is_set_back_keeps_no_alarm_quiet():
 
 TROUBLES = st.builds(
     Trouble,
-    kind=st.sampled_from([Kind.LOGIN, Kind.SPOOL_FULL]),
+    kind=st.sampled_from([AlarmKind.LOGIN, AlarmKind.SPOOL_FULL]),
     account=st.sampled_from(["A", "B", None]),
     text=st.sampled_from(["bad", "worse"]),
     since=st.none() | st.floats(0, 10),
