@@ -181,6 +181,11 @@ class Relay:
                     f"{self._socket}: the relay does not answer; see its log, and restart it if"
                     " it hangs"
                 )
+            case BlockingIOError():
+                return UnreachableError(
+                    f"{self._socket}: too many wait there for the relay; try again, and see its log"
+                    " if that lasts"
+                )
             case ConnectionError() | http.client.HTTPException():
                 return UnreachableError(
                     f"{self._socket}: the relay has ended the connection before its answer was"

@@ -34,7 +34,9 @@ def add_to(commands: Commands) -> None:
             help=f"{text}: 1h for an hour ago, 2026-01-31, or 2026-01-31T12:00 (with Z: UTC)",
         )
     which.add_argument("--id", metavar="ID", help="of the mail, as log and replies name it")
-    parser.add_argument("--limit", type=arguments.positive, metavar="N", help="at most so many")
+    parser.add_argument(
+        "--limit", type=arguments.positive, metavar="N", help="at most so many, from the oldest on"
+    )
     parser.add_argument(
         "--follow", action="store_true", help="go on with what happens, as it happens"
     )

@@ -41,7 +41,9 @@ def add_to(commands: Commands) -> None:
 
     listing = arguments.command(family, "list", _list, "list the mail that waits")
     _add_filter(listing)
-    listing.add_argument("--limit", type=arguments.positive, metavar="N", help="at most so many")
+    listing.add_argument(
+        "--limit", type=arguments.positive, metavar="N", help="at most so many, from the oldest on"
+    )
     arguments.add_json(listing)
 
     showing = arguments.command(family, "show", _show, "show all that is known of a mail")
@@ -207,7 +209,9 @@ def _act(options: argparse.Namespace, **more: Any) -> int:
 def _chosen(options: argparse.Namespace) -> dict[str, Any]:
     """Return what is to be done something with, as the relay is told."""
     chosen = arguments.said(options, _FILTER)
-    if bool(options.ids) == bool(chosen):
+    if options.ids and chosen:
+        raise BadRequestError(f"queue {options.action}: IDs, or a filter; not both")
+    if not options.ids and not chosen:
         raise BadRequestError(
             f"queue {options.action}: name mails by their IDs, or choose them by a filter such as"
             " --account; it never means all"

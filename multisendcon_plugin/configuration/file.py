@@ -7,6 +7,7 @@ fault.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -72,6 +73,7 @@ class ThisMachine(Surroundings):
     """
 
     folder: Path
+    _concealed: set[str] = attrs.field(factory=set, init=False, eq=False)
 
     def hostname(self) -> str:
         """Return the name of this machine."""
@@ -137,6 +139,10 @@ class ThisMachine(Surroundings):
         """Return the first line of a file."""
         return self._first_line_of_text(path, f"the file {shown(path)}")
 
+    def conceal(self, variables: Iterable[str]) -> None:
+        """Give these environment variables to no program."""
+        self._concealed.update(variables)
+
     def secret_variable(self, name: str) -> str:
         """Return an environment variable."""
         try:
@@ -149,7 +155,8 @@ class ThisMachine(Surroundings):
         program, *others = arguments
         if "/" in program:
             program = self.path(program)
-        return files.text(command.first_line([program, *others]), f"what {shown(program)} writes")
+        line = command.first_line([program, *others], self._concealed)
+        return files.text(line, f"what {shown(program)} writes")
 
     def secret_credential(self, name: str) -> str:
         """Return a credential of systemd.exec(5), from ``$CREDENTIALS_DIRECTORY``."""

@@ -56,6 +56,7 @@ def read(
     :param origin: stands at the start of each fault.
     :raise ConfigurationError: with every fault of the document.
     """
+    surroundings.conceal(_variables(document))
     faults = [_unknown_table(name, value) for name, value in document.items() if name not in TABLES]
     singles = {}
     arrays = {}
@@ -93,6 +94,19 @@ def read(
         reports_account=reports_account,
         has_secrets=any(isinstance(each, str) and each for each in passwords),
     )
+
+
+def _variables(value: object) -> Iterator[str]:
+    """Yield the environment variables that a document names for secrets."""
+    match value:
+        case {"env": str(name), **others} if not others:
+            yield name
+        case dict():
+            for each in value.values():
+                yield from _variables(each)
+        case list():
+            for each in value:
+                yield from _variables(each)
 
 
 def _built(name: str, section: Section, document: Mapping[str, object]) -> Any:

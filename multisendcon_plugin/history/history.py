@@ -33,7 +33,7 @@ from ..settings.quantities import Room
 from ..spool.worker import Job, Reactor, Worker
 from .records import Batch, Dated, Fact, Undated
 from .rows import add, prune, sort
-from .search import find, place_of, read_only
+from .search import find, newest, place_of, read_only
 from .store import Store, is_damaged
 from .story import FIRST_PLACE, Place, Search, StoryPage
 
@@ -232,6 +232,10 @@ class History(Service):
         :param number: of the message.
         """
         return Deferred.fromCoroutine(self._ask(partial(place_of, number=number), written=True))
+
+    def newest(self) -> Deferred[Place]:
+        """Return the place of the last story.  Fails with `HistoryError`."""
+        return Deferred.fromCoroutine(self._ask(newest, written=True))
 
     async def _ask(self, question: Callable[[Connection], T], *, written: bool) -> T:
         if written and not self.trouble:

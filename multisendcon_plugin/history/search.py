@@ -128,6 +128,14 @@ def place_of(connection: sqlite3.Connection, number: int) -> Place:
     return at, number
 
 
+def newest(connection: sqlite3.Connection) -> Place:
+    """Return the place of the last story; `FIRST_PLACE`: there is none."""
+    found = connection.execute(
+        "SELECT at, message FROM arrival ORDER BY at DESC, message DESC LIMIT 1"
+    ).fetchone()
+    return found or FIRST_PLACE
+
+
 def _places(
     connection: sqlite3.Connection, search: Search, after: Place
 ) -> tuple[list[Place], Place | None]:

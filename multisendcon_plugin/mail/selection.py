@@ -44,8 +44,8 @@ class Total:
 
     :param waiting: deliveries, also those that are being tried; not those that are held.
     :param held: deliveries.
-    :param oldest: when the oldest of them arrived, in seconds since the epoch; ``None``: there is
-        none.
+    :param oldest: when the oldest of those that wait arrived, in seconds since the epoch; ``None``:
+        none waits.  What is held does not count: somebody wants it to stay.
     """
 
     waiting: int

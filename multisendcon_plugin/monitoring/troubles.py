@@ -85,7 +85,7 @@ def of_mail(totals: Mapping[str, Total], now: float, longest: float) -> Iterator
     :param longest: seconds that a mail may wait; 0: it does not matter.
     """
     for name, total in totals.items():
-        if longest and total.waiting and total.oldest is not None and now - total.oldest > longest:
+        if longest and total.oldest is not None and now - total.oldest > longest:
             waits = in_words(now - total.oldest)
             yield Trouble(
                 kind=AlarmKind.OLDEST_MAIL,

@@ -19,14 +19,19 @@ async def stories(
 ) -> AsyncGenerator[list[Story], None]:
     """Iterate over the stories that are looked for, in order of time.
 
-    To be closed if it is not read to its end.
+    Mail that comes meanwhile is left out, but for a few: it may come faster than what gives way to
+    it goes on.  To be closed if it is not read to its end.
 
     :param after: id of the last message that is left out; ``""``: none is.
     :raise BadRequestError: that is no id.
     """
     try:
         place = await _place_after(history, after)
-        while place is not None and (limit is None or limit > 0):
+        last = await history.newest()
+        # One whose arrival the history does not know has no place.
+        while place is not None and (place < last or search.number is not None):
+            if limit is not None and limit <= 0:
+                break
             page = await history.find(search, PIECE if limit is None else min(limit, PIECE), place)
             if limit is not None:
                 limit -= len(page.stories)

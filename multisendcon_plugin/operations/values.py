@@ -247,7 +247,7 @@ class AccountStatus:
     :param since: when it came into this state; ``None``: before the relay was started.
     :param until: it begins no mail before; ``None``: that is not known.
     :param waiting: deliveries, also those that are being tried; not those that are held.
-    :param oldest: when the oldest of them arrived; ``None``: there is none.
+    :param oldest: when the oldest of those that wait arrived; ``None``: none waits.
     :param active: deliveries that are being tried.
     :param connections: sessions that are open.
     """

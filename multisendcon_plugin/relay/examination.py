@@ -220,7 +220,7 @@ class Examination:
     def _keep_offers(self, offers: dict[str, str]) -> str:
         """Keep what a server offers, and return it in one line."""
         said = (f"{keyword} {more}".strip() for keyword, more in offers.items())
-        self.found.offers = tuple(map(self.found.hidden, said))
+        self.found.offers = tuple(self.found.hidden("\n".join(said)).splitlines())
         return ", ".join(self.found.offers)
 
     def _look_at_chain(self, session: AccountSender) -> None:

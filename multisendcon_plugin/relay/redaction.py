@@ -62,12 +62,15 @@ class Redaction:
 
 def _forms(secret: bytes) -> Iterator[bytes]:
     """Yield a secret as it may be repeated."""
-    text = secret.decode("utf-8", "replace")
     yield secret
     yield base64.b64encode(secret).rstrip(b"=")
     yield quote(secret).encode()
     yield quote(secret, safe="").encode()
     yield quote_plus(secret).encode()
-    yield html.escape(text).encode()
-    yield json.dumps(text)[1:-1].encode()
-    yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
+    text = secret.decode("utf-8", "replace")
+    # The pattern knows upper and lower case in ASCII only.
+    for cased in {text, text.upper(), text.lower()}:
+        yield cased.encode()
+        yield html.escape(cased).encode()
+        yield json.dumps(cased)[1:-1].encode()
+        yield json.dumps(cased, ensure_ascii=False)[1:-1].encode()

@@ -80,7 +80,7 @@ class Transcript:
             self._challenged = True
             self._add("S: 334 ***")  # by challenge and response, a password can be guessed
             return
-        if line[:3] == b"354" and self._last_said == b"DATA":
+        if line[:3] == b"354" and line[3:4] != b"-" and self._last_said == b"DATA":
             self._content = 0
         self._reply.append(line)
         if line[3:4] != b"-" or len(self._reply) == _MOST_TOGETHER:

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 
 from .files import reason
@@ -25,13 +25,14 @@ PATIENCE = 10.0
 MOST_OUTPUT = 64 * 1024
 
 
-def first_line(arguments: Sequence[str]) -> bytes:
+def first_line(arguments: Sequence[str], without: Container[str] = ()) -> bytes:
     """Run a program, and return the first line of what it writes to its standard output.
 
     Blocks until the program has ended.
 
     :param arguments: the program, by its path or by a name that is looked up in ``$PATH``, and what
         it is given.
+    :param without: environment variables that it does not get.
     :raise InvalidValueError: it has not told any; names the program only.
     """
     program = arguments[0]
@@ -47,6 +48,7 @@ def first_line(arguments: Sequence[str]) -> bytes:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name not in without},
             start_new_session=True,
         )
     except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ A contract only: `Asking` kinds ask, the module ``file`` of the reader answers f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 
@@ -46,6 +47,9 @@ class Surroundings(Protocol):
 
     def secret_file(self, path: str) -> str:
         """Return the first line of a file, without its line end."""
+
+    def conceal(self, variables: Iterable[str]) -> None:
+        """Give these environment variables, which are secrets, to no program."""
 
     def secret_variable(self, name: str) -> str:
         """Return an environment variable."""

@@ -139,12 +139,9 @@ def total(connection: Connection, after: _Place) -> tuple[tuple[str, Total], _Pl
 def held(connection: Connection) -> dict[str, Total]:
     """Return what is held of each account."""
     found = connection.execute(
-        "SELECT account, count(*), min(id) FROM delivery INDEXED BY held WHERE held = 1"
-        " GROUP BY account"
-    ).fetchall()
-    return {
-        account: Total(0, count, _arrived(connection, first)) for account, count, first in found
-    }
+        "SELECT account, count(*) FROM delivery INDEXED BY held WHERE held = 1 GROUP BY account"
+    )
+    return {account: Total(0, count, None) for account, count in found}
 
 
 def _arrived(connection: Connection, first: int) -> float:

@@ -27,7 +27,7 @@ def totals(deliveries: dict[int, Delivery]) -> dict[str, Total]:
         account: Total(
             sum(not each.held for each in some),
             sum(each.held for each in some),
-            min(each.message.arrived for each in some),
+            min((each.message.arrived for each in some if not each.held), default=None),
         )
         for account, some in by_account.items()
     }

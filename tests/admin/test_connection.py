@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -83,6 +84,18 @@ def test_a_relay_that_hangs(run, folder, monkeypatch):
         ended = run("account", "list")
     assert (ended.status, ended.out) == (4, "")
     assert "the relay does not answer" in ended.err
+
+
+def test_a_relay_for_which_too_many_wait(run, folder):
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket(socket.AF_UNIX))
+        full.bind(str(folder / NAME))
+        full.listen(0)
+        client = stack.enter_context(socket.socket(socket.AF_UNIX))
+        client.connect(str(folder / NAME))
+        ended = run("account", "list")
+    assert (ended.status, ended.out) == (4, "")
+    assert "too many wait there" in ended.err
 
 
 @pytest.mark.parametrize("more", [(), (b'{"id": "GAH',)], ids=["row", "half a row"])

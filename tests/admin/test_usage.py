@@ -51,6 +51,7 @@ def test_each_command_has_a_help(run, command):
         ("queue show", "the following arguments are required: ID"),
         ("queue move A", "the following arguments are required: --to-account"),
         ("queue hold", "queue hold: name mails by their IDs, or choose them by a filter"),
+        ("queue hold A --account Sales", "queue hold: IDs, or a filter; not both"),
         ("account test", "the following arguments are required: NAME"),
         ("account test Sales --to boss", "argument --to: 'boss': "),
         ("account pause", "the following arguments are required: NAME"),

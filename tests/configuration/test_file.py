@@ -214,3 +214,23 @@ def test_relative_paths_start_at_the_folder_of_the_file(path, monkeypatch):
     spool = str(path.with_name("spool"))
     assert configuration.load(path).spool.path == spool
     assert configuration.load(path.name).spool.path == spool
+
+
+def test_a_program_that_tells_a_password_gets_no_other_one(tmp_path, monkeypatch):
+    """Of variables that are passwords, wherever the file names them; all others it may need."""
+    monkeypatch.setenv("OTHER_PASSWORD", "canary")
+    monkeypatch.setenv("VAULT", "vault.example")
+    program = tmp_path / "tell"
+    program.write_text('#!/bin/sh\necho "$VAULT-$OTHER_PASSWORD"\n')
+    program.chmod(0o700)
+    accounts = [
+        f'[[account]]\nname = "{name}"\nserver = "a"\nusername = "x"\npassword = {password}\n'
+        for name, password in (
+            ("A", '{ command = ["./tell"] }'),
+            ("B", '{ env = "OTHER_PASSWORD" }'),
+        )
+    ]
+    file = tmp_path / "relay.toml"
+    file.write_text("".join(accounts))
+    told, other = (account.password for account in configuration.load(file).accounts)
+    assert (told.value, told.read(), other) == ("vault.example-", "vault.example-", "canary")

@@ -81,6 +81,22 @@ def test_the_totals_of_the_accounts(store):
     }
 
 
+def test_what_is_held_is_not_the_oldest_that_waits(store):
+    first = store.reactor.now
+    (old,) = commit(store, parcel("A", "a@x"))
+    store.reactor.now = first + 60
+    commit(store, parcel("A", "b@x"))
+    change(store, "hold", [old])
+    assert store.wait(store.spool.totals()) == {"A": Total(1, 1, first + 60)}
+    change(store, "release", [old])
+    assert store.wait(store.spool.totals()) == {"A": Total(2, 0, first)}
+
+
+def test_of_what_is_held_alone_nothing_waits(store):
+    change(store, "hold", commit(store, parcel("A", "a@x")))
+    assert store.wait(store.spool.totals()) == {"A": Total(0, 1, None)}
+
+
 @pytest.mark.parametrize("counted", [1, 2, 100])
 def test_the_totals_are_counted_in_pieces(monkeypatch, store, counted):
     monkeypatch.setattr(view, "COUNTED", counted)

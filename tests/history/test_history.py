@@ -86,6 +86,9 @@ class World:
             self.pass_by(0.5)
         raise AssertionError("it did not happen within 50 seconds")
 
+    def newest(self):
+        return self.reactor.wait(self.history.newest())
+
 
 @contextmanager
 def opened(folder, **settings):
@@ -432,3 +435,12 @@ def test_a_history_of_another_version_is_not_read(tmp_path):
         connection.execute("PRAGMA user_version = 9")
     with pytest.raises(HistoryError, match="schema 9"):
         list(stories(tmp_path / "history.db", Search()))
+
+
+def test_the_newest_story_is_the_last_that_is_found(tmp_path):
+    with opened(tmp_path) as world:
+        assert world.newest() == (0, 0)
+        world.mails(3)
+        _, number = world.newest()
+        assert queue_id(number) == world.find()[-1]
+        assert world.page(after=world.newest()).stories == ()

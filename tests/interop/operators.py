@@ -142,7 +142,7 @@ class Office:
         )
 
 
-@attrs.define
+@attrs.define(slots=False)
 class Work:
     """Changes that are asked for one after the other, until the relay does not answer.
 

@@ -28,7 +28,7 @@ def test_each_account_in_order_of_priority():
     desk.mail()
     sales, lab, old = desk.ask(desk.operations.accounts())
     assert [each.name for each in (sales, lab, old)] == ["Sales", "Lab", "Old"]
-    assert (sales.waiting, sales.held, sales.oldest) == (1, 1, NOW + 1)
+    assert (sales.waiting, sales.held, sales.oldest) == (1, 1, NOW + 2)
     assert (lab.waiting, lab.held, lab.oldest) == (0, 0, None)
     assert [each.state for each in (sales, lab, old)] == [State.OK, State.OK, State.OFF]
     assert sales.counts.delivered == 5

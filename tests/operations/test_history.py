@@ -56,6 +56,9 @@ class FakeHistory:
     def place(self, number):
         return succeed((number, number))
 
+    def newest(self):
+        return succeed((len(self.stories),) * 2)
+
 
 def desk(count=3):
     history = FakeHistory(count)
@@ -80,6 +83,19 @@ def test_stories_come_in_pieces_and_pages():
     assert ids(one, HistoryFilter(), 2, everything[9]) == everything[10:12]
     with pytest.raises(BadRequestError, match='"nobody" is no id'):
         ids(one, HistoryFilter(), None, "nobody")
+
+
+def test_they_end_however_fast_mail_comes_meanwhile():
+    one = desk(2 * PIECE)
+    find = one.past.find
+
+    def slowly(*asked):
+        count = len(one.past.stories)
+        one.past.stories += [story(n) for n in range(count + 1, count + PIECE + 1)]
+        return find(*asked) if count < 9 * PIECE else succeed(StoryPage((), None))
+
+    one.past.find = slowly
+    assert ids(one, HistoryFilter()) == [queue_id(n) for n in range(1, 2 * PIECE + 1)]
 
 
 FILTERS = [

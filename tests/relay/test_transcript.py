@@ -48,6 +48,21 @@ def test_of_the_content_only_the_size_is_noted():
     ]
 
 
+def test_the_content_begins_after_all_lines_of_the_reply():
+    said = transcript(b"s3cret")
+    said.said(b"DATA\r\n")
+    said.heard(b"354-s3c\r\n354 ret\r\n")
+    said.said(b"a\r\n.\r\n")
+    said.heard(b"250 ok\r\n")
+    assert said.lines == [
+        "C: DATA",
+        "S: 354-***",
+        "S: 354 ***",
+        "C: (content, 6 bytes)",
+        "S: 250 ok",
+    ]
+
+
 def test_a_354_that_nobody_asked_for_begins_no_content():
     said = transcript()
     said.heard(b"354 go\r\n")

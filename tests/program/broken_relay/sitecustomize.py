@@ -1,0 +1,30 @@
+"""Errors in our own code, and less patience, in a relay that has this folder on its path.
+
+Python imports a module of this name at its start.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if any("twistd" in each for each in sys.orig_argv):
+    from multisendcon_plugin.daemon import sd_notify
+    from multisendcon_plugin.relay import login
+    from multisendcon_plugin.relay.sender import AccountSender
+    from multisendcon_plugin.web import webhook
+
+    sd_notify.STATUS_EVERY = 0.2
+    webhook.PAUSES = (0.05,)
+
+    def begin_mail(self, begin=AccountSender.begin_mail):
+        begin(self)
+        if self.account.name.endswith("broken"):
+            raise ZeroDivisionError("m4rker: at MAIL")
+
+    def plain(session, secret, respond=login._plain):
+        if session.account.name.endswith("broken login"):
+            raise ZeroDivisionError("m4rker: at the login")
+        return respond(session, secret)
+
+    AccountSender.begin_mail = begin_mail
+    login._RESPONDERS[login.Auth.PLAIN] = plain
