@@ -5,6 +5,7 @@ Only this module and the program of the front process import the reactor.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -218,6 +219,10 @@ def makeService(options: Options) -> IService:
     dispatch_directly(reactor)
     install_resolver(reactor)
     reactor.callWhenRunning(handle_in_turn, reactor)
+    # What is there by now stays: each full collection of garbage would look at all of it, and hold
+    # up the mail for some 40 ms, several times while a long queue is listed.
+    reactor.callWhenRunning(gc.collect)
+    reactor.callWhenRunning(gc.freeze)
     if options["demo"]:
         handle_hangup(reactor, cast("Any", reactor).sigTerm)  # its place is its terminal
         from .demo import DemoService  # noqa: PLC0415 -- only the demonstration needs the fakes

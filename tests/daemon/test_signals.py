@@ -1,5 +1,6 @@
 """Signals that end the program do so wherever they come; those that are not for it do nothing."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -144,7 +145,7 @@ def test_a_child_never_gets_them():
 
 
 @pytest.mark.usefixtures("handlers_come_back")
-def test_the_plugin_asks_for_it(monkeypatch):
+def test_the_plugin_asks_for_it_and_for_collections_that_leave_alone_what_stays(monkeypatch):
     from twisted.internet import reactor
 
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -155,4 +156,5 @@ def test_the_plugin_asks_for_it(monkeypatch):
     options.parseOptions(["--demo"])
     makeService(options)
     assert (handle_in_turn, reactor) in asked
+    assert asked.index((gc.collect,)) < asked.index((gc.freeze,))
     assert reactor.sigTerm in signal.getsignal(signal.SIGHUP).args

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from http.client import HTTPException
+from urllib.parse import quote
 
 import attrs
 
@@ -43,7 +44,7 @@ class Operator:
         return answer["changed"], answer["ids"]
 
     def account(self, name, action):
-        return self.ask("POST", f"accounts/{name}/{action}", {})
+        return self.ask("POST", f"accounts/{quote(name)}/{action}", {})
 
     def rows(self, query=""):
         """Return what waits."""
