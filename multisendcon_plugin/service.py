@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
 from .daemon.event_log import EventLog
 from .edge.delivery import TransactionPolicy
-from .edge.listening import master_relay
+from .edge.listening import NewPorts, master_relay
 from .edge.service import EdgeService
 from .edge.submission import submit
 from .errors import ConfigurationError, ListenError, SpoolError
@@ -32,7 +33,6 @@ from .history import History
 from .interfaces import ISpool
 from .mail.envelope import Envelope
 from .monitoring import Monitoring
-from .monitoring.counters import Counters
 from .operations import Operations
 from .operations.account_tests import AccountTests
 from .operations.explained import Explanation
@@ -63,8 +63,7 @@ class RelayService(MultiService):
     :ivar operations: what an admin can ask and do.
     :ivar archive: keeps copies of outgoing mail.
     :ivar events: tells each fact, see `events`.
-    :ivar counters: what is counted of them.
-    :ivar monitoring: alarms, health, metrics.
+    :ivar monitoring: counters, alarms, health, metrics.
     :ivar history: what became of each mail; ``None`` with ``keep = 0``, and with another spool: its
         file is in the folder of that in the configuration.
     :raise ConfigurationError: the certificate cannot be used.
@@ -87,7 +86,6 @@ class RelayService(MultiService):
         self._policy = _Policy.of(configuration)
         self.events = Publisher()
         self._log = EventLog(self.events, reactor)
-        self.counters = Counters(self.events, clock=reactor, wall=wall)
         self.spool = spool or SqliteSpool(
             configuration.spool.path,
             reactor,
@@ -117,7 +115,6 @@ class RelayService(MultiService):
         self.monitoring = Monitoring(
             configuration,
             events=self.events,
-            counters=self.counters,
             queue=control_of_queue,
             spool=self.spool,
             standing=standing,
@@ -136,7 +133,7 @@ class RelayService(MultiService):
             content=self.spool.content,
             registry=lambda: self.registry,
             standing=standing,
-            counts=self.counters.counts,
+            counts=self.monitoring.counters.counts,
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
@@ -150,7 +147,7 @@ class RelayService(MultiService):
         self._control = ControlService(configuration.spool.path, root, reactor)
         # The order in which they start; `_stop` has the other.
         parts = (
-            self.counters,
+            self.monitoring.counters,
             self._store,
             self.archive,
             self.history,
@@ -242,7 +239,7 @@ class RelayService(MultiService):
         if self.history is not None:
             await maybeDeferred(self.history.stopService)
         await maybeDeferred(self._store.stopService)
-        self.counters.stopService()
+        self.monitoring.counters.stopService()
         self.operations.live.stop()
         self._log.finish()
 
@@ -300,8 +297,8 @@ class RelayService(MultiService):
         await served
         return changes
 
-    def _prepared(self, before: Configuration, policy: _Policy) -> Any:
-        """Do all that can fail: what `_reconfigure` takes.
+    def _prepared(self, before: Configuration, policy: _Policy) -> _Prepared:
+        """Do all that can fail.
 
         :raise ConfigurationError: it cannot hold.
         """
@@ -311,19 +308,21 @@ class RelayService(MultiService):
         try:
             metrics = self.monitoring.prepared(configuration)
             try:
-                return metrics, self._prepared_edge(policy)
+                return _Prepared(metrics, self._prepared_edge(policy))
             except Exception:
                 metrics.give_up()
                 raise
         except ListenError as error:
             raise ConfigurationError(str(error).splitlines()) from error
 
-    def _prepared_edge(self, policy: _Policy) -> Any:
+    def _prepared_edge(self, policy: _Policy) -> Callable[[], Deferred[Any]]:
+        configuration = policy.configuration
         if isinstance(self.edge, FrontService):
-            return self.edge.prepared(policy.configuration)
-        return self.edge.prepared(self._transactions(policy), policy.configuration.clients)
+            return partial(self.edge.use, self.edge.prepared(configuration))
+        transactions = self._transactions(policy)
+        return partial(self.edge.use, self.edge.prepared(transactions, configuration.clients))
 
-    def _reconfigure(self, prepared: Any) -> Deferred[Any]:
+    def _reconfigure(self, prepared: _Prepared) -> Deferred[Any]:
         """Have each part go on with what holds now; here is the place for further ones.
 
         :return: fires when clients are served so.
@@ -336,9 +335,8 @@ class RelayService(MultiService):
         self.queue.reconfigure(self._policy.queue)
         self._reconfigure_history()
         self.archive.reconfigure(configuration.archive)
-        metrics, edge = prepared
         return DeferredList(
-            [self.edge.use(edge), self.monitoring.use(configuration, metrics)],
+            [prepared.serve(), self.monitoring.use(configuration, prepared.metrics)],
             fireOnOneErrback=True,
             consumeErrors=True,
         )
@@ -357,6 +355,18 @@ class RelayService(MultiService):
 
     def _in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)
+
+
+@attrs.frozen
+class _Prepared:
+    """What stands ready for another configuration.
+
+    :param metrics: the ports where they will be.
+    :param serve: has clients served by it.
+    """
+
+    metrics: NewPorts
+    serve: Callable[[], Deferred[Any]]
 
 
 @attrs.frozen

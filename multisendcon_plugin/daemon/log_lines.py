@@ -18,13 +18,17 @@ from .. import events
 from ..mail.escaping import shown
 from ..mail.message import Delivery, queue_id
 from ..outcome.failure import Action
-from .sharing import in_lines
+from .sharing import shared
 
 Fields = dict[str, object]
 #: How loud it is, its text, and what else an observer of the log finds; a dict of its own.
 Line = tuple[LogLevel, str, Fields]
 
 _INFO, _WARN, _ERROR, _CRITICAL = LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical
+
+
+def _in_lines(pieces: list[str]) -> Iterable[list[str]]:
+    return (pieces,) if len(pieces) == 1 else shared(pieces)  # it is one of nearly all mails
 
 
 # Mails.
@@ -39,7 +43,7 @@ def _mail_accepted(event: events.MailAccepted) -> list[Line]:
     lines: list[Line] = []
     texts, routes = _routes(event.deliveries)
     told = 0
-    for some in in_lines(texts):
+    for some in _in_lines(texts):
         fields: Fields = {
             "id": number,
             "sender": sender,
@@ -89,7 +93,7 @@ def _delivery_deleted(event: events.DeliveryDeleted) -> list[Line]:
             f"{number}: mail for <{'>, <'.join(some)}> by account {account} deleted, {told}",
             {"id": number, "account": account, "recipients": some, "notified": event.notified},
         )
-        for some in in_lines(recipients)
+        for some in _in_lines(recipients)
     ]
 
 
@@ -112,7 +116,7 @@ def _attempt_ended(event: events.AttemptEnded) -> list[Line]:
         remaining = event.judgement.remaining if result.waits else None
         verdict = "left to another transaction" if result.split else result.verdict
         # Those of a split mail are counted only: the transactions to come have their lines.
-        shared = (result.recipients,) if result.split else in_lines(result.recipients)
+        shared = (result.recipients,) if result.split else _in_lines(result.recipients)
         for recipients in shared:
             if result.split:
                 who = f"{len(recipients)} recipient{'s' * (len(recipients) > 1)}"
@@ -145,7 +149,7 @@ def what_next(event: events.AttemptEnded) -> str:
 
 def _failure_untold(event: events.FailureUntold) -> Iterator[Line]:
     number, reply = event.message.id, str(event.outcomes[0].reply)
-    for some in in_lines([each.recipient.address for each in event.outcomes]):
+    for some in _in_lines([each.recipient.address for each in event.outcomes]):
         who = f"<{'>, <'.join(some)}>"
         text = f"{number}: mail to {who} not delivered, and nobody can be told: {reply}"
         yield _WARN, text, {"id": number, "recipients": some, "reply": reply}

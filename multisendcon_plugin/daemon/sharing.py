@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 #: Recipients of whom the same is said in one line, and octets that they may take there: what is
 #: said of them has to find room, too (see `log`).
 MOST_IN_A_LINE, MOST_OCTETS = 50, 4_000
 
 
-def in_lines(pieces: list[str]) -> Iterable[list[str]]:
+def shared(pieces: list[str]) -> Iterator[list[str]]:
     """Share out what is said of each recipient, as many as fit into each line."""
-    if len(pieces) == 1:  # nearly all
-        return (pieces,)
-    return _shared(pieces)
-
-
-def _shared(pieces: list[str]) -> Iterator[list[str]]:
     some: list[str] = []
     octets = 0
     for piece in pieces:

@@ -75,7 +75,7 @@ class FrontService(Service):
         descriptors = [port.fileno() for _, port in self._ports]
         return self._front.tell(setup_of(self._configuration, ports), descriptors)
 
-    def prepared(self, configuration: Configuration) -> Any:
+    def prepared(self, configuration: Configuration) -> tuple[Configuration, NewPorts]:
         """Do all that can fail before another configuration holds: see `use`.
 
         :raise ConfigurationError: the certificate cannot be used.

@@ -32,6 +32,7 @@ class Monitoring:
     """What watches one relay.
 
     :param listening: says whether ports are open for clients.
+    :ivar counters: what is counted of what happens.
     :ivar alarms: to be started after the spool.
     :ivar health: tells whether nothing hangs.
     :ivar server: of metrics, likewise.
@@ -42,7 +43,6 @@ class Monitoring:
         configuration: Configuration,
         *,
         events: Publisher,
-        counters: Counters,
         queue: IQueueControl,
         spool: ISpool,
         standing: Standing,
@@ -52,6 +52,7 @@ class Monitoring:
     ) -> None:
         self._configuration = configuration
         self._reactor = reactor
+        self.counters = Counters(events, clock=reactor, wall=wall)
         self.alarms = Alarms(
             settings=configuration.alarm,
             publisher=events,
@@ -65,7 +66,7 @@ class Monitoring:
         )
         self.health = Health(spool.heartbeat, reactor)
         sources = Sources(
-            counters=counters,
+            counters=self.counters,
             conditions=queue.conditions,
             totals=spool.totals,
             figures=spool.figures,

@@ -25,9 +25,9 @@ WITH, WITHOUT = "history", "no history"
 #: in a hundred from run to run.
 MOST_CALLS = {WITH: 350, WITHOUT: 337}
 #: Modules of ours that mails and their outcomes enter, in each process.
-MOST_MODULES = {"front": 27, "core": 48}
+MOST_MODULES = {"front": 27, "core": 47}
 #: Rooms of those who do their part beside the mail.
-BESIDE = ("history/", "operations/")
+BESIDE = ("history/", "monitoring/")
 #: Calls from one room into another for each mail, in each process.
 MOST_CHANGES = {"front": 34, "core": 45}
 #: Of these, calls back into a room that waits for the call to return.

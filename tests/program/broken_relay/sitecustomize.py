@@ -9,9 +9,9 @@ import sys
 
 if any("twistd" in each for each in sys.orig_argv):
     from multisendcon_plugin.daemon import sd_notify
+    from multisendcon_plugin.monitoring import webhook
     from multisendcon_plugin.relay import login
     from multisendcon_plugin.relay.sender import AccountSender
-    from multisendcon_plugin.web import webhook
 
     sd_notify.STATUS_EVERY = 0.2
     webhook.PAUSES = (0.05,)
