@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
 from .daemon.event_log import EventLog
-from .edge.delivery import TransactionPolicy
+from .edge.delivery import Routing, TransactionPolicy
 from .edge.listening import NewPorts, master_relay
 from .edge.service import EdgeService
 from .edge.submission import submit
@@ -169,7 +169,7 @@ class RelayService(MultiService):
 
     def _transactions(self, policy: _Policy) -> TransactionPolicy:
         settings = policy.configuration.master_relay
-        return TransactionPolicy(settings, policy.registry, self.queue, self._wall)
+        return TransactionPolicy(settings, Routing(policy.registry), self.queue, self._wall)
 
     def _make_history(self) -> History | None:
         settings = self.configuration.history

@@ -16,7 +16,7 @@ from ..settings.names import Network
 from ..settings.users import user_key
 from ..settings.values import BareLf, ClientSettings, MinimumTls
 from . import replies
-from .delivery import TransactionPolicy
+from .delivery import Routing, TransactionPolicy
 from .mechanisms import MECHANISMS
 from .peers import listed, peer_address, settings_for
 from .policy import SessionPolicy
@@ -48,6 +48,10 @@ class Admission:
         before: Admission | None = None,
     ) -> None:
         self.settings = settings = transactions.settings
+        self._registry = transactions.routing.registry
+        if before is not None:
+            transactions = attrs.evolve(transactions, routing=before.routing)
+        self.routing: Routing = transactions.routing
         self._transactions = transactions
         self._clients = clients
         known = before.rights if before else None
@@ -55,6 +59,10 @@ class Admission:
         self.tls = server_tls(settings, transactions.wall)
         self.most_of_strangers = round(settings.max_connections * (1 - RESERVED))
         self.session_policy = cache(self._session_policy)
+
+    def begin(self) -> None:
+        """From now on it holds: in sessions that have begun before, too, mail is routed by it."""
+        self.routing.registry = self._registry
 
     def is_allowed(self, client: IAddress | None) -> bool:
         """Tell whether a client may send without a login."""

@@ -50,6 +50,13 @@ _NULL = ReversePath(address="")
 _OBJECTS_OF_RECIPIENT = 320
 
 
+@attrs.define(eq=False)
+class Routing:
+    """By which accounts mail is routed now; also that of sessions which have begun before."""
+
+    registry: AccountRegistry
+
+
 @attrs.frozen
 class TransactionPolicy:
     """What all transactions share, those of the same clients at least.
@@ -62,7 +69,7 @@ class TransactionPolicy:
     """
 
     settings: MasterRelay
-    registry: AccountRegistry
+    routing: Routing
     intake: IIntake
     wall: Callable[[], float]
     completes: bool = attrs.field()
@@ -151,7 +158,7 @@ class MessageDelivery:
         """
         # Here, and not when the mail has come: a client that is refused one recipient knows which.
         sender, recipient = self._origin.address, user.address
-        route = self._policy.registry.route(sender, recipient) if sender else None
+        route = self._policy.routing.registry.route(sender, recipient) if sender else None
         if sender and route is None:
             raise ReplyError(_no_account(sender, recipient))
         # Not their lengths: one character can make all others of a text take four octets.
@@ -328,7 +335,7 @@ class IncomingMessage:
         """Return the recipients by account; the null reverse-path is routed by ``From:``."""
         routed = []
         for path, known in self._routes.values():
-            route = known or self._policy.registry.route_null(author, path.address)
+            route = known or self._policy.routing.registry.route_null(author, path.address)
             if route is None:
                 raise ReplyError(_no_account(author, path.address))
             notify = path.notify

@@ -80,11 +80,13 @@ class RelayESMTPFactory(smtp.SMTPFactory):
     def use(self, admission: Admission) -> None:
         """Let something else hold for clients that connect from now on.
 
-        Sessions go on with what held when they began.  Those whose clients may not be here any
-        more, by their address or by their login, are ended; a mail that is on its way gets its
-        reply first.
+        Sessions go on with what held when they began, but for the accounts: some last for days, and
+        a client's next mail takes the account that it would take over a new one.  Sessions whose
+        clients may not be here any more, by their address or by their login, are ended; a mail that
+        is on its way gets its reply first.
         """
         before, self.admission = self.admission, admission
+        admission.begin()
         self._checker.use(admission.settings.users)
         withdrawn = admission.withdrawn_users(before)
         for session, client in tuple(self._sessions.items()):

@@ -21,7 +21,7 @@ from ..daemon.clock import make_steady
 from ..daemon.descriptors import allow, needed_for_clients
 from ..daemon.dispatch import dispatch_directly
 from ..edge import RelayESMTPFactory
-from ..edge.delivery import TransactionPolicy
+from ..edge.delivery import Routing, TransactionPolicy
 from ..edge.listening import endpoint, listener, master_relay
 from ..errors import MultisendconError
 from ..events import Publisher
@@ -87,7 +87,9 @@ class Front:
         """Serve clients as a setup says, at first or from now on; sessions go on as they began."""
         # What it has inherited was for the connections of its start.
         allow(needed_for_clients(setup.master_relay))
-        policy = TransactionPolicy(setup.master_relay, setup.registry, self._intake, time.time)
+        policy = TransactionPolicy(
+            setup.master_relay, Routing(setup.registry), self._intake, time.time
+        )
         if self._sessions is None:
             self._sessions = master_relay(policy, setup.clients, self._events, self._reactor)
         else:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from ..edge.delivery import TransactionPolicy, author_of
+from ..edge.delivery import Routing, TransactionPolicy, author_of
 from ..edge.submission import checked, submit, wire_form
 from ..errors import AddressError, ContentError
 from ..mail.envelope import Envelope
@@ -77,7 +77,7 @@ async def explain(
     if not taken:
         return Explanation(sender=sender, recipients=explained, accounts=())
     rehearsal = Rehearsal()
-    policy = TransactionPolicy(settings, registry, rehearsal, lambda: now)
+    policy = TransactionPolicy(settings, Routing(registry), rehearsal, lambda: now)
     try:
         await submit(policy, Envelope(reverse_path=sender, recipients=taken), message)
     except (AddressError, ContentError) as error:

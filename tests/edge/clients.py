@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from multisendcon_plugin.edge import RelayESMTPFactory
-from multisendcon_plugin.edge.delivery import TransactionPolicy
+from multisendcon_plugin.edge.delivery import Routing, TransactionPolicy
 from multisendcon_plugin.edge.submission import submit
 from multisendcon_plugin.interfaces import IBatchIntake, IDraft
 from multisendcon_plugin.mail.masks import Masks
@@ -339,7 +339,7 @@ class Edge:
             settings[key] = tuple(map(ip_network, settings[key]))
         self.policy = TransactionPolicy(
             MasterRelay(**settings),
-            AccountRegistry(accounts or [account()]),
+            Routing(AccountRegistry(accounts or [account()])),
             self.entrance(),
             self.clock.seconds,
         )

@@ -6,6 +6,7 @@ import attrs
 import pytest
 from twisted.internet.address import IPv4Address
 
+from multisendcon_plugin.edge.delivery import Routing
 from multisendcon_plugin.edge.protocol import RelayESMTP
 from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.routing.registry import AccountRegistry
@@ -34,7 +35,7 @@ def use(edge, *accounts, clients=(), **settings):
     policy = attrs.evolve(
         edge.policy,
         settings=MasterRelay(**settings),
-        registry=AccountRegistry(accounts or [account()]),
+        routing=Routing(AccountRegistry(accounts or [account()])),
     )
     edge.factory.use(edge.factory.prepared(policy, clients))
 
@@ -51,6 +52,19 @@ def test_a_session_goes_on_with_what_held_when_it_began():
     assert "250-relay.example" in "\n".join(before.ask(b"EHLO x")).replace("250 ", "250-")
     assert "new.example" in after.ask(b"EHLO x")[0]
     assert edge.factory.admission.settings.max_message_size == 7
+
+
+def test_the_next_mail_of_a_session_takes_the_accounts_of_now():
+    edge = Edge(account("Old"), allow=["127.0.0.1"])
+    client = edge.client(peer=HERE)
+    client.send_mail()
+    assert list(edge.intake.messages[-1].accounts) == ["Old"]
+    client.begin()
+    use(edge, account("New"), allow=["127.0.0.1"])
+    client.ask(b"Subject: begun before\r\n\r\n.")
+    assert list(edge.intake.messages[-1].accounts) == ["Old"]
+    client.send_mail()
+    assert list(edge.intake.messages[-1].accounts) == ["New"]
 
 
 def test_a_client_that_may_not_connect_any_more_is_sent_away():

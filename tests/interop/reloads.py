@@ -118,8 +118,13 @@ def reloads(relay, provider, chance, times):
             clients.wait_for(40 * n)
             ports = chance.sample(more, chance.choice([0, 1, 2]))
             listen = [f"tcp:port={port}:interface={relay.address}" for port in ports]
-            relay.configure(any_configuration(chance, provider), listen=listen)
+            accounts = any_configuration(chance, provider)
+            relay.configure(accounts, listen=listen)
             reload(relay)
+            if "minimum_wait" in accounts:
+                # With another configuration at each moment, it would hardly send anything.
+                sent = len(times_of(provider, "one"))
+                until(lambda sent=sent: len(times_of(provider, "one")) > sent, "its mail leaves")
             if ports:
                 until(lambda port=ports[0]: greets(relay, port), "the new port greets")
     relay.configure(way(provider, "Last", "three"))
