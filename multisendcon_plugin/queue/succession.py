@@ -1,9 +1,10 @@
 """Which account of a new configuration is which of the one before.
 
-An account keeps its name, as a rule.  Its server, though, does not know the name: it counts what
-comes by the login.  So an account that has another name, or two that have exchanged theirs, are
-known by server, port and username, and what the server has a right to goes on: its minimum wait,
-and how many connections there are.  Pure.
+A server does not know the name of an account: it counts what comes by the login.  So accounts are
+known by server, port and username, also if one has another name, or two have exchanged theirs, and
+what the server has a right to goes on: its minimum wait, and how many connections there are.  One
+with another login begins anew, and its name takes nothing from the login that had it: that may
+come back, under any name.  Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from ..routing.account import Account
 _SAME: tuple[Callable[[Account], Hashable], ...] = (
     lambda account: (account.name, account.login),
     lambda account: account.login,
-    lambda account: account.name,
 )
 
 

@@ -17,6 +17,7 @@ from ..interfaces import IRelay
 from ..outcome.settlement import AccountState
 from ..routing.account import Account
 from .gates import Gates
+from .minimum_wait import MinimumWait
 from .succession import predecessors
 
 #: Accounts that are gone and not forgotten.
@@ -92,6 +93,13 @@ class Ways:
             for account in accounts
             if account.name in places
         }
+        self._ways |= {
+            way.account.name: self._another_login(way, account, anew)
+            for account in accounts
+            if account.name not in places
+            for way in known
+            if way.account.name == account.name
+        }
         taken = frozenset(places.values())
         left = [way for position, way in enumerate(known) if position not in taken]
         for way in left:
@@ -100,14 +108,31 @@ class Ways:
         self._states = {}
         return anew
 
+    def _another_login(self, way: Way, account: Account, anew: set[str]) -> Way:
+        """Return the way of an account whose server knew it by another login until now.
+
+        That login keeps what it has, for it may come back; but who has asked for a wait has it.
+        """
+        now = self._clock.seconds()
+        state: AccountState = {MinimumWait.name: now}
+        if way.account.minimum_wait and not way.gates.connections.under_way:
+            state = way.gates.state()
+        if way.gates.condition.fault is not None:
+            self._recovered(account, anew)
+        gates = Gates(account, state, started=now, crashed=False)
+        return Way(account, self._make_relay(account), gates)
+
+    def _recovered(self, account: Account, anew: set[str]) -> None:
+        anew.add(account.name)
+        self._events.publish(AccountRecovered(account.name, unproven=True))
+
     def _other(self, way: Way, account: Account, anew: set[str]) -> Way:
         gates = way.gates
         if account != way.account:
             had_fault = gates.condition.fault is not None
             gates.reconfigure(account, self._clock.seconds())
             if had_fault and gates.condition.fault is None:
-                anew.add(account.name)
-                self._events.publish(AccountRecovered(account.name, unproven=True))
+                self._recovered(account, anew)
         return Way(account, way.relay.reconfigured(account), gates)
 
     def stop(self, grace: float) -> Deferred[Any]:

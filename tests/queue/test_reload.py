@@ -236,6 +236,31 @@ def test_a_minimum_wait_goes_on_whatever_changes():
     assert len(world.sent) == 4
 
 
+def test_a_login_whose_name_another_one_had_meanwhile_has_its_wait_all_the_same():
+    world = World(account("A", minimum_wait=60.0, username="one", password="p"), seconds=0.0)
+    world.mail()
+    world.run(1)
+    world.reload(account("A", username="two", password="p"))
+    world.reload(account("B", minimum_wait=60.0, username="one", password="p"))
+    world.mail()
+    world.run(58)
+    assert len(world.sent) == 1
+    world.run(4)
+    assert len(world.sent) == 2
+
+
+def test_a_mail_under_way_keeps_the_wait_from_another_login():
+    world = World(account("A", minimum_wait=60.0, username="one", password="p"))
+    world.mail()
+    world.run(1)
+    world.reload(account("A", minimum_wait=60.0, username="two", password="p"))
+    world.mail()
+    world.run(58)
+    assert len(world.sent) == 1
+    world.run(4)
+    assert len(world.sent) == 2
+
+
 def test_a_minimum_wait_that_is_new_counts_from_now_on_since_nobody_knows_better():
     world = World(account("A"), seconds=0.0)
     world.mail()
