@@ -237,11 +237,12 @@ def test_a_minimum_wait_goes_on_whatever_changes():
 
 
 def test_a_login_whose_name_another_one_had_meanwhile_has_its_wait_all_the_same():
-    world = World(account("A", minimum_wait=60.0, username="one", password="p"), seconds=0.0)
+    one = account("A", minimum_wait=60.0, username="one", password="p")
+    world = World(one, seconds=0.0)
     world.mail()
     world.run(1)
     world.reload(account("A", username="two", password="p"))
-    world.reload(account("B", minimum_wait=60.0, username="one", password="p"))
+    world.reload(attrs.evolve(one, name="B"))
     world.mail()
     world.run(58)
     assert len(world.sent) == 1
