@@ -30,6 +30,10 @@ LOOKED_AT, PERIODS_LOOKED_AT = 200, 20_000
 _END = 2**62
 
 
+class _NotBegunError(HistoryError):
+    """The file is there, but there is nothing in it yet."""
+
+
 def read_only(file: Path) -> sqlite3.Connection:
     """Connect to the history of a relay that runs, without changing it.
 
@@ -64,12 +68,15 @@ def stories(file: Path, search: Search, after: int | None = None) -> Iterator[St
     if not file.exists():
         return
     place: Place | None = FIRST_PLACE
-    if after is not None:
-        place = ask(partial(place_of, number=after))
-    while place is not None:
-        page = ask(partial(find, search=search, limit=LOOKED_AT, after=place))
-        yield from page.stories
-        place = page.after
+    try:
+        if after is not None:
+            place = ask(partial(place_of, number=after))
+        while place is not None:
+            page = ask(partial(find, search=search, limit=LOOKED_AT, after=place))
+            yield from page.stories
+            place = page.after
+    except _NotBegunError:
+        return
 
 
 def _checked(question: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
@@ -79,6 +86,8 @@ def _checked(question: Callable[[sqlite3.Connection], T], connection: sqlite3.Co
 
 def _check_version(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not version:
+        raise _NotBegunError("the history begins only now; ask again in a second")
     if version != VERSION:
         raise HistoryError(
             f"the history has schema {version}, and this multisendcon reads {VERSION}"

@@ -430,6 +430,12 @@ def test_without_a_history_there_are_no_stories(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_history_that_is_just_begun_has_no_stories(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        connection.execute("VACUUM")  # a file with nothing in it
+    assert list(stories(tmp_path / "history.db", Search())) == []
+
+
 def test_a_history_of_another_version_is_not_read(tmp_path):
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         connection.execute("PRAGMA user_version = 9")
