@@ -1,9 +1,23 @@
-"""What the rooms tell: one value for each fact, and who is told of it.
+"""What the rooms tell of mails and accounts: one value for each fact, and who is told of it.
 
 A room publishes a fact once, where it knows it.  What is made of it, a line of the log
-(`daemon.log_lines`) or a picture for people, is for those to say who subscribe.
+(`daemon.log_lines`) or a picture for people, is for those to say who subscribe.  Times are seconds
+since the epoch.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import attrs
+from twisted.logger import Logger
+
+from ..mail.message import Delivery, Message
+from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
+from ..outcome.failure import Action
+from ..outcome.judgement import Judgement
 from .clients import (
     ClientEvent,
     ClientRefused,
@@ -16,36 +30,19 @@ from .clients import (
     ProxyRefused,
     SessionEnded,
 )
-from .facts import (
-    AccountFaulted,
-    AccountPaused,
-    AccountRecovered,
-    AccountResumed,
+from .program import (
     AlarmTold,
     ArchiveFailed,
     ArchiveRecovered,
-    AttemptEnded,
     ConfigurationChanged,
-    ConnectionsLimited,
-    DeliveryDeleted,
-    DeliveryHeld,
-    DeliveryMoved,
-    DeliveryReleased,
-    FailureUntold,
     FrontProcessEnded,
     FrontProcessStarted,
     HistoryInterrupted,
     HistoryResumed,
-    MailAccepted,
-    ReportQueued,
-    ReportUnroutable,
-    ReportWithheld,
-    Result,
     SpoolBroken,
     SpoolFull,
     SpoolHasRoom,
 )
-from .publisher import Event, Publisher
 
 __all__ = [
     "AccountFaulted",
@@ -88,3 +85,279 @@ __all__ = [
     "SpoolFull",
     "SpoolHasRoom",
 ]
+
+# Mails.
+
+
+@attrs.frozen
+class MailAccepted:
+    """A message is ours, and durable.
+
+    :param deliveries: of one message; with its recipients, their accounts, and why these.
+    """
+
+    deliveries: tuple[Delivery, ...]
+
+
+@attrs.frozen
+class Result:
+    """What an attempt came to for some recipients.
+
+    :param reply: as text.
+    :param waits: it goes on for them.
+    :param split: they were too many for this transaction, and are left to another one.
+    """
+
+    verdict: Verdict
+    reply: str
+    waits: bool
+    split: bool
+    recipients: list[str]
+
+
+@attrs.frozen
+class AttemptEnded:
+    """A delivery was tried.
+
+    :param delivery: as it was before.
+    :param judgement: what follows; the spool has it soon, if it can.
+    :ivar results: what became of the recipients; those of whom the same is to be said are one.
+    """
+
+    delivery: Delivery
+    attempt: Attempt
+    judgement: Judgement
+    at: float
+    # Once for all who are told: the log, the history, and who follows what happens.
+    results: list[Result] = attrs.field(init=False, eq=False, repr=False)
+
+    @results.default
+    def _results(self) -> list[Result]:
+        failed = frozenset(self.judgement.failed)
+        found: dict[tuple[Verdict, str, bool, bool], Result] = {}
+        for outcome in self.attempt.outcomes:
+            verdict, waits = outcome.verdict, False
+            if verdict is not Verdict.DELIVERED:
+                waits = outcome not in failed
+                if not waits:
+                    verdict = Verdict.FAILED
+                elif outcome.action is Action.MOVE:
+                    verdict = Verdict.DEFERRED
+            same = verdict, str(outcome.reply), waits, waits and outcome.action is Action.SPLIT
+            result = found.get(same)
+            if result is None:
+                result = found[same] = Result(*same, [])
+            result.recipients.append(outcome.recipient.address)
+        return list(found.values())
+
+
+@attrs.frozen
+class DeliveryMoved:
+    """A delivery goes to another account.
+
+    :param delivery: as it was before.
+    :param account: where it goes.
+    :param reason: why, if somebody wants it; ``""``: its own account rests.
+    """
+
+    delivery: Delivery
+    account: str
+    reason: str = ""
+
+
+@attrs.frozen
+class DeliveryHeld:
+    """A delivery waits until somebody releases it, since somebody wants that."""
+
+    delivery: Delivery
+
+
+@attrs.frozen
+class DeliveryReleased:
+    """A delivery that was held waits in its lane again."""
+
+    delivery: Delivery
+
+
+@attrs.frozen
+class DeliveryDeleted:
+    """A delivery is gone, since somebody wants that.
+
+    :param notified: its sender gets a report.
+    """
+
+    delivery: Delivery
+    notified: bool
+
+
+@attrs.frozen
+class ReportQueued:
+    """A report on a message waits to be delivered.
+
+    :param about: a delivery of that message.
+    :param report: the delivery of the report.
+    """
+
+    about: Delivery
+    report: Delivery
+
+
+@attrs.frozen
+class FailureUntold:
+    """A mail has failed for some recipients, and there is nobody to be told."""
+
+    message: Message
+    outcomes: tuple[Outcome, ...]
+
+
+@attrs.frozen
+class ReportWithheld:
+    """Who would get a report has had as many in the last hour as ``max_per_hour`` allows."""
+
+    message: Message
+    recipient: str
+    per_hour: int
+
+
+@attrs.frozen
+class ReportUnroutable:
+    """No account takes a report.
+
+    :param about: the id of the message that it reports on, or what else it is about.
+    """
+
+    about: str
+    sender: str
+    recipient: str
+
+
+# Accounts.
+
+
+@attrs.frozen
+class AccountFaulted:
+    """An account cannot be used, and begins no mail for a while.
+
+    :param until: by the clock on the wall.
+    :param changed: it was fit before, or the fault was of another kind.
+    """
+
+    account: str
+    fault: AccountFault
+    until: float
+    changed: bool
+
+
+@attrs.frozen
+class AccountRecovered:
+    """An account works again.
+
+    :param unproven: it is as before its first mail, since it has another server or login now.
+    """
+
+    account: str
+    unproven: bool = False
+
+
+@attrs.frozen
+class AccountPaused:
+    """An account begins no mail until somebody resumes it, since somebody wants that."""
+
+    account: str
+
+
+@attrs.frozen
+class AccountResumed:
+    """An account that was paused is not any more."""
+
+    account: str
+
+
+@attrs.frozen
+class ConnectionsLimited:
+    """A server refuses more connections than these.
+
+    :param lasts: seconds after which one more is tried.
+    """
+
+    account: str
+    allowed: int
+    configured: int
+    lasts: float
+
+
+Event = (
+    MailAccepted
+    | AttemptEnded
+    | DeliveryMoved
+    | DeliveryHeld
+    | DeliveryReleased
+    | DeliveryDeleted
+    | ReportQueued
+    | FailureUntold
+    | ReportWithheld
+    | ReportUnroutable
+    | AccountFaulted
+    | AccountRecovered
+    | AccountPaused
+    | AccountResumed
+    | ConnectionsLimited
+    | SpoolBroken
+    | SpoolFull
+    | SpoolHasRoom
+    | ArchiveFailed
+    | ArchiveRecovered
+    | HistoryInterrupted
+    | HistoryResumed
+    | ConfigurationChanged
+    | FrontProcessEnded
+    | FrontProcessStarted
+    | AlarmTold
+    | ClientEvent
+)
+
+E = TypeVar("E", bound=Event)
+
+
+class Publisher:
+    """Tells each event to those who have subscribed to its class, at once and in their order.
+
+    One that fails harms neither the others nor the room that publishes, which does not wait for
+    them either: whoever has much to do with an event does it later.
+    """
+
+    log = Logger()
+
+    def __init__(self) -> None:
+        self._subscribers: dict[type, tuple[Callable[[Any], object], ...]] = {}
+        self._failed: list[Callable[[Any], object]] = []
+
+    def subscribe(self, kind: type[E], subscriber: Callable[[E], object]) -> Callable[[], None]:
+        """Have each event of a class told.
+
+        :return: ends that.
+        """
+        self._subscribers[kind] = (*self._subscribers.get(kind, ()), subscriber)
+        return partial(self._unsubscribe, kind, subscriber)
+
+    def _unsubscribe(self, kind: type, subscriber: Callable[[Any], object]) -> None:
+        self._subscribers[kind] = tuple(
+            each for each in self._subscribers[kind] if each is not subscriber
+        )
+
+    def publish(self, event: Event) -> None:
+        """Tell an event."""
+        for subscriber in self._subscribers.get(type(event), ()):
+            try:
+                subscriber(event)
+            except Exception:
+                self._tell_of_failure(subscriber, event)
+
+    def _tell_of_failure(self, subscriber: Callable[[Any], object], event: Event) -> None:
+        # Once for each: what fails may do so with every mail.
+        if subscriber not in self._failed:
+            self._failed.append(subscriber)
+            self.log.failure(
+                "internal error of a subscriber to {event} (a bug); traceback follows",
+                event=type(event).__name__,
+            )

@@ -38,7 +38,7 @@ def _place(code):
     place = _places.get(id(code))
     if place is None:
         if ours := _OURS.search(code.co_filename):
-            module = (ours[1] or ours[2]).replace(".", "/")
+            module = (ours[1] or ours[2]).replace(".", "/").removesuffix("/__init__")
             place = (module.partition("/")[0], module, code)
         else:
             place = (None, code.co_filename.rpartition("site-packages/")[2], code)

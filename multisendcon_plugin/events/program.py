@@ -1,0 +1,128 @@
+"""Facts about the program and what it writes to: spool, archive, history.
+
+Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ..times import Time
+
+# The spool.
+
+
+@attrs.frozen
+class SpoolBroken:
+    """The spool can no longer be believed, until a restart.
+
+    :param writes: what is there can still end; else nothing is written any more.
+    :param advice: how to recover it, if it is damaged.
+    """
+
+    file: str
+    error: str
+    writes: bool
+    advice: str
+
+
+@attrs.frozen
+class SpoolFull:
+    """There is no room for new mail."""
+
+    error: str
+
+
+@attrs.frozen
+class SpoolHasRoom:
+    """There is room for new mail again."""
+
+
+# The archive.
+
+
+@attrs.frozen
+class ArchiveFailed:
+    """A copy of a mail that was sent is not kept; told once, until `ArchiveRecovered`."""
+
+    error: str
+
+
+@attrs.frozen
+class ArchiveRecovered:
+    """Copies are kept again.
+
+    :param missing: how many were not.
+    """
+
+    missing: int
+
+
+# The history.
+
+
+@attrs.frozen
+class HistoryInterrupted:
+    """The history lacks what happens from now on, or has lost what it had; mail goes on.
+
+    :param why: and what was done, in words.
+    """
+
+    why: str
+
+
+@attrs.frozen
+class HistoryResumed:
+    """The history is written again.
+
+    :param left_out: so many events are missing in it.
+    """
+
+    left_out: int
+
+
+# The program.
+
+
+@attrs.frozen(kw_only=True)
+class ConfigurationChanged:
+    """Another configuration holds from now on.
+
+    :param added: names of accounts, as are the others.
+    :param changed: with other settings than before.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@attrs.frozen
+class FrontProcessEnded:
+    """The process that serves the clients has ended by itself, or could not be started.
+
+    :param pause: seconds until another one is started.
+    """
+
+    why: str
+    pause: float
+
+
+@attrs.frozen
+class FrontProcessStarted:
+    """Clients are served by a process of their own."""
+
+
+@attrs.frozen(kw_only=True)
+class AlarmTold:
+    """Somebody is told of something that needs an admin, or that it is over.
+
+    :param kind: of `operations.values.AlarmKind`.
+    :param account: which it is about; ``None``: about none.
+    """
+
+    kind: str
+    account: str | None
+    text: str
+    since: Time
+    over: bool
