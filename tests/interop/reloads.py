@@ -43,15 +43,12 @@ def taken(provider):
 
 def times_of(provider, login):
     """Return when MAIL and the end of each mail of a login were."""
-    logins = {each.session: each.about for each in provider.events if each.what == "login"}
     begun, times = {}, []
     for each in provider.events:
-        if logins.get(each.session) != login:
-            continue
         if each.what == "mail":
             begun[each.session] = each.at
-        elif each.what == "taken":
-            times.append((begun.pop(each.session), each.at))
+        elif each.what == "taken" and each.username == login:
+            times.append((begun[each.session], each.at))
     return sorted(times)
 
 

@@ -35,12 +35,14 @@ class Event:
     :param what: "open", "close", "login", "mail" (MAIL FROM was said), "reply" (a mail was taken
         or anything refused), "taken" (right before its reply).
     :param about: username, sender, code, or recipient.
+    :param username: by which login a mail came that was taken.
     """
 
     at: float
     session: int
     what: str
     about: str
+    username: str = ""
 
 
 class WatchedProvider(ProviderProcess):
@@ -156,6 +158,7 @@ class _Watched(Provider):
 
     def _decide(self, phase, about):
         if phase == "login":
+            # Of whichever session: the number is that of the one that began last.
             say(at=time.monotonic(), session=self.sessions, what="login", about=about)
         if phase == "end" and self._greylists and self._is_greylisted(about):
             return _GREYLISTED
@@ -169,7 +172,13 @@ class _Watched(Provider):
 
     def record(self, mail):
         for recipient in mail.recipients:
-            say(at=time.monotonic(), session=mail.session, what="taken", about=recipient)
+            say(
+                at=time.monotonic(),
+                session=mail.session,
+                what="taken",
+                about=recipient,
+                username=mail.username,
+            )
 
 
 if __name__ == "__main__":
