@@ -31,6 +31,7 @@ from .events import ConfigurationChanged, Publisher
 from .front import FrontService
 from .history import History
 from .interfaces import ISpool
+from .logins import Logins
 from .mail.envelope import Envelope
 from .monitoring import Monitoring
 from .operations import Operations
@@ -61,6 +62,7 @@ class RelayService(MultiService):
     :param front_process: clients are served by a process of its own, see `front`.
     :param control: the API is served on the control socket, see `web`.
     :ivar operations: what an admin can ask and do.
+    :ivar logins: what accounts log in with.
     :ivar archive: keeps copies of outgoing mail.
     :ivar events: tells each fact, see `events`.
     :ivar monitoring: counters, alarms, health, metrics.
@@ -93,7 +95,9 @@ class RelayService(MultiService):
             min_free=configuration.spool.min_free,
         )
         self.archive = Archive(configuration.archive, self.events, reactor, wall)
-        self._relays = Relays(reactor, configuration.delivery.max_connections, self.archive)
+        self.logins = Logins(reactor)
+        most = configuration.delivery.max_connections
+        self._relays = Relays(reactor, most, self.logins.of, self.archive)
         self.queue = QueueService(
             policy=self._policy.queue,
             spool=self.spool,

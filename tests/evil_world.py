@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from multisendcon_plugin.logins import Logins
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
 from multisendcon_plugin.routing.hop import Tls
 from tests.evil_network import EvilNetwork
@@ -20,7 +21,9 @@ class EvilWorld(World):
         super().__init__(*accounts, clock=network, **more)
 
     def make_relay(self, of):
-        return AccountSenderFactory(of, self.clock, self.budget, self.trials)
+        return AccountSenderFactory(
+            of, self.clock, self.budget, self.trials, logins=Logins(self.clock).of
+        )
 
 
 def network_now():

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from multisendcon_plugin.interfaces import IContent
+from multisendcon_plugin.logins import Logins
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import ADDED_DOT, Delivery, Message, Recipient
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
@@ -361,7 +362,7 @@ class Way:
     :ivar contents: all contents that were opened.
     """
 
-    def __init__(self, *servers, network=None, budget=None, trials=None, **account):
+    def __init__(self, *servers, network=None, budget=None, trials=None, logins=None, **account):
         self.network = network or Network()
         self.network.servers += servers
         # There is no certificate to verify; not to read the authorities saves time.
@@ -369,7 +370,11 @@ class Way:
         self.account = Account(name="Sales", **{"helo_domain": "relay.example.com", **settings})
         self.budget = budget or ConnectionBudget(50, self.network)
         self.factory = AccountSenderFactory(
-            self.account, self.network, self.budget, trials or Trials()
+            self.account,
+            self.network,
+            self.budget,
+            trials or Trials(),
+            logins=logins or Logins(self.network).of,
         )
         self.contents = []
 
@@ -450,6 +455,7 @@ def send(case, reactor, content=CONTENT, **account):
         reactor,
         ConnectionBudget(5, reactor),
         Trials(),
+        logins=Logins(reactor).of,
     )
     case.addCleanup(factory.stop, 5)
     pieces = [content[n : n + 100_000] for n in range(0, len(content), 100_000)]

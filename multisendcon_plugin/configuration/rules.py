@@ -40,9 +40,15 @@ def broken_rules(
 
 
 def _login(section: Section) -> Iterator[Fault]:
-    if not section.valid("username", "password"):
+    if not section.valid("username", "password", "oauth2"):
         return
     username, password = section.value("username"), section.value("password")
+    if section.value("oauth2"):
+        if password:
+            yield section.fault("password", "is of no use beside oauth2; leave one of them out")
+        if not (username or section.value("oauth2").mailbox):
+            yield section.fault("username", "is missing; write the mailbox that logs in")
+        return
     if username and not password:
         yield section.fault("username", "is set without password; set both or neither")
     if password and not username:

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from ..settings.keys import Nested
 from ..settings.surroundings import Surroundings
 from ..settings.words import InvalidValueError, nearest, shown_key
 from .faults import Fault
@@ -63,14 +64,44 @@ class Section:
         """Convert all that can be converted, and tell the rest."""
         for name in self.table.required:
             if name not in self.given:
-                self.faults.append(self.fault(name, f"is missing; every {self.path[0]} needs it"))
+                self.faults.append(self.fault(name, f"is missing; every {self._kind} needs it"))
         for name, value in self.given.items():
             key = self.table.keys.get(name)
             if key is None:
                 self.faults.append(self.fault(name, unknown("key", name, self.table.keys)))
                 continue
             with self.finding(name):
-                self.values[name] = key.convert(value, surroundings)
+                if isinstance(key.kind, Nested):
+                    self._read_nested(name, key.kind, value, surroundings)
+                else:
+                    self.values[name] = key.convert(value, surroundings)
+
+    @property
+    def _kind(self) -> str:
+        """What the table is called."""
+        return next(str(each) for each in reversed(self.path) if isinstance(each, str))
+
+    def _read_nested(
+        self, name: str, kind: Nested[Any], value: object, surroundings: Surroundings
+    ) -> None:
+        """Read a table inside of this one; it has a value if nothing in it is a fault.
+
+        :raise InvalidValueError: it is no table.
+        """
+        if not isinstance(value, dict):
+            raise InvalidValueError(f"is not a table; write [{self._kind}.{name}]")
+        faults: list[Fault] = []
+        section = Section(
+            table=Table(kind.type),  # type: ignore[arg-type]  # a class of attrs
+            path=(*self.path, name),
+            title=f"{self.title}, {name}",
+            given=value,
+            faults=faults,
+        )
+        section.read(surroundings)
+        self.faults.extend(faults)
+        if not faults:
+            self.values[name] = section.build()
 
 
 def unknown(what: str, name: str, known: Mapping[str, object]) -> str:

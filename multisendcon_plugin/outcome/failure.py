@@ -197,6 +197,8 @@ RULES = (
     Rule(_ANY, "000", r"4\.4\.", Action.REST),
     # RFC 5321 section 3.8: the service is not available, whatever the command was.
     Rule(_ANY, "421", "", Action.SLOW),
+    # Our own word for credentials: of no use until somebody does something, or not at hand now.
+    Rule(_LOGIN, "000", r"5\.7\.8$", Action.ALARM),
     # No mail is under way.
     Rule(_SESSION | _LOGIN, "[45]..", "", Action.QUOTA, rf"{_QUOTA_OF_TIME}|{_QUOTA}"),
     Rule(_SESSION | _LOGIN, "[45]..", "", Action.SLOW, _RATE),

@@ -69,7 +69,7 @@ class Examination:
         self._hop = account.hop
         self._relays = relays
         self._sessions = relays.of(account)
-        self._login = Login(account, relays.reactor)
+        self._login = Login(account, relays.logins(account))
         self._now: Callable[[], float] = relays.reactor.seconds
         self._wall = wall
         self._address = ""

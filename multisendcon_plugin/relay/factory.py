@@ -17,6 +17,7 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..credentials import ICredentials
 from ..errors import ConfigurationError
 from ..interfaces import IArchive, IContent, IRelay
 from ..mail.message import Delivery
@@ -56,6 +57,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     :param reactor: connects, resolves names, and is the clock.
     :param budget: shared by all accounts.
     :param trials: shared by all accounts.
+    :param logins: returns the credentials of an account.
     :param archive: keeps copies of what accounts with ``archive`` send.
     :param places: of the account's connections, where others have some of them.
     :param former: have carried its mail with other settings; their sessions end with their mail.
@@ -72,6 +74,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         budget: ConnectionBudget,
         trials: Trials,
         *,
+        logins: Callable[[Account], ICredentials],
         places: Places | None = None,
         former: Sequence[AccountSenderFactory] = (),
         archive: IArchive | None = None,
@@ -87,9 +90,10 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._places = places or Places(account.connections)
         self._former = former
         self._trials = trials
+        self._logins = logins
         self._server_trial = trials.of(self._hop)
         self._trial = Trial()
-        self._login = Login(account, reactor)
+        self._login = Login(account, logins(account))
         self.refusals = RefusalReview()
         self._tls: ClientTLS | None = None
         self.most_recipients: float = account.max_recipients or math.inf
@@ -300,6 +304,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._reactor,
             self._budget,
             self._trials,
+            logins=self._logins,
             places=self._places,
             former=[each for each in (*self._former, self) if each.has_sessions],
             archive=self.archive,

@@ -1,19 +1,18 @@
-"""Logs in to an account's server (RFC 4954), with the current password."""
+"""Logs in to an account's server (RFC 4954), with the credentials of now."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Callable
-from typing import Any
 
 from twisted.mail import smtp
 
+from ..credentials import Credential, ICredentials
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..routing.account import Account, Auth
 from .broken import SessionBrokenError
-from .password import Password
 from .sender import AccountSender
 
 #: Inside TLS the simplest mechanism is the best, and CRAM-MD5 (RFC 2195) would have the server
@@ -27,24 +26,24 @@ _MOST_CHALLENGES = 2
 class Login:
     """Logs the sessions of one account in.
 
-    :param reactor: see `Password`.
+    :param credentials: of the account.
 
     A refusal may be about the mechanism even where it speaks of the password, so one more mechanism
     is tried.  But each refusal counts towards a lock-out: that is done once for a password.  From
     then on each session tries one mechanism, in turn, until one has worked.
     """
 
-    def __init__(self, account: Account, reactor: Any) -> None:
+    def __init__(self, account: Account, credentials: ICredentials) -> None:
         self._account = account
-        self._password = Password(account, reactor)
+        self._credentials = credentials
         self._first: Auth | None = None
         self._has_worked = False
         self._refused_password: str | None = None
 
     def hide(self, session: AccountSender) -> None:
         """Have what is known hidden: the server may have heard it in an earlier session."""
-        secret = self._password.known.encode()
-        if secret:
+        for known in self._credentials.known:
+            secret = known.encode()
             session.redaction.hide(secret, _plain_response(session, secret))
 
     async def perform(self, session: AccountSender) -> Auth:
@@ -52,14 +51,14 @@ class Login:
 
         :raise SessionBrokenError: the account cannot be used now.
         """
-        password = self._password.now()
+        credential = await self._credentials.current()
         try:
-            return await self._attempt(session, password)
+            return await self._attempt(session, credential)
         except SessionBrokenError as broken:
             if not broken.reply.permanent:
                 raise
-            newer = await self._password.after_refusal(password)
-            if newer == password:
+            newer = await self._credentials.after_refusal(credential)
+            if newer == credential:
                 raise
             try:
                 return await self._attempt(session, newer)
@@ -67,8 +66,9 @@ class Login:
                 # To hang up after a refusal says nothing new.
                 raise (again if again.reply.permanent else broken) from None
 
-    async def _attempt(self, session: AccountSender, password: str) -> Auth:
-        """Log in with a password, by one mechanism or two."""
+    async def _attempt(self, session: AccountSender, credential: Credential) -> Auth:
+        """Log in, by one mechanism or two."""
+        password = credential.secret
         secret = password.encode()
         session.redaction.hide(secret)
         mechanisms = self._mechanisms(session)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
+from ..credentials import ICredentials
 from ..interfaces import IArchive
 from ..routing.account import Account
 from .budget import ConnectionBudget
@@ -18,11 +20,19 @@ class Relays:
 
     :param reactor: connects, resolves names, and is the clock.
     :param limit: connections that all accounts together may have.
+    :param logins: returns the credentials of an account.
     :param archive: keeps copies of what accounts with ``archive`` send.
     """
 
-    def __init__(self, reactor: Any, limit: int, archive: IArchive | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        limit: int,
+        logins: Callable[[Account], ICredentials],
+        archive: IArchive | None = None,
+    ) -> None:
         self.reactor = reactor
+        self.logins = logins
         self._archive = archive
         self._budget = ConnectionBudget(limit, reactor)
         self._trials = Trials()
@@ -47,6 +57,7 @@ class Relays:
             self.reactor,
             self._budget,
             self._trials,
+            logins=self.logins,
             places=places,
             archive=self._archive,
         )

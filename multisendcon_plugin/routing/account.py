@@ -15,7 +15,9 @@ from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.failure import Action, Rule, classify
 from ..settings import kinds, names, quantities
-from ..settings.keys import key, keys_of
+from ..settings.keys import Nested, key, keys_of
+from ..settings.oauth2 import OAuth2
+from ..settings.quota import OverQuota, Quota, quotas
 from ..settings.secret import Secret
 from .hop import Hop, Tls, TlsPolicy
 from .replies import own_rules
@@ -32,6 +34,8 @@ class Auth(enum.Enum):
     PLAIN = "plain"
     LOGIN = "login"
     CRAM_MD5 = "cram-md5"
+    XOAUTH2 = "xoauth2"
+    OAUTHBEARER = "oauthbearer"
 
     @property
     def mechanism(self) -> str:
@@ -80,6 +84,12 @@ class Account:
         secret=True,
         connection=True,
         doc="The password of that login, or the place where it is kept.",
+    )
+    oauth2: OAuth2 | None = key(
+        Nested(OAuth2),
+        default=None,
+        connection=True,
+        doc="Logs in with a token instead of a password: a table of its own.",
     )
     auth: Auth = key(
         kinds.choice(Auth),
@@ -225,6 +235,21 @@ class Account:
         quantities.flag,
         default=False,
         doc="Whether a copy of each mail is kept as it was sent, see [archive].",
+    )
+    quota: tuple[Quota, ...] = key(
+        quotas,
+        default=(),
+        doc="How many mails or recipients its server takes in any time of a certain length.",
+    )
+    over_quota: OverQuota = key(
+        kinds.choice(OverQuota),
+        default=OverQuota.WAIT,
+        doc="What becomes of mail while that is used up: it waits, or the fallback takes it.",
+    )
+    quota_group: str | None = key(
+        kinds.text,
+        default=None,
+        doc="A name for accounts that have their quotas in common; unset: the account has its own.",
     )
     replies: tuple[Rule, ...] = key(
         own_rules,

@@ -27,9 +27,19 @@ class Asking(Generic[T_co]):
     ask: Callable[[object, Surroundings], T_co]
 
 
+@attrs.frozen
+class Nested(Generic[T_co]):
+    """A kind for a table inside of a table.
+
+    :param type: the class of its value, which declares its keys.
+    """
+
+    type: Callable[..., T_co]
+
+
 #: What converts the values of a key: takes one as ``tomllib`` gives it, and returns ours or raises
 #: `InvalidValueError`.
-Kind = Callable[[object], T_co] | Asking[T_co]
+Kind = Callable[[object], T_co] | Asking[T_co] | Nested[T_co]
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +68,8 @@ class Key:
         """
         if isinstance(self.kind, Asking):
             return self.kind.ask(value, surroundings)
+        if isinstance(self.kind, Nested):
+            raise TypeError("a table is read as one, see configuration.section")
         return self.kind(value)
 
 

@@ -172,6 +172,19 @@ def web_address(value: object) -> str:
     return address
 
 
+def token_address(value: object) -> str:
+    """Convert the address of an OAuth2 server: what is sent there is secret (RFC 6749, 10.9)."""
+    address = web_address(value)
+    parts = urlsplit(address)
+    host = address_of(parts.hostname or "")
+    if parts.scheme != "https" and not (host and host.is_loopback):
+        raise InvalidValueError(
+            f"{shown(address)} would be sent secrets in the clear; write https:// (http:// is for"
+            " addresses of this machine, such as 127.0.0.1)"
+        )
+    return address
+
+
 def _name(value: object, form: re.Pattern[str], what: str) -> str:
     name = text(value)
     if len(name) > _LONGEST_DOMAIN:

@@ -18,6 +18,7 @@ from twisted.internet.error import (
 )
 from twisted.python.failure import Failure
 
+from multisendcon_plugin.logins import Logins
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.operations.account_tests import AccountTests
 from multisendcon_plugin.operations.errors import BadRequestError, RefusedError
@@ -70,7 +71,7 @@ class Examiner:
 
     def __init__(self, network, *, limit=50, largest=1000, **account):
         self.network = network
-        self.relays = Relays(network, limit)
+        self.relays = Relays(network, limit, Logins(network).of)
         self.tests = AccountTests(self.relays, lambda: largest, lambda: 1_700_000_000.0)
         settings = {"server": ADDRESS, "tls_verify": False, "fixed_sender": SENDER, **account}
         self.account = Account(**{"name": "Sales", "helo_domain": "relay.example", **settings})

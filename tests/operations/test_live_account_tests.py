@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from twisted.internet import ssl
 from twisted.trial.unittest import TestCase
 
+from multisendcon_plugin.logins import Logins
 from multisendcon_plugin.operations.account_tests import AccountTests
 from multisendcon_plugin.operations.values import AccountTest
 from multisendcon_plugin.relay import Relays
@@ -48,7 +49,9 @@ class RealTLS(TestCase):
         return provider.listen()
 
     async def examine(self, port, **account):
-        tests = AccountTests(Relays(self.reactor, 5), lambda: 1000, time.time)
+        tests = AccountTests(
+            Relays(self.reactor, 5, Logins(self.reactor).of), lambda: 1000, time.time
+        )
         settings = {"server": NAME, "port": port, "tls_ca": self.tls_ca, **login(), **account}
         return await tests.run(
             Account(name="Sales", helo_domain="relay.example", **settings), AccountTest()

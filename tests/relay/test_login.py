@@ -9,12 +9,12 @@ from functools import partial
 
 import attrs
 import pytest
-from twisted.internet.defer import Deferred
 
+from multisendcon_plugin.credentials import Credential
 from multisendcon_plugin.errors import ConfigurationError
+from multisendcon_plugin.logins import password as kept_passwords
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.relay import password as relay_password
 from multisendcon_plugin.routing.account import Account, Auth
 from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.settings.secret import StoredSecret
@@ -122,7 +122,7 @@ def programs(monkeypatch):
             assert daemon
             self.start = lambda: begun.append(partial(target, *args))
 
-    monkeypatch.setattr(relay_password, "Thread", NoThread)
+    monkeypatch.setattr(kept_passwords, "Thread", NoThread)
     monkeypatch.setattr(
         Network, "callFromThread", lambda _, call, *args: call(*args), raising=False
     )
@@ -177,15 +177,18 @@ def test_a_program_that_tells_the_same_is_run_once_for_a_refusal(programs):
 
 def test_sessions_that_are_refused_together_share_one_run(programs):
     place = Program("old")
-    kept = relay_password.Password(Account(name="A", server="a", password=place.secret), Network())
-    answers = [Deferred.fromCoroutine(kept.after_refusal("old")) for _ in "abc"]
+    account = Account(name="A", server="a", password=place.secret)
+    kept = kept_passwords.PasswordCredentials(account, Network())
+    old = Credential("", "old")
+    answers = [kept.after_refusal(old) for _ in "abc"]
     assert len(programs) == 1
     place.kept = "new"
     programs.pop()()
-    assert [each.result for each in answers] == ["new"] * 3
+    new = Credential("", "new")
+    assert [each.result for each in answers] == [new] * 3
     # One that is late finds that the others have asked.
-    assert Deferred.fromCoroutine(kept.after_refusal("old")).result == "new"
-    assert (place.asked, programs, kept.now()) == (1, [], "new")
+    assert kept.after_refusal(old).result == new
+    assert (place.asked, programs, kept.current().result) == (1, [], new)
 
 
 def test_a_server_that_hangs_up_meanwhile_has_refused_the_password(programs):

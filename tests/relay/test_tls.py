@@ -20,6 +20,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from multisendcon_plugin.logins import Logins
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
@@ -417,7 +418,11 @@ class RealTLS(TestCase):
                 name="Sales", server=NAME, port=port, tls=tls, tls_ca=self.tls_ca, **keys
             )
             factory = AccountSenderFactory(
-                account, self.reactor, ConnectionBudget(5, self.reactor), Trials()
+                account,
+                self.reactor,
+                ConnectionBudget(5, self.reactor),
+                Trials(),
+                logins=Logins(self.reactor).of,
             )
             self.addCleanup(factory.stop, 5)
             factories.append((factory, provider))

@@ -8,6 +8,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import succeed
 
 from multisendcon_plugin.configuration.changes import ReloadSummary
+from multisendcon_plugin.logins import Logins
 from multisendcon_plugin.operations.account_tests import AccountTests
 from multisendcon_plugin.operations.explanation import explain
 from multisendcon_plugin.relay import Relays
@@ -20,7 +21,7 @@ from tests.operations.test_history import FakeHistory
 
 def main():
     history = FakeHistory(30)
-    relays = Relays(reactor, 5)
+    relays = Relays(reactor, 5, Logins(reactor).of)
     tests = AccountTests(relays, lambda: 1000, time.time)
     settings = MasterRelay(hostname="relay.example")
     desk = Desk(

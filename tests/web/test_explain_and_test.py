@@ -6,6 +6,7 @@ import attrs
 import pytest
 from twisted.logger import capturedLogs
 
+from multisendcon_plugin.logins import Logins
 from multisendcon_plugin.operations.account_tests import AccountTests
 from multisendcon_plugin.operations.explanation import explain
 from multisendcon_plugin.relay import Relays
@@ -27,7 +28,7 @@ ACCOUNTS = (
 @pytest.fixture
 def browser():
     network = Network(Server("SIZE"))
-    tests = AccountTests(Relays(network, 5), lambda: 1, network.seconds)
+    tests = AccountTests(Relays(network, 5, Logins(network).of), lambda: 1, network.seconds)
     desk = Desk(
         ACCOUNTS,
         explain=lambda question: explain(SETTINGS, desk.registry, question, 0.0),

@@ -10,15 +10,18 @@ from __future__ import annotations
 from threading import Thread
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
+from zope.interface import implementer
 
+from ..credentials import Credential, ICredentials
 from ..errors import ConfigurationError
 from ..routing.account import Account
 from ..settings.secret import StoredSecret
 
 
-class Password:
+@implementer(ICredentials)
+class PasswordCredentials:
     """The password of one account.
 
     :param reactor: is called from the thread.
@@ -34,31 +37,34 @@ class Password:
         self._value = stored.value if isinstance(stored, StoredSecret) else stored
         self._trouble = ""
         #: The sessions that wait for the program.
-        self._waiting: list[Deferred[str]] = []
+        self._waiting: list[Deferred[Credential]] = []
 
     @property
-    def known(self) -> str:
+    def known(self) -> tuple[str, ...]:
         """What it was when it was read last."""
-        return self._value
+        return (self._value,) if self._value else ()
 
-    def now(self) -> str:
-        """Return it for a new session."""
+    def current(self) -> Deferred[Credential]:
+        """Return it for a new session: see `ICredentials`."""
         if self._stored is not None and not self._stored.slow:
             self._take(*_read(self._stored))
-        return self._value
+        return succeed(self._credential())
 
-    async def after_refusal(self, refused: str) -> str:
+    def _credential(self) -> Credential:
+        return Credential(self._account.username, self._value)
+
+    def after_refusal(self, refused: Credential) -> Deferred[Credential]:
         """Return it after a server has refused one; the same if there is no other."""
         stored = self._stored
         # Another session may have asked meanwhile.
-        if stored is None or not stored.slow or refused != self._value:
-            return self._value
-        told: Deferred[str] = Deferred()
+        if stored is None or not stored.slow or refused.secret != self._value:
+            return succeed(self._credential())
+        told: Deferred[Credential] = Deferred()
         self._waiting.append(told)
         if len(self._waiting) == 1:
             # A daemon: the relay ends although the program hangs.
             Thread(target=self._ask, args=(stored,), daemon=True).start()
-        return await told
+        return told
 
     def _ask(self, stored: StoredSecret) -> None:
         """Run the program; in the thread."""
@@ -68,7 +74,7 @@ class Password:
         self._take(value, trouble)
         waiting, self._waiting = self._waiting, []
         for each in waiting:
-            each.callback(self._value)
+            each.callback(self._credential())
 
     def _take(self, value: str | None, trouble: str) -> None:
         """Use a value; one that could not be read leaves the one before in its place."""

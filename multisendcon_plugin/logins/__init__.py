@@ -1,0 +1,7 @@
+"""The logins of accounts: passwords and tokens, wherever they are kept or got."""
+
+from __future__ import annotations
+
+from .logins import Logins
+
+__all__ = ["Logins"]
