@@ -35,7 +35,7 @@ KEYS = (
 _text = matches_re(r"\S.*\S")
 
 
-def _is_day(instance: object, attribute: attrs.Attribute[datetime.date], value: object) -> None:  # noqa: ARG001 -- attrs calls it
+def _is_day(_instance: object, attribute: attrs.Attribute[datetime.date], value: object) -> None:
     if type(value) is not datetime.date:  # a moment is one, too
         raise TypeError(f"{attribute.name} is not a date: {value!r}")
 
