@@ -42,6 +42,10 @@ from .program import (
     SpoolBroken,
     SpoolFull,
     SpoolHasRoom,
+    TokenNotStored,
+    TokenRefreshed,
+    TokenRefused,
+    TokenStored,
 )
 
 __all__ = [
@@ -84,6 +88,10 @@ __all__ = [
     "SpoolBroken",
     "SpoolFull",
     "SpoolHasRoom",
+    "TokenNotStored",
+    "TokenRefreshed",
+    "TokenRefused",
+    "TokenStored",
 ]
 
 # Mails.
@@ -313,6 +321,10 @@ Event = (
     | FrontProcessEnded
     | FrontProcessStarted
     | AlarmTold
+    | TokenRefreshed
+    | TokenRefused
+    | TokenNotStored
+    | TokenStored
     | ClientEvent
 )
 
