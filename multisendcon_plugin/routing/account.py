@@ -310,6 +310,11 @@ class Account:
         return self.server, self.port, self.sasl_user
 
     @property
+    def sasl_user(self) -> str:
+        """The name it logs in with."""
+        return (self.oauth2 and self.oauth2.mailbox) or self.username
+
+    @property
     def hop(self) -> Hop:
         """Its server, and how sessions with it begin."""
         return Hop(
