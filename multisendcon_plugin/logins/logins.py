@@ -7,6 +7,7 @@ from typing import Any
 from ..credentials import ICredentials
 from ..routing.account import Account
 from .password import PasswordCredentials
+from .standing import LoginStanding
 
 
 class Logins:
@@ -21,3 +22,7 @@ class Logins:
     def of(self, account: Account) -> ICredentials:
         """Return the credentials of an account."""
         return PasswordCredentials(account, self._reactor)
+
+    def standing(self, account: Account) -> LoginStanding | None:
+        """Tell how the login of an account stands; ``None``: it has none."""
+        return LoginStanding(kind="password") if account.username else None
