@@ -138,6 +138,7 @@ class RelayService(MultiService):
             registry=lambda: self.registry,
             standing=standing,
             counts=self.monitoring.counters.counts,
+            logins=self.logins.standing,
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
