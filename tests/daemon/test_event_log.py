@@ -23,6 +23,7 @@ MANY = delivery(2, recipients=tuple(f"r{n}@b.example" for n in range(3 * LINES_A
 REPORT = delivery(3, account="Reports", recipients=("s@a.example",))
 REPLY = Reply(550, "5.7.1", "no")
 THEN = time.strftime("%Y-%m-%d %H:%M", time.localtime(NOW))
+CLOCK = time.strftime("%H:%M:%S", time.localtime(NOW))
 STATE = {"address": "192.0.2.1", "user": "", "command": "", "sender": None, "recipients": ()}
 INFO, WARN, ERROR, CRITICAL = LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical
 
@@ -116,6 +117,32 @@ SAID = [
             "account A: the server allows 3 connections at a time, not 10; set max_connections = 3"
             " (one more is tried every 15 minutes)"
         ),
+    ),
+    (
+        events.QuotaUsedUp("A", "1000 recipients/1d", NOW),
+        WARN,
+        (
+            f"account A: its quota of 1000 recipients/1d is used up until {CLOCK}; its mail waits"
+            " unless a fallback account takes it"
+        ),
+    ),
+    (
+        events.TokenRefreshed("A", NOW),
+        INFO,
+        f"account A has a new token to log in with, valid until {CLOCK}",
+    ),
+    (
+        events.TokenRefused("A", "invalid_grant", needs_login=True),
+        ERROR,
+        (
+            "account A gets no token to log in with: invalid_grant; it rests until somebody does"
+            " something; its mail waits"
+        ),
+    ),
+    (
+        events.TokenRefused("A", "no answer", needs_login=False),
+        WARN,
+        "account A gets no token to log in with: no answer; it tries again by itself",
     ),
     (
         events.SpoolBroken("spool.db", "disk I/O error", writes=False, advice=""),
