@@ -122,6 +122,7 @@ class RelayService(MultiService):
             queue=control_of_queue,
             spool=self.spool,
             standing=standing,
+            logins=self.logins.standing,
             listening=lambda: bool(self.running and self.addresses),
             reactor=reactor,
             wall=wall,

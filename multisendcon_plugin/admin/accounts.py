@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..operations.values import SOON
+from ..operations.values import LOGIN_ENDS_SOON
 from ..outcome.condition import State
 from ..settings.quantities import DAY
 from . import arguments, words
@@ -125,7 +125,7 @@ def _login(account: dict[str, Any], now: float) -> str:
     said = []
     if login["trouble"] and login["trouble"] not in account["fault"]:
         said.append(f"its login: {login['trouble']}")
-    if login["expires"] is not None and login["expires"] - now < SOON * DAY:
+    if login["expires"] is not None and login["expires"] - now < LOGIN_ENDS_SOON * DAY:
         verb = "has expired" if login["expires"] <= now else "expires"
         said.append(f"its login {verb} on {words.day(login['expires'])}")
     return "; ".join(said)

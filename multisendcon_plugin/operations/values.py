@@ -223,8 +223,8 @@ class Quota:
     opens: Time | None
 
 
-#: Days before the end of a login from which that is worth saying.
-SOON = 30
+#: Days before the end of a login from which that is worth saying: it has to be had from others.
+LOGIN_ENDS_SOON = 30
 
 
 @attrs.frozen(kw_only=True)
