@@ -65,20 +65,6 @@ def _quota_used_up(event: events.QuotaUsedUp) -> list[Line]:
     return [(WARN, text, attrs.asdict(event))]
 
 
-def _token_refreshed(event: events.TokenRefreshed) -> list[Line]:
-    until = time.strftime("%H:%M:%S", time.localtime(event.valid_until))
-    text = f"account {event.account} has a new token to log in with, valid until {until}"
-    return [(INFO, text, attrs.asdict(event))]
-
-
-def _token_refused(event: events.TokenRefused) -> list[Line]:
-    level, follows = WARN, "tries again by itself"
-    if event.needs_login:
-        level, follows = ERROR, "rests until somebody does something; its mail waits"
-    text = f"account {event.account} gets no token to log in with: {event.error}; it {follows}"
-    return [(level, text, attrs.asdict(event))]
-
-
 ACCOUNT_LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.AccountFaulted: _account_faulted,
     events.AccountRecovered: _account_recovered,
@@ -88,6 +74,4 @@ ACCOUNT_LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.AccountResumed: filled_in(INFO, "account {account} is resumed"),
     events.ConnectionsLimited: _connections_limited,
     events.QuotaUsedUp: _quota_used_up,
-    events.TokenRefreshed: _token_refreshed,
-    events.TokenRefused: _token_refused,
 }

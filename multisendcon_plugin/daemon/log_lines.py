@@ -182,6 +182,22 @@ def _spool_broken(event: events.SpoolBroken) -> list[Line]:
     return [(CRITICAL, text, attrs.asdict(event))]
 
 
+# Tokens.
+
+
+def _token_refreshed(event: events.TokenRefreshed) -> list[Line]:
+    until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.valid_until))
+    what = "gets tokens again" if event.recovered else "has a new token"
+    text = f"account {event.account} {what}, valid until {until}"
+    return [(INFO, text, attrs.asdict(event))]
+
+
+def _token_refused(event: events.TokenRefused) -> list[Line]:
+    follows = "its mail waits for that" if event.needs_login else "it is tried again"
+    text = f"account {event.account} gets no token: {event.error}; {follows}"
+    return [(ERROR if event.needs_login else WARN, text, attrs.asdict(event))]
+
+
 # The program.
 
 
@@ -295,6 +311,14 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.HistoryResumed: filled_in(
         INFO, "the history is written again; {left_out:,} events are missing in it"
     ),
+    events.TokenRefreshed: _token_refreshed,
+    events.TokenRefused: _token_refused,
+    events.TokenNotStored: filled_in(
+        ERROR,
+        "account {account}: its new token cannot be written, so it is used from memory and would be"
+        " lost with a restart: {error}; it is tried again",
+    ),
+    events.TokenStored: filled_in(INFO, "account {account}: its token is written now"),
     events.ConfigurationChanged: _configuration_changed,
     events.FrontProcessEnded: filled_in(
         CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"

@@ -25,8 +25,6 @@ from .accounts import (
     AccountResumed,
     ConnectionsLimited,
     QuotaUsedUp,
-    TokenRefreshed,
-    TokenRefused,
 )
 from .clients import (
     ClientEvent,
@@ -52,6 +50,10 @@ from .program import (
     SpoolBroken,
     SpoolFull,
     SpoolHasRoom,
+    TokenNotStored,
+    TokenRefreshed,
+    TokenRefused,
+    TokenStored,
 )
 
 __all__ = [
@@ -95,8 +97,10 @@ __all__ = [
     "SpoolBroken",
     "SpoolFull",
     "SpoolHasRoom",
+    "TokenNotStored",
     "TokenRefreshed",
     "TokenRefused",
+    "TokenStored",
 ]
 
 # Mails.
@@ -261,8 +265,6 @@ Event = (
     | AccountResumed
     | ConnectionsLimited
     | QuotaUsedUp
-    | TokenRefreshed
-    | TokenRefused
     | SpoolBroken
     | SpoolFull
     | SpoolHasRoom
@@ -274,6 +276,10 @@ Event = (
     | FrontProcessEnded
     | FrontProcessStarted
     | AlarmTold
+    | TokenRefreshed
+    | TokenRefused
+    | TokenNotStored
+    | TokenStored
     | ClientEvent
 )
 

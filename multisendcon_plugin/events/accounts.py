@@ -1,4 +1,4 @@
-"""Facts about accounts: whether they can be used, what they may send, what they log in with.
+"""Facts about accounts: whether they can be used, and what they may send.
 
 Times are seconds since the epoch.
 """
@@ -77,27 +77,3 @@ class QuotaUsedUp:
     account: str
     quota: str
     until: Time
-
-
-@attrs.frozen
-class TokenRefreshed:
-    """An account has got another token to log in with.
-
-    :param valid_until: by the clock on the wall.
-    """
-
-    account: str
-    valid_until: Time
-
-
-@attrs.frozen
-class TokenRefused:
-    """An account has got no token.
-
-    :param error: why, and what to do; nothing secret.
-    :param needs_login: it gets none until somebody does something; else it tries again.
-    """
-
-    account: str
-    error: str
-    needs_login: bool

@@ -1,27 +1,34 @@
-"""How the login of an account stands, as far as others may know.  Pure."""
+"""How the login of an account stands, for people; nothing secret."""
 
 from __future__ import annotations
 
+import datetime
+from typing import Literal
+
 import attrs
+
+from ..times import Time
 
 
 @attrs.frozen(kw_only=True)
 class LoginStanding:
-    """How a login stands; nothing of it is secret.
+    """What an account logs in with, and how long that is good for.
 
-    Times are seconds since the epoch, by the clock on the wall; ``None``: there is no such time.
-
-    :param kind: ``"password"`` or ``"token"``.
-    :param valid_until: the access token is good until then.
-    :param refreshed: when it was got.
-    :param unused_since: when the refresh token was used last.
-    :param expires: when the secret or certificate of the application runs out.
-    :param trouble: why there is no new token, and what to do; ``""``: all is well.
+    :param kind: what it is.
+    :param valid_until: when the access token runs out; ``None``: there is none.
+    :param refreshed: when it came.
+    :param unused_since: when the refresh token was used last, and was seen to work: it dies of
+        disuse; ``None``: there is none.
+    :param expires: the day on which the application's secret or certificate runs out, as the
+        settings say.
+    :param trouble: what is wrong and what to do; ``""``: nothing.
+    :param needs_admin: it stays so until somebody does something.
     """
 
-    kind: str
-    valid_until: float | None = None
-    refreshed: float | None = None
-    unused_since: float | None = None
-    expires: float | None = None
+    kind: Literal["password", "token"]
+    valid_until: Time | None = None
+    refreshed: Time | None = None
+    unused_since: Time | None = None
+    expires: datetime.date | None = None
     trouble: str = ""
+    needs_admin: bool = False

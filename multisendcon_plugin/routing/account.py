@@ -85,12 +85,6 @@ class Account:
         connection=True,
         doc="The password of that login, or the place where it is kept.",
     )
-    oauth2: OAuth2 | None = key(
-        Nested(OAuth2),
-        default=None,
-        connection=True,
-        doc="Logs in with a token instead of a password: a table of its own.",
-    )
     auth: Auth = key(
         kinds.choice(Auth),
         default=Auth.AUTO,
@@ -256,6 +250,12 @@ class Account:
         default=(),
         doc="What replies of this server mean, for a provider whose words the relay does not know;"
         " the first row that fits counts.",
+    )
+    oauth2: OAuth2 | None = key(
+        Nested(OAuth2),
+        default=None,
+        connection=True,
+        doc="Logs in with a token instead of a password: a table of its own.",
     )
 
     def classify(self, phase: Phase, reply: Reply) -> Action:

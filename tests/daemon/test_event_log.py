@@ -129,21 +129,32 @@ SAID = [
     (
         events.TokenRefreshed("A", NOW),
         INFO,
-        f"account A has a new token to log in with, valid until {CLOCK}",
+        f"account A has a new token, valid until {THEN}:{CLOCK[-2:]}",
+    ),
+    (
+        events.TokenRefreshed("A", NOW, recovered=True),
+        INFO,
+        f"account A gets tokens again, valid until {THEN}:{CLOCK[-2:]}",
     ),
     (
         events.TokenRefused("A", "invalid_grant", needs_login=True),
         ERROR,
-        (
-            "account A gets no token to log in with: invalid_grant; it rests until somebody does"
-            " something; its mail waits"
-        ),
+        "account A gets no token: invalid_grant; its mail waits for that",
     ),
     (
         events.TokenRefused("A", "no answer", needs_login=False),
         WARN,
-        "account A gets no token to log in with: no answer; it tries again by itself",
+        "account A gets no token: no answer; it is tried again",
     ),
+    (
+        events.TokenNotStored("A", "No space left on device"),
+        ERROR,
+        (
+            "account A: its new token cannot be written, so it is used from memory and would be"
+            " lost with a restart: No space left on device; it is tried again"
+        ),
+    ),
+    (events.TokenStored("A"), INFO, "account A: its token is written now"),
     (
         events.SpoolBroken("spool.db", "disk I/O error", writes=False, advice=""),
         CRITICAL,
