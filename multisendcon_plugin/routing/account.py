@@ -311,7 +311,7 @@ class Account:
 
     @property
     def sasl_user(self) -> str:
-        """The name it logs in with."""
+        """The name to log in with; empty: no login."""
         return (self.oauth2 and self.oauth2.mailbox) or self.username
 
     @property
