@@ -38,6 +38,7 @@ def _entra(*numbers: int) -> str:
 
 
 _MICROSOFT = (
+    _row("clock of this machine is", _CLOCK),
     _row(_entra(700024, 500133), _CLOCK),
     _row(
         _entra(7000215, 70002),
@@ -224,12 +225,17 @@ _ANY = (
         BY_PERSON,
     ),
     _row(
-        "cannot be reached|cannot be resolved|no answer|not answer in time|timed? ?out|unreachable"
-        "|connection was (?:lost|refused)|refused the connection|certificate",
+        "cannot be reached|cannot be found in the DNS|cannot be asked|gives no answer within",
         "Let this machine connect to {token_host} port {token_port}, where the tokens are: the DNS,"
         " a firewall, or something that replaces certificates, may be in the way. No proxy is"
         " used.",
     ),
+    _row(
+        "see token_url",
+        'Check "tenant", "cloud" and "token_url": what answers at {token_host} gives out no tokens;'
+        " it may be something in between.",
+    ),
+    _row("answers 5|answers 429", "Test it again later: {token_host} is busy, or has trouble."),
 )
 
 #: The first row that applies is the answer.

@@ -93,8 +93,17 @@ OTHERS = [
     (CUSTOM, "invalid_client", 'Check "client_id" (8f9c1a2b'),
     (CUSTOM, "invalid_scope", 'Check "scope": tokens.example does not know it'),
     (CUSTOM, "nobody has signed in yet", f"Have somebody sign in: {SIGN_IN}"),
-    (CUSTOM, "tokens.example cannot be reached: timeout", "Let this machine connect to tokens.ex"),
-    (APP, "no answer for 30 s", "Let this machine connect to login.microsoftonline.com port 443"),
+    (
+        CUSTOM,
+        "x cannot be reached: refused",
+        "Let this machine connect to tokens.example port 8443",
+    ),
+    (APP, "x gives no answer within 30 s", "Let this machine connect to login.microsoftonline.com"),
+    (APP, "x cannot be found in the DNS", "Let this machine connect to login.microsoftonline.com"),
+    (APP, "x cannot be asked: TLS: certificate verify failed", "Let this machine connect to login"),
+    (APP, "x answers 404; see token_url", 'Check "tenant", "cloud" and "token_url"'),
+    (APP, "x answers 503", "Test it again later: login.microsoftonline.com is busy"),
+    (APP, "invalid_client; the clock of this machine is 9 minutes behind", "Set the clock"),
 ]
 
 
