@@ -14,6 +14,7 @@ from twisted.internet.error import ConnectionRefusedError  # noqa: A004
 
 from multisendcon_plugin import events
 from multisendcon_plugin.credentials import CredentialError
+from multisendcon_plugin.logins import secret as secret_module
 from multisendcon_plugin.logins.store import TokenFile
 from multisendcon_plugin.logins.token import Identity, Token
 from multisendcon_plugin.settings.oauth2 import Grant
@@ -241,6 +242,8 @@ def test_a_dead_token_is_an_alarm_and_no_more_requests(tmp_path):
 
 def test_somebody_signs_in_beside_the_relay_that_runs(tmp_path):
     world = World(tmp_path, Giver(refresh=True), PERSON)
+    [told] = world.told
+    assert (type(told), told.needs_login) == (events.TokenRefused, True)
     assert "nobody has signed in" in str(world.trouble())
     signed_in(tmp_path)
     assert (world.token(), world.agent.asked) == ("access0", [])
@@ -305,6 +308,27 @@ def test_another_secret_in_its_file_is_used(tmp_path):
     assert world.token() == "good"
 
 
+@pytest.mark.parametrize("answer", [DEAD, (503, b"")])
+def test_a_program_is_not_run_for_what_is_not_about_its_secret(tmp_path, answer, monkeypatch):
+    ran = []
+    monkeypatch.setattr(secret_module, "Thread", lambda **_: ran.append(1))
+    secret = StoredSecret("old", lambda: "new", slow=True)
+    World(tmp_path, Agent(answer), account(client_secret=secret)).trouble()
+    assert ran == []
+
+
+def test_a_program_tells_another_secret_after_a_refusal(tmp_path, monkeypatch):
+    class NoThread:
+        def __init__(self, target, args, daemon):
+            self.start = lambda: target(*args)
+
+    monkeypatch.setattr(secret_module, "Thread", NoThread)
+    secret = StoredSecret("old", lambda: "new", slow=True)
+    world = World(tmp_path, Agent(needs("new")), account(client_secret=secret))
+    assert world.token() == "good"
+    assert [each["client_secret"] for each in world.agent.asked] == ["old", "new"]
+
+
 def test_another_secret_in_the_settings_keeps_the_credentials(tmp_path):
     world = World(tmp_path, Agent(needs("new")), account(client_secret="old"))
     kept = world.credentials
@@ -319,7 +343,10 @@ def test_another_application_does_not_get_the_token(tmp_path):
     before = world.credentials
     world.token()
     world.accounts = (account(client_id="other"),)
+    before.current()
+    assert len(world.reactor.getDelayedCalls()) == 1
     world.logins.reconfigure(world.accounts)
+    assert world.reactor.getDelayedCalls() == []
     assert world.credentials is not before
     assert world.token() == "access2"
     # Who still has the old ones goes on with what is there.
@@ -415,16 +442,22 @@ def test_one_that_hangs_at_the_stop_is_given_up(tmp_path):
 # Clocks.
 
 
-@pytest.mark.parametrize("set_by", [-86400.0, 86400.0])
-def test_a_wall_clock_that_is_set_does_no_harm(tmp_path, set_by):
+def test_a_wall_clock_that_is_set_back_makes_no_token_live_longer(tmp_path):
     world = World(tmp_path, Giver())
     world.token()
-    world.reactor.set_by = set_by
+    world.reactor.set_by = -86400
+    world.reactor.advance(HOUR - 599)
+    assert world.token() == "access2"
+    world.reactor.pass_by(2 * HOUR)
+    assert len(world.agent.asked) == 2
+
+
+def test_a_machine_that_has_slept_asks_for_another_token(tmp_path):
+    world = World(tmp_path, Giver())
     world.token()
-    assert len(world.agent.asked) <= 2
-    world.reactor.pass_by(HOUR + 1)
-    assert world.token() == f"access{len(world.agent.asked)}"
-    assert len(world.agent.asked) <= 4
+    world.reactor.set_by = HOUR - 599
+    assert world.token() == "access2"
+    assert len(world.agent.asked) == 2
 
 
 @settings(max_examples=60, deadline=None)
