@@ -184,7 +184,7 @@ def _departure(
             tls_required=hop.tls_required,
             local_address=hop.local_address,
             helo=hop.helo_name,
-            username=account.username,
+            username=account.sasl_user,
         ),
         limits=ExplainedLimits(
             max_recipients=account.max_recipients,

@@ -83,7 +83,7 @@ class Gates:
         are no more mails under way than it allows.  What was found out about another connection or
         login says nothing any more.
         """
-        if not account.reached_as(self.account):
+        if not account.connects_as(self.account):
             self.health = Health()
             self.connections.begin_anew()
         self.connections.configure(account.connections)
