@@ -114,8 +114,8 @@ BAD = [
         MICROSOFT | {"client_secret": None},
         [
             (
-                'client_secret: is missing; "client_credentials" needs the secret of the application,'
-                " or a client_certificate"
+                'client_secret: is missing; "client_credentials" needs the secret of the'
+                " application, or a client_certificate"
             )
         ],
     ),
@@ -143,8 +143,8 @@ BAD = [
             MICROSOFT | {"tenant": f'"{tenant}"'},
             [
                 (
-                    f'tenant: "{tenant}" is the tenant of whoever signs in, and nobody does; write the'
-                    " domain or ID of your own"
+                    f'tenant: "{tenant}" is the tenant of whoever signs in, and nobody does; write'
+                    " the domain or ID of your own"
                 )
             ],
         )

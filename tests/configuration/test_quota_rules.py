@@ -104,8 +104,8 @@ def test_a_written_quota_comes_before_that_of_a_preset(monkeypatch):
 def test_a_group_of_one_is_warned_of():
     assert warned(GROUP + 'quota = ["30 mails/1m"]') == [
         (
-            '[[account]] "A", quota_group: no other account is in "tenant", so nothing is shared; write'
-            " the same in the others, or leave it out"
+            '[[account]] "A", quota_group: no other account is in "tenant", so nothing is shared;'
+            " write the same in the others, or leave it out"
         )
     ]
 

@@ -115,15 +115,15 @@ def test_a_certificate_with_its_key_is_named_by_absolute_paths(folder, keys):
         (
             {"client_certificate": '"rsa.crt"'},
             (
-                "there is no private key (PEM) for it; add it to the file, or name the file that has"
-                " it"
+                "there is no private key (PEM) for it; add it to the file, or name the file that"
+                " has it"
             ),
         ),
         (
             {"client_certificate": '"ec.pem"'},
             (
-                "its private key is not RSA, which signs assertions (PS256); make a certificate with an"
-                " RSA key"
+                "its private key is not RSA, which signs assertions (PS256); make a certificate"
+                " with an RSA key"
             ),
         ),
     ],
