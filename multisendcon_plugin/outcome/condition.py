@@ -6,6 +6,8 @@ import enum
 
 import attrs
 
+from ..settings.quota import Quota
+
 
 class State(enum.Enum):
     """Whether an account sends mail, and if not, why."""
@@ -25,6 +27,22 @@ class State(enum.Enum):
     """It is not enabled."""
 
 
+@attrs.frozen
+class QuotaUse:
+    """How much of a quota is used up, by our count, which is never behind the server's.
+
+    :param used: mails or recipients of the window that ends now, with those that are under way.
+    :param left: as many may begin at once; 0 while the server says that the quota is used up.
+    :param opens: when one more may begin, by the clock on the wall; ``None``: now, or as soon as
+        something that is under way has ended.
+    """
+
+    quota: Quota
+    used: int
+    left: int
+    opens: float | None = None
+
+
 @attrs.frozen(kw_only=True)
 class Condition:
     """How an account is now.  Times are seconds since the epoch, by the clock on the wall.
@@ -34,6 +52,7 @@ class Condition:
     :param until: it begins no mail before; ``None``: that is not known.
     :param active: deliveries that are being tried.
     :param connections: sessions that are open, idle ones too.
+    :param quotas: of the account, in the order in which they are configured.
     """
 
     account: str
@@ -43,3 +62,18 @@ class Condition:
     until: float | None = None
     active: int = 0
     connections: int = 0
+    quotas: tuple[QuotaUse, ...] = ()
+
+    @property
+    def used_up(self) -> QuotaUse | None:
+        """The quota without room that opens last; ``None``: all of them have room."""
+        closed = [each for each in self.quotas if each.opens is not None]
+        return max(closed, key=lambda each: each.opens or 0.0, default=None)
+
+    @property
+    def why(self) -> str:
+        """What keeps it from sending, in words; ``""``: nothing."""
+        used_up = self.used_up
+        if self.fault or self.state is not State.QUOTA or used_up is None:
+            return self.fault
+        return f"its quota of {used_up.quota} is used up"
