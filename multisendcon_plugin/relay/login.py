@@ -192,9 +192,11 @@ class Login:
         if self._account.auth is not Auth.AUTO:
             name = self._account.auth.mechanism
             return f"the server does not offer {name} (see auth), only {offered}"
-        if credential.is_token:
-            return f"the server offers no login by a token (XOAUTH2, OAUTHBEARER), only {offered}"
-        return f"the server offers no login mechanism that the relay supports, only {offered}"
+        for_what = " for a token" if credential.is_token else ""
+        return (
+            f"the server offers no login mechanism that the relay supports{for_what}, only"
+            f" {offered}"
+        )
 
 
 def _given(asked: Deferred[Credential]) -> Deferred[Credential]:

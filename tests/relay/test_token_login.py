@@ -96,7 +96,11 @@ def test_the_mechanism_of_the_account_is_the_only_one(key):
 @pytest.mark.parametrize(
     ("offers", "key", "said"),
     [
-        ("AUTH PLAIN LOGIN", Auth.AUTO, "no login by a token (XOAUTH2, OAUTHBEARER), only PLAIN"),
+        (
+            "AUTH PLAIN LOGIN",
+            Auth.AUTO,
+            "mechanism that the relay supports for a token, only PLAIN",
+        ),
         ("AUTH OAUTHBEARER", Auth.XOAUTH2, "does not offer XOAUTH2 (see auth), only OAUTHBEARER"),
         ("SIZE", Auth.AUTO, "the server offers no login"),
     ],
