@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from ..credentials import Credential, CredentialError, ICredentials
 from ..mail.phase import Phase
 from ..mail.reply import Reply
+from ..outcome.failure import Action
 from ..routing.account import Account, Auth
 from . import sasl
 from .broken import SessionBrokenError
@@ -94,7 +95,7 @@ class Login:
             try:
                 return await self._log_in(await ready(), token)
             except SessionBrokenError as broken:
-                if not _is_refusal(broken):
+                if not self._is_refusal(broken):
                     raise
                 self._refused_token = token
                 if is_last:
@@ -103,6 +104,11 @@ class Login:
                 if newer == token:
                     raise
             token, is_last = newer, True
+
+    def _is_refusal(self, broken: SessionBrokenError) -> bool:
+        # Also a 5xx may say that there are too many logins, and not that this one is wrong.
+        action = self._account.classify(broken.phase, broken.reply)
+        return broken.phase is Phase.LOGIN and action is Action.ALARM
 
     async def _log_in(self, session: AccountSender, credential: Credential | None) -> AccountSender:
         try:
@@ -209,16 +215,6 @@ def _given(asked: Deferred[Credential]) -> Deferred[Credential]:
         raise SessionBrokenError(Phase.LOGIN, Reply(0, enhanced, str(error))) from None
 
     return asked.addErrback(none_there)
-
-
-def _is_refusal(broken: SessionBrokenError) -> bool:
-    """Tell whether a server has refused a token; some say so by 501 (Exchange Online's HVE)."""
-    reply = broken.reply
-    if broken.phase is not Phase.LOGIN:
-        return False
-    if reply.code == 0:
-        return reply.enhanced == "5.7.8"
-    return reply.code == 501 or (reply.permanent and reply.code not in _COMMAND_CODES)
 
 
 def _offered(session: AccountSender) -> list[str]:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from multisendcon_plugin.credentials import CredentialError
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
-from multisendcon_plugin.outcome.failure import Action
+from multisendcon_plugin.outcome.failure import Action, Meaning, own_rule
 from multisendcon_plugin.relay import ConnectionBudget
 from multisendcon_plugin.routing.account import Auth
 from multisendcon_plugin.routing.hop import Tls
@@ -214,7 +214,10 @@ def test_some_servers_refuse_a_token_as_they_refuse_an_argument(said):
         ("432 4.3.2 Concurrent connections limit exceeded", Action.SLOW),
         ("421 4.7.0 later", Action.SLOW),
         ("451 4.7.0 later", Action.REST),
+        ("535 5.7.8 Too many connections per account", Action.SLOW),
+        ("535 5.7.0 Daily relay quota exceeded", Action.QUOTA),
         ("500 5.5.1 what", Action.REST),
+        ("501 5.5.4 what", Action.REST),
         (CLOSE, Action.REST),
         (BREAK_OFF, Action.REST),
     ],
@@ -224,6 +227,14 @@ def test_what_is_no_refusal_leaves_the_token_as_it_is(said, action):
     way = Way(Server("AUTH XOAUTH2", AUTH=said), **by(tokens))
     assert way.send().fault.action is action
     assert tokens.refused == []
+
+
+def test_an_account_may_have_rows_of_its_own_for_refused_tokens():
+    rows = (own_rule(code="454", text="bad token", means=Meaning.LOGIN),)
+    servers = Server("AUTH XOAUTH2", AUTH="454 4.7.0 Bad token"), Server("AUTH XOAUTH2")
+    tokens = Tokens("old", "new")
+    assert verdicts(Way(*servers, **by(tokens, replies=rows)).send()) == [DELIVERED]
+    assert tokens.refused == ["old"]
 
 
 def test_a_second_session_that_cannot_be_opened_says_so():
