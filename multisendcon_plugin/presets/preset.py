@@ -105,14 +105,6 @@ class Preset:
         given = {each.key: each.value for each in self._applied}
         return {key: given[key] for key in KEYS if key in given}
 
-    def beside(self, written: Mapping[str, object]) -> dict[str, Any]:
-        """Return what an account gets for which some keys are written; those win.
-
-        How a port is encrypted says nothing about another port.
-        """
-        left_out = {*written, "tls"} if "port" in written else set(written)
-        return {key: value for key, value in self.keys.items() if key not in left_out}
-
     @property
     def note(self) -> str:
         """What admins should know, as one text."""

@@ -52,7 +52,8 @@ def differences(name, known):
             if source.startswith(name):
                 yield f"{preset.name}: {server} is not in {name} any more"
         elif way not in known[server]:
-            yield f"{preset.name}: {server} {way}, in {name} {sorted(known[server])}"
+            theirs = " or ".join(f"{port} {tls}" for port, tls in sorted(known[server]))
+            yield f"{preset.name}: {server} has {way[0]} {way[1]}, and {theirs} in {name}"
 
 
 def main(folder, services=None):

@@ -23,8 +23,7 @@ def test_a_folder_of_autoconfig_is_compared(tmp_path):
     found = list(differences(AUTOCONFIG, autoconfig(tmp_path)))
     assert [line for line in found if line.startswith("gmail")] == []
     assert (
-        "gmx: mail.gmx.net (465, 'implicit'), in Thunderbird's autoconfig [(587, 'starttls')]"
-        in found
+        "gmx: mail.gmx.net has 465 implicit, and 587 starttls in Thunderbird's autoconfig" in found
     )
     assert "strato: smtp.strato.de is not in Thunderbird's autoconfig any more" in found
 
@@ -40,7 +39,6 @@ def test_a_list_of_nodemailer_is_compared(tmp_path):
     found = list(differences(NODEMAILER, nodemailer(path)))
     assert [line for line in found if line.startswith("brevo")] == []
     assert (
-        "resend: smtp.resend.com (465, 'implicit'), in Nodemailer's list [(2465, 'implicit')]"
-        in found
+        "resend: smtp.resend.com has 465 implicit, and 2465 implicit in Nodemailer's list" in found
     )
     assert "runbox: smtp.runbox.com is not in Nodemailer's list any more" in found

@@ -83,21 +83,6 @@ def test_a_name_that_is_none_is_an_error(name):
 
 
 @pytest.mark.parametrize(
-    ("written", "given"),
-    [
-        ({}, {"server", "port", "tls"}),
-        ({"server": "localhost"}, {"port", "tls"}),
-        ({"tls": "none"}, {"server", "port"}),
-        ({"quota": []}, {"server", "port", "tls"}),
-        # STARTTLS is how port 587 begins, and says nothing about port 465.
-        ({"port": 465}, {"server"}),
-    ],
-)
-def test_what_is_written_wins(written, given):
-    assert set(example().beside(written)) == given
-
-
-@pytest.mark.parametrize(
     ("name", "nearest"),
     [
         ("microsft365", "microsoft365"),
