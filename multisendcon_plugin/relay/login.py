@@ -142,8 +142,7 @@ class Login:
 
     async def _attempt(self, session: AccountSender, credential: Credential) -> Auth:
         """Log in, by one mechanism or two."""
-        password = credential.secret
-        session.redaction.hide(password.encode())
+        session.redaction.hide(credential.secret.encode())
         mechanisms = self._mechanisms(session, credential)
         if not mechanisms:
             text = self._not_offered(session, credential)
@@ -166,13 +165,25 @@ class Login:
             if not reply.permanent:
                 break
             refusal = reply
-            # By another mechanism, a token is the same.
-            no_more = credential.is_token or self._has_worked or password == self._refused_password
-            self._first, self._has_worked = following, False
-            self._refused_password = password
-            if no_more:
+            if self._refused(credential, following):
                 break
         raise SessionBrokenError(Phase.LOGIN, refusal or reply)
+
+    def _refused(self, credential: Credential, following: Auth) -> bool:
+        """Note that a credential was refused; tell whether no further mechanism is to be tried.
+
+        :param following: the mechanism after the one that was tried.
+        """
+        if credential.is_token:
+            # By another mechanism it is the same; and where one has worked, that is the one.
+            if not self._has_worked:
+                self._first = following
+            return True
+        password = credential.secret
+        no_more = self._has_worked or password == self._refused_password
+        self._first, self._has_worked = following, False
+        self._refused_password = password
+        return no_more
 
     def _mechanisms(self, session: AccountSender, credential: Credential) -> list[Auth]:
         """Return the mechanisms that both sides know, the one to begin with first.
