@@ -159,7 +159,8 @@ class IStore(Interface):
     def count(usages: Sequence[Usage], clock: UsageClock | None, awaited: bool) -> Deferred[None]:
         """Write use of quotas down, all or nothing: each in the place of the same one before.
 
-        :param clock: gives all times from now on; ``None``: the same as before.
+        :param clock: gives all times from now on, and nothing stays but what is written now;
+            ``None``: the same as before.
         :param awaited: a mail waits for it.
         """
 

@@ -153,8 +153,9 @@ def usage(connection: Connection) -> UsageLog:
 
 
 def count(connection: Connection, usages: Sequence[Usage], clock: UsageClock | None) -> None:
-    """Write use of quotas down, and by which clock, if that is another one."""
+    """Write use of quotas down; all of it, if there is another clock."""
     if clock is not None:
+        connection.execute("DELETE FROM quota")
         connection.execute("DELETE FROM quota_clock")
         connection.execute(
             "INSERT INTO quota_clock VALUES (?, ?, ?)", (clock.boot, clock.ahead, clock.wall)

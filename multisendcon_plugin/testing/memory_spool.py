@@ -200,7 +200,9 @@ class MemorySpool:
         awaited: bool,  # noqa: ARG002 -- nothing here is written later
     ) -> None:
         """Write use of quotas down."""
-        self.disk.usage_clock = clock or self.disk.usage_clock
+        if clock is not None:
+            self.disk.usages.clear()
+            self.disk.usage_clock = clock
         for each in usages:
             self.disk.usages[each.name, each.number] = each
             if not each.mails:

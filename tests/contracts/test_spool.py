@@ -740,7 +740,15 @@ def test_use_of_quotas_takes_the_place_of_the_same_one_and_can_be_forgotten(stor
     first, second = Usage("a", 1, None, 1, 20), Usage("a", 2, 5.25, 2, 3)
     store.wait(store.spool.count([first, second], BY, True))
     first = attrs.evolve(first, counted=6.5, recipients=19)
-    other = UsageClock("", ahead=0.0, wall=3600.0)
-    store.wait(store.spool.count([first, attrs.evolve(second, mails=0)], other, False))
+    store.wait(store.spool.count([first, attrs.evolve(second, mails=0)], None, False))
     store.wait(store.spool.count([attrs.evolve(second, number=3, mails=0)], None, False))
+    assert store.wait(store.spool.usage()) == UsageLog(BY, (first,))
+
+
+def test_by_another_clock_all_use_of_quotas_is_written_anew(store):
+    first, second = Usage("a", 1, None, 1, 20), Usage("a", 2, 5.25, 2, 3)
+    store.wait(store.spool.count([first, second], BY, True))
+    other = UsageClock("", ahead=0.0, wall=3600.0)
+    first = attrs.evolve(first, counted=6.5)
+    store.wait(store.spool.count([first], other, False))
     assert store.wait(store.spool.usage()) == UsageLog(other, (first,))
