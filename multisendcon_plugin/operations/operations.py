@@ -76,7 +76,7 @@ class Operations:
     :param registry: returns the accounts as they are now.
     :param standing: of spool and front process.
     :param counts: of an account, by its name.
-    :param logins: how the login of an account stands, if it has one.
+    :param logins: how the login of an account stands that has one.
     :param alarms: those that are not over.
     :param history: returns it, unless it is off.
     :param explain: says where and how a mail would leave.
@@ -95,7 +95,7 @@ class Operations:
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts]
-    _logins: Callable[[Account], LoginStanding | None]
+    _logins: Callable[[Account], LoginStanding]
     _alarms: Callable[[], Sequence[Alarm]]
     _history: Callable[[], History | None]
     _explain: Callable[[Question], Awaitable[Explanation]]

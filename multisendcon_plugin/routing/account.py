@@ -310,11 +310,6 @@ class Account:
         return self.server, self.port, self.sasl_user
 
     @property
-    def sasl_user(self) -> str:
-        """The name to log in with; empty: no login."""
-        return (self.oauth2 and self.oauth2.mailbox) or self.username
-
-    @property
     def hop(self) -> Hop:
         """Its server, and how sessions with it begin."""
         return Hop(
