@@ -291,7 +291,7 @@ MISDEEDS = {
             )
         },
         "login",
-        "Let the provider's administration allow logins with a password for sales",
+        'Exchange Online takes no password here: set up [account.oauth2] instead of "password"',
     ),
     "app password": (
         {Phase.LOGIN: refuse(534, "5.7.9 Application-specific password required.")},
