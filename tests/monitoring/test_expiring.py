@@ -33,7 +33,7 @@ def found(grant=Grant.CLIENT_CREDENTIALS, provider=Provider.MICROSOFT, keys=None
         ("2023-12-14", "expires in 29 days", False),
         ("2023-11-22", "expires in 7 days", False),
         ("2023-11-21", "expires in 6 days", True),
-        ("2023-11-15", "expires in 0 days", True),
+        ("2023-11-15", "expires in less than a day", True),
         ("2023-11-14", "has expired", True),
         ("2022-11-14", "has expired", True),
     ],
