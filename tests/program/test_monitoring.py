@@ -154,8 +154,8 @@ class Watched(LiveRelayTestCase):
         alarm = await self.told()
         assert (alarm.kind, alarm.account) == ("expires", "Sales")
         assert alarm.text == (
-            "the certificate with which account Sales asks for its tokens expires in less than a day; renew"
-            f" {file}, and register the new one with the provider"
+            "the certificate with which account Sales asks for its tokens expires in less than a"
+            f" day; renew {file}, and register the new one with the provider"
         )
         _, text = await self.get("/metrics")
         assert '\nmultisendcon_token_valid_seconds{account="Sales"} 0.0\n' in text
