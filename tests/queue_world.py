@@ -13,7 +13,7 @@ from multisendcon_plugin.queue import QueuePolicy, QueueService
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import DeliverySettings, NdrSettings
-from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
+from multisendcon_plugin.testing import MemoryDisk, MemorySpool
 from tests.queues import (
     CLOSED,
     GREYLISTED,

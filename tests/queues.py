@@ -260,6 +260,12 @@ class SlowSpool:
     def resume(self, account):
         return self._later(self.spool.resume(account))
 
+    def usage(self):
+        return self._later(self.spool.usage())
+
+    def count(self, usages, clock, awaited):
+        return self._later(self.spool.count(usages, clock, awaited))
+
     def read(self, numbers):
         return self._later(self.spool.read(numbers))
 
