@@ -6,8 +6,9 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_multisendcon_account_subparsers=(list test pause resume probe)
+_shtab_multisendcon_preset_subparsers=(list show)
 _shtab_multisendcon_queue_subparsers=(list show retry hold release delete move)
-_shtab_multisendcon_subparsers=(check explain status account queue log reload user demo)
+_shtab_multisendcon_subparsers=(check explain status account preset queue log reload user demo)
 
 _shtab_multisendcon_check_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_explain_option_strings=(-h --help -c --config --message --json)
@@ -18,6 +19,9 @@ _shtab_multisendcon_account_pause_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_account_resume_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_account_probe_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_account_option_strings=(-h --help -c --config)
+_shtab_multisendcon_preset_list_option_strings=(-h --help -c --config --json)
+_shtab_multisendcon_preset_show_option_strings=(-h --help -c --config --json)
+_shtab_multisendcon_preset_option_strings=(-h --help -c --config)
 _shtab_multisendcon_queue_list_option_strings=(-h --help -c --config --account --sender --recipient --state --older-than --destination --limit --json)
 _shtab_multisendcon_queue_show_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_queue_retry_option_strings=(-h --help -c --config --account --sender --recipient --state --older-than --destination --dry-run --json)
@@ -51,6 +55,12 @@ _shtab_multisendcon_account_probe__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account_probe___config_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account___config_COMPGEN=_shtab_compgen_files
+_shtab_multisendcon_preset_list__c_COMPGEN=_shtab_compgen_files
+_shtab_multisendcon_preset_list___config_COMPGEN=_shtab_compgen_files
+_shtab_multisendcon_preset_show__c_COMPGEN=_shtab_compgen_files
+_shtab_multisendcon_preset_show___config_COMPGEN=_shtab_compgen_files
+_shtab_multisendcon_preset__c_COMPGEN=_shtab_compgen_files
+_shtab_multisendcon_preset___config_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_queue_list__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_queue_list___config_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_queue_show__c_COMPGEN=_shtab_compgen_files
@@ -79,6 +89,7 @@ _shtab_multisendcon__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon___config_COMPGEN=_shtab_compgen_files
 
 _shtab_multisendcon_account_pos_0_choices=(list test pause resume probe)
+_shtab_multisendcon_preset_pos_0_choices=(list show)
 _shtab_multisendcon_queue_list___state_choices=(waiting active resting quota held)
 _shtab_multisendcon_queue_retry___state_choices=(waiting active resting quota held)
 _shtab_multisendcon_queue_hold___state_choices=(waiting active resting quota held)
@@ -86,7 +97,7 @@ _shtab_multisendcon_queue_release___state_choices=(waiting active resting quota 
 _shtab_multisendcon_queue_delete___state_choices=(waiting active resting quota held)
 _shtab_multisendcon_queue_move___state_choices=(waiting active resting quota held)
 _shtab_multisendcon_queue_pos_0_choices=(list show retry hold release delete move)
-_shtab_multisendcon_pos_0_choices=(check explain status account queue log reload user demo)
+_shtab_multisendcon_pos_0_choices=(check explain status account preset queue log reload user demo)
 
 _shtab_multisendcon_check__h_nargs=0
 _shtab_multisendcon_check___help_nargs=0
@@ -117,6 +128,15 @@ _shtab_multisendcon_account_probe___json_nargs=0
 _shtab_multisendcon_account_pos_0_nargs=A...
 _shtab_multisendcon_account__h_nargs=0
 _shtab_multisendcon_account___help_nargs=0
+_shtab_multisendcon_preset_list__h_nargs=0
+_shtab_multisendcon_preset_list___help_nargs=0
+_shtab_multisendcon_preset_list___json_nargs=0
+_shtab_multisendcon_preset_show__h_nargs=0
+_shtab_multisendcon_preset_show___help_nargs=0
+_shtab_multisendcon_preset_show___json_nargs=0
+_shtab_multisendcon_preset_pos_0_nargs=A...
+_shtab_multisendcon_preset__h_nargs=0
+_shtab_multisendcon_preset___help_nargs=0
 _shtab_multisendcon_queue_list__h_nargs=0
 _shtab_multisendcon_queue_list___help_nargs=0
 _shtab_multisendcon_queue_list___json_nargs=0

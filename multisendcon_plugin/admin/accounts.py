@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from ..operations.values import LOGIN_ENDS_SOON
 from ..outcome.condition import State
+from ..settings.quantities import DAY
 from . import arguments, login, words
 from .arguments import Commands
 from .connection import Relay, quoted
@@ -104,6 +106,10 @@ def _cells(account: dict[str, Any], now: float) -> tuple[str, ...]:
 
 
 def _why(account: dict[str, Any], now: float) -> str:
+    return "; ".join(filter(None, [_state(account, now), _login(account, now)]))
+
+
+def _state(account: dict[str, Any], now: float) -> str:
     if account["state"] == State.OK.value:
         return ""
     times = [
@@ -112,6 +118,20 @@ def _why(account: dict[str, Any], now: float) -> str:
         if account[word] is not None
     ]
     return ": ".join(filter(None, [", ".join(times), account["fault"]]))
+
+
+def _login(account: dict[str, Any], now: float) -> str:
+    """Return what is worth saying of the login of an account."""
+    login = account["login"]
+    if login is None:
+        return ""
+    said = []
+    if login["trouble"] and login["trouble"] not in account["fault"]:
+        said.append(f"its login: {login['trouble']}")
+    if login["expires"] is not None and login["expires"] - now < LOGIN_ENDS_SOON * DAY:
+        verb = "has expired" if login["expires"] <= now else "expires"
+        said.append(f"its login {verb} on {words.day(login['expires'])}")
+    return "; ".join(said)
 
 
 def _test(options: argparse.Namespace) -> int:

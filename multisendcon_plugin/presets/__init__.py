@@ -6,7 +6,7 @@ would have them.  The data is ``providers.toml``; it is read when it is first as
 
 from __future__ import annotations
 
-from .preset import Figure, Preset
+from .preset import KEYS, Figure, Preset
 from .reading import UnknownPresetError, names, of
 
-__all__ = ["Figure", "Preset", "UnknownPresetError", "names", "of"]
+__all__ = ["KEYS", "Figure", "Preset", "UnknownPresetError", "names", "of"]

@@ -1,7 +1,7 @@
 """One provider, as the data file has it, and what of that an account gets.
 
-Every figure has its source and its date, and is either sure or has a reason why it is not: weak
-ones are kept to be looked at, and are never applied.  Values are those of TOML; what they mean is
+Every figure has its source and its date.  Weak ones have a reason why they are not applied: they
+are kept to be looked at, and no account gets them.  Values are those of TOML; what they mean is
 said by the keys of an account.
 """
 
@@ -15,8 +15,9 @@ from typing import Any
 import attrs
 from attrs.validators import deep_iterable, in_, instance_of, matches_re, min_len, optional
 
-#: Figures that are no keys of an account.
-FACTS = frozenset({"size"})
+#: Figures that are no keys of an account: the size of a mail, as a size of a configuration; what an
+#: SPF record includes (RFC 7208 section 5.2).
+FACTS = frozenset({"size", "spf"})
 #: Keys of an account that a preset may have.
 KEYS = (
     "server",
@@ -32,7 +33,11 @@ KEYS = (
 )
 
 _text = matches_re(r"\S.*\S")
-_day = instance_of(datetime.date)
+
+
+def _is_day(_instance: object, attribute: attrs.Attribute[datetime.date], value: object) -> None:
+    if type(value) is not datetime.date:  # a moment is one, too
+        raise TypeError(f"{attribute.name} is not a date: {value!r}")
 
 
 class Login(enum.Enum):
@@ -57,19 +62,19 @@ class Figure:
     :param value: as TOML has it.
     :param source: where it was read, in words.
     :param as_of: the day to which the source belongs.
-    :param weak: why it is not applied; empty: it is.
+    :param not_applied: why no account gets it; empty: it is applied.
     """
 
     key: str = attrs.field(validator=in_({*KEYS, *FACTS}))
     value: Any
     source: str = attrs.field(validator=_text)
-    as_of: datetime.date = attrs.field(validator=_day)
-    weak: str = attrs.field(default="", validator=instance_of(str))
+    as_of: datetime.date = attrs.field(validator=_is_day)
+    not_applied: str = attrs.field(default="", validator=instance_of(str))
 
     @property
     def applied(self) -> bool:
         """An account gets it."""
-        return not self.weak
+        return not self.not_applied
 
 
 @attrs.frozen(kw_only=True)
@@ -81,7 +86,6 @@ class Preset:
     :param login: the ways to log in, the best one first.
     :param oauth2: the ``provider`` of ``[account.oauth2]``, if there is one.
     :param sender: which address may be in ``From:``, in words.
-    :param spf: what an SPF record of the domain includes (RFC 7208 section 5.2), if it is known.
     :param required: what an account has to say itself, by key, in words.
     :param notes: sentences for admins.
     """
@@ -91,7 +95,6 @@ class Preset:
     login: tuple[Login, ...] = attrs.field(validator=min_len(1))
     oauth2: str | None = attrs.field(default=None, validator=optional(_text))
     sender: str = attrs.field(validator=_text)
-    spf: str | None = attrs.field(default=None, validator=optional(_text))
     required: Mapping[str, str] = attrs.field(factory=dict)
     notes: tuple[str, ...] = attrs.field(default=(), validator=deep_iterable(_text))
     figures: tuple[Figure, ...] = attrs.field(validator=min_len(1))
@@ -101,19 +104,6 @@ class Preset:
         """What an account gets, by key, as its table would have it."""
         given = {each.key: each.value for each in self._applied}
         return {key: given[key] for key in KEYS if key in given}
-
-    def beside(self, written: Mapping[str, object]) -> dict[str, Any]:
-        """Return what an account gets for which some keys are written; those win.
-
-        How a port is encrypted says nothing about another port.
-        """
-        left_out = {*written, "tls"} if "port" in written else set(written)
-        return {key: value for key, value in self.keys.items() if key not in left_out}
-
-    @property
-    def size(self) -> str | None:
-        """The largest mail that is taken, as a size of a configuration; ``None``: unsure."""
-        return next((each.value for each in self._applied if each.key == "size"), None)
 
     @property
     def note(self) -> str:

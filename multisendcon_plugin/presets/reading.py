@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from ..errors import MultisendconError
 from ..settings.words import shown
-from .preset import FACTS, KEYS, Figure, Login, Preset
+from .preset import Figure, Login, Preset
 
 #: What a table of figures has beside them.
-_OF_ALL = ("source", "as_of", "weak")
-_FIGURES = {*KEYS, *FACTS}
+_OF_ALL = ("source", "as_of", "not_applied")
+#: Characters of a name that is looked for among others, and how many of these are told.
+_LONGEST = 100
+_MOST = 3
 
 
 class UnknownPresetError(MultisendconError, LookupError):
@@ -47,11 +49,21 @@ def of(name: str) -> Preset:
     :raise UnknownPresetError: nothing is.
     """
     presets = _presets()
-    try:
-        return presets[name]
-    except KeyError:
-        close = difflib.get_close_matches(name[:100].lower(), presets, n=3)
-        raise UnknownPresetError(name, close) from None
+    if name not in presets:
+        raise UnknownPresetError(name, _nearest(name, presets.values()))
+    return presets[name]
+
+
+def _nearest(name: str, presets: Collection[Preset]) -> list[str]:
+    """Return the names of those that are also called so, and the names that are like this one."""
+    word = name[:_LONGEST].casefold()
+    called = [each.name for each in presets if word and word in _called(each)]
+    close = difflib.get_close_matches(word, [each.name for each in presets], n=_MOST)
+    return list(dict.fromkeys([*called, *close]))[:_MOST]
+
+
+def _called(preset: Preset) -> str:
+    return f"{preset.name} {preset.title} {preset.keys.get('server')}".casefold()
 
 
 @cache

@@ -174,15 +174,14 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return await trial.run(attempt)
 
     async def _ready_session(self) -> AccountSender:
-        session = await self._in_turn(self._server_trial, self._open_session)
-        if self._hop.login:
-            try:
-                await self._login.perform(session)
-            except SessionBrokenError:
-                session.quit()
-                raise
-            self.is_ready(session)
+        if not self._hop.login:
+            return await self._opened()
+        session = await self._login.session(self._opened, self._step)
+        self.is_ready(session)
         return session
+
+    async def _opened(self) -> AccountSender:
+        return await self._in_turn(self._server_trial, self._open_session)
 
     def is_ready(self, session: AccountSender) -> None:
         """It is open, and need not give way to others."""

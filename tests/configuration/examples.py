@@ -60,6 +60,8 @@ class Paper(Surroundings):
     def check_certificate(self, certificate, key):
         pass
 
+    check_signer = check_certificate
+
     def check_module(self, name, extra):
         pass
 

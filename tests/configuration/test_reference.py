@@ -53,6 +53,7 @@ IN_WORDS = {
     ("archive", "path"): "unset, no account archives",
     ("alarm", "command"): "unset, none",
     ("alarm", "webhook"): "unset, none",
+    ("account", "preset"): "unset, none",
     ("account", "senders"): "unset, every sender",
     ("account", "recipients"): "unset, every recipient",
     ("account", "fixed_sender"): "unset, the sender is kept",
