@@ -1,0 +1,129 @@
+"""The tokens of one account: what its sessions log in with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.web.iweb import IAgent
+from zope.interface import implementer
+
+from ..credentials import Credential, ICredentials
+from ..events import Publisher
+from ..routing.account import Account
+from ..times import Time
+from .refresher import Refresher
+from .source import TokenSource
+from .standing import LoginStanding
+from .store import TokenFile
+from .token import Identity
+
+#: Seconds for which a token that came in the place of a refused one is not replaced again, although
+#: it is refused as well: then another one would be, too.
+_REFUSED_TOO = 600.0
+
+
+@implementer(ICredentials)
+class TokenCredentials:
+    """The tokens of one account.
+
+    :param account: has ``oauth2``.
+    :param refresher: gets them.
+    """
+
+    def __init__(self, account: Account, refresher: Refresher) -> None:
+        assert account.oauth2 is not None, "who makes it has looked"  # noqa: S101 -- a type
+        self._expires = account.oauth2.expires
+        self._username = account.oauth2.mailbox or account.username
+        self._refresher = refresher
+        self.begin, self.probe, self.stop = refresher.begin, refresher.probe, refresher.stop
+        #: The access token that came in the place of a refused one.
+        self._replacement = ""
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The access token of now; nothing else is ever told to a server of mail."""
+        token = self._refresher.token
+        return (token.access_token,) if token else ()
+
+    def current(self) -> Deferred[Credential]:
+        """Return one that lives long enough for a session: see `ICredentials`."""
+        refresher = self._refresher
+        refresher.use()
+        if refresher.is_good():
+            return succeed(self._credential())
+        return refresher.renew().addCallback(lambda _: self._usable())
+
+    def after_refusal(self, refused: Credential) -> Deferred[Credential]:
+        """Return another one after a server has refused one: see `ICredentials`.
+
+        The same, if it has just come in the place of another one that was refused: what the server
+        says then tells more than we could.
+        """
+        refresher = self._refresher
+        token = refresher.token
+        if token is None or token.access_token != refused.secret:
+            return self.current()
+        if token.access_token == self._replacement and refresher.age() < _REFUSED_TOO:
+            return succeed(refused)
+        refresher.refuse()
+        return refresher.renew().addCallback(self._replaced, refused)
+
+    def _replaced(self, _: object, refused: Credential) -> Credential:
+        credential = self._usable()
+        if credential.secret != refused.secret:
+            self._replacement = credential.secret
+        return credential
+
+    def _usable(self) -> Credential:
+        """Return what there is.
+
+        :raise CredentialError: nothing that a server would take.
+        """
+        if self._refresher.is_alive():
+            return self._credential()
+        raise self._refresher.error()
+
+    def _credential(self) -> Credential:
+        token = self._refresher.token
+        assert token is not None, "it is alive"  # noqa: S101 -- for the type checker
+        return Credential(self._username, token.access_token, is_token=True)
+
+    def standing(self) -> LoginStanding:
+        """Tell how it stands."""
+        token, trouble = self._refresher.token, self._refresher.trouble
+        return LoginStanding(
+            kind="token",
+            valid_until=Time(token.expires_at) if token else None,
+            refreshed=Time(token.refreshed_at) if token else None,
+            unused_since=Time(token.refreshed_at) if token and token.refresh_token else None,
+            expires=self._expires,
+            trouble=trouble.text if trouble else "",
+            needs_admin=trouble.final if trouble else False,
+        )
+
+
+def make_tokens(
+    account: Account,
+    folder: str,
+    *,
+    reactor: Any,
+    events: Publisher,
+    wall: Callable[[], float],
+    known: Callable[[], Container[str]],
+    agent: IAgent | None = None,
+) -> TokenCredentials:
+    """Return the tokens of an account; the arguments are those of `Logins` and `Refresher`."""
+    source = TokenSource(account, reactor, wall, agent)
+    identity = Identity.of(source.settings, account.username)
+    refresher = Refresher(
+        account.name,
+        source,
+        TokenFile(folder, account.name, identity),
+        reactor=reactor,
+        wall=wall,
+        events=events,
+        known=known,
+    )
+    return TokenCredentials(account, refresher)
