@@ -88,8 +88,10 @@ def _google(_settings: OAuth2) -> Endpoints:
     )
 
 
-def _custom(_settings: OAuth2) -> Endpoints:
-    return Endpoints("")
+def _custom(settings: OAuth2) -> Endpoints:
+    # OpenID Connect Core section 11: who asks for offline_access has to ask for consent.
+    offline = "offline_access" in (settings.scope or "").split()
+    return Endpoints("", sign_in=(("prompt", "consent"),) if offline else ())
 
 
 _KNOWN = {

@@ -136,6 +136,7 @@ class Refresher:
         """Say that a server has refused the token."""
         if self.token is not None:
             self._refused = self.token.access_token
+            self.use()
 
     def renew(self) -> Deferred[None]:
         """Do what can be done for a token that is good; fires when that is done, never fails."""
@@ -256,6 +257,7 @@ class Refresher:
         recovered = self.trouble is not None
         if await self._write(newer):
             self._accept(newer)
+            self._used = False
             self._tell_of(newer, recovered=recovered)
 
     async def _write(self, token: Token) -> bool:
@@ -292,7 +294,6 @@ class Refresher:
         self.trouble = None
         self._failures = 0
         self._refused = ""
-        self._used = False
 
     def _tell_of(self, token: Token, *, recovered: bool) -> None:
         until = Time(token.expires_at)
