@@ -144,6 +144,7 @@ class RelayService(MultiService):
             standing=standing,
             counts=self.monitoring.counters.counts,
             logins=self.logins.standing,
+            log_in_anew=self.logins.probe,
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
