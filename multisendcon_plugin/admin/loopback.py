@@ -44,7 +44,7 @@ class Loopback:
 
     def __init__(self, reactor: Any, take: Take) -> None:
         self._reactor = reactor
-        self._connections = _Connections(Site(_Redirected(take)))
+        self._connections = _Connections(Site(_Redirected(take), reactor=reactor))
         self._port = reactor.listenTCP(0, self._connections, interface="127.0.0.1")
 
     @property
