@@ -38,7 +38,10 @@ class CredentialError(MultisendconError):
 
 
 class ICredentials(Interface):
-    """What the sessions of one account log in with; asked when a session needs it."""
+    """What the sessions of one account log in with; asked when a session needs it.
+
+    Who asks gets a Deferred of its own, and may cancel it: others still get theirs.
+    """
 
     known = Attribute(
         "``tuple[str, ...]``: the secrets that are known now, which the server may have heard in an"

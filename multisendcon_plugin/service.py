@@ -43,6 +43,7 @@ from .operations.standing import Standing
 from .operations.values import Question
 from .queue import QueuePolicy, QueueService
 from .relay import Relays
+from .routing.account import Account
 from .routing.registry import AccountRegistry
 from .spool import SqliteSpool
 from .spool.service import SpoolService
@@ -96,7 +97,10 @@ class RelayService(MultiService):
             min_free=configuration.spool.min_free,
         )
         self.archive = Archive(configuration.archive, self.events, reactor, wall)
-        self.logins = Logins(reactor)
+        self.logins = Logins(
+            reactor, folder=configuration.spool.path, events=self.events, wall=wall
+        )
+        self.logins.reconfigure(_with_login(configuration))
         most = configuration.delivery.max_connections
         self._relays = Relays(reactor, most, self.logins.of, self.archive)
         self.queue = QueueService(
@@ -124,6 +128,7 @@ class RelayService(MultiService):
             queue=control_of_queue,
             spool=self.spool,
             standing=standing,
+            logins=self.logins.standing,
             listening=lambda: bool(self.running and self.addresses),
             reactor=reactor,
             wall=wall,
@@ -140,6 +145,8 @@ class RelayService(MultiService):
             registry=lambda: self.registry,
             standing=standing,
             counts=self.monitoring.counters.counts,
+            logins=self.logins.standing,
+            log_in_anew=self.logins.probe,
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
@@ -157,6 +164,7 @@ class RelayService(MultiService):
             self._store,
             self.archive,
             self.history,
+            self.logins,
             self.queue,
             self.monitoring.alarms,
             self.monitoring.server,
@@ -241,6 +249,8 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
+        # After the last session that logs in.
+        await maybeDeferred(self.logins.stopService)
         await maybeDeferred(self.archive.stopService)
         if self.history is not None:
             await maybeDeferred(self.history.stopService)
@@ -337,6 +347,8 @@ class RelayService(MultiService):
         self._relays.resize(configuration.delivery.max_connections)
         if isinstance(self.spool, SqliteSpool):
             self.spool.leave_free(configuration.spool.min_free)
+        # Before the queue, which makes relays that ask for logins.
+        self.logins.reconfigure(_with_login(configuration))
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
         self._reconfigure_history()
@@ -395,6 +407,12 @@ class _Policy:
             hostname=self.configuration.master_relay.hostname,
             registry=self.registry,
         )
+
+
+def _with_login(configuration: Configuration) -> list[Account]:
+    """Return whoever may log in somewhere."""
+    reports = configuration.reports_account
+    return [*configuration.accounts, *([reports] if reports else [])]
 
 
 def _version() -> str:

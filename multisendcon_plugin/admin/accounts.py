@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from ..operations.values import LOGIN_ENDS_SOON
 from ..outcome.condition import State
-from . import arguments, words
+from ..settings.quantities import DAY
+from . import arguments, login, words
 from .arguments import Commands
 from .connection import Relay, quoted
 from .place import spool_folder
@@ -34,7 +36,9 @@ _COLUMNS = (
 
 def add_to(commands: Commands) -> None:
     """Add the commands."""
-    family = arguments.group(commands, "account", "look at the accounts, test them, pause them")
+    family = arguments.group(
+        commands, "account", "look at the accounts, test them, sign in for them, pause them"
+    )
     listing = arguments.command(family, "list", _list, "list the accounts, and how they are")
     arguments.add_json(listing)
 
@@ -54,6 +58,7 @@ def add_to(commands: Commands) -> None:
     testing.add_argument(
         "--connections", action="store_true", help="try how many connections the server takes"
     )
+    login.add_to(family)
     for name, text, done in (
         ("pause", "let an account begin no mail until it is resumed", "is paused"),
         ("resume", "let an account that is paused go on", "goes on"),
@@ -101,6 +106,10 @@ def _cells(account: dict[str, Any], now: float) -> tuple[str, ...]:
 
 
 def _why(account: dict[str, Any], now: float) -> str:
+    return "; ".join(filter(None, [_state(account, now), _login(account, now)]))
+
+
+def _state(account: dict[str, Any], now: float) -> str:
     if account["state"] == State.OK.value:
         return ""
     times = [
@@ -109,6 +118,20 @@ def _why(account: dict[str, Any], now: float) -> str:
         if account[word] is not None
     ]
     return ": ".join(filter(None, [", ".join(times), account["fault"]]))
+
+
+def _login(account: dict[str, Any], now: float) -> str:
+    """Return what is worth saying of the login of an account."""
+    login = account["login"]
+    if login is None:
+        return ""
+    said = []
+    if login["trouble"] and login["trouble"] not in account["fault"]:
+        said.append(f"its login: {login['trouble']}")
+    if login["expires"] is not None and login["expires"] - now < LOGIN_ENDS_SOON * DAY:
+        verb = "has expired" if login["expires"] <= now else "expires"
+        said.append(f"its login {verb} on {words.day(login['expires'])}")
+    return "; ".join(said)
 
 
 def _test(options: argparse.Namespace) -> int:

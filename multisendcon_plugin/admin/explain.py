@@ -134,6 +134,9 @@ def _departure(departure: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     )
     connections = words.count(limits["max_connections"], "connection", "connections")
     yield "limits", [f"{wait}{connections}"]
+    if limits["quota"]:
+        over = "" if limits["over_quota"] == "wait" else "; then its fallback takes over"
+        yield "quota", [f"{_quota(each)}{over}" for each in limits["quota"]]
     if departure["fallbacks"]:
         yield "fallback", [", then ".join(departure["fallbacks"])]
     header = departure["header"]
@@ -145,8 +148,20 @@ def _departure(departure: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
 def _session(session: dict[str, Any]) -> str:
     required = ", required" if session["tls_required"] else ""
     local = f", from {session['local_address']}" if session["local_address"] else ""
-    login = f", login {session['username']}" if session["username"] else ", no login"
+    login = ", no login"
+    if session["login"] != "none":
+        auth = "" if session["auth"] == "auto" else f" ({session['auth']})"
+        login = f", login {session['mailbox']} by {session['login']}{auth}"
     return (
         f"{session['server']} port {session['port']}, TLS {session['tls']}{required}{local},"
         f" HELO {session['helo']}{login}"
     )
+
+
+def _quota(quota: dict[str, Any]) -> str:
+    if quota["used"] is None:
+        return str(quota["quota"])
+    room = f"{quota['left']:,} left"
+    if quota["opens"] is not None:
+        room = f"none left until {words.hour(quota['opens'], time.time())}"
+    return f"{quota['quota']}: {quota['used']:,} used, {room}"

@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 
 from .. import __version__
-from . import accounts, arguments, check, demo, explain, log, queue, reload, status, user
+from . import (
+    accounts,
+    arguments,
+    check,
+    demo,
+    explain,
+    log,
+    presets,
+    queue,
+    reload,
+    status,
+    user,
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -20,6 +32,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     arguments.add_common(parser, default=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for family in (check, explain, status, accounts, queue, log, reload, user, demo):
+    for family in (check, explain, status, accounts, presets, queue, log, reload, user, demo):
         family.add_to(commands)
     return parser

@@ -25,6 +25,11 @@ def hour(time: float, day_of: float) -> str:
     return local.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def day(time: float) -> str:
+    """Return a date in UTC, which is what dates without a time of the day are in."""
+    return datetime.datetime.fromtimestamp(time, datetime.UTC).date().isoformat()
+
+
 def _local(time: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(time, datetime.UTC).astimezone()
 

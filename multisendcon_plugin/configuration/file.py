@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import attrs
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from OpenSSL import SSL
 
 from ..errors import ConfigurationError
@@ -117,6 +118,14 @@ class ThisMachine(Surroundings):
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files."""
         files.read_certificate(certificate, key)
+
+    def check_signer(self, certificate: str, key: str | None) -> None:
+        """Look whether the files can sign assertions for tokens."""
+        if not isinstance(files.read_certificate(certificate, key).key, RSAPrivateKey):
+            raise InvalidValueError(
+                "its private key is not RSA, which signs assertions (PS256); make a certificate"
+                " with an RSA key"
+            )
 
     def check_ciphers(self, words: str) -> None:
         """Look whether OpenSSL takes a list of ciphers, and finds one that we use."""

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from ..errors import ConfigurationError
+from ..presets import UnknownPresetError
 from ..routing.account import REPORTS_ACCOUNT, Account
 from ..routing.hop import Tls
 from ..settings import names
@@ -20,10 +21,14 @@ from ..settings.surroundings import Surroundings
 from ..settings.words import InvalidValueError, shown, shown_key
 from .configuration import Configuration
 from .faults import Fault, sentence, sentences
+from .from_preset import given_by, preset_of
+from .quota_rules import share_quotas
 from .rules import broken_rules
 from .section import Section, unknown
 from .tables import TABLES, Table
 
+#: What logins by token need, of the extra "oauth".
+_FOR_TOKENS = ("oauthlib", "jwt", "treq")
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
 
 
@@ -64,6 +69,9 @@ def read(
         if table.repeated:
             arrays[name] = _array(name, table, document.get(name, []), faults)
             sections = arrays[name]
+            if "preset" in table.keys:
+                for section in sections:
+                    _take_preset(section)
         else:
             singles[name] = _single(name, table, document.get(name, {}), faults)
             sections = [singles[name]]
@@ -80,11 +88,16 @@ def read(
         faults += _missing_module("metrics", "prometheus_client", surroundings)
     for section in (*accounts, ndr):
         _check_certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
+        _check_tokens(section, surroundings)
     faults += broken_rules(master_relay, ndr, accounts)
     if faults:
         raise ConfigurationError(sentences(faults, origin, text))
     # An environment variable or a file is a table; and "" is no password.
-    passwords = [section.given.get("password") for section in (*accounts, ndr)]
+    logins = [*accounts, ndr]
+    passwords = [
+        *(section.given.get("password") for section in logins),
+        *(each.given.get("client_secret") for login in logins for each in login.nested.values()),
+    ]
     _complete(master_relay, clients, ndr, accounts)
     reports_account = _reports_account(ndr)
     return Configuration(
@@ -143,6 +156,21 @@ def _array(name: str, table: Table, given: object, faults: list[Fault]) -> list[
     return sections
 
 
+def _take_preset(account: Section) -> None:
+    """Have the preset of an account, if it names one, stand for what is not written."""
+    try:
+        preset = preset_of(account.given)
+    except UnknownPresetError as unknown_preset:
+        account.faults.append(account.fault("preset", str(unknown_preset)))
+        # Whatever else is missing may be there as soon as the name is right.
+        account.demands.pop("server", None)
+        return
+    if preset:
+        account.preset.update(given_by(preset, account.given))
+        for key, words in preset.required.items():
+            account.demands[key] = words
+
+
 def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> None:
     """Set the host name where the file has none."""
     if "hostname" in master_relay.given:
@@ -165,6 +193,19 @@ def _check_certificate(
     if section.value(certificate) and section.valid(certificate, key):
         with section.finding(certificate):
             surroundings.check_certificate(section.value(certificate), section.value(key))
+
+
+def _check_tokens(section: Section, surroundings: Surroundings) -> None:
+    """Look at what a login by token needs of this machine."""
+    token = section.nested.get("oauth2")
+    if token is None:
+        return
+    with section.finding("oauth2"):
+        for module in _FOR_TOKENS:
+            surroundings.check_module(module, "oauth")
+    if token.value("client_certificate") and token.valid("client_certificate", "client_key"):
+        with token.finding("client_certificate"):
+            surroundings.check_signer(token.value("client_certificate"), token.value("client_key"))
 
 
 def _check_folders(spool: Section, surroundings: Surroundings) -> None:
@@ -195,6 +236,7 @@ def _complete(
     ndr.values.setdefault("sender", f"mailer-daemon@{hostname}")
     for section in (*accounts, ndr):
         section.values.setdefault("helo_domain", hostname)
+    share_quotas(accounts)
 
 
 def _reports_account(ndr: Section) -> Account | None:

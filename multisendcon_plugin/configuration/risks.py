@@ -14,6 +14,7 @@ from ..settings.names import Network
 from ..settings.users import Users
 from ..settings.words import shown
 from .configuration import Configuration
+from .quota_rules import quota_warnings
 
 #: Users that one warning names.
 _MOST_NAMES = 5
@@ -55,6 +56,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
                     ' can send through this account; list the senders, or write "*" if it is meant'
                     " for all of them"
                 )
+    yield from quota_warnings(configuration.accounts)
     if configuration.reports_account:
         yield from _unprotected("[ndr]", configuration.reports_account)
 
@@ -115,9 +117,10 @@ def _contains(wide: Network, network: Network) -> bool:
 def _unprotected(where: str, account: Account) -> Iterator[str]:
     """Find what others on the way to a server can read, or where they can pass for it."""
     if account.tls is Tls.NONE:
-        if account.username:
+        if account.logs_in:
+            what = "token" if account.oauth2 else "password"
             yield (
-                f'{where}, tls: "none" sends the password in the clear, for everyone on the way to'
+                f'{where}, tls: "none" sends the {what} in the clear, for everyone on the way to'
                 ' read; write "starttls", or "implicit" for port 465'
             )
         return

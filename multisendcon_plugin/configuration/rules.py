@@ -14,6 +14,8 @@ from ..settings.endpoints import PROXY, Endpoint, address_of, parse_endpoint
 from ..settings.values import ReportTo
 from ..settings.words import nearest, shown
 from .faults import Fault
+from .login_rules import broken_login_rules
+from .quota_rules import broken_groups
 from .section import Section
 
 #: Keys that somebody writes for whom it matters who is at the other end.
@@ -26,33 +28,18 @@ def broken_rules(
 ) -> Iterator[Fault]:
     """Check the sections of one file against each other."""
     for section in (*accounts, ndr):
-        yield from _login(section)
+        yield from broken_login_rules(section)
         yield from _tls(section)
     yield from _unique_names(accounts)
     yield from _fallbacks(accounts)
     yield from _null_senders(accounts)
+    yield from broken_groups(accounts)
     if accounts and not any(account.value("enabled") for account in accounts):
         yield Fault(reason="every [[account]] has enabled = false; enable at least one")
     yield from _postmaster(ndr)
     yield from _logins(master_relay)
     yield from _proxies(master_relay)
     yield from _loops(master_relay, ndr, accounts)
-
-
-def _login(section: Section) -> Iterator[Fault]:
-    if not section.valid("username", "password", "oauth2"):
-        return
-    username, password = section.value("username"), section.value("password")
-    if section.value("oauth2"):
-        if password:
-            yield section.fault("password", "is of no use beside oauth2; leave one of them out")
-        if not (username or section.value("oauth2").mailbox):
-            yield section.fault("username", "is missing; write the mailbox that logs in")
-        return
-    if username and not password:
-        yield section.fault("username", "is set without password; set both or neither")
-    if password and not username:
-        yield section.fault("password", "is set without username; set both or neither")
 
 
 def _tls(section: Section) -> Iterator[Fault]:

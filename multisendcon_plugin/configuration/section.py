@@ -24,6 +24,9 @@ class Section:
     :param given: what the file has.
     :param values: what of it could be converted.
     :param faults: those of the file so far.
+    :param preset: stands for keys that the file does not have, as it would have them.
+    :param demands: keys that are required, each with the reason.
+    :param nested: the tables inside of it that the file has.
     """
 
     table: Table
@@ -32,6 +35,18 @@ class Section:
     given: Mapping[str, object]
     faults: list[Fault]
     values: dict[str, Any] = attrs.field(factory=dict)
+    preset: dict[str, Any] = attrs.field(factory=dict)
+    demands: dict[str, str] = attrs.field()
+    nested: dict[str, Section] = attrs.field(factory=dict)
+
+    @demands.default
+    def _of_all(self) -> dict[str, str]:
+        return dict.fromkeys(self.table.required, f"every {self.kind} needs it")
+
+    @property
+    def kind(self) -> str:
+        """What the table is called."""
+        return next(str(each) for each in reversed(self.path) if isinstance(each, str))
 
     def value(self, key: str) -> Any:
         """Return the value of a key, or its default."""
@@ -62,10 +77,11 @@ class Section:
 
     def read(self, surroundings: Surroundings) -> None:
         """Convert all that can be converted, and tell the rest."""
-        for name in self.table.required:
-            if name not in self.given:
-                self.faults.append(self.fault(name, f"is missing; every {self._kind} needs it"))
-        for name, value in self.given.items():
+        given = {**self.preset, **self.given}
+        for name, reason in self.demands.items():
+            if name not in given:
+                self.faults.append(self.fault(name, f"is missing; {reason}"))
+        for name, value in given.items():
             key = self.table.keys.get(name)
             if key is None:
                 self.faults.append(self.fault(name, unknown("key", name, self.table.keys)))
@@ -76,11 +92,6 @@ class Section:
                 else:
                     self.values[name] = key.convert(value, surroundings)
 
-    @property
-    def _kind(self) -> str:
-        """What the table is called."""
-        return next(str(each) for each in reversed(self.path) if isinstance(each, str))
-
     def _read_nested(
         self, name: str, kind: Nested[Any], value: object, surroundings: Surroundings
     ) -> None:
@@ -89,18 +100,18 @@ class Section:
         :raise InvalidValueError: it is no table.
         """
         if not isinstance(value, dict):
-            raise InvalidValueError(f"is not a table; write [{self._kind}.{name}]")
-        faults: list[Fault] = []
-        section = Section(
+            raise InvalidValueError(f"is not a table; write [{self.kind}.{name}]")
+        before = len(self.faults)
+        section = self.nested[name] = Section(
             table=Table(kind.type),  # type: ignore[arg-type]  # a class of attrs
             path=(*self.path, name),
             title=f"{self.title}, {name}",
             given=value,
-            faults=faults,
+            faults=self.faults,
+            preset=self.preset.get(name, {}),
         )
         section.read(surroundings)
-        self.faults.extend(faults)
-        if not faults:
+        if len(self.faults) == before:
             self.values[name] = section.build()
 
 

@@ -5,12 +5,14 @@ Looks at the files that the configuration names: see ``file``.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator
 
 from ..errors import ConfigurationError
-from ..routing.account import Account
+from ..routing.account import REPORTS_ACCOUNT, Account
 from ..settings.files import load_certificate
 from ..settings.hostname import is_full
+from ..settings.oauth2 import RENEWED_BEFORE, OAuth2
 from ..settings.permissions import lax
 from ..settings.secret import StoredSecret
 from ..settings.words import shown
@@ -30,6 +32,7 @@ def warnings(configuration: Configuration, now: float) -> list[str]:
         *_lax_files(configuration),
         *_no_archive(configuration),
         *_dates(certificates, now),
+        *_ends_of_tokens(configuration, now),
     ]
 
 
@@ -40,12 +43,18 @@ def _accounts(configuration: Configuration) -> list[Account]:
     return [*accounts, reports] if reports else accounts
 
 
+def _tokens(configuration: Configuration) -> list[OAuth2]:
+    """Return where the tokens of accounts come from."""
+    return [account.oauth2 for account in _accounts(configuration) if account.oauth2]
+
+
 def _certificates(configuration: Configuration) -> list[tuple[str, str | None]]:
     """Return the files of each certificate of ours, and of its key."""
     relay = configuration.master_relay
     found = [
         (relay.tls_certificate, relay.tls_key),
         *((each.tls_client_certificate, each.tls_client_key) for each in _accounts(configuration)),
+        *((each.client_certificate, each.client_key) for each in _tokens(configuration)),
     ]
     # Accounts may share one, with each other and with the relay.
     return list(dict.fromkeys((certificate, key) for certificate, key in found if certificate))
@@ -74,12 +83,16 @@ def _lax_files(configuration: Configuration) -> Iterator[str]:
     """Look at who else may change or read the files."""
     users = configuration.master_relay.users
     spool = configuration.spool.path
-    passwords = [account.password for account in _accounts(configuration)]
+    passwords = [
+        *(account.password for account in _accounts(configuration)),
+        *(each.client_secret for each in _tokens(configuration)),
+    ]
     secrets = [
         configuration.path if configuration.has_secrets else None,
         *(key or certificate for certificate, key in _certificates(configuration)),
         users.path if users else None,
         *(each.path for each in passwords if isinstance(each, StoredSecret)),
+        *(each.service_account_key for each in _tokens(configuration)),
     ]
     others = [
         configuration.path,
@@ -114,3 +127,22 @@ def _dates(certificates: Iterable[tuple[str, str | None]], now: float) -> Iterat
         else:
             if warning := certificate.warning(now):
                 yield f"{path}: {warning}"
+
+
+def _ends_of_tokens(configuration: Configuration, now: float) -> Iterator[str]:
+    today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
+    for account in _accounts(configuration):
+        days = account.oauth2.days_left(today) if account.oauth2 else None
+        if account.oauth2 is None or days is None or days > RENEWED_BEFORE:
+            continue
+        end = f"on {account.oauth2.expires}"
+        when = f"ran out {end}" if days < 0 else f"runs out in {days} days, {end}"
+        yield (
+            f"{_place(account)}, oauth2, expires: the secret or certificate {when}; have the"
+            " provider make or take another one, and write its day here"
+        )
+
+
+def _place(account: Account) -> str:
+    reports = account.name == REPORTS_ACCOUNT
+    return account.name if reports else f"[[account]] {shown(account.name)}"

@@ -14,7 +14,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ..events import Publisher
-from .log_lines import LINES, Line
+from .log_line import Line
+from .log_lines import LINES
 
 #: Lines that are written without a pause: some milliseconds.  A mail may have thousands of
 #: recipients, and each of them an answer of its own.

@@ -23,7 +23,7 @@ MESSAGE = "message"
 #: What a message tells besides its text, if it has it; others have objects of all kinds.
 _OF_MESSAGES = ("id", "account", "address", "security")
 #: Fields that are times, in seconds since the epoch.
-_TIMES = frozenset({"time", "until", "due", "since"})
+_TIMES = frozenset({"time", "until", "valid_until", "due", "since"})
 
 
 def json_line(event: LogEvent, encoding: str = "utf-8") -> str | None:  # noqa: ARG001 -- see above

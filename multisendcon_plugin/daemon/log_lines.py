@@ -12,19 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
-from twisted.logger import LogLevel
 
 from .. import events
 from ..mail.escaping import shown
 from ..mail.message import Delivery, queue_id
-from ..outcome.failure import Action
+from .account_lines import ACCOUNT_LINES
+from .log_line import CRITICAL, ERROR, INFO, WARN, Fields, Line, filled_in
 from .sharing import shared
-
-Fields = dict[str, object]
-#: How loud it is, its text, and what else an observer of the log finds; a dict of its own.
-Line = tuple[LogLevel, str, Fields]
-
-_INFO, _WARN, _ERROR, _CRITICAL = LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical
 
 
 def _in_lines(pieces: list[str]) -> Iterable[list[str]]:
@@ -52,7 +46,7 @@ def _mail_accepted(event: events.MailAccepted) -> list[Line]:
             "recipients": routes[told : told + len(some)],
         }
         told += len(some)
-        lines.append((_INFO, said + ", ".join(some), fields))
+        lines.append((INFO, said + ", ".join(some), fields))
     return lines
 
 
@@ -73,14 +67,14 @@ def _report_queued(event: events.ReportQueued) -> list[Line]:
     # It has one recipient.
     (text,), recipients = _routes([event.report])
     fields: Fields = {"id": number, "about": about, "recipients": recipients}
-    return [(_INFO, f"{number}: report on {about}, for {text}", fields)]
+    return [(INFO, f"{number}: report on {about}, for {text}", fields)]
 
 
 def _delivery_moved(event: events.DeliveryMoved) -> list[Line]:
     number, rests = event.delivery.message.id, event.delivery.account
     why = event.reason or f"since account {rests} rests"
     text = f"{number}: moved to account {event.account}, {why}"
-    return [(_INFO, text, {"id": number, "account": event.account, "rests": rests})]
+    return [(INFO, text, {"id": number, "account": event.account, "rests": rests})]
 
 
 def _delivery_deleted(event: events.DeliveryDeleted) -> list[Line]:
@@ -89,7 +83,7 @@ def _delivery_deleted(event: events.DeliveryDeleted) -> list[Line]:
     told = "its sender gets a report" if event.notified else "without a report"
     return [
         (
-            _WARN,
+            WARN,
             f"{number}: mail for <{'>, <'.join(some)}> by account {account} deleted, {told}",
             {"id": number, "account": account, "recipients": some, "notified": event.notified},
         )
@@ -102,7 +96,7 @@ def _about_delivery(text: str) -> Callable[[Any], list[Line]]:
 
     def lines(event: Any) -> list[Line]:
         fields = {"id": event.delivery.message.id, "account": event.delivery.account}
-        return [(_INFO, text.format(**fields), {**fields})]
+        return [(INFO, text.format(**fields), {**fields})]
 
     return lines
 
@@ -133,7 +127,7 @@ def _attempt_ended(event: events.AttemptEnded) -> list[Line]:
                 "due": remaining.due if remaining else None,
                 "next_account": remaining.account if remaining else None,
             }
-            lines.append((_INFO, f"{number}: {who} {said}", fields))
+            lines.append((INFO, f"{number}: {who} {said}", fields))
     return lines
 
 
@@ -152,7 +146,7 @@ def _failure_untold(event: events.FailureUntold) -> Iterator[Line]:
     for some in _in_lines([each.recipient.address for each in event.outcomes]):
         who = f"<{'>, <'.join(some)}>"
         text = f"{number}: mail to {who} not delivered, and nobody can be told: {reply}"
-        yield _WARN, text, {"id": number, "recipients": some, "reply": reply}
+        yield WARN, text, {"id": number, "recipients": some, "reply": reply}
 
 
 def _report_withheld(event: events.ReportWithheld) -> list[Line]:
@@ -161,7 +155,7 @@ def _report_withheld(event: events.ReportWithheld) -> list[Line]:
         " last hour: see ndr.max_per_hour"
     )
     fields: Fields = {"id": event.message.id, "recipient": event.recipient, "most": event.per_hour}
-    return [(_WARN, text, fields)]
+    return [(WARN, text, fields)]
 
 
 def _report_unroutable(event: events.ReportUnroutable) -> list[Line]:
@@ -170,53 +164,7 @@ def _report_unroutable(event: events.ReportUnroutable) -> list[Line]:
         f" <{event.sender}>; set ndr.server, or give an account the sender mask <>"
     )
     fields: Fields = {"id": event.about, "recipient": event.recipient, "sender": event.sender}
-    return [(_ERROR, text, fields)]
-
-
-# Accounts.
-
-_WAITS = "; it rests until {until}; its mail waits"
-_WAITS_OR_MOVES = f"{_WAITS} unless a fallback account takes it"
-_PAUSED = {
-    Action.REST: "account {account} cannot be used: {fault}" + _WAITS_OR_MOVES,
-    Action.SLOW: "account {account} is throttled: the server asks us to slow down ({fault})"
-    + _WAITS,
-    Action.QUOTA: "account {account} has used up its quota: {fault}" + _WAITS_OR_MOVES,
-    Action.ALARM: "account {account} cannot be used: {fault}"
-    + _WAITS_OR_MOVES
-    + "; check its username and password, and whether the provider has blocked it",
-}
-
-
-def _account_faulted(event: events.AccountFaulted) -> list[Line]:
-    fields: Fields = {
-        "account": event.account,
-        "fault": str(event.fault),
-        "until": event.until,
-        "alarm": event.fault.action is Action.ALARM,
-    }
-    until = time.strftime("%H:%M:%S", time.localtime(event.until))
-    text = _PAUSED[event.fault.action].format_map({**fields, "until": until})
-    return [(_ERROR if event.changed else _INFO, text, fields)]
-
-
-def _account_recovered(event: events.AccountRecovered) -> list[Line]:
-    what = "has another server or login and is tried anew" if event.unproven else "works again"
-    return [(_INFO, f"account {event.account} {what}", {"account": event.account})]
-
-
-def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
-    text = (
-        f"account {event.account}: the server allows {event.allowed} connections at a time, not"
-        f" {event.configured}; set max_connections = {event.allowed} (one more is tried every"
-        f" {event.lasts / 60:.0f} minutes)"
-    )
-    fields: Fields = {
-        "account": event.account,
-        "allowed": event.allowed,
-        "configured": event.configured,
-    }
-    return [(_WARN, text, fields)]
+    return [(ERROR, text, fields)]
 
 
 # The spool.
@@ -231,7 +179,23 @@ def _spool_broken(event: events.SpoolBroken) -> list[Line]:
     )
     advice = f". {event.advice}" if event.advice else ""
     text = f"{event.file}: {event.error}; {consequence}{advice}"
-    return [(_CRITICAL, text, attrs.asdict(event))]
+    return [(CRITICAL, text, attrs.asdict(event))]
+
+
+# Tokens.
+
+
+def _token_refreshed(event: events.TokenRefreshed) -> list[Line]:
+    until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.valid_until))
+    what = "gets tokens again" if event.recovered else "has a new token"
+    text = f"account {event.account} {what}, valid until {until}"
+    return [(INFO, text, attrs.asdict(event))]
+
+
+def _token_refused(event: events.TokenRefused) -> list[Line]:
+    follows = "its mail waits for that" if event.needs_login else "it is tried again"
+    text = f"account {event.account} gets no token: {event.error}; {follows}"
+    return [(ERROR if event.needs_login else WARN, text, attrs.asdict(event))]
 
 
 # The program.
@@ -241,7 +205,7 @@ def _configuration_changed(event: events.ConfigurationChanged) -> list[Line]:
     fields = attrs.asdict(event)
     said = [f"{what} {', '.join(names)}" for what, names in fields.items() if names]
     text = "; ".join(said) or "no account was added, removed or changed"
-    return [(_INFO, f"the configuration was reloaded: {text}", fields)]
+    return [(INFO, f"the configuration was reloaded: {text}", fields)]
 
 
 def _alarm_told(event: events.AlarmTold) -> list[Line]:
@@ -249,7 +213,7 @@ def _alarm_told(event: events.AlarmTold) -> list[Line]:
     word = "alarm over" if event.over else "alarm"
     text = f"{word}: {event.text} ({event.kind}, since {since})"
     fields = attrs.asdict(event, filter=attrs.filters.exclude("text"))
-    return [(_INFO if event.over else _ERROR, text, fields)]
+    return [(INFO if event.over else ERROR, text, fields)]
 
 
 # Clients.
@@ -259,13 +223,13 @@ def _command_refused(event: events.CommandRefused) -> list[Line]:
     reply = str(event.reply)
     context = _context(reply, event)
     text = f"{event.address} rejected: {reply}{context}"
-    return [(_INFO, text, {"reply": reply, **_state(event)})]
+    return [(INFO, text, {"reply": reply, **_state(event)})]
 
 
 def _session_ended(event: events.SessionEnded) -> list[Line]:
     context = _context(event.why, event)
     text = f"{event.address}: session closed: {event.why}{context}"
-    return [(_INFO, text, {"why": event.why, **_state(event)})]
+    return [(INFO, text, {"why": event.why, **_state(event)})]
 
 
 def _state(event: events.CommandRefused | events.SessionEnded) -> Fields:
@@ -299,7 +263,7 @@ def _context(said: str, event: events.CommandRefused | events.SessionEnded) -> s
 def _mail_not_stored(event: events.MailNotStored) -> list[Line]:
     code = event.reply.code
     text = f"mail from {event.address} temporarily rejected ({code}): {event.error}"
-    return [(_ERROR, text, {"address": event.address, "code": code, "error": event.error})]
+    return [(ERROR, text, {"address": event.address, "code": code, "error": event.error})]
 
 
 #: By the name of the class of events.
@@ -315,17 +279,7 @@ _LEFT_OUT = {
 def _events_left_out(event: events.EventsLeftOut) -> list[Line]:
     kind = _LEFT_OUT[event.kind].format(detail=event.detail)
     text = f"{event.address} {kind} ... and {event.count:,} more"
-    return [(_WARN, text, {**attrs.asdict(event), "security": True})]
-
-
-def _filled_in(level: LogLevel, text: str, **more: object) -> Callable[[Any], list[Line]]:
-    """Return what makes the line of an event that is seldom: its own fields, and the text."""
-
-    def lines(event: Any) -> list[Line]:
-        fields = {**attrs.asdict(event), **more}
-        return [(level, text.format(**fields), fields)]
-
-    return lines
+    return [(WARN, text, {**attrs.asdict(event), "security": True})]
 
 
 LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
@@ -339,45 +293,45 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.FailureUntold: _failure_untold,
     events.ReportWithheld: _report_withheld,
     events.ReportUnroutable: _report_unroutable,
-    events.AccountFaulted: _account_faulted,
-    events.AccountRecovered: _account_recovered,
-    events.AccountPaused: _filled_in(
-        _WARN, "account {account} is it rests until somebody resumes it; its mail waits"
-    ),
-    events.AccountResumed: _filled_in(_INFO, "account {account} is resumed"),
-    events.ConnectionsLimited: _connections_limited,
+    **ACCOUNT_LINES,
     events.SpoolBroken: _spool_broken,
-    events.SpoolFull: _filled_in(
-        _ERROR, "there is no room for new mail, which is put off (452): {error}"
+    events.SpoolFull: filled_in(
+        ERROR, "there is no room for new mail, which is put off (452): {error}"
     ),
-    events.SpoolHasRoom: _filled_in(_INFO, "there is room for new mail again"),
-    events.ArchiveFailed: _filled_in(
-        _ERROR,
+    events.SpoolHasRoom: filled_in(INFO, "there is room for new mail again"),
+    events.ArchiveFailed: filled_in(
+        ERROR,
         "copies of outgoing mail are not kept: {error}; the mail is sent all the same; see"
         " [archive] path",
     ),
-    events.ArchiveRecovered: _filled_in(
-        _WARN, "copies of outgoing mail are kept again; {missing} mails have none"
+    events.ArchiveRecovered: filled_in(
+        WARN, "copies of outgoing mail are kept again; {missing} mails have none"
     ),
-    events.HistoryInterrupted: _filled_in(
-        _ERROR, "the history lacks something, mail goes on: {why}"
+    events.HistoryInterrupted: filled_in(ERROR, "the history lacks something, mail goes on: {why}"),
+    events.HistoryResumed: filled_in(
+        INFO, "the history is written again; {left_out:,} events are missing in it"
     ),
-    events.HistoryResumed: _filled_in(
-        _INFO, "the history is written again; {left_out:,} events are missing in it"
+    events.TokenRefreshed: _token_refreshed,
+    events.TokenRefused: _token_refused,
+    events.TokenNotStored: filled_in(
+        ERROR,
+        "account {account}: its new token cannot be written, so it is used from memory and would be"
+        " lost with a restart: {error}; it is tried again",
     ),
+    events.TokenStored: filled_in(INFO, "account {account}: its token is written now"),
     events.ConfigurationChanged: _configuration_changed,
-    events.FrontProcessEnded: _filled_in(
-        _CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"
+    events.FrontProcessEnded: filled_in(
+        CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"
     ),
     events.AlarmTold: _alarm_told,
-    events.FrontProcessStarted: _filled_in(_INFO, "the front process serves the clients"),
-    events.ClientRefused: _filled_in(_INFO, "{address} rejected: not in [master_relay] {key}"),
-    events.LimitReached: _filled_in(_WARN, "{address} rejected: {limit}"),
-    events.ProxyRefused: _filled_in(_WARN, "connection from {address} closed: PROXY header {why}"),
+    events.FrontProcessStarted: filled_in(INFO, "the front process serves the clients"),
+    events.ClientRefused: filled_in(INFO, "{address} rejected: not in [master_relay] {key}"),
+    events.LimitReached: filled_in(WARN, "{address} rejected: {limit}"),
+    events.ProxyRefused: filled_in(WARN, "connection from {address} closed: PROXY header {why}"),
     events.CommandRefused: _command_refused,
     events.SessionEnded: _session_ended,
     events.MailNotStored: _mail_not_stored,
-    events.LoginAccepted: _filled_in(_INFO, "{address} logged in as {user}", security=True),
-    events.LoginRefused: _filled_in(_WARN, "{address} could not log in as {user}", security=True),
+    events.LoginAccepted: filled_in(INFO, "{address} logged in as {user}", security=True),
+    events.LoginRefused: filled_in(WARN, "{address} could not log in as {user}", security=True),
     events.EventsLeftOut: _events_left_out,
 }

@@ -15,9 +15,17 @@ import attrs
 from twisted.logger import Logger
 
 from ..mail.message import Delivery, Message
-from ..outcome.attempt import AccountFault, Attempt, Outcome, Verdict
+from ..outcome.attempt import Attempt, Outcome, Verdict
 from ..outcome.failure import Action
 from ..outcome.judgement import Judgement
+from .accounts import (
+    AccountFaulted,
+    AccountPaused,
+    AccountRecovered,
+    AccountResumed,
+    ConnectionsLimited,
+    QuotaUsedUp,
+)
 from .clients import (
     ClientEvent,
     ClientRefused,
@@ -42,6 +50,10 @@ from .program import (
     SpoolBroken,
     SpoolFull,
     SpoolHasRoom,
+    TokenNotStored,
+    TokenRefreshed,
+    TokenRefused,
+    TokenStored,
 )
 
 __all__ = [
@@ -76,6 +88,7 @@ __all__ = [
     "MailNotStored",
     "ProxyRefused",
     "Publisher",
+    "QuotaUsedUp",
     "ReportQueued",
     "ReportUnroutable",
     "ReportWithheld",
@@ -84,6 +97,10 @@ __all__ = [
     "SpoolBroken",
     "SpoolFull",
     "SpoolHasRoom",
+    "TokenNotStored",
+    "TokenRefreshed",
+    "TokenRefused",
+    "TokenStored",
 ]
 
 # Mails.
@@ -231,61 +248,6 @@ class ReportUnroutable:
     recipient: str
 
 
-# Accounts.
-
-
-@attrs.frozen
-class AccountFaulted:
-    """An account cannot be used, and begins no mail for a while.
-
-    :param until: by the clock on the wall.
-    :param changed: it was fit before, or the fault was of another kind.
-    """
-
-    account: str
-    fault: AccountFault
-    until: float
-    changed: bool
-
-
-@attrs.frozen
-class AccountRecovered:
-    """An account works again.
-
-    :param unproven: it is as before its first mail, since it has another server or login now.
-    """
-
-    account: str
-    unproven: bool = False
-
-
-@attrs.frozen
-class AccountPaused:
-    """An account begins no mail until somebody resumes it, since somebody wants that."""
-
-    account: str
-
-
-@attrs.frozen
-class AccountResumed:
-    """An account that was paused is not any more."""
-
-    account: str
-
-
-@attrs.frozen
-class ConnectionsLimited:
-    """A server refuses more connections than these.
-
-    :param lasts: seconds after which one more is tried.
-    """
-
-    account: str
-    allowed: int
-    configured: int
-    lasts: float
-
-
 Event = (
     MailAccepted
     | AttemptEnded
@@ -302,6 +264,7 @@ Event = (
     | AccountPaused
     | AccountResumed
     | ConnectionsLimited
+    | QuotaUsedUp
     | SpoolBroken
     | SpoolFull
     | SpoolHasRoom
@@ -313,6 +276,10 @@ Event = (
     | FrontProcessEnded
     | FrontProcessStarted
     | AlarmTold
+    | TokenRefreshed
+    | TokenRefused
+    | TokenNotStored
+    | TokenStored
     | ClientEvent
 )
 

@@ -1,4 +1,4 @@
-"""Facts about the program and what it writes to: spool, archive, history.
+"""Facts about the program, what it writes to (spool, archive, history), and its tokens.
 
 Times are seconds since the epoch.
 """
@@ -79,6 +79,49 @@ class HistoryResumed:
     """
 
     left_out: int
+
+
+# Tokens.
+
+
+@attrs.frozen
+class TokenRefreshed:
+    """An account has a new token to log in with.
+
+    :param recovered: it could not be got before, see `TokenRefused`.
+    """
+
+    account: str
+    valid_until: Time
+    recovered: bool = False
+
+
+@attrs.frozen
+class TokenRefused:
+    """An account gets no token; told once, until `TokenRefreshed` or something else is wrong.
+
+    :param error: why, and what to do.
+    :param needs_login: it stays so until somebody does that; else it is tried again.
+    """
+
+    account: str
+    error: str
+    needs_login: bool
+
+
+@attrs.frozen
+class TokenNotStored:
+    """A token is used that is in memory only; told once, until `TokenStored`."""
+
+    account: str
+    error: str
+
+
+@attrs.frozen
+class TokenStored:
+    """A token that could not be stored is stored now."""
+
+    account: str
 
 
 # The program.

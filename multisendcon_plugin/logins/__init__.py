@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .logins import Logins
+from .standing import LoginStanding
 
-__all__ = ["Logins"]
+__all__ = ["LoginStanding", "Logins"]

@@ -6,7 +6,7 @@ those who tell it.  None of them keeps another, or a mail, waiting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -18,12 +18,19 @@ from twisted.logger import Logger
 
 from .. import events
 from ..interfaces import StoreFigures
+from ..logins import LoginStanding
+from ..mail.phase import Phase
+from ..mail.reply import Reply
 from ..mail.selection import Total
 from ..operations.values import Alarm, AlarmKind
+from ..outcome.attempt import AccountFault
 from ..outcome.condition import Condition
+from ..outcome.failure import Action
+from ..routing.account import Account
 from ..settings.operation import AlarmSettings
 from . import troubles
 from .alarm import AlarmBook
+from .expiring import of_logins
 from .sources import told
 from .troubles import Expiry, Trouble
 
@@ -54,6 +61,9 @@ class Alarms(Service):
     :param conditions: of the accounts, now.
     :param totals: of what waits.
     :param figures: of the spool.
+    :param logins: of the accounts that have one, now.
+    :param cure: says what can be done about a fault of an account, by its name; ``""``: nobody
+        knows.
     :param expiries: reads the certificates; in a thread, whose end it tells.
     :param make_tellers: returns who tells of alarms beside the log, by the settings; they are given
         what is to be called when they cannot, with the reason, and with ``""`` when they can again.
@@ -68,6 +78,8 @@ class Alarms(Service):
     _conditions: Callable[[], Iterable[Condition]]
     _totals: Callable[[], Deferred[dict[str, Total]]]
     _figures: Callable[[], Deferred[StoreFigures]]
+    _logins: Callable[[], Iterable[tuple[Account, LoginStanding]]]
+    _cure: Callable[[str, AccountFault], str]
     _expiries: Callable[[], Deferred[Sequence[Expiry]]]
     _make_tellers: Callable[[AlarmSettings, Callable[[str], None]], Sequence[Teller]]
     _clock: IReactorTime
@@ -81,13 +93,18 @@ class Alarms(Service):
         self._read_at = 0.0
         #: What events have told, and is not over.
         self._told: dict[AlarmKind, Trouble] = {}
+        #: The last fault of each account.
+        self._faults: dict[str, AccountFault] = {}
         self._looking = False
         self._timer: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
         self._tellers = self._make_tellers(self._settings, self._webhook)
         subscribe = self._publisher.subscribe
-        subscribe(events.AccountFaulted, self._something)
-        subscribe(events.AccountRecovered, self._something)
+        subscribe(events.AccountFaulted, self._faulted)
+        subscribe(events.AccountRecovered, self._recovered)
+        subscribe(events.QuotaUsedUp, self._something)
+        subscribe(events.TokenRefused, self._something)
+        subscribe(events.TokenRefreshed, self._something)
         subscribe(events.SpoolFull, self._full)
         subscribe(events.SpoolHasRoom, self._has_room)
         subscribe(events.SpoolBroken, self._broken)
@@ -167,8 +184,20 @@ class Alarms(Service):
         if not self.running:
             return
         now = self._wall()
+        logins = list(self._logins())
         found = chain(
-            troubles.of_accounts(self._conditions(), now),
+            self._without_token(logins),
+            troubles.of_accounts(
+                self._conditions(),
+                now,
+                waiting=self._waiting,
+                cures={
+                    name: self._cure(name, fault)
+                    for name, fault in self._faults.items()
+                    if fault.action is Action.ALARM
+                },
+            ),
+            of_logins(logins, now),
             troubles.of_mail(self._waiting, self._clock.seconds(), self._settings.oldest_mail),
             troubles.of_certificates(self._certificates, now),
             self._disk,
@@ -187,7 +216,24 @@ class Alarms(Service):
             for teller in self._tellers:
                 teller.tell(alarm)
 
+    def _without_token(self, logins: Iterable[tuple[Account, LoginStanding]]) -> Iterator[Trouble]:
+        """Find the accounts that get no token, also when no mail has met that yet."""
+        for account, standing in logins:
+            if standing.trouble and standing.needs_admin:
+                reply = Reply(0, "5.7.8", standing.trouble)
+                fault = AccountFault(phase=Phase.LOGIN, reply=reply, action=Action.ALARM)
+                cure = self._cure(account.name, fault)
+                yield troubles.no_token(account.name, standing.trouble, cure)
+
     # What events tell.
+
+    def _faulted(self, event: events.AccountFaulted) -> None:
+        self._faults[event.account] = event.fault
+        self._something()
+
+    def _recovered(self, event: events.AccountRecovered) -> None:
+        self._faults.pop(event.account, None)
+        self._something()
 
     def _full(self, event: events.SpoolFull) -> None:
         self._tell(troubles.full(event.error))

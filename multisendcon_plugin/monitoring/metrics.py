@@ -133,11 +133,31 @@ class _Figures(Collector):
             "account",
         )
         connections = _gauge("connections", "Open connections of an account.", "account")
+        left = _gauge(
+            "quota_left", "Mails or recipients that a quota has room for.", "account", "quota"
+        )
         for condition in self._sources.conditions():
             up.add_metric([condition.account], condition.state not in _DOWN)
             connections.add_metric([condition.account], condition.connections)
+            for each in condition.quotas:
+                left.add_metric([condition.account, str(each.quota)], each.left)
         yield up
         yield connections
+        yield left
+        yield self._tokens()
+
+    def _tokens(self) -> Metric:
+        valid = _gauge(
+            "token_valid_seconds",
+            "Seconds for which the token of an account is valid; 0 if it has none.",
+            "account",
+        )
+        now = self._sources.wall()
+        for account, standing in self._sources.logins():
+            if account.oauth2 is not None:
+                until = standing.valid_until or 0.0
+                valid.add_metric([account.name], max(0.0, until - now))
+        return valid
 
     def _waiting(self, totals: Mapping[str, Total]) -> Iterator[Metric]:
         waiting = _gauge("waiting", "Deliveries that wait for an account.", "account")

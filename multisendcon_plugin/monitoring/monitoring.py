@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.resource import Resource
@@ -14,7 +15,13 @@ from ..edge.listening import NewPorts
 from ..errors import ConfigurationError
 from ..events import Publisher
 from ..interfaces import IQueueControl, ISpool
+from ..logins import LoginStanding
+from ..operations.advice import advice
+from ..operations.advice_rows import PUT_OFF
 from ..operations.standing import Standing
+from ..outcome.attempt import AccountFault
+from ..relay.findings import Finding, Problem
+from ..routing.account import Account
 from ..settings.files import load_certificate
 from ..settings.operation import AlarmSettings
 from .alarms import Alarms, Teller
@@ -31,6 +38,7 @@ from .webhook import Webhook
 class Monitoring:
     """What watches one relay.
 
+    :param logins: how the login of an account stands that has one.
     :param listening: says whether ports are open for clients.
     :ivar counters: what is counted of what happens.
     :ivar alarms: to be started after the spool.
@@ -46,12 +54,14 @@ class Monitoring:
         queue: IQueueControl,
         spool: ISpool,
         standing: Standing,
+        logins: Callable[[Account], LoginStanding],
         listening: Callable[[], bool],
         reactor: Any,
         wall: Callable[[], float],
     ) -> None:
         self._configuration = configuration
         self._reactor = reactor
+        self._logins = logins
         self.counters = Counters(events, clock=reactor, wall=wall)
         self.alarms = Alarms(
             settings=configuration.alarm,
@@ -59,6 +69,8 @@ class Monitoring:
             conditions=queue.conditions,
             totals=spool.totals,
             figures=spool.figures,
+            logins=self._standings,
+            cure=self._cure,
             expiries=self._expiries,
             make_tellers=self._make_tellers,
             clock=reactor,
@@ -71,7 +83,9 @@ class Monitoring:
             totals=spool.totals,
             figures=spool.figures,
             alarms=lambda: self.alarms.current,
+            logins=self._standings,
             clock=reactor,
+            wall=wall,
         )
         self._not_ready = lambda: not_ready(standing, listening=listening())
         self.server = MonitoringServer(
@@ -109,31 +123,55 @@ class Monitoring:
             tellers.append(Webhook(settings.webhook, self._reactor, report))
         return tellers
 
+    def _standings(self) -> list[tuple[Account, LoginStanding]]:
+        """Return the accounts that have a login, and how that stands."""
+        accounts = [each for each in _in_use(self._configuration) if each.logs_in]
+        return [(account, self._logins(account)) for account in accounts]
+
+    def _cure(self, name: str, fault: AccountFault) -> str:
+        """Say what can be done about a fault, as a test of the account does."""
+        for account in _in_use(self._configuration):
+            if account.name == name:
+                problem = Problem(fault.phase, fault.reply, fault.action)
+                finding = Finding(step="", seconds=0.0, result="", problem=problem)
+                said = advice(account, finding)
+                return "" if said == PUT_OFF else said
+        return ""
+
     def _expiries(self) -> Deferred[Sequence[Expiry]]:
         shown = _certificates(self._configuration)
         if not shown:
             return succeed([])
         pool = self._reactor.getThreadPool()
-        return deferToThreadPool(self._reactor, pool, lambda: [_expiry(*each) for each in shown])
+        return deferToThreadPool(self._reactor, pool, lambda: [_read(*each) for each in shown])
 
 
-def _certificates(configuration: Configuration) -> list[tuple[str | None, str, str | None]]:
-    """Return each certificate that is shown to others: by which account, its file, its key's."""
-    relay, reports = configuration.master_relay, configuration.reports_account
-    accounts = [account for account in configuration.accounts if account.enabled]
-    return [
-        *([(None, relay.tls_certificate, relay.tls_key)] if relay.tls_certificate else []),
-        *(
-            (each.name, each.tls_client_certificate, each.tls_client_key)
-            for each in [*accounts, *([reports] if reports else [])]
-            if each.tls_client_certificate
-        ),
-    ]
+def _in_use(configuration: Configuration) -> list[Account]:
+    reports = configuration.reports_account
+    enabled = [account for account in configuration.accounts if account.enabled]
+    return [*enabled, *([reports] if reports else [])]
 
 
-def _expiry(account: str | None, file: str, key: str | None) -> Expiry:
+def _certificates(configuration: Configuration) -> list[tuple[Expiry, str | None]]:
+    """Return each certificate that is shown to others, not read yet, and the file of its key."""
+    relay = configuration.master_relay
+    found = []
+    if relay.tls_certificate:
+        found.append((Expiry(relay.tls_certificate, None, None), relay.tls_key))
+    for account in _in_use(configuration):
+        if account.tls_client_certificate:
+            expiry = Expiry(account.tls_client_certificate, account.name, None)
+            found.append((expiry, account.tls_client_key))
+        oauth2 = account.oauth2
+        if oauth2 and oauth2.client_certificate:
+            expiry = Expiry(oauth2.client_certificate, account.name, None, for_tokens=True)
+            found.append((expiry, oauth2.client_key))
+    return found
+
+
+def _read(expiry: Expiry, key: str | None) -> Expiry:
     try:
-        certificate = load_certificate(file, key)
+        certificate = load_certificate(expiry.file, key)
     except ConfigurationError as error:
-        return Expiry(file, account, None, str(error))
-    return Expiry(file, account, certificate.chain[0].not_valid_after_utc.timestamp())
+        return attrs.evolve(expiry, fault=str(error))
+    return attrs.evolve(expiry, end=certificate.chain[0].not_valid_after_utc.timestamp())

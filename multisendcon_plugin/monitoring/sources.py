@@ -12,9 +12,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from ..errors import SpoolError
 from ..interfaces import StoreFigures
+from ..logins import LoginStanding
 from ..mail.selection import Total
 from ..operations.values import Alarm
 from ..outcome.condition import Condition
+from ..routing.account import Account
 from .counters import Counters
 
 T = TypeVar("T")
@@ -28,7 +30,9 @@ class Sources:
     :param totals: of what waits.
     :param figures: of the spool.
     :param alarms: those that are not over.
+    :param logins: of the accounts that have one.
     :param clock: the spool's, in seconds since the epoch.
+    :param wall: tells the time that people read, likewise.
     """
 
     counters: Counters
@@ -36,7 +40,9 @@ class Sources:
     totals: Callable[[], Deferred[dict[str, Total]]]
     figures: Callable[[], Deferred[StoreFigures]]
     alarms: Callable[[], Iterable[Alarm]]
+    logins: Callable[[], Iterable[tuple[Account, LoginStanding]]]
     clock: IReactorTime
+    wall: Callable[[], float]
 
 
 async def told(ask: Callable[[], Deferred[T]], within: float, clock: IReactorTime) -> T | None:

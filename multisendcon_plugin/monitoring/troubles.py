@@ -11,15 +11,21 @@ import attrs
 
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
-from ..operations.values import AlarmKind
+from ..operations.values import LOGIN_ENDS_SOON, AlarmKind
 from ..outcome.condition import Condition, State
 from ..settings.quantities import DAY, HOUR, MINUTE
+from ..times import iso
 
 #: Seconds that an account may rest, or be asked to slow down, without a word: most faults of
 #: servers and networks are over by then.
 RESTS_FOR = 15 * MINUTE
+#: Seconds that an account may wait for room in its quotas while mail waits: one by the minute is
+#: used up again and again.
+USED_UP_FOR = 15 * MINUTE
 #: Days before the end of a certificate: when it is told, and when it becomes urgent.
 SOON, VERY_SOON = 14, 3
+#: Days before the end of a login: when it becomes urgent.
+LOGIN_ENDS_VERY_SOON = 7
 #: Room for new mail as a part of what has to stay free: with less, the spool is nearly full.
 LITTLE_ROOM = 0.5
 
@@ -49,33 +55,78 @@ class Expiry:
     :param account: whose server is shown it; ``None``: clients are.
     :param end: by the clock on the wall; ``None``: it cannot be read.
     :param fault: why not.
+    :param for_tokens: whoever gives out the tokens of the account is shown it, and knows it.
     """
 
     file: str
     account: str | None
     end: float | None
     fault: str = ""
+    for_tokens: bool = False
 
 
-def of_accounts(conditions: Iterable[Condition], now: float) -> Iterator[Trouble]:
+def of_accounts(
+    conditions: Iterable[Condition],
+    now: float,
+    *,
+    waiting: Mapping[str, Total],
+    cures: Mapping[str, str],
+) -> Iterator[Trouble]:
     """Find the accounts that need somebody.
 
     :param now: by the clock on the wall, as are the times of `conditions`.
+    :param waiting: what waits for each account, by its name.
+    :param cures: what can be done about the fault of an account, by its name.
     """
     for condition in conditions:
         name, fault, since = condition.account, condition.fault, condition.since
+        lasts = None if since is None else now - since
         match condition.state:
             case State.LOGIN:
                 kind = AlarmKind.LOGIN
-                text = f"account {name} cannot log in, or may not send: {fault}"
-            case State.QUOTA:
-                kind, text = AlarmKind.QUOTA, f"account {name} has used up its quota: {fault}"
-            case State.RESTING | State.SLOW if since is not None and now - since >= RESTS_FOR:
-                rests = f"has not been usable for {in_words(now - since)}"
-                kind, text = AlarmKind.RESTING, f"account {name} {rests}: {fault}"
+                cure = cures.get(name) or see_test(name)
+                text = f"account {name} cannot log in, or may not send: {fault}; {cure}"
+            case State.QUOTA if fault:
+                kind = AlarmKind.QUOTA
+                text = (
+                    f"account {name} has used up its quota: {fault}{_until(condition)}; set"
+                    ' "quota" to what the provider allows, or ask for more'
+                )
+            case State.QUOTA if lasts is not None and lasts > USED_UP_FOR and _waits(name, waiting):
+                kind = AlarmKind.QUOTA
+                text = (
+                    f"mail for account {name} has been waiting for {in_words(lasts)}, since"
+                    f' {condition.why}{_until(condition)}; "quota" sets how much it may send, and'
+                    ' over_quota = "fallback" lets another account send the rest'
+                )
+            case State.RESTING | State.SLOW if lasts is not None and lasts >= RESTS_FOR:
+                kind = AlarmKind.RESTING
+                text = f"account {name} has not been usable for {in_words(lasts)}: {fault}"
             case _:
                 continue
         yield Trouble(kind=kind, account=name, text=text, since=since)
+
+
+def _waits(name: str, waiting: Mapping[str, Total]) -> bool:
+    total = waiting.get(name)
+    return total is not None and total.waiting > 0
+
+
+def _until(condition: Condition) -> str:
+    if condition.until is None:
+        return ""
+    return f"; it sends again at {iso(condition.until)[:16].replace('T', ' ')} UTC"
+
+
+def see_test(name: str) -> str:
+    """Say how to find out what is wrong with an account."""
+    return f'multisendcon account test "{name}" says what to do'
+
+
+def no_token(name: str, error: str, cure: str) -> Trouble:
+    """Say that an account has nothing to log in with until somebody does something."""
+    text = f"account {name} gets no token to log in with: {error}; {cure or see_test(name)}"
+    return Trouble(kind=AlarmKind.LOGIN, account=name, text=text)
 
 
 def of_mail(totals: Mapping[str, Total], now: float, longest: float) -> Iterator[Trouble]:
@@ -144,19 +195,34 @@ def of_certificates(expiries: Iterable[Expiry], now: float) -> Iterator[Trouble]
     :param now: by the clock on the wall.
     """
     for expiry in expiries:
-        shown_to = "clients" if expiry.account is None else f"the server of {expiry.account}"
-        what = f"the certificate that {shown_to} see{'s' * (expiry.account is not None)}"
+        kind, soon, very_soon = AlarmKind.CERTIFICATE, SOON, VERY_SOON
+        renew = f"renew {expiry.file}"
+        if expiry.for_tokens:
+            kind, soon, very_soon = AlarmKind.EXPIRES, LOGIN_ENDS_SOON, LOGIN_ENDS_VERY_SOON
+            what = f"the certificate with which account {expiry.account} asks for its tokens"
+            renew = f"{renew}, and register the new one with the provider"
+        elif expiry.account is None:
+            what = "the certificate that clients see"
+        else:
+            what = f"the certificate that the server of {expiry.account} sees"
         if expiry.end is None:
             text, urgent = f"{what} cannot be read: {expiry.fault}", True
-        elif expiry.end <= now:
-            text, urgent = f"{what} has expired; renew {expiry.file}", True
-        elif expiry.end <= now + SOON * DAY:
-            days = int((expiry.end - now) / DAY)
-            text = f"{what} expires in {days} day{'s' * (days != 1)}; renew {expiry.file}"
-            urgent = days < VERY_SOON
+        elif expiry.end <= now + soon * DAY:
+            text = f"{what} {ends(expiry.end, now)}; {renew}"
+            urgent = expiry.end - now < very_soon * DAY
         else:
             continue
-        yield Trouble(kind=AlarmKind.CERTIFICATE, account=expiry.account, text=text, urgent=urgent)
+        yield Trouble(kind=kind, account=expiry.account, text=text, urgent=urgent)
+
+
+def ends(end: float, now: float) -> str:
+    """Return what is said of the end of something."""
+    if end <= now:
+        return "has expired"
+    days = int((end - now) / DAY)
+    if not days:
+        return "expires in less than a day"
+    return f"expires in {days} day{'s' * (days != 1)}"
 
 
 def in_words(seconds: float) -> str:

@@ -7,16 +7,19 @@ sentence.  Pure.
 
 from __future__ import annotations
 
+import shlex
+from urllib.parse import urlsplit
+
+from ..logins.endpoints import endpoints_of
 from ..mail.message import Recipient
 from ..ndr import diagnosis
 from ..outcome.attempt import Outcome, Verdict
 from ..outcome.failure import Action, without_addresses
 from ..relay.findings import Finding, Problem
 from ..routing.account import Account
+from . import powershell
 from .advice_rows import BY_DIAGNOSIS, OTHER, PUT_OFF, ROWS
 
-#: Settings that are named in advice.
-_NAMES = ("server", "port", "local_address", "username", "helo_domain")
 _NULL_SENDER = (
     'Set "null_sender" to "replace" (beside a "fixed_sender"), or to "skip", so that another'
     " account sends reports: this server takes no mail with the null sender."
@@ -35,13 +38,27 @@ def advice(account: Account, finding: Finding) -> str:
         return _NULL_SENDER
     said = without_addresses(str(problem.reply))
     for row in ROWS:
-        if (
-            problem.phase in row.phases
-            and row.action in (None, problem.action)
-            and row.words.search(said)
-        ):
-            return row.advice.format_map({name: getattr(account, name) for name in _NAMES})
+        if row.applies(problem.phase, problem.action, said, account.oauth2):
+            return row.advice.format_map(_names(account))
     return _about_mail(problem)
+
+
+def _names(account: Account) -> dict[str, object]:
+    """Return what is named in advice."""
+    names: dict[str, object] = {
+        name: getattr(account, name)
+        for name in ("server", "port", "local_address", "username", "helo_domain")
+    }
+    names["mailbox"] = account.sasl_user
+    names["powershell_mailbox"] = powershell.quoted(account.sasl_user)
+    names["login"] = f"multisendcon account login {shlex.quote(account.name)}"
+    if account.oauth2:
+        names["client_id"] = account.oauth2.client_id
+        names["tenant"] = account.oauth2.tenant or "unset"
+        url = urlsplit(endpoints_of(account.oauth2).token)
+        names["token_host"] = url.hostname
+        names["token_port"] = url.port or (443 if url.scheme == "https" else 80)
+    return names
 
 
 def _about_mail(problem: Problem) -> str:

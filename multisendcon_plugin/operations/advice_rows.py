@@ -1,14 +1,15 @@
-"""The table of advice: a sentence on what to do about a step of an account test.  Pure."""
+"""The table of advice: a sentence on what to do about a step of an account test.
+
+What is about logins stands in `advice_tokens` and `advice_logins`.  Pure.
+"""
 
 from __future__ import annotations
-
-import re
-
-import attrs
 
 from ..mail.phase import Phase
 from ..ndr import diagnosis
 from ..outcome.failure import TRANSACTION, Action
+from . import advice_logins, advice_tokens
+from .advice_row import Row
 
 _CONNECT = frozenset({Phase.CONNECT})
 _TLS = frozenset({Phase.TLS})
@@ -17,25 +18,6 @@ _EHLO = frozenset({Phase.EHLO})
 _LOGIN = frozenset({Phase.LOGIN})
 _ANY = frozenset(Phase)
 _PINNED = '"tls_fingerprint" to the one shown below'
-
-
-def _pattern(words: str) -> re.Pattern[str]:
-    return re.compile(words, re.IGNORECASE)
-
-
-@attrs.frozen
-class Row:
-    """One row: in which phase, at which words, and what follows.
-
-    :param words: are looked for in the reply with its codes.
-    :param advice: with names of settings of the account in braces.
-    :param action: what the relay makes of it; ``None``: it does not matter.
-    """
-
-    phases: frozenset[Phase]
-    words: re.Pattern[str] = attrs.field(converter=_pattern)
-    advice: str
-    action: Action | None = None
 
 
 #: The first row that applies is the answer.  Mail has `BY_DIAGNOSIS` behind these.
@@ -248,56 +230,8 @@ ROWS = (
         'Set "helo_domain" to the name that the DNS has for the address of this machine, or ask the'
         " provider which name it wants instead of {helo_domain}.",
     ),
-    # The login.
-    Row(
-        _LOGIN,
-        r"5\.7\.139|basic authentication",
-        "Let the provider's administration allow logins with a password for {username} (with"
-        " Exchange Online: authenticated SMTP, and no security defaults), or use another account.",
-    ),
-    Row(
-        _LOGIN,
-        r"^534|5\.7\.9\b|app(?:lication)?[- ](?:specific )?password",
-        'Create an app password for {username} at the provider, and set "password" to that.',
-    ),
-    Row(
-        _LOGIN,
-        "offers no login(?! mechanism)",
-        'Set "port" to one for mail with a login, 587 or 465; if the server needs none, leave'
-        ' "username" out.',
-    ),
-    Row(
-        _LOGIN,
-        "no login mechanism that the relay supports",
-        "Ask the provider for PLAIN, LOGIN or CRAM-MD5 for {username}.",
-    ),
-    Row(
-        _LOGIN,
-        "see auth|breaks the protocol|^50[0-4]",
-        'Set "auth" to "auto", or to another mechanism that the server offers.',
-    ),
-    Row(
-        _LOGIN,
-        "closed the connection|connection was lost",
-        'Check "username" and "password": some servers hang up at a wrong login. If they are right,'
-        " test it again later.",
-    ),
-    Row(
-        _LOGIN,
-        "",
-        "Test it again later: the server is busy, or asked too often. Fewer connections in"
-        ' "max_connections" may help.',
-        Action.SLOW,
-    ),
-    Row(_LOGIN, "", "Wait until the provider's limit is over, or raise it.", Action.QUOTA),
-    Row(
-        _LOGIN,
-        "",
-        'Check "username" ({username}) and "password"; some providers want an app password, or have'
-        " to allow SMTP for a mailbox first.",
-        Action.ALARM,
-    ),
-    Row(_LOGIN, "", "Test it again later; if it lasts, ask the provider about the login."),
+    *advice_tokens.ROWS,
+    *advice_logins.ROWS,
     # Mail.
     Row(
         TRANSACTION,

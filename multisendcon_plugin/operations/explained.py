@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from ..routing.reasons import Consideration
+from .values import Quota
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +39,9 @@ class ExplainedSession:
     :param tls_required: without TLS, nothing is sent.
     :param local_address: ``None``: the system chooses.
     :param username: ``""``: no login.
+    :param login: ``none``, ``password`` or ``token``.
+    :param mailbox: the name to log in with; ``""``: no login.
+    :param auth: how to log in; ``auto``: by what the server offers.
     """
 
     server: str
@@ -45,6 +51,9 @@ class ExplainedSession:
     local_address: str | None
     helo: str
     username: str
+    login: str
+    mailbox: str
+    auth: str
 
 
 @attrs.frozen(kw_only=True)
@@ -53,12 +62,16 @@ class ExplainedLimits:
 
     :param max_recipients: of one mail, others follow in further ones; ``None``: any number.
     :param minimum_wait: seconds between two mails.
+    :param quota: with what is used of each now.
+    :param over_quota: while a quota has no room, mail does ``wait``, or takes its ``fallback``.
     """
 
     max_recipients: int | None
     max_connections: int
     max_mails_per_connection: int
     minimum_wait: float
+    quota: tuple[Quota, ...]
+    over_quota: str
 
 
 @attrs.frozen(kw_only=True)
@@ -98,3 +111,14 @@ class Explanation:
     sender: str
     recipients: tuple[ExplainedRecipient, ...]
     accounts: tuple[Departure, ...]
+
+    def with_quotas(self, quotas: Mapping[str, tuple[Quota, ...]]) -> Explanation:
+        """Return it with what is used of quotas, by the name of the account."""
+        accounts = tuple(
+            attrs.evolve(
+                each,
+                limits=attrs.evolve(each.limits, quota=quotas.get(each.name, each.limits.quota)),
+            )
+            for each in self.accounts
+        )
+        return attrs.evolve(self, accounts=accounts)

@@ -34,7 +34,7 @@ from .explained import (
     Explanation,
 )
 from .rehearsal import Rehearsal
-from .values import Question
+from .values import Question, Quota
 
 #: Octets of a message that are looked at: the header counts, and it may not be longer by far.
 LONGEST_MESSAGE = 1024 * 1024
@@ -185,18 +185,32 @@ def _departure(
             local_address=hop.local_address,
             helo=hop.helo_name,
             username=account.username,
+            login=_login(account),
+            mailbox=account.sasl_user,
+            auth=account.auth.value,
         ),
         limits=ExplainedLimits(
             max_recipients=account.max_recipients,
             max_connections=account.connections,
             max_mails_per_connection=account.max_mails_per_connection,
             minimum_wait=account.minimum_wait,
+            # What is used of them is not known here.
+            quota=tuple(
+                Quota(quota=str(each), used=None, left=None, opens=None) for each in account.quota
+            ),
+            over_quota=account.over_quota.value,
         ),
         header=ExplainedHeader(
             before=_text(mail.given), after=_text(leaving.start[: leaving.header_size])
         ),
         size=leaving.size,
     )
+
+
+def _login(account: Account) -> str:
+    if not account.logs_in:
+        return "none"
+    return "token" if account.oauth2 else "password"
 
 
 def _text(block: bytes) -> str:

@@ -19,12 +19,13 @@ from ..errors import AccountNotFoundError, AccountUnfitError, ConfigurationError
 from ..events import Event, Publisher
 from ..history import History, Story
 from ..interfaces import IContent, IQueueControl, IQueueReading
+from ..logins import LoginStanding
 from ..mail.message import Delivery, Message
 from ..mail.selection import Total
-from ..outcome.condition import Condition
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
 from ..times import Time
+from .account_status import quotas_of, statuses
 from .account_tests import AccountTests, TestedAccount, TestStep
 from .choice import Choice
 from .errors import NotFoundError, RefusedError
@@ -75,6 +76,8 @@ class Operations:
     :param registry: returns the accounts as they are now.
     :param standing: of spool and front process.
     :param counts: of an account, by its name.
+    :param logins: how the login of an account stands that has one.
+    :param log_in_anew: has an account's tokens asked for, whatever was said of them.
     :param alarms: those that are not over.
     :param history: returns it, unless it is off.
     :param explain: says where and how a mail would leave.
@@ -93,6 +96,8 @@ class Operations:
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts]
+    _logins: Callable[[Account], LoginStanding]
+    _log_in_anew: Callable[[Account], object]
     _alarms: Callable[[], Sequence[Alarm]]
     _history: Callable[[], History | None]
     _explain: Callable[[Question], Awaitable[Explanation]]
@@ -146,32 +151,13 @@ class Operations:
         return found
 
     def _account_statuses(self, totals: dict[str, Total]) -> tuple[AccountStatus, ...]:
-        registry = self._registry()
-        statuses = []
-        for condition in self._queue.conditions():
-            account = registry.account(condition.account)
-            if account is not None:
-                total = totals.get(account.name) or Total(0, 0, None)
-                statuses.append(self._account_status(account, condition, total))
-        return tuple(statuses)
-
-    def _account_status(
-        self, account: Account, condition: Condition, total: Total
-    ) -> AccountStatus:
-        return AccountStatus(
-            name=account.name,
-            type="smtp",
-            enabled=account.enabled,
-            state=condition.state,
-            fault=condition.fault,
-            since=None if condition.since is None else Time(condition.since),
-            until=None if condition.until is None else Time(condition.until),
-            waiting=total.waiting,
-            held=total.held,
-            oldest=self._time(total.oldest),
-            active=condition.active,
-            connections=condition.connections,
-            counts=self._counts(account.name),
+        return statuses(
+            self._registry(),
+            self._queue.conditions(),
+            totals,
+            counts=self._counts,
+            logins=self._logins,
+            set_by=self._set_by,
         )
 
     def _known(self, name: str) -> Account:
@@ -195,19 +181,23 @@ class Operations:
 
     async def probe(self, name: str) -> AccountStatus:
         """Try one mail of an account that rests, now."""
-        self._known(name)
+        self._log_in_anew(self._known(name))
         await self._done(self._queue.probe(name))
         return await self.account(name)
 
     async def test(self, name: str, asked: AccountTest) -> TestedAccount:
         """Test an account."""
-        return await self._tests.run(self._known(name), asked)
+        account = self._known(name)
+        self._log_in_anew(account)
+        return await self._tests.run(account, asked)
 
     async def test_steps(
         self, name: str, asked: AccountTest
     ) -> AsyncGenerator[list[TestStep | TestedAccount], None]:
         """Test an account; tell each step at its end, and last what `test` answers."""
-        async with aclosing(self._tests.steps(self._known(name), asked)) as steps:
+        account = self._known(name)
+        self._log_in_anew(account)
+        async with aclosing(self._tests.steps(account, asked)) as steps:
             async for step in steps:
                 yield [step]
 
@@ -319,13 +309,18 @@ class Operations:
 
     async def explain(self, question: Question) -> Explanation:
         """Say which account would take a mail, why no other does, and what would leave."""
-        return await self._explain(question)
+        return self._with_quotas(await self._explain(question))
 
     async def explain_waiting(self, name: str) -> Explanation:
         """Say so of a message in the queue, as it would be routed now."""
         message = (await self._mail.deliveries(name))[0].message
         start = await self._mail.start(message, message.header_size + 2)
-        return explain_stored(self._registry(), message, start)
+        return self._with_quotas(explain_stored(self._registry(), message, start))
+
+    def _with_quotas(self, explanation: Explanation) -> Explanation:
+        """Return an explanation with what is used of the quotas now."""
+        quotas = {each.account: quotas_of(each) for each in self._queue.conditions()}
+        return explanation.with_quotas(quotas)
 
     async def reload(self) -> object:
         """Go on with the configuration as its file is now."""

@@ -212,13 +212,43 @@ class Quota:
     """How much of a quota is used.
 
     :param quota: as it is configured, such as ``"30 mails/1m"``.
+    :param used: mails or recipients of the time that ends now; ``None``: the relay does not run.
+    :param left: as many may be sent at once; ``None`` likewise.
     :param opens: when there is room again; ``None``: there is.
     """
 
     quota: str
-    used: int
-    left: int
+    used: int | None
+    left: int | None
     opens: Time | None
+
+
+#: Days before the end of a login from which that is worth saying: it has to be had from others.
+LOGIN_ENDS_SOON = 30
+
+
+@attrs.frozen(kw_only=True)
+class Login:
+    """How the login of an account stands; nothing of it is secret.
+
+    :param kind: ``"password"`` or ``"token"``.
+    :param mailbox: the name to log in with.
+    :param valid_until: the token is; ``None``: there is none.
+    :param refreshed: when the token was got; ``None``: there is none.
+    :param unused_since: when that with which tokens are got was used last; ``None``: it does not
+        run out by that.
+    :param expires: when the secret or certificate runs out with which tokens are got; ``None``:
+        nobody has said so.
+    :param trouble: why there is no new token, and what to do; ``""``: all is well.
+    """
+
+    kind: str
+    mailbox: str
+    valid_until: Time | None = None
+    refreshed: Time | None = None
+    unused_since: Time | None = None
+    expires: Time | None = None
+    trouble: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -250,6 +280,7 @@ class AccountStatus:
     :param oldest: when the oldest of those that wait arrived; ``None``: none waits.
     :param active: deliveries that are being tried.
     :param connections: sessions that are open.
+    :param login: ``None``: it has none.
     """
 
     name: str
@@ -266,6 +297,7 @@ class AccountStatus:
     connections: int
     counts: AccountCounts = attrs.field(metadata=FLAT)
     quota: tuple[Quota, ...] = ()
+    login: Login | None = None
 
 
 class AlarmKind(enum.Enum):
@@ -277,6 +309,8 @@ class AlarmKind(enum.Enum):
     """An account has been at fault for long."""
     QUOTA = "quota"
     """An account has used up its quota."""
+    EXPIRES = "expires"
+    """What an account logs in with runs out."""
     CERTIFICATE = "certificate"
     """A certificate of ours runs out, or cannot be read."""
     OLDEST_MAIL = "oldest_mail"

@@ -63,3 +63,17 @@ class Condition:
     active: int = 0
     connections: int = 0
     quotas: tuple[QuotaUse, ...] = ()
+
+    @property
+    def used_up(self) -> QuotaUse | None:
+        """The quota without room that opens last; ``None``: all of them have room."""
+        closed = [each for each in self.quotas if each.opens is not None]
+        return max(closed, key=lambda each: each.opens or 0.0, default=None)
+
+    @property
+    def why(self) -> str:
+        """What keeps it from sending, in words; ``""``: nothing."""
+        used_up = self.used_up
+        if self.fault or self.state is not State.QUOTA or used_up is None:
+            return self.fault
+        return f"its quota of {used_up.quota} is used up"

@@ -79,7 +79,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         former: Sequence[AccountSenderFactory] = (),
         archive: IArchive | None = None,
     ) -> None:
-        super().__init__(account.username.encode(), b"", b"", (), None, Deferred(), retries=0)
+        super().__init__(account.sasl_user.encode(), b"", b"", (), None, Deferred(), retries=0)
         self.account = account
         self.archive = archive
         self._hop = account.hop
@@ -175,15 +175,14 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return await trial.run(attempt)
 
     async def _ready_session(self) -> AccountSender:
-        session = await self._in_turn(self._server_trial, self._open_session)
-        if self._hop.login:
-            try:
-                await self._login.perform(session)
-            except SessionBrokenError:
-                session.quit()
-                raise
-            self.is_ready(session)
+        if not self._hop.login:
+            return await self._opened()
+        session = await self._login.session(self._opened, self._step)
+        self.is_ready(session)
         return session
+
+    async def _opened(self) -> AccountSender:
+        return await self._in_turn(self._server_trial, self._open_session)
 
     def is_ready(self, session: AccountSender) -> None:
         """It is open, and need not give way to others."""
@@ -296,6 +295,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         """Go on with other settings of the account: see `IRelay`."""
         self._places.resize(account.connections)
         if account.reached_as(self.account):
+            if account.oauth2 != self.account.oauth2:
+                # The next tokens are asked for in another way.
+                self._login = Login(account, self._logins(account))
             self.account = account
             self._draining = False
             return self

@@ -35,7 +35,7 @@ async def greet(session: AccountSender) -> Reply:
 
     :raise SessionBrokenError: it is none, or a refusal.
     """
-    greeting = await session.ask(b"", Phase.GREETING)
+    greeting = await session.ask(None, Phase.GREETING)
     if greeting.code != 220:
         raise SessionBrokenError(Phase.GREETING, greeting)
     return greeting

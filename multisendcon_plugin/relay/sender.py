@@ -88,7 +88,7 @@ class AccountSender(smtp.ESMTPSender):
 
     def __init__(self, account: Account, hop: Hop, tls: ClientTLS, clock: IReactorTime) -> None:
         super().__init__(
-            account.username.encode(),
+            account.sasl_user.encode(),
             b"",  # the login has it when it is needed
             tls,
             hop.helo_name.encode("ascii"),
@@ -202,9 +202,10 @@ class AccountSender(smtp.ESMTPSender):
         self._talk = go_on, over, failed
         self.go_on()
 
-    def ask(self, line: bytes, phase: Phase) -> Deferred[Reply]:
-        """Say a line, before any mail; without its CRLF, and ``b""`` where the server speaks first.
+    def ask(self, line: bytes | None, phase: Phase) -> Deferred[Reply]:
+        """Say a line, before any mail.
 
+        :param line: without its CRLF; ``None``: nothing, the server speaks first.
         :return: fires with its reply; fails with `SessionBrokenError` when there is none, or when
             it is a 421 (RFC 5321 section 3.8).
         """
@@ -221,7 +222,7 @@ class AccountSender(smtp.ESMTPSender):
                 at = Phase.TLS if self.secure and not self._tls_version else phase
                 asked.errback(SessionBrokenError(at, self.lost))
 
-        if line:
+        if line is not None:
             self.write(line + b"\r\n")
         self.expect(phase)
         self.talk(lambda: bool(replies or self.lost), answer, asked.errback)

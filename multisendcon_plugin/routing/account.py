@@ -42,6 +42,11 @@ class Auth(enum.Enum):
         """Its name in SASL."""
         return self.value.upper()
 
+    @property
+    def takes_token(self) -> bool:
+        """It is for tokens, and takes no password (RFC 7628)."""
+        return self in (Auth.XOAUTH2, Auth.OAUTHBEARER)
+
 
 class NullSender(enum.Enum):
     """What an account does with mail that has the null reverse-path."""
@@ -60,6 +65,12 @@ class Account:
     name: str = key(
         kinds.text,
         doc="Its unique name in logs, reports and fallbacks.",
+    )
+    preset: str | None = key(
+        kinds.text,
+        default=None,
+        doc="The provider, by its name in the list of presets, which then gives what is not"
+        " written here; unset: none.",
     )
     server: str = key(
         names.host,
@@ -84,12 +95,6 @@ class Account:
         secret=True,
         connection=True,
         doc="The password of that login, or the place where it is kept.",
-    )
-    oauth2: OAuth2 | None = key(
-        Nested(OAuth2),
-        default=None,
-        connection=True,
-        doc="Logs in with a token instead of a password: a table of its own.",
     )
     auth: Auth = key(
         kinds.choice(Auth),
@@ -257,24 +262,52 @@ class Account:
         doc="What replies of this server mean, for a provider whose words the relay does not know;"
         " the first row that fits counts.",
     )
+    oauth2: OAuth2 | None = key(
+        Nested(OAuth2),
+        default=None,
+        connection=True,
+        doc="Logs in with a token instead of a password: a table of its own.",
+    )
 
     def classify(self, phase: Phase, reply: Reply) -> Action:
         """Return what follows from a reply of the account's server that is not positive."""
-        login = bool(self.username or self.tls_client_certificate)
+        login = self.logs_in or self.tls_client_certificate is not None
         return classify(phase, reply, login=login, own=self.replies)
 
     def reached_as(self, other: Account) -> bool:
-        """A session of one is as good for the other: server, login, TLS and the like agree."""
+        """A session of one is as good for the other: server, login, TLS and the like agree.
+
+        By what an application proves itself when it asks for a token, no session of it can tell.
+        """
+        return self._without_proof().connects_as(other._without_proof())
+
+    def connects_as(self, other: Account) -> bool:
+        """What comes of opening a session holds for both: all of the connection agrees."""
         return all(
             getattr(self, name) == getattr(other, name)
             for name, each in keys_of(Account).items()
             if each.connection
         )
 
+    def _without_proof(self) -> Account:
+        if self.oauth2 is None:
+            return self
+        return attrs.evolve(self, oauth2=self.oauth2.without_proof())
+
+    @property
+    def logs_in(self) -> bool:
+        """Its sessions log in, with a password or a token."""
+        return bool(self.username) or self.oauth2 is not None
+
+    @property
+    def sasl_user(self) -> str:
+        """The name by which its sessions log in; empty: there is no login."""
+        return (self.oauth2 and self.oauth2.mailbox) or self.username
+
     @property
     def login(self) -> tuple[str, int, str]:
         """What its server knows it by, whatever it is called here."""
-        return self.server, self.port, self.username
+        return self.server, self.port, self.sasl_user
 
     @property
     def hop(self) -> Hop:
@@ -284,7 +317,7 @@ class Account:
             port=self.port,
             local_address=self.local_address,
             helo_name=self.helo_domain,
-            login=bool(self.username),
+            login=self.logs_in,
             tls=TlsPolicy(
                 mode=self.tls,
                 verify=self.tls_verify,

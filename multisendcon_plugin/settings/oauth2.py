@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import datetime
 import enum
+import re
 
 import attrs
 
 from . import kinds, names
 from .keys import key
 from .secret import Secret
+from .service_account import key_file
 from .words import InvalidValueError, shown
+
+#: Days before its end by which a secret or certificate of an application should have been renewed:
+#: at many places somebody else has to make a new one.
+RENEWED_BEFORE = 30
+
+#: A part of the path of an address, as which it is written.
+_TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 class Provider(enum.Enum):
@@ -48,6 +57,17 @@ class Grant(enum.Enum):
     def by_person(self) -> bool:
         """Somebody has to sign in once: `multisendcon account login`."""
         return self in (Grant.DEVICE, Grant.AUTHORIZATION_CODE)
+
+
+def tenant_name(value: object) -> str:
+    """Convert a tenant of Microsoft."""
+    name = kinds.text(value)
+    if not _TENANT.fullmatch(name):
+        raise InvalidValueError(
+            f"{shown(name)} is not a tenant; write its domain or its ID, for example"
+            ' "example.onmicrosoft.com"'
+        )
+    return name
 
 
 def date(value: object) -> datetime.date:
@@ -94,12 +114,12 @@ class OAuth2:
         " the file of the certificate.",
     )
     service_account_key: str | None = key(
-        kinds.readable_file,
+        key_file,
         default=None,
         doc="The key of a service account of Google, a JSON file; unset: none.",
     )
     tenant: str | None = key(
-        kinds.text,
+        tenant_name,
         default=None,
         doc="The tenant of Microsoft in which the application is, a domain or an ID; unset:"
         " organizations, where somebody signs in.",
@@ -140,3 +160,16 @@ class OAuth2:
         default=None,
         doc="What the tokens are good for; unset: as the provider has it.",
     )
+
+    def without_proof(self) -> OAuth2:
+        """Return it without that by which the application proves itself: for whom tokens are."""
+        return attrs.evolve(
+            self, client_secret="", client_certificate=None, client_key=None, expires=None
+        )
+
+    def days_left(self, today: datetime.date) -> int | None:
+        """Return in how many days the secret or certificate runs out, 0 on that day; None: unknown.
+
+        :param today: of UTC.
+        """
+        return (self.expires - today).days if self.expires else None

@@ -39,6 +39,9 @@ class Surroundings(Protocol):
     def check_certificate(self, certificate: str, key: str | None) -> None:
         """Look whether TLS can be spoken with the files; without a key, it is in the first."""
 
+    def check_signer(self, certificate: str, key: str | None) -> None:
+        """Look whether the files can sign assertions for tokens (RS256, PS256: with RSA)."""
+
     def check_ciphers(self, words: str) -> None:
         """Look whether OpenSSL takes a list of ciphers."""
 

@@ -52,6 +52,21 @@ def account(**fields):
         "last_success": 1_764_000_000.0,
         "last_failure": None,
         "quota": [],
+        "login": None,
+        **fields,
+    }
+
+
+def login(**fields):
+    """Return how the login of an account is."""
+    return {
+        "kind": "token",
+        "mailbox": "sales@example.com",
+        "valid_until": 1_764_000_000.0,
+        "refreshed": 1_764_000_000.0,
+        "unused_since": None,
+        "expires": None,
+        "trouble": "",
         **fields,
     }
 

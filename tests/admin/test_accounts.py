@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.admin.examples import account, lines, status
+from tests.admin.examples import account, lines, login, status
 
 RESTS = account(name="Bulk", state="resting", fault="450 busy", until=4e9, waiting=7, held=1)
 
@@ -31,6 +31,41 @@ def test_quotas(run, relay):
     quota = [{"quota": "30 mails/1m", "used": 5, "left": 25, "opens": None}]
     relay.answers_with("GET accounts", lines=lines(account(quota=quota)))
     assert "25 of 30 mails/1m" in run("account", "list").out
+
+
+def test_until_when_a_quota_is_used_up(run, relay):
+    used_up = account(state="quota", until=4e9, fault="its quota of 30 mails/1m is used up")
+    relay.answers_with("GET accounts", lines=lines(used_up))
+    _, row = run("account", "list").out.splitlines()
+    assert row.endswith("until 2096-10-02 07:06:40: its quota of 30 mails/1m is used up")
+
+
+LOGINS = [
+    (None, ""),
+    (login(), ""),
+    (login(expires=4e9), ""),
+    (login(expires=1.7e9), "its login has expired on 2023-11-14"),
+    (login(trouble="ask \x1b[2J"), "its login: ask \\x1b[2J"),
+]
+
+
+@pytest.mark.parametrize(("told", "said"), LOGINS)
+def test_of_a_login_only_what_is_worth_it_is_said(run, relay, told, said):
+    relay.answers_with("GET accounts", lines=lines(account(login=told)))
+    _, row = run("account", "list").out.splitlines()
+    assert row.endswith(said)
+    assert bool(said) == ("login" in row)
+
+
+def test_a_login_that_ends_in_a_month_is_said_beside_what_is_wrong(run, relay):
+    soon = login(expires=time.time() + 29 * 86400, trouble="no such client")
+    ends = time.strftime("%Y-%m-%d", time.gmtime(soon["expires"]))
+    known = account(state="login", fault="login: 5.7.8 no such client", login=soon)
+    later = account(login=login(expires=time.time() + 31 * 86400))
+    relay.answers_with("GET accounts", lines=lines(known, later))
+    _, first, second = run("account", "list").out.splitlines()
+    assert first.endswith(f"  login: 5.7.8 no such client; its login expires on {ends}")
+    assert "login" not in second
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def test_the_script_is_up_to_date(shell):
     [
         ("acc", ["account"]),
         ("account p", ["pause", "probe"]),
+        ("preset s", ["show"]),
         ("queue move --to", ["--to-account"]),
         ("queue list --state res", ["resting"]),
         ("--config /etc/pass", ["/etc/passwd"]),

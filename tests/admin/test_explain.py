@@ -29,12 +29,21 @@ EXPLANATION = {
                 "local_address": "192.0.2.10",
                 "helo": "mail.example.com",
                 "username": "sales",
+                "login": "token",
+                "mailbox": "box@sales.example.com",
+                "auth": "xoauth2",
             },
             "limits": {
                 "max_recipients": 100,
                 "max_connections": 1,
                 "max_mails_per_connection": 100,
                 "minimum_wait": 2.5,
+                "quota": [
+                    {"quota": "30 mails/1m", "used": 5, "left": 25, "opens": None},
+                    {"quota": "1000 recipients/1d", "used": 1000, "left": 0, "opens": 4e9},
+                    {"quota": "9 mails/1s", "used": None, "left": None, "opens": None},
+                ],
+                "over_quota": "fallback",
             },
             "header": {
                 "before": "From: Boss <boss@sales.example.com>\r\nSubject: x\r\n",
@@ -65,9 +74,15 @@ def test_all_is_told(run, relay):
         "  envelope   from <sales@example.com> to <anna@x.example>",
         (
             "  session    smtp.example.com port 465, TLS implicit, required, from 192.0.2.10,"
-            " HELO mail.example.com, login sales"
+            " HELO mail.example.com, login box@sales.example.com by token (xoauth2)"
         ),
         "  limits     at least 2.5 s between two mails, 1 connection",
+        "  quota      30 mails/1m: 5 used, 25 left; then its fallback takes over",
+        (
+            "             1000 recipients/1d: 1,000 used, none left until 2096-10-02 07:06:40; then"
+            " its fallback takes over"
+        ),
+        "             9 mails/1s; then its fallback takes over",
         "  fallback   Bulk, then All others",
         "  header     - From: Boss <boss@sales.example.com>",
         "             + From: Boss",

@@ -19,12 +19,13 @@ from tests.admin.examples import delivery, lines, status
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("check", "explain", "status", "log", "reload", "user", "demo"),
-    *(f"account {name}" for name in ("list", "test", "pause", "resume", "probe")),
+    *(f"account {name}" for name in ("list", "test", "login", "pause", "resume", "probe")),
+    *(f"preset {name}" for name in ("list", "show")),
     *(f"queue {n}" for n in ("list", "show", "retry", "hold", "release", "delete", "move")),
 )
 
 
-@pytest.mark.parametrize("command", ["", "account", "queue", *COMMANDS])
+@pytest.mark.parametrize("command", ["", "account", "preset", "queue", *COMMANDS])
 def test_each_command_has_a_help(run, command):
     ended = run(*command.split(), "--help")
     assert (ended.status, ended.err) == (0, "")
@@ -52,8 +53,11 @@ def test_each_command_has_a_help(run, command):
         ("queue move A", "the following arguments are required: --to-account"),
         ("queue hold", "queue hold: name mails by their IDs, or choose them by a filter"),
         ("queue hold A --account Sales", "queue hold: IDs, or a filter; not both"),
+        ("preset", "the following arguments are required: COMMAND"),
+        ("preset show", "the following arguments are required: NAME"),
         ("account test", "the following arguments are required: NAME"),
         ("account test Sales --to boss", "argument --to: 'boss': "),
+        ("account login", "the following arguments are required: NAME"),
         ("account pause", "the following arguments are required: NAME"),
         ("explain boss@x.example", "the following arguments are required: RECIPIENT"),
         ("explain boss a@x.example", "argument SENDER: 'boss': "),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import attrs
 
 from multisendcon_plugin.configuration import Configuration, parse
+from multisendcon_plugin.configuration.tables import TABLES, Table
 from multisendcon_plugin.errors import ConfigurationError
+from multisendcon_plugin.settings.keys import Nested
 from multisendcon_plugin.settings.surroundings import Surroundings
 from multisendcon_plugin.settings.words import InvalidValueError
 
@@ -15,6 +17,18 @@ ORIGIN = "multisendcon.toml"
 PASSWORD = "c4nary-Pa55"
 ACCOUNT = {"name": '"Sales"', "server": '"smtp.example.com"'}
 CLIENT = {"addresses": '["192.0.2.0/24"]'}
+
+
+def _with_nested():
+    for name, table in TABLES.items():
+        yield name, table
+        for key, declared in table.keys.items():
+            if isinstance(declared.kind, Nested) and key not in table.borrowed:
+                yield f"{name}.{key}", Table(declared.kind.type)
+
+
+#: By name, each followed by the tables inside of it, as ``account.oauth2``.
+ALL_TABLES = dict(_with_nested())
 
 
 @attrs.frozen
@@ -45,6 +59,8 @@ class Paper(Surroundings):
 
     def check_certificate(self, certificate, key):
         pass
+
+    check_signer = check_certificate
 
     def check_module(self, name, extra):
         pass

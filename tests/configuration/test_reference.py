@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 from multisendcon_plugin import configuration
-from multisendcon_plugin.configuration.tables import TABLES
 from multisendcon_plugin.routing.account import Account
-from tests.configuration.examples import Paper, document, read
+from multisendcon_plugin.settings.keys import Nested
+from tests.configuration.examples import ALL_TABLES, Paper, document, read
 
 REFERENCE = Path(__file__).parents[2] / "etc" / "multisendcon.toml"
-KEYS = [(name, key) for name, table in TABLES.items() for key in table.keys]
+#: A table inside of another one is no key there: it has keys.
+KEYS = [
+    (name, key)
+    for name, table in ALL_TABLES.items()
+    for key, declared in table.keys.items()
+    if not isinstance(declared.kind, Nested)
+]
 #: Defaults that the file tells in words, and why no value could be told.
 IN_WORDS = {
     ("master_relay", "hostname"): (
@@ -47,11 +53,28 @@ IN_WORDS = {
     ("archive", "path"): "unset, no account archives",
     ("alarm", "command"): "unset, none",
     ("alarm", "webhook"): "unset, none",
+    ("account", "preset"): "unset, none",
     ("account", "senders"): "unset, every sender",
     ("account", "recipients"): "unset, every recipient",
     ("account", "fixed_sender"): "unset, the sender is kept",
     ("account", "max_recipients"): "unset, any number",
     ("account", "fallback"): "unset, later accounts that match the same senders and recipients",
+    ("account", "quota_group"): "unset, the account has its own",
+    **{
+        ("account.oauth2", key): words
+        for key, words in {
+            "client_certificate": "unset, none",
+            "client_key": "unset, it is in the file of the certificate",
+            "service_account_key": "unset, none",
+            "tenant": "unset, organizations, where somebody signs in",
+            "mailbox": "unset, username",
+            "expires": "unset, no alarms",
+            "token_url": "unset, as the provider has it",
+            "authorize_url": "unset, as the provider has it",
+            "device_url": "unset, as the provider has it",
+            "scope": "unset, as the provider has it",
+        }.items()
+    },
 }
 
 
@@ -59,6 +82,7 @@ IN_WORDS = {
 FILES = {
     *("tls_certificate", "tls_key", "users"),
     *("tls_ca", "tls_client_certificate", "tls_client_key"),
+    *("client_certificate", "client_key", "service_account_key"),
 }
 
 
@@ -68,7 +92,7 @@ def told():
     table = ""
     default = None
     for line in REFERENCE.read_text("utf-8").splitlines():
-        if header := re.match(r"#?\[+(\w+)\]+", line):
+        if header := re.match(r"#?\[+([\w.]+)\]+", line):
             table = header[1]
         elif word := re.match(r"# Default: (.*)", line):
             default = word[1]
@@ -96,39 +120,43 @@ def test_every_key_is_there_in_the_order_of_the_tables():
 @pytest.mark.parametrize(("table", "key"), KEYS)
 def test_the_default_that_it_tells_is_the_default(table, key):
     default, _ = told()[table, key]
-    if key in TABLES[table].required:
+    if key in ALL_TABLES[table].required:
         assert default is None
     elif (table, key) in IN_WORDS:
         assert default == IN_WORDS[table, key]
     else:
-        value = TABLES[table].keys[key].convert(tomllib.loads(f"x = {default}")["x"], Paper())
+        value = ALL_TABLES[table].keys[key].convert(tomllib.loads(f"x = {default}")["x"], Paper())
         if (table, key) == ("spool", "path"):
             value = value.removeprefix("/base/")
-        assert value == TABLES[table].keys[key].default
+        assert value == ALL_TABLES[table].keys[key].default
 
 
 @pytest.mark.parametrize(
     ("table", "key"),
-    [(name, key) for name, key in KEYS if key not in TABLES[name].borrowed],
+    [(name, key) for name, key in KEYS if key not in ALL_TABLES[name].borrowed],
 )
 def test_the_doc_of_a_key_says_the_same_of_an_unset_one(table, key):
     default, _ = told()[table, key]
-    doc = TABLES[table].keys[key].doc
+    doc = ALL_TABLES[table].keys[key].doc
     unset, _, words = (default or "").partition("unset, ")
     if words and not unset:
         assert doc.endswith(f"; unset: {words}.")
     else:
-        assert TABLES[table].keys[key].default is not None
+        assert ALL_TABLES[table].keys[key].default is not None
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS)
 def test_its_examples_are_good_values(table, key):
     _, example = told()[table, key]
     value = tomllib.loads(f"x = {example}")["x"]
-    if key == "password":
+    if key in ("password", "client_secret"):
         assert value == "change-me" or value.keys() <= {"file", "env", "credential", "command"}
     elif key not in FILES:
-        TABLES[table].keys[key].convert(value, Paper())
+        ALL_TABLES[table].keys[key].convert(value, Paper())
+
+
+def test_the_table_of_reports_is_sent_to_that_of_accounts_for_its_tokens():
+    assert "table [ndr.oauth2] says" in REFERENCE.read_text("utf-8")
 
 
 def test_the_forms_of_a_password_that_it_shows_are_understood():

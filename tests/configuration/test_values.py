@@ -31,7 +31,7 @@ HELO = (
 )
 NETWORK = 'is not an address or network; write for example "192.0.2.7" or "192.0.2.0/24"'
 TLS = 'is not known; write "auto", "implicit", "starttls", "opportunistic" or "none"'
-AUTH = 'is not known; write "auto", "plain", "login" or "cram-md5"'
+AUTH = 'is not known; write "auto", "plain", "login", "cram-md5", "xoauth2" or "oauthbearer"'
 FINGERPRINT = (
     'is not a fingerprint; write "sha256:" and the 64 hexadecimal digits that'
     ' "openssl x509 -noout -fingerprint -sha256" shows'
@@ -484,7 +484,7 @@ BAD = [
     ],
     ("account", "tls_client_certificate", '"gone"', ["gone cannot be read"]),
     ("account", "tls_client_key", '"known"', ["has no certificate; write tls_client_certificate"]),
-    ("account", "auth", '"xoauth2"', [f'"xoauth2" {AUTH}']),
+    ("account", "auth", '"xoauth"', [f'"xoauth" {AUTH} (nearest: "xoauth2")']),
     ("account", "auth", '"PLAIN"', [f'"PLAIN" {AUTH} (nearest: "plain")']),
     ("account", "max_connections", "0", ["0 is not a count; write a number from 1 to 1000000"]),
     ("account", "fallback", '"Backup"', ['"Backup" is not a list; write ["Backup"]']),

@@ -23,6 +23,7 @@ MANY = delivery(2, recipients=tuple(f"r{n}@b.example" for n in range(3 * LINES_A
 REPORT = delivery(3, account="Reports", recipients=("s@a.example",))
 REPLY = Reply(550, "5.7.1", "no")
 THEN = time.strftime("%Y-%m-%d %H:%M", time.localtime(NOW))
+CLOCK = time.strftime("%H:%M:%S", time.localtime(NOW))
 STATE = {"address": "192.0.2.1", "user": "", "command": "", "sender": None, "recipients": ()}
 INFO, WARN, ERROR, CRITICAL = LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical
 
@@ -117,6 +118,43 @@ SAID = [
             " (one more is tried every 15 minutes)"
         ),
     ),
+    (
+        events.QuotaUsedUp("A", "1000 recipients/1d", NOW),
+        WARN,
+        (
+            f"account A: its quota of 1000 recipients/1d is used up until {CLOCK}; its mail waits"
+            " unless a fallback account takes it"
+        ),
+    ),
+    (
+        events.TokenRefreshed("A", NOW),
+        INFO,
+        f"account A has a new token, valid until {THEN}:{CLOCK[-2:]}",
+    ),
+    (
+        events.TokenRefreshed("A", NOW, recovered=True),
+        INFO,
+        f"account A gets tokens again, valid until {THEN}:{CLOCK[-2:]}",
+    ),
+    (
+        events.TokenRefused("A", "invalid_grant", needs_login=True),
+        ERROR,
+        "account A gets no token: invalid_grant; its mail waits for that",
+    ),
+    (
+        events.TokenRefused("A", "no answer", needs_login=False),
+        WARN,
+        "account A gets no token: no answer; it is tried again",
+    ),
+    (
+        events.TokenNotStored("A", "No space left on device"),
+        ERROR,
+        (
+            "account A: its new token cannot be written, so it is used from memory and would be"
+            " lost with a restart: No space left on device; it is tried again"
+        ),
+    ),
+    (events.TokenStored("A"), INFO, "account A: its token is written now"),
     (
         events.SpoolBroken("spool.db", "disk I/O error", writes=False, advice=""),
         CRITICAL,

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 NODEMAILER = "/usr/share/nodejs/nodemailer"
 #: Where ``.ci/run`` unpacks what Debian does not install beside Postfix, or would start.
 UNPACKED = ROOT / ".mail-servers"
+#: Where it installs npm's packages, and node looks for them.
+PACKAGES = ROOT / "node_modules"
 #: Debian keeps mail servers where only root looks for programs.
 _SEARCHED = os.pathsep.join(
     [
@@ -33,6 +35,7 @@ _SEARCHED = os.pathsep.join(
 )
 
 
+_IMPORT = f"import('{PACKAGES}/oidc-provider/lib/index.js').then(() => console.log('imported'))"
 #: What some builds of a program lack: with which arguments it tells, and what it then says.
 _FEATURES = {
     "swaks TLS": (["--support"], r"^=== TLS supported"),
@@ -45,6 +48,7 @@ _FEATURES = {
     "node nodemailer": (["--eval", f"require('{NODEMAILER}')"], r"\A\Z"),
     "smtpd OpenSMTPD": (["-h"], r"^version: OpenSMTPD"),
     "unshare --kill-child": (["--help"], r"--kill-child\b"),
+    "node oidc-provider": (["--eval", _IMPORT], r"^imported$"),
 }
 
 

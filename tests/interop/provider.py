@@ -36,17 +36,25 @@ class ProviderProcess:
         self._settings = {**settings, "address": address, "ca": str(self.ca)}
         self._lines = queue.Queue()
 
+    def command(self):
+        return [sys.executable, "-m", self.program, json.dumps(self._settings)]
+
     def __enter__(self):
+        self._begin()
+        self.port = self._lines.get(timeout=30)["port"]
+        return self
+
+    def _begin(self, **how):
+        """Start the program, and read what it says."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", self.program, json.dumps(self._settings)],
+            self.command(),
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            **how,
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.port = self._lines.get(timeout=30)["port"]
-        return self
 
     def __exit__(self, *_):
         self._process.kill()

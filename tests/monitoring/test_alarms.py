@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
+
+import attrs
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
 from multisendcon_plugin import events
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.interfaces import StoreFigures
+from multisendcon_plugin.logins import LoginStanding
 from multisendcon_plugin.mail.selection import Total
 from multisendcon_plugin.monitoring.alarms import ANSWER_WITHIN, LOOKS_EVERY, READS_EVERY, Alarms
-from multisendcon_plugin.monitoring.troubles import RESTS_FOR, Expiry
+from multisendcon_plugin.monitoring.troubles import RESTS_FOR, USED_UP_FOR, Expiry
 from multisendcon_plugin.operations.values import AlarmKind
 from multisendcon_plugin.outcome.condition import Condition, State
+from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from multisendcon_plugin.settings.operation import AlarmSettings
 from tests.queues import LOGIN_REFUSED, NOW, clock_now, collected, logged
 
@@ -47,6 +53,7 @@ class World:
         self.totals = {}
         self.figures = ROOM
         self.expiries = []
+        self.logins = []
         self.tellers = []
         self.reads = 0
         self.alarms = Alarms(
@@ -55,6 +62,8 @@ class World:
             conditions=lambda: self.conditions,
             totals=lambda: succeed(self.totals) if isinstance(self.totals, dict) else self.totals,
             figures=lambda: succeed(self.figures),
+            logins=lambda: self.logins,
+            cure=lambda name, fault: f"cure {name} of {fault}",
             expiries=self.read,
             make_tellers=self.make_tellers,
             clock=self.clock,
@@ -214,6 +223,86 @@ def test_certificates_are_read_from_time_to_time_and_after_a_reload(world):
     world.goes_on()
     assert world.reads == 3
     assert world.told() == [("certificate", None, True)]
+
+
+# Logins and quotas.
+
+
+def login(**standing):
+    oauth2 = OAuth2(provider=Provider.MICROSOFT, grant=Grant.DEVICE)
+    account = Account(name="A", server="mx.example", oauth2=oauth2)
+    return account, LoginStanding(kind="token", **standing)
+
+
+def day(ahead):
+    return datetime.datetime.fromtimestamp(NOW + AHEAD + ahead * DAY, datetime.UTC).date()
+
+
+def test_what_can_be_done_about_a_fault_is_in_its_alarm(world):
+    world.conditions = [condition(State.LOGIN)]
+    world.publisher.publish(events.AccountFaulted("A", LOGIN_REFUSED, NOW, changed=True))
+    world.clock.advance(0)
+    [alarm] = world.alarms.current
+    cure = "cure A of login: 535 5.7.8 bad password"
+    assert alarm.text == f"account A cannot log in, or may not send: no; {cure}"
+    # What is wrong now is something else.
+    world.publisher.publish(events.AccountRecovered("A"))
+    world.goes_on()
+    assert "cure" not in world.alarms.current[0].text
+
+
+def test_an_account_without_a_token_is_told_before_any_mail_meets_that(world):
+    world.logins = [login(trouble="no answer")]
+    world.publisher.publish(events.TokenRefused("A", "no answer", needs_login=False))
+    world.goes_on()
+    assert world.told() == []
+    world.logins = [login(trouble="invalid_grant", needs_admin=True)]
+    world.publisher.publish(events.TokenRefused("A", "invalid_grant", needs_login=True))
+    world.clock.advance(0)
+    assert world.told() == [("login", "A", False)]
+    [alarm] = world.alarms.current
+    assert alarm.text == (
+        "account A gets no token to log in with: invalid_grant; cure A of login: 5.7.8"
+        " invalid_grant"
+    )
+    world.logins = [login()]
+    world.publisher.publish(events.TokenRefreshed("A", NOW))
+    world.clock.advance(0)
+    assert world.told() == [("login", "A", True)]
+
+
+def test_a_mail_that_meets_it_does_not_make_two_alarms_of_it(world):
+    world.logins = [login(trouble="invalid_grant", needs_admin=True)]
+    world.conditions = [condition(State.LOGIN)]
+    world.publisher.publish(events.AccountFaulted("A", LOGIN_REFUSED, NOW, changed=True))
+    world.goes_on()
+    assert world.told() == [("login", "A", False)]
+
+
+def test_a_login_that_runs_out_is_told_once_and_again_when_it_is_urgent():
+    world = World(repeat=1e9)
+    world.logins = [login(expires=day(10))]
+    world.goes_on()
+    assert world.told() == [("expires", "A", False)]
+    world.logins = [login(expires=day(7))]
+    world.goes_on()
+    assert world.told() == [("expires", "A", False)]
+    world.logins = []
+    world.goes_on()
+    assert world.told() == [("expires", "A", True)]
+
+
+def test_mail_that_waits_for_a_quota_is_told_by_and_by(world):
+    world.conditions = [condition(State.QUOTA)]
+    world.conditions = [attrs.evolve(world.conditions[0], fault="")]
+    world.totals = {"A": Total(1, 0, NOW)}
+    world.goes_on(USED_UP_FOR)
+    assert world.told() == []
+    world.goes_on()
+    assert world.told() == [("quota", "A", False)]
+    world.totals = {}
+    world.goes_on()
+    assert world.told() == [("quota", "A", True)]
 
 
 # What hangs, or fails.

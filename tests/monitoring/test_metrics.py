@@ -23,6 +23,7 @@ from twisted.trial import unittest
 from multisendcon_plugin import events
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.interfaces import StoreFigures
+from multisendcon_plugin.logins import LoginStanding
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.mail.selection import Total
 from multisendcon_plugin.monitoring import health
@@ -32,9 +33,12 @@ from multisendcon_plugin.monitoring.metrics import ANSWER_WITHIN, _Figures
 from multisendcon_plugin.monitoring.server import MonitoringServer, Sources
 from multisendcon_plugin.operations.standing import Standing
 from multisendcon_plugin.operations.values import Alarm, AlarmKind
-from multisendcon_plugin.outcome.condition import Condition, State
+from multisendcon_plugin.outcome.condition import Condition, QuotaUse, State
 from multisendcon_plugin.outcome.judgement import Judgement
+from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from multisendcon_plugin.settings.operation import MetricsSettings
+from multisendcon_plugin.settings.quota import quotas
 from multisendcon_plugin.times import Time
 from tests.interop import programs
 from tests.queues import NOW, attempt, clock_now, delivery
@@ -42,6 +46,12 @@ from tests.queues import NOW, attempt, clock_now, delivery
 RULES = Path(__file__).parents[2] / "etc/prometheus/multisendcon.rules.yml"
 ODD = 'Büro "A\\n" {b="c"}'
 FIGURES = StoreFigures(taken=4096, free=10**9, kept_free=0, batches=(5, 0, 2, *[0] * 13), jobs=12)
+QUOTAS = tuple(
+    QuotaUse(quota, used, left)
+    for quota, used, left in zip(
+        quotas(["30 mails/1m", "500 recipients/1h"]), (5, 500), (25, 0), strict=True
+    )
+)
 NAMES = {
     "mails_accepted_total": set(),
     "mails_refused_total": {"reason"},
@@ -59,7 +69,16 @@ NAMES = {
     "commit_batch_count": set(),
     "spool_bytes": set(),
     "alarms": {"kind"},
+    "quota_left": {"account", "quota"},
+    "token_valid_seconds": {"account"},
 }
+
+
+OAUTH2 = OAuth2(provider=Provider.MICROSOFT, grant=Grant.DEVICE)
+
+
+def _account(name, oauth2):
+    return Account(name=name, server="mx.example", oauth2=oauth2)
 
 
 class World:
@@ -70,10 +89,16 @@ class World:
         self.events = events.Publisher()
         self.counters = Counters(self.events, clock=self.clock, wall=self.clock.seconds)
         self.conditions = [
-            Condition(account="A", state=State.OK, connections=3),
+            Condition(account="A", state=State.OK, connections=3, quotas=QUOTAS),
             Condition(account=ODD, state=State.LOGIN),
         ]
         self.totals = {"A": Total(2, 1, NOW - 50), "gone": Total(1, 0, NOW - 60)}
+        self.logins = [
+            (_account("A", OAUTH2), LoginStanding(kind="token", valid_until=NOW + 1060)),
+            (_account(ODD, OAUTH2), LoginStanding(kind="token", valid_until=NOW)),
+            (_account("none yet", OAUTH2), LoginStanding(kind="token")),
+            (_account("password", None), LoginStanding(kind="password")),
+        ]
         self.alarms = [
             Alarm(kind=AlarmKind.LOGIN, account=name, text="no", since=Time(NOW))
             for name in ("A", "B")
@@ -87,6 +112,8 @@ class World:
                 "totals": lambda: succeed(self.totals),
                 "figures": lambda: succeed(FIGURES),
                 "alarms": lambda: self.alarms,
+                "logins": lambda: self.logins,
+                "wall": lambda: NOW + 1000,
                 "clock": clock or self.clock,
             }
             | others
@@ -155,6 +182,17 @@ def test_the_figures():
     assert value(text, "spool_bytes") == 4096
     assert value(text, "alarms", kind="login") == 2
     assert value(text, "alarms", kind="front") == 0
+    assert value(text, "quota_left", account="A", quota="30 mails/1m") == 25
+    assert value(text, "quota_left", account="A", quota="500 recipients/1h") == 0
+
+
+def test_how_long_tokens_are_valid():
+    found = {
+        dict(labels)["account"]: seconds
+        for (name, labels), seconds in samples(World().text()).items()
+        if name == "token_valid_seconds"
+    }
+    assert found == {"A": 60, ODD: 0, "none yet": 0}
 
 
 def test_what_has_not_happened_yet_is_there_as_well_so_that_its_first_time_is_a_rise():
@@ -188,7 +226,7 @@ def test_which_accounts_are_up():
 def test_only_the_admin_fills_labels_and_whatever_they_write_is_read_as_it_is(name, text):
     world = World()
     world.conditions = [Condition(account=name, state=State.OK, fault=text)]
-    world.totals = {}
+    world.totals, world.logins = {}, []
     state = {"address": text, "user": text, "command": text, "sender": text, "recipients": (text,)}
     world.events.publish(events.CommandRefused(reply=Reply(550, text, text), more=0, **state))
     world.events.publish(events.EventsLeftOut(text, "CommandRefused", text, 3))

@@ -34,6 +34,7 @@ class FakeQueue:
 
     :ivar told: what it was told, in order.
     :ivar states: of accounts that are not well.
+    :ivar more: of the conditions of accounts, by name.
     """
 
     def __init__(self, spool, registry):
@@ -41,6 +42,7 @@ class FakeQueue:
         self.registry = registry
         self.told = []
         self.states = {}
+        self.more = {}
         self.active = set()
 
     def hold(self, numbers):
@@ -81,6 +83,7 @@ class FakeQueue:
                 account=each.name,
                 state=self.states.get(each.name, State.OK if each.enabled else State.OFF),
                 active=len(self.active),
+                **self.more.get(each.name, {}),
             )
             for each in self.registry
         ]
@@ -108,6 +111,8 @@ ACCOUNTS = (
 #: What a desk is without, unless it is given.
 NOTHING_MORE = {
     "counts": lambda _: AccountCounts(),
+    "logins": lambda _: None,
+    "log_in_anew": lambda _: None,
     "alarms": tuple,
     "history": lambda: None,
     "explain": None,

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from twisted.internet.defer import fail
 
 from multisendcon_plugin import events
 from multisendcon_plugin.errors import AccountNotFoundError, AccountUnfitError
+from multisendcon_plugin.logins import LoginStanding
 from multisendcon_plugin.operations.errors import NotFoundError, RefusedError
 from multisendcon_plugin.operations.json_form import to_json
-from multisendcon_plugin.operations.values import AccountCounts, SpoolStatus
-from multisendcon_plugin.outcome.condition import State
+from multisendcon_plugin.operations.values import (
+    AccountCounts,
+    DeliveryState,
+    Filter,
+    Login,
+    Quota,
+    SpoolStatus,
+)
+from multisendcon_plugin.outcome.condition import Condition, QuotaUse, State
+from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
+from multisendcon_plugin.settings.quota import quotas
 from tests.operations.desk import Desk
+from tests.queue_world import account
 from tests.queues import NOW
 
 #: What scripts rely on.
 ACCOUNT_FIELDS = {
     *("name", "type", "enabled", "state", "fault", "since", "until", "waiting", "oldest", "active"),
     *("connections", "delivered", "deferred", "failed", "last_success", "last_failure", "quota"),
+    "login",
 }
 
 
@@ -101,3 +115,76 @@ def test_what_keeps_the_relay_from_taking_mail(told, accepting, spool, front):
         desk.events.publish(event)
     status = desk.ask(desk.operations.status())
     assert (status.accepting, status.spool, status.front) == (accepting, spool, front)
+
+
+DATE = datetime.date(2023, 12, 1)
+MINUTE, DAY = quotas(["30 mails/1m", "1000 recipients/1d"])
+
+
+def test_how_much_of_each_quota_is_used_and_which_of_them_is_waited_for():
+    desk = Desk()
+    desk.mail()
+    desk.queue.states["Sales"] = State.QUOTA
+    desk.queue.more["Sales"] = {
+        "until": NOW + 900,
+        "quotas": (QuotaUse(MINUTE, 30, 0, NOW + 20), QuotaUse(DAY, 1000, 0, NOW + 900)),
+    }
+    sales, lab, _ = desk.ask(desk.operations.accounts())
+    assert (sales.state, sales.until) == (State.QUOTA, NOW + 900)
+    assert sales.fault == "its quota of 1000 recipients/1d is used up"
+    assert sales.quota == (
+        Quota(quota="30 mails/1m", used=30, left=0, opens=NOW + 20),
+        Quota(quota="1000 recipients/1d", used=1000, left=0, opens=NOW + 900),
+    )
+    assert to_json(sales)["quota"][1] == {
+        "quota": "1000 recipients/1d",
+        "used": 1000,
+        "left": 0,
+        "opens": NOW + 900,
+        "opens_at": "2023-11-14T22:28:20.000Z",
+    }
+    assert lab.quota == ()
+    assert [row.state for row in desk.rows(Filter(state=DeliveryState.QUOTA))] == [
+        DeliveryState.QUOTA
+    ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        ({"state": State.QUOTA, "fault": "550 daily limit"}, "550 daily limit"),
+        # As soon as the mail that is under way has ended.
+        ({"state": State.QUOTA, "quotas": (QuotaUse(MINUTE, 30, 0),)}, ""),
+        ({"state": State.PAUSED, "quotas": (QuotaUse(MINUTE, 30, 0, NOW),)}, ""),
+        ({"state": State.OK, "quotas": (QuotaUse(MINUTE, 3, 27),)}, ""),
+    ],
+)
+def test_what_keeps_an_account_from_sending(condition, why):
+    assert Condition(account="A", **condition).why == why
+
+
+def test_how_a_login_stands_is_told_in_full():
+    standing = LoginStanding(
+        kind="token", valid_until=NOW + 60, refreshed=NOW, unused_since=NOW, expires=DATE
+    )
+    oauth2 = OAuth2(provider=Provider.MICROSOFT, grant=Grant.DEVICE, mailbox="box@sales.example")
+    accounts = (account("Sales", username="joe", oauth2=oauth2), account("Lab", username="ann"))
+    standings = {"Sales": standing, "Lab": LoginStanding(kind="password", trouble="no file")}
+    desk = Desk(accounts, logins=lambda account: standings[account.name])
+    sales, lab = desk.ask(desk.operations.accounts())
+    assert sales.login == Login(
+        kind="token",
+        mailbox="box@sales.example",
+        valid_until=NOW + 60,
+        refreshed=NOW,
+        unused_since=NOW,
+        expires=1701388800.0,
+    )
+    assert lab.login == Login(kind="password", mailbox="ann", trouble="no file")
+    assert to_json(lab)["login"]["valid_until"] is None
+    assert to_json(sales)["login"]["expires_at"] == "2023-12-01T00:00:00.000Z"
+
+
+def test_an_account_without_a_login_has_none():
+    desk = Desk()
+    assert to_json(desk.ask(desk.operations.account("Lab")))["login"] is None

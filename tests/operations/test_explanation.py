@@ -8,7 +8,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from multisendcon_plugin import RelayService, parse
 from multisendcon_plugin.events import MailAccepted
@@ -22,14 +22,18 @@ from multisendcon_plugin.operations.explanation import (
     explain,
     explain_stored,
 )
-from multisendcon_plugin.operations.values import AccountTest, Question
-from multisendcon_plugin.routing.account import Account, NullSender
+from multisendcon_plugin.operations.values import AccountTest, Question, Quota
+from multisendcon_plugin.outcome.condition import QuotaUse
+from multisendcon_plugin.routing.account import Account, Auth, NullSender
 from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.routing.registry import AccountRegistry
+from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
+from multisendcon_plugin.settings.quota import quotas
 from multisendcon_plugin.settings.values import MasterRelay
 from multisendcon_plugin.testing.memory_spool import MemorySpool
 from multisendcon_plugin.testing.misdeeds import hang
 from tests.evil_network import EvilNetwork
+from tests.operations.desk import Desk
 from tests.queues import run
 from tests.relays import delivery
 
@@ -157,11 +161,47 @@ def test_what_would_be_sent_is_told_of_each_account():
         "local_address": "192.0.2.7",
         "helo": "out.example",
         "username": "sales",
+        "login": "password",
+        "mailbox": "sales",
+        "auth": "auto",
     }
+    assert (near.session.login, near.session.mailbox) == ("none", "")
     assert (far.limits.max_recipients, far.limits.max_connections) == (5, 1)
     assert far.header.before == "From: Boss <boss@a.example>\r\nSubject: x\r\n"
     _, _, changed = far.header.after.partition("+0000\r\n")
     assert changed == (f"From: Boss <{FIXED}>\r\nReply-To: Boss <boss@a.example>\r\nSubject: x\r\n")
+
+
+def test_quotas_are_told_as_they_are_set_and_a_token_by_its_mailbox():
+    token = OAuth2(provider=Provider.GOOGLE, grant=Grant.DEVICE, mailbox="box@far.example")
+    quota = quotas(["30 mails/1m", "500 recipients/1h"])
+    far = account("Far", oauth2=token, username="joe", auth=Auth.XOAUTH2, quota=quota)
+    explanation = explained([far])
+    (departure,) = explanation.accounts
+    session = departure.session
+    assert (session.login, session.mailbox, session.auth) == ("token", "box@far.example", "xoauth2")
+    unknown = {"used": None, "left": None, "opens": None}
+    assert departure.limits.quota == (
+        Quota(quota="30 mails/1m", **unknown),
+        Quota(quota="500 recipients/1h", **unknown),
+    )
+    assert departure.limits.over_quota == "wait"
+    used = (Quota(quota="30 mails/1m", used=1, left=29, opens=None),)
+    assert explanation.with_quotas({"Far": used}).accounts[0].limits.quota == used
+    assert explanation.with_quotas({}) == explanation
+
+
+def test_the_relay_says_what_is_used_of_quotas_now():
+    asked = account("Sales", quota=quotas(["30 mails/1m"]))
+    desk = Desk((asked,), explain=lambda _: succeed(explained([asked])))
+    desk.queue.more["Sales"] = {"quotas": (QuotaUse(asked.quota[0], 5, 25),)}
+    (mail,) = desk.mail()
+    for said in (
+        desk.operations.explain(None),
+        desk.operations.explain_waiting(mail.message.id),
+    ):
+        (departure,) = desk.ask(said).accounts
+        assert departure.limits.quota == (Quota(quota="30 mails/1m", used=5, left=25, opens=None),)
 
 
 def test_a_private_mail_keeps_its_sender():

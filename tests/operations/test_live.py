@@ -152,3 +152,16 @@ def test_an_alarm_is_told_with_its_times():
     (plain,) = Told().tell(event)
     assert (plain["event"], plain["kind"], plain["account"]) == ("alarm", "login", "Lab")
     assert (plain["since"], plain["since_at"]) == (NOW - 10, "2023-11-14T22:13:10.000Z")
+
+
+def test_a_token_is_told_with_its_time_and_what_is_refused_with_the_reason():
+    (plain,) = Told().tell(events.TokenRefreshed("Lab", NOW + 60))
+    assert (plain["event"], plain["account"]) == ("token_refreshed", "Lab")
+    assert (plain["valid_until"], plain["valid_until_at"]) == (NOW + 60, "2023-11-14T22:14:20.000Z")
+    (plain,) = Told().tell(events.TokenRefused("Lab", "no such client", needs_login=True))
+    assert (plain["event"], plain["error"]) == ("token_refused", "no such client")
+    assert plain["needs_login"] is True
+    (plain,) = Told().tell(events.QuotaUsedUp("Lab", "1000 recipients/1d", NOW))
+    assert (plain["event"], plain["quota"], plain["until"]) == (
+        *("quota_used_up", "1000 recipients/1d", NOW),
+    )

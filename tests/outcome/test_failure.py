@@ -34,6 +34,7 @@ CASES = [
     (Phase.LOGIN, 432, "4.3.2", Action.SLOW),
     (Phase.LOGIN, 451, "", Action.REST),
     (Phase.LOGIN, 0, "4.7.0", Action.REST),
+    (Phase.LOGIN, 0, "5.7.8", Action.ALARM),
     (Phase.MAIL, 530, "5.7.0", Action.ALARM),
     (Phase.MAIL, 503, "5.5.1", Action.REST),
     (Phase.DATA, 503, "5.5.1", Action.REST),

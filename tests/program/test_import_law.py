@@ -41,10 +41,12 @@ PURE = {"errors", "mail"} | named_in("\n``mail``, ")
 IMPURE_MODULES = named_in("no disk.  Only")
 #: What knows the time, the machine or the network, or is not the same twice.
 WORLD = {
-    *("OpenSSL", "asyncio", "datetime", "fcntl", "os", "pathlib", "random", "secrets", "select"),
+    *("OpenSSL", "asyncio", "fcntl", "os", "pathlib", "random", "secrets", "select"),
     *("shutil", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time"),
     *("twisted", "uuid", "zope"),
 }
+#: What of ``datetime`` asks the clock; its types are values like others.
+CLOCK = {"now", "today", "utcnow"}
 #: Everybody else is given a reactor.
 MAY_IMPORT_THE_REACTOR = {"tap", "admin", "__main__"}
 PROGRAMS = {"front.__main__"}
@@ -99,6 +101,17 @@ def ours(name):
     return {each for each in imported(name) if not each.startswith("@")}
 
 
+def world_of(name):
+    """Return what a module knows of the world."""
+    names = {each[1:] for each in imported(name) if each.startswith("@")}
+    world = {each for each in names if each.partition(".")[0] in WORLD}
+    if "datetime" in names:
+        nodes = ast.walk(ast.parse(MODULES[name].read_text()))
+        asked = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        world |= {f"datetime's {each}" for each in asked & CLOCK}
+    return world
+
+
 def room(name):
     return name.partition(".")[0]
 
@@ -122,8 +135,7 @@ def test_a_module_imports_only_from_rooms_above_its_own(name):
     "name", sorted(name for name in MODULES if room(name) in PURE and name not in IMPURE_MODULES)
 )
 def test_a_pure_module_knows_nothing_of_the_world(name):
-    wrong = {each for each in imported(name) if each[1:].partition(".")[0] in WORLD}
-    assert wrong == set()
+    assert world_of(name) == set()
 
 
 def test_a_module_that_says_it_is_pure_is_pure():
@@ -133,13 +145,21 @@ def test_a_module_that_says_it_is_pure_is_pure():
         if "Pure" in (ast.get_docstring(ast.parse(path.read_text())) or "")
     }
     assert "queue.agenda" in said
-    wrong = {
-        (name, each)
-        for name in said
-        for each in imported(name)
-        if each[1:].partition(".")[0] in WORLD
-    }
-    assert wrong == set()
+    assert {(name, each) for name in said for each in world_of(name)} == set()
+
+
+def test_what_is_of_the_world_is_seen():
+    assert "time" in world_of("daemon.clock")
+    assert world_of("settings.oauth2") == set()
+
+
+def test_a_date_is_a_value_and_the_day_of_today_is_not(tmp_path, monkeypatch):
+    module = tmp_path / "module.py"
+    monkeypatch.setitem(MODULES, "module", module)
+    module.write_text("import datetime\n\nDAY = datetime.date(2027, 5, 1)\n")
+    assert world_of("module") == set()
+    module.write_text("from datetime import date\n\nDAY = date.today()\n")
+    assert world_of("module") == {"datetime's today"}
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))

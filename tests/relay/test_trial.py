@@ -287,10 +287,11 @@ def test_each_setting_of_an_account_is_a_part_of_its_way_or_of_no_concern_to_its
     tls |= {"tls_ciphers", "tls_client_certificate", "tls_client_key"}
     part_of_it = {"server", "port", "local_address", "helo_domain"} | tls
     after_that = {"username", "password", "auth", "fixed_sender", "fixed_sender_unless_private"}
-    after_that |= {"fixed_sender_removes", "null_sender"}
+    after_that |= {"fixed_sender_removes", "null_sender", "oauth2"}
     ours = {"name", "minimum_wait", "senders", "recipients", "fallback", "enabled", "replies"}
-    ours |= {"archive"}
+    ours |= {"archive", "preset"}
     limits = {"max_connections", "max_mails_per_connection", "max_recipients"}
+    limits |= {"quota", "over_quota", "quota_group"}
     fields = {field.name for field in attrs.fields(Account)}
     assert fields == part_of_it | after_that | ours | limits
     account = Account(name="Sales", server="mx.example")

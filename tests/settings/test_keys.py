@@ -7,15 +7,14 @@ import re
 import attrs
 import pytest
 
-from multisendcon_plugin.configuration.tables import TABLES
 from multisendcon_plugin.settings import kinds, quantities
-from multisendcon_plugin.settings.keys import Asking, key, keys_of
+from multisendcon_plugin.settings.keys import Asking, Nested, key, keys_of
 from multisendcon_plugin.settings.words import InvalidValueError
-from tests.configuration.examples import Paper
+from tests.configuration.examples import ALL_TABLES, Paper
 
 KEYS = [
     pytest.param(table.keys[name], id=f"{title}.{name}")
-    for title, table in TABLES.items()
+    for title, table in ALL_TABLES.items()
     for name in table.keys
 ]
 
@@ -63,7 +62,7 @@ def test_a_kind_that_asks_is_told_whom():
 
 @pytest.mark.parametrize("declared", KEYS)
 def test_each_key_has_a_kind(declared):
-    assert isinstance(declared.kind, Asking) or callable(declared.kind)
+    assert isinstance(declared.kind, Asking | Nested) or callable(declared.kind)
 
 
 @pytest.mark.parametrize("declared", KEYS)
@@ -72,10 +71,14 @@ def test_each_key_has_a_doc_of_one_short_sentence(declared):
     assert "  " not in declared.doc
 
 
-@pytest.mark.parametrize("title", TABLES)
+@pytest.mark.parametrize("title", ALL_TABLES)
 def test_each_key_has_a_default_unless_it_is_required(title):
-    required = {"client": ("addresses",), "account": ("name", "server")}
-    table = TABLES[title]
+    required = {
+        "client": ("addresses",),
+        "account": ("name", "server"),
+        "account.oauth2": ("provider", "grant"),
+    }
+    table = ALL_TABLES[title]
     assert table.required == required.get(title, ())
     given = dict.fromkeys(table.required, "given")
     made = table.type(**given)

@@ -65,6 +65,7 @@ def test_a_mail_is_explained(browser):
     }
     assert list(sales["session"]) == [
         *("server", "port", "tls", "tls_required", "local_address", "helo", "username"),
+        *("login", "mailbox", "auth"),
     ]
     assert (
         sales["header"]["before"]

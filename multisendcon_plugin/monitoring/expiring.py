@@ -1,0 +1,75 @@
+"""What accounts log in with and runs out: when that is a trouble, and what is to be done.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..logins.standing import LoginStanding
+from ..operations.values import LOGIN_ENDS_SOON, AlarmKind
+from ..routing.account import Account
+from ..settings.oauth2 import OAuth2, Provider
+from ..settings.quantities import DAY
+from ..times import beginning
+from .troubles import LOGIN_ENDS_VERY_SOON, Trouble, ends, in_words
+
+#: Days after which a provider forgets a sign-in that nobody has used.
+_FORGOTTEN_AFTER = {Provider.MICROSOFT: 90, Provider.GOOGLE: 180}
+
+
+def of_logins(logins: Iterable[tuple[Account, LoginStanding]], now: float) -> Iterator[Trouble]:
+    """Find the logins that run out soon, or have.
+
+    :param now: by the clock on the wall.
+    """
+    for account, standing in logins:
+        if account.oauth2 is None:
+            continue
+        if standing.expires is not None:
+            end = beginning(standing.expires)
+            yield from _of_secret(account.name, account.oauth2, end, now)
+        if standing.unused_since is not None:
+            yield from _of_sign_in(account.name, account.oauth2, standing, now)
+
+
+def _of_secret(name: str, oauth2: OAuth2, end: float, now: float) -> Iterator[Trouble]:
+    what, where = "secret", "client_secret"
+    if oauth2.client_certificate is not None:
+        what, where = "certificate", "client_certificate"
+    elif oauth2.service_account_key is not None:
+        what, where = "key", "service_account_key"
+    if end > now + LOGIN_ENDS_SOON * DAY:
+        return
+    yield _trouble(
+        name,
+        f"the {what} with which account {name} gets its tokens {ends(end, now)}"
+        f' ("expires" = {oauth2.expires}); make a new one at the provider, set "{where}" to it, and'
+        ' "expires" to its last day',
+        end,
+        now,
+    )
+
+
+def _of_sign_in(
+    name: str, oauth2: OAuth2, standing: LoginStanding, now: float
+) -> Iterator[Trouble]:
+    forgotten_after = _FORGOTTEN_AFTER.get(oauth2.provider)
+    unused_since = standing.unused_since or 0.0
+    if forgotten_after is None or not oauth2.grant.by_person:
+        return
+    end = unused_since + forgotten_after * DAY
+    if end > now + LOGIN_ENDS_SOON * DAY:
+        return
+    why = f": {standing.trouble}" if standing.trouble else ""
+    yield _trouble(
+        name,
+        f"the sign-in of account {name} has not been used for {in_words(now - unused_since)}{why};"
+        f" its provider forgets it after {forgotten_after} days; multisendcon account login"
+        f' "{name}" signs in again',
+        end,
+        now,
+    )
+
+
+def _trouble(account: str, text: str, end: float, now: float) -> Trouble:
+    urgent = end <= now + LOGIN_ENDS_VERY_SOON * DAY
+    return Trouble(kind=AlarmKind.EXPIRES, account=account, text=text, urgent=urgent)
