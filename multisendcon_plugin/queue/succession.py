@@ -10,17 +10,27 @@ that may come back, under any name.  Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Protocol
 
-from ..routing.account import Account
+
+class Known(Protocol):
+    """What an account is known by: see `Account`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def login(self) -> tuple[Hashable, ...]: ...
+
 
 #: What two accounts that are the same have in common: the first that finds one decides.
-_SAME: tuple[Callable[[Account], Hashable], ...] = (
+_SAME: tuple[Callable[[Known], Hashable], ...] = (
     lambda account: (account.name, account.login),
     lambda account: account.login,
 )
 
 
-def predecessors(accounts: Iterable[Account], before: Sequence[Account]) -> dict[str, int]:
+def predecessors(accounts: Iterable[Known], before: Sequence[Known]) -> dict[str, int]:
     """Return, by the names of accounts, whose place they take; some take nobody's.
 
     :param accounts: those in use from now on.

@@ -95,6 +95,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._trial = Trial()
         self._login = Login(account, logins(account))
         self.refusals = RefusalReview()
+        self.afresh: set[int] = set()
         self._tls: ClientTLS | None = None
         self.most_recipients: float = account.max_recipients or math.inf
         self._idle: list[AccountSender] = []
