@@ -5,6 +5,7 @@ The values are those of the providers' documentation; each can be replaced in th
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import attrs
@@ -31,9 +32,9 @@ class Endpoints:
 
 
 def endpoints_of(settings: OAuth2) -> Endpoints:
-    """Return the endpoints of an account: those of its provider, unless the settings replace them."""
+    """Return the endpoints of an account: its provider's, unless the settings replace them."""
     known = _KNOWN[settings.provider](settings)
-    given = {
+    given: dict[str, Any] = {
         "token": settings.token_url,
         "authorize": settings.authorize_url,
         "device": settings.device_url,
@@ -42,7 +43,8 @@ def endpoints_of(settings: OAuth2) -> Endpoints:
     return attrs.evolve(known, **{name: value for name, value in given.items() if value})
 
 
-#: Of each cloud of Microsoft: who gives tokens out; who takes those of persons, and of applications.
+#: Of each cloud of Microsoft: who gives tokens out, who takes those of persons, and who those of
+#: applications.
 _CLOUDS = {
     Cloud.GLOBAL: (
         "login.microsoftonline.com",
@@ -86,8 +88,10 @@ def _google(_settings: OAuth2) -> Endpoints:
     )
 
 
-def _custom(_settings: OAuth2) -> Endpoints:
-    return Endpoints("")
+def _custom(settings: OAuth2) -> Endpoints:
+    # OpenID Connect Core section 11: who asks for offline_access has to ask for consent.
+    offline = "offline_access" in (settings.scope or "").split()
+    return Endpoints("", sign_in=(("prompt", "consent"),) if offline else ())
 
 
 _KNOWN = {

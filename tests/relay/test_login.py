@@ -12,7 +12,8 @@ import pytest
 
 from multisendcon_plugin.credentials import Credential
 from multisendcon_plugin.errors import ConfigurationError
-from multisendcon_plugin.logins import password as kept_passwords
+from multisendcon_plugin.logins import secret as kept_secrets
+from multisendcon_plugin.logins.password import PasswordCredentials
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.routing.account import Account, Auth
@@ -122,7 +123,7 @@ def programs(monkeypatch):
             assert daemon
             self.start = lambda: begun.append(partial(target, *args))
 
-    monkeypatch.setattr(kept_passwords, "Thread", NoThread)
+    monkeypatch.setattr(kept_secrets, "Thread", NoThread)
     monkeypatch.setattr(
         Network, "callFromThread", lambda _, call, *args: call(*args), raising=False
     )
@@ -178,7 +179,7 @@ def test_a_program_that_tells_the_same_is_run_once_for_a_refusal(programs):
 def test_sessions_that_are_refused_together_share_one_run(programs):
     place = Program("old")
     account = Account(name="A", server="a", password=place.secret)
-    kept = kept_passwords.PasswordCredentials(account, Network())
+    kept = PasswordCredentials(account, Network())
     old = Credential("", "old")
     answers = [kept.after_refusal(old) for _ in "abc"]
     assert len(programs) == 1
