@@ -84,6 +84,10 @@ class QuotaGate:
         #: When it was told of each quota that it is used up.
         self._told: dict[Quota, float] = {}
 
+    def is_same(self, other: QuotaGate) -> bool:
+        """The other one is as good: it knows since when it has been closed."""
+        return self.windows is other.windows and self.account == other.account
+
     @property
     def waits(self) -> bool:
         """Mail waits while a quota is used up, also if another account could take it."""
