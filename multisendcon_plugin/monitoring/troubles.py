@@ -86,7 +86,7 @@ def of_accounts(
                 kind = AlarmKind.LOGIN
                 cure = cures.get(name) or see_test(name)
                 text = f"account {name} cannot log in, or may not send: {fault}; {cure}"
-            case State.QUOTA if fault:
+            case State.QUOTA if condition.used_up is None:
                 kind = AlarmKind.QUOTA
                 text = (
                     f"account {name} has used up its quota: {fault}{_until(condition)}; set"
@@ -96,7 +96,7 @@ def of_accounts(
                 kind = AlarmKind.QUOTA
                 text = (
                     f"mail for account {name} has been waiting for {in_words(lasts)}, since"
-                    f' {condition.why}{_until(condition)}; "quota" sets how much it may send, and'
+                    f' {fault}{_until(condition)}; "quota" sets how much it may send, and'
                     ' over_quota = "fallback" lets another account send the rest'
                 )
             case State.RESTING | State.SLOW if lasts is not None and lasts >= RESTS_FOR:

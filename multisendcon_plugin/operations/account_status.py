@@ -9,7 +9,7 @@ from ..mail.selection import Total
 from ..outcome.condition import Condition
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
-from ..times import Time, beginning
+from ..times import Time
 from .values import AccountCounts, AccountStatus, Login, Quota
 
 _NOTHING = Total(0, 0, None)
@@ -21,7 +21,7 @@ def statuses(
     totals: Mapping[str, Total],
     *,
     counts: Callable[[str], AccountCounts],
-    logins: Callable[[Account], LoginStanding],
+    logins: Callable[[Account], LoginStanding | None],
     set_by: float,
 ) -> tuple[AccountStatus, ...]:
     """Tell how each account is, in order of priority.
@@ -42,7 +42,7 @@ def statuses(
                     type="smtp",
                     enabled=account.enabled,
                     state=condition.state,
-                    fault=condition.why,
+                    fault=condition.fault,
                     since=_time(condition.since),
                     until=_time(condition.until),
                     waiting=total.waiting,
@@ -52,7 +52,7 @@ def statuses(
                     connections=condition.connections,
                     counts=counts(account.name),
                     quota=quotas_of(condition),
-                    login=_login(account, logins(account)) if account.logs_in else None,
+                    login=_login(account, logins(account)),
                 )
             )
     return tuple(found)
@@ -66,14 +66,16 @@ def quotas_of(condition: Condition) -> tuple[Quota, ...]:
     )
 
 
-def _login(account: Account, standing: LoginStanding) -> Login:
+def _login(account: Account, standing: LoginStanding | None) -> Login | None:
+    if standing is None:
+        return None
     return Login(
         kind=standing.kind,
         mailbox=account.sasl_user,
         valid_until=standing.valid_until,
         refreshed=standing.refreshed,
         unused_since=standing.unused_since,
-        expires=None if standing.expires is None else beginning(standing.expires),
+        expires=standing.expires,
         trouble=standing.trouble,
     )
 

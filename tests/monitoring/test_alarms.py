@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 import attrs
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
@@ -20,6 +18,7 @@ from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from multisendcon_plugin.settings.operation import AlarmSettings
+from multisendcon_plugin.settings.quota import Counted, Quota
 from tests.queues import LOGIN_REFUSED, NOW, clock_now, collected, logged
 
 #: The clock on the wall was set by as much.
@@ -227,15 +226,13 @@ def test_certificates_are_read_from_time_to_time_and_after_a_reload(world):
 
 # Logins and quotas.
 
+QUOTA = Quota(1000, Counted.MAILS, DAY)
+
 
 def login(**standing):
     oauth2 = OAuth2(provider=Provider.MICROSOFT, grant=Grant.DEVICE)
     account = Account(name="A", server="mx.example", oauth2=oauth2)
     return account, LoginStanding(kind="token", **standing)
-
-
-def day(ahead):
-    return datetime.datetime.fromtimestamp(NOW + AHEAD + ahead * DAY, datetime.UTC).date()
 
 
 def test_what_can_be_done_about_a_fault_is_in_its_alarm(world):
@@ -281,10 +278,10 @@ def test_a_mail_that_meets_it_does_not_make_two_alarms_of_it(world):
 
 def test_a_login_that_runs_out_is_told_once_and_again_when_it_is_urgent():
     world = World(repeat=1e9)
-    world.logins = [login(expires=day(10))]
+    world.logins = [login(expires=NOW + AHEAD + 10 * DAY)]
     world.goes_on()
     assert world.told() == [("expires", "A", False)]
-    world.logins = [login(expires=day(7))]
+    world.logins = [login(expires=NOW + AHEAD + 7 * DAY)]
     world.goes_on()
     assert world.told() == [("expires", "A", False)]
     world.logins = []
@@ -294,7 +291,7 @@ def test_a_login_that_runs_out_is_told_once_and_again_when_it_is_urgent():
 
 def test_mail_that_waits_for_a_quota_is_told_by_and_by(world):
     world.conditions = [condition(State.QUOTA)]
-    world.conditions = [attrs.evolve(world.conditions[0], fault="")]
+    world.conditions = [attrs.evolve(world.conditions[0], used_up=QUOTA)]
     world.totals = {"A": Total(1, 0, NOW)}
     world.goes_on(USED_UP_FOR)
     assert world.told() == []

@@ -9,7 +9,7 @@ from multisendcon_plugin.mail.selection import Total
 from multisendcon_plugin.monitoring import troubles
 from multisendcon_plugin.monitoring.troubles import RESTS_FOR, USED_UP_FOR, Expiry
 from multisendcon_plugin.operations.values import AlarmKind
-from multisendcon_plugin.outcome.condition import Condition, QuotaUse, State
+from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.settings.quota import Counted, Quota
 
 NOW, DAY, MIB = 1_700_000_000.0, 86400.0, 1024 * 1024
@@ -102,9 +102,10 @@ def test_a_quota_of_ours_is_told_when_mail_waits_long_for_it(closed, waiting, to
     condition = Condition(
         account="A",
         state=State.QUOTA,
+        fault=f"its quota of {QUOTA} is used up",
+        used_up=QUOTA,
         since=None if closed is None else NOW - closed,
         until=NOW + 3600,
-        quotas=(QuotaUse(QUOTA, 1000, 0, NOW + 3600),),
     )
     found = of_accounts(condition, waiting=waiting)
     assert [(each.kind, each.text) for each in found] == (
