@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from multisendcon_plugin.logins import LoginStanding
-from multisendcon_plugin.monitoring.expiring import of_logins
+from multisendcon_plugin.monitoring.tokens import of_logins
 from multisendcon_plugin.operations.values import AlarmKind
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
