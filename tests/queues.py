@@ -151,6 +151,8 @@ class Try:
             mail_began = fault is None or fault.phase is Phase.END
         self.relay.under_way.remove(self)
         ended = self.relay.clock.seconds() if mail_began else None
+        if mail_began and self.relay.account is not None and self.relay.account.quota:
+            more.setdefault("counted", ended)
         self.result = attempt(self.delivery, *verdicts, fault=fault, mail_ended=ended, **more)
         self.done.callback(self.result)
 

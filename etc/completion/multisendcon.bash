@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/multisendcon
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_multisendcon_account_subparsers=(list test pause resume probe)
+_shtab_multisendcon_account_subparsers=(list test login pause resume probe)
 _shtab_multisendcon_preset_subparsers=(list show)
 _shtab_multisendcon_queue_subparsers=(list show retry hold release delete move)
 _shtab_multisendcon_subparsers=(check explain status account preset queue log reload user demo)
@@ -15,6 +15,7 @@ _shtab_multisendcon_explain_option_strings=(-h --help -c --config --message --js
 _shtab_multisendcon_status_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_account_list_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_account_test_option_strings=(-h --help -c --config --json --to --from --connections)
+_shtab_multisendcon_account_login_option_strings=(-h --help -c --config --print-setup --json)
 _shtab_multisendcon_account_pause_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_account_resume_option_strings=(-h --help -c --config --json)
 _shtab_multisendcon_account_probe_option_strings=(-h --help -c --config --json)
@@ -47,6 +48,8 @@ _shtab_multisendcon_account_list__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account_list___config_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account_test__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account_test___config_COMPGEN=_shtab_compgen_files
+_shtab_multisendcon_account_login__c_COMPGEN=_shtab_compgen_files
+_shtab_multisendcon_account_login___config_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account_pause__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account_pause___config_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon_account_resume__c_COMPGEN=_shtab_compgen_files
@@ -88,7 +91,7 @@ _shtab_multisendcon_demo___config_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon__c_COMPGEN=_shtab_compgen_files
 _shtab_multisendcon___config_COMPGEN=_shtab_compgen_files
 
-_shtab_multisendcon_account_pos_0_choices=(list test pause resume probe)
+_shtab_multisendcon_account_pos_0_choices=(list test login pause resume probe)
 _shtab_multisendcon_preset_pos_0_choices=(list show)
 _shtab_multisendcon_queue_list___state_choices=(waiting active resting quota held)
 _shtab_multisendcon_queue_retry___state_choices=(waiting active resting quota held)
@@ -116,6 +119,10 @@ _shtab_multisendcon_account_test__h_nargs=0
 _shtab_multisendcon_account_test___help_nargs=0
 _shtab_multisendcon_account_test___json_nargs=0
 _shtab_multisendcon_account_test___connections_nargs=0
+_shtab_multisendcon_account_login__h_nargs=0
+_shtab_multisendcon_account_login___help_nargs=0
+_shtab_multisendcon_account_login___print_setup_nargs=0
+_shtab_multisendcon_account_login___json_nargs=0
 _shtab_multisendcon_account_pause__h_nargs=0
 _shtab_multisendcon_account_pause___help_nargs=0
 _shtab_multisendcon_account_pause___json_nargs=0

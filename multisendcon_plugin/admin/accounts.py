@@ -12,7 +12,7 @@ from typing import Any
 from ..operations.values import LOGIN_ENDS_SOON
 from ..outcome.condition import State
 from ..settings.quantities import DAY
-from . import arguments, words
+from . import arguments, login, words
 from .arguments import Commands
 from .connection import Relay, quoted
 from .place import spool_folder
@@ -36,7 +36,9 @@ _COLUMNS = (
 
 def add_to(commands: Commands) -> None:
     """Add the commands."""
-    family = arguments.group(commands, "account", "look at the accounts, test them, pause them")
+    family = arguments.group(
+        commands, "account", "look at the accounts, test them, sign in for them, pause them"
+    )
     listing = arguments.command(family, "list", _list, "list the accounts, and how they are")
     arguments.add_json(listing)
 
@@ -56,6 +58,7 @@ def add_to(commands: Commands) -> None:
     testing.add_argument(
         "--connections", action="store_true", help="try how many connections the server takes"
     )
+    login.add_to(family)
     for name, text, done in (
         ("pause", "let an account begin no mail until it is resumed", "is paused"),
         ("resume", "let an account that is paused go on", "goes on"),

@@ -1,7 +1,8 @@
-"""Who may talk to the relay: the user whose files these are."""
+"""Who may talk to the relay, and write beside it: the user whose files these are."""
 
 from __future__ import annotations
 
+import os
 import pwd
 from pathlib import Path
 
@@ -22,6 +23,25 @@ def run_as_owner(path: Path) -> str:
             f"it belongs to {name}: run the command as that user (sudo -u {name} multisendcon ...)"
         )
     return "run the command as the user of the relay"
+
+
+def become_owner(folder: Path) -> None:
+    """Go on as the owner of a folder for good, if this is root: what is made there is the relay's.
+
+    :raise OSError: the folder cannot be looked at.
+    """
+    owner = folder.stat().st_uid
+    if os.geteuid() != 0 or owner == 0:
+        return
+    try:
+        user = pwd.getpwuid(owner)
+    except KeyError:
+        os.setgroups([])
+        os.setgid(folder.stat().st_gid)
+    else:
+        os.initgroups(user.pw_name, user.pw_gid)
+        os.setgid(user.pw_gid)
+    os.setuid(owner)
 
 
 def _name(number: int) -> str:

@@ -24,6 +24,11 @@ def warn(text: str) -> None:
     print(f"multisendcon: {escaped(text)}", file=sys.stderr, flush=True)
 
 
+def prompt(text: str) -> None:
+    """Print a line for whoever has to do something now; programs read the other lines."""
+    print(escaped(text), file=sys.stderr, flush=True)
+
+
 def show(columns: Sequence[table.Column], rows: Iterable[Sequence[str]]) -> int:
     """Print a table; return how many rows it has."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -42,6 +42,10 @@ class SignInError(MultisendconError):
         self.code = code
 
 
+class WrongAddressError(SignInError):
+    """That is not where the browser was sent to for this sign-in; another one may be tried."""
+
+
 class DeviceSignIn:
     """A code waits for somebody to enter it; made by `begin_device`.
 
@@ -110,7 +114,7 @@ class CodeSignIn:
 
         :param redirected: the whole address, or its query.
 
-        Fails with `SignInError`; if that is about `redirected`, another one may be tried.
+        Fails with `SignInError`; with `WrongAddressError`, another one may be tried.
         """
         return Deferred.fromCoroutine(self._finish(redirected))
 
@@ -220,7 +224,8 @@ class _Ending:
 def _code_of(redirected: str, authorization: Authorization) -> str:
     """Return the code with which a browser has come.
 
-    :raise SignInError: it has none, or comes from somebody else.
+    :raise WrongAddressError: it has none, or comes from somebody else.
+    :raise SignInError: the provider lets nobody sign in.
     """
     text = redirected.strip()
     try:
@@ -231,7 +236,7 @@ def _code_of(redirected: str, authorization: Authorization) -> str:
     # First of all: whoever does not know it is not who was sent there (RFC 6749 section 10.12).
     state = given.get("state", "").encode("utf-8", "replace")
     if not secrets.compare_digest(state, authorization.state.encode()):
-        raise SignInError(
+        raise WrongAddressError(
             "this is not where the browser was sent to for this sign-in; paste the whole address"
         )
     if "error" in given:
@@ -239,5 +244,5 @@ def _code_of(redirected: str, authorization: Authorization) -> str:
         said = f" ({description})" if description else ""
         raise SignInError(f"the provider lets nobody sign in: {code or 'error'}{said}", code)
     if not given.get("code"):
-        raise SignInError("this address has no code; paste the whole address")
+        raise WrongAddressError("this address has no code; paste the whole address")
     return given["code"]

@@ -155,6 +155,19 @@ _MICROSOFT = (
         "Test it again later: Microsoft's sign-in is busy, or was asked too often.",
     ),
 )
+_KEYS = (
+    _row(
+        r"client_certificate [^,;]*:|private key cannot sign",
+        'Check the files of "client_certificate" and "client_key": a certificate of RSA and its'
+        " key, in PEM, which the user of the relay can read.",
+    ),
+    _row(
+        r"service_account_key[^,;]*: ",
+        'Check the file of "service_account_key": the key of a service account in JSON, as Google'
+        " gives it out, which the user of the relay can read.",
+        _KEY,
+    ),
+)
 _GOOGLE = (
     _row("short-lived token|reasonable timeframe|token used too (?:early|late)", _CLOCK),
     _row(
@@ -239,4 +252,4 @@ _ANY = (
 )
 
 #: The first row that applies is the answer.
-ROWS = (*_MICROSOFT, *_GOOGLE, *_ANY)
+ROWS = (*_KEYS, *_MICROSOFT, *_GOOGLE, *_ANY)

@@ -104,7 +104,7 @@ class Gates:
         are no more mails under way than it allows.  What was found out about another connection or
         login says nothing any more.
         """
-        if not account.reached_as(self.account):
+        if not account.connects_as(self.account):
             self.health = Health(account.quota)
             self.connections.begin_anew()
         self.health.quotas = account.quota

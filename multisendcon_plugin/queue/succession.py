@@ -1,10 +1,10 @@
 """Which account of a new configuration is which of the one before.
 
 A server does not know the name of an account: it counts what comes by the login.  So accounts are
-known by server, port and username, also if one has another name, or two have exchanged theirs, and
-what the server has a right to goes on: its minimum wait, and how many connections there are.  One
-with another login begins anew, and its name takes nothing from the login that had it: that may
-come back, under any name.  Pure.
+known by server, port and the name in the login, also if one has another name, or two have exchanged
+theirs, and what the server has a right to goes on: its minimum wait, and how many connections there
+are.  One with another login begins anew, and its name takes nothing from the login that had it:
+that may come back, under any name.  Pure.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from tests.admin.examples import delivery, lines, status
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("check", "explain", "status", "log", "reload", "user", "demo"),
-    *(f"account {name}" for name in ("list", "test", "pause", "resume", "probe")),
+    *(f"account {name}" for name in ("list", "test", "login", "pause", "resume", "probe")),
     *(f"preset {name}" for name in ("list", "show")),
     *(f"queue {n}" for n in ("list", "show", "retry", "hold", "release", "delete", "move")),
 )
@@ -57,6 +57,7 @@ def test_each_command_has_a_help(run, command):
         ("preset show", "the following arguments are required: NAME"),
         ("account test", "the following arguments are required: NAME"),
         ("account test Sales --to boss", "argument --to: 'boss': "),
+        ("account login", "the following arguments are required: NAME"),
         ("account pause", "the following arguments are required: NAME"),
         ("explain boss@x.example", "the following arguments are required: RECIPIENT"),
         ("explain boss a@x.example", "argument SENDER: 'boss': "),

@@ -86,6 +86,8 @@ OTHERS = [
     (KEY, "invalid_grant: Invalid JWT: Token must be a short-lived token (60 minutes)", "Set the"),
     (KEY, "invalid_grant: Invalid JWT Signature.", "Make a new key for the service account"),
     (KEY, "invalid_grant: Invalid email or User ID", f'Set "mailbox" ({USER}) to the address of'),
+    (KEY, "service_account_key /k.json: it is no JSON key of a", "Check the file of"),
+    (APP, "client_certificate /c.pem: its key is not one of RSA", "Check the files of"),
     (GMAIL, "invalid_grant: Bad Request", "The sign-in is not valid any more. While the consent"),
     (GMAIL, "admin_policy_enforced", "Have an administrator of the Google Workspace trust"),
     (GMAIL, "deleted_client", "Make a new OAuth client"),
