@@ -19,6 +19,7 @@ from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.condition import QuotaUse
 from ..outcome.failure import Action
 from ..routing.account import Account
+from ..settings.quantities import HOUR
 from ..settings.quota import OverQuota, Quota
 from .quota import UNANSWERED, QuotaWindows, Reservation
 
@@ -79,6 +80,8 @@ class QuotaGate:
         self.keeper = keeper
         self.opened: Callable[[], None] = lambda: None
         self.closed_since: float | None = None
+        #: When somebody was told that a quota is used up.
+        self._told: dict[Quota, float] = {}
 
     @property
     def waits(self) -> bool:
@@ -111,6 +114,18 @@ class QuotaGate:
                 self.closed_since = now
             self.keeper.await_room(self)
         return closed
+
+    def is_news(self, closed: Closed, now: float) -> bool:
+        """Tell whether somebody is to hear that a mail has to wait.
+
+        Only of windows of an hour or longer, and once in such a time: as one mail after the other
+        leaves the window, there is room for one more each time.
+        """
+        window, told = closed.quota.window, self._told.get(closed.quota)
+        if window < HOUR or closed.until == inf or (told is not None and now < told + window):
+            return False
+        self._told[closed.quota] = now
+        return True
 
     def relief(self, closed: Closed, now: float) -> AccountFault | None:
         """Return why something else may be done for a mail than to wait; ``None``: it waits.
