@@ -24,6 +24,7 @@ from tests.certificates import certificate
 
 DOCS = Path(__file__).parents[2] / "docs"
 MICROSOFT, GOOGLE = (DOCS / f"{name}.rst" for name in ("microsoft365", "google"))
+README = DOCS.parent / "README.rst"
 GUIDES = [MICROSOFT, GOOGLE]
 _BLOCK = re.compile(r"code-block:: toml\n\n((?:    .*\n|\n)+)")
 #: What is printed of what has to be set up, after the sentence that says so.
@@ -82,6 +83,12 @@ def test_each_command_is_one(guide):
         if words[:2] == ["account", "login"] and len(words) == 2:
             words.append("NAME")  # it is named as such
         make_parser().parse_args(words)
+
+
+def test_the_configuration_for_microsoft_in_the_readme_can_be_used(tmp_path):
+    (text,) = [each for each in configurations(README) if "[account.oauth2]" in each]
+    (account,) = loaded(text, tmp_path).accounts
+    assert (account.server, account.sasl_user) == ("smtp.office365.com", "sales@example.com")
 
 
 def printed(guide, folder):
