@@ -349,6 +349,12 @@ class SteppingSpool:
     def pauses(self):
         return self._ask(self.store.spool.pauses)
 
+    def usage(self):
+        return self._ask(self.store.spool.usage)
+
+    def count(self, usages, clock, awaited):
+        return self._ask(lambda: self.store.spool.count(usages, clock, awaited))
+
     def _ask(self, question):
         return Deferred() if self.world.dead else succeed(self.store.wait(question()))
 

@@ -6,16 +6,15 @@ Blocks: it reads the keys from their files, each time anew, and computes.
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ..settings.files import content, read_certificate
+from ..settings.files import content, read_certificate, text
+from ..settings.service_account import parse_service_account
 from ..settings.words import InvalidValueError, shown
 
 #: Seconds that an assertion is good for: Microsoft takes 5 to 10 minutes, and its clock and ours
@@ -59,19 +58,13 @@ def service_assertion(path: str, *, mailbox: str, scope: str, audience: str, now
     :param now: the time by the wall clock.
     :raise KeyUnfitError: it cannot be asked for with this.
     """
-    what = f"service_account_key {path}"
+    what = f"the file {shown(path)}"
     try:
-        value = json.loads(content(path, f"the file {shown(path)}"))
-        account, pem, number = (value[n] for n in ("client_email", "private_key", "private_key_id"))
-        key = load_pem_private_key(pem.encode(), None)
+        found = parse_service_account(text(content(path, what), what))
     except InvalidValueError as invalid:
-        raise KeyUnfitError(f"service_account_key: {invalid}") from None
-    except Exception:  # whatever is wrong, nothing of it is to be told
-        raise KeyUnfitError(f"{what}: it is no JSON key of a service account") from None
-    if not isinstance(key, RSAPrivateKey) or not isinstance(account, str):
-        raise KeyUnfitError(f"{what}: it is no JSON key of a service account")
-    claims = {"iss": account, "sub": mailbox, "scope": scope, "aud": audience, **_dated(now)}
-    return _signed(claims, key, {"alg": "RS256", "kid": str(number)})
+        raise KeyUnfitError(f"service_account_key {path}: {invalid}") from None
+    claims = {"iss": found.email, "sub": mailbox, "scope": scope, "aud": audience, **_dated(now)}
+    return _signed(claims, found.private_key, {"alg": "RS256", "kid": found.key_id})
 
 
 def _dated(now: float) -> dict[str, Any]:
@@ -80,7 +73,7 @@ def _dated(now: float) -> dict[str, Any]:
     return {"iat": begin, "nbf": begin, "exp": begin + LIFE, "jti": secrets.token_urlsafe(16)}
 
 
-def _signed(claims: dict[str, Any], key: RSAPrivateKey, header: dict[str, str]) -> str:
+def _signed(claims: dict[str, Any], key: RSAPrivateKey | str, header: dict[str, str]) -> str:
     try:
         return jwt.encode(claims, key, header["alg"], headers=header)
     except (jwt.PyJWTError, ValueError):  # a key that is too short, for example

@@ -61,14 +61,14 @@ class Logins(Service):
         """Return the credentials of an account: the same as long as its login is the same."""
         if account.oauth2 is not None:
             return self._tokens_of(account)
-        key = _key(account)
+        key = _password_key(account)
         found = self._passwords.get(key)
         if found is None:
             found = self._passwords[key] = PasswordCredentials(account, self._reactor)
         return found
 
     def _tokens_of(self, account: Account) -> TokenCredentials:
-        key = _key(account)
+        key = _token_key(account)
         found = self._tokens.get(key)
         if found is None:
             # Its libraries need not be there without such an account.
@@ -87,8 +87,10 @@ class Logins(Service):
                 found.begin()
         return found
 
-    def standing(self, account: Account) -> LoginStanding:
-        """Tell how the login of an account stands."""
+    def standing(self, account: Account) -> LoginStanding | None:
+        """Tell how the login of an account stands; ``None``: it has none."""
+        if not account.logs_in:
+            return None
         if account.oauth2 is None:
             return LoginStanding(kind="password")
         return self._tokens_of(account).standing()
@@ -102,13 +104,24 @@ class Logins(Service):
             self._tokens_of(account).probe()
 
     def reconfigure(self, accounts: Iterable[Account]) -> None:
-        """Go on with these accounts; the credentials of those with the same login survive."""
+        """Go on with these accounts; the credentials of those with the same login survive.
+
+        Tokens are the same by whatever secret or key they are got.
+        """
         self._accounts = tuple(accounts)
-        keys = {_key(account) for account in self._accounts}
+        keys = {_password_key(account) for account in self._accounts}
         for key in self._passwords.keys() - keys:
             del self._passwords[key]
-        for key in self._tokens.keys() - keys:
-            self._stop(self._tokens.pop(key))
+        before = self._tokens
+        self._tokens = {}
+        for account in self._accounts:
+            if account.oauth2 is not None:
+                kept = before.pop(_token_key(account), None)
+                if kept is not None:
+                    kept.reconfigure(account)
+                    self._tokens[_token_key(account)] = kept
+        for tokens in before.values():
+            self._stop(tokens)
         if self.running:
             self._begin()
 
@@ -139,5 +152,9 @@ class Logins(Service):
         return DeferredList(self._stopping)
 
 
-def _key(account: Account) -> _Key:
-    return account.name, account.username, account.password, account.oauth2
+def _password_key(account: Account) -> _Key:
+    return account.name, account.username, account.password
+
+
+def _token_key(account: Account) -> _Key:
+    return account.name, account.username, account.oauth2 and account.oauth2.without_proof()

@@ -61,7 +61,9 @@ class Refresher:
     :param wall: tells the time in seconds since the epoch.
     :param known: returns the names of all accounts.
     :param chance: returns a number from 0 to 1.
+    :ivar source: is asked for tokens; another one may take its place.
     :ivar token: the one of now; it may have run out.
+    :ivar former: the access token before.
     :ivar trouble: why there is no other; ``None``: nothing is wrong.
     """
 
@@ -80,9 +82,10 @@ class Refresher:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.token: Token | None = None
+        self.former = ""
         self.trouble: Trouble | None = None
         self._account = account
-        self._source = source
+        self.source = source
         self._by_person = source.settings.grant.by_person
         self._file = file
         self._reactor = reactor
@@ -239,7 +242,7 @@ class Refresher:
         if not trouble.final:
             return self.now() >= trouble.until
         # Another secret may be there, or another key.
-        return await self._source.proofs() != self._source.proved
+        return await self.source.proofs() != self.source.proved
 
     async def _ask(self) -> None:
         token = self.token
@@ -250,7 +253,7 @@ class Refresher:
                 self._fail(RefusedError(text, code="sign_in", final=True))
             return
         try:
-            newer = await self._source.next(token)
+            newer = await self.source.next(token)
         except RefusedError as refused:
             self._fail(refused)
             return
@@ -288,6 +291,7 @@ class Refresher:
                 return True
 
     def _accept(self, token: Token) -> None:
+        self.former = self.token.access_token if self.token else ""
         self.token = token
         self._came = self.now()
         self._end = self._came + token.expires_at - self._wall()

@@ -180,8 +180,9 @@ def begin_code(
     source = ending.source
     if not source.endpoints.authorize:
         raise SignInError("set authorize_url in [account.oauth2]: somebody has to sign in there")
-    hint = source.settings.mailbox or account.username
-    authorization = Authorization.begin(source.settings.client_id, source.endpoints, redirect, hint)
+    authorization = Authorization.begin(
+        source.settings.client_id, source.endpoints, redirect, account.sasl_user
+    )
     return CodeSignIn(authorization, redirect, ending)
 
 
@@ -199,7 +200,7 @@ class _Ending:
         self.source = TokenSource(account, reactor, wall, agent)
         self.reactor = reactor
         self.wall = wall
-        identity = Identity.of(self.source.settings, account.username)
+        identity = Identity.of(self.source.settings, account.sasl_user)
         self._file = TokenFile(folder, account.name, identity)
 
     async def stored(self, token: Token) -> Token:

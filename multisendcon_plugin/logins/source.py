@@ -55,7 +55,7 @@ class TokenSource:
         self.settings: OAuth2 = account.oauth2
         self.endpoints = endpoints_of(self.settings)
         self._name = account.name
-        self._mailbox = self.settings.mailbox or account.username
+        self._mailbox = account.sasl_user
         self._reactor = reactor
         self._wall = wall
         self._forms = Forms(reactor, wall, agent)

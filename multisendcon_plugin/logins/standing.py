@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Literal
 
 import attrs
@@ -19,8 +18,8 @@ class LoginStanding:
     :param refreshed: when it came.
     :param unused_since: when the refresh token was used last, and was seen to work: it dies of
         disuse; ``None``: there is none.
-    :param expires: the day on which the application's secret or certificate runs out, as the
-        settings say.
+    :param expires: when the application's secret or certificate runs out, by the settings: the
+        beginning of that day, UTC.
     :param trouble: what is wrong and what to do; ``""``: nothing.
     :param needs_admin: it stays so until somebody does something.
     """
@@ -29,6 +28,6 @@ class LoginStanding:
     valid_until: Time | None = None
     refreshed: Time | None = None
     unused_since: Time | None = None
-    expires: datetime.date | None = None
+    expires: Time | None = None
     trouble: str = ""
     needs_admin: bool = False

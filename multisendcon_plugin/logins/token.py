@@ -58,22 +58,26 @@ class Token:
 
 @attrs.frozen
 class Identity:
-    """Whose token it is: of another one, a stored token is of no use."""
+    """Whose token it is: of another one, a stored token is of no use.
+
+    :param scope: what it is good for; ``""``: what somebody has agreed to who has signed in.
+    """
 
     grant: str
     client_id: str
     token_url: str
     mailbox: str
+    scope: str
 
     @classmethod
-    def of(cls, settings: OAuth2, username: str) -> Self:
+    def of(cls, settings: OAuth2, mailbox: str) -> Self:
         """Return that of an account.
 
-        :param username: of the account; its mailbox unless the settings say otherwise.
+        :param mailbox: as which it logs in.
         """
-        token_url = endpoints_of(settings).token
-        mailbox = settings.mailbox or username
-        return cls(settings.grant.value, settings.client_id, token_url, mailbox)
+        grant, endpoints = settings.grant, endpoints_of(settings)
+        scope = "" if grant.by_person else endpoints.scope
+        return cls(grant.value, settings.client_id, endpoints.token, mailbox, scope)
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Container
 from typing import Any
 
@@ -30,12 +31,17 @@ class TokenCredentials:
 
     :param account: has ``oauth2``.
     :param refresher: gets them.
+    :param source_of: makes the source of an account's tokens.
     """
 
-    def __init__(self, account: Account, refresher: Refresher) -> None:
-        assert account.oauth2 is not None, "who makes it has looked"  # noqa: S101 -- a type
-        self._expires = account.oauth2.expires
-        self._username = account.oauth2.mailbox or account.username
+    def __init__(
+        self,
+        account: Account,
+        refresher: Refresher,
+        source_of: Callable[[Account], TokenSource],
+    ) -> None:
+        self._source_of = source_of
+        self._account = account
         self._refresher = refresher
         self.begin, self.probe, self.stop = refresher.begin, refresher.probe, refresher.stop
         #: The access token that came in the place of a refused one.
@@ -43,9 +49,9 @@ class TokenCredentials:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The access token of now; nothing else is ever told to a server of mail."""
-        token = self._refresher.token
-        return (token.access_token,) if token else ()
+        """The access tokens of now and before; no server of mail is ever told anything else."""
+        token, former = self._refresher.token, self._refresher.former
+        return tuple(filter(None, (token.access_token if token else "", former)))
 
     def current(self) -> Deferred[Credential]:
         """Return one that lives long enough for a session: see `ICredentials`."""
@@ -88,20 +94,31 @@ class TokenCredentials:
     def _credential(self) -> Credential:
         token = self._refresher.token
         assert token is not None, "it is alive"  # noqa: S101 -- for the type checker
-        return Credential(self._username, token.access_token, is_token=True)
+        return Credential(self._account.sasl_user, token.access_token, is_token=True)
+
+    def reconfigure(self, account: Account) -> None:
+        """Go on with an account that gets the same tokens, maybe by another secret or key."""
+        if account.oauth2 != self._account.oauth2:
+            self._refresher.source = self._source_of(account)
+        self._account = account
 
     def standing(self) -> LoginStanding:
         """Tell how it stands."""
         token, trouble = self._refresher.token, self._refresher.trouble
+        day = self._account.oauth2.expires if self._account.oauth2 else None
         return LoginStanding(
             kind="token",
             valid_until=Time(token.expires_at) if token else None,
             refreshed=Time(token.refreshed_at) if token else None,
             unused_since=Time(token.refreshed_at) if token and token.refresh_token else None,
-            expires=self._expires,
+            expires=Time(_beginning(day)) if day else None,
             trouble=trouble.text if trouble else "",
             needs_admin=trouble.final if trouble else False,
         )
+
+
+def _beginning(day: datetime.date) -> float:
+    return datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp()
 
 
 def make_tokens(
@@ -115,8 +132,12 @@ def make_tokens(
     agent: IAgent | None = None,
 ) -> TokenCredentials:
     """Return the tokens of an account; the arguments are those of `Logins` and `Refresher`."""
-    source = TokenSource(account, reactor, wall, agent)
-    identity = Identity.of(source.settings, account.username)
+
+    def source_of(account: Account) -> TokenSource:
+        return TokenSource(account, reactor, wall, agent)
+
+    source = source_of(account)
+    identity = Identity.of(source.settings, account.sasl_user)
     refresher = Refresher(
         account.name,
         source,
@@ -126,4 +147,4 @@ def make_tokens(
         events=events,
         known=known,
     )
-    return TokenCredentials(account, refresher)
+    return TokenCredentials(account, refresher, source_of)

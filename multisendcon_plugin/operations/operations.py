@@ -76,7 +76,8 @@ class Operations:
     :param registry: returns the accounts as they are now.
     :param standing: of spool and front process.
     :param counts: of an account, by its name.
-    :param logins: how the login of an account stands, if it has one.
+    :param logins: how the login of an account stands that has one.
+    :param log_in_anew: has an account's tokens asked for, whatever was said of them.
     :param alarms: those that are not over.
     :param history: returns it, unless it is off.
     :param explain: says where and how a mail would leave.
@@ -95,7 +96,8 @@ class Operations:
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts]
-    _logins: Callable[[Account], LoginStanding | None]
+    _logins: Callable[[Account], LoginStanding]
+    _log_in_anew: Callable[[Account], object]
     _alarms: Callable[[], Sequence[Alarm]]
     _history: Callable[[], History | None]
     _explain: Callable[[Question], Awaitable[Explanation]]
@@ -179,19 +181,23 @@ class Operations:
 
     async def probe(self, name: str) -> AccountStatus:
         """Try one mail of an account that rests, now."""
-        self._known(name)
+        self._log_in_anew(self._known(name))
         await self._done(self._queue.probe(name))
         return await self.account(name)
 
     async def test(self, name: str, asked: AccountTest) -> TestedAccount:
         """Test an account."""
-        return await self._tests.run(self._known(name), asked)
+        account = self._known(name)
+        self._log_in_anew(account)
+        return await self._tests.run(account, asked)
 
     async def test_steps(
         self, name: str, asked: AccountTest
     ) -> AsyncGenerator[list[TestStep | TestedAccount], None]:
         """Test an account; tell each step at its end, and last what `test` answers."""
-        async with aclosing(self._tests.steps(self._known(name), asked)) as steps:
+        account = self._known(name)
+        self._log_in_anew(account)
+        async with aclosing(self._tests.steps(account, asked)) as steps:
             async for step in steps:
                 yield [step]
 

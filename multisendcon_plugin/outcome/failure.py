@@ -169,7 +169,7 @@ _FROM_ONE = r"too (?:much|many) \S+ from"
 _NO_ROOM = r"insufficient (?:system )?(?:resources|storage|disk space)"
 _RELAY = (
     rf"relay(?:ing)? (?:access )?(?:is )?{_NOT}|(?:unable|{_NOT}) to relay|(?:not|cannot) relay"
-    r"|credentials for relay|tenant\w*attribution|rcpthosts"
+    r"|credentials for relay|tenant\w*attribution|rcpthosts|external sending is not supported"
 )
 _LOGIN_WANTED = (
     r"authenti\w+ (?:is )?(?:required|needed)|requires? authenti\w+|not authenticated"
@@ -186,6 +186,8 @@ _BLOCKED = (
 )
 #: As all that is said; elsewhere it is said of a recipient or a client.
 _ACCESS_DENIED = re.compile(r"^\S* access denied\b", re.IGNORECASE)
+#: What the session has logged in with is over: no refusal of a mail.
+_LOGIN_ENDED = r"(?:token|authentication|credentials?) (?:has |have |is |was )?(?:expired|revoked)"
 _HELO = r"helo command rejected|(?:bad|invalid) (?:helo|ehlo)"
 
 #: The first row that applies is the answer.
@@ -200,8 +202,11 @@ RULES = (
     # Our own word for credentials: of no use until somebody does something, or not at hand now.
     Rule(_LOGIN, "000", r"5\.7\.8$", Action.ALARM),
     # No mail is under way.
-    Rule(_SESSION | _LOGIN, "[45]..", "", Action.QUOTA, rf"{_QUOTA_OF_TIME}|{_QUOTA}"),
+    Rule(_SESSION | _LOGIN, "[45]..", "", Action.QUOTA, _QUOTA_OF_TIME),
     Rule(_SESSION | _LOGIN, "[45]..", "", Action.SLOW, _RATE),
+    Rule(_SESSION | _LOGIN, "[45]..", "", Action.QUOTA, _QUOTA),
+    # Exchange Online says so of a token, as of any other argument.
+    Rule(_ANY, "501", "", Action.ALARM, "invalid xoauth2 auth data"),
     # RFC 4954 section 6: a transition is needed, or a temporary failure; the password is not wrong.
     Rule(_LOGIN, "432|454", "", Action.SLOW),
     # 500 to 504 are about the command, not about what was said with it.
@@ -239,6 +244,7 @@ RULES = (
     Rule(_MAIL | _WHOLE, "5..", "", Action.ALARM, _ACCESS_DENIED),
     Rule(_MAIL, "5..", "", Action.ALARM, rf"account (?:is |has been |was )?{_STOPPED}", login=True),
     Rule(_ANY, "[45]..", "", Action.ALARM, rf"{_RELAY}|{_LOGIN_WANTED}|{_HELO}"),
+    Rule(_MAIL | _WHOLE, "5..", "", Action.ALARM, _LOGIN_ENDED),
     # Too much, or too fast.
     Rule(_ANY, "5..", "", Action.QUOTA, _QUOTA),
     Rule(_ANY, "5..", "", Action.REST, _RATE),

@@ -112,6 +112,7 @@ ACCOUNTS = (
 NOTHING_MORE = {
     "counts": lambda _: AccountCounts(),
     "logins": lambda _: None,
+    "log_in_anew": lambda _: None,
     "alarms": tuple,
     "history": lambda: None,
     "explain": None,

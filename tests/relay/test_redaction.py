@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import json
+import string
+from random import Random
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -79,3 +81,53 @@ def test_lines_are_shown_where_there_is_no_secret():
     redaction = Redaction()
     redaction.hide(SECRET, b"oner")
     assert redaction.redacted(b"one\nread " + SECRET) == b"one\nread ***"
+
+
+# Tokens.
+
+LETTERS = string.ascii_letters + string.digits + "-_."
+TOKEN = "".join(Random("tokens").choices(LETTERS, k=2500)).encode()
+SENT = base64.b64encode(b"user=sales\1auth=Bearer " + TOKEN + b"\1\1")
+
+
+@pytest.fixture
+def tokens():
+    redaction = Redaction()
+    redaction.hide(TOKEN, SENT)
+    return redaction
+
+
+@pytest.mark.parametrize("form", [TOKEN, SENT, base64.b64encode(TOKEN)])
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        bytes,
+        bytes.upper,
+        lambda form: form[:480],
+        lambda form: form[100:164],
+        lambda form: form[-64:],
+        lambda form: quote(form, safe="").encode(),
+        lambda form: json.dumps(form.decode()).replace("/", r"\/").encode(),
+        lambda form: html.escape(form.decode()).replace("+", "&#43;").encode(),
+        lambda form: b"AUTH=" + form + b".",
+    ],
+)
+def test_a_token_is_hidden_and_so_is_a_part_of_it(tokens, form, repeated):
+    shown = tokens.redacted(b"no: " + repeated(form) + b" is too long")
+    assert shown.replace(b'"', b"") == b"no: *** is too long"
+
+
+@pytest.mark.parametrize("width", [20, 63, 64, 76, 400])
+@pytest.mark.parametrize("form", [TOKEN, SENT])
+def test_a_token_over_several_lines_is_hidden(tokens, form, width):
+    lines = [form[at : at + width] for at in range(0, len(form), width)]
+    shown = tokens.redacted(b"\n5.7.8 ".join(lines))
+    assert not any(line in shown for line in lines if len(line) > 16)
+
+
+def test_beside_a_token_other_words_are_shown_however_long_and_other_secrets_are_not(tokens):
+    tokens.hide(SECRET)
+    said = b"queued as " + b"0123456789abcdef" * 20 + b".example by " + SECRET
+    assert tokens.redacted(said) == said.replace(SECRET, b"***")
+    assert tokens.redacted(said + b" " + TOKEN) == said.replace(SECRET, b"***") + b" ***"
+    assert tokens.redacted(b"one\nread two") == b"one\nread two"

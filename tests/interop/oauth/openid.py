@@ -134,7 +134,7 @@ class OpenIdProvider(ProviderProcess):
                 "key": _private(self._service_key).decode(),
             },
             "scopes": [SMTP_SEND, APPLICATION, GMAIL],
-            "redirect_uris": ["http://127.0.0.1/", "http://127.0.0.1/callback"],
+            "redirect_uris": ["http://127.0.0.1/"],
         }
 
     def _service_account(self):
@@ -164,7 +164,7 @@ def _certificate(key):
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=90))
+        .not_valid_after(now + timedelta(days=90))
     )
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)

@@ -147,7 +147,7 @@ const provider = new Provider(issuer, {
 
 // Service accounts (RFC 7523 section 2.1), which oidc-provider leaves to others.
 const serviceKey = createPublicKey(setup.service_account.key);
-provider.registerGrantType(JWT_BEARER, async (_, helpers, ctx) => {
+provider.registerGrantType(JWT_BEARER, async (ctx) => {
   const { assertion, scope } = ctx.oidc.params;
   let claims;
   try {
