@@ -293,7 +293,17 @@ def test_root_becomes_the_owner_of_the_spool(tmp_path):
     assert (found.st_uid, found.st_gid) == (nobody.pw_uid, nobody.pw_gid)
 
 
+def test_it_goes_on_as_the_owner_of_the_spool(run, folder, signs_in, monkeypatch):
+    signs_in()
+    became = []
+    monkeypatch.setattr(login, "become_owner", became.append)
+    assert run("account", "login", "Sales").status == 0
+    assert became == [folder]
+
+
 def test_who_is_not_root_stays_who_he_is(tmp_path, monkeypatch):
+    if os.geteuid() == 0:
+        os.chown(tmp_path, pwd.getpwnam("nobody").pw_uid, -1)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     monkeypatch.setattr(os, "setuid", lambda _: pytest.fail("it was tried"))
     become_owner(tmp_path)

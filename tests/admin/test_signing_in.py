@@ -283,6 +283,14 @@ def test_a_browser_that_does_not_end_is_not_waited_for(begin):
     assert world.ended == [TOKEN]
 
 
+def test_a_browser_that_says_nothing_is_let_go(begin):
+    world = begin()
+    browser = Browser(world.reactor)
+    world.reactor.advance(60)
+    assert not browser.transport.connected
+    assert world.ended == []
+
+
 def test_a_device_shows_the_code(begin):
     world = begin(Grant.DEVICE)
     assert world.told == [
