@@ -222,6 +222,32 @@ def test_accounts_of_a_group_have_one_window_and_wake_each_other():
     assert {each.name for each in world.disk.usages.values()} == {'["A"]'}
 
 
+def test_room_that_one_of_a_group_gives_back_is_taken_by_another_one_at_once():
+    group = {"quota_group": "both", "max_connections": 1}
+    world = World(
+        quota(mails(1, HOUR), recipients="*@far.example", **group),
+        quota(mails(1, HOUR), name="B", **group),
+        seconds=100.0,
+    )
+    world.servers["A"] = closed
+    world.mail("r@far.example")
+    world.mail("r@near.example")
+    world.run(50)
+    assert condition_of(world, "B").fault == "its quota of 1 mails/1h is used up"
+    assert condition_of(world, "B").until is None
+    world.run(150.5)
+    assert [each.account for each in world.sent] == ["B"]
+
+
+def test_another_quota_wakes_who_waits_for_room():
+    world = World(quota(mails(1, DAY)))
+    send(world, 3)
+    world.run(5)
+    world.reload(quota(mails(2, DAY)))
+    world.run(5)
+    assert len(world.sent) == 2
+
+
 # Many recipients.
 
 
