@@ -19,6 +19,7 @@ from .mail.selection import Page, Selection, Total
 from .outcome.attempt import Attempt, Outcome
 from .outcome.condition import Condition
 from .outcome.settlement import AccountState, Settlement
+from .outcome.usage import Usage, UsageClock, UsageLog
 from .routing.account import Account
 
 
@@ -151,6 +152,17 @@ class IStore(Interface):
 
     def resume(account: str) -> Deferred[None]:
         """Note that an account is not paused any more."""
+
+    def usage() -> Deferred[UsageLog]:
+        """Read what is known of the use of quotas; after a crash, too, nothing of it is missing."""
+
+    def count(usages: Sequence[Usage], clock: UsageClock | None, awaited: bool) -> Deferred[None]:
+        """Write use of quotas down, all or nothing: each in the place of the same one before.
+
+        :param clock: gives all times from now on, and nothing stays but what is written now;
+            ``None``: the same as before.
+        :param awaited: a mail waits for it.
+        """
 
     def content(message: Message) -> IContent:
         """Begin to read a message's content."""

@@ -21,6 +21,7 @@ from twisted.logger import Logger
 
 from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
+from .daemon.clock import since_boot
 from .daemon.event_log import EventLog
 from .edge.delivery import Routing, TransactionPolicy
 from .edge.listening import NewPorts, master_relay
@@ -110,6 +111,7 @@ class RelayService(MultiService):
             make_relay=self._relays.of,
             clock=reactor,
             wall=wall,
+            boot=since_boot,
         )
         self._reactor = reactor
         self._wall = wall

@@ -14,3 +14,8 @@ def iso(time: float) -> str:
     """Return a time in ISO 8601 and UTC, exact to a millisecond."""
     moment = datetime.datetime.fromtimestamp(time, datetime.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def beginning(day: datetime.date) -> Time:
+    """Return when a day begins in UTC."""
+    return Time(datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp())

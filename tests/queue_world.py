@@ -13,7 +13,7 @@ from multisendcon_plugin.queue import QueuePolicy, QueueService
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import DeliverySettings, NdrSettings
-from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
+from multisendcon_plugin.testing import MemoryDisk, MemorySpool
 from tests.queues import (
     CLOSED,
     GREYLISTED,
@@ -59,8 +59,12 @@ class World:
 
     :param clock: with the time `NOW`.
     :ivar clock_set_by: seconds by which somebody has set the clock on the wall.
+    :ivar boot: names the time since the machine was started, which was then at `machine_started` by
+        this process's clock.
     :ivar servers: by account, how its server ends an attempt; by default all is delivered.
     """
+
+    boot = "boot"
 
     def __init__(
         self, *accounts, clock=None, slow=True, seconds=1.0, ndr=None, reports=None, **delivery
@@ -74,6 +78,7 @@ class World:
         self.slow = slow
         self.seconds = seconds
         self.clock_set_by = 0.0
+        self.machine_started = self.clock.seconds() - 1000.0
         self.servers = {}
         self.tries = []
         self.sent = []
@@ -93,6 +98,7 @@ class World:
             make_relay=self.make_relay,
             clock=self.clock,
             wall=lambda: self.clock.seconds() + self.clock_set_by,
+            boot=lambda: (self.boot, self.clock.seconds() - self.machine_started),
         )
         self.queue.startService()
 

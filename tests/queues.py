@@ -151,6 +151,8 @@ class Try:
             mail_began = fault is None or fault.phase is Phase.END
         self.relay.under_way.remove(self)
         ended = self.relay.clock.seconds() if mail_began else None
+        if mail_began and self.relay.account is not None and self.relay.account.quota:
+            more.setdefault("counted", ended)
         self.result = attempt(self.delivery, *verdicts, fault=fault, mail_ended=ended, **more)
         self.done.callback(self.result)
 
@@ -259,6 +261,12 @@ class SlowSpool:
 
     def resume(self, account):
         return self._later(self.spool.resume(account))
+
+    def usage(self):
+        return self._later(self.spool.usage())
+
+    def count(self, usages, clock, awaited):
+        return self._later(self.spool.count(usages, clock, awaited))
 
     def read(self, numbers):
         return self._later(self.spool.read(numbers))

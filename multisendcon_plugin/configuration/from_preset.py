@@ -18,12 +18,12 @@ _TOKEN_MECHANISMS = ("xoauth2", "oauthbearer")
 
 
 def given_by(preset: Preset, written: Mapping[str, object]) -> dict[str, Any]:
-    """Return the keys that an account gets.
+    """Return the keys that stand for those which are not written.
 
     :param written: what the file has of the account.
     """
-    keys = {key: value for key, value in preset.keys.items() if key not in written}
-    _fit_port(keys, preset.keys, written)
+    keys = preset.keys
+    _fit_port(keys, written)
     _fit_null_sender(keys, written)
     by_token = "oauth2" in written
     if (keys.get("auth") in _TOKEN_MECHANISMS) != by_token:
@@ -42,9 +42,7 @@ def preset_of(written: Mapping[str, object]) -> Preset | None:
     return presets.of(name) if isinstance(name, str) and name.strip() else None
 
 
-def _fit_port(
-    keys: dict[str, Any], known: Mapping[str, Any], written: Mapping[str, object]
-) -> None:
+def _fit_port(keys: dict[str, Any], written: Mapping[str, object]) -> None:
     """Let port and TLS agree where one of them is written: TLS starts at once at port 465 only.
 
     TLS that a preset demands is demanded at each port.
@@ -53,7 +51,7 @@ def _fit_port(
         keys["tls"] = "implicit" if written["port"] == _FROM_THE_START else "starttls"
     if "port" in keys and "tls" in written and written["tls"] != "auto":
         at_once = written["tls"] == "implicit"
-        if at_once != (known["port"] == _FROM_THE_START):
+        if at_once != (keys["port"] == _FROM_THE_START):
             keys["port"] = _FROM_THE_START if at_once else _SUBMISSION
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 
@@ -28,3 +30,21 @@ def make_steady(
     # them.
     ahead = wall() - monotonic()
     reactor.seconds = lambda: ahead + monotonic()
+
+
+def since_boot() -> tuple[str, float]:
+    """Return a name of the time since this machine was started, and a clock that began then.
+
+    :return: all processes of a machine agree in both, whatever the wall clock is set to.  The name
+        is ``""`` where the system has none.
+    """
+    return _boot(), time.monotonic()
+
+
+@cache
+def _boot() -> str:
+    try:
+        # https://docs.kernel.org/admin-guide/sysctl/kernel.html#random
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

@@ -162,7 +162,7 @@ def _gap(last: float | None, now: float) -> str:
 
 def _account_lines(account: Account) -> list[str]:
     tls = "TLS" if account.hop.implicit_tls else "STARTTLS if offered"
-    login = f", login {account.username}" if account.username else ""
+    login = f", login {account.sasl_user}" if account.logs_in else ""
     everyone = account.senders.texts == ("*",)
     senders = "any sender" if everyone else ", ".join(account.senders.texts)
     recipients = ", ".join(account.recipients.texts) or "any recipient"

@@ -93,9 +93,8 @@ class Alarms(Service):
         self._read_at = 0.0
         #: What events have told, and is not over.
         self._told: dict[AlarmKind, Trouble] = {}
-        #: By account: its last fault, and why it gets no token.
+        #: The last fault of each account.
         self._faults: dict[str, AccountFault] = {}
-        self._refused: dict[str, str] = {}
         self._looking = False
         self._timer: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
@@ -104,8 +103,8 @@ class Alarms(Service):
         subscribe(events.AccountFaulted, self._faulted)
         subscribe(events.AccountRecovered, self._recovered)
         subscribe(events.QuotaUsedUp, self._something)
-        subscribe(events.TokenRefused, self._token_refused)
-        subscribe(events.TokenRefreshed, self._token_refreshed)
+        subscribe(events.TokenRefused, self._something)
+        subscribe(events.TokenRefreshed, self._something)
         subscribe(events.SpoolFull, self._full)
         subscribe(events.SpoolHasRoom, self._has_room)
         subscribe(events.SpoolBroken, self._broken)
@@ -220,13 +219,11 @@ class Alarms(Service):
     def _without_token(self, logins: Iterable[tuple[Account, LoginStanding]]) -> Iterator[Trouble]:
         """Find the accounts that get no token, also when no mail has met that yet."""
         for account, standing in logins:
-            error = self._refused.get(account.name)
-            # Another token may have come by hand, and an account may have other settings.
-            if error is not None and standing.trouble:
-                fault = AccountFault(
-                    phase=Phase.LOGIN, reply=Reply(0, "5.7.8", error), action=Action.ALARM
-                )
-                yield troubles.no_token(account.name, error, self._cure(account.name, fault))
+            if standing.trouble and standing.needs_admin:
+                reply = Reply(0, "5.7.8", standing.trouble)
+                fault = AccountFault(phase=Phase.LOGIN, reply=reply, action=Action.ALARM)
+                cure = self._cure(account.name, fault)
+                yield troubles.no_token(account.name, standing.trouble, cure)
 
     # What events tell.
 
@@ -237,15 +234,6 @@ class Alarms(Service):
     def _recovered(self, event: events.AccountRecovered) -> None:
         self._faults.pop(event.account, None)
         self._something()
-
-    def _token_refused(self, event: events.TokenRefused) -> None:
-        if event.needs_login:
-            self._refused[event.account] = event.error
-            self._something()
-
-    def _token_refreshed(self, event: events.TokenRefreshed) -> None:
-        if self._refused.pop(event.account, None) is not None:
-            self._something()
 
     def _full(self, event: events.SpoolFull) -> None:
         self._tell(troubles.full(event.error))

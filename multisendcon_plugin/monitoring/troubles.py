@@ -220,6 +220,8 @@ def ends(end: float, now: float) -> str:
     if end <= now:
         return "has expired"
     days = int((end - now) / DAY)
+    if not days:
+        return "expires in less than a day"
     return f"expires in {days} day{'s' * (days != 1)}"
 
 

@@ -208,9 +208,9 @@ def _departure(
 
 
 def _login(account: Account) -> str:
-    if account.oauth2 is not None:
-        return "token"
-    return "password" if account.username else "none"
+    if not account.logs_in:
+        return "none"
+    return "token" if account.oauth2 else "password"
 
 
 def _text(block: bytes) -> str:

@@ -79,6 +79,9 @@ class Attempt:
     :param fault: set when the account failed; each outcome is then DEFERRED or UNCERTAIN.
     :param mail_ended: when the mail ended that this attempt began with MAIL FROM (seconds
         since the epoch); ``None`` when it got no further than the login.
+    :param counted: when the server had counted the mail at the latest, for an account with quotas;
+        ``None``: nobody knows, or it is not asked for.
+    :param said: recipients that it was told of; ``None``: the same.
     :param session: the session it went over, in words: addresses, TLS.
     :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
     :param inconclusive: nothing follows from the outcomes for the account or the mail, which is due
@@ -88,6 +91,8 @@ class Attempt:
     outcomes: tuple[Outcome, ...]
     fault: AccountFault | None = None
     mail_ended: float | None = None
+    counted: float | None = None
+    said: int | None = None
     session: str = ""
     reports_success: bool = False
     inconclusive: bool = False
@@ -121,6 +126,18 @@ class Attempt:
             for each in self.outcomes
         )
         return attrs.evolve(self, outcomes=outcomes, fault=fault)
+
+    def of_whole(self, recipients: tuple[Recipient, ...], reply: Reply) -> Attempt:
+        """Return it as the attempt of a delivery of which it had the first recipients.
+
+        :param recipients: of the delivery; the others are left to the next transaction.
+        :param reply: says why.
+        """
+        others = recipients[len(self.outcomes) :]
+        if not others:
+            return self
+        left = all_deferred(others, Phase.RCPT, reply, Action.SPLIT)
+        return attrs.evolve(self, outcomes=self.outcomes + left)
 
     @property
     def uncertain(self) -> bool:

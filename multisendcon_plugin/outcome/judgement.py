@@ -68,6 +68,7 @@ def judge(
     settings: DeliverySettings,
     jitter: float,
     fallback: str | None = None,
+    stays: bool = False,
 ) -> Judgement:
     """Decide what follows from an attempt.
 
@@ -82,6 +83,7 @@ def judge(
     :param jitter: 0 to 1, see `retry_pause`.
     :param fallback: the account that takes over: if this one had a fault that `Attempt.moves` the
         mail, or before the mail would expire by any fault.
+    :param stays: the account had a fault, but the mail waits for it: no attempt is counted.
     :raise ValueError: the attempt speaks of other recipients than the delivery has.
     """
     delivered, refused, waiting = _divided(delivery, attempt, fallback)
@@ -108,7 +110,9 @@ def judge(
     expires = failures >= _FAILURES_BEFORE_EXPIRY and remaining.waited >= settings.give_up_after
     moves = attempt.moves or (expires and attempt.fault is not None)
 
-    if moves and fallback is not None and not uncertain:
+    if stays:
+        remaining = attrs.evolve(remaining, due=now)
+    elif moves and fallback is not None and not uncertain:
         tried = (*delivery.tried, delivery.account)
         remaining = attrs.evolve(remaining, account=fallback, tried=tried, due=now)
     elif split and len(waiting) < len(attempt.outcomes):

@@ -99,18 +99,18 @@ class Agenda:
         if self.missing is not None:
             self._leave((now, 0))
 
-    def take(self) -> Delivery:
-        """Hand out the first delivery; it stays known until `done`."""
-        return self.waiting.pop(0)
+    def take(self, index: int = 0) -> Delivery:
+        """Hand out a delivery, the first one or another; it stays known until `done`."""
+        return self.waiting.pop(index)
 
-    def take_tried(self, now: float) -> Delivery | None:
-        """Hand out the first delivery whose time has come again; ``None``: there is none."""
+    def tried(self, now: float) -> int:
+        """Return which one is the first whose time has come again; 0: there is none, or this."""
         for index, delivery in enumerate(self.waiting):
             if delivery.due > now:
                 break
             if delivery.attempts:
-                return self.waiting.pop(index)
-        return None
+                return index
+        return 0
 
     def done(self, delivery: Delivery) -> None:
         """Forget a delivery that was handed out: its settlement is in the spool."""

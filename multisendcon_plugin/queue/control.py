@@ -36,6 +36,7 @@ from .conditions import condition
 from .lane import RELIEVED_AT_ONCE, Lane
 from .orphans import account_in_use
 from .policy import InForce
+from .quotas import Quotas
 from .reports import ReportWriter
 
 _Event = Callable[[Delivery], DeliveryHeld | DeliveryReleased]
@@ -60,6 +61,7 @@ class QueueControl:
     _changes: Changes
     _lanes: dict[LaneKey, Lane]
     _paused: dict[str, float]
+    _quotas: Quotas
     _reports: ReportWriter
     _started: Callable[[], float]
     _events: Publisher
@@ -189,7 +191,14 @@ class QueueControl:
         now = self._clock.seconds()
         ahead = self._wall() - now
         return [
-            condition(account, self._lanes_of(account), self._paused.get(account.name), now, ahead)
+            condition(
+                account,
+                self._lanes_of(account),
+                self._paused.get(account.name),
+                self._quotas.gate(account) if account.enabled else None,
+                now=now,
+                ahead=ahead,
+            )
             for account in self._in_force.policy.registry
         ]
 
@@ -239,6 +248,12 @@ class QueueControl:
         waits = False
         for lane in self._lanes_of(account):
             under_way = lane.under_way
+            closed = lane.full(self._clock.seconds())
+            if closed is not None and lane.gates.condition.fault is None:
+                raise AccountUnfitError(
+                    f"account {name}: {closed}; its next mail leaves as soon as there is room, and"
+                    " no probe before"
+                )
             # Those under way are in the spool as well, and so are those that move away.
             most = len(under_way) + RELIEVED_AT_ONCE + 1
             for delivery in await self._spool.waiting(lane.key, most):

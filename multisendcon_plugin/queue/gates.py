@@ -12,9 +12,11 @@ gate            is closed                               decides
                 may be                                  server allows, or one, which probes an
                                                         account at fault
 `MinimumWait`   after each mail                         nothing else
+`QuotaGate`     while the next mail has no room         how many recipients of it go at once
 ==============  ======================================  ===========================================
 
-A further gate is one class more, and its place in that order.
+A further gate is one class more, and its place in that order.  The last one is asked for a certain
+mail, by the lane, which has each mail reserved before it begins (`reservation`).
 """
 
 from __future__ import annotations
@@ -24,11 +26,13 @@ from typing import NamedTuple
 
 from ..mail.message import Delivery
 from ..outcome.attempt import AccountFault, Attempt
+from ..outcome.failure import Action
 from ..routing.account import Account
 from .connections import Connections
 from .gate import Ended, Gate
 from .health import Health
 from .minimum_wait import MinimumWait
+from .quota_gate import QuotaGate
 
 
 class LaneCondition(NamedTuple):
@@ -51,17 +55,24 @@ class Gates:
     :param started: when the relay was started.
     :param crashed: it had not been stopped in good order: some of `state` may be missing.
     :ivar account: whose they are, as it is set now.
-    :ivar condition: how the account is now.
+    :ivar condition: how the account is now, but for its quotas.
+    :ivar quota: the gate of those.
     :ivar opened: is called when an attempt has ended that was begun by another lane, which had them
         before a reload.
     """
 
     def __init__(
-        self, account: Account, state: Mapping[str, float], *, started: float, crashed: bool
+        self,
+        account: Account,
+        state: Mapping[str, float],
+        *,
+        started: float,
+        crashed: bool,
+        quota: QuotaGate | None = None,
     ) -> None:
         self.account = account
         self.opened: Callable[[], None] = lambda: None
-        self.health = Health()
+        self.health = Health(account.quota)
         self.connections = Connections(account.connections)
         self.condition = LaneCondition(None, 0.0, None)
         self._wait: MinimumWait | None = None
@@ -70,22 +81,34 @@ class Gates:
             self._wait = MinimumWait(
                 account.minimum_wait, mail_ended, started=started, crashed=crashed
             )
+        self.quota: QuotaGate | None = None
+        self._have(quota)
         self._gates = self._in_order()
+
+    def _have(self, quota: QuotaGate | None) -> None:
+        self.quota = quota
+        if quota is not None:
+            quota.opened = self._has_room
+
+    def _has_room(self) -> None:
+        self.opened()
 
     def _in_order(self) -> list[Gate]:
         gates: list[Gate] = [self.health, self.connections]
         return [*gates, self._wait] if self._wait else gates
 
-    def reconfigure(self, account: Account, now: float) -> None:
+    def reconfigure(self, account: Account, now: float, quota: QuotaGate | None = None) -> None:
         """Go on with other settings of the account.
 
         What its server has a right to stays: the minimum wait since the last mail, and that there
         are no more mails under way than it allows.  What was found out about another connection or
         login says nothing any more.
         """
-        if not account.reached_as(self.account):
-            self.health = Health()
+        if not account.connects_as(self.account):
+            self.health = Health(account.quota)
             self.connections.begin_anew()
+        self.health.quotas = account.quota
+        self._have(quota)
         self.connections.configure(account.connections)
         if not account.minimum_wait:
             self._wait = None
@@ -106,6 +129,10 @@ class Gates:
         for gate in self._gates:
             latest = max(latest, gate.opens_at)
         return latest
+
+    def waits_for_quota(self, fault: AccountFault) -> bool:
+        """Mail waits for this account, whoever else could take it: its quota is used up."""
+        return fault.action is Action.QUOTA and self.quota is not None and self.quota.waits
 
     def probe(self) -> None:
         """Let one mail be tried as soon as the other gates are open, although the account rests."""

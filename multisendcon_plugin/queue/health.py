@@ -6,12 +6,16 @@ one mail probes it: only the mails that do so count a failed attempt.  Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from ..outcome.attempt import AccountFault
-from ..outcome.backoff import LONGEST_REST, rest
+from ..outcome.backoff import rest
 from ..outcome.failure import Action, is_one_too_many
+from ..settings.quota import Quota
 from .gate import Ended
+from .used_up import used_up_for
 
 #: Different mails in a row that have to get a reply that may be about one mail (greylisting) or
 #: about all (throttling), until it is about all: `Action.DEFER_THEN_SLOW`.
@@ -25,6 +29,7 @@ SLOW_SECONDS = 15 * 60.0
 class Health:
     """One account's health: see `Gate`.
 
+    :ivar quotas: of the account, as they are configured.
     :ivar fault: what is wrong with it now, with the action that follows now; ``None``: nothing.
     :ivar opens_at: the end of its rest.
     """
@@ -33,7 +38,8 @@ class Health:
     #: After a restart the first mail tells.
     state: float | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, quotas: Sequence[Quota] = ()) -> None:
+        self.quotas = quotas
         self.fault: AccountFault | None = None
         self.opens_at = 0.0
         self._since = 0.0
@@ -80,9 +86,11 @@ class Health:
         if now >= self.opens_at:
             # Several sessions that break together are one fault.
             self._pauses += 1
-            # Quotas are counted by the hour or the day: no earlier probe would get through.
-            quota = fault.action is Action.QUOTA
-            self.opens_at = now + (LONGEST_REST if quota else rest(self._pauses, ended.jitter))
+            if fault.action is Action.QUOTA:
+                # No earlier probe would get through.
+                self.opens_at = now + used_up_for(fault.reply, self.quotas)
+            else:
+                self.opens_at = now + rest(self._pauses, ended.jitter)
         self.fault = self._at(now, fault)
 
     def _suspect(self, fault: AccountFault, ended: Ended) -> None:

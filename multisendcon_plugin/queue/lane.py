@@ -17,18 +17,21 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..events import AccountFaulted, AccountRecovered, ConnectionsLimited, Publisher
+from ..events import Publisher
 from ..interfaces import IRelay, IStore
 from ..mail.message import Delivery, LaneKey
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import AccountFault, Attempt, all_deferred
+from ..outcome.backoff import LONGEST_REST
 from ..outcome.settlement import Settlement
 from ..routing.account import Account
+from .account_news import tell_of_change
 from .agenda import Agenda
-from .connections import KEPT
-from .gates import Gates, LaneCondition
+from .gates import Gates
 from .locks import Locks
+from .quota_gate import Closed, QuotaGate
+from .reservation import reserved_attempt
 from .tasks import Tasks
 
 #: Deliveries for which something else is done at a time while the account rests: some milliseconds.
@@ -127,7 +130,12 @@ class Lane:
                 self._tasks.begin(self._fetch())
             due = agenda.waiting[0].due if agenda.waiting else inf
             opens_at = gates.opens_at()
-            if due <= now < opens_at and self._relieve_first():
+            closed = None
+            if gates.quota is not None and due <= now:
+                index = agenda.tried(now) if gates.condition.fault else 0
+                closed = gates.quota.closed_for(agenda.waiting[index], now)
+                opens_at = max(opens_at, closed.until) if closed else opens_at
+            if due <= now < opens_at and self._relieve_first(closed, now):
                 continue
             if opens_at == inf:
                 return
@@ -140,12 +148,13 @@ class Lane:
                 return
             # A new mail may be greylisted, and would not show that the account works again: the
             # probe is one whose time has come again.
-            again = agenda.take_tried(now) if gates.condition.fault else None
-            self._attempt(again or agenda.take())
+            self._attempt(agenda.take(agenda.tried(now) if gates.condition.fault else 0))
 
-    def _relieve_first(self) -> bool:
+    def _relieve_first(self, closed: Closed | None, now: float) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
-        fault = self.gates.condition.fault
+        fault, quota = self.gates.condition.fault, self.gates.quota
+        if fault is None and closed is not None and quota is not None:
+            fault = quota.relief(closed, now)
         if fault is None or len(self._relieved) >= RELIEVED_AT_ONCE:
             return False
         first = self._agenda.waiting[0]
@@ -165,7 +174,8 @@ class Lane:
         if beyond is not None:
             due = min(due, beyond)
         if due < inf:
-            pause = max(due, opens_at) - now
+            # One that is closed for days is looked at by the hour: senders are told of the delay.
+            pause = max(due, min(opens_at, now + LONGEST_REST)) - now
             self._alarm = self._clock.callLater(max(pause, 0.0), self._alarm_rings)
 
     def _alarm_rings(self) -> None:
@@ -193,8 +203,25 @@ class Lane:
         gates.connections.begun()
         self._trying += 1
         self._unsettled.add(delivery.number)
-        attempt = relay.attempt(delivery, lambda: self._spool.content(delivery.message))
+        quota = gates.quota
+        if quota is None:
+            attempt = relay.attempt(delivery, lambda: self._spool.content(delivery.message))
+        else:
+            attempt = self._reserved_attempt(delivery, relay, quota)
         attempt.addBoth(self._ended, delivery, relay, gates)
+
+    def _reserved_attempt(
+        self, delivery: Delivery, relay: IRelay, quota: QuotaGate
+    ) -> Deferred[Attempt]:
+        """Begin a mail of an account with quotas, once it is durable that it counts for them."""
+
+        def begin(part: Delivery) -> Deferred[Attempt] | None:
+            # Meanwhile it may be that nothing may begin any more.
+            if self._stopping or self.paused or relay is not self.relay:
+                return None
+            return relay.attempt(part, lambda: self._spool.content(delivery.message))
+
+        return Deferred.fromCoroutine(reserved_attempt(delivery, quota, begin, self._clock.seconds))
 
     def _ended(
         self, result: Attempt | Failure, delivery: Delivery, relay: IRelay, gates: Gates
@@ -239,7 +266,9 @@ class Lane:
         )
         condition = gates.condition
         if condition is not before and not self._stopping:
-            self._tell_of_change(gates, before)
+            ahead = self._wall() - now
+            if tell_of_change(self._events, gates, before, now, ahead):
+                self.since = now
         if judged is None:
             # A connection was refused, not the mail: that waits as it did before.
             self.settled([Settlement(delivery=delivery, remaining=delivery)])
@@ -274,24 +303,6 @@ class Lane:
         if self.retired:
             self._tell_when_empty()
 
-    def _tell_of_change(self, gates: Gates, before: LaneCondition) -> None:
-        condition = gates.condition
-        name, fault, allowed = gates.account.name, condition.fault, condition.allowed
-        if allowed is not None and allowed != before.allowed:
-            configured = gates.connections.configured
-            self._events.publish(ConnectionsLimited(name, allowed, configured, lasts=KEPT))
-        if fault is None:
-            if before.fault is not None:
-                self.since = self._clock.seconds()
-                self._events.publish(AccountRecovered(name))
-            return
-        changed = before.fault is None or fault.action is not before.fault.action
-        if changed:
-            self.since = self._clock.seconds()
-        if changed or condition.rests_until != before.rests_until:
-            until = self._wall() + max(0.0, condition.rests_until - self._clock.seconds())
-            self._events.publish(AccountFaulted(name, fault, until, changed=changed))
-
     # What is changed by hand: see `changes`.
 
     def withdraw(self, numbers: Set[int], known: dict[int, Delivery]) -> Left:
@@ -322,6 +333,17 @@ class Lane:
         """Let one mail be tried now, although the account rests."""
         self.gates.probe()
         self.go()
+
+    @property
+    def rests(self) -> bool:
+        """It takes no mail over from others: the account is at fault, or a quota is used up."""
+        return bool(self.gates.condition.fault or self.full(self._clock.seconds()))
+
+    def full(self, now: float) -> Closed | None:
+        """Tell why its next mail has no room in a quota; if none waits, one like most."""
+        quota, waiting = self.gates.quota, self._agenda.waiting
+        due = waiting[0] if waiting and waiting[0].due <= now else None
+        return None if quota is None else quota.closed(due, now)
 
     # Other settings.
 

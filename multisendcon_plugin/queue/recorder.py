@@ -95,6 +95,8 @@ class Recorder:
         if delivery.tried:
             tried = tuple(each for each in delivery.tried if account_in_use(policy.registry, each))
             delivery = attrs.evolve(delivery, tried=tried)
+        fault = attempt.fault
+        stays = fault is not None and lane.gates.waits_for_quota(fault)
         judgement = judge(
             delivery,
             attempt,
@@ -102,7 +104,8 @@ class Recorder:
             started=self.started,
             settings=policy.delivery,
             jitter=random(),
-            fallback=self.fallback(delivery) if attempt.fault or attempt.moves else None,
+            fallback=self.fallback(delivery) if fault or attempt.moves else None,
+            stays=stays,
         )
         self._events.publish(AttemptEnded(delivery, attempt, judgement, now))
         self._carry_out(lane, delivery, judgement, awaited=awaited)

@@ -30,9 +30,7 @@ from ..interfaces import (
 from ..mail.envelope import Envelope
 from ..mail.json_form import texts_of
 from ..mail.message import Delivery, LaneKey, NewMessage, Parcel
-from ..outcome.attempt import AccountFault
 from ..outcome.backoff import longest_pause
-from ..outcome.failure import Action
 from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from ..turn import Turn
@@ -43,7 +41,9 @@ from .lane import Lane
 from .locks import Locks
 from .orphans import account_in_use, in_use
 from .policy import InForce, QueuePolicy
+from .quotas import Boot, Quotas
 from .recorder import Recorded, Recorder, only
+from .relief import Relief
 from .reports import ReportWriter
 from .rerouting import Rerouting
 from .room import Room
@@ -65,6 +65,7 @@ class QueueService(Service):
     :ivar control: what an admin does with it.
     :param clock: is never set, see `clock`.
     :param wall: tells the time that people read, in seconds since the epoch.
+    :param boot: see `Boot`; by default, nobody knows when the machine was started.
     """
 
     log = Logger()
@@ -76,11 +77,13 @@ class QueueService(Service):
     _make_relay: Callable[[Account], IRelay]
     _clock: IReactorTime
     _wall: Callable[[], float]
+    _boot: Boot = lambda: ("", 0.0)
 
     def __attrs_post_init__(self) -> None:
         self._turn = Turn.of(self._clock)
         self._tasks = Tasks(self._clock, self._halt)
         self._in_force = InForce(self._policy)
+        self._quotas = Quotas(self._spool, self._tasks, self._clock, self._wall, self._boot)
         reports = ReportWriter(
             self._in_force,
             self._spool,
@@ -101,6 +104,7 @@ class QueueService(Service):
             go_on=self._go_on,
         )
         self._lanes: dict[LaneKey, Lane] = {}
+        self._relief = Relief(self._recorder, self._lanes)
         self._locks = Locks(self._turn)
         self._changes = Changes(
             self._locks, self._lanes.values, self._take_up, self._announce, self._halt
@@ -116,13 +120,14 @@ class QueueService(Service):
             changes=self._changes,
             over=self._begin_again,
         )
-        self._ways = Ways(self._make_relay, self._events, self._clock)
+        self._ways = Ways(self._make_relay, self._quotas, self._events, self._clock)
         self.control = QueueControl(
             self._in_force,
             self._spool,
             self._changes,
             self._lanes,
             self._paused,
+            self._quotas,
             reports,
             started=lambda: self._recorder.started,
             events=self._events,
@@ -147,10 +152,15 @@ class QueueService(Service):
             states = await self._tasks.ask(
                 self._spool.account_states, "the ends of the last mails not read from the spool"
             )
+        usage = await self._tasks.ask(
+            self._spool.usage, "what is used of quotas not read from the spool"
+        )
         pauses = await self._tasks.ask(
             self._spool.pauses, "the accounts that are paused not read from the spool"
         )
+        # At once: somebody may have resumed one since.
         self._paused.update(pauses)
+        self._quotas.start(usage, now, in_use(self._in_force.policy.registry))
         self._ways.start(states, now)
         # What is committed before this is found in the spool, what comes after it is announced.
         self._ready = not self._tasks.stopping
@@ -183,6 +193,7 @@ class QueueService(Service):
         any more is routed anew.
         """
         before, self._in_force.policy = self._in_force.policy, policy
+        self._quotas.reconfigure(in_use(policy.registry))
         anew = self._ways.reconfigure(in_use(before.registry), in_use(policy.registry))
         for key, lane in tuple(self._lanes.items()):
             account = self._account(key)
@@ -244,6 +255,7 @@ class QueueService(Service):
         self._take_up()
         lanes = [lane.stop() for lane in self._lanes.values()]
         stopped = DeferredList([*lanes, self._ways.stop(GRACE)])
+        stopped.addCallback(lambda _: self._quotas.write())
         return stopped.addCallback(lambda _: self._recorder.stop())
 
     def _halt(self) -> None:
@@ -280,7 +292,7 @@ class QueueService(Service):
                 gates=way.gates,
                 clock=self._clock,
                 wall=self._wall,
-                relieve=self._relieve,
+                relieve=self._relief.relieve,
                 conclude=self._recorder.conclude,
                 paused=account.name in self._paused,
             )
@@ -366,18 +378,6 @@ class QueueService(Service):
         self._announce(announced)
 
     # Deliveries end.
-
-    def _relieve(self, lane: Lane, delivery: Delivery, fault: AccountFault) -> bool:
-        """Move a delivery away from an account that rests, or tell its sender that it waits.
-
-        Who only asks us to slow down takes it a little later; until `Health` finds that this lasts.
-        """
-        name = None if fault.action is Action.SLOW else self._recorder.fallback(delivery)
-        other = self._lanes.get((name or "", delivery.destination))
-        if name is not None and not (other and other.gates.condition.fault):
-            self._recorder.move(lane, delivery, name)
-            return True
-        return self._recorder.tell_of_delay(lane, delivery, fault)
 
     def _go_on(self, recorded: list[Recorded]) -> None:
         """Go on from what is in the spool; each lane is told once of all that was its own."""

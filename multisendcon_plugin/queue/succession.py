@@ -1,26 +1,36 @@
 """Which account of a new configuration is which of the one before.
 
 A server does not know the name of an account: it counts what comes by the login.  So accounts are
-known by server, port and username, also if one has another name, or two have exchanged theirs, and
-what the server has a right to goes on: its minimum wait, and how many connections there are.  One
-with another login begins anew, and its name takes nothing from the login that had it: that may
-come back, under any name.  Pure.
+known by server, port and the name in the login, also if one has another name, or two have exchanged
+theirs, and what the server has a right to goes on: its minimum wait, and how many connections there
+are.  One with another login begins anew, and its name takes nothing from the login that had it:
+that may come back, under any name.  Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Protocol
 
-from ..routing.account import Account
+
+class Known(Protocol):
+    """What an account is known by: see `Account`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def login(self) -> tuple[Hashable, ...]: ...
+
 
 #: What two accounts that are the same have in common: the first that finds one decides.
-_SAME: tuple[Callable[[Account], Hashable], ...] = (
+_SAME: tuple[Callable[[Known], Hashable], ...] = (
     lambda account: (account.name, account.login),
     lambda account: account.login,
 )
 
 
-def predecessors(accounts: Iterable[Account], before: Sequence[Account]) -> dict[str, int]:
+def predecessors(accounts: Iterable[Known], before: Sequence[Known]) -> dict[str, int]:
     """Return, by the names of accounts, whose place they take; some take nobody's.
 
     :param accounts: those in use from now on.

@@ -18,6 +18,7 @@ from ..outcome.settlement import AccountState
 from ..routing.account import Account
 from .gates import Gates
 from .minimum_wait import MinimumWait
+from .quotas import Quotas
 from .succession import predecessors
 
 #: Accounts that are gone and not forgotten.
@@ -36,14 +37,20 @@ class Ways:
     """The ways of all accounts.
 
     :param make_relay: returns the relay of an account.
+    :param quotas: knows the accounts that will be in use before they are.
     :param events: is told of accounts.
     :param clock: is never set.
     """
 
     def __init__(
-        self, make_relay: Callable[[Account], IRelay], events: Publisher, clock: IReactorTime
+        self,
+        make_relay: Callable[[Account], IRelay],
+        quotas: Quotas,
+        events: Publisher,
+        clock: IReactorTime,
     ) -> None:
         self._make_relay = make_relay
+        self._quotas = quotas
         self._events = events
         self._clock = clock
         self._states: dict[str, AccountState] = {}
@@ -70,6 +77,7 @@ class Ways:
                 self._states.get(account.name, {}),
                 started=self._started,
                 crashed=self._crashed,
+                quota=self._quotas.gate(account),
             )
             way = self._ways[account.name] = Way(account, self._make_relay(account), gates)
         return way
@@ -119,7 +127,8 @@ class Ways:
             state = way.gates.state()
         if way.gates.condition.fault is not None:
             self._recovered(account, anew)
-        gates = Gates(account, state, started=now, crashed=False)
+        quota = self._quotas.gate(account)
+        gates = Gates(account, state, started=now, crashed=False, quota=quota)
         return Way(account, self._make_relay(account), gates)
 
     def _recovered(self, account: Account, anew: set[str]) -> None:
@@ -130,7 +139,7 @@ class Ways:
         gates = way.gates
         if account != way.account:
             had_fault = gates.condition.fault is not None
-            gates.reconfigure(account, self._clock.seconds())
+            gates.reconfigure(account, self._clock.seconds(), self._quotas.gate(account))
             if had_fault and gates.condition.fault is None:
                 self._recovered(account, anew)
         return Way(account, way.relay.reconfigured(account), gates)

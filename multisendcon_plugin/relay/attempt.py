@@ -28,9 +28,11 @@ class Sessions(Protocol):
 
     :ivar account: as it is now.
     :ivar most_recipients: that one transaction may have.
+    :ivar afresh: numbers of deliveries whose next attempt is not to have a session that was kept.
     """
 
     account: Account
+    afresh: set[int]
     archive: IArchive | None
     most_recipients: float
     refusals: RefusalReview
@@ -69,7 +71,12 @@ class AttemptUnderWay:
 
     def begin(self) -> None:
         """Send the mail over a session that is kept, or else over a fresh one."""
-        session = self._sessions.kept_session()
+        sessions = self._sessions
+        if sessions.afresh and self._delivery.number in sessions.afresh:
+            sessions.afresh.discard(self._delivery.number)
+            session = None
+        else:
+            session = sessions.kept_session()
         self._kept = session is not None
         if session is None:
             self._open_session()
@@ -87,7 +94,10 @@ class AttemptUnderWay:
         # Those of now: it may have been opened before they changed.
         session.account = sessions.account
         archive = sessions.archive if session.account.archive else None
-        transaction = Transaction(session, self._delivery, self._open_content, self._most, archive)
+        now = sessions.now if session.account.quota else None
+        transaction = Transaction(
+            session, self._delivery, self._open_content, self._most, archive=archive, now=now
+        )
         session.talk(transaction.go_on, partial(self._over, session, transaction), self._failed)
 
     def _not_begun(self, failure: Failure) -> None:
@@ -126,6 +136,8 @@ class AttemptUnderWay:
                     outcomes=outcomes.all(),
                     fault=fault,
                     mail_ended=self._mail_ended,
+                    counted=transaction.counted,
+                    said=transaction.said,
                     session=session.description,
                     reports_success=transaction.reports_success,
                 )
@@ -136,11 +148,18 @@ class AttemptUnderWay:
                 return
             sessions.learn(outcomes.most)
             again = self.begin
-        if transaction.begun and sessions.account.minimum_wait:
-            # The server may have counted this MAIL FROM: the lane lets the wait pass.  The next
-            # attempt has a fresh session, as there is one at a time, or fewer recipients.
+        account = sessions.account
+        if transaction.begun and (account.minimum_wait or account.quota):
+            # The server may have counted this MAIL FROM: the lane lets the wait pass, and finds
+            # room for the next one.
+            if again != self.begin:
+                sessions.afresh.add(self._delivery.number)
             attempt = Attempt(
-                outcomes=outcomes.all(), mail_ended=self._mail_ended, inconclusive=True
+                outcomes=outcomes.all(),
+                mail_ended=self._mail_ended,
+                counted=transaction.counted,
+                said=transaction.said,
+                inconclusive=True,
             )
             self.done.callback(attempt)
         else:

@@ -237,6 +237,7 @@ class Examination:
         account = attrs.evolve(
             self._account,
             username="",
+            oauth2=None,
             tls=Tls.IMPLICIT if self._hop.implicit_tls else Tls.STARTTLS,
             tls_verify=False,
             tls_fingerprint=None,
@@ -253,7 +254,7 @@ class Examination:
 
     async def _log_in(self, session: AccountSender) -> None:
         if self._hop.login:
-            name = self._account.username
+            name = self._account.sasl_user
             await self._step(
                 "login",
                 self._login.perform(session),

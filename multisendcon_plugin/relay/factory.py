@@ -79,7 +79,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         former: Sequence[AccountSenderFactory] = (),
         archive: IArchive | None = None,
     ) -> None:
-        super().__init__(account.username.encode(), b"", b"", (), None, Deferred(), retries=0)
+        super().__init__(account.sasl_user.encode(), b"", b"", (), None, Deferred(), retries=0)
         self.account = account
         self.archive = archive
         self._hop = account.hop
@@ -95,6 +95,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._trial = Trial()
         self._login = Login(account, logins(account))
         self.refusals = RefusalReview()
+        self.afresh: set[int] = set()
         self._tls: ClientTLS | None = None
         self.most_recipients: float = account.max_recipients or math.inf
         self._idle: list[AccountSender] = []
@@ -294,6 +295,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         """Go on with other settings of the account: see `IRelay`."""
         self._places.resize(account.connections)
         if account.reached_as(self.account):
+            if account.oauth2 != self.account.oauth2:
+                # The next tokens are asked for in another way.
+                self._login = Login(account, self._logins(account))
             self.account = account
             self._draining = False
             return self

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from ..credentials import Credential, CredentialError, ICredentials
 from ..mail.phase import Phase
 from ..mail.reply import Reply
+from ..outcome.failure import Action
 from ..routing.account import Account, Auth
 from . import sasl
 from .broken import SessionBrokenError
@@ -94,7 +95,7 @@ class Login:
             try:
                 return await self._log_in(await ready(), token)
             except SessionBrokenError as broken:
-                if not _is_refusal(broken):
+                if not self._is_refusal(broken):
                     raise
                 self._refused_token = token
                 if is_last:
@@ -103,6 +104,11 @@ class Login:
                 if newer == token:
                     raise
             token, is_last = newer, True
+
+    def _is_refusal(self, broken: SessionBrokenError) -> bool:
+        # Also a 5xx may say that there are too many logins, and not that this one is wrong.
+        action = self._account.classify(broken.phase, broken.reply)
+        return broken.phase is Phase.LOGIN and action is Action.ALARM
 
     async def _log_in(self, session: AccountSender, credential: Credential | None) -> AccountSender:
         try:
@@ -136,8 +142,7 @@ class Login:
 
     async def _attempt(self, session: AccountSender, credential: Credential) -> Auth:
         """Log in, by one mechanism or two."""
-        password = credential.secret
-        session.redaction.hide(password.encode())
+        session.redaction.hide(credential.secret.encode())
         mechanisms = self._mechanisms(session, credential)
         if not mechanisms:
             text = self._not_offered(session, credential)
@@ -160,13 +165,25 @@ class Login:
             if not reply.permanent:
                 break
             refusal = reply
-            # By another mechanism, a token is the same.
-            no_more = credential.is_token or self._has_worked or password == self._refused_password
-            self._first, self._has_worked = following, False
-            self._refused_password = password
-            if no_more:
+            if self._refused(credential, following):
                 break
         raise SessionBrokenError(Phase.LOGIN, refusal or reply)
+
+    def _refused(self, credential: Credential, following: Auth) -> bool:
+        """Note that a credential was refused; tell whether no further mechanism is to be tried.
+
+        :param following: the mechanism after the one that was tried.
+        """
+        if credential.is_token:
+            # By another mechanism it is the same; and where one has worked, that is the one.
+            if not self._has_worked:
+                self._first = following
+            return True
+        password = credential.secret
+        no_more = self._has_worked or password == self._refused_password
+        self._first, self._has_worked = following, False
+        self._refused_password = password
+        return no_more
 
     def _mechanisms(self, session: AccountSender, credential: Credential) -> list[Auth]:
         """Return the mechanisms that both sides know, the one to begin with first.
@@ -192,9 +209,11 @@ class Login:
         if self._account.auth is not Auth.AUTO:
             name = self._account.auth.mechanism
             return f"the server does not offer {name} (see auth), only {offered}"
-        if credential.is_token:
-            return f"the server offers no login by a token (XOAUTH2, OAUTHBEARER), only {offered}"
-        return f"the server offers no login mechanism that the relay supports, only {offered}"
+        for_what = " for a token" if credential.is_token else ""
+        return (
+            f"the server offers no login mechanism that the relay supports{for_what}, only"
+            f" {offered}"
+        )
 
 
 def _given(asked: Deferred[Credential]) -> Deferred[Credential]:
@@ -207,16 +226,6 @@ def _given(asked: Deferred[Credential]) -> Deferred[Credential]:
         raise SessionBrokenError(Phase.LOGIN, Reply(0, enhanced, str(error))) from None
 
     return asked.addErrback(none_there)
-
-
-def _is_refusal(broken: SessionBrokenError) -> bool:
-    """Tell whether a server has refused a token; some say so by 501 (Exchange Online's HVE)."""
-    reply = broken.reply
-    if broken.phase is not Phase.LOGIN:
-        return False
-    if reply.code == 0:
-        return reply.enhanced == "5.7.8"
-    return reply.code == 501 or (reply.permanent and reply.code not in _COMMAND_CODES)
 
 
 def _offered(session: AccountSender) -> list[str]:

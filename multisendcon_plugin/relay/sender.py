@@ -88,7 +88,7 @@ class AccountSender(smtp.ESMTPSender):
 
     def __init__(self, account: Account, hop: Hop, tls: ClientTLS, clock: IReactorTime) -> None:
         super().__init__(
-            account.username.encode(),
+            account.sasl_user.encode(),
             b"",  # the login has it when it is needed
             tls,
             hop.helo_name.encode("ascii"),

@@ -13,7 +13,6 @@ transport and no clock: what is said goes to the session, and replies are taken 
 
 from __future__ import annotations
 
-import enum
 import math
 from collections import deque
 from collections.abc import Callable
@@ -31,33 +30,13 @@ from ..outcome.failure import Action
 from ..outgoing import OutgoingMail, prepare
 from .commands import Paths, mail_command, rcpt_command, without_utf8
 from .content import OutgoingContent
+from .due import IN_VAIN, Due
 from .outcomes import RecipientOutcomes
 from .sender import AccountSender
 
 _NEEDS_UTF8 = Reply(0, "5.6.7", "the account's server takes no addresses beyond ASCII (SMTPUTF8)")
 _EARLY = "the server answered before the end of the content"
 _UNREADABLE = "the message could not be read from the spool"
-
-
-class Due(enum.IntEnum):
-    """What the next reply answers."""
-
-    RSET = enum.auto()
-    MAIL = enum.auto()
-    RCPT = enum.auto()
-    """One that is not the last."""
-    LAST_RCPT = enum.auto()
-    DATA = enum.auto()
-    CONTENT = enum.auto()
-    """Nothing: the content is going out, and no reply is due before its end."""
-    END = enum.auto()
-    """The final dot."""
-    VAIN_RCPT = enum.auto()
-    """RCPT that was sent together with a MAIL that was refused."""
-    VAIN_DATA = enum.auto()
-    """DATA that was sent together with the commands before it, which have left no recipient."""
-    LONE_DOT = enum.auto()
-    """The content of no recipient, which is empty."""
 
 
 _Follows = Callable[["Transaction", Phase, Reply, Action], None]
@@ -78,8 +57,6 @@ VAIN_RCPT  RCPT     -       -       -       -          -          fault      fau
 VAIN_DATA  DATA     -       dot     -       -          -          fault      fault
 LONE_DOT   END      -       -       -       -          -          fault      fault
 """
-#: What is due with MAIL, once that was refused.
-_IN_VAIN = {Due.RCPT: Due.VAIN_RCPT, Due.LAST_RCPT: Due.VAIN_RCPT, Due.DATA: Due.VAIN_DATA}
 
 
 class Row(NamedTuple):
@@ -109,6 +86,8 @@ class Transaction:
     :param open_content: begins to read the message.
     :param most: recipients that the server takes in one transaction.
     :param archive: keeps a copy of what is sent.
+    :param now: the clock, for an account with quotas.
+    :ivar counted: see `Attempt`, as for `said`.
     :ivar copy: of what was sent, to be ended when all is over.
     :ivar outcomes: one for each recipient, when all is over.
     :ivar begun: MAIL FROM was sent.
@@ -125,12 +104,17 @@ class Transaction:
         delivery: Delivery,
         open_content: Callable[[], IContent],
         most: float = math.inf,
+        *,
         archive: IArchive | None = None,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._session = session
         self._delivery = delivery
         self._content = OutgoingContent(open_content, session.go_on)
         self._archive = archive
+        self._now = now
+        self.counted: float | None = None
+        self.said: int | None = None
         self.copy: ICopy | None = None
         self.outcomes = RecipientOutcomes(delivery.recipients, most)
         self.begun = self.refused = self.taken = self.reports_success = False
@@ -251,6 +235,8 @@ class Transaction:
             if len(paths) > most:
                 paths, self._too_many = paths[: int(most)], paths[int(most) :]
             self._asked = paths
+            if self._now is not None:
+                self.said = len(paths)
             if self._archive is not None:
                 self.copy = self._archive.begin(delivery, mail.reverse_path)
             commands = [mail_command(mail, delivery.message.envelope, offers)]
@@ -329,7 +315,7 @@ class Transaction:
             return
         # All was sent together, and the other replies only follow from this refusal.
         self._session.leave(unclean=True)
-        in_vain = [_IN_VAIN[each] for each in self._due if each in _IN_VAIN]
+        in_vain = [IN_VAIN[each] for each in self._due if each in IN_VAIN]
         self._due.clear()
         self._due.extend(in_vain)
 
@@ -342,6 +328,9 @@ class Transaction:
         self._end_recipients(phase, reply, action)
 
     def _end_recipients(self, phase: Phase, _reply: Reply, _action: Action) -> None:
+        if self._now is not None:
+            # Who counts mails has counted this one with MAIL; recipients are known to all by now.
+            self.counted = self._now()
         if not self._refused:
             return
         others = len(self._refused) < len(self._asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import attrs
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -19,13 +20,13 @@ class ServiceAccount:
     """A service account, by which assertions are signed (RFC 7523).
 
     :param email: its name, which is the issuer.
+    :param key_id: of the private key, at Google.
     :param private_key: RSA, in PEM.
-    :param key_id: of the private key, at Google; empty: it is not told.
     """
 
     email: str
+    key_id: str
     private_key: str = attrs.field(repr=False)
-    key_id: str = ""
 
 
 def parse_service_account(content: str) -> ServiceAccount:
@@ -41,19 +42,20 @@ def parse_service_account(content: str) -> ServiceAccount:
         raise InvalidValueError(
             "is not the key of a service account; name the JSON file that Google gives for one"
         )
-    email, private_key, key_id = (
-        found.get(name, "") for name in ("client_email", "private_key", "private_key_id")
-    )
-    if not all(isinstance(each, str) for each in (email, private_key, key_id)) or not email:
-        raise InvalidValueError("has no client_email; name the JSON file as Google gives it")
+    fields = ("client_email", "private_key_id", "private_key")
+    email, key_id, private_key = (found.get(field, "") for field in fields)
+    if not all(isinstance(each, str) and each for each in (email, key_id)):
+        raise InvalidValueError(
+            "has no client_email and private_key_id; name the JSON file as Google gives it"
+        )
     if not _can_sign(private_key):
         raise InvalidValueError(
             "has no private key (RSA) that can be read; name the JSON file as Google gives it"
         )
-    return ServiceAccount(email, private_key, key_id)
+    return ServiceAccount(email, key_id, private_key)
 
 
-def _can_sign(private_key: str) -> bool:
+def _can_sign(private_key: Any) -> bool:
     try:
         return isinstance(load_pem_private_key(private_key.encode(), None), RSAPrivateKey)
     except Exception:  # whatever is wrong, nothing of it is to be told

@@ -18,7 +18,7 @@ from .ours import check_file, open_file
 from .upgrades import UPGRADES
 
 #: Of the schema.
-VERSION = 10
+VERSION = 11
 
 #: The folder with the files of long content, beside the database.
 FILES = "content"

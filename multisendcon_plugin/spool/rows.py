@@ -22,6 +22,7 @@ from ..mail.json_form import (
 )
 from ..mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Position
 from ..outcome.settlement import AccountState, Settlement
+from ..outcome.usage import Usage, UsageClock, UsageLog
 from .keys import message_of, pieces, place, span
 
 #: The only row of content that is in a file.
@@ -142,6 +143,35 @@ def pause(connection: Connection, account: str, since: float) -> None:
 def resume(connection: Connection, account: str) -> None:
     """Note that an account is not paused any more."""
     connection.execute("DELETE FROM pause WHERE account = ?", (account,))
+
+
+def usage(connection: Connection) -> UsageLog:
+    """Read what is known of the use of quotas."""
+    clock = connection.execute("SELECT boot, ahead, wall FROM quota_clock").fetchone()
+    rows = connection.execute("SELECT * FROM quota ORDER BY counted, name, number")
+    return UsageLog(UsageClock(*clock) if clock else None, tuple(Usage(*row) for row in rows))
+
+
+def count(connection: Connection, usages: Sequence[Usage], clock: UsageClock | None) -> None:
+    """Write use of quotas down; all of it, if there is another clock."""
+    if clock is not None:
+        connection.execute("DELETE FROM quota")
+        connection.execute("DELETE FROM quota_clock")
+        connection.execute(
+            "INSERT INTO quota_clock VALUES (?, ?, ?)", (clock.boot, clock.ahead, clock.wall)
+        )
+    connection.executemany(
+        "INSERT OR REPLACE INTO quota VALUES (?, ?, ?, ?, ?)",
+        [
+            (each.name, each.number, each.counted, each.mails, each.recipients)
+            for each in usages
+            if each.mails
+        ],
+    )
+    connection.executemany(
+        "DELETE FROM quota WHERE name = ? AND number = ?",
+        [(each.name, each.number) for each in usages if not each.mails],
+    )
 
 
 def bring_forward(connection: Connection, lane: LaneKey, latest: float) -> None:

@@ -64,3 +64,20 @@ CREATE TABLE pause (
     account TEXT PRIMARY KEY,
     since REAL NOT NULL             -- it begins no mail until somebody resumes it
 ) WITHOUT ROWID;
+
+-- What of quotas is used up.  Apart from the state, too: a mail is in here before its MAIL is said.
+CREATE TABLE quota (
+    name TEXT,                      -- whose: a JSON list, a group's name, or an account's and login
+    number INTEGER,
+    counted REAL,                   -- by the server, at the latest; NULL: the mail is under way
+    mails INTEGER NOT NULL CHECK (mails > 0),
+    recipients INTEGER NOT NULL CHECK (recipients >= 0),
+    PRIMARY KEY (name, number)
+) WITHOUT ROWID;
+
+-- The clock that gives these times, see `UsageClock`; one row at most.
+CREATE TABLE quota_clock (
+    boot TEXT NOT NULL,
+    ahead REAL NOT NULL,
+    wall REAL NOT NULL
+);

@@ -29,6 +29,7 @@ from ..mail.message import (
 )
 from ..mail.selection import Page, Selection, Total
 from ..outcome.settlement import AccountState, Settlement
+from ..outcome.usage import Usage, UsageClock, UsageLog
 from ..settings.quantities import Room
 from . import rows, view
 from .database import FILES, connect, not_opened, open_database, spool_error
@@ -40,7 +41,7 @@ from .numbering import WRITERS, Numbers
 from .reader import Reader, StoredContent
 from .recent import Recent
 from .trust import Trust
-from .worker import Job, Reactor
+from .worker import Job, Reactor, only_result
 from .writer import Writer
 
 _MIB = 1024 * 1024
@@ -219,6 +220,17 @@ class SqliteSpool:
     def resume(self, account: str) -> Deferred[None]:
         """Note that an account is not paused any more."""
         return self._writer.do(partial(rows.resume, account=account))
+
+    def usage(self) -> Deferred[UsageLog]:
+        """Read what is known of the use of quotas."""
+        return self._reader.ask(rows.usage)
+
+    def count(
+        self, usages: Sequence[Usage], clock: UsageClock | None, awaited: bool
+    ) -> Deferred[None]:
+        """Write use of quotas down."""
+        job = Job(partial(rows.count, usages=usages, clock=clock))
+        return self._writer.do_all([job], urgent=awaited).addCallback(only_result)
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""

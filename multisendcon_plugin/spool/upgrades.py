@@ -109,4 +109,19 @@ UPGRADES = {
             since REAL NOT NULL
         ) WITHOUT ROWID;
     """,
+    10: """
+        CREATE TABLE quota (
+            name TEXT,
+            number INTEGER,
+            counted REAL,
+            mails INTEGER NOT NULL CHECK (mails > 0),
+            recipients INTEGER NOT NULL CHECK (recipients >= 0),
+            PRIMARY KEY (name, number)
+        ) WITHOUT ROWID;
+        CREATE TABLE quota_clock (
+            boot TEXT NOT NULL,
+            ahead REAL NOT NULL,
+            wall REAL NOT NULL
+        );
+    """,
 }

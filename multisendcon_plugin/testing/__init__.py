@@ -9,7 +9,8 @@ from .. import twisted_mail  # noqa: F401 -- before all that imports Twisted's m
 from . import misdeeds
 from .authority import Authority
 from .evil import EvilProvider
-from .memory_spool import MemoryDisk, MemorySpool
+from .memory_disk import MemoryDisk
+from .memory_spool import MemorySpool
 from .provider import Answer, Provider, ReceivedMail
 
 __all__ = [

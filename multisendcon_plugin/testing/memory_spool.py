@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, execute, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from ..errors import SpoolError, SpoolFullError, SpoolLockedError
+from ..errors import SpoolError, SpoolLockedError
 from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, StoreFigures
 from ..mail.message import (
     ADDED_DOT,
@@ -30,81 +30,15 @@ from ..mail.message import (
 )
 from ..mail.selection import Page, Selection, Total
 from ..outcome.settlement import AccountState, Settlement
+from ..outcome.usage import Usage, UsageClock, UsageLog
 from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
 from ..spool.recent import Recent
+from .memory_disk import MemoryDisk
 from .memory_view import selected, totals
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-
-@attrs.define(eq=False, kw_only=True)
-class MemoryDisk:
-    """What a `MemorySpool` leaves to the next one that is opened on it.
-
-    :param capacity: octets of content at which new mail is refused; ``None``: no limit.
-    :param fault: while it is set, whatever is written or read fails with it.
-    """
-
-    capacity: int | None = None
-    fault: SpoolError | None = None
-    clean: bool = True
-    locked: bool = False
-    contents: dict[int, bytes] = attrs.field(factory=dict)
-    deliveries: dict[int, Delivery] = attrs.field(factory=dict)
-    account_states: dict[str, AccountState] = attrs.field(factory=dict)
-    pauses: dict[str, float] = attrs.field(factory=dict)
-
-    def crash(self) -> None:
-        """Let go as a process does that is killed."""
-        self.locked = False
-
-    def check(self) -> None:
-        """Raise the fault, if there is one."""
-        if self.fault is not None:
-            raise self.fault
-        if not self.locked:
-            raise SpoolError("the spool is closed")
-
-    def check_room(self, size: int) -> None:
-        """Raise `SpoolFullError` when so many octets more are too many."""
-        if self.capacity is not None and self.octets() + size > self.capacity:
-            raise SpoolFullError("the spool is full")
-
-    def octets(self) -> int:
-        """Return what its contents take."""
-        return sum(map(len, self.contents.values()))
-
-    def store(self, content: bytes, deliveries: tuple[Delivery, ...]) -> None:
-        """Add a message.
-
-        :raise SpoolError: there is one with its number.
-        """
-        if any(delivery.message.number in self.contents for delivery in deliveries):
-            raise SpoolError("the number is in use")
-        for delivery in deliveries:
-            self.contents[delivery.message.number] = content
-            self.deliveries[delivery.number] = delivery
-
-    def change(
-        self, numbers: Sequence[int], changed: Callable[[Delivery], Delivery | None]
-    ) -> tuple[Delivery, ...]:
-        """Change deliveries that are there, unless `changed` returns ``None``; return those."""
-        those = []
-        for number in numbers:
-            delivery = self.deliveries.get(number)
-            if delivery is not None and (other := changed(delivery)) is not None:
-                self.deliveries[number] = other
-                those.append(other)
-        return tuple(those)
-
-    def end(self, delivery: Delivery) -> None:
-        """Remove a delivery and, when it was the last, its message."""
-        del self.deliveries[delivery.number]
-        number = delivery.message.number
-        if all(each.message.number != number for each in self.deliveries.values()):
-            del self.contents[number]
 
 
 def _at_once(
@@ -248,6 +182,31 @@ class MemorySpool:
     def resume(self, account: str) -> None:
         """Note that an account is not paused any more."""
         self.disk.pauses.pop(account, None)
+
+    @_at_once
+    def usage(self) -> UsageLog:
+        """Read what is known of the use of quotas."""
+        usages = sorted(
+            self.disk.usages.values(),
+            key=lambda each: (each.counted is not None, each.counted, each.name, each.number),
+        )
+        return UsageLog(self.disk.usage_clock, tuple(usages))
+
+    @_at_once
+    def count(
+        self,
+        usages: Sequence[Usage],
+        clock: UsageClock | None,
+        awaited: bool,  # noqa: ARG002 -- nothing here is written later
+    ) -> None:
+        """Write use of quotas down."""
+        if clock is not None:
+            self.disk.usages.clear()
+            self.disk.usage_clock = clock
+        for each in usages:
+            self.disk.usages[each.name, each.number] = each
+            if not each.mails:
+                del self.disk.usages[each.name, each.number]
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""

@@ -37,6 +37,33 @@ def test_accounts_are_told_by_their_names():
     )
 
 
+TOKEN = """
+[account.oauth2]
+provider = "microsoft"
+grant = "client_credentials"
+tenant = "a.example"
+client_id = "app"
+client_secret = "s3cret"
+mailbox = "sales@a.example"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("s3cret", "another"),
+        ('"sales@', '"other@'),
+        ("[account.oauth2]", 'quota = ["30 mails/1m"]\n[account.oauth2]'),
+        ("[account.oauth2]", 'over_quota = "fallback"\n[account.oauth2]'),
+        ('mailbox = "sales@a.example"', 'mailbox = "sales@a.example"\nexpires = 2027-05-01'),
+    ],
+)
+def test_tokens_and_quotas_change_while_the_relay_runs(old, new):
+    before, after = BEFORE + TOKEN, BEFORE + TOKEN.replace(old, new)
+    assert summary(parse(before), parse(after), []) == ReloadSummary(changed=("B",))
+    assert needing_restart(parse(before), parse(after)) == []
+
+
 def test_another_order_is_no_other_account():
     before = parse(BEFORE)
     after = attrs.evolve(before, accounts=before.accounts[::-1])

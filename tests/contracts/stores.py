@@ -15,7 +15,7 @@ from twisted.internet.defer import maybeDeferred
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.spool import SqliteSpool, sqlite
 from multisendcon_plugin.spool.database import FILES, open_database
-from multisendcon_plugin.testing.memory_spool import MemoryDisk, MemorySpool
+from multisendcon_plugin.testing import MemoryDisk, MemorySpool
 from tests.queues import commit, in_the_log
 from tests.reactors import QueueReactor
 

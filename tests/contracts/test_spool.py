@@ -29,6 +29,7 @@ from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Unto
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.settlement import Settlement
+from multisendcon_plugin.outcome.usage import Usage, UsageClock, UsageLog
 from tests import queues
 from tests.contracts.stores import HastySqliteStore, MemoryStore, ReservedStore, SqliteStore
 
@@ -713,3 +714,41 @@ def test_a_store_that_fills_up_while_a_message_arrives(kind):
             store.wait(store.commit_draft(draft, ENVELOPE, 0, PARCELS))
         store.relieve()
         assert store.lanes() == {}
+
+
+# The use of quotas
+
+
+BY = UsageClock("this boot", ahead=1.5, wall=0.0)
+
+
+def test_nothing_is_used_up_of_a_new_store(store):
+    assert store.wait(store.spool.usage()) == UsageLog()
+
+
+@pytest.mark.parametrize("how", ["close", "crash"])
+def test_use_of_quotas_outlives_a_crash(store, how):
+    under_way = Usage("a", 7, None, 1, 20)
+    counted = Usage("b", 7, 5.25, 2, 3)
+    store.wait(store.spool.count([under_way, counted], BY, True))
+    getattr(store, how)()
+    store.open()
+    assert store.wait(store.spool.usage()) == UsageLog(BY, (under_way, counted))
+
+
+def test_use_of_quotas_takes_the_place_of_the_same_one_and_can_be_forgotten(store):
+    first, second = Usage("a", 1, None, 1, 20), Usage("a", 2, 5.25, 2, 3)
+    store.wait(store.spool.count([first, second], BY, True))
+    first = attrs.evolve(first, counted=6.5, recipients=19)
+    store.wait(store.spool.count([first, attrs.evolve(second, mails=0)], None, False))
+    store.wait(store.spool.count([attrs.evolve(second, number=3, mails=0)], None, False))
+    assert store.wait(store.spool.usage()) == UsageLog(BY, (first,))
+
+
+def test_by_another_clock_all_use_of_quotas_is_written_anew(store):
+    first, second = Usage("a", 1, None, 1, 20), Usage("a", 2, 5.25, 2, 3)
+    store.wait(store.spool.count([first, second], BY, True))
+    other = UsageClock("", ahead=0.0, wall=3600.0)
+    first = attrs.evolve(first, counted=6.5)
+    store.wait(store.spool.count([first], other, False))
+    assert store.wait(store.spool.usage()) == UsageLog(other, (first,))

@@ -24,6 +24,7 @@ from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import FIRST_POSITION, NewMessage, Parcel, Recipient
 from multisendcon_plugin.mail.selection import Selection
 from multisendcon_plugin.outcome.settlement import Settlement
+from multisendcon_plugin.outcome.usage import Usage, UsageClock
 from tests.contracts.stores import HastySqliteStore, MemoryStore
 
 ACCOUNTS = ("A", "B", "C")
@@ -89,6 +90,17 @@ selections = st.builds(
     sender=st.sampled_from([None, "", "S@x"]),
     recipient=st.sampled_from([None, "A@X", "Ü@x"]),
     held=st.sampled_from([None, True, False]),
+)
+
+
+times = st.sampled_from([0.0, 5.5, 1_700_000_000.25])
+usages = st.builds(
+    Usage,
+    st.sampled_from(['["Büro", "smtp.example", 25, ""]', '["tenant"]']),
+    st.integers(0, 2),
+    st.none() | times,
+    st.integers(0, 2),
+    st.integers(0, 3),
 )
 
 
@@ -229,6 +241,14 @@ class Twins(RuleBasedStateMachine):
             )
         )
 
+    @rule(
+        counted=st.lists(usages, max_size=4, unique_by=lambda each: (each.name, each.number)),
+        clock=st.none() | st.builds(UsageClock, st.sampled_from(["", "boot"]), times, times),
+        awaited=st.booleans(),
+    )
+    def count(self, counted, clock, awaited):
+        self.both(lambda store: store.spool.count(counted, clock, awaited))
+
     @rule(selection=selections)
     def look_at_the_queue(self, selection):
         self.both(lambda store: succeed(store.find(selection)))
@@ -261,6 +281,7 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda store: store.spool.account_states())
         self.both(lambda store: store.spool.pauses())
         self.both(lambda store: store.spool.totals())
+        self.both(lambda store: store.spool.usage())
 
 
 Twins.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

@@ -84,6 +84,21 @@ tls_client_certificate = "{folder}/pem"
 tls_client_key = "{folder}/pem"
 minimum_wait = 9797
 fixed_sender = "canary@x.example"
+quota = ["9797 mails/1m"]
+quota_group = "canary"
+"""
+#: The same with a token instead of a password.
+TOKEN = """
+[account.oauth2]
+provider = "custom"
+grant = "authorization_code"
+client_id = "canary-id"
+client_secret = {{ file = "{folder}/password" }}
+mailbox = "canary@x.example"
+expires = 9797-09-07
+token_url = "https://canary.example/token"
+authorize_url = "https://canary.example/authorize"
+scope = "canary"
 """
 PORTS = (Port("tcp:2525", socket.AF_INET), Port("unix:/run/ü", socket.AF_UNIX))
 
@@ -135,6 +150,18 @@ def test_of_an_account_it_is_told_what_it_is_chosen_by(sales):
         name: getattr(sales, name) for name in TOLD
     }
     assert back.senders.texts == sales.senders.texts
+
+
+@pytest.fixture
+def by_token(sales, tmp_path):
+    """Return the same account with a token."""
+    text = ACCOUNT.replace("password = ", "#").replace("{{ file", "{{file") + TOKEN
+    return parse(text.format(folder=tmp_path)).accounts[0]
+
+
+def test_of_a_login_by_token_it_is_told_nothing(sales, by_token):
+    assert by_token.oauth2.client_secret.value == "CANARY-password"
+    assert told(by_token) == told(sales)
 
 
 def test_of_an_account_it_is_told_no_secret_no_server_and_no_file(sales, tmp_path):

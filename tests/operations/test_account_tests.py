@@ -69,9 +69,9 @@ class Examiner:
     :param network: has the servers.
     """
 
-    def __init__(self, network, *, limit=50, largest=1000, **account):
+    def __init__(self, network, *, limit=50, largest=1000, logins=None, **account):
         self.network = network
-        self.relays = Relays(network, limit, Logins(network).of)
+        self.relays = Relays(network, limit, logins or Logins(network).of)
         self.tests = AccountTests(self.relays, lambda: largest, lambda: 1_700_000_000.0)
         settings = {"server": ADDRESS, "tls_verify": False, "fixed_sender": SENDER, **account}
         self.account = Account(**{"name": "Sales", "helo_domain": "relay.example", **settings})

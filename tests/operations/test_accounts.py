@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from twisted.internet.defer import fail
 
@@ -21,6 +23,7 @@ from multisendcon_plugin.operations.values import (
 from multisendcon_plugin.outcome.condition import Condition, QuotaUse, State
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from multisendcon_plugin.settings.quota import quotas
+from multisendcon_plugin.times import beginning
 from tests.operations.desk import Desk
 from tests.queue_world import account
 from tests.queues import NOW
@@ -115,6 +118,7 @@ def test_what_keeps_the_relay_from_taking_mail(told, accepting, spool, front):
     assert (status.accepting, status.spool, status.front) == (accepting, spool, front)
 
 
+DATE = datetime.date(2023, 12, 1)
 MINUTE, DAY = quotas(["30 mails/1m", "1000 recipients/1d"])
 
 
@@ -162,7 +166,7 @@ def test_what_keeps_an_account_from_sending(condition, why):
 
 def test_how_a_login_stands_is_told_in_full():
     standing = LoginStanding(
-        kind="token", valid_until=NOW + 60, refreshed=NOW, unused_since=NOW, expires=NOW + 9
+        kind="token", valid_until=NOW + 60, refreshed=NOW, unused_since=NOW, expires=beginning(DATE)
     )
     oauth2 = OAuth2(provider=Provider.MICROSOFT, grant=Grant.DEVICE, mailbox="box@sales.example")
     accounts = (account("Sales", username="joe", oauth2=oauth2), account("Lab", username="ann"))
@@ -175,10 +179,11 @@ def test_how_a_login_stands_is_told_in_full():
         valid_until=NOW + 60,
         refreshed=NOW,
         unused_since=NOW,
-        expires=NOW + 9,
+        expires=1701388800.0,
     )
     assert lab.login == Login(kind="password", mailbox="ann", trouble="no file")
     assert to_json(lab)["login"]["valid_until"] is None
+    assert to_json(sales)["login"]["expires_at"] == "2023-12-01T00:00:00.000Z"
 
 
 def test_an_account_without_a_login_has_none():

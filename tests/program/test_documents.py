@@ -13,6 +13,9 @@ import pytest
 from twisted.scripts.twistd import ServerOptions
 
 from multisendcon_plugin import parse
+from multisendcon_plugin.mail.envelope import Envelope
+from multisendcon_plugin.routing.registry import AccountRegistry
+from multisendcon_plugin.settings.oauth2 import Provider
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -53,6 +56,28 @@ def test_the_configuration_in_the_readme_works(tmp_path):
         (tmp_path / f"{name}.password").write_text("secret\n")
     configuration = parse(text.replace("/etc/multisendcon", str(tmp_path)))
     assert [account.name for account in configuration.accounts] == ["Sales", "All others"]
+
+
+def test_the_example_of_two_ways_to_microsoft_365_sends_each_recipient_its_own(tmp_path):
+    text = (ROOT / "docs/examples/microsoft365.toml").read_text("utf-8")
+    for name in ("hve.password", "microsoft.secret"):
+        (tmp_path / name).write_text("secret\n")
+        (tmp_path / name).chmod(0o600)
+    configuration = parse(text.replace("/etc/multisendcon", str(tmp_path)))
+    inside, outside = configuration.accounts
+    registry = AccountRegistry(configuration.accounts)
+    assert registry.route("shop@example.com", "anna@example.net").account == inside.name
+    assert registry.route("shop@example.com", "bob@customer.example").account == outside.name
+    assert registry.route("else@example.com", "anna@example.net") is None
+    assert (inside.login, inside.oauth2) == (
+        ("smtp-hve.office365.com", 587, "shop-hve@example.com"),
+        None,
+    )
+    assert outside.login == ("smtp.office365.com", 587, "shop@example.com")
+    assert outside.oauth2.provider is Provider.MICROSOFT
+    envelope = Envelope(reverse_path="shop@example.com", recipients=("anna@example.net",))
+    fallback = registry.fallback(inside.name, (), envelope, ["anna@example.net"])
+    assert fallback == outside.name
 
 
 def test_the_unit_for_systemd_starts_the_relay_whatever_has_ended_it():

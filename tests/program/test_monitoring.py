@@ -9,6 +9,8 @@ from unittest import mock
 
 import attrs
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.web.resource import Resource
@@ -19,6 +21,7 @@ from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.events import AlarmTold, FrontProcessEnded
 from multisendcon_plugin.settings.operation import MetricsSettings
 from multisendcon_plugin.testing import Authority
+from tests.certificates import certificate
 from tests.interop.relay import Relay
 from tests.interop.relay import account as account_text
 from tests.live_relay import LiveRelayTestCase, account
@@ -86,6 +89,7 @@ class Watched(LiveRelayTestCase):
         assert (alarm["kind"], alarm["account"], alarm["over"]) == ("login", "Sales", False)
         [line] = self.log.having("alarm: ")
         assert alarm["text"] in line
+        assert alarm["text"].endswith("or have to allow SMTP for a mailbox first.")
         status = await Deferred.fromCoroutine(self.service.operations.status())
         assert [each.kind.value for each in status.alarms] == ["login"]
         [figures] = status.accounts
@@ -128,6 +132,33 @@ class Watched(LiveRelayTestCase):
         alarm = await self.told()
         assert alarm.kind == "certificate"
         assert alarm.text.startswith("the certificate that clients see expires in 4 days; renew ")
+
+    async def test_a_certificate_by_which_tokens_are_asked_for_is_told_in_time_to_register_it(self):
+        file = self.folder / "application.pem"
+        key = rsa.generate_private_key(65537, 2048)
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        file.write_bytes(certificate(key=key).public_bytes(Encoding.PEM) + private)
+        file.chmod(0o600)
+        oauth2 = f"""
+            [account.oauth2]
+            provider = "microsoft"
+            grant = "client_credentials"
+            tenant = "sales.example"
+            client_id = "relay"
+            client_certificate = "{file}"
+            mailbox = "sales@sales.example"
+            token_url = "http://127.0.0.9:9/"
+        """
+        with mock.patch("multisendcon_plugin.monitoring.alarms.LOOKS_EVERY", 0.01):
+            self.relay(account("Sales", server="127.0.0.9") + oauth2, more=METRICS)
+        alarm = await self.told()
+        assert (alarm.kind, alarm.account) == ("expires", "Sales")
+        assert alarm.text == (
+            "the certificate with which account Sales asks for its tokens expires in less than a"
+            f" day; renew {file}, and register the new one with the provider"
+        )
+        _, text = await self.get("/metrics")
+        assert '\nmultisendcon_token_valid_seconds{account="Sales"} 0.0\n' in text
 
     async def test_a_disk_with_less_room_than_is_to_stay_free_is_told(self):
         text = f'[spool]\npath = "{self.folder}/spool"\nmin_free = "99.9%"\n'

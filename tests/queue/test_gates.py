@@ -17,6 +17,7 @@ from multisendcon_plugin.queue.gates import Gates
 from multisendcon_plugin.queue.health import Health
 from multisendcon_plugin.queue.minimum_wait import MinimumWait
 from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from tests.queues import CLOSED, GREYLISTED, LOGIN_REFUSED, attempt, delivery, fault
 
 NOW = 1000.0
@@ -632,3 +633,31 @@ def test_an_account_that_is_probed_is_probed_whatever_is_configured():
     other_settings(gates, server="other.example")
     assert gates.connections.most == 1
     assert gates.condition.fault is None
+
+
+TOKEN = OAuth2(
+    provider=Provider.MICROSOFT,
+    grant=Grant.CLIENT_CREDENTIALS,
+    client_id="app",
+    client_secret="old",
+    tenant="a.example",
+    mailbox="sales@a.example",
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "forgets"),
+    [
+        ({"oauth2": attrs.evolve(TOKEN, client_secret="new")}, True),
+        ({"oauth2": attrs.evolve(TOKEN, mailbox="other@a.example")}, True),
+        ({"oauth2": attrs.evolve(TOKEN)}, False),
+        ({"max_connections": 7}, False),
+    ],
+)
+def test_a_fault_of_a_login_is_forgotten_when_it_asks_for_tokens_in_another_way(settings, forgets):
+    gates = gates_of(oauth2=TOKEN)
+    begin(gates)
+    ended(gates, NOW, fault=LOGIN_REFUSED)
+    other_settings(gates, NOW + 1, **settings)
+    assert (gates.condition.fault is None) == forgets
+    assert may_begin(gates, NOW + 1) == forgets

@@ -13,9 +13,10 @@ from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Verdict
+from multisendcon_plugin.relay.due import Due
 from multisendcon_plugin.relay.redaction import Redaction
 from multisendcon_plugin.relay.replies import ReplyReader
-from multisendcon_plugin.relay.transaction import Due, Row, Transaction
+from multisendcon_plugin.relay.transaction import Row, Transaction
 from multisendcon_plugin.routing.account import Account
 from tests.relays import CONTENT, HEADER, Content, delivery
 

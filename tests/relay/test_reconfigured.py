@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+
 import attrs
 import pytest
+from twisted.internet.defer import succeed
+from zope.interface import implementer
 
+from multisendcon_plugin.credentials import Credential, ICredentials
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay.budget import ConnectionBudget
 from multisendcon_plugin.relay.places import Places
+from multisendcon_plugin.routing.hop import Tls
+from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from tests.relays import PENDING, SILENT, Network, Server, Way, login, verdicts
 
 DELIVERED = Verdict.DELIVERED
@@ -52,6 +59,50 @@ def test_with_another_one_idle_sessions_quit_at_once_and_the_next_mail_has_a_fre
     (attempt,) = begin(way, factory)
     assert verdicts(attempt) == [DELIVERED]
     assert len(way.network.wires) == 2
+
+
+TOKEN = OAuth2(
+    provider=Provider.MICROSOFT,
+    grant=Grant.CLIENT_CREDENTIALS,
+    client_id="app",
+    client_secret="old",
+    mailbox="sales@a.example",
+)
+
+
+@implementer(ICredentials)
+class Kept:
+    """Credentials that say of which account they are."""
+
+    known = ()
+
+    def __init__(self, account):
+        self.account = account
+
+    def current(self):
+        return succeed(Credential(self.account.sasl_user, self.account.oauth2.client_secret))
+
+
+def test_sessions_go_on_when_an_application_has_another_secret_and_the_next_login_is_by_it():
+    servers = [Server("AUTH PLAIN"), Server("AUTH PLAIN")]
+    way = Way(*servers, logins=Kept, oauth2=TOKEN, tls=Tls.NONE, max_mails_per_connection=2)
+    way.send()
+    factory = other(way, oauth2=attrs.evolve(TOKEN, client_secret="new"))
+    assert factory is way.factory
+    way.send()
+    assert len(way.network.wires) == 1
+    way.send()
+    asked = [line.split()[-1] for server in servers for line in server.lines if b"AUTH" in line]
+    assert list(map(base64.b64decode, asked)) == [
+        b"\0sales@a.example\0old",
+        b"\0sales@a.example\0new",
+    ]
+
+
+def test_whoever_a_token_is_for_is_another_login():
+    way = Way(Server("AUTH PLAIN"), Server(), logins=Kept, oauth2=TOKEN, tls=Tls.NONE)
+    way.send()
+    assert other(way, oauth2=attrs.evolve(TOKEN, mailbox="b@a.example")) is not way.factory
 
 
 def test_a_busy_session_ends_with_its_mail_and_both_together_are_not_too_many():

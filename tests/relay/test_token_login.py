@@ -6,16 +6,18 @@ import base64
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from multisendcon_plugin.credentials import CredentialError
 from multisendcon_plugin.mail.phase import Phase
-from multisendcon_plugin.outcome.attempt import Verdict
-from multisendcon_plugin.outcome.failure import Action
+from multisendcon_plugin.outcome.attempt import Attempt, Verdict
+from multisendcon_plugin.outcome.failure import Action, Meaning, own_rule
 from multisendcon_plugin.relay import ConnectionBudget
 from multisendcon_plugin.routing.account import Auth
 from multisendcon_plugin.routing.hop import Tls
-from tests.relays import BREAK_OFF, CLOSE, Network, Server, Way, verdicts
+from tests.relays import BREAK_OFF, CLOSE, SILENT, Network, Server, Way, verdicts
 from tests.tokens import Tokens, by, oauthbearer, xoauth2
 
 DELIVERED, DEFERRED = Verdict.DELIVERED, Verdict.DEFERRED
@@ -96,7 +98,11 @@ def test_the_mechanism_of_the_account_is_the_only_one(key):
 @pytest.mark.parametrize(
     ("offers", "key", "said"),
     [
-        ("AUTH PLAIN LOGIN", Auth.AUTO, "no login by a token (XOAUTH2, OAUTHBEARER), only PLAIN"),
+        (
+            "AUTH PLAIN LOGIN",
+            Auth.AUTO,
+            "mechanism that the relay supports for a token, only PLAIN",
+        ),
         ("AUTH OAUTHBEARER", Auth.XOAUTH2, "does not offer XOAUTH2 (see auth), only OAUTHBEARER"),
         ("SIZE", Auth.AUTO, "the server offers no login"),
     ],
@@ -195,6 +201,16 @@ def test_a_token_that_works_at_last_is_not_renewed_for_each_session():
     assert tokens.refused == ["only", "only"]
 
 
+def test_the_next_token_is_tried_by_the_mechanism_that_has_worked_or_else_by_another():
+    answers = (REFUSED, "235 welcome", REFUSED, "235 welcome")
+    servers = [Server(BOTH, AUTH=answer) for answer in answers]
+    way = Way(*servers, **by(Tokens("one", "two", "three")), max_mails_per_connection=1)
+    for _ in "ab":
+        assert verdicts(way.send()) == [DELIVERED]
+    names = [auth(each)[0].split(b" ")[1] for each in servers]
+    assert names == [b"XOAUTH2", b"OAUTHBEARER", b"OAUTHBEARER", b"OAUTHBEARER"]
+
+
 @pytest.mark.parametrize("said", ["501 5.5.127 Invalid XOAUTH2 auth data - Token will expire soon"])
 def test_some_servers_refuse_a_token_as_they_refuse_an_argument(said):
     servers = Server("AUTH XOAUTH2", AUTH=said), Server("AUTH XOAUTH2")
@@ -210,7 +226,10 @@ def test_some_servers_refuse_a_token_as_they_refuse_an_argument(said):
         ("432 4.3.2 Concurrent connections limit exceeded", Action.SLOW),
         ("421 4.7.0 later", Action.SLOW),
         ("451 4.7.0 later", Action.REST),
+        ("535 5.7.8 Too many connections per account", Action.SLOW),
+        ("535 5.7.0 Daily relay quota exceeded", Action.QUOTA),
         ("500 5.5.1 what", Action.REST),
+        ("501 5.5.4 what", Action.REST),
         (CLOSE, Action.REST),
         (BREAK_OFF, Action.REST),
     ],
@@ -220,6 +239,14 @@ def test_what_is_no_refusal_leaves_the_token_as_it_is(said, action):
     way = Way(Server("AUTH XOAUTH2", AUTH=said), **by(tokens))
     assert way.send().fault.action is action
     assert tokens.refused == []
+
+
+def test_an_account_may_have_rows_of_its_own_for_refused_tokens():
+    rows = (own_rule(code="454", text="bad token", means=Meaning.LOGIN),)
+    servers = Server("AUTH XOAUTH2", AUTH="454 4.7.0 Bad token"), Server("AUTH XOAUTH2")
+    tokens = Tokens("old", "new")
+    assert verdicts(Way(*servers, **by(tokens, replies=rows)).send()) == [DELIVERED]
+    assert tokens.refused == ["old"]
 
 
 def test_a_second_session_that_cannot_be_opened_says_so():
@@ -396,3 +423,30 @@ def test_a_token_of_before_is_hidden_from_the_greeting_on(token):
         Server(GREETING=f"554 {token[:1500]} {xoauth2(token).decode()[:1500]}"), **by(Tokens(token))
     )
     assert str(way.send().fault) == "greeting: 554 *** ***"
+
+
+# Whatever a server says.
+
+line = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80)
+told = st.dictionaries(st.sampled_from(["status", "error", "scope"]), line)
+said = (
+    line.map("334 {}".format)
+    | told.map(lambda each: challenge(**each))
+    | st.tuples(st.integers(200, 599), line).map(lambda each: f"{each[0]} {each[1]}")
+    | st.sampled_from([CLOSE, BREAK_OFF, SILENT, "334", "235 ok", REFUSED])
+)
+
+
+@given(st.lists(said, min_size=1, max_size=4), st.lists(said, min_size=1, max_size=4))
+def test_whatever_a_server_says_the_login_ends_after_two_sessions(first, later):
+    tokens = Tokens("c4nary-token-one", "c4nary-token-two", "c4nary-token-three")
+    servers = [Server("AUTH XOAUTH2", AUTH=first, RESPONSE=later) for _ in "abc"]
+    way = Way(*servers, **by(tokens))
+    results = way.begin()
+    way.network.advance(1000)
+    way.network.advance(1000)
+    (attempt,) = results
+    assert isinstance(attempt, Attempt)
+    assert len(way.network.wires) <= 2
+    assert tokens.refused in ([], ["c4nary-token-one"])
+    assert "c4nary" not in f"{attempt}"

@@ -32,6 +32,7 @@ from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.message import Delivery, Message, NewMessage, Parcel, Recipient
 from multisendcon_plugin.mail.selection import Selection
 from multisendcon_plugin.outcome.settlement import Settlement
+from multisendcon_plugin.outcome.usage import UsageLog
 from multisendcon_plugin.settings.quantities import Room
 from multisendcon_plugin.spool import SqliteSpool, rows
 from multisendcon_plugin.spool.keys import place, span
@@ -215,6 +216,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path, content):
         (7, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (8, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
         (9, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
+        (10, (1_700_000_050.0, 50.0), Notify.NEVER, "rfc822;b@x"),
     ],
 )
 def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify, original):
@@ -247,7 +249,8 @@ def test_a_spool_of_an_earlier_version_goes_on(tmp_path, version, waited, notify
                 else None,
             )
             assert wait(spool.account_states()) == {"Sales": {"minimum_wait": 1_700_000_000.5}}
-            assert wait(spool.pauses()) == {}
+            assert wait(spool.pauses()) == ({"B": 1_700_000_001.5} if version > 9 else {})
+            assert wait(spool.usage()) == UsageLog()
             with closing(sqlite3.connect(tmp_path / "spool.db")) as other:
                 assert other.execute("SELECT count(*) FROM content").fetchone() == (1,)
 
