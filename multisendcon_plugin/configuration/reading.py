@@ -28,7 +28,7 @@ from .section import Section, unknown
 from .tables import TABLES, Table
 
 #: What logins by token need, of the extra "oauth".
-_FOR_TOKENS = ("oauthlib", "jwt", "treq")
+_FOR_TOKENS = ("oauthlib", "jwt")
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
 
 
