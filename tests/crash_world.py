@@ -17,13 +17,19 @@ import attrs
 from twisted.internet.defer import Deferred, succeed
 
 from multisendcon_plugin.outcome.attempt import Verdict
+from multisendcon_plugin.settings.quota import Counted, Quota
 from multisendcon_plugin.spool.recent import RecentContent
 from tests.queue_world import World, account, closed
 from tests.queues import LOST, NOW, SlowSpool, clock_now
 
 #: The accounts: B takes over what A cannot carry.
 ACCOUNTS = (
-    account("A", recipients="*@far.example *@home.example", fallback=("B",)),
+    account(
+        "A",
+        recipients="*@far.example *@home.example",
+        fallback=("B",),
+        quota=(Quota(1000, Counted.MAILS, 86400.0),),
+    ),
     account("B"),
 )
 POSTMASTER = "ok.postmaster@home.example"
@@ -353,7 +359,12 @@ class SteppingSpool:
         return self._ask(self.store.spool.usage)
 
     def count(self, usages, clock, awaited):
-        return self._ask(lambda: self.store.spool.count(usages, clock, awaited))
+        if self.world.dead:
+            return Deferred()
+        answer = self.store.wait(self.store.spool.count(usages, clock, awaited))
+        if awaited and not self.world.step("reserved", ()):
+            return Deferred()
+        return succeed(answer)
 
     def _ask(self, question):
         return Deferred() if self.world.dead else succeed(self.store.wait(question()))

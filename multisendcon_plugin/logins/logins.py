@@ -87,10 +87,8 @@ class Logins(Service):
                 found.begin()
         return found
 
-    def standing(self, account: Account) -> LoginStanding | None:
-        """Tell how the login of an account stands; ``None``: it has none."""
-        if not account.logs_in:
-            return None
+    def standing(self, account: Account) -> LoginStanding:
+        """Tell how the login of an account stands, which has one."""
         if account.oauth2 is None:
             return LoginStanding(kind="password")
         return self._tokens_of(account).standing()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Container
 from typing import Any
 
@@ -13,7 +12,7 @@ from zope.interface import implementer
 from ..credentials import Credential, ICredentials
 from ..events import Publisher
 from ..routing.account import Account
-from ..times import Time
+from ..times import Time, beginning
 from .refresher import Refresher
 from .source import TokenSource
 from .standing import LoginStanding
@@ -111,14 +110,10 @@ class TokenCredentials:
             valid_until=Time(token.expires_at) if token else None,
             refreshed=Time(token.refreshed_at) if token else None,
             unused_since=Time(token.refreshed_at) if token and token.refresh_token else None,
-            expires=Time(_beginning(day)) if day else None,
+            expires=beginning(day) if day else None,
             trouble=trouble.text if trouble else "",
             needs_admin=trouble.final if trouble else False,
         )
-
-
-def _beginning(day: datetime.date) -> float:
-    return datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp()
 
 
 def make_tokens(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..logins.standing import LoginStanding
-from ..operations.values import LOGIN_ENDS_SOON, AlarmKind
+from ..operations.values import AlarmKind
 from ..routing.account import Account
-from ..settings.oauth2 import OAuth2, Provider
+from ..settings.oauth2 import LOGIN_ENDS_SOON, OAuth2, Provider
 from ..settings.quantities import DAY
-from ..times import beginning
 from .troubles import LOGIN_ENDS_VERY_SOON, Trouble, ends, in_words
 
 #: Days after which a provider forgets a sign-in that nobody has used.
@@ -25,8 +24,7 @@ def of_logins(logins: Iterable[tuple[Account, LoginStanding]], now: float) -> It
         if account.oauth2 is None:
             continue
         if standing.expires is not None:
-            end = beginning(standing.expires)
-            yield from _of_secret(account.name, account.oauth2, end, now)
+            yield from _of_secret(account.name, account.oauth2, standing.expires, now)
         if standing.unused_since is not None:
             yield from _of_sign_in(account.name, account.oauth2, standing, now)
 

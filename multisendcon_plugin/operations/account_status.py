@@ -9,7 +9,7 @@ from ..mail.selection import Total
 from ..outcome.condition import Condition
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
-from ..times import Time, beginning
+from ..times import Time
 from .values import AccountCounts, AccountStatus, Login, Quota
 
 _NOTHING = Total(0, 0, None)
@@ -73,7 +73,7 @@ def _login(account: Account, standing: LoginStanding) -> Login:
         valid_until=standing.valid_until,
         refreshed=standing.refreshed,
         unused_since=standing.unused_since,
-        expires=None if standing.expires is None else beginning(standing.expires),
+        expires=standing.expires,
         trouble=standing.trouble,
     )
 

@@ -47,7 +47,8 @@ class QuotaUse:
 class Condition:
     """How an account is now.  Times are seconds since the epoch, by the clock on the wall.
 
-    :param fault: what is wrong with it, in words; ``""``: nothing.
+    :param fault: what is wrong with it, in words; ``""``: nothing, or nothing but `short_of`.
+    :param short_of: a quota in which its next mail has no room, by our own count.
     :param since: when it came into this state; ``None``: not while the relay has been running.
     :param until: it begins no mail before; ``None``: that is not known.
     :param active: deliveries that are being tried.
@@ -63,6 +64,7 @@ class Condition:
     active: int = 0
     connections: int = 0
     quotas: tuple[QuotaUse, ...] = ()
+    short_of: Quota | None = None
 
     @property
     def used_up(self) -> QuotaUse | None:
@@ -74,6 +76,7 @@ class Condition:
     def why(self) -> str:
         """What keeps it from sending, in words; ``""``: nothing."""
         used_up = self.used_up
-        if self.fault or self.state is not State.QUOTA or used_up is None:
+        quota = self.short_of or (used_up.quota if used_up else None)
+        if self.fault or self.state is not State.QUOTA or quota is None:
             return self.fault
-        return f"its quota of {used_up.quota} is used up"
+        return f"its quota of {quota} is used up"

@@ -1,10 +1,18 @@
-"""Tells of an account whose condition has changed by what its gates have learned."""
+"""Tells of an account what its gates have learned."""
 
 from __future__ import annotations
 
-from ..events import AccountFaulted, AccountRecovered, ConnectionsLimited, Publisher
+from ..events import (
+    AccountFaulted,
+    AccountRecovered,
+    ConnectionsLimited,
+    Publisher,
+    QuotaUsedUp,
+)
+from ..times import Time
 from .connections import KEPT
 from .gates import Gates, LaneCondition
+from .quota_gate import Closed, QuotaGate
 
 
 def tell_of_change(
@@ -29,3 +37,12 @@ def tell_of_change(
         until = max(now, condition.rests_until) + ahead
         events.publish(AccountFaulted(name, fault, until, changed=changed))
     return changed
+
+
+def tell_of_quota(
+    events: Publisher, quota: QuotaGate, closed: Closed, now: float, ahead: float
+) -> None:
+    """Tell that mail begins to wait for a quota, or to take a fallback, if that is news."""
+    if quota.is_news(closed, now):
+        until = Time(closed.until + ahead)
+        events.publish(QuotaUsedUp(quota.account.name, str(closed.quota), until))

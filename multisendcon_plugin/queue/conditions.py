@@ -43,7 +43,7 @@ def condition(
         full = [closed]
     closed = max(full, key=lambda each: each.until, default=None)
     rests_until = worst.gates.condition.rests_until if worst else 0.0
-    text = "" if fault is None else str(fault)
+    short_of = None
     if not account.enabled:
         state, since = State.OFF, None
     elif paused is not None:
@@ -51,7 +51,7 @@ def condition(
     elif fault is not None:
         state = _STATES.get(fault.action, State.RESTING)
     elif closed is not None:
-        state, since, text = State.QUOTA, closed.since, str(closed)
+        state, since, short_of = State.QUOTA, closed.since, closed.quota
         rests_until = closed.until
     else:
         state = State.OK
@@ -59,10 +59,11 @@ def condition(
     return Condition(
         account=account.name,
         state=state,
-        fault=text,
+        fault="" if fault is None else str(fault),
         since=None if since is None else since + ahead,
         until=rests_until + ahead if rests else None,
         active=sum(lane.gates.connections.under_way for lane in lanes),
         connections=sum({id(lane.relay): lane.relay.connections for lane in lanes}.values()),
         quotas=() if quota is None else quota.uses(now, ahead),
+        short_of=short_of,
     )

@@ -26,7 +26,7 @@ from ..outcome.attempt import AccountFault, Attempt, all_deferred
 from ..outcome.backoff import LONGEST_REST
 from ..outcome.settlement import Settlement
 from ..routing.account import Account
-from .account_news import tell_of_change
+from .account_news import tell_of_change, tell_of_quota
 from .agenda import Agenda
 from .gates import Gates
 from .locks import Locks
@@ -134,7 +134,9 @@ class Lane:
             if gates.quota is not None and due <= now:
                 index = agenda.tried(now) if gates.condition.fault else 0
                 closed = gates.quota.closed_for(agenda.waiting[index], now)
-                opens_at = max(opens_at, closed.until) if closed else opens_at
+                if closed:
+                    opens_at = max(opens_at, closed.until)
+                    tell_of_quota(self._events, gates.quota, closed, now, self._wall() - now)
             if due <= now < opens_at and self._relieve_first(closed, now):
                 continue
             if opens_at == inf:

@@ -152,12 +152,13 @@ class QueueService(Service):
             states = await self._tasks.ask(
                 self._spool.account_states, "the ends of the last mails not read from the spool"
             )
-        pauses = await self._tasks.ask(
-            self._spool.pauses, "the accounts that are paused not read from the spool"
-        )
         usage = await self._tasks.ask(
             self._spool.usage, "what is used of quotas not read from the spool"
         )
+        pauses = await self._tasks.ask(
+            self._spool.pauses, "the accounts that are paused not read from the spool"
+        )
+        # At once: somebody may have resumed one since.
         self._paused.update(pauses)
         self._quotas.start(usage, now, in_use(self._in_force.policy.registry))
         self._ways.start(states, now)

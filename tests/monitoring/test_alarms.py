@@ -20,6 +20,7 @@ from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from multisendcon_plugin.settings.operation import AlarmSettings
+from multisendcon_plugin.times import beginning
 from tests.queues import LOGIN_REFUSED, NOW, clock_now, collected, logged
 
 #: The clock on the wall was set by as much.
@@ -281,10 +282,10 @@ def test_a_mail_that_meets_it_does_not_make_two_alarms_of_it(world):
 
 def test_a_login_that_runs_out_is_told_once_and_again_when_it_is_urgent():
     world = World(repeat=1e9)
-    world.logins = [login(expires=day(10))]
+    world.logins = [login(expires=beginning(day(10)))]
     world.goes_on()
     assert world.told() == [("expires", "A", False)]
-    world.logins = [login(expires=day(7))]
+    world.logins = [login(expires=beginning(day(7)))]
     world.goes_on()
     assert world.told() == [("expires", "A", False)]
     world.logins = []

@@ -11,15 +11,19 @@ from multisendcon_plugin.monitoring.expiring import of_logins
 from multisendcon_plugin.operations.values import AlarmKind
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
+from multisendcon_plugin.times import beginning
 
 NOW, DAY = 1_700_000_000.0, 86400.0
 DATE = datetime.date(2023, 12, 1)
 
 
-def found(grant=Grant.CLIENT_CREDENTIALS, provider=Provider.MICROSOFT, keys=None, **standing):
+def found(
+    grant=Grant.CLIENT_CREDENTIALS, provider=Provider.MICROSOFT, keys=None, expires=None, **standing
+):
     """Return what is told of an account."""
-    keys = {"expires": standing.get("expires"), **(keys or {})}
-    oauth2 = OAuth2(provider=provider, grant=grant, **keys)
+    oauth2 = OAuth2(provider=provider, grant=grant, expires=expires, **(keys or {}))
+    if expires:
+        standing["expires"] = beginning(expires)
     account = Account(name="A", server="mx.example", oauth2=oauth2)
     told = list(of_logins([(account, LoginStanding(kind="token", **standing))], NOW))
     assert all((each.kind, each.account) == (AlarmKind.EXPIRES, "A") for each in told)
@@ -89,5 +93,5 @@ def test_an_application_has_no_sign_in_that_could_be_forgotten():
 
 def test_passwords_do_not_run_out():
     account = Account(name="A", server="mx.example", username="joe")
-    standing = LoginStanding(kind="password", expires=DATE, unused_since=NOW - 400 * DAY)
+    standing = LoginStanding(kind="password", expires=beginning(DATE), unused_since=NOW - 400 * DAY)
     assert list(of_logins([(account, standing)], NOW)) == []

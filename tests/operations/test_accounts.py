@@ -23,6 +23,7 @@ from multisendcon_plugin.operations.values import (
 from multisendcon_plugin.outcome.condition import Condition, QuotaUse, State
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from multisendcon_plugin.settings.quota import quotas
+from multisendcon_plugin.times import beginning
 from tests.operations.desk import Desk
 from tests.queue_world import account
 from tests.queues import NOW
@@ -165,7 +166,7 @@ def test_what_keeps_an_account_from_sending(condition, why):
 
 def test_how_a_login_stands_is_told_in_full():
     standing = LoginStanding(
-        kind="token", valid_until=NOW + 60, refreshed=NOW, unused_since=NOW, expires=DATE
+        kind="token", valid_until=NOW + 60, refreshed=NOW, unused_since=NOW, expires=beginning(DATE)
     )
     oauth2 = OAuth2(provider=Provider.MICROSOFT, grant=Grant.DEVICE, mailbox="box@sales.example")
     accounts = (account("Sales", username="joe", oauth2=oauth2), account("Lab", username="ann"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 from itertools import pairwise
+from typing import ClassVar
 
 import attrs
 import pytest
@@ -26,6 +27,7 @@ from multisendcon_plugin.queue import changes
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.spool.recent import RecentContent
 from tests.contracts.stores import HastySqliteStore, MemoryStore
+from tests.queue.test_quota import excess, mails
 from tests.queue_world import (
     HOUR,
     World,
@@ -145,6 +147,8 @@ class Admins(RuleBasedStateMachine):
     """Slow disks, small windows, moody servers, and admins who do not wait for answers."""
 
     store: type
+    #: Of two accounts that have them in common.
+    quotas: ClassVar = {}
 
     @initialize(random=st.randoms(use_true_random=False), piece=st.sampled_from([1, 3, 500]))
     def start(self, random, piece):
@@ -153,9 +157,9 @@ class Admins(RuleBasedStateMachine):
         self.opened = self.store()
         self.world = AuditedWorld(
             self.opened,
-            account("A", recipients="*@far.example", max_connections=3),
+            account("A", recipients="*@far.example", max_connections=3, **self.quotas),
             account("B", recipients="*@far.example", minimum_wait=MINIMUM_WAIT),
-            account("C"),
+            account("C", **self.quotas),
             retry=(5.0, 50.0),
             give_up_after=400.0,
             warn_after=100.0,
@@ -261,6 +265,7 @@ class Admins(RuleBasedStateMachine):
             assert error is None or isinstance(error, MultisendconError), error
         self.check_ends()
         self.check_waits()
+        self.check_quota()
 
     def check_ends(self):
         """Each recipient is settled once, or deleted."""
@@ -283,6 +288,17 @@ class Admins(RuleBasedStateMachine):
             ended = before.result.mail_ended
             assert ended is None or after.began >= ended + MINIMUM_WAIT
 
+    def check_quota(self):
+        """Each server counts at the begin of a mail, or at its end."""
+        if self.quotas:
+            (quota,) = self.quotas["quota"]
+            counted = sorted(
+                (now.began if now.delivery.number % 2 else now.result.mail_ended, 1)
+                for now in self.world.tries
+                if now.relay.account.name != "B" and now.result.mail_ended is not None
+            )
+            assert excess(counted, quota) <= 0
+
 
 class MemoryAdmins(Admins):
     store = MemoryStore
@@ -292,9 +308,15 @@ class SqliteAdmins(Admins):
     store = HastySqliteStore
 
 
+class QuotaAdmins(MemoryAdmins):
+    quotas: ClassVar = {"quota": (mails(4, 20.0),), "quota_group": "both"}
+
+
 MemoryAdmins.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 SqliteAdmins.TestCase.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
+QuotaAdmins.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
 TestInMemory = MemoryAdmins.TestCase
+TestWithQuotas = QuotaAdmins.TestCase
 TestOnDisk = SqliteAdmins.TestCase
 
 

@@ -13,6 +13,8 @@ from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.queue import service as queue_service
 from multisendcon_plugin.queue.agenda import Agenda
+from multisendcon_plugin.settings.quota import OverQuota
+from tests.queue.test_quota import excess, mails
 from tests.queue_world import (
     HOUR,
     TOO_MANY,
@@ -52,6 +54,9 @@ def test_ten_thousand_deliveries_wait_in_one_lane_and_each_leaves_once(monkeypat
     assert world.waiting == []
 
 
+QUOTA = mails(3, 10.0)
+
+
 def delivering(now):
     now.end(Verdict.DELIVERED)
 
@@ -74,7 +79,7 @@ class Relay(RuleBasedStateMachine):
         self.world = World(
             account("A", recipients="*@far.example"),
             account("B", recipients="*@far.example", minimum_wait=7.0),
-            account("C"),
+            account("C", quota=(QUOTA,), over_quota=OverQuota.FALLBACK),
             retry=(5.0, 50.0),
             give_up_after=400.0,
             warn_after=100.0,
@@ -147,6 +152,12 @@ class Relay(RuleBasedStateMachine):
             if outcome.verdict in (Verdict.DELIVERED, Verdict.FAILED)
         )
         assert max(settled.values(), default=1) <= 1 + self.crashes
+        counted = sorted(
+            (now.began if now.delivery.number % 2 else now.result.mail_ended, 1)
+            for now in self.world.tries
+            if now.relay.account.name == "C" and now.result.mail_ended is not None
+        )
+        assert excess(counted, QUOTA) <= 0
 
 
 Relay.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
