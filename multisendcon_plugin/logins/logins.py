@@ -83,7 +83,7 @@ class Logins(Service):
                 agent=self._agent,
                 known=lambda: {each.name for each in self._accounts},
             )
-            if self.running:
+            if self.running and account.enabled:
                 found.begin()
         return found
 

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -288,6 +289,12 @@ def test_many_accounts_ask_at_once(tmp_path):
     times = {call.getTime() for call in world.reactor.getDelayedCalls()}
     assert (len(world.agent.asked), times) == (200, set())
     assert len(list(Path(tmp_path, "tokens").iterdir())) == 100
+
+
+def test_one_that_is_switched_off_is_no_trouble(tmp_path):
+    world = World(tmp_path, Giver(), attrs.evolve(PERSON, enabled=False))
+    assert world.standing.trouble == ""
+    assert world.told == []
 
 
 def test_who_signs_in_while_the_provider_is_asked_counts(tmp_path):
