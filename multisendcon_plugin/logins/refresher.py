@@ -191,7 +191,9 @@ class Refresher:
             await self._write(self.token)
         if self._stamp != self._file.stamp():
             await self._look()
-        wanted = self._due or (self._used and not self._is_fresh())
+        # That nobody has signed in is told at once, and not when the first mail waits.
+        missing = self._by_person and self.token is None
+        wanted = self._due or missing or (self._used and not self._is_fresh())
         if wanted and not self._stopped and await self._may_ask():
             await self._ask()
 

@@ -38,7 +38,7 @@ from .webhook import Webhook
 class Monitoring:
     """What watches one relay.
 
-    :param logins: how the login of an account stands that has one.
+    :param logins: how the login of an account stands, if it has one.
     :param listening: says whether ports are open for clients.
     :ivar counters: what is counted of what happens.
     :ivar alarms: to be started after the spool.
@@ -54,7 +54,7 @@ class Monitoring:
         queue: IQueueControl,
         spool: ISpool,
         standing: Standing,
-        logins: Callable[[Account], LoginStanding],
+        logins: Callable[[Account], LoginStanding | None],
         listening: Callable[[], bool],
         reactor: Any,
         wall: Callable[[], float],
@@ -125,8 +125,8 @@ class Monitoring:
 
     def _standings(self) -> list[tuple[Account, LoginStanding]]:
         """Return the accounts that have a login, and how that stands."""
-        accounts = [each for each in _in_use(self._configuration) if each.logs_in]
-        return [(account, self._logins(account)) for account in accounts]
+        found = [(each, self._logins(each)) for each in _in_use(self._configuration)]
+        return [(account, standing) for account, standing in found if standing is not None]
 
     def _cure(self, name: str, fault: AccountFault) -> str:
         """Say what can be done about a fault, as a test of the account does."""

@@ -11,8 +11,9 @@ import attrs
 
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
-from ..operations.values import LOGIN_ENDS_SOON, AlarmKind
+from ..operations.values import AlarmKind
 from ..outcome.condition import Condition, State
+from ..settings.oauth2 import LOGIN_ENDS_SOON
 from ..settings.quantities import DAY, HOUR, MINUTE
 from ..times import iso
 
@@ -84,9 +85,9 @@ def of_accounts(
         match condition.state:
             case State.LOGIN:
                 kind = AlarmKind.LOGIN
-                cure = cures.get(name) or see_test(name)
-                text = f"account {name} cannot log in, or may not send: {fault}; {cure}"
-            case State.QUOTA if fault:
+                what = f"account {name} cannot log in, or may not send: {fault}"
+                text = _with_cure(what, cures.get(name), name)
+            case State.QUOTA if condition.used_up is None:
                 kind = AlarmKind.QUOTA
                 text = (
                     f"account {name} has used up its quota: {fault}{_until(condition)}; set"
@@ -96,7 +97,7 @@ def of_accounts(
                 kind = AlarmKind.QUOTA
                 text = (
                     f"mail for account {name} has been waiting for {in_words(lasts)}, since"
-                    f' {condition.why}{_until(condition)}; "quota" sets how much it may send, and'
+                    f' {fault}{_until(condition)}; "quota" sets how much it may send, and'
                     ' over_quota = "fallback" lets another account send the rest'
                 )
             case State.RESTING | State.SLOW if lasts is not None and lasts >= RESTS_FOR:
@@ -118,15 +119,11 @@ def _until(condition: Condition) -> str:
     return f"; it sends again at {iso(condition.until)[:16].replace('T', ' ')} UTC"
 
 
-def see_test(name: str) -> str:
-    """Say how to find out what is wrong with an account."""
-    return f'multisendcon account test "{name}" says what to do'
-
-
-def no_token(name: str, error: str, cure: str) -> Trouble:
-    """Say that an account has nothing to log in with until somebody does something."""
-    text = f"account {name} gets no token to log in with: {error}; {cure or see_test(name)}"
-    return Trouble(kind=AlarmKind.LOGIN, account=name, text=text)
+def _with_cure(text: str, cure: str | None, account: str) -> str:
+    """Return a text with what can be done, which is a sentence, or with how to find it out."""
+    if cure:
+        return f"{text.removesuffix('.')}. {cure}"
+    return f'{text}; multisendcon account test "{account}" says what to do'
 
 
 def of_mail(totals: Mapping[str, Total], now: float, longest: float) -> Iterator[Trouble]:

@@ -21,7 +21,7 @@ def statuses(
     totals: Mapping[str, Total],
     *,
     counts: Callable[[str], AccountCounts],
-    logins: Callable[[Account], LoginStanding],
+    logins: Callable[[Account], LoginStanding | None],
     set_by: float,
 ) -> tuple[AccountStatus, ...]:
     """Tell how each account is, in order of priority.
@@ -42,7 +42,7 @@ def statuses(
                     type="smtp",
                     enabled=account.enabled,
                     state=condition.state,
-                    fault=condition.why,
+                    fault=condition.fault,
                     since=_time(condition.since),
                     until=_time(condition.until),
                     waiting=total.waiting,
@@ -52,7 +52,7 @@ def statuses(
                     connections=condition.connections,
                     counts=counts(account.name),
                     quota=quotas_of(condition),
-                    login=_login(account, logins(account)) if account.logs_in else None,
+                    login=_login(account, logins(account)),
                 )
             )
     return tuple(found)
@@ -66,7 +66,9 @@ def quotas_of(condition: Condition) -> tuple[Quota, ...]:
     )
 
 
-def _login(account: Account, standing: LoginStanding) -> Login:
+def _login(account: Account, standing: LoginStanding | None) -> Login | None:
+    if standing is None:
+        return None
     return Login(
         kind=standing.kind,
         mailbox=account.sasl_user,

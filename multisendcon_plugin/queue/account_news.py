@@ -40,9 +40,12 @@ def tell_of_change(
 
 
 def tell_of_quota(
-    events: Publisher, quota: QuotaGate, closed: Closed, now: float, ahead: float
+    events: Publisher, gate: QuotaGate, closed: Closed, now: float, ahead: float
 ) -> None:
-    """Tell that mail begins to wait for a quota, or to take a fallback, if that is news."""
-    if quota.is_news(closed, now):
+    """Tell of a quota that is used up while mail is due, if that is news.
+
+    :param ahead: as above.
+    """
+    if gate.is_news(closed, now):
         until = Time(closed.until + ahead)
-        events.publish(QuotaUsedUp(quota.account.name, str(closed.quota), until))
+        events.publish(QuotaUsedUp(gate.account.name, str(closed.quota), until))

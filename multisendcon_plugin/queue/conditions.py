@@ -8,6 +8,7 @@ from math import inf
 from ..outcome.condition import Condition, State
 from ..outcome.failure import Action
 from ..routing.account import Account
+from ..settings.quota import Quota
 from .lane import Lane
 from .quota_gate import QuotaGate
 
@@ -43,7 +44,8 @@ def condition(
         full = [closed]
     closed = max(full, key=lambda each: each.until, default=None)
     rests_until = worst.gates.condition.rests_until if worst else 0.0
-    short_of = None
+    text = "" if fault is None else str(fault)
+    used_up: Quota | None = None
     if not account.enabled:
         state, since = State.OFF, None
     elif paused is not None:
@@ -51,19 +53,19 @@ def condition(
     elif fault is not None:
         state = _STATES.get(fault.action, State.RESTING)
     elif closed is not None:
-        state, since, short_of = State.QUOTA, closed.since, closed.quota
-        rests_until = closed.until
+        state, since, text = State.QUOTA, closed.since, str(closed)
+        used_up, rests_until = closed.quota, closed.until
     else:
         state = State.OK
     rests = state not in (State.OK, State.PAUSED) and now < rests_until < inf
     return Condition(
         account=account.name,
         state=state,
-        fault="" if fault is None else str(fault),
+        fault=text,
+        used_up=used_up,
         since=None if since is None else since + ahead,
         until=rests_until + ahead if rests else None,
         active=sum(lane.gates.connections.under_way for lane in lanes),
         connections=sum({id(lane.relay): lane.relay.connections for lane in lanes}.values()),
         quotas=() if quota is None else quota.uses(now, ahead),
-        short_of=short_of,
     )

@@ -234,7 +234,7 @@ def test_room_that_one_of_a_group_gives_back_is_taken_by_another_one_at_once():
     world.mail("r@far.example")
     world.mail("r@near.example")
     world.run(50)
-    assert condition_of(world, "B").why == "its quota of 1 mails/1h is used up"
+    assert condition_of(world, "B").fault == "its quota of 1 mails/1h is used up"
     assert condition_of(world, "B").until is None
     world.run(150.5)
     assert [each.account for each in world.sent] == ["B"]
@@ -352,6 +352,7 @@ def test_a_quota_that_the_server_calls_used_up_closes_until_its_window_has_passe
     world.run(5)
     found = condition_of(world)
     assert (found.state, found.until) == (State.QUOTA, world.tries[0].began + 1 + rests)
+    assert found.used_up is None  # by our own count
     world.run(rests - 10)
     assert world.sent == []
     world.run(HOUR)
@@ -419,7 +420,8 @@ def test_its_condition_says_which_quota_is_used_up_and_until_when():
     world.run(10)
     found = condition_of(world)
     assert found.state is State.QUOTA
-    assert (found.fault, found.why) == ("", "its quota of 3 recipients/1h is used up")
+    assert found.fault == "its quota of 3 recipients/1h is used up"
+    assert found.used_up == limits[1]
     assert NOW + 1 + HOUR < found.until - 500.0 < NOW + 5 + HOUR + 8
     assert NOW < found.since - 500.0 < NOW + 10
     minute, hour = found.quotas
@@ -490,6 +492,32 @@ def test_an_account_without_room_takes_nothing_over():
     assert (left.account, left.tried) == ("A", ())
     world.run(3 * HOUR)
     assert len(world.sent) == 3
+
+
+def test_a_long_quota_that_is_used_up_is_told_once_in_its_time_and_a_short_one_never():
+    limits = mails(2, MINUTE), mails(30, HOUR)
+    world = World(quota(*limits))
+    told = collected(world.events, QuotaUsedUp)
+    world.clock_set_by = 500.0
+    send(world, 20)
+    world.run(9 * MINUTE)
+    assert len(world.sent) >= 18
+    assert told == []
+    send(world, 100)
+    world.run(HOUR)
+    [event] = told
+    assert (event.account, event.quota) == ("A", "30 mails/1h")
+    assert NOW + HOUR < event.until - 500.0 < NOW + HOUR + MINUTE
+    world.run(HOUR)
+    assert len(told) == 2
+
+
+def test_nothing_is_told_of_an_account_whose_quota_lasts():
+    world = World(quota(mails(3, HOUR)))
+    told = collected(world.events, QuotaUsedUp)
+    send(world, 3)
+    world.run(2 * HOUR)
+    assert told == []
 
 
 # Another configuration.
