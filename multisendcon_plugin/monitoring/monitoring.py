@@ -17,7 +17,6 @@ from ..events import Publisher
 from ..interfaces import IQueueControl, ISpool
 from ..logins import LoginStanding
 from ..operations.advice import advice
-from ..operations.advice_rows import PUT_OFF
 from ..operations.standing import Standing
 from ..outcome.attempt import AccountFault
 from ..relay.findings import Finding, Problem
@@ -134,8 +133,7 @@ class Monitoring:
             if account.name == name:
                 problem = Problem(fault.phase, fault.reply, fault.action)
                 finding = Finding(step="", seconds=0.0, result="", problem=problem)
-                said = advice(account, finding)
-                return "" if said == PUT_OFF else said
+                return advice(account, finding)
         return ""
 
     def _expiries(self) -> Deferred[Sequence[Expiry]]:
