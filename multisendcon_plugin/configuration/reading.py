@@ -168,7 +168,7 @@ def _take_preset(account: Section) -> None:
     if preset:
         account.preset.update(given_by(preset, account.given))
         for key, words in preset.required.items():
-            account.demands[key] = words
+            account.demands[key] = f"write {words}"
 
 
 def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> None:

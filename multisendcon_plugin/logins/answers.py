@@ -129,7 +129,7 @@ def read_device_code(answer: Answer, sent: Iterable[str]) -> DeviceCode:
     """
     value = _read_object(answer, sent)
     # Google has the older name.
-    url = _address(value.get("verification_uri", value.get("verification_url")))
+    url = _address(value.get("verification_uri") or value.get("verification_url"))
     life = _seconds(value.get("expires_in"), 600.0)
     interval = _seconds(value.get("interval"), DEFAULT_INTERVAL)
     if not url or not life or life < 0 or interval is None:

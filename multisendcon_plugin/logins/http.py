@@ -7,8 +7,10 @@ with limits.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +20,8 @@ from treq.client import HTTPClient
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
-from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
+from twisted.internet.task import Cooperator
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProducer
 from twisted.web.iweb import IAgent
 
 from .answers import Answer
@@ -66,6 +69,8 @@ class Forms:
     ) -> None:
         self._reactor = reactor
         self._wall = wall
+        # Twisted's and treq's own would import a reactor.
+        self._cooperator = Cooperator(scheduler=partial(reactor.callLater, 0))
         self._agent = agent or Agent(
             reactor, BrowserLikePolicyForHTTPS(), connectTimeout=CONNECTS_WITHIN
         )
@@ -90,7 +95,7 @@ class Forms:
         client = HTTPClient(self._agent)
         response = await client.post(
             url,
-            data=body,
+            data=FileBodyProducer(io.BytesIO(body), self._cooperator),
             headers=_HEADERS,
             allow_redirects=False,
             unbuffered=True,

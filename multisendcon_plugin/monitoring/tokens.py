@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..logins.standing import LoginStanding
-from ..operations.values import LOGIN_ENDS_SOON, AlarmKind
+from ..operations.values import AlarmKind
 from ..routing.account import Account
-from ..settings.oauth2 import OAuth2, Provider
+from ..settings.oauth2 import LOGIN_ENDS_SOON, OAuth2, Provider
 from ..settings.quantities import DAY
 from .troubles import LOGIN_ENDS_VERY_SOON, Trouble, ends, in_words
 

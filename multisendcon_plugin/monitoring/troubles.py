@@ -11,8 +11,9 @@ import attrs
 
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
-from ..operations.values import LOGIN_ENDS_SOON, AlarmKind
+from ..operations.values import AlarmKind
 from ..outcome.condition import Condition, State
+from ..settings.oauth2 import LOGIN_ENDS_SOON
 from ..settings.quantities import DAY, HOUR, MINUTE
 from ..times import iso
 

@@ -1,4 +1,4 @@
-"""Tells of an account whose condition has changed by what its gates have learned or counted."""
+"""Tells of an account what its gates have learned."""
 
 from __future__ import annotations
 

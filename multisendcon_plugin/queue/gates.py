@@ -82,13 +82,15 @@ class Gates:
                 account.minimum_wait, mail_ended, started=started, crashed=crashed
             )
         self.quota: QuotaGate | None = None
-        self._have(quota)
+        self.renew_quota(quota)
         self._gates = self._in_order()
 
-    def _have(self, quota: QuotaGate | None) -> None:
-        self.quota = quota
-        if quota is not None:
-            quota.opened = self._has_room
+    def renew_quota(self, quota: QuotaGate | None) -> None:
+        """Go by other windows of quotas; by those from before, if they are the same."""
+        if quota is None or self.quota is None or not quota.is_same(self.quota):
+            self.quota = quota
+        if self.quota is not None:
+            self.quota.opened = self._has_room
 
     def _has_room(self) -> None:
         self.opened()
@@ -97,7 +99,7 @@ class Gates:
         gates: list[Gate] = [self.health, self.connections]
         return [*gates, self._wait] if self._wait else gates
 
-    def reconfigure(self, account: Account, now: float, quota: QuotaGate | None = None) -> None:
+    def reconfigure(self, account: Account, now: float) -> None:
         """Go on with other settings of the account.
 
         What its server has a right to stays: the minimum wait since the last mail, and that there
@@ -108,7 +110,6 @@ class Gates:
             self.health = Health(account.quota)
             self.connections.begin_anew()
         self.health.quotas = account.quota
-        self._have(quota)
         self.connections.configure(account.connections)
         if not account.minimum_wait:
             self._wait = None

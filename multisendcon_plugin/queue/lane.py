@@ -134,7 +134,7 @@ class Lane:
             if gates.quota is not None and due <= now:
                 index = agenda.tried(now) if gates.condition.fault else 0
                 closed = gates.quota.closed_for(agenda.waiting[index], now)
-                if closed is not None:
+                if closed:
                     opens_at = max(opens_at, closed.until)
                     tell_of_quota(self._events, gates.quota, closed, now, self._wall() - now)
             if due <= now < opens_at and self._relieve_first(closed, now):

@@ -69,7 +69,7 @@ class QuotaGate:
 
     :ivar windows: that it has in common with others, or has for itself.
     :ivar opened: is called when there may be room again that there was not when it was asked last.
-    :ivar closed_since: when it was first asked in vain; ``None``: it was not.
+    :ivar closed_since: when it was first asked in vain, but for moments; ``None``: it was not.
     """
 
     name = "quota"
@@ -80,8 +80,13 @@ class QuotaGate:
         self.keeper = keeper
         self.opened: Callable[[], None] = lambda: None
         self.closed_since: float | None = None
-        #: When somebody was told that a quota is used up.
+        self._closed_until = 0.0
+        #: When it was told of each quota that it is used up.
         self._told: dict[Quota, float] = {}
+
+    def is_same(self, other: QuotaGate) -> bool:
+        """The other one is as good: it knows since when it has been closed."""
+        return self.windows is other.windows and self.account == other.account
 
     @property
     def waits(self) -> bool:
@@ -108,21 +113,20 @@ class QuotaGate:
         """Tell why the next mail has to wait; `opened` is called when that may be over."""
         closed = self.closed(delivery, now)
         if closed is None:
-            self.closed_since = None
-        else:
-            if self.closed_since is None:
-                self.closed_since = now
-            self.keeper.await_room(self)
+            self._closed_until = min(self._closed_until, now)
+            return None
+        # As mails leave a window, there is room for one more each time.
+        if self.closed_since is None or now > self._closed_until + A_MOMENT:
+            self.closed_since = now
+        self._closed_until = closed.until
+        self.keeper.await_room(self)
         return closed
 
     def is_news(self, closed: Closed, now: float) -> bool:
-        """Tell whether somebody is to hear that a mail has to wait.
-
-        Only of windows of an hour or longer, and once in such a time: as one mail after the other
-        leaves the window, there is room for one more each time.
-        """
-        window, told = closed.quota.window, self._told.get(closed.quota)
-        if window < HOUR or closed.until == inf or (told is not None and now < told + window):
+        """Tell whether it is to be told that a quota is used up: of long windows, once in each."""
+        window = closed.quota.window
+        last = self._told.get(closed.quota)
+        if window < HOUR or closed.until == inf or (last is not None and now < last + window):
             return False
         self._told[closed.quota] = now
         return True

@@ -385,6 +385,33 @@ def test_its_condition_says_which_quota_is_used_up_and_until_when():
     assert len(world.sent) == 4
 
 
+def test_used_up_again_and_again_it_is_so_since_the_first_time():
+    world = World(quota(mails(3, MINUTE)))
+    send(world, 30)
+    world.run(5 * MINUTE)
+    assert condition_of(world).since < NOW + 10
+    world.run(HOUR)
+    assert condition_of(world).since is None
+    send(world, 4)
+    world.run(10)
+    assert condition_of(world).since > NOW + HOUR
+
+
+def test_it_is_told_once_in_a_long_window_that_it_is_used_up():
+    limits = mails(3, MINUTE), mails(6, HOUR)
+    world = World(quota(*limits))
+    told = collected(world.events, QuotaUsedUp)
+    world.clock_set_by = 100.0
+    send(world, 10)
+    world.run(HOUR)
+    ((told_of),) = told
+    assert (told_of.account, told_of.quota) == ("A", "6 mails/1h")
+    assert NOW + HOUR < told_of.until - 100.0 < NOW + HOUR + 10
+    send(world, 10)
+    world.run(HOUR)
+    assert len(told) == 2
+
+
 def test_a_probe_says_that_there_is_no_room():
     world = World(quota(mails(1, HOUR)))
     send(world, 2)
@@ -410,9 +437,12 @@ def test_a_fallback_takes_over_what_would_wait_for_more_than_a_moment():
 def test_an_account_without_room_takes_nothing_over():
     over = {"over_quota": FALLBACK}
     world = World(quota(mails(1, HOUR), **over), quota(mails(1, HOUR), name="B", **over))
-    send(world, 3)
-    world.run(10)
+    for _ in range(3):
+        send(world, 1)
+        world.run(10)
     assert [each.account for each in world.sent] == ["A", "B"]
+    (left,) = world.waiting
+    assert (left.account, left.tried) == ("A", ())
     world.run(3 * HOUR)
     assert len(world.sent) == 3
 
@@ -455,6 +485,7 @@ def test_a_login_takes_its_windows_to_another_name_also_over_a_restart():
     world.reload(renamed)
     world.run(1)
     assert condition_of(world, "B").state is State.QUOTA
+    assert len({each.name for each in world.disk.usages.values()}) == 1
     send(world, 1)
     world.run(MINUTE)
     assert len(world.sent) == 2
@@ -485,6 +516,25 @@ def test_an_account_that_was_away_for_a_while_has_its_windows_again():
     world.start()
     world.run(1)
     assert condition_of(world).state is State.QUOTA
+
+
+def test_an_account_that_is_back_again_counts_where_its_windows_are():
+    limit = mails(2, MINUTE)
+    world = World(quota(limit), account("Z"))
+    send(world, 1)
+    world.run(5)
+    world.run(40 * DAY)
+    for _ in range(2):
+        world.reload(quota(limit, enabled=False), account("Z"))
+        world.run(1)
+        world.reload(quota(limit), account("Z"))
+        send(world, 2, by="A")
+        world.run(5)
+        assert world.queue.control.conditions()[0].state is State.QUOTA
+        crash(world)
+        world.run(1)
+        assert condition_of(world).state is State.QUOTA
+        world.run(40 * DAY)
 
 
 def test_other_quotas_count_from_what_is_known():
