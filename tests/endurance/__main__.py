@@ -23,6 +23,7 @@ from tests.endurance import (
     reloads,
     restarts,
     silent,
+    tokens,
     wait,
 )
 
@@ -39,6 +40,7 @@ RUNS = {
     "greylist": greylist,
     "wait": wait,
     "quotas": quotas,
+    "tokens": tokens,
     "idle": idle,
     "silent": silent,
     "attacks": attacks,
