@@ -83,6 +83,7 @@ class Logins(Service):
                 agent=self._agent,
                 known=lambda: {each.name for each in self._accounts},
             )
+            # Somebody may only want to know how it stands.
             if self.running and account.enabled:
                 found.begin()
         return found

@@ -534,3 +534,14 @@ def test_whatever_happens_no_session_gets_one_that_has_run_out(tmp_path_factory,
             assert not last.value.needs_admin
         assert len(world.agent.asked) - asked_before <= 2
         assert world.agent.most_under_way <= 1
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_token_is_looked_after_only_if_its_account_is_enabled(tmp_path, enabled):
+    who = attrs.evolve(PERSON, enabled=enabled)
+    signed_in(tmp_path, who=who)
+    giver = Giver(refresh=True)
+    world = World(tmp_path, giver, who)
+    assert world.standing.trouble == ""  # who looks at it does not have it looked after
+    world.reactor.advance(30 * 24 * HOUR)
+    assert bool(giver.asked) is enabled
