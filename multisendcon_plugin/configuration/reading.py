@@ -28,7 +28,7 @@ from .section import Section, unknown
 from .tables import TABLES, Table
 
 #: What logins by token need, of the extra "oauth".
-_FOR_TOKENS = ("oauthlib", "jwt", "treq")
+_FOR_TOKENS = ("oauthlib", "jwt")
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
 
 
@@ -168,7 +168,7 @@ def _take_preset(account: Section) -> None:
     if preset:
         account.preset.update(given_by(preset, account.given))
         for key, words in preset.required.items():
-            account.demands[key] = words
+            account.demands[key] = f"write {words}"
 
 
 def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> None:

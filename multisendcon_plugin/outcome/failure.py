@@ -34,10 +34,11 @@ class Action(enum.Enum):
     SLOW = "slow"
     """The account is asked for too much: it rests, and its mail waits for it."""
     QUOTA = "quota"
-    """The account has used up its quota: it rests for an hour, and another one takes its mail over.
+    """The account has used up its quota: it rests until the window has passed that fits, or for an
+    hour, and another one takes its mail over, unless it has quotas and its mail is to wait.
 
-    Quotas are those of an hour or a day: to ask after half a minute is of no use.  Nothing is wrong
-    with the mail, so nothing is reported.
+    To ask after half a minute is of no use.  Nothing is wrong with the mail, so nothing is
+    reported.
     """
     ALARM = "alarm"
     """The account rests, and somebody has to look at its login, or its settings."""
