@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from ..settings.dns import NameServer
 from .answer import DnsError
@@ -51,6 +51,7 @@ class Inquiries:
     def stop(self) -> None:
         """Ask no more."""
         for probe in list(self._probes.values()):
+            probe.addErrback(lambda failure: failure.trap(CancelledError))
             probe.cancel()
 
     async def ask(self, question: Question) -> Finding:

@@ -63,12 +63,12 @@ class _Connection(Int16StringReceiver):
     def stringReceived(self, string: bytes) -> None:
         if self.replied.called:
             return
-        self._abort()
         match = self._query.match(string)
         if match is Match.FOREIGN:
             self.replied.errback(NoAnswerError("answers what was not asked"))
         else:
             self.replied.callback(Reply(string, same_case=match is Match.OURS))
+        self._abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         if not self.replied.called:
