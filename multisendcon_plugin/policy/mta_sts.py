@@ -62,8 +62,8 @@ class StsPolicy:
         :param host: its name as the DNS has it, in A-labels.
         """
         host = host.lower().removesuffix(".")
-        _, _, parent = host.partition(".")
-        return host in self.patterns or f"*.{parent}" in self.patterns
+        label, _, parent = host.partition(".")
+        return host in self.patterns or (bool(label) and f"*.{parent}" in self.patterns)
 
     @property
     def lines(self) -> tuple[str, ...]:
