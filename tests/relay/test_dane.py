@@ -52,7 +52,7 @@ class Wrapper:
 
     failure = None
 
-    def failVerification(self, failure):  # noqa: N802
+    def failVerification(self, failure):
         self.failure = self.failure or failure
 
 
