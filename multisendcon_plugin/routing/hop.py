@@ -11,6 +11,8 @@ import enum
 
 import attrs
 
+from .dane import Dane
+
 
 class Tls(enum.Enum):
     """How a session with a server is encrypted."""
@@ -20,6 +22,17 @@ class Tls(enum.Enum):
     STARTTLS = "starttls"
     OPPORTUNISTIC = "opportunistic"
     NONE = "none"
+
+
+class Demand(enum.Enum):
+    """Who wants a server to have a valid certificate."""
+
+    ADMIN = "admin"
+    """The keys of an account."""
+    MTA_STS = "mta-sts"
+    """The domain of the recipients (RFC 8461)."""
+    MTA_STS_TESTING = "mta-sts testing"
+    """The same, but it wants only to know: the mail is sent as though nobody had wanted it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +47,8 @@ class TlsPolicy:
     :param ciphers: a list as OpenSSL takes it; ``None``: the strong ones (`settings.ciphers`).
     :param client_certificate: a PEM file; what the server is shown.
     :param client_key: a PEM file; ``None``: the key is in the file of the certificate.
+    :param dane: what the certificate has to match instead of all that.
+    :param demand: who wants it to be verified.
     """
 
     mode: Tls = Tls.AUTO
@@ -44,6 +59,8 @@ class TlsPolicy:
     ciphers: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
+    dane: Dane | None = None
+    demand: Demand = Demand.ADMIN
 
 
 @attrs.frozen(kw_only=True)
@@ -81,7 +98,7 @@ class Hop:
         tls = self.tls
         if tls.mode is Tls.NONE:
             return False
-        demand = self.login or tls.client_certificate or tls.fingerprint
+        demand = self.login or tls.client_certificate or tls.fingerprint or tls.dane
         return self.implicit_tls or tls.mode is Tls.STARTTLS or bool(demand)
 
     @property
