@@ -11,12 +11,16 @@ from .authority import Authority
 from .evil import EvilProvider
 from .memory_disk import MemoryDisk
 from .memory_spool import MemorySpool
+from .names import FakeNames
+from .policies import FakePolicies
 from .provider import Answer, Provider, ReceivedMail
 
 __all__ = [
     "Answer",
     "Authority",
     "EvilProvider",
+    "FakeNames",
+    "FakePolicies",
     "MemoryDisk",
     "MemorySpool",
     "Provider",
