@@ -158,6 +158,7 @@ class World:
         """Sign in for an account, with the command that admins use.
 
         :param pastes: the address at the end, rather than have a browser open it.
+        :return: what the command says.
         """
         way = self.ways[name]
         with self._command("account", "login", name) as command, _ends(command):
@@ -172,6 +173,7 @@ class World:
                 _open(end)
             said = command.stdout.read()
         assert command.returncode == 0, said
+        return said
 
     def _command(self, *arguments):
         return subprocess.Popen(
