@@ -121,7 +121,7 @@ def test_a_server_that_takes_no_question_at_all(network):
         (refused, "says REFUSED"),
         (lambda query: reply_to(query, rcode=dns.rcode.BADVERS), "says BADVERS"),
         (
-            lambda query: reply_to(query, authority=["example. 60 NS ns.example."], flags=0),
+            lambda query: reply_to(query, authority=["example. 60 NS ns.example."]),
             "does not ask other servers",
         ),
         (lambda query: reply_to(query, flags=0), "does not ask other servers"),
