@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..operations.values import LOGIN_ENDS_SOON
 from ..outcome.condition import State
+from ..settings.oauth2 import LOGIN_ENDS_SOON
 from ..settings.quantities import DAY
 from . import arguments, login, words
 from .arguments import Commands

@@ -57,7 +57,11 @@ def add_to(family: Commands) -> None:
 def _login(options: argparse.Namespace) -> int:
     account, oauth2 = _account(load(config(options)), options.name)
     if options.print_setup:
-        for line in setup_lines(account, oauth2, _service_account(oauth2)):
+        lines = setup_lines(account, oauth2, _service_account(oauth2))
+        if options.json:
+            put({"account": account.name, "lines": lines})
+            return 0
+        for line in lines:
             say(line)
         return 0
     if not oauth2.grant.by_person:
@@ -147,7 +151,9 @@ def _signing_in(
         raise RefusedError(
             f"logins with tokens need {error.name}: pip install 'multisendcon[oauth]'"
         ) from None
-    return SigningIn(account, oauth2, str(folder), prompt, sys.stdin.fileno()).perform
+    # A program that was started without one has nobody who types.
+    descriptor = sys.stdin.fileno() if sys.stdin else -1
+    return SigningIn(account, oauth2, str(folder), prompt, descriptor).perform
 
 
 def _in_reactor(work: Callable[[Any], Coroutine[Any, Any, _T]]) -> _T:

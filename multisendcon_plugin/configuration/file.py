@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import attrs
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from OpenSSL import SSL
 
 from ..errors import ConfigurationError
 from ..settings import command, files
+from ..settings.certificate import can_sign_assertions
 from ..settings.ciphers import with_certificates
 from ..settings.hostname import own_hostname
 from ..settings.permissions import check_closed
@@ -121,10 +121,10 @@ class ThisMachine(Surroundings):
 
     def check_signer(self, certificate: str, key: str | None) -> None:
         """Look whether the files can sign assertions for tokens."""
-        if not isinstance(files.read_certificate(certificate, key).key, RSAPrivateKey):
+        if not can_sign_assertions(files.read_certificate(certificate, key).key):
             raise InvalidValueError(
-                "its private key is not RSA, which signs assertions (PS256); make a certificate"
-                " with an RSA key"
+                "its private key cannot sign for tokens (PS256); make a certificate with an RSA key"
+                " of 2048 bits or more"
             )
 
     def check_ciphers(self, words: str) -> None:

@@ -14,7 +14,7 @@ import attrs
 
 from ..errors import ConfigurationError
 from ..presets import UnknownPresetError
-from ..routing.account import REPORTS_ACCOUNT, Account
+from ..routing.account import REPORTS_ACCOUNT, Account, AccountType
 from ..routing.hop import Tls
 from ..settings import names
 from ..settings.surroundings import Surroundings
@@ -28,7 +28,7 @@ from .section import Section, unknown
 from .tables import TABLES, Table
 
 #: What logins by token need, of the extra "oauth".
-_FOR_TOKENS = ("oauthlib", "jwt", "treq")
+_FOR_TOKENS = ("oauthlib", "jwt")
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
 
 
@@ -71,6 +71,7 @@ def read(
             sections = arrays[name]
             if "preset" in table.keys:
                 for section in sections:
+                    _demand_server(section)
                     _take_preset(section)
         else:
             singles[name] = _single(name, table, document.get(name, {}), faults)
@@ -103,6 +104,7 @@ def read(
     return Configuration(
         **{name: _built(name, section, document) for name, section in singles.items()},
         clients=tuple(client.build() for client in clients),
+        destinations=tuple(each.build() for each in arrays["destination"]),
         accounts=tuple(account.build() for account in accounts),
         reports_account=reports_account,
         has_secrets=any(isinstance(each, str) and each for each in passwords),
@@ -156,6 +158,12 @@ def _array(name: str, table: Table, given: object, faults: list[Fault]) -> list[
     return sections
 
 
+def _demand_server(account: Section) -> None:
+    """Have an account name its server, unless it is one that finds servers in the DNS."""
+    if account.given.get("type") != AccountType.DIRECT.value:
+        account.demands["server"] = "every account needs it"
+
+
 def _take_preset(account: Section) -> None:
     """Have the preset of an account, if it names one, stand for what is not written."""
     try:
@@ -168,7 +176,7 @@ def _take_preset(account: Section) -> None:
     if preset:
         account.preset.update(given_by(preset, account.given))
         for key, words in preset.required.items():
-            account.demands[key] = words
+            account.demands[key] = f"write {words}"
 
 
 def _name_this_machine(master_relay: Section, surroundings: Surroundings) -> None:

@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from ..routing.account import REPORTS_ACCOUNT, Account
 from ..settings.files import load_certificate
 from ..settings.hostname import is_full
-from ..settings.oauth2 import RENEWED_BEFORE, OAuth2
+from ..settings.oauth2 import LOGIN_ENDS_SOON, OAuth2
 from ..settings.permissions import lax
 from ..settings.secret import StoredSecret
 from ..settings.words import shown
@@ -133,7 +133,7 @@ def _ends_of_tokens(configuration: Configuration, now: float) -> Iterator[str]:
     today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
     for account in _accounts(configuration):
         days = account.oauth2.days_left(today) if account.oauth2 else None
-        if account.oauth2 is None or days is None or days > RENEWED_BEFORE:
+        if account.oauth2 is None or days is None or days > LOGIN_ENDS_SOON:
             continue
         end = f"on {account.oauth2.expires}"
         when = f"ran out {end}" if days < 0 else f"runs out in {days} days, {end}"

@@ -33,7 +33,7 @@ _FINAL = {
     *("interaction_required", "login_required", "consent_required", "account_selection_required"),
     # Microsoft's and Google's own.
     *("invalid_resource", "admin_policy_enforced", "org_internal", "deleted_client"),
-    "disabled_client",
+    *("disabled_client", "authorization_declined", "bad_verification_code"),
 }
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
@@ -129,7 +129,7 @@ def read_device_code(answer: Answer, sent: Iterable[str]) -> DeviceCode:
     """
     value = _read_object(answer, sent)
     # Google has the older name.
-    url = _address(value.get("verification_uri", value.get("verification_url")))
+    url = _address(value.get("verification_uri") or value.get("verification_url"))
     life = _seconds(value.get("expires_in"), 600.0)
     interval = _seconds(value.get("interval"), DEFAULT_INTERVAL)
     if not url or not life or life < 0 or interval is None:

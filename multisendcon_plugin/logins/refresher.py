@@ -191,7 +191,9 @@ class Refresher:
             await self._write(self.token)
         if self._stamp != self._file.stamp():
             await self._look()
-        wanted = self._due or (self._used and not self._is_fresh())
+        # That nobody has signed in is told at once, and not when the first mail waits.
+        missing = self._by_person and self.token is None
+        wanted = self._due or missing or (self._used and not self._is_fresh())
         if wanted and not self._stopped and await self._may_ask():
             await self._ask()
 
@@ -220,7 +222,8 @@ class Refresher:
                 token = await self._in_thread(self._file.adopt, self._known())
                 self._stamp = self._file.stamp()
         except StoreError as error:
-            self._stamp = self._file.stamp()
+            # It may be mended by a chmod, of which no stamp tells.
+            self._stamp = _UNSEEN
             # One that is in memory is written over it when it is renewed, and so is one for which
             # nobody has to sign in.
             if self._by_person and self.token is None:

@@ -6,7 +6,7 @@ those who tell it.  None of them keeps another, or a mail, waiting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -19,19 +19,16 @@ from twisted.logger import Logger
 from .. import events
 from ..interfaces import StoreFigures
 from ..logins import LoginStanding
-from ..mail.phase import Phase
-from ..mail.reply import Reply
 from ..mail.selection import Total
 from ..operations.values import Alarm, AlarmKind
 from ..outcome.attempt import AccountFault
 from ..outcome.condition import Condition
-from ..outcome.failure import Action
 from ..routing.account import Account
 from ..settings.operation import AlarmSettings
 from . import troubles
 from .alarm import AlarmBook
-from .expiring import of_logins
 from .sources import told
+from .tokens import of_logins
 from .troubles import Expiry, Trouble
 
 #: Seconds between two looks at what no event tells.
@@ -102,7 +99,6 @@ class Alarms(Service):
         subscribe = self._publisher.subscribe
         subscribe(events.AccountFaulted, self._faulted)
         subscribe(events.AccountRecovered, self._recovered)
-        subscribe(events.QuotaUsedUp, self._something)
         subscribe(events.TokenRefused, self._something)
         subscribe(events.TokenRefreshed, self._something)
         subscribe(events.SpoolFull, self._full)
@@ -184,20 +180,15 @@ class Alarms(Service):
         if not self.running:
             return
         now = self._wall()
-        logins = list(self._logins())
         found = chain(
-            self._without_token(logins),
+            # Before those of accounts: of the same, these say more.
+            of_logins(self._logins(), now),
             troubles.of_accounts(
                 self._conditions(),
                 now,
                 waiting=self._waiting,
-                cures={
-                    name: self._cure(name, fault)
-                    for name, fault in self._faults.items()
-                    if fault.action is Action.ALARM
-                },
+                cure=self._cure_of,
             ),
-            of_logins(logins, now),
             troubles.of_mail(self._waiting, self._clock.seconds(), self._settings.oldest_mail),
             troubles.of_certificates(self._certificates, now),
             self._disk,
@@ -216,14 +207,9 @@ class Alarms(Service):
             for teller in self._tellers:
                 teller.tell(alarm)
 
-    def _without_token(self, logins: Iterable[tuple[Account, LoginStanding]]) -> Iterator[Trouble]:
-        """Find the accounts that get no token, also when no mail has met that yet."""
-        for account, standing in logins:
-            if standing.trouble and standing.needs_admin:
-                reply = Reply(0, "5.7.8", standing.trouble)
-                fault = AccountFault(phase=Phase.LOGIN, reply=reply, action=Action.ALARM)
-                cure = self._cure(account.name, fault)
-                yield troubles.no_token(account.name, standing.trouble, cure)
+    def _cure_of(self, name: str) -> str:
+        fault = self._faults.get(name)
+        return "" if fault is None else self._cure(name, fault)
 
     # What events tell.
 

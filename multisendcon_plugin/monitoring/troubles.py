@@ -5,14 +5,15 @@ Each is to be told once, however often it is found: see `alarm`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
-from ..operations.values import LOGIN_ENDS_SOON, AlarmKind
+from ..operations.values import AlarmKind
 from ..outcome.condition import Condition, State
+from ..settings.oauth2 import LOGIN_ENDS_SOON
 from ..settings.quantities import DAY, HOUR, MINUTE
 from ..times import iso
 
@@ -70,13 +71,14 @@ def of_accounts(
     now: float,
     *,
     waiting: Mapping[str, Total],
-    cures: Mapping[str, str],
+    cure: Callable[[str], str],
 ) -> Iterator[Trouble]:
     """Find the accounts that need somebody.
 
     :param now: by the clock on the wall, as are the times of `conditions`.
     :param waiting: what waits for each account, by its name.
-    :param cures: what can be done about the fault of an account, by its name.
+    :param cure: says what can be done about the fault of an account, by its name; ``""``: nobody
+        knows.
     """
     for condition in conditions:
         name, fault, since = condition.account, condition.fault, condition.since
@@ -84,9 +86,9 @@ def of_accounts(
         match condition.state:
             case State.LOGIN:
                 kind = AlarmKind.LOGIN
-                cure = cures.get(name) or see_test(name)
-                text = f"account {name} cannot log in, or may not send: {fault}; {cure}"
-            case State.QUOTA if fault:
+                what = f"account {name} cannot log in, or may not send: {fault}"
+                text = _with_cure(what, cure(name), name)
+            case State.QUOTA if condition.used_up is None:
                 kind = AlarmKind.QUOTA
                 text = (
                     f"account {name} has used up its quota: {fault}{_until(condition)}; set"
@@ -96,7 +98,7 @@ def of_accounts(
                 kind = AlarmKind.QUOTA
                 text = (
                     f"mail for account {name} has been waiting for {in_words(lasts)}, since"
-                    f' {condition.why}{_until(condition)}; "quota" sets how much it may send, and'
+                    f' {fault}{_until(condition)}; "quota" sets how much it may send, and'
                     ' over_quota = "fallback" lets another account send the rest'
                 )
             case State.RESTING | State.SLOW if lasts is not None and lasts >= RESTS_FOR:
@@ -118,15 +120,11 @@ def _until(condition: Condition) -> str:
     return f"; it sends again at {iso(condition.until)[:16].replace('T', ' ')} UTC"
 
 
-def see_test(name: str) -> str:
-    """Say how to find out what is wrong with an account."""
-    return f'multisendcon account test "{name}" says what to do'
-
-
-def no_token(name: str, error: str, cure: str) -> Trouble:
-    """Say that an account has nothing to log in with until somebody does something."""
-    text = f"account {name} gets no token to log in with: {error}; {cure or see_test(name)}"
-    return Trouble(kind=AlarmKind.LOGIN, account=name, text=text)
+def _with_cure(text: str, cure: str, account: str) -> str:
+    """Return a text with what can be done, which is a sentence, or with how to find it out."""
+    if cure:
+        return f"{text.removesuffix('.')}. {cure}"
+    return f'{text}; multisendcon account test "{account}" says what to do'
 
 
 def of_mail(totals: Mapping[str, Total], now: float, longest: float) -> Iterator[Trouble]:

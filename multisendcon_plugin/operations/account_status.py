@@ -42,7 +42,7 @@ def statuses(
                     type="smtp",
                     enabled=account.enabled,
                     state=condition.state,
-                    fault=condition.why,
+                    fault=condition.fault,
                     since=_time(condition.since),
                     until=_time(condition.until),
                     waiting=total.waiting,

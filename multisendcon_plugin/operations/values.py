@@ -223,10 +223,6 @@ class Quota:
     opens: Time | None
 
 
-#: Days before the end of a login from which that is worth saying: it has to be had from others.
-LOGIN_ENDS_SOON = 30
-
-
 @attrs.frozen(kw_only=True)
 class Login:
     """How the login of an account stands; nothing of it is secret.

@@ -32,7 +32,7 @@ class QuotaUse:
     """How much of a quota is used up, by our count, which is never behind the server's.
 
     :param used: mails or recipients of the window that ends now, with those that are under way.
-    :param left: as many may begin at once; 0 while the server says that the quota is used up.
+    :param left: as many may begin at once, if nothing else keeps them.
     :param opens: when one more may begin, by the clock on the wall; ``None``: now, or as soon as
         something that is under way has ended.
     """
@@ -48,6 +48,7 @@ class Condition:
     """How an account is now.  Times are seconds since the epoch, by the clock on the wall.
 
     :param fault: what is wrong with it, in words; ``""``: nothing.
+    :param used_up: the quota that is, by our own count; ``None``: none is, or its server says so.
     :param since: when it came into this state; ``None``: not while the relay has been running.
     :param until: it begins no mail before; ``None``: that is not known.
     :param active: deliveries that are being tried.
@@ -58,22 +59,9 @@ class Condition:
     account: str
     state: State
     fault: str = ""
+    used_up: Quota | None = None
     since: float | None = None
     until: float | None = None
     active: int = 0
     connections: int = 0
     quotas: tuple[QuotaUse, ...] = ()
-
-    @property
-    def used_up(self) -> QuotaUse | None:
-        """The quota without room that opens last; ``None``: all of them have room."""
-        closed = [each for each in self.quotas if each.opens is not None]
-        return max(closed, key=lambda each: each.opens or 0.0, default=None)
-
-    @property
-    def why(self) -> str:
-        """What keeps it from sending, in words; ``""``: nothing."""
-        used_up = self.used_up
-        if self.fault or self.state is not State.QUOTA or used_up is None:
-            return self.fault
-        return f"its quota of {used_up.quota} is used up"

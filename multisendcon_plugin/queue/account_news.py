@@ -1,10 +1,18 @@
-"""Tells of an account whose condition has changed by what its gates have learned."""
+"""Tells of an account what its gates have learned."""
 
 from __future__ import annotations
 
-from ..events import AccountFaulted, AccountRecovered, ConnectionsLimited, Publisher
+from ..events import (
+    AccountFaulted,
+    AccountRecovered,
+    ConnectionsLimited,
+    Publisher,
+    QuotaUsedUp,
+)
+from ..times import Time
 from .connections import KEPT
 from .gates import Gates, LaneCondition
+from .quota_gate import Closed, QuotaGate
 
 
 def tell_of_change(
@@ -29,3 +37,15 @@ def tell_of_change(
         until = max(now, condition.rests_until) + ahead
         events.publish(AccountFaulted(name, fault, until, changed=changed))
     return changed
+
+
+def tell_of_quota(
+    events: Publisher, gate: QuotaGate, closed: Closed, now: float, ahead: float
+) -> None:
+    """Tell of a quota that is used up while mail is due, if that is news.
+
+    :param ahead: as above.
+    """
+    if gate.is_news(closed, now):
+        until = Time(closed.until + ahead)
+        events.publish(QuotaUsedUp(gate.account.name, str(closed.quota), until))

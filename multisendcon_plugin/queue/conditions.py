@@ -8,6 +8,7 @@ from math import inf
 from ..outcome.condition import Condition, State
 from ..outcome.failure import Action
 from ..routing.account import Account
+from ..settings.quota import Quota
 from .lane import Lane
 from .quota_gate import QuotaGate
 
@@ -44,6 +45,7 @@ def condition(
     closed = max(full, key=lambda each: each.until, default=None)
     rests_until = worst.gates.condition.rests_until if worst else 0.0
     text = "" if fault is None else str(fault)
+    used_up: Quota | None = None
     if not account.enabled:
         state, since = State.OFF, None
     elif paused is not None:
@@ -52,7 +54,7 @@ def condition(
         state = _STATES.get(fault.action, State.RESTING)
     elif closed is not None:
         state, since, text = State.QUOTA, closed.since, str(closed)
-        rests_until = closed.until
+        used_up, rests_until = closed.quota, closed.until
     else:
         state = State.OK
     rests = state not in (State.OK, State.PAUSED) and now < rests_until < inf
@@ -60,6 +62,7 @@ def condition(
         account=account.name,
         state=state,
         fault=text,
+        used_up=used_up,
         since=None if since is None else since + ahead,
         until=rests_until + ahead if rests else None,
         active=sum(lane.gates.connections.under_way for lane in lanes),

@@ -58,7 +58,8 @@ class Gates:
     :ivar condition: how the account is now, but for its quotas.
     :ivar quota: the gate of those.
     :ivar opened: is called when an attempt has ended that was begun by another lane, which had them
-        before a reload.
+        before a reload; or when there may be room in the quotas.
+    :ivar ready: tells whether the next mail waits for nothing but room in the quotas.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Gates:
     ) -> None:
         self.account = account
         self.opened: Callable[[], None] = lambda: None
+        self.ready: Callable[[], bool] = lambda: False
         self.health = Health(account.quota)
         self.connections = Connections(account.connections)
         self.condition = LaneCondition(None, 0.0, None)
@@ -82,22 +84,28 @@ class Gates:
                 account.minimum_wait, mail_ended, started=started, crashed=crashed
             )
         self.quota: QuotaGate | None = None
-        self._have(quota)
+        self.renew_quota(quota)
         self._gates = self._in_order()
 
-    def _have(self, quota: QuotaGate | None) -> None:
-        self.quota = quota
-        if quota is not None:
-            quota.opened = self._has_room
+    def renew_quota(self, quota: QuotaGate | None) -> None:
+        """Go by other windows of quotas; by those from before, if they are the same."""
+        if quota is None or self.quota is None or not quota.is_same(self.quota):
+            self.quota = quota
+        if self.quota is not None:
+            self.quota.opened = self._has_room
+            self.quota.waits = self._waits_for_room
 
     def _has_room(self) -> None:
         self.opened()
+
+    def _waits_for_room(self) -> bool:
+        return self.ready()
 
     def _in_order(self) -> list[Gate]:
         gates: list[Gate] = [self.health, self.connections]
         return [*gates, self._wait] if self._wait else gates
 
-    def reconfigure(self, account: Account, now: float, quota: QuotaGate | None = None) -> None:
+    def reconfigure(self, account: Account, now: float) -> None:
         """Go on with other settings of the account.
 
         What its server has a right to stays: the minimum wait since the last mail, and that there
@@ -108,7 +116,6 @@ class Gates:
             self.health = Health(account.quota)
             self.connections.begin_anew()
         self.health.quotas = account.quota
-        self._have(quota)
         self.connections.configure(account.connections)
         if not account.minimum_wait:
             self._wait = None
@@ -132,7 +139,7 @@ class Gates:
 
     def waits_for_quota(self, fault: AccountFault) -> bool:
         """Mail waits for this account, whoever else could take it: its quota is used up."""
-        return fault.action is Action.QUOTA and self.quota is not None and self.quota.waits
+        return fault.action is Action.QUOTA and self.quota is not None and self.quota.keeps
 
     def probe(self) -> None:
         """Let one mail be tried as soon as the other gates are open, although the account rests."""

@@ -19,6 +19,7 @@ from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.condition import QuotaUse
 from ..outcome.failure import Action
 from ..routing.account import Account
+from ..settings.quantities import HOUR
 from ..settings.quota import OverQuota, Quota
 from .quota import UNANSWERED, QuotaWindows, Reservation
 
@@ -36,6 +37,10 @@ class Closed(NamedTuple):
     until: float
     quota: Quota
     since: float | None
+
+    def for_long(self, now: float) -> bool:
+        """It is for more than a moment; what is under way may end at any."""
+        return now + A_MOMENT < self.until < inf
 
     def __str__(self) -> str:
         return f"its quota of {self.quota} is used up"
@@ -68,7 +73,8 @@ class QuotaGate:
 
     :ivar windows: that it has in common with others, or has for itself.
     :ivar opened: is called when there may be room again that there was not when it was asked last.
-    :ivar closed_since: when it was first asked in vain; ``None``: it was not.
+    :ivar waits: see `Claimant`.
+    :ivar closed_since: when it was first asked in vain, but for moments; ``None``: it was not.
     """
 
     name = "quota"
@@ -78,10 +84,18 @@ class QuotaGate:
         self.windows = windows
         self.keeper = keeper
         self.opened: Callable[[], None] = lambda: None
+        self.waits: Callable[[], bool] = lambda: False
         self.closed_since: float | None = None
+        self._closed_until = 0.0
+        #: When it was told of each quota that it is used up.
+        self._told: dict[Quota, float] = {}
+
+    def is_same(self, other: QuotaGate) -> bool:
+        """The other one is as good: it knows since when it has been closed."""
+        return self.windows is other.windows and self.account == other.account
 
     @property
-    def waits(self) -> bool:
+    def keeps(self) -> bool:
         """Mail waits while a quota is used up, also if another account could take it."""
         return self.account.over_quota is OverQuota.WAIT
 
@@ -101,28 +115,47 @@ class QuotaGate:
             return None
         return Closed(opens, quota, self.closed_since)
 
-    def closed_for(self, delivery: Delivery, now: float) -> Closed | None:
-        """Tell why the next mail has to wait; `opened` is called when that may be over."""
+    def closed_for(self, delivery: Delivery, now: float, *, ready: bool) -> Closed | None:
+        """Tell why the next mail has to wait; `opened` is called when that may be over.
+
+        :param ready: it waits for nothing else.  Then the others of a group, whose mails may have
+            fewer recipients, leave it the room that it waits for.
+        """
         closed = self.closed(delivery, now)
+        if closed is not None and ready:
+            self.windows.claim(self, closed.until, now)
+        elif closed is None and self.windows.is_claimed(self, now):
+            # Who waits for it may give it up without a word: its mail may be deleted.
+            closed = Closed(now + A_MOMENT, self.account.quota[0], self.closed_since)
         if closed is None:
-            self.closed_since = None
-        else:
-            if self.closed_since is None:
-                self.closed_since = now
-            self.keeper.await_room(self)
+            self._closed_until = min(self._closed_until, now)
+            return None
+        # As mails leave a window, there is room for one more each time.
+        if self.closed_since is None or now > self._closed_until + A_MOMENT:
+            self.closed_since = now
+        self._closed_until = closed.until
+        self.keeper.await_room(self)
         return closed
+
+    def is_news(self, closed: Closed, now: float) -> bool:
+        """Tell whether it is to be told that a quota is used up: of long windows, once in each."""
+        window = closed.quota.window
+        last = self._told.get(closed.quota)
+        if window < HOUR or closed.until == inf or (last is not None and now < last + window):
+            return False
+        self._told[closed.quota] = now
+        return True
 
     def relief(self, closed: Closed, now: float) -> AccountFault | None:
         """Return why something else may be done for a mail than to wait; ``None``: it waits.
 
-        It leaves by a fallback if that is wanted, and it would wait for more than a moment; what is
-        under way may end at any moment.
+        It leaves by a fallback if that is wanted, and it would wait for more than a moment.
         """
-        for_long = now + A_MOMENT < closed.until < inf
-        return closed.fault if self.waits or for_long else None
+        return closed.fault if self.keeps or closed.for_long(now) else None
 
     def reserve(self, recipients: int) -> Reservation:
         """A mail is about to begin: it has room."""
+        self.windows.unclaim(self)
         reservation = self.windows.reserve(recipients)
         self.keeper.changed(self.windows)
         return reservation

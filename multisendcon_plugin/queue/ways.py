@@ -139,9 +139,10 @@ class Ways:
         gates = way.gates
         if account != way.account:
             had_fault = gates.condition.fault is not None
-            gates.reconfigure(account, self._clock.seconds(), self._quotas.gate(account))
+            gates.reconfigure(account, self._clock.seconds())
             if had_fault and gates.condition.fault is None:
                 self._recovered(account, anew)
+        gates.renew_quota(self._quotas.gate(account))
         return Way(account, way.relay.reconfigured(account), gates)
 
     def stop(self, grace: float) -> Deferred[Any]:

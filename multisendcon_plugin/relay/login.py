@@ -1,6 +1,6 @@
 """Logs in to an account's server (RFC 4954), with the credentials of now.
 
-What is said by which mechanism is in `sasl`; here is when, and what follows from the answer.
+What is said is in `authentication` and `sasl`; here is by what it is tried, and what follows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import base64
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -19,6 +18,7 @@ from ..mail.reply import Reply
 from ..outcome.failure import Action
 from ..routing.account import Account, Auth
 from . import sasl
+from .authentication import authenticate, shown
 from .broken import SessionBrokenError
 from .sender import AccountSender
 
@@ -29,10 +29,6 @@ _IN_THE_CLEAR = (Auth.CRAM_MD5, Auth.PLAIN, Auth.LOGIN)
 #: Exchange Online has XOAUTH2 only, Google and Dovecot have both: by the one that is everywhere,
 #: which all clients of them use, nothing depends on how a server reads host and port.
 _BY_TOKEN = (Auth.XOAUTH2, Auth.OAUTHBEARER)
-#: LOGIN asks for the username, then for the password; a token may be asked for, then refused.
-_MOST_CHALLENGES = 2
-#: Octets of a command line with its end (RFC 5321 section 4.5.3.1.4).
-_LONGEST_COMMAND = 512
 #: These are about the command and not about what was said with it (RFC 5321 section 4.2.2).
 _COMMAND_CODES = frozenset({500, 501, 502, 503, 504})
 
@@ -150,7 +146,7 @@ class Login:
         refusal: Reply | None = None
         for mechanism, following in zip(mechanisms, mechanisms[1:] + mechanisms[:1], strict=True):
             try:
-                reply = await _authenticate(session, mechanism, credential)
+                reply = await authenticate(session, mechanism, credential)
             except SessionBrokenError:
                 if refusal:
                     break  # to hang up after a refusal says nothing new
@@ -202,7 +198,7 @@ class Login:
         return known[first:] + known[:first]
 
     def _not_offered(self, session: AccountSender, credential: Credential) -> str:
-        offered = _shown(session, ", ".join(_offered(session)))
+        offered = shown(session, ", ".join(_offered(session)))
         if not offered:
             text = "the server offers no login"
             return text if session.secure else f"{text} (it may do so with TLS)"
@@ -230,49 +226,3 @@ def _given(asked: Deferred[Credential]) -> Deferred[Credential]:
 
 def _offered(session: AccountSender) -> list[str]:
     return session.offers.get("AUTH", "").split()
-
-
-async def _authenticate(session: AccountSender, mechanism: Auth, credential: Credential) -> Reply:
-    """Go through one exchange; return its last reply."""
-    hop = session.hop
-    secret = credential.secret.encode()
-    identity = sasl.Identity(credential.username.encode(), secret, hop.host, hop.port)
-    exchange = sasl.EXCHANGES[mechanism](identity, session.redaction.hide)
-    try:
-        reply = await _converse(session, b"AUTH " + mechanism.mechanism.encode(), exchange)
-    except SessionBrokenError as broken:
-        if not exchange.complaint:
-            raise
-        # To hang up after a complaint says nothing new.
-        text = f"the server refuses the token ({exchange.complaint}), and then: {broken.reply}"
-        reply = Reply(0, "5.7.8", _shown(session, text))
-        raise SessionBrokenError(Phase.LOGIN, reply) from None
-    if reply.code == 334:
-        await session.ask(b"*", Phase.LOGIN)
-        return Reply(0, "4.7.0", f"the server breaks the protocol of AUTH {mechanism.mechanism}")
-    if exchange.complaint and not reply.positive:
-        text = f"{reply.text} (the server says of the token: {exchange.complaint})"
-        reply = attrs.evolve(reply, text=_shown(session, text))
-    return reply
-
-
-def _shown(session: AccountSender, text: str) -> str:
-    return session.redaction.redacted(text.encode()).decode("utf-8", "replace")
-
-
-async def _converse(session: AccountSender, command: bytes, exchange: sasl.Exchange) -> Reply:
-    if exchange.initial is not None:
-        line = command + b" " + base64.b64encode(exchange.initial)
-        # A longer one must not be sent (RFC 4954 section 4), and tokens mostly make one: Dovecot
-        # takes no more than this, Google about a thousand octets.  Then the server asks for it.
-        if len(line) + 2 <= _LONGEST_COMMAND:
-            command = line
-    reply = await session.ask(command, Phase.LOGIN)
-    for _ in range(_MOST_CHALLENGES):
-        if reply.code != 334:
-            break
-        response = exchange.respond(reply.text)
-        if response is None:
-            break
-        reply = await session.ask(base64.b64encode(response), Phase.LOGIN)
-    return reply

@@ -112,7 +112,7 @@ class _Bearer(Exchange):
         raise NotImplementedError
 
     def respond(self, challenge: str) -> bytes | None:
-        self.complaint = complaint(challenge)
+        self.complaint = self.complaint or complaint(challenge)
         if self.complaint or self._is_asked_for:
             return self._end
         self._is_asked_for = True

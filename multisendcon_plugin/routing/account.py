@@ -14,6 +14,7 @@ from ..mail.masks import EVERYONE, Masks
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.failure import Action, Rule, classify
+from ..outcome.stranger import classify_stranger
 from ..settings import kinds, names, quantities
 from ..settings.keys import Nested, key, keys_of
 from ..settings.oauth2 import OAuth2
@@ -25,6 +26,15 @@ from .replies import own_rules
 #: The account by which reports leave for the server of ``[ndr]``: one like others, which no mask
 #: leads to.  No name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
+
+
+class AccountType(enum.Enum):
+    """Where the mail of an account is sent."""
+
+    SMTP = "smtp"
+    """To one server, its own."""
+    DIRECT = "direct"
+    """To the mail servers of the recipients, as the DNS has them (RFC 5321 section 5.1)."""
 
 
 class Auth(enum.Enum):
@@ -66,6 +76,12 @@ class Account:
         kinds.text,
         doc="Its unique name in logs, reports and fallbacks.",
     )
+    type: AccountType = key(
+        kinds.choice(AccountType),
+        default=AccountType.SMTP,
+        doc="Where the mail is sent: to one server (smtp), or to the mail servers of the recipients"
+        " (direct).",
+    )
     preset: str | None = key(
         kinds.text,
         default=None,
@@ -74,8 +90,10 @@ class Account:
     )
     server: str = key(
         names.host,
+        default="",
         connection=True,
-        doc="The server to which the mail is sent, a name or an IP address.",
+        doc="The server to which the mail is sent, a name or an IP address; an account of the type"
+        " direct has none.",
     )
     port: int = key(
         quantities.port,
@@ -102,12 +120,12 @@ class Account:
         connection=True,
         doc="How to log in; auto: by what the server offers.",
     )
-    local_address: str | None = key(
-        names.local_address,
-        default=None,
+    local_address: tuple[str, ...] = key(
+        names.local_addresses,
+        default=(),
         connection=True,
-        doc="The address of this machine from which the connections come; unset: the system"
-        " chooses.",
+        doc="The address of this machine from which the connections come, or a pair, one of IPv4"
+        " and one of IPv6; unset: the system chooses.",
     )
     helo_domain: str = key(
         names.helo_domain,
@@ -270,7 +288,12 @@ class Account:
     )
 
     def classify(self, phase: Phase, reply: Reply) -> Action:
-        """Return what follows from a reply of the account's server that is not positive."""
+        """Return what follows from a reply of the account's server that is not positive.
+
+        For an account of the type direct, of a server of recipients.
+        """
+        if self.type is AccountType.DIRECT:
+            return classify_stranger(phase, reply, own=self.replies)
         login = self.logs_in or self.tls_client_certificate is not None
         return classify(phase, reply, login=login, own=self.replies)
 
@@ -279,7 +302,8 @@ class Account:
 
         By what an application proves itself when it asks for a token, no session of it can tell.
         """
-        return self._without_proof().connects_as(other._without_proof())
+        same = self._without_proof().connects_as(other._without_proof())
+        return same and self.type is other.type
 
     def connects_as(self, other: Account) -> bool:
         """What comes of opening a session holds for both: all of the connection agrees."""
@@ -315,7 +339,7 @@ class Account:
         return Hop(
             host=self.server,
             port=self.port,
-            local_address=self.local_address,
+            local_addresses=self.local_address,
             helo_name=self.helo_domain,
             login=self.logs_in,
             tls=TlsPolicy(

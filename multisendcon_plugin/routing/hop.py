@@ -8,6 +8,7 @@ hops of their own.  Pure values.
 from __future__ import annotations
 
 import enum
+from ipaddress import ip_address
 
 import attrs
 
@@ -71,17 +72,34 @@ class Hop:
     it, since servers look at where we come from.
 
     :param host: a name or an IP address.
-    :param local_address: from which to connect; ``None``: the system chooses.
+    :param addresses: where that host is; none: the resolver of the system knows.
+    :param local_addresses: from which to connect, one of a family at most; none: the system
+        chooses.
     :param helo_name: what is said in EHLO, in ASCII.
     :param login: a login follows.
     """
 
     host: str
     port: int = 25
-    local_address: str | None = None
+    addresses: tuple[str, ...] = ()
+    local_addresses: tuple[str, ...] = ()
     helo_name: str = "localhost"
     login: bool = False
     tls: TlsPolicy = TlsPolicy()
+
+    def local_address(self, version: int) -> str | None:
+        """Return the local address of a version of IP; ``None``: there is none.
+
+        :param version: 4 or 6.
+        """
+        return next(
+            (each for each in self.local_addresses if ip_address(each).version == version), None
+        )
+
+    def admits(self, address: str) -> bool:
+        """Tell whether an address can be reached from a local address, by its family."""
+        version = ip_address(address).version
+        return not self.local_addresses or self.local_address(version) is not None
 
     @property
     def implicit_tls(self) -> bool:

@@ -6,6 +6,7 @@ import re
 
 import attrs
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -14,6 +15,8 @@ from .words import InvalidValueError
 #: Days before its end by which a certificate should have been renewed.
 RENEWED_BEFORE = 7
 
+#: Bits (RFC 7518 sections 3.3 and 3.5).
+_SHORTEST_RSA = 2048
 _KEY = re.compile(
     rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----[ \t]*\r?\n?", re.DOTALL
 )
@@ -43,6 +46,11 @@ class ServerCertificate:
         if days < RENEWED_BEFORE:
             return f"the certificate expires in {days} days, on {end:%Y-%m-%d %H:%M} UTC"
         return ""
+
+
+def can_sign_assertions(key: object) -> bool:
+    """Tell whether a private key can say who asks for a token: RS256 and PS256 need RSA."""
+    return isinstance(key, RSAPrivateKey) and key.key_size >= _SHORTEST_RSA
 
 
 def parse_certificate(certificate: bytes, key: bytes) -> ServerCertificate:

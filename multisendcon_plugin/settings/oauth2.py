@@ -17,9 +17,8 @@ from .secret import Secret
 from .service_account import key_file
 from .words import InvalidValueError, shown
 
-#: Days before its end by which a secret or certificate of an application should have been renewed:
-#: at many places somebody else has to make a new one.
-RENEWED_BEFORE = 30
+#: Days before the end of a login from which that is worth saying: it has to be had from others.
+LOGIN_ENDS_SOON = 30
 
 #: A part of the path of an address, as which it is written.
 _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import attrs
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from .certificate import can_sign_assertions
 from .keys import Asking
 from .kinds import text
 from .surroundings import Surroundings
@@ -50,14 +50,15 @@ def parse_service_account(content: str) -> ServiceAccount:
         )
     if not _can_sign(private_key):
         raise InvalidValueError(
-            "has no private key (RSA) that can be read; name the JSON file as Google gives it"
+            "has no private key (RSA, 2048 bits) that can be read; name the JSON file as Google"
+            " gives it"
         )
     return ServiceAccount(email, key_id, private_key)
 
 
 def _can_sign(private_key: Any) -> bool:
     try:
-        return isinstance(load_pem_private_key(private_key.encode(), None), RSAPrivateKey)
+        return can_sign_assertions(load_pem_private_key(private_key.encode(), None))
     except Exception:  # whatever is wrong, nothing of it is to be told
         return False
 

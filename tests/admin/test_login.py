@@ -177,6 +177,13 @@ def test_a_relay_that_cannot_be_told_is_no_fault(run, relay, signs_in, answer, s
     assert (ended.status, ended.err) == (0, f"{said}\n")
 
 
+def test_nobody_has_to_be_there_who_types(run, signs_in, monkeypatch):
+    seen = signs_in()
+    monkeypatch.setattr("sys.stdin", None)
+    assert run("account", "login", "Sales").status == 0
+    assert seen[0].descriptor == -1
+
+
 def test_nobody_signs_in(run, signs_in):
     signs_in(SignInError("the provider lets nobody sign in: access_denied"))
     ended = run("account", "login", "Sales")
@@ -229,6 +236,21 @@ def test_what_is_to_be_set_up_needs_the_configuration_alone(run, folder):
         "Client ID:    108412345678901234567\n"
         in run("account", "login", "Key", "--print-setup").out
     )
+
+
+def test_what_is_to_be_set_up_can_be_read_by_programs(run):
+    printed = run("account", "login", "Key", "--print-setup").out
+    told = json.loads(run("account", "login", "Key", "--print-setup", "--json").out)
+    assert told == {"account": "Key", "lines": printed.splitlines()}
+
+
+def test_reports_may_leave_with_tokens_too(run, tmp_path):
+    path = tmp_path / "multisendcon.toml"
+    ndr = CONFIGURATION.split("[[account]]")[1].replace('name = "Sales"\n', "")
+    path.write_text(f"[ndr]\n{ndr.replace('[account.', '[ndr.')}{CONFIGURATION}")
+    ended = run("account", "login", "[ndr]", "--print-setup")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("# [ndr]: somebody signs in once")
 
 
 def test_a_key_without_a_client_id_leaves_it_open(run, tmp_path):
@@ -293,7 +315,17 @@ def test_root_becomes_the_owner_of_the_spool(tmp_path):
     assert (found.st_uid, found.st_gid) == (nobody.pw_uid, nobody.pw_gid)
 
 
+def test_it_goes_on_as_the_owner_of_the_spool(run, folder, signs_in, monkeypatch):
+    signs_in()
+    became = []
+    monkeypatch.setattr(login, "become_owner", became.append)
+    assert run("account", "login", "Sales").status == 0
+    assert became == [folder]
+
+
 def test_who_is_not_root_stays_who_he_is(tmp_path, monkeypatch):
+    if os.geteuid() == 0:
+        os.chown(tmp_path, pwd.getpwnam("nobody").pw_uid, -1)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     monkeypatch.setattr(os, "setuid", lambda _: pytest.fail("it was tried"))
     become_owner(tmp_path)

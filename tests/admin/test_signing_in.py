@@ -283,6 +283,14 @@ def test_a_browser_that_does_not_end_is_not_waited_for(begin):
     assert world.ended == [TOKEN]
 
 
+def test_a_browser_that_says_nothing_is_let_go(begin):
+    world = begin()
+    browser = Browser(world.reactor)
+    world.reactor.advance(60)
+    assert not browser.transport.connected
+    assert world.ended == []
+
+
 def test_a_device_shows_the_code(begin):
     world = begin(Grant.DEVICE)
     assert world.told == [
@@ -324,10 +332,11 @@ def test_lines_are_read_as_they_come_and_at_the_end():
     assert calls.lines == ["first", "second", "\ufffd", "last"]
 
 
-def test_a_terminal_that_is_gone_has_no_lines():
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_terminal_that_is_gone_or_was_never_there_has_no_lines(gone):
     calls = Calls()
     read, write = os.pipe()
     os.close(read)
     os.close(write)
-    typed._read(calls, read, calls.lines.append)
+    typed._read(calls, read if gone else -1, calls.lines.append)
     assert calls.lines == []

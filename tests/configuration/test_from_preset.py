@@ -102,9 +102,9 @@ def test_one_that_is_no_name(provider, name, reason):
 
 
 def test_what_it_cannot_know_is_asked_for_in_its_words(monkeypatch):
-    known(monkeypatch, required={"server": "write the server of your region"}, port=587)
+    known(monkeypatch, required={"server": "that of your region"}, port=587)
     (fault,) = faults(document())
-    assert fault.endswith("server: is missing; write the server of your region")
+    assert fault.endswith("server: is missing; write that of your region")
     assert faults(document(server='"x.example"')) == []
 
 

@@ -17,6 +17,7 @@ from tests.configuration.examples import document
 
 RSA = rsa.generate_private_key(65537, 2048)
 OTHER_RSA = rsa.generate_private_key(65537, 2048)
+SHORT_RSA = rsa.generate_private_key(65537, 1024)
 EC = ec.generate_private_key(ec.SECP256R1())
 CANARY = "c4nary"
 
@@ -37,7 +38,7 @@ def service_json(**fields):
 
 @pytest.fixture
 def folder(tmp_path):
-    for name, key in (("rsa", RSA), ("ec", EC)):
+    for name, key in (("rsa", RSA), ("ec", EC), ("short", SHORT_RSA)):
         own = certificate(key=key).public_bytes(Encoding.PEM).decode()
         (tmp_path / f"{name}.pem").write_text(own + pem(key))
         (tmp_path / f"{name}.crt").write_text(own)
@@ -119,12 +120,15 @@ def test_a_certificate_with_its_key_is_named_by_absolute_paths(folder, keys):
                 " has it"
             ),
         ),
-        (
-            {"client_certificate": '"ec.pem"'},
+        *(
             (
-                "its private key is not RSA, which signs assertions (PS256); make a certificate"
-                " with an RSA key"
-            ),
+                {"client_certificate": f'"{name}.pem"'},
+                (
+                    "its private key cannot sign for tokens (PS256); make a certificate with an RSA"
+                    " key of 2048 bits or more"
+                ),
+            )
+            for name in ("ec", "short")
         ),
     ],
 )
@@ -166,9 +170,12 @@ def test_the_key_of_a_service_account(folder):
     + [
         (
             service_json(private_key=key),
-            "has no private key (RSA) that can be read; name the JSON file as Google gives it",
+            (
+                "has no private key (RSA, 2048 bits) that can be read; name the JSON file as Google"
+                " gives it"
+            ),
         )
-        for key in (None, 5, CANARY, pem(EC), pem(RSA)[:200])
+        for key in (None, 5, CANARY, pem(EC), pem(SHORT_RSA), pem(RSA)[:200])
     ],
 )
 def test_what_is_no_key_of_a_service_account(folder, content, reason):
@@ -238,7 +245,7 @@ def test_an_end_that_is_near_is_warned_of(folder, day, words):
 
 
 def test_without_the_extra_the_fault_names_the_command(folder, monkeypatch):
-    monkeypatch.setattr(file, "find_spec", lambda name: None if name == "treq" else object())
+    monkeypatch.setattr(file, "find_spec", lambda name: None if name == "jwt" else object())
     assert fault_of(microsoft, folder, client_secret='{ file = "secret" }') == (
-        ": needs treq, which is not installed; run: pip install 'multisendcon[oauth]'"
+        ": needs jwt, which is not installed; run: pip install 'multisendcon[oauth]'"
     )

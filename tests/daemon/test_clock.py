@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from twisted.internet.selectreactor import SelectReactor
 
 from multisendcon_plugin import make_steady
+from multisendcon_plugin.daemon import clock
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -54,3 +57,18 @@ def test_timers_ring_in_time_however_the_clock_is_set(clocks, jump):
     clocks.ring_after(1.0)
     clocks.pass_time(1.0)
     assert clocks.rung == [10.0, 1.0]
+
+
+def test_all_processes_know_the_start_of_the_machine_by_the_same_name():
+    name, since = clock.since_boot()
+    again, later = clock.since_boot()
+    assert name == again
+    assert later >= since > 0
+
+
+def test_where_the_system_does_not_say_nobody_knows_the_start_of_the_machine(monkeypatch):
+    def read_text(*_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert clock._boot.__wrapped__() == ""

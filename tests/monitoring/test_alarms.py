@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 import attrs
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
@@ -20,7 +18,7 @@ from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from multisendcon_plugin.settings.operation import AlarmSettings
-from multisendcon_plugin.times import beginning
+from multisendcon_plugin.settings.quota import Counted, Quota
 from tests.queues import LOGIN_REFUSED, NOW, clock_now, collected, logged
 
 #: The clock on the wall was set by as much.
@@ -228,15 +226,13 @@ def test_certificates_are_read_from_time_to_time_and_after_a_reload(world):
 
 # Logins and quotas.
 
+QUOTA = Quota(1000, Counted.MAILS, DAY)
+
 
 def login(**standing):
     oauth2 = OAuth2(provider=Provider.MICROSOFT, grant=Grant.DEVICE)
     account = Account(name="A", server="mx.example", oauth2=oauth2)
     return account, LoginStanding(kind="token", **standing)
-
-
-def day(ahead):
-    return datetime.datetime.fromtimestamp(NOW + AHEAD + ahead * DAY, datetime.UTC).date()
 
 
 def test_what_can_be_done_about_a_fault_is_in_its_alarm(world):
@@ -245,7 +241,7 @@ def test_what_can_be_done_about_a_fault_is_in_its_alarm(world):
     world.clock.advance(0)
     [alarm] = world.alarms.current
     cure = "cure A of login: 535 5.7.8 bad password"
-    assert alarm.text == f"account A cannot log in, or may not send: no; {cure}"
+    assert alarm.text == f"account A cannot log in, or may not send: no. {cure}"
     # What is wrong now is something else.
     world.publisher.publish(events.AccountRecovered("A"))
     world.goes_on()
@@ -257,15 +253,12 @@ def test_an_account_without_a_token_is_told_before_any_mail_meets_that(world):
     world.publisher.publish(events.TokenRefused("A", "no answer", needs_login=False))
     world.goes_on()
     assert world.told() == []
-    world.logins = [login(trouble="invalid_grant", needs_admin=True)]
+    world.logins = [login(trouble="invalid_grant; run this", needs_admin=True)]
     world.publisher.publish(events.TokenRefused("A", "invalid_grant", needs_login=True))
     world.clock.advance(0)
     assert world.told() == [("login", "A", False)]
     [alarm] = world.alarms.current
-    assert alarm.text == (
-        "account A gets no token to log in with: invalid_grant; cure A of login: 5.7.8"
-        " invalid_grant"
-    )
+    assert alarm.text == "account A gets no token to log in with: invalid_grant; run this"
     world.logins = [login()]
     world.publisher.publish(events.TokenRefreshed("A", NOW))
     world.clock.advance(0)
@@ -282,10 +275,10 @@ def test_a_mail_that_meets_it_does_not_make_two_alarms_of_it(world):
 
 def test_a_login_that_runs_out_is_told_once_and_again_when_it_is_urgent():
     world = World(repeat=1e9)
-    world.logins = [login(expires=beginning(day(10)))]
+    world.logins = [login(expires=NOW + AHEAD + 10 * DAY)]
     world.goes_on()
     assert world.told() == [("expires", "A", False)]
-    world.logins = [login(expires=beginning(day(7)))]
+    world.logins = [login(expires=NOW + AHEAD + 7 * DAY)]
     world.goes_on()
     assert world.told() == [("expires", "A", False)]
     world.logins = []
@@ -295,7 +288,7 @@ def test_a_login_that_runs_out_is_told_once_and_again_when_it_is_urgent():
 
 def test_mail_that_waits_for_a_quota_is_told_by_and_by(world):
     world.conditions = [condition(State.QUOTA)]
-    world.conditions = [attrs.evolve(world.conditions[0], fault="")]
+    world.conditions = [attrs.evolve(world.conditions[0], used_up=QUOTA)]
     world.totals = {"A": Total(1, 0, NOW)}
     world.goes_on(USED_UP_FOR)
     assert world.told() == []

@@ -63,6 +63,14 @@ class Stage:
                 fixed_sender='"sales@example.com"',
             )
             + account("Newsletter", "127.0.4.9", 25, senders='"news@example.com"')
+            + account(
+                "Invoices",
+                bulk.address,
+                bulk.port,
+                tls_ca=f'"{bulk.ca}"',
+                senders='"invoices@example.com"',
+                quota='["2 mails/10m"]',
+            )
             + account("All others", bulk.address, bulk.port, senders='"*"', tls_ca=f'"{bulk.ca}"'),
         )
         self._stack.enter_context(self._relay)

@@ -301,6 +301,42 @@ class TestDelayWarning:
         assert not judgement.remaining.warned
 
 
+def test_mail_that_stays_with_its_account_is_due_now_and_counts_no_attempt():
+    waiting = outcomes(Verdict.DEFERRED)
+    delivery = delivery_of(waiting, attempts=5, warned=True)
+    over = attrs.evolve(LOST, action=Action.QUOTA)
+    judged = judge(
+        delivery,
+        Attempt(outcomes=waiting, fault=over),
+        now=ARRIVED + 5000,
+        started=ARRIVED,
+        settings=SETTINGS,
+        jitter=0.0,
+        fallback="B",
+        stays=True,
+    )
+    left = judged.remaining
+    assert (left.account, left.attempts, left.due) == ("A", 5, ARRIVED + 5000)
+    assert (judged.failed, judged.delayed) == ((), ())
+
+
+def test_an_attempt_of_some_recipients_leaves_the_others_to_the_next_one():
+    reply = Reply(0, "4.5.3", "no more than 1 at a time")
+    some, all_of_them = outcomes(Verdict.DELIVERED), outcomes(*[Verdict.DELIVERED] * 3)
+    whole = Attempt(outcomes=some).of_whole(delivery_of(all_of_them).recipients, reply)
+    judged = judge(
+        delivery_of(all_of_them, attempts=2),
+        whole,
+        now=ARRIVED,
+        started=ARRIVED,
+        settings=SETTINGS,
+        jitter=0.0,
+    )
+    assert len(judged.delivered) == 1
+    assert (judged.remaining.attempts, judged.remaining.due) == (2, ARRIVED)
+    assert judged.remaining.recipients == delivery_of(all_of_them).recipients[1:]
+
+
 def test_an_attempt_that_forgot_a_recipient_settles_nothing():
     some = outcomes(Verdict.DELIVERED, Verdict.DELIVERED)
     with pytest.raises(ValueError, match="each recipient"):

@@ -75,6 +75,9 @@ def relay(monkeypatch):
             def standing(self, account):
                 return LoginStanding(kind="token")
 
+            def reconfigure(self, accounts):
+                """Nobody is to be asked for tokens."""
+
         monkeypatch.setattr("multisendcon_plugin.service.Logins", FakeLogins)
         return Relay(script, first)
 

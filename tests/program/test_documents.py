@@ -12,7 +12,7 @@ import docutils.core
 import pytest
 from twisted.scripts.twistd import ServerOptions
 
-from multisendcon_plugin import parse
+from multisendcon_plugin import parse, presets
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.oauth2 import Provider
@@ -69,10 +69,8 @@ def test_the_example_of_two_ways_to_microsoft_365_sends_each_recipient_its_own(t
     assert registry.route("shop@example.com", "anna@example.net").account == inside.name
     assert registry.route("shop@example.com", "bob@customer.example").account == outside.name
     assert registry.route("else@example.com", "anna@example.net") is None
-    assert (inside.login, inside.oauth2) == (
-        ("smtp-hve.office365.com", 587, "shop-hve@example.com"),
-        None,
-    )
+    server = presets.of("microsoft365-hve").keys["server"]
+    assert (inside.login, inside.oauth2) == ((server, 587, "shop-hve@example.com"), None)
     assert outside.login == ("smtp.office365.com", 587, "shop@example.com")
     assert outside.oauth2.provider is Provider.MICROSOFT
     envelope = Envelope(reverse_path="shop@example.com", recipients=("anna@example.net",))

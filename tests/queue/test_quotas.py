@@ -7,6 +7,7 @@ import pytest
 from twisted.internet.defer import fail
 
 from multisendcon_plugin.errors import AccountUnfitError, SpoolError
+from multisendcon_plugin.events import QuotaUsedUp
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import AccountFault, Verdict
@@ -16,7 +17,7 @@ from multisendcon_plugin.queue.quota_gate import A_MOMENT
 from multisendcon_plugin.settings.quota import Counted, OverQuota
 from tests.queue.test_quota import excess, mails, recipients
 from tests.queue_world import DAY, HOUR, World, account, closed, deferring, inconclusive
-from tests.queues import NOW
+from tests.queues import NOW, collected
 
 MINUTE = 60.0
 FALLBACK = OverQuota.FALLBACK
@@ -239,6 +240,53 @@ def test_room_that_one_of_a_group_gives_back_is_taken_by_another_one_at_once():
     assert [each.account for each in world.sent] == ["B"]
 
 
+def test_a_mail_to_many_gets_its_room_beside_others_of_a_group_to_one_each():
+    limit = recipients(20, 10 * MINUTE)
+    world = World(
+        quota(limit, quota_group="both", senders="boss@home.example"),
+        quota(limit, quota_group="both", name="B"),
+        seconds=0.1,
+    )
+    send(world, 200)
+    world.run(15 * MINUTE)
+    world.mail(*(f"r{n}@far.example" for n in range(15)), sender="boss@home.example")
+    world.run(11 * MINUTE)
+    assert [len(each.recipients) for each in world.sent if each.account == "A"] == [15]
+    before = len(world.sent)
+    world.run(20 * MINUTE)
+    assert len(world.sent) >= before + 20
+    assert excess_of(world, limit, "A", "B") == 0
+
+
+@pytest.mark.parametrize("how", ["pause", "hold", "delete", "reload"])
+def test_who_waits_for_room_no_more_keeps_it_for_nobody(how):
+    limit = recipients(10, HOUR)
+    accounts = (
+        quota(limit, quota_group="both", senders="boss@home.example"),
+        quota(limit, quota_group="both", name="B"),
+    )
+    world = World(*accounts, seconds=0.1)
+    for _ in range(10):
+        send(world, 1)
+        world.run(5 * MINUTE)
+    send(world, 1, to=10, sender="boss@home.example")
+    world.run(15 * MINUTE)
+    # There would be room for one, but it is kept.
+    send(world, 1)
+    world.run(MINUTE)
+    assert [each.account for each in world.sent] == ["B"] * 10
+    control = world.queue.control
+    (number,) = [each.number for each in world.waiting if each.account == "A"]
+    if how == "pause":
+        control.pause("A")
+    elif how == "reload":
+        world.reload(accounts[1])
+    else:
+        getattr(control, how)([number], *([False] if how == "delete" else []))
+    world.run(A_MOMENT + 5)
+    assert [each.account for each in world.sent] == ["B"] * 11
+
+
 def test_another_quota_wakes_who_waits_for_room():
     world = World(quota(mails(1, DAY)))
     send(world, 3)
@@ -304,6 +352,7 @@ def test_a_quota_that_the_server_calls_used_up_closes_until_its_window_has_passe
     world.run(5)
     found = condition_of(world)
     assert (found.state, found.until) == (State.QUOTA, world.tries[0].began + 1 + rests)
+    assert found.used_up is None  # by our own count
     world.run(rests - 10)
     assert world.sent == []
     world.run(HOUR)
@@ -372,6 +421,7 @@ def test_its_condition_says_which_quota_is_used_up_and_until_when():
     found = condition_of(world)
     assert found.state is State.QUOTA
     assert found.fault == "its quota of 3 recipients/1h is used up"
+    assert found.used_up == limits[1]
     assert NOW + 1 + HOUR < found.until - 500.0 < NOW + 5 + HOUR + 8
     assert NOW < found.since - 500.0 < NOW + 10
     minute, hour = found.quotas
@@ -380,6 +430,33 @@ def test_its_condition_says_which_quota_is_used_up_and_until_when():
     world.run(2 * HOUR)
     assert condition_of(world).state is State.OK
     assert len(world.sent) == 4
+
+
+def test_used_up_again_and_again_it_is_so_since_the_first_time():
+    world = World(quota(mails(3, MINUTE)))
+    send(world, 30)
+    world.run(5 * MINUTE)
+    assert condition_of(world).since < NOW + 10
+    world.run(HOUR)
+    assert condition_of(world).since is None
+    send(world, 4)
+    world.run(10)
+    assert condition_of(world).since > NOW + HOUR
+
+
+def test_it_is_told_once_in_a_long_window_that_it_is_used_up():
+    limits = mails(3, MINUTE), mails(6, HOUR)
+    world = World(quota(*limits))
+    told = collected(world.events, QuotaUsedUp)
+    world.clock_set_by = 100.0
+    send(world, 10)
+    world.run(HOUR)
+    ((told_of),) = told
+    assert (told_of.account, told_of.quota) == ("A", "6 mails/1h")
+    assert NOW + HOUR < told_of.until - 100.0 < NOW + HOUR + 10
+    send(world, 10)
+    world.run(HOUR)
+    assert len(told) == 2
 
 
 def test_a_probe_says_that_there_is_no_room():
@@ -407,11 +484,40 @@ def test_a_fallback_takes_over_what_would_wait_for_more_than_a_moment():
 def test_an_account_without_room_takes_nothing_over():
     over = {"over_quota": FALLBACK}
     world = World(quota(mails(1, HOUR), **over), quota(mails(1, HOUR), name="B", **over))
-    send(world, 3)
-    world.run(10)
+    for _ in range(3):
+        send(world, 1)
+        world.run(10)
     assert [each.account for each in world.sent] == ["A", "B"]
+    (left,) = world.waiting
+    assert (left.account, left.tried) == ("A", ())
     world.run(3 * HOUR)
     assert len(world.sent) == 3
+
+
+def test_a_long_quota_that_is_used_up_is_told_once_in_its_time_and_a_short_one_never():
+    limits = mails(2, MINUTE), mails(30, HOUR)
+    world = World(quota(*limits))
+    told = collected(world.events, QuotaUsedUp)
+    world.clock_set_by = 500.0
+    send(world, 20)
+    world.run(9 * MINUTE)
+    assert len(world.sent) >= 18
+    assert told == []
+    send(world, 100)
+    world.run(HOUR)
+    [event] = told
+    assert (event.account, event.quota) == ("A", "30 mails/1h")
+    assert NOW + HOUR < event.until - 500.0 < NOW + HOUR + MINUTE
+    world.run(HOUR)
+    assert len(told) == 2
+
+
+def test_nothing_is_told_of_an_account_whose_quota_lasts():
+    world = World(quota(mails(3, HOUR)))
+    told = collected(world.events, QuotaUsedUp)
+    send(world, 3)
+    world.run(2 * HOUR)
+    assert told == []
 
 
 # Another configuration.
@@ -426,6 +532,7 @@ def test_a_login_takes_its_windows_to_another_name_also_over_a_restart():
     world.reload(renamed)
     world.run(1)
     assert condition_of(world, "B").state is State.QUOTA
+    assert len({each.name for each in world.disk.usages.values()}) == 1
     send(world, 1)
     world.run(MINUTE)
     assert len(world.sent) == 2
@@ -456,6 +563,25 @@ def test_an_account_that_was_away_for_a_while_has_its_windows_again():
     world.start()
     world.run(1)
     assert condition_of(world).state is State.QUOTA
+
+
+def test_an_account_that_is_back_again_counts_where_its_windows_are():
+    limit = mails(2, MINUTE)
+    world = World(quota(limit), account("Z"))
+    send(world, 1)
+    world.run(5)
+    world.run(40 * DAY)
+    for _ in range(2):
+        world.reload(quota(limit, enabled=False), account("Z"))
+        world.run(1)
+        world.reload(quota(limit), account("Z"))
+        send(world, 2, by="A")
+        world.run(5)
+        assert world.queue.control.conditions()[0].state is State.QUOTA
+        crash(world)
+        world.run(1)
+        assert condition_of(world).state is State.QUOTA
+        world.run(40 * DAY)
 
 
 def test_other_quotas_count_from_what_is_known():

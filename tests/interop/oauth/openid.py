@@ -134,7 +134,7 @@ class OpenIdProvider(ProviderProcess):
                 "key": _private(self._service_key).decode(),
             },
             "scopes": [SMTP_SEND, APPLICATION, GMAIL],
-            "redirect_uris": ["http://127.0.0.1/"],
+            "redirect_uris": ["http://127.0.0.1", "http://127.0.0.1/"],
         }
 
     def _service_account(self):

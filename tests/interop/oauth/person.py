@@ -61,7 +61,7 @@ class Person:
         """Open a page, and press the buttons until there are no more.
 
         :param code: what a device shows.
-        :return: where the provider sends the browser to at last; None: nowhere.
+        :return: where the provider sends the browser to at last; None: to no other server.
         """
         typed = self._typed | ({"user_code": code} if code else {})
         answer, location = self._open(address)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import json
-import subprocess
 import sys
 
 import pytest
 
 from tests.interop.oauth import dies_at_disk
 from tests.interop.oauth.openid import REFUSED
-from tests.interop.oauth.world import DEVICE, NEEDED, SECRET, Way, World
+from tests.interop.oauth.world import CODE, NEEDED, SECRET, Way, World
 from tests.interop.programs import until
 from tests.interop.relay import Relay
 
@@ -21,7 +19,7 @@ pytestmark = NEEDED
 SALES = Way(name="sales", by=SECRET)
 #: Each of whose mails needs a session, and so a token.
 EAGER = Way(name="sales", by=SECRET, settings={"max_mails_per_connection": 1})
-PERSON = Way(name="joe", by=DEVICE, settings={"max_mails_per_connection": 1})
+PERSON = Way(name="joe", by=CODE, settings={"max_mails_per_connection": 1})
 
 
 @pytest.fixture
@@ -89,11 +87,15 @@ def test_a_provider_that_is_down_is_no_dead_token(world, fault):
     world.deliver("sales", "b@customer.example")
     world.openid.revoke("access")
     world.hand_in(("sales", "c@customer.example"))
-    until(lambda: world.state("sales")["state"] == "resting", "the account rests")
+    is_told(world, "<c@customer.example> deferred by account sales")
+    assert world.state("sales")["state"] == "resting"
     assert world.state("sales")["login"]["trouble"]
     world.openid.set(fault=None)
-    world.probe("sales")
-    world.arrived("c@customer.example")
+    # More than once: an attempt that has ended is still in hand for a moment.
+    until(
+        lambda: world.probe("sales") or "c@customer.example" in world.behind.taken,
+        "the mail leaves when somebody asks for it",
+    )
     nothing_is_lost_or_doubled(world, [f"{name}@customer.example" for name in "abc"])
     assert world.state("sales")["state"] == "ok"
 
@@ -136,7 +138,7 @@ def test_each_refresh_token_is_on_the_disk_when_the_next_one_is_needed(world):
         seen.append(world.stored("joe")["refresh_token"])
     nothing_is_lost_or_doubled(world, sent)
     assert len(set(seen)) == 4
-    assert world.openid.denied() == ["authorization_pending"] * len(world.openid.denied())
+    assert world.openid.denied() == []
 
 
 class DiesAtDisk(Relay):
@@ -172,7 +174,7 @@ def test_kill_9_between_the_answer_and_the_disk_costs_no_mail(world, step):
     world.relay.start()
     world.arrived("b@customer.example")
     nothing_is_lost_or_doubled(world, ["a@customer.example", "b@customer.example"])
-    assert world.openid.denied() == ["authorization_pending"] * len(world.openid.denied())
+    assert world.openid.denied() == []
     assert [file.name for file in (world.relay.spool / "tokens").iterdir()] == ["joe.json"]
 
 
@@ -189,16 +191,3 @@ def test_a_strict_provider_needs_somebody_when_its_answer_was_lost(world):
     world.sign_in("joe")
     world.arrived("a@customer.example")
     nothing_is_lost_or_doubled(world, ["a@customer.example"])
-
-
-@contextlib.contextmanager
-def full_disk(folder):
-    """Have a folder on a file system that is full."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", str(folder)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield folder / "ballast"
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)

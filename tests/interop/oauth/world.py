@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import attrs
@@ -43,6 +44,9 @@ SECRET, CERTIFICATE, DEVICE, CODE, SERVICE = (
 )
 BY_PERSON = (DEVICE, CODE)
 _ADDRESS = re.compile(r"https?://\S+")
+_CODE = re.compile(r"enter (\S+)")
+#: Seconds within which somebody signs in.
+_PATIENCE = 30.0
 
 
 @attrs.frozen(kw_only=True)
@@ -154,35 +158,22 @@ class World:
         """Sign in for an account, with the command that admins use.
 
         :param pastes: the address at the end, rather than have a browser open it.
-        :return: what the command has said.
+        :return: what the command says.
         """
         way = self.ways[name]
-        with self._command("account", "login", name) as command:
-            said = []
-            for line in command.stdout:
-                said.append(line)
-                found = _ADDRESS.search(line)
-                if found and len(self._opened(said)) == 1:
-                    break
-            end = self._press(way, said)
-            if pastes:
+        with self._command("account", "login", name) as command, _ends(command):
+            where = next(filter(None, map(_ADDRESS.search, command.stdout)))
+            code = _CODE.search(where.string)
+            end = Person(way.mailbox).sign_in(where[0].rstrip(","), code and code[1])
+            assert (end is None) == (way.by == DEVICE)
+            if pastes and end is not None:
                 command.stdin.write(f"{end}\n")
                 command.stdin.flush()
             elif end is not None:
                 _open(end)
-            said += command.stdout
-            status = command.wait(30)
-        assert status == 0, "".join(said)
-        return "".join(said)
-
-    @staticmethod
-    def _opened(said):
-        return _ADDRESS.findall("".join(said))
-
-    def _press(self, way, said):
-        address = self._opened(said)[0].rstrip(",.")
-        code = re.search(r"enter (\S+)", "".join(said))
-        return Person(way.mailbox).sign_in(address, code and code[1])
+            said = command.stdout.read()
+        assert command.returncode == 0, said
+        return said
 
     def _command(self, *arguments):
         return subprocess.Popen(
@@ -241,6 +232,20 @@ class World:
     def stored(self, name):
         """Return the token of an account as it is on the disk."""
         return json.loads((self.relay.spool / "tokens" / f"{name}.json").read_text())["token"]
+
+
+@contextlib.contextmanager
+def _ends(process):
+    """Let a process end within some time, in a block that reads what it says."""
+    late = threading.Timer(_PATIENCE, process.kill)
+    late.start()
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        late.cancel()
 
 
 def _open(address):

@@ -10,7 +10,7 @@ import sys
 if any("twistd" in each for each in sys.orig_argv):
     from multisendcon_plugin.daemon import sd_notify
     from multisendcon_plugin.monitoring import webhook
-    from multisendcon_plugin.relay import login
+    from multisendcon_plugin.relay.login import Login
     from multisendcon_plugin.relay.sender import AccountSender
 
     sd_notify.STATUS_EVERY = 0.2
@@ -21,10 +21,10 @@ if any("twistd" in each for each in sys.orig_argv):
         if self.account.name.endswith("broken"):
             raise ZeroDivisionError("m4rker: at MAIL")
 
-    def plain(session, secret, respond=login._plain):
+    async def attempt(self, session, credential, attempt=Login._attempt):
         if session.account.name.endswith("broken login"):
             raise ZeroDivisionError("m4rker: at the login")
-        return respond(session, secret)
+        return await attempt(self, session, credential)
 
     AccountSender.begin_mail = begin_mail
-    login._RESPONDERS[login.Auth.PLAIN] = plain
+    Login._attempt = attempt

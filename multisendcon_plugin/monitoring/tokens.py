@@ -1,13 +1,13 @@
-"""What accounts log in with and runs out: when that is a trouble, and what is to be done.  Pure."""
+"""Which logins by token are a trouble for an admin: refused, forgotten, or soon to end.  Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from ..logins.standing import LoginStanding
-from ..operations.values import LOGIN_ENDS_SOON, AlarmKind
+from ..operations.values import AlarmKind
 from ..routing.account import Account
-from ..settings.oauth2 import OAuth2, Provider
+from ..settings.oauth2 import LOGIN_ENDS_SOON, OAuth2, Provider
 from ..settings.quantities import DAY
 from .troubles import LOGIN_ENDS_VERY_SOON, Trouble, ends, in_words
 
@@ -16,13 +16,16 @@ _FORGOTTEN_AFTER = {Provider.MICROSOFT: 90, Provider.GOOGLE: 180}
 
 
 def of_logins(logins: Iterable[tuple[Account, LoginStanding]], now: float) -> Iterator[Trouble]:
-    """Find the logins that run out soon, or have.
+    """Find the logins that run out soon, or have, and those by which there is no token any more.
 
     :param now: by the clock on the wall.
     """
     for account, standing in logins:
         if account.oauth2 is None:
             continue
+        if standing.trouble and standing.needs_admin:
+            text = f"account {account.name} gets no token to log in with: {standing.trouble}"
+            yield Trouble(kind=AlarmKind.LOGIN, account=account.name, text=text)
         if standing.expires is not None:
             yield from _of_secret(account.name, account.oauth2, standing.expires, now)
         if standing.unused_since is not None:
