@@ -175,6 +175,7 @@ class CrashWorld(World):
     """A world whose relay dies at one step; `start` begins its next life.
 
     :param store: a store of ``tests/contracts``.
+    :ivar mails_said: how many mails the servers have seen begin, by account.
     :ivar steps: state and recipients concerned, of each step of this life so far.
     """
 
@@ -182,6 +183,7 @@ class CrashWorld(World):
         self.mails = mails
         self.store = store
         self.ledger = Ledger()
+        self.mails_said = Counter()
         self.next_death = None
         super().__init__(
             *ACCOUNTS,
@@ -262,6 +264,7 @@ class CrashWorld(World):
 
     def _envelope(self, now):
         number = now.delivery.message.number
+        self.mails_said[now.relay.account.name] += 1
         behaviours = {}
         for address in addresses(now.delivery):
             plan = address.partition("@")[0].partition(".")[0].split("-")

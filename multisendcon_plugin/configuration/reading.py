@@ -28,7 +28,7 @@ from .section import Section, unknown
 from .tables import TABLES, Table
 
 #: What logins by token need, of the extra "oauth".
-_FOR_TOKENS = ("oauthlib", "jwt", "treq")
+_FOR_TOKENS = ("oauthlib", "jwt")
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
 
 
@@ -104,6 +104,7 @@ def read(
     return Configuration(
         **{name: _built(name, section, document) for name, section in singles.items()},
         clients=tuple(client.build() for client in clients),
+        destinations=tuple(each.build() for each in arrays["destination"]),
         accounts=tuple(account.build() for account in accounts),
         reports_account=reports_account,
         has_secrets=any(isinstance(each, str) and each for each in passwords),

@@ -33,7 +33,7 @@ _FINAL = {
     *("interaction_required", "login_required", "consent_required", "account_selection_required"),
     # Microsoft's and Google's own.
     *("invalid_resource", "admin_policy_enforced", "org_internal", "deleted_client"),
-    "disabled_client",
+    *("disabled_client", "authorization_declined", "bad_verification_code"),
 }
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")

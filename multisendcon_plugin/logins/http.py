@@ -1,38 +1,31 @@
 """Posts a form to a provider, and brings what it answers.
 
-Certificates are verified by the authorities of the system; nobody is followed elsewhere, where
-secrets have no business.  A provider that hangs or floods costs a connection and some memory, both
-with limits.
+Its limits, and who is believed to be the provider, are those of `web_client`; nobody is followed
+elsewhere, where secrets have no business.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
-import treq
-from treq.client import HTTPClient
-from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
-from twisted.internet.task import Cooperator
-from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProducer
-from twisted.web.iweb import IAgent
+from twisted.internet.error import ConnectError, ConnectionAborted, DNSLookupError
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import IAgent, IResponse
 
+from ..web_client import ANSWERS_WITHIN, WebClient, cause, is_silence
 from .answers import Answer
 
-#: Seconds for a connection, and for all of a request.
-CONNECTS_WITHIN, ANSWERS_WITHIN = 10.0, 30.0
-#: Octets of an answer.
-MOST_SAID = 64 * 1024
 #: Seconds that a provider may have us wait.
 LONGEST_PAUSE = 3600.0
-_HEADERS: dict[str | bytes, str | bytes] = {
+_HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
     "Accept": "application/json",
     "User-Agent": "multisendcon",
@@ -69,11 +62,7 @@ class Forms:
     ) -> None:
         self._reactor = reactor
         self._wall = wall
-        # Twisted's and treq's own would import a reactor.
-        self._cooperator = Cooperator(scheduler=partial(reactor.callLater, 0))
-        self._agent = agent or Agent(
-            reactor, BrowserLikePolicyForHTTPS(), connectTimeout=CONNECTS_WITHIN
-        )
+        self._client = WebClient(reactor, agent)
 
     async def post(self, url: str, body: bytes) -> Dated:
         """Post a form.
@@ -83,44 +72,44 @@ class Forms:
         asked = Deferred.fromCoroutine(self._post(url, body))
         try:
             return await asked.addTimeout(ANSWERS_WITHIN, self._reactor)
-        except _TooLongError:
-            raise NotAnsweredError(f"{host_of(url)} answers with more than a token") from None
         except CancelledError:
             raise
         except Exception as error:
-            raise NotAnsweredError(f"{host_of(url)} {_reason(error)}") from None
+            raise NotAnsweredError(f"{host_of(url)} {_reason(cause(error))}") from None
+        finally:
+            self._client.hang_up()
 
     async def _post(self, url: str, body: bytes) -> Dated:
-        # A client for each: it would keep the cookies of the one before.
-        client = HTTPClient(self._agent)
-        response = await client.post(
-            url,
-            data=FileBodyProducer(io.BytesIO(body), self._cooperator),
-            headers=_HEADERS,
-            allow_redirects=False,
-            unbuffered=True,
-            reactor=self._reactor,
-        )
-        said: list[bytes] = []
-        room = MOST_SAID
-
-        def take(octets: bytes) -> None:
-            nonlocal room
-            room -= len(octets)
-            if room < 0:
-                raise _TooLongError
-            said.append(octets)
-
-        await treq.collect(response, take)
+        response = await self._client.post(url.encode(), _HEADERS, body)
+        reading = _Reading()
+        response.deliverBody(reading)
+        said = await reading.ended
         now = self._wall()
         date = _moment(_header(response, "Date"))
         ahead = None if date is None else date - now
         pause = _retry_after(_header(response, "Retry-After"), date or now)
-        return Dated(Answer(response.code, b"".join(said), pause), ahead)
+        return Dated(Answer(response.code, said, pause), ahead)
 
 
-class _TooLongError(Exception):
-    """An answer has no end."""
+class _Reading(Protocol):
+    """Reads an answer; Twisted's `readBody` logs an error when it is given up.
+
+    :ivar ended: fires with it.
+    """
+
+    def __init__(self) -> None:
+        self.ended: Deferred[bytes] = Deferred()
+        self._pieces: list[bytes] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # Without a length, it ends with the connection.
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.ended.callback(b"".join(self._pieces))
+        else:
+            self.ended.errback(reason)
 
 
 def host_of(url: str) -> str:
@@ -128,7 +117,7 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or "the provider"
 
 
-def _header(response: Any, name: str) -> str:
+def _header(response: IResponse, name: str) -> str:
     values = response.headers.getRawHeaders(name) or [""]
     return str(values[0])
 
@@ -153,14 +142,14 @@ def _retry_after(text: str, now: float) -> float | None:
 
 def _reason(error: BaseException) -> str:
     """Say why there was no answer."""
-    while reasons := getattr(error, "reasons", None):  # Twisted puts one into another
-        error = reasons[0].value
-    if isinstance(error, defer.TimeoutError | ConnectingCancelledError):
+    if is_silence(error):
         return f"gives no answer within {ANSWERS_WITHIN:.0f} s"
     if isinstance(error, DNSLookupError):
         return "cannot be found in the DNS"
     if isinstance(error, ConnectError):
         return f"cannot be reached: {error}".rstrip(".")[:_LONGEST_REASON]
+    if isinstance(error, ConnectionAborted):
+        return "says more than a token"
     # The text of others may have what was sent, or is longer than what it says.
     return f"cannot be asked: {_tls_fault(error) or type(error).__name__}"
 

@@ -83,7 +83,8 @@ class Logins(Service):
                 agent=self._agent,
                 known=lambda: {each.name for each in self._accounts},
             )
-            if self.running:
+            # Somebody may only want to know how it stands.
+            if self.running and account.enabled:
                 found.begin()
         return found
 

@@ -222,7 +222,8 @@ class Refresher:
                 token = await self._in_thread(self._file.adopt, self._known())
                 self._stamp = self._file.stamp()
         except StoreError as error:
-            self._stamp = self._file.stamp()
+            # It may be mended by a chmod, of which no stamp tells.
+            self._stamp = _UNSEEN
             # One that is in memory is written over it when it is renewed, and so is one for which
             # nobody has to sign in.
             if self._by_person and self.token is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-#: Seconds that a token has left when a session gets it: some servers refuse one with less
-#: (Microsoft's High Volume Email: "501 5.5.127 ... Token will expire soon").
-MARGIN = 600.0
-#: Tokens that live no longer are renewed at two thirds of their life.
-SHORT_LIFE = 2 * MARGIN
+#: Seconds that a token has left when a session gets it: ten minutes, since some servers refuse one
+#: with less (Microsoft's High Volume Email: "501 5.5.127 ... Token will expire soon"), and one in
+#: which the session is opened.
+MARGIN = 660.0
+#: Tokens that live shorter are renewed at two thirds of their life.
+SHORT_LIFE = 1200.0
 #: A part of the margin: so much earlier, so that not all accounts ask at once.
 _SPREAD = 0.25
 #: Seconds after which a refresh token that nobody uses is used: it dies of disuse, with Microsoft

@@ -81,15 +81,14 @@ class TokenFile:
         try:
             make_folder(self._spool)
             make_folder(self._folder)
-            self._written(octets, expected)
+            return self._written(octets, expected)
         except SpoolError as error:
             raise StoreError(str(error)) from None
         except OSError as error:
             raise StoreError(f"{self._path}: {reason(error)}") from None
-        return self.stamp()
 
-    def _written(self, octets: bytes, expected: Stamp | None) -> None:
-        # The name of its own: `account login` may write beside a relay.
+    def _written(self, octets: bytes, expected: Stamp | None) -> Stamp:
+        # A name of its own: `account login` may write beside a relay.
         beside = self._path.with_suffix(f".{secrets.token_hex(4)}{_UNFINISHED}")
         try:
             descriptor = open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -97,6 +96,7 @@ class TokenFile:
                 file.write(octets)
                 file.flush()
                 os.fsync(descriptor)
+            written = stamp([str(beside)])
             # As late as can be: between this and the next line, one that somebody signs in for
             # would have to be written just now.
             if expected is not None and self.stamp() not in (None, expected):
@@ -107,6 +107,7 @@ class TokenFile:
                 beside.unlink()
             raise
         sync_folder(self._folder)
+        return written
 
     def adopt(self, known: Container[str]) -> Token | None:
         """Take over the token of an account that is gone, and was the same by another name.

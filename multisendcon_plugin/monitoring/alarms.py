@@ -23,7 +23,6 @@ from ..mail.selection import Total
 from ..operations.values import Alarm, AlarmKind
 from ..outcome.attempt import AccountFault
 from ..outcome.condition import Condition
-from ..outcome.failure import Action
 from ..routing.account import Account
 from ..settings.operation import AlarmSettings
 from . import troubles
@@ -100,7 +99,6 @@ class Alarms(Service):
         subscribe = self._publisher.subscribe
         subscribe(events.AccountFaulted, self._faulted)
         subscribe(events.AccountRecovered, self._recovered)
-        subscribe(events.QuotaUsedUp, self._something)
         subscribe(events.TokenRefused, self._something)
         subscribe(events.TokenRefreshed, self._something)
         subscribe(events.SpoolFull, self._full)
@@ -189,11 +187,7 @@ class Alarms(Service):
                 self._conditions(),
                 now,
                 waiting=self._waiting,
-                cures={
-                    name: self._cure(name, fault)
-                    for name, fault in self._faults.items()
-                    if fault.action is Action.ALARM
-                },
+                cure=self._cure_of,
             ),
             troubles.of_mail(self._waiting, self._clock.seconds(), self._settings.oldest_mail),
             troubles.of_certificates(self._certificates, now),
@@ -212,6 +206,10 @@ class Alarms(Service):
             )
             for teller in self._tellers:
                 teller.tell(alarm)
+
+    def _cure_of(self, name: str) -> str:
+        fault = self._faults.get(name)
+        return "" if fault is None else self._cure(name, fault)
 
     # What events tell.
 

@@ -17,7 +17,6 @@ from ..events import Publisher
 from ..interfaces import IQueueControl, ISpool
 from ..logins import LoginStanding
 from ..operations.advice import advice
-from ..operations.advice_rows import PUT_OFF
 from ..operations.standing import Standing
 from ..outcome.attempt import AccountFault
 from ..relay.findings import Finding, Problem
@@ -38,7 +37,7 @@ from .webhook import Webhook
 class Monitoring:
     """What watches one relay.
 
-    :param logins: how the login of an account stands, if it has one.
+    :param logins: how the login of an account stands, which has one.
     :param listening: says whether ports are open for clients.
     :ivar counters: what is counted of what happens.
     :ivar alarms: to be started after the spool.
@@ -54,7 +53,7 @@ class Monitoring:
         queue: IQueueControl,
         spool: ISpool,
         standing: Standing,
-        logins: Callable[[Account], LoginStanding | None],
+        logins: Callable[[Account], LoginStanding],
         listening: Callable[[], bool],
         reactor: Any,
         wall: Callable[[], float],
@@ -125,8 +124,8 @@ class Monitoring:
 
     def _standings(self) -> list[tuple[Account, LoginStanding]]:
         """Return the accounts that have a login, and how that stands."""
-        found = [(each, self._logins(each)) for each in _in_use(self._configuration)]
-        return [(account, standing) for account, standing in found if standing is not None]
+        accounts = [each for each in _in_use(self._configuration) if each.logs_in]
+        return [(each, self._logins(each)) for each in accounts]
 
     def _cure(self, name: str, fault: AccountFault) -> str:
         """Say what can be done about a fault, as a test of the account does."""
@@ -134,8 +133,7 @@ class Monitoring:
             if account.name == name:
                 problem = Problem(fault.phase, fault.reply, fault.action)
                 finding = Finding(step="", seconds=0.0, result="", problem=problem)
-                said = advice(account, finding)
-                return "" if said == PUT_OFF else said
+                return advice(account, finding)
         return ""
 
     def _expiries(self) -> Deferred[Sequence[Expiry]]:

@@ -5,7 +5,7 @@ Each is to be told once, however often it is found: see `alarm`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -71,13 +71,14 @@ def of_accounts(
     now: float,
     *,
     waiting: Mapping[str, Total],
-    cures: Mapping[str, str],
+    cure: Callable[[str], str],
 ) -> Iterator[Trouble]:
     """Find the accounts that need somebody.
 
     :param now: by the clock on the wall, as are the times of `conditions`.
     :param waiting: what waits for each account, by its name.
-    :param cures: what can be done about the fault of an account, by its name.
+    :param cure: says what can be done about the fault of an account, by its name; ``""``: nobody
+        knows.
     """
     for condition in conditions:
         name, fault, since = condition.account, condition.fault, condition.since
@@ -86,7 +87,7 @@ def of_accounts(
             case State.LOGIN:
                 kind = AlarmKind.LOGIN
                 what = f"account {name} cannot log in, or may not send: {fault}"
-                text = _with_cure(what, cures.get(name), name)
+                text = _with_cure(what, cure(name), name)
             case State.QUOTA if condition.used_up is None:
                 kind = AlarmKind.QUOTA
                 text = (
@@ -119,7 +120,7 @@ def _until(condition: Condition) -> str:
     return f"; it sends again at {iso(condition.until)[:16].replace('T', ' ')} UTC"
 
 
-def _with_cure(text: str, cure: str | None, account: str) -> str:
+def _with_cure(text: str, cure: str, account: str) -> str:
     """Return a text with what can be done, which is a sentence, or with how to find it out."""
     if cure:
         return f"{text.removesuffix('.')}. {cure}"

@@ -11,35 +11,22 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from twisted.internet import defer
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
-from zope.interface import implementer
+from twisted.web.iweb import IAgent, IResponse
 
 from ..operations.json_form import encode
 from ..operations.values import Alarm, AlarmKind
+from ..web_client import ANSWERS_WITHIN, WebClient, reason
 
-#: Seconds for a connection, and for the whole of a try.
-CONNECTS_WITHIN, ANSWERS_WITHIN = 10.0, 30.0
 #: Seconds between tries; the last one repeats.
 PAUSES = (5.0, 30.0, 120.0, 600.0)
 #: Tries that fail until that is a trouble of its own.
 TRIES_UNTOLD = 3
 #: Alarms that wait; beyond, the oldest are dropped.
 MOST_WAITING = 1000
-#: Octets that a server may say before it is hung up on; nothing of it is of interest but a status.
-MOST_SAID = 64 * 1024
-#: Characters of why a try has failed.
-_LONGEST_REASON = 300
 
 
 class Webhook:
@@ -64,8 +51,7 @@ class Webhook:
         self._host = urlsplit(address).hostname
         self._reactor = reactor
         self._report = report
-        self._endpoints = _Endpoints(reactor)
-        self._agent = agent or Agent.usingEndpointFactory(reactor, self._endpoints)
+        self._client = WebClient(reactor, agent)
         self._waiting: deque[Alarm] = deque()
         self._failures = 0
         self._stopping = False
@@ -111,98 +97,15 @@ class Webhook:
 
     async def _send(self, alarm: Alarm) -> str:
         """Send an alarm; return why it was not taken."""
-        body = _Body(encode(alarm))
-        asked = self._agent.request(b"POST", self._address, Headers(_HEADERS), body)
+        asked = self._client.post(self._address, _HEADERS, encode(alarm))
         try:
             response: IResponse = await asked.addTimeout(ANSWERS_WITHIN, self._reactor)
         except Exception as error:
-            return _reason(error)
+            return reason(error)
         finally:
             # What else it says, if ever, is of no interest.
-            self._endpoints.hang_up()
+            self._client.hang_up()
         return "" if 200 <= response.code < 300 else f"it answers {response.code}"
 
 
-_HEADERS = {"Content-Type": ["application/json"], "User-Agent": ["multisendcon"]}
-
-
-def _reason(error: BaseException) -> str:
-    """Say why there was no answer."""
-    while reasons := getattr(error, "reasons", None):  # Twisted puts one into another
-        error = reasons[0].value
-    if isinstance(error, defer.TimeoutError | CancelledError | ConnectingCancelledError):
-        return f"there is no answer within {ANSWERS_WITHIN:.0f} s"
-    return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
-
-
-@implementer(IBodyProducer)
-class _Body:
-    """What is sent; it is short."""
-
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-        self.length = len(octets)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._octets)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """All is written."""
-
-    resumeProducing = stopProducing = pauseProducing
-
-
-class _Limited(ProtocolWrapper):
-    """A connection to a server that may say so much only."""
-
-    said = 0
-
-    def dataReceived(self, data: bytes) -> None:
-        self.said += len(data)
-        if self.said > MOST_SAID:
-            self.abortConnection()
-        else:
-            super().dataReceived(data)
-
-
-@implementer(IAgentEndpointFactory)
-class _Endpoints:
-    """Makes connections as Twisted's agent does by itself, but `_Limited`, and ends them."""
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self._tls = BrowserLikePolicyForHTTPS()
-        self._open: list[_Limited] = []
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
-        """Return where to connect."""
-        endpoint: IStreamClientEndpoint = HostnameEndpoint(
-            self._reactor, uri.host, uri.port, timeout=CONNECTS_WITHIN
-        )
-        if uri.scheme == b"https":
-            endpoint = wrapClientTLS(self._tls.creatorForNetloc(uri.host, uri.port), endpoint)
-        return _Endpoint(endpoint, self._open)
-
-    def hang_up(self) -> None:
-        """End the connections, also with a server that does not want to hear of it."""
-        while self._open:
-            self._open.pop().abortConnection()
-
-
-@implementer(IStreamClientEndpoint)
-class _Endpoint:
-    def __init__(self, endpoint: IStreamClientEndpoint, connected: list[_Limited]) -> None:
-        self._endpoint = endpoint
-        self._connected = connected
-
-    def connect(self, factory: Any) -> Deferred[Any]:
-        """Connect."""
-        limited = WrappingFactory[_Limited](factory)
-        limited.noisy = factory.noisy = False
-        limited.protocol = _Limited
-        return self._endpoint.connect(limited).addCallback(self._made)
-
-    def _made(self, connection: Any) -> Any:
-        self._connected.append(connection)
-        return connection.wrappedProtocol
+_HEADERS = {"Content-Type": "application/json", "User-Agent": "multisendcon"}

@@ -21,7 +21,7 @@ def statuses(
     totals: Mapping[str, Total],
     *,
     counts: Callable[[str], AccountCounts],
-    logins: Callable[[Account], LoginStanding | None],
+    logins: Callable[[Account], LoginStanding],
     set_by: float,
 ) -> tuple[AccountStatus, ...]:
     """Tell how each account is, in order of priority.
@@ -52,7 +52,7 @@ def statuses(
                     connections=condition.connections,
                     counts=counts(account.name),
                     quota=quotas_of(condition),
-                    login=_login(account, logins(account)),
+                    login=_login(account, logins(account)) if account.logs_in else None,
                 )
             )
     return tuple(found)
@@ -66,9 +66,7 @@ def quotas_of(condition: Condition) -> tuple[Quota, ...]:
     )
 
 
-def _login(account: Account, standing: LoginStanding | None) -> Login | None:
-    if standing is None:
-        return None
+def _login(account: Account, standing: LoginStanding) -> Login:
     return Login(
         kind=standing.kind,
         mailbox=account.sasl_user,

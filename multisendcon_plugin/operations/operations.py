@@ -76,7 +76,7 @@ class Operations:
     :param registry: returns the accounts as they are now.
     :param standing: of spool and front process.
     :param counts: of an account, by its name.
-    :param logins: how the login of an account stands, if it has one.
+    :param logins: how the login of an account stands, which has one.
     :param log_in_anew: has an account's tokens asked for, whatever was said of them.
     :param alarms: those that are not over.
     :param history: returns it, unless it is off.
@@ -96,7 +96,7 @@ class Operations:
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts]
-    _logins: Callable[[Account], LoginStanding | None]
+    _logins: Callable[[Account], LoginStanding]
     _log_in_anew: Callable[[Account], object]
     _alarms: Callable[[], Sequence[Alarm]]
     _history: Callable[[], History | None]

@@ -4,8 +4,8 @@ Gates are pure: they look at no clock, and do nothing but count what they are to
 seconds since the epoch.
 
 They are told of the ends of attempts, not of mails.  An attempt may begin no mail
-(`Attempt.mail_ended`), or several in a row, unless its account has a minimum wait.  After a crash
-no `state` is read.
+(`Attempt.mail_ended`), or several in a row, unless its account has a minimum wait or quotas.  After
+a crash no `state` is read.
 """
 
 from __future__ import annotations

@@ -58,7 +58,8 @@ class Gates:
     :ivar condition: how the account is now, but for its quotas.
     :ivar quota: the gate of those.
     :ivar opened: is called when an attempt has ended that was begun by another lane, which had them
-        before a reload.
+        before a reload; or when there may be room in the quotas.
+    :ivar ready: tells whether the next mail waits for nothing but room in the quotas.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Gates:
     ) -> None:
         self.account = account
         self.opened: Callable[[], None] = lambda: None
+        self.ready: Callable[[], bool] = lambda: False
         self.health = Health(account.quota)
         self.connections = Connections(account.connections)
         self.condition = LaneCondition(None, 0.0, None)
@@ -91,9 +93,13 @@ class Gates:
             self.quota = quota
         if self.quota is not None:
             self.quota.opened = self._has_room
+            self.quota.waits = self._waits_for_room
 
     def _has_room(self) -> None:
         self.opened()
+
+    def _waits_for_room(self) -> bool:
+        return self.ready()
 
     def _in_order(self) -> list[Gate]:
         gates: list[Gate] = [self.health, self.connections]
@@ -133,7 +139,7 @@ class Gates:
 
     def waits_for_quota(self, fault: AccountFault) -> bool:
         """Mail waits for this account, whoever else could take it: its quota is used up."""
-        return fault.action is Action.QUOTA and self.quota is not None and self.quota.waits
+        return fault.action is Action.QUOTA and self.quota is not None and self.quota.keeps
 
     def probe(self) -> None:
         """Let one mail be tried as soon as the other gates are open, although the account rests."""

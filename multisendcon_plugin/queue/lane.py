@@ -97,7 +97,7 @@ class Lane:
         self._trying = 0
         self._all_ended: Deferred[None] | None = None
         self._emptied: Callable[[], None] | None = None
-        self.gates.opened = self.go
+        self.gates.opened, self.gates.ready = self.go, self._is_ready
 
     def add(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries on the agenda."""
@@ -133,7 +133,8 @@ class Lane:
             closed = None
             if gates.quota is not None and due <= now:
                 index = agenda.tried(now) if gates.condition.fault else 0
-                closed = gates.quota.closed_for(agenda.waiting[index], now)
+                first = agenda.waiting[index]
+                closed = gates.quota.closed_for(first, now, ready=opens_at <= now)
                 if closed:
                     opens_at = max(opens_at, closed.until)
                     tell_of_quota(self._events, gates.quota, closed, now, self._wall() - now)
@@ -336,10 +337,11 @@ class Lane:
         self.gates.probe()
         self.go()
 
-    @property
-    def rests(self) -> bool:
-        """It takes no mail over from others: the account is at fault, or a quota is used up."""
-        return bool(self.gates.condition.fault or self.full(self._clock.seconds()))
+    def _is_ready(self) -> bool:
+        """A mail is due, and would begin if there were room in the quotas."""
+        now, waiting = self._clock.seconds(), self._agenda.waiting
+        due = bool(waiting) and waiting[0].due <= now and self.gates.opens_at() <= now
+        return due and not (self._stopping or self.paused)
 
     def full(self, now: float) -> Closed | None:
         """Tell why its next mail has no room in a quota; if none waits, one like most."""
@@ -352,7 +354,7 @@ class Lane:
     def reconfigure(self, account: Account, relay: IRelay, gates: Gates) -> None:
         """Go on with other settings; what is under way ends as it was begun."""
         self.account, self.relay, self.gates = account, relay, gates
-        gates.opened = self.go
+        gates.opened, gates.ready = self.go, self._is_ready
         self.go()
 
     def hasten(self, now: float) -> None:

@@ -10,10 +10,11 @@ Pure.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from math import inf, isinf
 from operator import attrgetter
+from typing import Protocol
 
 import attrs
 
@@ -27,6 +28,8 @@ LONGEST = 31 * DAY
 _PARTS = 1000
 #: By so much a window is longer for us: the server's clock may go at another rate.
 _MARGIN = 1 / _PARTS
+#: Seconds for which room is kept for who has waited for it, once it is there.
+CLAIMED = 0.5
 #: Seconds that a server may take to read a MAIL to which we have no reply, after the session.
 UNANSWERED = 2.0
 
@@ -108,6 +111,13 @@ class _Level:
         self.used[Counted.RECIPIENTS] += sign * bucket.recipients
 
 
+class Claimant(Protocol):
+    """Somebody whose next mail has to wait for room."""
+
+    waits: Callable[[], bool]
+    """It waits for nothing else."""
+
+
 class QuotaWindows:
     """The windows of one login, or of all accounts of a group.
 
@@ -129,6 +139,7 @@ class QuotaWindows:
         self._under_way: dict[int, Reservation] = {}
         self._reserved = dict.fromkeys(Counted, 0)
         self._next = 0
+        self._claim: tuple[Claimant | None, float] = None, 0.0
         #: By number.
         self._stored: dict[int, Bucket] = {}
         for each in usages:
@@ -142,6 +153,7 @@ class QuotaWindows:
 
     def configure(self, quotas: Sequence[Quota], now: float) -> None:
         """Go on with other quotas: what is known counts for them, too."""
+        self._claim = None, 0.0
         if tuple(quotas) == self.quotas:
             return
         self.quotas = tuple(quotas)
@@ -258,6 +270,23 @@ class QuotaWindows:
                 else:
                     del self._stored[bucket.number]
                     self.changed.add(bucket.number)
+
+    # Who is next.
+
+    def claim(self, who: Claimant, until: float, now: float) -> None:
+        """Keep for somebody the room that there will be then, unless another one was before."""
+        if until < inf and not self.is_claimed(who, now):
+            self._claim = who, until
+
+    def is_claimed(self, who: Claimant, now: float) -> bool:
+        """Tell whether the next room is kept for another one, who still waits for it."""
+        other, until = self._claim
+        return other is not None and other is not who and now <= until + CLAIMED and other.waits()
+
+    def unclaim(self, who: Claimant) -> None:
+        """It begins."""
+        if self._claim[0] is who:
+            self._claim = None, 0.0
 
     # What is left.
 

@@ -38,6 +38,10 @@ class Closed(NamedTuple):
     quota: Quota
     since: float | None
 
+    def for_long(self, now: float) -> bool:
+        """It is for more than a moment; what is under way may end at any."""
+        return now + A_MOMENT < self.until < inf
+
     def __str__(self) -> str:
         return f"its quota of {self.quota} is used up"
 
@@ -69,6 +73,7 @@ class QuotaGate:
 
     :ivar windows: that it has in common with others, or has for itself.
     :ivar opened: is called when there may be room again that there was not when it was asked last.
+    :ivar waits: see `Claimant`.
     :ivar closed_since: when it was first asked in vain, but for moments; ``None``: it was not.
     """
 
@@ -79,6 +84,7 @@ class QuotaGate:
         self.windows = windows
         self.keeper = keeper
         self.opened: Callable[[], None] = lambda: None
+        self.waits: Callable[[], bool] = lambda: False
         self.closed_since: float | None = None
         self._closed_until = 0.0
         #: When it was told of each quota that it is used up.
@@ -89,7 +95,7 @@ class QuotaGate:
         return self.windows is other.windows and self.account == other.account
 
     @property
-    def waits(self) -> bool:
+    def keeps(self) -> bool:
         """Mail waits while a quota is used up, also if another account could take it."""
         return self.account.over_quota is OverQuota.WAIT
 
@@ -109,9 +115,18 @@ class QuotaGate:
             return None
         return Closed(opens, quota, self.closed_since)
 
-    def closed_for(self, delivery: Delivery, now: float) -> Closed | None:
-        """Tell why the next mail has to wait; `opened` is called when that may be over."""
+    def closed_for(self, delivery: Delivery, now: float, *, ready: bool) -> Closed | None:
+        """Tell why the next mail has to wait; `opened` is called when that may be over.
+
+        :param ready: it waits for nothing else.  Then the others of a group, whose mails may have
+            fewer recipients, leave it the room that it waits for.
+        """
         closed = self.closed(delivery, now)
+        if closed is not None and ready:
+            self.windows.claim(self, closed.until, now)
+        elif closed is None and self.windows.is_claimed(self, now):
+            # Who waits for it may give it up without a word: its mail may be deleted.
+            closed = Closed(now + A_MOMENT, self.account.quota[0], self.closed_since)
         if closed is None:
             self._closed_until = min(self._closed_until, now)
             return None
@@ -134,14 +149,13 @@ class QuotaGate:
     def relief(self, closed: Closed, now: float) -> AccountFault | None:
         """Return why something else may be done for a mail than to wait; ``None``: it waits.
 
-        It leaves by a fallback if that is wanted, and it would wait for more than a moment; what is
-        under way may end at any moment.
+        It leaves by a fallback if that is wanted, and it would wait for more than a moment.
         """
-        for_long = now + A_MOMENT < closed.until < inf
-        return closed.fault if self.waits or for_long else None
+        return closed.fault if self.keeps or closed.for_long(now) else None
 
     def reserve(self, recipients: int) -> Reservation:
         """A mail is about to begin: it has room."""
+        self.windows.unclaim(self)
         reservation = self.windows.reserve(recipients)
         self.keeper.changed(self.windows)
         return reservation

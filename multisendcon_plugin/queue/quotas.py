@@ -82,6 +82,7 @@ class Quotas:
         self._written: UsageClock | None = None
         self._waiting: list[Deferred[None]] = []
         self._put_off = False
+        self._changed: dict[QuotaWindows, None] = {}
         #: Have been asked in vain: somebody waits for them.
         self._asked: dict[QuotaWindows, dict[QuotaGate, None]] = {}
 
@@ -101,8 +102,8 @@ class Quotas:
         self._windows = {
             name: QuotaWindows(name, usages, started=started) for name, usages in by_name.items()
         }
-        if log.usages:
-            self._write_soon()
+        for windows in self._windows.values():
+            self.changed(windows)
         self.reconfigure(accounts)
 
     def reconfigure(self, accounts: Iterable[Account]) -> None:
@@ -145,7 +146,7 @@ class Quotas:
                 del self._windows[windows.name]
                 self._forgotten += windows.rename(_name(account))
                 self._windows[windows.name] = windows
-                self._write_soon()
+                self.changed(windows)
 
     def gate(self, account: Account) -> QuotaGate | None:
         """Return the gate of an account, if it has quotas."""
@@ -173,6 +174,7 @@ class Quotas:
     def changed(self, windows: QuotaWindows) -> None:
         """Have written what has changed: see `Keeper`."""
         self._wake(windows)
+        self._changed[windows] = None
         self._write_soon()
 
     def written(self) -> Deferred[None]:
@@ -193,11 +195,8 @@ class Quotas:
     def write(self) -> None:
         """Have all that has changed written."""
         self._put_off = False
-        changes = [
-            (windows, windows.take_changed())
-            for windows in self._windows.values()
-            if windows.changed
-        ]
+        changes = [(windows, windows.take_changed()) for windows in self._changed]
+        self._changed.clear()
         forgotten, self._forgotten = self._forgotten, []
         waiting, self._waiting = self._waiting, []
         if changes or forgotten or waiting or self._was_set():

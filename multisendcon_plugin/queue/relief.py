@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 
 from ..mail.message import Delivery, LaneKey
 from ..outcome.attempt import AccountFault
@@ -15,10 +16,14 @@ from .recorder import Recorder
 
 @attrs.define(eq=False, repr=False, slots=False)
 class Relief:
-    """Finds relief for the mail of one queue."""
+    """Finds relief for the mail of one queue.
+
+    :param clock: is never set.
+    """
 
     _recorder: Recorder
     _lanes: Mapping[LaneKey, Lane]
+    _clock: IReactorTime
 
     def relieve(self, lane: Lane, delivery: Delivery, fault: AccountFault) -> bool:
         """Move a delivery away from an account that rests, or tell its sender that it waits.
@@ -34,5 +39,10 @@ class Relief:
         return self._recorder.tell_of_delay(lane, delivery, fault)
 
     def _rests(self, key: LaneKey) -> bool:
+        """The account is at fault, or a quota is used up: it takes nothing over."""
         lane = self._lanes.get(key)
-        return lane is not None and lane.rests
+        if lane is None:
+            return False
+        now = self._clock.seconds()
+        full = lane.full(now)
+        return lane.gates.condition.fault is not None or (full is not None and full.for_long(now))

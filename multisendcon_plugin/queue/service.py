@@ -104,7 +104,7 @@ class QueueService(Service):
             go_on=self._go_on,
         )
         self._lanes: dict[LaneKey, Lane] = {}
-        self._relief = Relief(self._recorder, self._lanes)
+        self._relief = Relief(self._recorder, self._lanes, self._clock)
         self._locks = Locks(self._turn)
         self._changes = Changes(
             self._locks, self._lanes.values, self._take_up, self._announce, self._halt

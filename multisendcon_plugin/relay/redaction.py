@@ -7,7 +7,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import quote, quote_plus
 
 #: What may come between two octets of a secret where a server breaks its lines: their ends, and the
@@ -56,10 +56,7 @@ class Redaction:
             return
         self._hidden |= new
         tokens = {each for each in new if _TOKEN.fullmatch(each)}
-        for token in tokens:
-            for form in (token.lower(), base64.b64encode(token).lower()):
-                starts = range(0, len(form) - _PIECE, _STEP)
-                self._pieces.update(form[start : start + _PIECE] for start in starts)
+        self._pieces.update(*map(_pieces, tokens))
         forms = {form.lower() for secret in new - tokens for form in _forms(secret)}
         if forms:
             self._forms = sorted(forms.union(self._forms), key=len, reverse=True)
@@ -98,6 +95,17 @@ class Redaction:
             # One begins on one line and ends on another.
             return b"\n".join([b"***"] * (text.count(b"\n") + 1))
         return shown
+
+
+# All sessions of an account have the same token for an hour.
+@lru_cache(maxsize=256)
+def _pieces(token: bytes) -> frozenset[bytes]:
+    """Return pieces of a token as it may be repeated."""
+    return frozenset(
+        form[start : start + _PIECE]
+        for form in (token.lower(), base64.b64encode(token).lower())
+        for start in range(0, len(form) - _PIECE, _STEP)
+    )
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:

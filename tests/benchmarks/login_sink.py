@@ -2,8 +2,8 @@
 
 It says what both servers want to hear and checks next to nothing, since it shares the machine with
 the server that is measured.  Run as a program, it is the sink: its arguments are the address, the
-port, a file with certificate and key, and the file for its notes, a line with the recipients of
-each mail.
+port, that at which it gives out tokens, a file with certificate and key, and the file for its
+notes, a line with the recipients of each mail.
 """
 
 from __future__ import annotations
@@ -20,28 +20,36 @@ import threading
 import attrs
 
 from multisendcon_plugin.testing import Authority
+from tests.benchmarks import token_source
 from tests.interop.programs import Program, free_port
 
 _END = b"\r\n.\r\n"
 _RECIPIENT = re.compile(rb"RCPT TO:<([^>]*)>", re.IGNORECASE)
 _GREETED = b"250-sink.example\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n"
-_EHLO = {False: _GREETED + b"250 STARTTLS\r\n", True: _GREETED + b"250 AUTH PLAIN\r\n"}
+_EHLO = {False: _GREETED + b"250 STARTTLS\r\n", True: _GREETED + b"250 AUTH PLAIN XOAUTH2\r\n"}
 
 
 @attrs.frozen(kw_only=True)
 class Login:
     """What a client needs.
 
+    :param token_url: where it gets a token, if it does not log in by its password.
     :param ca: the file with the authority that signed the sink's certificate.
     """
 
     username: str
     password: str
+    token_url: str
     ca: str
 
 
 _USERNAME, _PASSWORD = "joe", "secret"
-_AUTH = b"AUTH PLAIN " + base64.b64encode(f"\0{_USERNAME}\0{_PASSWORD}".encode())
+#: What is said to log in.  A token is too long for the line of its command.
+_BY_TOKEN = b"AUTH XOAUTH2"
+_LOGINS = {
+    b"AUTH PLAIN " + base64.b64encode(f"\0{_USERNAME}\0{_PASSWORD}".encode()),
+    base64.b64encode(f"user={_USERNAME}\1auth=Bearer {token_source.TOKEN}\1\1".encode()),
+}
 
 
 class LoginSink(Program):
@@ -60,14 +68,21 @@ class LoginSink(Program):
         self._pem = self.folder / "sink.pem"
         self._pem.write_bytes(b"".join(authority.server_pem(self.address)))
         ca = authority.write(self.folder / "authority.pem")
-        self.login = Login(username=_USERNAME, password=_PASSWORD, ca=ca)
+        self._token_port = free_port(self.address)
+        self.login = Login(
+            username=_USERNAME,
+            password=_PASSWORD,
+            token_url=f"http://{self.address}:{self._token_port}/token",
+            ca=ca,
+        )
         self._notes = notes
         self._notes.touch()
 
     def command(self):
         return [
             *(sys.executable, "-m", "tests.benchmarks.login_sink"),
-            *(self.address, str(self.port), str(self._pem), str(self._notes)),
+            *(self.address, str(self.port), str(self._token_port)),
+            *(str(self._pem), str(self._notes)),
         ]
 
     def start(self):
@@ -130,8 +145,10 @@ class Session:
     def _answer(self, verb, line):
         if verb == b"EHLO":
             return _EHLO[self._secure]
-        if verb == b"AUTH":
-            return b"235 welcome\r\n" if self._secure and line == _AUTH else b"535 no\r\n"
+        if line == _BY_TOKEN:
+            return b"334 \r\n"
+        if verb == b"AUTH" or line in _LOGINS:
+            return b"235 welcome\r\n" if self._secure and line in _LOGINS else b"535 no\r\n"
         return b"221 bye\r\n" if verb == b"QUIT" else b"250 fine\r\n"
 
     def _reply(self, reply):
@@ -167,7 +184,8 @@ class Session:
 
 
 def main():
-    address, port, pem, notes = sys.argv[1:]
+    address, port, token_port, pem, notes = sys.argv[1:]
+    token_source.serve(address, int(token_port))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pem)
     notes = os.open(notes, os.O_WRONLY | os.O_APPEND)

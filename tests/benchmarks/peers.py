@@ -11,6 +11,8 @@ from tests.benchmarks.measurement import Load, measure_in_turns
 from tests.benchmarks.row import Curve, Figure, Row
 from tests.benchmarks.servers import (
     SERVERS,
+    ByPassword,
+    ByToken,
     Forgetful,
     HoldingPostfix,
     Multisendcon,
@@ -116,6 +118,15 @@ ROWS = (
         Load(messages=5000),
         login=True,
         through=Figure(unit="messages/s through", limit=4.5, aim=6),
+    ),
+    _row(
+        "tls-token",
+        "the same with 5 mails a session: with logins by token, beside logins by password",
+        Load(messages=5000),
+        sides=(ByToken.name, ByPassword.name),
+        login=True,
+        through=Figure(unit="messages/s through", limit=0.95),
+        cpu=Figure(unit=_CPU, limit=1.05, better="less"),
     ),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
+from typing import ClassVar
 
 from tests.benchmarks.postfix import Postfix
 from tests.interop.programs import free_port
@@ -26,19 +27,49 @@ class Multisendcon(Relay):
 
     name = "multisendcon"
     tables = ""
+    #: Further keys of the account.
+    more: ClassVar = {}
 
     def __init__(self, folder, sink, login=None):
-        settings = {"max_connections": CONNECTIONS}
+        settings = {"max_connections": CONNECTIONS, **self.more}
         if login:
             strings = {
                 "tls": "starttls",
                 "tls_ca": login.ca,
                 "username": login.username,
-                "password": login.password,
+                **self.proof(login),
             }
             settings |= {key: json.dumps(value) for key, value in strings.items()}
         accounts = account("Sink", sink.address, sink.port, **settings)
         super().__init__(folder, f"{accounts}\n{self.tables}")
+
+    def proof(self, login):
+        """Return the keys of the account that prove who logs in."""
+        return {"password": login.password}
+
+
+class ByPassword(Multisendcon):
+    """One with short sessions, each of which logs in by a password."""
+
+    name = "passwords"
+    more: ClassVar = {"max_mails_per_connection": 5}
+
+
+class ByToken(ByPassword):
+    """One with short sessions, each of which logs in by a token."""
+
+    name = "tokens"
+
+    def proof(self, login):
+        oauth2 = {
+            "provider": "custom",
+            "grant": "client_credentials",
+            "client_id": "relay",
+            "client_secret": login.password,
+            "scope": "mail",
+            "token_url": login.token_url,
+        }
+        return {f"oauth2.{key}": value for key, value in oauth2.items()}
 
 
 class Forgetful(Multisendcon):
@@ -108,5 +139,14 @@ smtp_sasl_password_maps =
 
 
 SERVERS = {
-    each.name: each for each in (Multisendcon, Forgetful, Watched, PrivatePostfix, HoldingPostfix)
+    each.name: each
+    for each in (
+        Multisendcon,
+        ByPassword,
+        ByToken,
+        Forgetful,
+        Watched,
+        PrivatePostfix,
+        HoldingPostfix,
+    )
 }

@@ -328,7 +328,7 @@ def test_a_secret_in_the_file_makes_the_file_a_secret():
     assert read(document() + table(MICROSOFT | {"client_secret": '"s3cret"'})).has_secrets
 
 
-@pytest.mark.parametrize("missing", ["oauthlib", "jwt", "treq"])
+@pytest.mark.parametrize("missing", ["oauthlib", "jwt"])
 def test_what_is_not_installed_is_a_fault_with_the_cure(missing):
     class Bare(Desk):
         def check_module(self, name, extra):

@@ -245,7 +245,7 @@ def test_an_end_that_is_near_is_warned_of(folder, day, words):
 
 
 def test_without_the_extra_the_fault_names_the_command(folder, monkeypatch):
-    monkeypatch.setattr(file, "find_spec", lambda name: None if name == "treq" else object())
+    monkeypatch.setattr(file, "find_spec", lambda name: None if name == "jwt" else object())
     assert fault_of(microsoft, folder, client_secret='{ file = "secret" }') == (
-        ": needs treq, which is not installed; run: pip install 'multisendcon[oauth]'"
+        ": needs jwt, which is not installed; run: pip install 'multisendcon[oauth]'"
     )

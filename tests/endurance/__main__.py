@@ -19,9 +19,11 @@ from tests.endurance import (
     operators,
     outage,
     powercut,
+    quotas,
     reloads,
     restarts,
     silent,
+    tokens,
     wait,
 )
 
@@ -37,6 +39,8 @@ RUNS = {
     "outage": outage,
     "greylist": greylist,
     "wait": wait,
+    "quotas": quotas,
+    "tokens": tokens,
     "idle": idle,
     "silent": silent,
     "attacks": attacks,

@@ -32,10 +32,11 @@ SERVE, BUSY, SILENT, REFUSE, CUT = "serve", "busy", "silent", "refuse", "cut"
 class Event:
     """Something that happened.
 
-    :param what: "open", "close", "login", "mail" (MAIL FROM was said), "reply" (a mail was taken
-        or anything refused), "taken" (right before its reply).
+    :param what: "open", "close", "login", "mail" (MAIL FROM was said), "recipient" (RCPT TO was),
+        "reply" (a mail was taken or anything refused), "taken" (right before its reply).
     :param about: username, sender, code, or recipient.
     :param username: by which login a mail came that was taken.
+    :param begun: when the MAIL FROM of a mail was said that was taken.
     """
 
     at: float
@@ -43,6 +44,7 @@ class Event:
     what: str
     about: str
     username: str = ""
+    begun: float = 0.0
 
 
 class WatchedProvider(ProviderProcess):
@@ -157,9 +159,11 @@ class _Watched(Provider):
             self.reactor.callFromThread(setattr, self, "how", json.loads(line))
 
     def _decide(self, phase, about):
+        # Of whichever session: the number is that of the one that began last.
         if phase == "login":
-            # Of whichever session: the number is that of the one that began last.
             say(at=time.monotonic(), session=self.sessions, what="login", about=about)
+        if phase == "rcpt":
+            say(at=time.monotonic(), session=self.sessions, what="recipient", about=about)
         if phase == "end" and self._greylists and self._is_greylisted(about):
             return _GREYLISTED
         return _REFUSED if phase == "rcpt" and self.how == REFUSE else None
@@ -178,6 +182,7 @@ class _Watched(Provider):
                 what="taken",
                 about=recipient,
                 username=mail.username,
+                begun=mail.mail_from_at,
             )
 
 

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectError, ConnectionAborted, DNSLookupError
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseNeverReceived
 
@@ -222,6 +223,8 @@ def test_a_key_that_is_replaced_is_used(tmp_path, certificate):
             "TLS: certificate verify failed",
         ),
         (ValueError(CANARY), "ValueError"),
+        (ResponseNeverReceived([Failure(ConnectionAborted())]), "says more than a token"),
+        (ResponseNeverReceived([Failure(CancelledError())]), "gives no answer within 30 s"),
     ],
 )
 def test_no_answer_is_no_refusal(tmp_path, error, said):
@@ -229,12 +232,6 @@ def test_no_answer_is_no_refusal(tmp_path, error, said):
     assert not trouble.needs_admin
     assert said in str(trouble)
     assert CANARY not in str(trouble)
-
-
-def test_an_answer_without_end_is_cut_off(tmp_path):
-    agent = Agent(Response(200, b"x" * 70_000, ends=False))
-    trouble = World(tmp_path, agent).trouble()
-    assert "more than a token" in str(trouble)
 
 
 def test_nobody_is_followed_elsewhere(tmp_path):

@@ -77,6 +77,7 @@ def test_slow_down_is_obeyed(tmp_path):
     ("answer", "code"),
     [
         ((400, {"error": "access_denied"}), "access_denied"),
+        ((400, {"error": "authorization_declined"}), "authorization_declined"),
         ((400, {"error": "expired_token"}), "expired_token"),
         (
             (400, {"error": "invalid_grant", "error_description": "AADSTS53003: blocked"}),

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,7 +94,7 @@ def test_a_restart_goes_on_with_the_token_that_is_stored(tmp_path):
     assert (world.token(), len(world.agent.asked)) == ("access1", 1)
 
 
-@pytest.mark.parametrize(("life", "earliest", "latest"), [(3600, 2850, 3000), (60, 35, 40)])
+@pytest.mark.parametrize(("life", "earliest", "latest"), [(3600, 2775, 2940), (60, 35, 40)])
 def test_one_that_is_used_is_renewed_ahead_without_a_session(tmp_path, life, earliest, latest):
     world = World(tmp_path, Giver(life))
     world.token()
@@ -108,10 +109,10 @@ def test_one_that_is_used_is_renewed_ahead_without_a_session(tmp_path, life, ear
     assert world.token() == "access3"
 
 
-def test_a_session_gets_one_that_lives_for_ten_minutes(tmp_path):
+def test_a_session_gets_one_that_lives_for_ten_minutes_and_one_to_log_in(tmp_path):
     world = World(tmp_path, Giver())
     world.token()
-    world.reactor.advance(HOUR - 601)
+    world.reactor.advance(HOUR - 661)
     assert world.token() == "access1"
     world.reactor.advance(2)
     assert world.token() == "access2"
@@ -251,6 +252,49 @@ def test_somebody_signs_in_beside_the_relay_that_runs(tmp_path):
     # And again, by which another one takes its place although it is good.
     signed_in(tmp_path, access_token="again")
     assert world.token() == "again"
+
+
+def test_a_file_that_cannot_be_believed_is_looked_at_again(tmp_path):
+    signed_in(tmp_path)
+    [path] = Path(tmp_path, "tokens").iterdir()
+    path.chmod(0o644)
+    world = World(tmp_path, Giver(refresh=True), PERSON)
+    for _ in range(2):
+        trouble = world.trouble()
+        assert trouble.needs_admin
+        assert "run chmod 600 on it" in str(trouble)
+    assert len(world.told) == 1
+    path.chmod(0o600)
+    assert world.token() == "access0"
+
+
+def test_a_file_of_no_use_is_no_trouble_where_nobody_signs_in(tmp_path):
+    folder = tmp_path / "tokens"
+    folder.mkdir(mode=0o700)
+    (folder / "A.json").write_text("{")
+    world = World(tmp_path, Giver())
+    assert [world.token() for _ in "ab"] == ["access1"] * 2
+    world.restart()
+    assert world.token() == "access1"
+
+
+def test_many_accounts_ask_at_once(tmp_path):
+    many = [account(f"A{n}", client_id=f"app{n}") for n in range(100)]
+    world = World(tmp_path, Giver(), *many)
+    tokens = {result(world.logins.of(each).current()).secret for each in many for _ in "ab"}
+    assert (len(tokens), len(world.agent.asked)) == (100, 100)
+    for each in many:
+        world.logins.of(each).current()
+    world.reactor.pass_by(HOUR)
+    times = {call.getTime() for call in world.reactor.getDelayedCalls()}
+    assert (len(world.agent.asked), times) == (200, set())
+    assert len(list(Path(tmp_path, "tokens").iterdir())) == 100
+
+
+def test_one_that_is_switched_off_is_no_trouble(tmp_path):
+    world = World(tmp_path, Giver(), attrs.evolve(PERSON, enabled=False))
+    assert world.standing.trouble == ""
+    assert world.told == []
 
 
 def test_who_signs_in_while_the_provider_is_asked_counts(tmp_path):
@@ -446,7 +490,7 @@ def test_a_wall_clock_that_is_set_back_makes_no_token_live_longer(tmp_path):
     world = World(tmp_path, Giver())
     world.token()
     world.reactor.set_by = -86400
-    world.reactor.advance(HOUR - 599)
+    world.reactor.advance(HOUR - 659)
     assert world.token() == "access2"
     world.reactor.pass_by(2 * HOUR)
     assert len(world.agent.asked) == 2
@@ -455,7 +499,7 @@ def test_a_wall_clock_that_is_set_back_makes_no_token_live_longer(tmp_path):
 def test_a_machine_that_has_slept_asks_for_another_token(tmp_path):
     world = World(tmp_path, Giver())
     world.token()
-    world.reactor.set_by = HOUR - 599
+    world.reactor.set_by = HOUR - 659
     assert world.token() == "access2"
     assert len(world.agent.asked) == 2
 
@@ -490,3 +534,14 @@ def test_whatever_happens_no_session_gets_one_that_has_run_out(tmp_path_factory,
             assert not last.value.needs_admin
         assert len(world.agent.asked) - asked_before <= 2
         assert world.agent.most_under_way <= 1
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_token_is_looked_after_only_if_its_account_is_enabled(tmp_path, enabled):
+    who = attrs.evolve(PERSON, enabled=enabled)
+    signed_in(tmp_path, who=who)
+    giver = Giver(refresh=True)
+    world = World(tmp_path, giver, who)
+    assert world.standing.trouble == ""  # who looks at it does not have it looked after
+    world.reactor.advance(30 * 24 * HOUR)
+    assert bool(giver.asked) is enabled

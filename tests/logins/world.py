@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -81,32 +82,25 @@ class Reactor(Clock):
 
 @implementer(IResponse)
 class Response:
-    """An answer; it has ended unless it is said to go on."""
+    """An answer."""
 
     version = (b"HTTP", 1, 1)
     phrase = b""
     previousResponse = request = None  # noqa: N815
 
-    def __init__(self, code, body, headers=None, ends=True):
+    def __init__(self, code, body, headers=None):
         self.code = code
         self.headers = Headers(headers or {})
         self.body = body
         self.length = len(body)
-        self._ends = ends
 
     def deliverBody(self, protocol):  # noqa: N802
         protocol.makeConnection(self)
         for start in range(0, len(self.body), 4096):
             protocol.dataReceived(self.body[start : start + 4096])
-        if self._ends:
-            protocol.connectionLost(Failure(ResponseDone()))
+        protocol.connectionLost(Failure(ResponseDone()))
 
-    def loseConnection(self):
-        self._ends = False
-
-    abortConnection = stopProducing = loseConnection
-
-    def setPreviousResponse(self, response):  # noqa: N802
+    def abortConnection(self):
         pass
 
 
@@ -129,7 +123,9 @@ class Agent:
 
     def request(self, method, uri, headers=None, bodyProducer=None):  # noqa: N803
         assert method == b"POST"
-        body = bodyProducer._inputFile.getvalue().decode()
+        written = []
+        bodyProducer.startProducing(SimpleNamespace(write=written.append))
+        body = b"".join(written).decode()
         assert len(body) == bodyProducer.length
         form = parse_qs(body, keep_blank_values=True, strict_parsing=True)
         self.asked.append({name: value for name, [value] in form.items()})

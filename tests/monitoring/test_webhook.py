@@ -11,16 +11,11 @@ from twisted.logger import globalLogPublisher
 from twisted.trial import unittest
 
 from multisendcon_plugin.monitoring import webhook
-from multisendcon_plugin.monitoring.webhook import (
-    ANSWERS_WITHIN,
-    MOST_SAID,
-    PAUSES,
-    TRIES_UNTOLD,
-    Webhook,
-)
+from multisendcon_plugin.monitoring.webhook import PAUSES, TRIES_UNTOLD, Webhook
 from multisendcon_plugin.operations.values import Alarm, AlarmKind
 from multisendcon_plugin.testing import Authority
 from multisendcon_plugin.times import Time
+from multisendcon_plugin.web_client import ANSWERS_WITHIN, MOST_SAID
 from tests.live_relay import Log
 
 CANARY = "t0ken-c4nary"

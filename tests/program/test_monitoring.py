@@ -19,6 +19,7 @@ from twisted.web.server import Site
 from multisendcon_plugin import RelayService, parse
 from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.events import AlarmTold, FrontProcessEnded
+from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.settings.operation import MetricsSettings
 from multisendcon_plugin.testing import Authority
 from tests.certificates import certificate
@@ -106,6 +107,36 @@ class Watched(LiveRelayTestCase):
             assert f"\n{line}\n" in text
         said = [text, str(self.log.lines), str(status), json.dumps(alarm)]
         assert not [each for each in said if CANARY in each]
+
+    async def test_a_provider_that_takes_no_passwords_any_more_is_told_with_the_guide(self):
+        gone = "Basic authentication is not supported for Client Submission."
+        provider = self.provider(
+            users={"joe": "secret"},
+            tls=self.certificate(),
+            answer=lambda phase, _: Reply(550, "5.7.30", gone) if phase == "login" else None,
+        )
+        login = {"username": "joe", "password": "secret", "tls": "starttls", "tls_ca": self.ca}
+        self.relay(account("Sales", provider, **login))
+        came = self.told()
+        await self.send()
+        alarm = await came
+        assert alarm.kind == "login"
+        assert f"550 5.7.30 {gone[:-1]}. Exchange Online takes no password here" in alarm.text
+        assert "docs/microsoft365.rst" in alarm.text
+
+    async def test_an_account_that_may_not_send_is_told_with_whom_to_ask(self):
+        blocked = Reply(550, "5.1.8", "Access denied, bad outbound sender")
+        provider = self.provider(answer=lambda phase, _: blocked if phase == "mail" else None)
+        self.relay(account("Sales", provider))
+        came = self.told()
+        await self.send()
+        alarm = await came
+        assert alarm.kind == "login"
+        assert alarm.text == (
+            "account Sales cannot log in, or may not send: mail: 550 5.1.8 Access denied, bad"
+            " outbound sender. Ask the provider why it blocks the account, or what is missing in"
+            " its settings there."
+        )
 
     async def test_mail_that_is_delivered_is_counted_and_the_relay_lives(self):
         self.relay(account("Sales", self.provider()), more=METRICS)

@@ -255,6 +255,19 @@ steps = st.lists(
 )
 
 
+def when_open(windows, to, now):
+    """Wait until there is room, as a lane does; ``None``: nobody knows until when."""
+    at = windows.opens_at(to, now)[0]
+    # What is rounded when it leaves a window may put it off once more, by a little.
+    latest = max(now, at) + sum(margin(each.window) for each in windows.quotas)
+    while at > now:
+        if at == float("inf"):
+            return None
+        now, at = at, windows.opens_at(to, at)[0]
+    assert now <= latest
+    return now
+
+
 @settings(deadline=None, max_examples=300)
 @given(steps=steps, quotas=quotas, others=quotas)
 def test_no_window_of_a_server_ever_has_more_and_there_is_no_longer_wait_than_needed(
@@ -269,14 +282,10 @@ def test_no_window_of_a_server_ever_has_more_and_there_is_no_longer_wait_than_ne
     for step, to, seconds, part in steps:
         if step == "begin":
             recipients = min(to, most)
-            at = windows.opens_at(recipients, now)[0]
-            if at == float("inf"):
+            opened = when_open(windows, recipients, now)
+            if opened is None:
                 continue
-            # What is rounded when it leaves a window may put it off once more, by a little.
-            latest = max(now, at) + sum(margin(each.window) for each in both)
-            while at > now:
-                now, at = at, windows.opens_at(recipients, at)[0]
-            assert now <= latest
+            now = opened
             under_way.append((now, recipients, windows.reserve(recipients)))
             rows.write(windows)
         elif step == "end" and under_way:

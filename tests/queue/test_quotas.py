@@ -240,6 +240,53 @@ def test_room_that_one_of_a_group_gives_back_is_taken_by_another_one_at_once():
     assert [each.account for each in world.sent] == ["B"]
 
 
+def test_a_mail_to_many_gets_its_room_beside_others_of_a_group_to_one_each():
+    limit = recipients(20, 10 * MINUTE)
+    world = World(
+        quota(limit, quota_group="both", senders="boss@home.example"),
+        quota(limit, quota_group="both", name="B"),
+        seconds=0.1,
+    )
+    send(world, 200)
+    world.run(15 * MINUTE)
+    world.mail(*(f"r{n}@far.example" for n in range(15)), sender="boss@home.example")
+    world.run(11 * MINUTE)
+    assert [len(each.recipients) for each in world.sent if each.account == "A"] == [15]
+    before = len(world.sent)
+    world.run(20 * MINUTE)
+    assert len(world.sent) >= before + 20
+    assert excess_of(world, limit, "A", "B") == 0
+
+
+@pytest.mark.parametrize("how", ["pause", "hold", "delete", "reload"])
+def test_who_waits_for_room_no_more_keeps_it_for_nobody(how):
+    limit = recipients(10, HOUR)
+    accounts = (
+        quota(limit, quota_group="both", senders="boss@home.example"),
+        quota(limit, quota_group="both", name="B"),
+    )
+    world = World(*accounts, seconds=0.1)
+    for _ in range(10):
+        send(world, 1)
+        world.run(5 * MINUTE)
+    send(world, 1, to=10, sender="boss@home.example")
+    world.run(15 * MINUTE)
+    # There would be room for one, but it is kept.
+    send(world, 1)
+    world.run(MINUTE)
+    assert [each.account for each in world.sent] == ["B"] * 10
+    control = world.queue.control
+    (number,) = [each.number for each in world.waiting if each.account == "A"]
+    if how == "pause":
+        control.pause("A")
+    elif how == "reload":
+        world.reload(accounts[1])
+    else:
+        getattr(control, how)([number], *([False] if how == "delete" else []))
+    world.run(A_MOMENT + 5)
+    assert [each.account for each in world.sent] == ["B"] * 11
+
+
 def test_another_quota_wakes_who_waits_for_room():
     world = World(quota(mails(1, DAY)))
     send(world, 3)

@@ -30,6 +30,8 @@ def mail(n, sender, *recipients, at=0.0):
     return Mail(f"mail {n}", f"{sender}.{n}@home.example", recipients, NOW + at)
 
 
+#: So many mails may be reserved at a death, and not begun.
+CONNECTIONS = 2
 #: Its server takes it, and the connection is lost before the reply.
 LOST = "lost-ok.5@near.example"
 MAILS = (
@@ -69,6 +71,9 @@ def lives(mails, store, deaths=()):
         if not world.dead:
             world.live()
         assert store.lanes() == {}
+        counted = sum(each.mails for each in store.wait(store.spool.usage()).usages)
+        assert counted >= world.mails_said["A"], "a server has counted more mails than we have"
+        assert counted <= world.mails_said["A"] + CONNECTIONS * len(deaths)
     assert log.failures(()) == 0
     return world
 
