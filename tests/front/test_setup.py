@@ -66,7 +66,7 @@ CLIENT = ClientSettings(
     success_reports=True,
 )
 #: What of an account reaches it, and what must not.
-TOLD = {"name", "senders", "recipients", "null_sender", "enabled"}
+TOLD = {"name", "type", "senders", "recipients", "null_sender", "enabled"}
 ACCOUNT = """
 [[account]]
 name = "Sales"
