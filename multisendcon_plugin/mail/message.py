@@ -24,6 +24,12 @@ Position = tuple[float, int]
 #: Before all deliveries.
 FIRST_POSITION: Position = (0.0, 0)
 
+#: Numbers of deliveries that a message has: from its own number, times this, on.
+PLACES = 65_536
+#: Recipients of one message.  Each may have a delivery of its own from the start, and one more when
+#: it is divided later: see `Delivery.divided`.
+MOST_RECIPIENTS = PLACES // 2
+
 #: What a sender is told of replies: characters of each, and of how many.
 LONGEST_TOLD, MOST_TOLD_REPLIES = 300, 50
 #: A dot that SMTP added (RFC 5321, section 4.5.2), and the line end before it.
@@ -205,9 +211,14 @@ class NewMessage:
     parcels: tuple[Parcel, ...]
 
 
-def parcels(recipients: Iterable[tuple[str, Recipient]]) -> tuple[Parcel, ...]:
-    """Group pairs of account name and recipient by account, in order of first appearance."""
-    groups: dict[str, list[Recipient]] = {}
-    for account, recipient in recipients:
-        groups.setdefault(account, []).append(recipient)
-    return tuple([Parcel(account=name, recipients=tuple(group)) for name, group in groups.items()])
+def parcels(recipients: Iterable[tuple[LaneKey, Recipient]]) -> tuple[Parcel, ...]:
+    """Group recipients by account and destination, in order of first appearance."""
+    groups: dict[LaneKey, list[Recipient]] = {}
+    for lane, recipient in recipients:
+        groups.setdefault(lane, []).append(recipient)
+    return tuple(
+        [
+            Parcel(account=account, destination=destination, recipients=tuple(group))
+            for (account, destination), group in groups.items()
+        ]
+    )
