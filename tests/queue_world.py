@@ -180,7 +180,8 @@ class World:
 
     def lane(self, name, recipient):
         """Return where mail of an account to a recipient waits."""
-        return name, self.registry.account(name).destination(recipient)
+        known = self.registry.account(name)
+        return name, known.destination(recipient) if known else ""
 
     def route(self, sender, header_from, recipient):
         if sender:

@@ -6,7 +6,7 @@ the unit that is scheduled, retried and moved.  Pure values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import attrs
@@ -184,6 +184,30 @@ class Delivery:
             due=due,
             tried=(),
         )
+
+    def divided(self, destination: Callable[[str], str]) -> tuple[Delivery, ...]:
+        """Return it by the destinations of its recipients: one delivery for each.
+
+        The first one goes on under its number, and has what is untold; the others are new.
+
+        :param destination: returns that of an address, within the account.
+        """
+        groups: dict[str, list[Recipient]] = {}
+        for each in self.recipients:
+            groups.setdefault(destination(each.address), []).append(each)
+        divided = [
+            attrs.evolve(self, destination=where, recipients=tuple(group))
+            for where, group in groups.items()
+        ]
+        # By its first recipient, who is in no other delivery, and stays in this one: what divides
+        # recipients is their domain, and here they have the same.  So no number is given twice,
+        # also when its delivery has ended: somebody may still mean the other one.
+        base = self.message.number * PLACES + MOST_RECIPIENTS
+        order = {each: n for n, each in enumerate(self.message.envelope.recipients)}
+        for n, part in enumerate(divided[1:], 1):
+            number = base + order[part.recipients[0].address]
+            divided[n] = attrs.evolve(part, number=number, untold=())
+        return tuple(divided)
 
 
 @attrs.frozen(kw_only=True)
