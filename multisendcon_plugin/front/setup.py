@@ -31,7 +31,7 @@ class Port:
 
 @attrs.frozen(kw_only=True)
 class RoutingEntry:
-    """What the edge knows of an account: whose mail it takes, and whether by destination."""
+    """What the edge knows of an account: whose mail it takes, and whether by destinations."""
 
     name: str
     type: AccountType

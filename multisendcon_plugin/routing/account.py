@@ -10,6 +10,7 @@ import enum
 
 import attrs
 
+from ..mail.address import domain_of
 from ..mail.masks import EVERYONE, Masks
 from ..mail.phase import Phase
 from ..mail.reply import Reply
@@ -69,6 +70,12 @@ class NullSender(enum.Enum):
     of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
+
+
+def destination_of(recipient: str) -> str:
+    """Return the destination of a recipient within an account that is direct: the domain."""
+    # Without one, as in <postmaster>, nobody but this host could be meant.
+    return domain_of(recipient) or "localhost"
 
 
 @attrs.frozen(kw_only=True)
@@ -321,6 +328,18 @@ class Account:
         if self.oauth2 is None:
             return self
         return attrs.evolve(self, oauth2=self.oauth2.without_proof())
+
+    @property
+    def direct(self) -> bool:
+        """It has no server of its own: each of its mails has a destination."""
+        return self.type is AccountType.DIRECT
+
+    def destination(self, recipient: str) -> str:
+        """Return where mail to a recipient goes within this account.
+
+        :return: the recipient's domain, if the account is direct; or else ``""``.
+        """
+        return destination_of(recipient) if self.direct else ""
 
     @property
     def logs_in(self) -> bool:
