@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ..routing.account import Account
-from ..settings import operation, values
+from ..settings import dns, operation, values
 
 
 @attrs.frozen(kw_only=True)
@@ -31,6 +31,7 @@ class Configuration:
     archive: operation.ArchiveSettings = attrs.field(factory=operation.ArchiveSettings)
     metrics: operation.MetricsSettings | None = None
     alarm: operation.AlarmSettings = attrs.field(factory=operation.AlarmSettings)
+    dns: dns.DnsSettings = attrs.field(factory=dns.DnsSettings)
     accounts: tuple[Account, ...] = ()
     reports_account: Account | None = None
     path: str | None = None

@@ -10,7 +10,7 @@ from functools import cached_property
 import attrs
 
 from ..routing.account import Account
-from ..settings import operation, values
+from ..settings import dns, operation, values
 from ..settings.keys import Key, keys_of
 
 
@@ -56,5 +56,6 @@ TABLES = {
     "archive": Table(operation.ArchiveSettings),
     "metrics": Table(operation.MetricsSettings, optional=True),
     "alarm": Table(operation.AlarmSettings),
+    "dns": Table(dns.DnsSettings),
     "account": Table(Account, repeated=True),
 }

@@ -11,12 +11,14 @@ from .authority import Authority
 from .evil import EvilProvider
 from .memory_disk import MemoryDisk
 from .memory_spool import MemorySpool
+from .names import FakeNames
 from .provider import Answer, Provider, ReceivedMail
 
 __all__ = [
     "Answer",
     "Authority",
     "EvilProvider",
+    "FakeNames",
     "MemoryDisk",
     "MemorySpool",
     "Provider",
