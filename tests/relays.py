@@ -202,6 +202,7 @@ class Wire(StringTransport):
     def getHandle(self):  # noqa: N802
         return SimpleNamespace(
             get_protocol_version_name=lambda: "TLSv1.3",
+            get_app_data=lambda: None,
             get_cipher_name=lambda: "TLS_AES_256_GCM_SHA384",
             get_peer_cert_chain=lambda as_cryptography: None,
         )

@@ -14,7 +14,7 @@ import attrs
 
 from ..errors import ConfigurationError
 from ..presets import UnknownPresetError
-from ..routing.account import REPORTS_ACCOUNT, Account
+from ..routing.account import REPORTS_ACCOUNT, Account, AccountType
 from ..routing.hop import Tls
 from ..settings import names
 from ..settings.surroundings import Surroundings
@@ -71,6 +71,7 @@ def read(
             sections = arrays[name]
             if "preset" in table.keys:
                 for section in sections:
+                    _demand_server(section)
                     _take_preset(section)
         else:
             singles[name] = _single(name, table, document.get(name, {}), faults)
@@ -103,6 +104,7 @@ def read(
     return Configuration(
         **{name: _built(name, section, document) for name, section in singles.items()},
         clients=tuple(client.build() for client in clients),
+        destinations=tuple(each.build() for each in arrays["destination"]),
         accounts=tuple(account.build() for account in accounts),
         reports_account=reports_account,
         has_secrets=any(isinstance(each, str) and each for each in passwords),
@@ -154,6 +156,12 @@ def _array(name: str, table: Table, given: object, faults: list[Fault]) -> list[
         path = (name, index)
         sections.append(Section(table=table, path=path, title=title, given=each, faults=faults))
     return sections
+
+
+def _demand_server(account: Section) -> None:
+    """Have an account name its server, unless it is one that finds servers in the DNS."""
+    if account.given.get("type") != AccountType.DIRECT.value:
+        account.demands["server"] = "every account needs it"
 
 
 def _take_preset(account: Section) -> None:

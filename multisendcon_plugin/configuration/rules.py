@@ -135,7 +135,7 @@ def _loops(master_relay: Section, ndr: Section, accounts: Sequence[Section]) -> 
         return
     endpoints = [parse_endpoint(text) for text in master_relay.value("listen")]
     sections = (*accounts, ndr)
-    own = {section.value("local_address") for section in sections}
+    own = {address for section in sections for address in section.value("local_address")}
     for section in sections:
         if not section.valid("server", "port") or not section.value("server"):
             continue
@@ -148,7 +148,7 @@ def _loops(master_relay: Section, ndr: Section, accounts: Sequence[Section]) -> 
             )
 
 
-def _is_served_by(server: str, port: int, endpoint: Endpoint, own: set[str | None]) -> bool:
+def _is_served_by(server: str, port: int, endpoint: Endpoint, own: set[str]) -> bool:
     if port != endpoint.port or not endpoint.interface:
         return False
     interface = ip_address(endpoint.interface)

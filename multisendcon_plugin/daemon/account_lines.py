@@ -65,6 +65,19 @@ def _quota_used_up(event: events.QuotaUsedUp) -> list[Line]:
     return [(WARN, text, attrs.asdict(event))]
 
 
+def _tls_policy_applied(event: events.TlsPolicyApplied) -> list[Line]:
+    if event.result is None:
+        return []  # the line of the attempt says which policy it was
+    follows = ""
+    if event.testing:
+        follows = "; the domain is testing its policy, and the mail is sent all the same"
+    text = (
+        f"account {event.account}: TLS with {event.server} for mail to {event.recipient_domain}"
+        f" ({event.policy}): {event.reason}{follows}"
+    )
+    return [(WARN, text, attrs.asdict(event))]
+
+
 ACCOUNT_LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.AccountFaulted: _account_faulted,
     events.AccountRecovered: _account_recovered,
@@ -74,4 +87,5 @@ ACCOUNT_LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     events.AccountResumed: filled_in(INFO, "account {account} is resumed"),
     events.ConnectionsLimited: _connections_limited,
     events.QuotaUsedUp: _quota_used_up,
+    events.TlsPolicyApplied: _tls_policy_applied,
 }

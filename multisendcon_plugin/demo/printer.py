@@ -169,7 +169,7 @@ def _account_lines(account: Account) -> list[str]:
     lines = [
         f"from {senders} to {recipients}",
         f"server {account.server} port {account.port}, {tls}{login}",
-        f"local address {account.local_address}, HELO {account.helo_domain}",
+        f"local address {', '.join(account.local_address)}, HELO {account.helo_domain}",
     ]
     if account.fixed_sender:
         lines.append(f"fixed sender {account.fixed_sender}, unless the mail is private")

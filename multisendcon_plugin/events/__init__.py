@@ -55,6 +55,7 @@ from .program import (
     TokenRefused,
     TokenStored,
 )
+from .tls import TlsPolicyApplied
 
 __all__ = [
     "AccountFaulted",
@@ -97,6 +98,7 @@ __all__ = [
     "SpoolBroken",
     "SpoolFull",
     "SpoolHasRoom",
+    "TlsPolicyApplied",
     "TokenNotStored",
     "TokenRefreshed",
     "TokenRefused",
@@ -265,6 +267,7 @@ Event = (
     | AccountResumed
     | ConnectionsLimited
     | QuotaUsedUp
+    | TlsPolicyApplied
     | SpoolBroken
     | SpoolFull
     | SpoolHasRoom

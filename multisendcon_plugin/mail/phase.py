@@ -1,4 +1,4 @@
-"""The phases of a session with an account's server."""
+"""The phases of the way to a server: the search for it, then the session with it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import enum
 
 
 class Phase(enum.Enum):
-    """Where in a session something happened, in the order of a session."""
+    """Where something happened, in order."""
 
     # Members are the only ones of their kind; that of `Enum` is a function in Python, and phases
     # are looked up several times for each mail.
     __hash__ = object.__hash__
 
+    DNS = "dns"
     CONNECT = "connect"
     TLS = "tls"
     GREETING = "greeting"

@@ -46,9 +46,9 @@ def advice(account: Account, finding: Finding) -> str:
 def _names(account: Account) -> dict[str, object]:
     """Return what is named in advice."""
     names: dict[str, object] = {
-        name: getattr(account, name)
-        for name in ("server", "port", "local_address", "username", "helo_domain")
+        name: getattr(account, name) for name in ("server", "port", "username", "helo_domain")
     }
+    names["local_address"] = " and ".join(account.local_address)
     names["mailbox"] = account.sasl_user
     names["powershell_mailbox"] = powershell.quoted(account.sasl_user)
     names["login"] = f"multisendcon account login {shlex.quote(account.name)}"

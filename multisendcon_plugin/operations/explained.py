@@ -37,7 +37,7 @@ class ExplainedSession:
 
     :param tls: ``auto``, ``implicit``, ``starttls``, ``opportunistic`` or ``none``.
     :param tls_required: without TLS, nothing is sent.
-    :param local_address: ``None``: the system chooses.
+    :param local_address: of a pair, both with a comma between; ``None``: the system chooses.
     :param username: ``""``: no login.
     :param login: ``none``, ``password`` or ``token``.
     :param mailbox: the name to log in with; ``""``: no login.

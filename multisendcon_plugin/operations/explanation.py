@@ -182,7 +182,7 @@ def _departure(
             port=hop.port,
             tls=Tls.IMPLICIT.value if hop.implicit_tls else hop.tls.mode.value,
             tls_required=hop.tls_required,
-            local_address=hop.local_address,
+            local_address=", ".join(hop.local_addresses) or None,
             helo=hop.helo_name,
             username=account.username,
             login=_login(account),

@@ -1,4 +1,4 @@
-"""Connects to a hop, from its local address and in the family of that address.
+"""Connects to a hop, from its local address of the family of the server's address.
 
 An address that is not on this machine is an error, never a reason to use another one.  RFC 6724
 leaves the choice between a server's addresses to us; without a local address it is that of
@@ -55,42 +55,47 @@ def connect(
     :raise ConnectBindError: the host's address cannot be reached from the local address.
     """
     host = address or hop.host
-    bind = (hop.local_address, 0) if hop.local_address else None
     target: IStreamClientEndpoint
     if address_of(host):
         version = ip_address(host).version
-        if bind and ip_address(bind[0]).version != version:
+        local = hop.local_address(version)
+        if hop.local_addresses and local is None:
             raise ConnectBindError(string=f"{host} is an IPv{version} address")
+        bind = (local, 0) if local else None
         kind = TCP4ClientEndpoint if version == 4 else TCP6ClientEndpoint
         target = kind(reactor, host, hop.port, CONNECT_TIMEOUT, bindAddress=bind)
-    elif bind:
-        return Deferred.fromCoroutine(_connect_in_turn(reactor, hop, tls, factory, bind[0]))
+    elif hop.local_addresses or hop.addresses:
+        return Deferred.fromCoroutine(_connect_in_turn(reactor, hop, tls, factory))
     else:
         target = HostnameEndpoint(reactor, host, hop.port, CONNECT_TIMEOUT)
     return (wrapClientTLS(tls, target) if hop.implicit_tls else target).connect(factory)
 
 
 async def _connect_in_turn(
-    reactor: Any, hop: Hop, tls: ClientTLS, factory: IProtocolFactory, local_address: str
+    reactor: Any, hop: Hop, tls: ClientTLS, factory: IProtocolFactory
 ) -> IProtocol:
-    """Try the addresses of a host name that are of the family of the local address, in turn."""
-    failure: Exception = no_address(local_address)
+    """Try the addresses of a host that are of the family of a local address, in turn."""
+    failure: Exception = no_address(hop)
     for address in await resolve(reactor, hop):
         try:
             return await connect(reactor, hop, tls, factory, address)
-        except ConnectBindError:
-            raise
+        except ConnectBindError as error:
+            # From the other one of a pair, an address of the other family may be reached.
+            if len(hop.local_addresses) < 2:
+                raise
+            failure = error
         except ConnectError as error:
             failure = error
     raise failure
 
 
-def no_address(local_address: str) -> DNSLookupError:
-    """Return the error of a host that has addresses, but none of the family of the local one."""
-    return DNSLookupError(
-        f"it has no IPv{ip_address(local_address).version} address, which the local address"
-        f" {local_address} needs"
-    )
+def no_address(hop: Hop) -> DNSLookupError:
+    """Return the error of a host that has no address which can be reached from a local one."""
+    if len(hop.local_addresses) != 1:
+        return DNSLookupError("the DNS knows no address of it")
+    [local] = hop.local_addresses
+    version = ip_address(local).version
+    return DNSLookupError(f"it has no IPv{version} address, which the local address {local} needs")
 
 
 def bind_once(local_address: str) -> None:
@@ -123,13 +128,17 @@ def other_addresses(reactor: Any, hop: Hop, address: str) -> Deferred[Sequence[s
 
 
 def resolve(reactor: Any, hop: Hop) -> Deferred[Sequence[str]]:
-    """Look up the host's addresses, those that can be reached from the local address."""
+    """Look up the host's addresses, those that can be reached from a local address."""
+    if hop.addresses:
+        return succeed([each for each in hop.addresses if hop.admits(each)])
     kinds: dict[int, type] = {4: TCP4Address, 6: TCP6Address}
-    if hop.local_address:
-        version = ip_address(hop.local_address).version
-        kinds = {version: kinds[version]}
+    wanted = [
+        kind
+        for version, kind in kinds.items()
+        if not hop.local_addresses or hop.local_address(version)
+    ]
     found = _Addresses()
-    reactor.nameResolver.resolveHostName(found, hop.host, hop.port, list(kinds.values()))
+    reactor.nameResolver.resolveHostName(found, hop.host, hop.port, wanted)
     return found.complete
 
 
@@ -156,10 +165,10 @@ def connect_problem(failure: Failure, hop: Hop) -> str:
     error: Any = failure.value
     known = failure.check(ConnectError, DNSLookupError) and error.args and error.args[0]
     text = known or failure.getErrorMessage()
-    if failure.check(ConnectBindError) and hop.local_address:
+    if failure.check(ConnectBindError) and hop.local_addresses:
         if error.osError == errno.EADDRNOTAVAIL:
             text = "it is not an address of this machine"
-        return f"local_address {hop.local_address} cannot be used: {text}"
+        return f"local_address {' or '.join(hop.local_addresses)} cannot be used: {text}"
     if failure.check(DNSLookupError):
         return f"{hop.host} cannot be resolved: {text}"
     if failure.check(TimeoutError):

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import TypeVar, cast
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TimedOutError
-from twisted.internet.error import ConnectBindError, DNSLookupError
+from twisted.internet.error import ConnectBindError
 from twisted.python.failure import Failure
 
 from ..mail.phase import Phase
@@ -127,13 +126,12 @@ class Examination:
         return fitting[:MOST_ADDRESSES]
 
     async def _resolve(self) -> Sequence[str]:
-        local = self._hop.local_address
-        everywhere = attrs.evolve(self._hop, local_address=None)
+        hop = self._hop
+        everywhere = attrs.evolve(hop, local_addresses=())
         found = list(dict.fromkeys(await resolve(self._relays.reactor, everywhere)))
-        fitting = [each for each in found if not local or _version(each) == _version(local)]
+        fitting = [each for each in found if hop.admits(each)]
         if not fitting:
-            unknown = DNSLookupError("the DNS knows no address of it")
-            raise self._no_way(no_address(local) if local and found else unknown)
+            raise self._no_way(no_address(hop if found else everywhere))
         return fitting
 
     def _no_way(self, error: Exception) -> SessionBrokenError:
@@ -141,14 +139,15 @@ class Examination:
         return SessionBrokenError(Phase.CONNECT, Reply(0, "4.4.1", problem))
 
     async def _look_at_local_address(self) -> None:
-        if local := self._hop.local_address:
-            await self._step("local address", self._bind(local), lambda _: local)
+        for local in self._hop.local_addresses:
+            await self._step("local address", self._bind(local), str)
 
-    async def _bind(self, local: str) -> None:
+    async def _bind(self, local: str) -> str:
         try:
             bind_once(local)
         except ConnectBindError as error:
             raise self._no_way(error) from None
+        return local
 
     # Sessions.
 
@@ -333,7 +332,3 @@ def _tls(session: AccountSender) -> str:
         return "none, the session is in the clear"
     handle = session.transport.getHandle()
     return f"{handle.get_protocol_version_name()}, {handle.get_cipher_name()}"
-
-
-def _version(address: str) -> int:
-    return ip_address(address).version

@@ -24,6 +24,7 @@ from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.attempt import Attempt
+from ..outcome.tls import TlsFinding, TlsResult
 from ..routing.account import Account
 from .attempt import AttemptUnderWay
 from .broken import SessionBrokenError
@@ -205,12 +206,17 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             broken.address = session.server
             if not (starttls and self._hop.tls_dispensable and broken.phase is Phase.TLS):
                 raise
+            finding = session.tls_finding or TlsFinding(
+                TlsResult.VALIDATION_FAILURE, broken.reply.text
+            )
             try:
-                return await self._session_at(session.server, starttls=False)
-            except SessionBrokenError as in_the_clear:
+                in_the_clear = await self._session_at(session.server, starttls=False)
+            except SessionBrokenError as again:
                 # The address has answered before, even if the second connection failed.
-                in_the_clear.address = session.server
+                again.address = session.server
                 raise
+            in_the_clear.lacks_tls(finding)
+            return in_the_clear
         if not self._hop.login:
             # At once, before those who waited for this trial take a slot of the budget.
             self.is_ready(session)

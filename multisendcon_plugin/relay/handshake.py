@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..mail.phase import Phase
 from ..mail.reply import Reply
+from ..outcome.tls import TlsFinding, TlsResult
 from ..routing.hop import Tls
 from .broken import SessionBrokenError
 from .sender import AccountSender
@@ -91,6 +92,7 @@ async def start_tls(session: AccountSender, offers: Offers) -> Offers:
             return await say_ehlo(session)
     else:
         reply = Reply(0, "4.7.0", "the server does not offer STARTTLS")
+    session.lacks_tls(TlsFinding(TlsResult.STARTTLS_NOT_SUPPORTED, str(reply)))
     if hop.login:
         reason = "the login is never sent in clear text"
     elif hop.tls_required:

@@ -30,13 +30,14 @@ from zope.interface import implementer
 
 from ..mail.phase import Phase
 from ..mail.reply import Reply
+from ..outcome.tls import TlsFinding
 from ..outlet import Outlet
 from ..routing.account import Account
 from ..routing.hop import Hop
 from .broken import SessionBrokenError, ending, lost
 from .redaction import Redaction
 from .replies import ReplyReader
-from .tls import ClientTLS
+from .tls import ClientTLS, finding_of
 from .transcript import Transcript
 
 _Failed = Callable[[Failure], object]
@@ -75,6 +76,8 @@ class AccountSender(smtp.ESMTPSender):
     :ivar unclean: the last transaction left something behind that RSET has to clear.
     :ivar server: its IP address.
     :ivar description: the two ends of the connection and its TLS version, for logs and reports.
+    :ivar tls_finding: what was wrong with TLS, also where the session goes on all the same;
+        ``None``: nothing.
     :ivar write: sends octets.
     :ivar lost: why there will be no further reply; ``None``: there may be.
     :ivar paused: the server does not take what was written last.
@@ -105,6 +108,7 @@ class AccountSender(smtp.ESMTPSender):
         self.lost: Reply | None = None
         self.paused = False
         self.description = ""
+        self.tls_finding: TlsFinding | None = None
         self.ended: Deferred[None] = Deferred()
         self._phase = Phase.GREETING
         self._talk: tuple[Callable[[], bool], Callable[[], object], _Failed] | None = None
@@ -141,15 +145,24 @@ class AccountSender(smtp.ESMTPSender):
         self._set_timer(self._clock.seconds() + OPENING_PATIENCE)
 
     def handshakeCompleted(self) -> None:
-        self._tls_version = self.transport.getHandle().get_protocol_version_name()
+        handle = self.transport.getHandle()
+        self.tls_finding = handle.get_app_data()
+        self._tls_version = handle.get_protocol_version_name()
         self.description = f"{self._ends}, {self._tls_version}"
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_timer()
         if self.lost is None:
-            self.lost = lost(ending(reason))
+            why = ending(reason)
+            if self.secure and not self._tls_version:
+                self.tls_finding = finding_of(reason, why)
+            self.lost = lost(why)
             self.go_on()
         self.ended.callback(None)
+
+    def lacks_tls(self, finding: TlsFinding) -> None:
+        """The session goes on in the clear, if it does."""
+        self.tls_finding = finding
 
     def start_tls(self) -> None:
         """Begin the handshake after the server's 220 to STARTTLS.

@@ -1,6 +1,7 @@
 """TLS with a hop: trusted authorities, the expected name, and what went wrong.
 
-Certificates and names are verified (RFC 7817, RFC 9525) unless the hop's policy says otherwise; SNI
+Certificates and names are verified (RFC 7817, RFC 9525) unless the hop's policy says otherwise, or
+has what the DNS says of the certificate (`dane`); SNI
 is sent for host names (RFC 6066 section 3); TLS 1.2 or newer, with strong ciphers or those that the
 policy names.  The system's authorities are read once for all hops, since that takes milliseconds
 and a megabyte; files that a policy names are read again when they have changed.  TLS sessions are
@@ -14,6 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
@@ -22,22 +24,30 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import ConfigurationError
-from ..routing.hop import Hop, TlsPolicy
+from ..outcome.tls import TlsFinding, TlsResult
+from ..routing.hop import Demand, Hop, TlsPolicy
 from ..settings.ciphers import STRONG, with_certificates
 from ..settings.endpoints import address_of
 from ..settings.files import Stamp, load_certificate, stamp
 from .certificate import ExpectedFingerprint, ExpectedName
+from .dane import ExpectedDane
+
+_Expected = ExpectedName | ExpectedFingerprint | ExpectedDane
+
+_EXPIRED = 10
 
 #: What OpenSSL's numbers for a bad chain mean (x509_vfy.h), in an admin's words.
 _VERIFY_ERRORS = {
     9: "the certificate is not valid yet (is this machine's clock right?)",
-    10: "the certificate has expired",
-    18: "the certificate is self-signed (set tls_ca to trust it)",
-    19: "the authority of the certificate is not trusted (set tls_ca to trust it)",
-    20: "the certificate was issued by an unknown authority (set tls_ca to trust it)",
-    21: "the certificate was issued by an unknown authority (set tls_ca to trust it)",
+    _EXPIRED: "the certificate has expired",
+    18: "the certificate is self-signed",
+    19: "the authority of the certificate is not trusted",
+    20: "the certificate was issued by an unknown authority",
+    21: "the certificate was issued by an unknown authority",
     23: "the certificate was revoked",
 }
+#: Those of them that are no fault of the certificate.
+_UNTRUSTED = frozenset({18, 19, 20, 21})
 #: How OpenSSL calls the alerts that are as old as SSL 3: up to 3.1, from 3.2 on, from 4.0 on.
 _ALERTS = ("sslv3", "ssl/tls", "tls")
 #: What OpenSSL's reasons for a failed handshake mean.
@@ -76,6 +86,10 @@ _HANDSHAKE_ERRORS = {
 class CertificateError(Exception):
     """The server's certificate is not acceptable; the text says why."""
 
+    def __init__(self, text: str, result: TlsResult = TlsResult.CERTIFICATE_NOT_TRUSTED) -> None:
+        super().__init__(text)
+        self.result = result
+
 
 @implementer(IOpenSSLClientConnectionCreator)
 class ClientTLS:
@@ -91,10 +105,13 @@ class ClientTLS:
         tls = hop.tls
         name = tls.name or hop.host
         self._sni = None if address_of(name) else name.encode("ascii")
-        self._expected: ExpectedName | ExpectedFingerprint | None = None
-        if tls.fingerprint:
+        self._demand = tls.demand
+        self._expected: _Expected | None = None
+        if tls.dane:
+            self._expected = ExpectedDane(tls.dane)
+        elif tls.fingerprint:
             self._expected = ExpectedFingerprint(tls.fingerprint)
-        elif tls.verify and not hop.tls_dispensable:
+        elif tls.demand is Demand.MTA_STS_TESTING or (tls.verify and not hop.tls_dispensable):
             self._expected = ExpectedName(name)
         verify = bool(self._expected and self._expected.needs_chain)
         self._context: Callable[[], SSL.Context]
@@ -108,39 +125,73 @@ class ClientTLS:
         if self._sni:
             connection.set_tlsext_host_name(self._sni)
         if self._expected:
-            connection.set_verify(SSL.VERIFY_PEER, _verifier(tlsProtocol, self._expected))
+            verifier = _verifier(tlsProtocol, self._expected, self._demand)
+            connection.set_verify(SSL.VERIFY_PEER, verifier)
         else:
             connection.set_verify(SSL.VERIFY_NONE, None)
         return connection
 
 
-def _verifier(protocol: Any, expected: ExpectedName | ExpectedFingerprint) -> Any:
+def _verifier(protocol: Any, expected: _Expected, demand: Demand) -> Any:
     """Return OpenSSL's callback: called for each fault of the chain, and for each certificate.
 
-    A fingerprint is verified here as well, inside the handshake: nothing, a login least of all, is
-    sent to a server with another certificate.
+    Fingerprints and the records of DANE are verified here as well, inside the handshake: nothing, a
+    login least of all, is sent to a server with another certificate.
     """
 
-    def verify(_: Any, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
-        problem = ""
+    def verify(
+        connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int
+    ) -> bool:
+        fault = None
         if not ok and expected.needs_chain:
-            problem = _VERIFY_ERRORS.get(
-                error, f"the certificate is not valid (OpenSSL error {error})"
-            )
+            fault = _fault_of_chain(error, demand)
         elif depth == 0:
-            problem = _problem_of(certificate, expected)
-        if problem:
-            protocol.failVerification(Failure(CertificateError(problem)))
-        return not problem
+            fault = _fault_of(connection, certificate, expected)
+        if fault is None:
+            return True
+        if demand is Demand.MTA_STS_TESTING:
+            # The first one is told; the handshake goes on, as it would if nothing were verified.
+            if connection.get_app_data() is None:
+                connection.set_app_data(TlsFinding(fault.result, str(fault)))
+            return True
+        protocol.failVerification(Failure(fault))
+        return False
 
     return verify
 
 
-def _problem_of(certificate: crypto.X509, expected: ExpectedName | ExpectedFingerprint) -> str:
+def _fault_of_chain(error: int, demand: Demand) -> CertificateError:
+    text = _VERIFY_ERRORS.get(error, f"the certificate is not valid (OpenSSL error {error})")
+    if error == _EXPIRED:
+        return CertificateError(text, TlsResult.CERTIFICATE_EXPIRED)
+    if error not in _UNTRUSTED:
+        return CertificateError(text, TlsResult.VALIDATION_FAILURE)
+    if demand is Demand.ADMIN:
+        text += " (set tls_ca to trust it)"
+    return CertificateError(text)
+
+
+def _fault_of(
+    connection: SSL.Connection, certificate: crypto.X509, expected: _Expected
+) -> CertificateError | None:
+    result = TlsResult.VALIDATION_FAILURE
     try:
-        return expected.problem(certificate.to_cryptography())
+        own = certificate.to_cryptography()
+        if isinstance(expected, ExpectedDane):
+            problem = expected.problem(own, partial(_sent, connection))
+        else:
+            problem = expected.problem(own)
+            if isinstance(expected, ExpectedName):
+                result = TlsResult.CERTIFICATE_HOST_MISMATCH
     except Exception as error:  # a server's certificate may hold anything
-        return f"the certificate cannot be read: {error}"
+        problem, result = f"the certificate cannot be read: {error}", TlsResult.VALIDATION_FAILURE
+    return CertificateError(problem, result) if problem else None
+
+
+def _sent(connection: SSL.Connection) -> list[x509.Certificate]:
+    """Return all that a server has sent; it is there since before it is verified."""
+    sent = connection.get_peer_cert_chain() or []
+    return [each.to_cryptography() for each in sent]
 
 
 class _OwnContext:
@@ -246,3 +297,14 @@ def tls_problem(reason: Failure) -> str:
         known = [_HANDSHAKE_ERRORS[text] for text in texts if text in _HANDSHAKE_ERRORS]
         return "TLS failed: " + (", ".join(known or texts) or "the connection was lost")
     return ""
+
+
+def finding_of(reason: Failure, text: str) -> TlsFinding:
+    """Return what is told of a handshake that has failed.
+
+    :param text: the same in words.
+    """
+    error = reason.value
+    if isinstance(error, CertificateError):
+        return TlsFinding(error.result, text)
+    return TlsFinding(TlsResult.VALIDATION_FAILURE, text)

@@ -27,6 +27,15 @@ from .replies import own_rules
 REPORTS_ACCOUNT = "[ndr]"
 
 
+class AccountType(enum.Enum):
+    """Where the mail of an account is sent."""
+
+    SMTP = "smtp"
+    """To one server, its own."""
+    DIRECT = "direct"
+    """To the mail servers of the recipients, as the DNS has them (RFC 5321 section 5.1)."""
+
+
 class Auth(enum.Enum):
     """The mechanism by which to log in (RFC 4954)."""
 
@@ -66,6 +75,12 @@ class Account:
         kinds.text,
         doc="Its unique name in logs, reports and fallbacks.",
     )
+    type: AccountType = key(
+        kinds.choice(AccountType),
+        default=AccountType.SMTP,
+        doc="Where the mail is sent: to one server (smtp), or to the mail servers of the recipients"
+        " (direct).",
+    )
     preset: str | None = key(
         kinds.text,
         default=None,
@@ -74,8 +89,10 @@ class Account:
     )
     server: str = key(
         names.host,
+        default="",
         connection=True,
-        doc="The server to which the mail is sent, a name or an IP address.",
+        doc="The server to which the mail is sent, a name or an IP address; an account of the type"
+        " direct has none.",
     )
     port: int = key(
         quantities.port,
@@ -102,12 +119,12 @@ class Account:
         connection=True,
         doc="How to log in; auto: by what the server offers.",
     )
-    local_address: str | None = key(
-        names.local_address,
-        default=None,
+    local_address: tuple[str, ...] = key(
+        names.local_addresses,
+        default=(),
         connection=True,
-        doc="The address of this machine from which the connections come; unset: the system"
-        " chooses.",
+        doc="The address of this machine from which the connections come, or a pair, one of IPv4"
+        " and one of IPv6; unset: the system chooses.",
     )
     helo_domain: str = key(
         names.helo_domain,
@@ -279,7 +296,8 @@ class Account:
 
         By what an application proves itself when it asks for a token, no session of it can tell.
         """
-        return self._without_proof().connects_as(other._without_proof())
+        same = self._without_proof().connects_as(other._without_proof())
+        return same and self.type is other.type
 
     def connects_as(self, other: Account) -> bool:
         """What comes of opening a session holds for both: all of the connection agrees."""
@@ -315,7 +333,7 @@ class Account:
         return Hop(
             host=self.server,
             port=self.port,
-            local_address=self.local_address,
+            local_addresses=self.local_address,
             helo_name=self.helo_domain,
             login=self.logs_in,
             tls=TlsPolicy(

@@ -8,8 +8,11 @@ hops of their own.  Pure values.
 from __future__ import annotations
 
 import enum
+from ipaddress import ip_address
 
 import attrs
+
+from .dane import Dane
 
 
 class Tls(enum.Enum):
@@ -20,6 +23,17 @@ class Tls(enum.Enum):
     STARTTLS = "starttls"
     OPPORTUNISTIC = "opportunistic"
     NONE = "none"
+
+
+class Demand(enum.Enum):
+    """Who wants a server to have a valid certificate."""
+
+    ADMIN = "admin"
+    """The keys of an account."""
+    MTA_STS = "mta-sts"
+    """The domain of the recipients (RFC 8461)."""
+    MTA_STS_TESTING = "mta-sts testing"
+    """The same, but it wants only to know: the mail is sent as though nobody had wanted it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +48,8 @@ class TlsPolicy:
     :param ciphers: a list as OpenSSL takes it; ``None``: the strong ones (`settings.ciphers`).
     :param client_certificate: a PEM file; what the server is shown.
     :param client_key: a PEM file; ``None``: the key is in the file of the certificate.
+    :param dane: what the certificate has to match instead of all that.
+    :param demand: who wants it to be verified.
     """
 
     mode: Tls = Tls.AUTO
@@ -44,6 +60,8 @@ class TlsPolicy:
     ciphers: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
+    dane: Dane | None = None
+    demand: Demand = Demand.ADMIN
 
 
 @attrs.frozen(kw_only=True)
@@ -54,17 +72,34 @@ class Hop:
     it, since servers look at where we come from.
 
     :param host: a name or an IP address.
-    :param local_address: from which to connect; ``None``: the system chooses.
+    :param addresses: where that host is; none: the resolver of the system knows.
+    :param local_addresses: from which to connect, one of a family at most; none: the system
+        chooses.
     :param helo_name: what is said in EHLO, in ASCII.
     :param login: a login follows.
     """
 
     host: str
     port: int = 25
-    local_address: str | None = None
+    addresses: tuple[str, ...] = ()
+    local_addresses: tuple[str, ...] = ()
     helo_name: str = "localhost"
     login: bool = False
     tls: TlsPolicy = TlsPolicy()
+
+    def local_address(self, version: int) -> str | None:
+        """Return the local address of a version of IP; ``None``: there is none.
+
+        :param version: 4 or 6.
+        """
+        return next(
+            (each for each in self.local_addresses if ip_address(each).version == version), None
+        )
+
+    def admits(self, address: str) -> bool:
+        """Tell whether an address can be reached from a local address, by its family."""
+        version = ip_address(address).version
+        return not self.local_addresses or self.local_address(version) is not None
 
     @property
     def implicit_tls(self) -> bool:
@@ -81,7 +116,7 @@ class Hop:
         tls = self.tls
         if tls.mode is Tls.NONE:
             return False
-        demand = self.login or tls.client_certificate or tls.fingerprint
+        demand = self.login or tls.client_certificate or tls.fingerprint or tls.dane
         return self.implicit_tls or tls.mode is Tls.STARTTLS or bool(demand)
 
     @property

@@ -8,7 +8,7 @@ A converter takes a value as ``tomllib`` gives it, and returns ours or raises
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 import idna
@@ -37,6 +37,22 @@ _NOT_REMOVABLE = ORIGINATORS | {"reply-to", "received"}
 def domain(value: object) -> str:
     """Convert a domain name (RFC 5321, section 2.3.5), in ASCII."""
     return _name(value, _DOMAIN, 'a domain; write for example "mail.example.com"')
+
+
+def domain_mask(value: object) -> str:
+    """Convert a domain of recipients, or ``*.example`` for all its subdomains.
+
+    :return: A-labels (RFC 5890, section 2.3.2.1) in lower case.
+    """
+    mask = text(value)
+    prefix, name = ("*.", mask[2:]) if mask.startswith("*.") else ("", mask)
+    ascii_name = name if name.isascii() else _ascii(name)
+    if len(ascii_name) <= _LONGEST_DOMAIN and _HOST.fullmatch(ascii_name):
+        return prefix + ascii_name.lower()
+    raise InvalidValueError(
+        f'{shown(mask)} is not a domain; write for example "example.com", or "*.example.com" for'
+        " all its subdomains"
+    )
 
 
 def host(value: object) -> str:
@@ -74,6 +90,20 @@ def local_address(value: object) -> str:
             ' "192.0.2.10" or "2001:db8::10"'
         )
     return str(address)
+
+
+def local_addresses(value: object) -> tuple[str, ...]:
+    """Convert an address of this machine, or a pair with one of each family."""
+    if not isinstance(value, list):
+        return (local_address(value),)
+    addresses = listed(local_address)(value)
+    versions = [ip_address(each).version for each in addresses]
+    if len(set(versions)) < len(versions):
+        raise InvalidValueError(
+            f"{shown(addresses[-1])} is one IPv{versions[-1]} address too many; write one address,"
+            ' or one of each family, for example ["192.0.2.10", "2001:db8::10"]'
+        )
+    return addresses
 
 
 def network(value: object) -> Network:

@@ -12,6 +12,7 @@ from .evil import EvilProvider
 from .memory_disk import MemoryDisk
 from .memory_spool import MemorySpool
 from .names import FakeNames
+from .policies import FakePolicies
 from .provider import Answer, Provider, ReceivedMail
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Authority",
     "EvilProvider",
     "FakeNames",
+    "FakePolicies",
     "MemoryDisk",
     "MemorySpool",
     "Provider",

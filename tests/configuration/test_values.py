@@ -383,6 +383,18 @@ BAD = [
         ],
     ),
     ("account", "local_address", "3221225994", ["3221225994 is not text; put it in quotes"]),
+    ("account", "local_address", "[]", ["the list is empty; it needs at least one value"]),
+    (
+        "account",
+        "local_address",
+        '["192.0.2.10", "192.0.2.11"]',
+        [
+            (
+                '"192.0.2.11" is one IPv4 address too many; write one address, or one of each family,'
+                ' for example ["192.0.2.10", "2001:db8::10"]'
+            )
+        ],
+    ),
     ("account", "helo_domain", '"a b"', [f'"a b" {HELO}']),
     ("account", "helo_domain", '"[::1]"', [f'"[::1]" {HELO}']),
     ("account", "helo_domain", '"[IPv6:192.0.2.1]"', [f'"[IPv6:192.0.2.1]" {HELO}']),
@@ -646,9 +658,15 @@ GOOD = [
     ("account", "password", '""', ""),
     ("account", "server", '"192.0.2.1"', "192.0.2.1"),
     ("account", "port", "65535", 65535),
-    ("account", "local_address", '"2001:DB8:0::10"', "2001:db8::10"),
-    ("account", "local_address", '"0.0.0.0"', "0.0.0.0"),
-    ("account", "local_address", '"::"', "::"),
+    ("account", "local_address", '"2001:DB8:0::10"', ("2001:db8::10",)),
+    ("account", "local_address", '"0.0.0.0"', ("0.0.0.0",)),
+    ("account", "local_address", '"::"', ("::",)),
+    (
+        "account",
+        "local_address",
+        '["192.0.2.10", "2001:DB8::10"]',
+        ("192.0.2.10", "2001:db8::10"),
+    ),
     ("account", "helo_domain", '"[192.0.2.1]"', "[192.0.2.1]"),
     ("account", "helo_domain", '"[IPv6:2001:db8::1]"', "[IPv6:2001:db8::1]"),
     ("account", "minimum_wait", '"1.5s"', 1.5),

@@ -16,6 +16,7 @@ from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.outcome.judgement import Judgement
+from multisendcon_plugin.outcome.tls import TlsResult
 from tests.queues import CLOSED, LOGIN_REFUSED, NOW, attempt, clock_now, delivery, logged, turn
 
 ONE = delivery(1)
@@ -125,6 +126,36 @@ SAID = [
             f"account A: its quota of 1000 recipients/1d is used up until {CLOCK}; its mail waits"
             " unless a fallback account takes it"
         ),
+    ),
+    (
+        events.TlsPolicyApplied(
+            account="A",
+            policy="mta-sts",
+            domain="b.example",
+            recipient_domain="b.example",
+            server="mx.b.example",
+            testing=True,
+            result=TlsResult.CERTIFICATE_EXPIRED,
+            reason="the certificate has expired",
+        ),
+        WARN,
+        (
+            "account A: TLS with mx.b.example for mail to b.example (mta-sts): the certificate has"
+            " expired; the domain is testing its policy, and the mail is sent all the same"
+        ),
+    ),
+    (
+        events.TlsPolicyApplied(
+            account="A",
+            policy="dane",
+            domain="mx.b.example",
+            recipient_domain="b.example",
+            server="mx.b.example",
+            result=TlsResult.STARTTLS_NOT_SUPPORTED,
+            reason="no STARTTLS",
+        ),
+        WARN,
+        "account A: TLS with mx.b.example for mail to b.example (dane): no STARTTLS",
     ),
     (
         events.TokenRefreshed("A", NOW),

@@ -89,7 +89,7 @@ def test_what_is_written_holds():
         port=2525,
         username="u",
         password="p",
-        local_address="192.0.2.7",
+        local_address=("192.0.2.7",),
         helo_domain="relay.home.example",
         tls=Tls.STARTTLS,
         tls_verify=False,

@@ -448,7 +448,7 @@ def test_a_name_without_addresses_is_one_to_check():
 
 
 def test_a_local_address_of_another_family_than_the_server_is_named():
-    tested = named(addresses=["2001:db8::1"], local_address="192.0.2.7").run()
+    tested = named(addresses=["2001:db8::1"], local_address=("192.0.2.7",)).run()
     assert steps(tested) == ["!dns"]
     assert "it has no IPv4 address, which the local address 192.0.2.7 needs" in (
         tested.steps[0].result
@@ -457,7 +457,7 @@ def test_a_local_address_of_another_family_than_the_server_is_named():
 
 
 def test_a_local_address_that_this_machine_does_not_have_is_named():
-    tested = plain(local_address="192.0.2.7").run()
+    tested = plain(local_address=("192.0.2.7",)).run()
     assert steps(tested) == ["!local address"]
     assert "it is not an address of this machine" in tested.steps[0].result
     assert tested.advice == (
@@ -466,7 +466,7 @@ def test_a_local_address_that_this_machine_does_not_have_is_named():
 
 
 def test_a_local_address_that_there_is_passes():
-    tested = plain(Server(), local_address="127.0.0.1").run()
+    tested = plain(Server(), local_address=("127.0.0.1",)).run()
     assert steps(tested)[:2] == ["local address", "connect"]
     assert tested.ok
 

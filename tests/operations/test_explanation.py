@@ -136,7 +136,7 @@ def test_what_would_be_sent_is_told_of_each_account():
                 recipients=["*@far.example"],
                 port=465,
                 username="sales",
-                local_address="192.0.2.7",
+                local_address=("192.0.2.7",),
                 helo_domain="out.example",
                 fixed_sender=FIXED,
                 max_recipients=5,

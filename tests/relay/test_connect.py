@@ -25,6 +25,7 @@ from multisendcon_plugin.testing import Provider
 from tests.relays import CONTENT, Names, Network, Server, Way, login, send, verdicts
 
 V4, V6 = "198.51.100.1", "2001:db8::1"
+PAIR = ("192.0.2.7", "2001:db8::7")
 ADDRESSES = {"mx.example": (V6, V4, "198.51.100.2", "2001:db8::2")}
 REFUSED = ConnectionRefusedError(111, "Connection refused")
 
@@ -43,10 +44,12 @@ def connections(way):
 @pytest.mark.parametrize(
     ("server", "local", "bind"),
     [
-        (V4, None, None),
-        (V4, "192.0.2.7", ("192.0.2.7", 0)),
-        (V6, None, None),
-        (V6, "2001:db8::7", ("2001:db8::7", 0)),
+        (V4, (), None),
+        (V4, ("192.0.2.7",), ("192.0.2.7", 0)),
+        (V4, PAIR, (PAIR[0], 0)),
+        (V6, (), None),
+        (V6, ("2001:db8::7",), ("2001:db8::7", 0)),
+        (V6, PAIR, (PAIR[1], 0)),
     ],
 )
 def test_an_address_is_connected_from_the_local_address(server, local, bind):
@@ -64,10 +67,29 @@ def test_an_address_is_connected_from_the_local_address(server, local, bind):
     ],
 )
 def test_a_name_is_looked_up_in_the_family_of_the_local_address(local, kind, expected):
-    way = way_by_name(REFUSED, Server(), Server(), local_address=local)
+    way = way_by_name(REFUSED, Server(), Server(), local_address=(local,))
     assert verdicts(way.send()) == [Verdict.DELIVERED]
     assert way.network.nameResolver.asked == [("mx.example", [kind])]
     assert connections(way) == [(address, 25, (local, 0)) for address in expected]
+
+
+def test_with_a_pair_each_address_is_reached_from_the_local_one_of_its_family():
+    way = way_by_name(REFUSED, REFUSED, Server(), local_address=PAIR)
+    assert verdicts(way.send()) == [Verdict.DELIVERED]
+    ((_, kinds),) = way.network.nameResolver.asked
+    assert set(kinds) == {IPv4Address, IPv6Address}
+    assert connections(way) == [
+        (V6, 25, (PAIR[1], 0)),
+        (V4, 25, (PAIR[0], 0)),
+        ("198.51.100.2", 25, (PAIR[0], 0)),
+    ]
+
+
+def test_of_a_pair_one_that_cannot_be_used_does_not_hide_the_other():
+    unusable = ConnectBindError(99, "Cannot assign requested address")
+    way = way_by_name(unusable, Server(), local_address=PAIR)
+    assert verdicts(way.send()) == [Verdict.DELIVERED]
+    assert connections(way)[1] == (V4, 25, (PAIR[0], 0))
 
 
 def test_without_a_local_address_both_families_are_looked_up():
@@ -79,7 +101,7 @@ def test_without_a_local_address_both_families_are_looked_up():
 
 
 def test_a_name_is_looked_up_again_for_each_connection():
-    way = way_by_name(Server(), Server(), local_address="192.0.2.7")
+    way = way_by_name(Server(), Server(), local_address=("192.0.2.7",))
     way.send()
     way.network.advance(10)
     way.send()
@@ -105,12 +127,12 @@ def test_a_name_is_looked_up_again_for_each_connection():
             f"{V4} port 465 cannot be reached: No route to host",
         ),
         (
-            {"server": V4, "local_address": "192.0.2.7"},
+            {"server": V4, "local_address": ("192.0.2.7",)},
             [ConnectBindError(99, "Cannot assign requested address")],
             "local_address 192.0.2.7 cannot be used: it is not an address of this machine",
         ),
         (
-            {"server": V6, "local_address": "192.0.2.7"},
+            {"server": V6, "local_address": ("192.0.2.7",)},
             [Server()],
             f"local_address 192.0.2.7 cannot be used: {V6} is an IPv6 address",
         ),
@@ -120,17 +142,17 @@ def test_a_name_is_looked_up_again_for_each_connection():
             f"{V4} port 25 cannot be reached: Cannot assign requested address",
         ),
         (
-            {"local_address": "192.0.2.7"},
+            {"local_address": ("192.0.2.7",)},
             [ConnectBindError(99, "Cannot assign requested address"), Server()],
             "local_address 192.0.2.7 cannot be used: it is not an address of this machine",
         ),
         (
-            {"local_address": "192.0.2.7"},
+            {"local_address": ("192.0.2.7",)},
             [TimeoutError(), REFUSED],
             "mx.example port 25 cannot be reached: Connection refused",
         ),
         (
-            {"local_address": "192.0.2.7", "addresses": {"mx.example": (V6,)}},
+            {"local_address": ("192.0.2.7",), "addresses": {"mx.example": (V6,)}},
             [],
             (
                 "mx.example cannot be resolved: it has no IPv4 address, "
@@ -170,7 +192,7 @@ def test_stop_ends_an_attempt_that_looks_up_a_name():
         def resolveHostName(self, receiver, *args, **keywords):  # noqa: N802
             self.receiver = receiver
 
-    way = way_by_name(Server(), local_address="192.0.2.7")
+    way = way_by_name(Server(), local_address=("192.0.2.7",))
     way.network.nameResolver = Slow()
     results = way.begin()
     way.factory.stop(10)
@@ -197,7 +219,7 @@ class RealConnections(TestCase):
 
     async def test_the_server_sees_the_local_address(self):
         attempt = await send(
-            self, self.reactor, server="127.0.0.1", port=self.port, local_address="127.0.0.5"
+            self, self.reactor, server="127.0.0.1", port=self.port, local_address=("127.0.0.5",)
         )
         assert verdicts(attempt) == [Verdict.DELIVERED]
         (mail,) = self.provider.mails
@@ -209,7 +231,7 @@ class RealConnections(TestCase):
     async def test_the_server_sees_the_local_address_also_behind_a_name(self):
         self.resolve(**{"mx.example": ("::1", "127.0.0.1")})
         attempt = await send(
-            self, self.reactor, server="mx.example", port=self.port, local_address="127.0.0.6"
+            self, self.reactor, server="mx.example", port=self.port, local_address=("127.0.0.6",)
         )
         assert verdicts(attempt) == [Verdict.DELIVERED]
         assert self.provider.mails[0].peer == "127.0.0.6"
@@ -223,7 +245,7 @@ class RealConnections(TestCase):
         self.resolve(**{"mx.example": ("127.0.0.1",)})
         for server in ("127.0.0.1", "mx.example"):
             attempt = await send(
-                self, self.reactor, server=server, port=self.port, local_address="192.0.2.1"
+                self, self.reactor, server=server, port=self.port, local_address=("192.0.2.1",)
             )
             assert str(attempt.fault) == (
                 "connect: 4.4.1 local_address 192.0.2.1 cannot be used: "
@@ -233,7 +255,7 @@ class RealConnections(TestCase):
 
     async def test_a_local_address_of_the_other_family_is_never_replaced(self):
         attempt = await send(
-            self, self.reactor, server="127.0.0.1", port=self.port, local_address="::1"
+            self, self.reactor, server="127.0.0.1", port=self.port, local_address=("::1",)
         )
         assert str(attempt.fault) == (
             "connect: 4.4.1 local_address ::1 cannot be used: 127.0.0.1 is an IPv4 address"

@@ -34,7 +34,7 @@ from tests.relays import (
 V4 = ("198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4")
 V6 = ("2001:db8::1", "2001:db8::2")
 REFUSED = ConnectionRefusedError(111, "Connection refused")
-LOCAL = pytest.mark.parametrize("local", [None, "192.0.2.7"])
+LOCAL = pytest.mark.parametrize("local", [(), ("192.0.2.7",)])
 
 
 def way_to(*servers, addresses=V4, **account):
@@ -211,7 +211,7 @@ def test_with_a_local_address_only_its_family_is_tried():
     way = way_to(
         *[Server(GREETING="554 no")] * 4,
         addresses=(*V6, V4[0]),
-        local_address="2001:db8::7",
+        local_address=("2001:db8::7",),
     )
     way.send()
     assert tried(way) == list(V6)
@@ -348,7 +348,7 @@ class RealAddresses(TestCase):
         names = Names(**{"mx.example": ("127.0.13.1", "127.0.13.2")})
         real = reactor.installNameResolver(names)
         self.addCleanup(reactor.installNameResolver, real)
-        for local in (None, "127.0.0.9"):
+        for local in ((), ("127.0.0.9",)):
             attempt = await send(self, reactor, server="mx.example", port=port, local_address=local)
             assert verdicts(attempt) == [Verdict.DELIVERED]
         assert (len(good.mails), len(bad.sessions)) == (2, 2)

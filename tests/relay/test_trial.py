@@ -265,7 +265,7 @@ def test_beside_a_session_of_another_account_nobody_waits():
     [
         {"server": "192.0.2.2"},
         {"port": 26},
-        {"local_address": "192.0.2.10"},
+        {"local_address": ("192.0.2.10",)},
         {"helo_domain": "other.example.com"},
         {"tls": Tls.STARTTLS},
         {"tls_verify": True, "tls_ca": "/nowhere"},
@@ -289,7 +289,7 @@ def test_each_setting_of_an_account_is_a_part_of_its_way_or_of_no_concern_to_its
     after_that = {"username", "password", "auth", "fixed_sender", "fixed_sender_unless_private"}
     after_that |= {"fixed_sender_removes", "null_sender", "oauth2"}
     ours = {"name", "minimum_wait", "senders", "recipients", "fallback", "enabled", "replies"}
-    ours |= {"archive", "preset"}
+    ours |= {"archive", "preset", "type"}
     limits = {"max_connections", "max_mails_per_connection", "max_recipients"}
     limits |= {"quota", "over_quota", "quota_group"}
     fields = {field.name for field in attrs.fields(Account)}
@@ -370,7 +370,7 @@ def test_a_server_whose_connections_are_pending_gives_way_too():
 
 def test_one_silent_server_for_many_addresses_of_ours_gives_way_before_a_slow_one():
     slow, settings = Server(GREETING=SILENT), [{"server": "192.0.2.2"}]
-    settings += [{"local_address": f"192.0.2.{n}"} for n in range(10, 70)]
+    settings += [{"local_address": (f"192.0.2.{n}",)} for n in range(10, 70)]
     late, *ways = accounts(slow, *silent_servers(60), settings=settings)
     results = late.begin()
     silent = [way.begin() for way in ways]

@@ -55,7 +55,7 @@ def test_an_account_says_how_its_server_is_reached():
         port=587,
         username="sales",
         password="s3cret",
-        local_address="192.0.2.1",
+        local_address=("192.0.2.1",),
         helo_domain="relay.example.com",
         tls=Tls.STARTTLS,
         tls_verify=False,
@@ -69,7 +69,7 @@ def test_an_account_says_how_its_server_is_reached():
     assert account.hop == Hop(
         host="mx.example",
         port=587,
-        local_address="192.0.2.1",
+        local_addresses=("192.0.2.1",),
         helo_name="relay.example.com",
         login=True,
         tls=TlsPolicy(

@@ -93,8 +93,8 @@ class Basics(LiveRelayTestCase):
     async def test_the_connection_comes_from_the_local_address(self):
         provider = self.provider()
         self.relay(
-            account("Sales", provider, local_address="127.0.0.77", senders=SENDER),
-            account("Rest", provider, local_address="127.0.0.78"),
+            account("Sales", provider, local_address=("127.0.0.77",), senders=SENDER),
+            account("Rest", provider, local_address=("127.0.0.78",)),
         )
         await self.send()
         await self.send("else@home.example")
@@ -106,7 +106,7 @@ class Basics(LiveRelayTestCase):
 
     async def test_a_local_address_that_is_not_here_is_never_replaced(self):
         provider = self.provider()
-        self.relay(account("Sales", provider, local_address="192.0.2.10"))
+        self.relay(account("Sales", provider, local_address=("192.0.2.10",)))
         await self.send()
         await self.assert_waits("local_address 192.0.2.10 cannot be used")
         assert provider.sessions == 0
@@ -121,8 +121,8 @@ class Basics(LiveRelayTestCase):
         six = self.provider("::1", port)
         server = {"server": "mx.example", "port": port}
         self.relay(
-            account("Four", **server, local_address="0.0.0.0", senders="four@home.example"),
-            account("Six", **server, local_address="::", senders="six@home.example"),
+            account("Four", **server, local_address=("0.0.0.0",), senders="four@home.example"),
+            account("Six", **server, local_address=("::",), senders="six@home.example"),
         )
         await self.send("four@home.example")
         await self.send("six@home.example")
@@ -132,7 +132,7 @@ class Basics(LiveRelayTestCase):
 
     async def test_the_unspecified_address_reaches_no_server_of_the_other_family(self):
         provider = self.provider()
-        self.relay(account("Sales", provider, local_address="::"))
+        self.relay(account("Sales", provider, local_address=("::",)))
         await self.send()
         await self.assert_waits("local_address :: cannot be used: 127.0.0.1 is an IPv4 address")
         assert provider.sessions == 0
