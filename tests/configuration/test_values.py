@@ -390,8 +390,8 @@ BAD = [
         '["192.0.2.10", "192.0.2.11"]',
         [
             (
-                '"192.0.2.11" is one IPv4 address too many; write one address, or one of each family,'
-                ' for example ["192.0.2.10", "2001:db8::10"]'
+                '"192.0.2.11" is one IPv4 address too many; write one address, or one of each'
+                ' family, for example ["192.0.2.10", "2001:db8::10"]'
             )
         ],
     ),
