@@ -330,7 +330,12 @@ class Account:
 
     @property
     def login(self) -> tuple[str, int, str]:
-        """What its server knows it by, whatever it is called here."""
+        """What its server knows it by, whatever it is called here.
+
+        The servers of recipients know it by its address.
+        """
+        if self.type is AccountType.DIRECT:
+            return ",".join(self.local_address), self.port, ""
         return self.server, self.port, self.sasl_user
 
     @property
