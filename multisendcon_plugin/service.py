@@ -23,6 +23,8 @@ from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
 from .daemon.clock import since_boot
 from .daemon.event_log import EventLog
+from .direct import DirectDelivery
+from .dns import Names
 from .edge.delivery import Routing, TransactionPolicy
 from .edge.listening import NewPorts, master_relay
 from .edge.service import EdgeService
@@ -60,6 +62,7 @@ class RelayService(MultiService):
     :param configuration: see `multisendcon_plugin.load`.
     :param reactor: listens, connects, is the clock, has threads, and is called from the spool's.
     :param spool: another spool than the one in `configuration.spool.path`.
+    :param names: answers questions to the DNS for direct accounts, in the place of `[dns]`.
     :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
         another one (`make_steady`).
     :param front_process: clients are served by a process of its own, see `front`.
@@ -82,6 +85,7 @@ class RelayService(MultiService):
         reactor: Any,
         *,
         spool: ISpool | None = None,
+        names: Names | None = None,
         wall: Callable[[], float] = time.time,
         front_process: bool = False,
         control: bool = False,
@@ -103,7 +107,18 @@ class RelayService(MultiService):
         )
         self.logins.reconfigure(_with_login(configuration))
         most = configuration.delivery.max_connections
-        self._relays = Relays(reactor, most, self.logins.of, self.archive)
+        self._direct = DirectDelivery(
+            configuration,
+            reactor,
+            events=self.events,
+            wall=wall,
+            listening=lambda: self.addresses,
+            folder=None if spool else configuration.spool.path,
+            names=names,
+        )
+        self._relays = Relays(
+            reactor, most, self.logins.of, self.archive, servers=self._direct.servers
+        )
         self.queue = QueueService(
             policy=self._policy.queue,
             spool=self.spool,
@@ -250,6 +265,7 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
+        await self._direct.stop()
         # After the last session that logs in.
         await maybeDeferred(self.logins.stopService)
         await maybeDeferred(self.archive.stopService)
@@ -348,6 +364,7 @@ class RelayService(MultiService):
         self._relays.resize(configuration.delivery.max_connections)
         if isinstance(self.spool, SqliteSpool):
             self.spool.leave_free(configuration.spool.min_free)
+        self._direct.reconfigure(configuration)
         # Before the queue, which makes relays that ask for logins.
         self.logins.reconfigure(_with_login(configuration))
         # Before the edge: accounts that clients are led to have to be there.

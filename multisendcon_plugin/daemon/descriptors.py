@@ -20,7 +20,16 @@ def needed(configuration: Configuration) -> int:
     relay, delivery = configuration.master_relay, configuration.delivery
     # A client that sends a long mail has a file of the spool open as well.
     mail = 2 * relay.max_connections + delivery.max_connections
-    return mail + MOST_CONNECTIONS + _OTHERS
+    return mail + _for_the_dns(configuration) + MOST_CONNECTIONS + _OTHERS
+
+
+def _for_the_dns(configuration: Configuration) -> int:
+    if not any(account.direct for account in configuration.accounts):
+        return 0
+    # Its library need not be there without such an account.
+    from ..dns.resolver import MOST_UNDER_WAY  # noqa: PLC0415
+
+    return MOST_UNDER_WAY
 
 
 def needed_for_clients(settings: MasterRelay) -> int:

@@ -80,6 +80,21 @@ class MailServers:
     events: Publisher
     jitter: Callable[[], float]
 
+    def policy(self, found: MailHost, destination: str, account: Account) -> Deferred[HostPolicy]:
+        """Return what sessions of an account with a host have to be like.
+
+        :param destination: which the host is tried for.
+        """
+        server = MailServer(
+            name=found.name, canonical=found.canonical or found.name, secure=found.secure
+        )
+        tls = account.hop.tls
+        if tls.mode is Tls.AUTO:
+            # A certificate of a stranger's server says nothing, as long as its name comes from a
+            # DNS that anybody could have answered for (RFC 7672 section 1.3).
+            tls = attrs.evolve(tls, mode=Tls.OPPORTUNISTIC, verify=False)
+        return self.policies.of(destination, server, tls)
+
 
 @implementer(IRelay)
 class DirectRelay:
@@ -162,7 +177,7 @@ class DirectRelay:
         policy = await self._policy(found, delivery.destination)
         if policy.tls is None:
             return _unusable(delivery, Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
-        host = self._hosts.use(self._hop(found, policy.tls))
+        host = self._hosts.use(hop_to(found, policy.tls, self.account))
         try:
             if host.fault is not None and host.rests(self._now()):
                 fault = host.fault
@@ -180,20 +195,7 @@ class DirectRelay:
             self._hosts.leave(host)
 
     def _policy(self, found: MailHost, destination: str) -> Awaitable[HostPolicy]:
-        server = MailServer(
-            name=found.name, canonical=found.canonical or found.name, secure=found.secure
-        )
-        tls = self.account.hop.tls
-        if tls.mode is Tls.AUTO:
-            # A certificate of a stranger's server says nothing, as long as its name comes from a
-            # DNS that anybody could have answered for (RFC 7672 section 1.3).
-            tls = attrs.evolve(tls, mode=Tls.OPPORTUNISTIC, verify=False)
-        return self._step(self._servers.policies.of(destination, server, tls))
-
-    def _hop(self, found: MailHost, tls: TlsPolicy) -> Hop:
-        return attrs.evolve(
-            self.account.hop, host=found.name, addresses=found.addresses, login=False, tls=tls
-        )
+        return self._step(self._servers.policy(found, destination, self.account))
 
     def _take_down(self, host: Host, attempt: Attempt) -> None:
         """Note whether a host could be used."""
@@ -337,6 +339,13 @@ class DirectRelay:
         self._hosts.stop()
         for step in tuple(self._steps):
             step.cancel()
+
+
+def hop_to(found: MailHost, tls: TlsPolicy, account: Account) -> Hop:
+    """Return how an account reaches a host."""
+    return attrs.evolve(
+        account.hop, host=found.name, addresses=found.addresses, login=False, tls=tls
+    )
 
 
 def _unusable(delivery: Delivery, phase: Phase, reply: Reply, action: Action) -> Attempt:
