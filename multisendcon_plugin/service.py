@@ -166,6 +166,7 @@ class RelayService(MultiService):
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
+            servers=self._direct.servers,
             tests=self._tests,
             reload=self.reload,
             clock=reactor,

@@ -7,6 +7,7 @@ a connection and some memory, both with limits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
