@@ -32,7 +32,7 @@ class QuotaUse:
     """How much of a quota is used up, by our count, which is never behind the server's.
 
     :param used: mails or recipients of the window that ends now, with those that are under way.
-    :param left: as many may begin at once; 0 while the server says that the quota is used up.
+    :param left: as many may begin at once, if nothing else keeps them.
     :param opens: when one more may begin, by the clock on the wall; ``None``: now, or as soon as
         something that is under way has ended.
     """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from multisendcon_plugin.outcome.usage import Usage, UsageClock
 from multisendcon_plugin.queue.quota import LONGEST, UNANSWERED, QuotaWindows
@@ -241,17 +242,8 @@ quotas = st.lists(
         st.sampled_from([1.0, 2.0, MINUTE, HOUR]),
     ),
     min_size=1,
-    max_size=3,
+    max_size=5,
     unique_by=lambda each: (each.counted, each.window),
-)
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["begin", "begin", "begin", "end", "end", "crash", "reload", "wait"]),
-        st.integers(1, 9),
-        st.sampled_from([0.0, 0.0, 0.001, 0.3, 1.0, 20.0, 59.9, 2000.0]),
-        st.floats(0, 1),
-    ),
-    max_size=60,
 )
 
 
@@ -268,55 +260,89 @@ def when_open(windows, to, now):
     return now
 
 
-@settings(deadline=None, max_examples=300)
-@given(steps=steps, quotas=quotas, others=quotas)
-def test_no_window_of_a_server_ever_has_more_and_there_is_no_longer_wait_than_needed(
-    steps, quotas, others
-):
-    """The server counts at any moment between MAIL and its reply; crashes lose all but the rows."""
-    now, rows = NOW, Rows()
-    both = [*quotas, *(each for each in others if each not in quotas)]
-    windows = windows_of(*both)
-    under_way, counted = [], []
-    most = min([9, *(each.most for each in both if each.counted is Counted.RECIPIENTS)])
-    for step, to, seconds, part in steps:
-        if step == "begin":
-            recipients = min(to, most)
-            opened = when_open(windows, recipients, now)
-            if opened is None:
-                continue
-            now = opened
-            under_way.append((now, recipients, windows.reserve(recipients)))
-            rows.write(windows)
-        elif step == "end" and under_way:
-            now += seconds
-            begun, recipients, reservation = under_way.pop(int(part * 0.99 * len(under_way)))
-            # Somebody else ends first, though the server has answered this one before.
-            replied = begun + (now - begun) * (to / 9)
-            counted.append((begun + (replied - begun) * part, recipients))
-            windows.conclude(reservation, replied, recipients)
-            if to % 2:
-                rows.write(windows)
-        elif step == "crash":
-            for begun, recipients, _ in under_way:
-                counted.append((begun + (now - begun) * part, recipients))
-            under_way.clear()
-            now += seconds
-            windows = windows_of(*both, usages=rows.usages, started=now)
-            rows.write(windows)
-        elif step == "reload":
-            # No quota is forgotten: of what counted for none, nothing is known.
-            windows.configure(both[:: -1 if to % 2 else 1], now)
-        else:
-            now += seconds
-    now += 10 * HOUR
-    counted += [(begun + (now - begun) * 0.5, recipients) for begun, recipients, _ in under_way]
-    for quota in both:
-        sizes = [
-            (at, 1 if quota.counted is Counted.MAILS else recipients)
-            for at, recipients in sorted(counted)
-        ]
-        assert excess(sizes, quota) <= 0
+parts = st.floats(0, 1)
+seconds = st.sampled_from([0.0, 0.0, 0.001, 0.3, 1.0, 20.0, 59.9, 2000.0])
+
+
+class Server(RuleBasedStateMachine):
+    """A server that counts a mail at any moment between MAIL and its reply.
+
+    A crash leaves nothing but the rows that were written.
+    """
+
+    @initialize(quotas=quotas)
+    def start(self, quotas):
+        self.quotas = quotas
+        self.now = NOW
+        self.rows = Rows()
+        self.windows = windows_of(*quotas)
+        self.under_way = []
+        self.counted = []
+        self.most = min([9, *(each.most for each in quotas if each.counted is Counted.RECIPIENTS)])
+
+    @rule(to=st.integers(1, 9))
+    def begin(self, to):
+        to = min(to, self.most)
+        opened = when_open(self.windows, to, self.now)
+        if opened is not None:
+            self.now = opened
+            self.under_way.append((self.now, to, self.windows.reserve(to)))
+            self.rows.write(self.windows)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), seconds=seconds, replied=parts, counted=parts, written=st.booleans())
+    def end(self, data, seconds, replied, counted, written):
+        """Somebody's mail ends; the server may have answered its MAIL long before."""
+        self.now += seconds
+        place = data.draw(st.integers(0, len(self.under_way) - 1))
+        begun, to, reservation = self.under_way.pop(place)
+        reply = begun + (self.now - begun) * replied
+        self.counted.append((begun + (reply - begun) * counted, to))
+        self.windows.conclude(reservation, reply, to)
+        if written:
+            self.rows.write(self.windows)
+
+    @rule(seconds=seconds, counted=parts)
+    def crash(self, seconds, counted):
+        self.count_under_way(counted)
+        self.now += seconds
+        self.windows = windows_of(*self.quotas, usages=self.rows.usages, started=self.now)
+        self.rows.write(self.windows)
+
+    @rule(order=st.sampled_from([1, -1]))
+    def reload(self, order):
+        self.windows.configure(self.quotas[::order], self.now)
+
+    @rule(seconds=seconds)
+    def time_passes(self, seconds):
+        self.now += seconds
+
+    def count_under_way(self, part):
+        for begun, to, _ in self.under_way:
+            self.counted.append((begun + (self.now - begun) * part, to))
+        self.under_way.clear()
+
+    @invariant()
+    def we_know_of_all_that_it_has_counted(self):
+        if not hasattr(self, "quotas"):
+            return
+        for quota in self.quotas:
+            known = [to for at, to in self.counted if at > self.now - quota.window]
+            known += [to for _, to, _ in self.under_way]
+            of_it = len(known) if quota.counted is Counted.MAILS else sum(known)
+            assert self.windows.use(quota, self.now)[0] >= of_it
+
+    def teardown(self):
+        if hasattr(self, "quotas"):
+            self.count_under_way(0.5)
+            for quota in self.quotas:
+                by_mail = quota.counted is Counted.MAILS
+                sizes = [(at, 1 if by_mail else to) for at, to in sorted(self.counted)]
+                assert excess(sizes, quota) <= 0
+
+
+Server.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestNoWindowHasMore = Server.TestCase
 
 
 @pytest.mark.parametrize("quota", [mails(30, MINUTE), recipients(500, HOUR), mails(10_000, DAY)])

@@ -158,6 +158,7 @@ class World:
         """Sign in for an account, with the command that admins use.
 
         :param pastes: the address at the end, rather than have a browser open it.
+        :return: what the command says.
         """
         way = self.ways[name]
         with self._command("account", "login", name) as command, _ends(command):
@@ -172,6 +173,7 @@ class World:
                 _open(end)
             said = command.stdout.read()
         assert command.returncode == 0, said
+        return said
 
     def _command(self, *arguments):
         return subprocess.Popen(
@@ -222,10 +224,10 @@ class World:
         return answer
 
     def probe(self, name):
-        """Have an account try one mail now."""
+        """Have an account try one mail now, if one waits."""
         with contextlib.closing(Control(self.relay.spool)) as control:
             status, answer = control.json("POST", f"accounts/{name}/probe", {})
-        assert status == 200, answer
+        assert status in (200, 409), answer
 
     def stored(self, name):
         """Return the token of an account as it is on the disk."""
