@@ -1,119 +1,118 @@
-"""What accounts that deliver by the DNS have in common: resolver, policies, routes.
+"""What accounts need that deliver to the recipients' own servers: the DNS, and policies of domains.
 
-Made when it is asked for, by the first such account: without one, nothing asks the DNS, and
-dnspython need not be there.  It sends no mail: that is `relay.direct`.
+It is there from the moment in which there is such an account; without one nothing of it is loaded,
+and what it takes (``multisendcon[direct]``) need not be installed.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
-import attrs
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IAddress
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
 
 from .configuration import Configuration
 from .dns import Names
 from .events import Publisher
 from .relay.direct import MailServers, Ourselves, Routes
 from .settings.destinations import Destinations
+from .settings.endpoints import parse_endpoint
 
 if TYPE_CHECKING:
     from .dns.resolver import Resolver
     from .policy import DnsPolicies
 
 
-class DirectDelivery:
-    """Knows the mail servers of all destinations, once there is an account that asks.
+class DirectDelivery(Service):
+    """Knows the mail servers of all destinations, for all accounts.
 
-    :param reactor: has sockets and threads, and is the clock.
     :param events: is told of sessions.
+    :param reactor: connects, and is the clock.
     :param wall: tells the time in seconds since the epoch.
-    :param listening: returns where the relay listens now.
-    :param folder: of the spool; ``None``: nothing is kept over restarts.
+    :param folder: of the spool, where policies are kept; ``None``: they are not.
     :param names: answers questions to the DNS; ``None``: the servers of ``[dns]`` do.
     """
 
     def __init__(
         self,
         configuration: Configuration,
-        reactor: Any,
-        *,
         events: Publisher,
+        reactor: Any,
         wall: Callable[[], float],
-        listening: Callable[[], Iterable[IAddress]],
+        *,
         folder: str | None,
         names: Names | None = None,
     ) -> None:
-        self._configuration = configuration
-        self._destinations = Destinations(configuration.destinations)
-        self._reactor = reactor
         self._events = events
+        self._reactor = reactor
         self._wall = wall
-        self._listening = listening
+        self._servers: MailServers | None = None
         self._folder = folder
         self._names = names
-        self._made: _Made | None = None
+        self._resolver: Resolver | None = None
+        self._policies: DnsPolicies | None = None
+        self.reconfigure(configuration)
 
     def servers(self) -> MailServers:
-        """Return what knows the mail servers; what it needs is there from the first time on."""
-        if self._made is None:
-            self._made = self._make()
-        return self._made.servers
+        """Return what knows them, which is made when it is asked for the first time."""
+        if self._servers is None:
+            self._servers = self._make()
+        return self._servers
 
-    def reconfigure(self, configuration: Configuration) -> None:
-        """Go on with other settings; what is under way ends as it has begun."""
-        self._configuration = configuration
-        self._destinations = Destinations(configuration.destinations)
-        if self._made is not None and self._made.resolver is not None:
-            self._made.resolver.reconfigure(configuration.dns)
-
-    def stop(self) -> Deferred[Any]:
-        """Ask no more; fires when nothing is being written any more."""
-        if self._made is None:
-            return succeed(None)
-        made = self._made
-        if made.resolver is not None:
-            made.resolver.stop()
-        return maybeDeferred(made.policies.stop)
-
-    def _make(self) -> _Made:
-        # Libraries that a plain installation lacks, and much that only such accounts need.
+    def _make(self) -> MailServers:
+        # A plain installation lacks a part of what they need.
         from .policy import make_policies  # noqa: PLC0415
 
-        names, resolver = self._names, None
-        if names is None:
-            from .dns.resolver import Resolver  # noqa: PLC0415
-
-            names = resolver = Resolver(self._reactor, self._configuration.dns)
-        policies = make_policies(
+        names = self._names or self._make_resolver()
+        self._policies = make_policies(
             self._reactor, names, self._folder, self._wall, allow_private=self._allow_private
         )
-        policies.start()
-        servers = MailServers(
-            routes=Routes(names, self._ourselves, self._allow_private, random.shuffle),
-            policies=policies,
+        if self.running:
+            self._policies.start()
+        chance = SystemRandom()
+        return MailServers(
+            routes=Routes(
+                names,
+                ourselves=lambda: self._ourselves,
+                allow_private=self._allow_private,
+                shuffle=chance.shuffle,
+            ),
+            policies=self._policies,
             destinations=lambda: self._destinations,
             events=self._events,
-            jitter=random.random,
+            jitter=chance.random,
         )
-        return _Made(servers, policies, resolver)
+
+    def _make_resolver(self) -> Resolver:
+        from .dns.resolver import Resolver  # noqa: PLC0415 -- as above
+
+        self._resolver = Resolver(self._reactor, self._configuration.dns)
+        return self._resolver
 
     def _allow_private(self) -> bool:
         return self._configuration.dns.allow_private
 
-    def _ourselves(self) -> Ourselves:
-        ports = (getattr(each, "port", None) for each in self._listening())
-        return Ourselves(
-            names=frozenset({self._configuration.master_relay.hostname.lower()}),
-            ports=frozenset(port for port in ports if port is not None),
+    def reconfigure(self, configuration: Configuration) -> None:
+        """Go on with another configuration."""
+        self._configuration = configuration
+        self._destinations = Destinations(configuration.destinations)
+        master_relay = configuration.master_relay
+        ports = (parse_endpoint(each).port for each in master_relay.listen)
+        self._ourselves = Ourselves(
+            frozenset({master_relay.hostname.lower()}), frozenset(filter(None, ports))
         )
+        if self._resolver is not None:
+            self._resolver.reconfigure(configuration.dns)
 
+    def startService(self) -> None:
+        super().startService()
+        if self._policies is not None:
+            self._policies.start()
 
-@attrs.frozen
-class _Made:
-    servers: MailServers
-    policies: DnsPolicies
-    resolver: Resolver | None
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        if self._resolver is not None:
+            self._resolver.stop()
+        return self._policies.stop() if self._policies is not None else succeed(None)

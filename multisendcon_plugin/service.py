@@ -109,10 +109,9 @@ class RelayService(MultiService):
         most = configuration.delivery.max_connections
         self._direct = DirectDelivery(
             configuration,
+            self.events,
             reactor,
-            events=self.events,
-            wall=wall,
-            listening=lambda: self.addresses,
+            wall,
             folder=None if spool else configuration.spool.path,
             names=names,
         )
@@ -182,6 +181,7 @@ class RelayService(MultiService):
             self.archive,
             self.history,
             self.logins,
+            self._direct,
             self.queue,
             self.monitoring.alarms,
             self.monitoring.server,
@@ -266,8 +266,8 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
-        await self._direct.stop()
-        # After the last session that logs in.
+        # After the last mail that looks for its server, and the last session that logs in.
+        await maybeDeferred(self._direct.stopService)
         await maybeDeferred(self.logins.stopService)
         await maybeDeferred(self.archive.stopService)
         if self.history is not None:
@@ -365,9 +365,9 @@ class RelayService(MultiService):
         self._relays.resize(configuration.delivery.max_connections)
         if isinstance(self.spool, SqliteSpool):
             self.spool.leave_free(configuration.spool.min_free)
-        self._direct.reconfigure(configuration)
         # Before the queue, which makes relays that ask for logins.
         self.logins.reconfigure(_with_login(configuration))
+        self._direct.reconfigure(configuration)
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
         self._reconfigure_history()

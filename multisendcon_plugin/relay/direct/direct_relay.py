@@ -28,7 +28,7 @@ from ...policies import HostPolicy, MailServer, Policies
 from ...routing.account import Account
 from ...routing.hop import Hop, Tls, TlsPolicy
 from ...routing.next_hops import MailHost, NoRouteError
-from ...settings.destinations import Destinations
+from ...settings.destinations import Destinations, Pace
 from ..broken import SessionBrokenError
 from ..budget import Budget
 from ..factory import AccountSenderFactory
@@ -47,6 +47,10 @@ _FEWEST = 2
 _STOPPING = Reply(0, "4.3.2", "the relay is shutting down, or the account has changed")
 
 
+#: Is told of each session that is opened, and each address where none is.
+Met = Callable[[AccountSender | SessionBrokenError], object]
+
+
 class MakeSessions(Protocol):
     """Makes the sessions with one host."""
 
@@ -58,7 +62,7 @@ class MakeSessions(Protocol):
         budget: Budget,
         hop: Hop,
         scope: Scope,
-        met: Callable[[AccountSender | SessionBrokenError], object],
+        met: Met,
     ) -> AccountSenderFactory:
         """Return them: see `AccountSenderFactory`."""
 
@@ -123,7 +127,7 @@ class DirectRelay:
         self._reactor = reactor
         self._former = former
         self._now: Callable[[], float] = reactor.seconds
-        self._hosts = Hosts(self._make_host, reactor)
+        self._hosts = Hosts(self._sessions, reactor)
         #: Of the hosts that are in use, by name, whatever their addresses and policies.
         self._places: WeakValueDictionary[str, Places] = WeakValueDictionary()
         self._blocked = BlockedShare()
@@ -177,11 +181,11 @@ class DirectRelay:
         policy = await self._policy(found, delivery.destination)
         if policy.tls is None:
             return _unusable(delivery, Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
-        host = self._hosts.use(hop_to(found, policy.tls, self.account))
+        hop = hop_to(found, policy.tls, self.account)
+        if fault := self._hosts.resting(hop):
+            return _unusable(delivery, fault.phase, fault.reply, fault.action)
+        host = self._hosts.use(hop)
         try:
-            if host.fault is not None and host.rests(self._now()):
-                fault = host.fault
-                return _unusable(delivery, fault.phase, fault.reply, fault.action)
             self._make_room(host, delivery.destination)
             attempt = await host.sessions.attempt(delivery, open_content)
             self._take_down(host, attempt)
@@ -201,11 +205,11 @@ class DirectRelay:
         """Note whether a host could be used."""
         fault = attempt.fault
         if fault is None or attempt.mail_ended is not None:
-            host.works()
+            self._hosts.works(host)
         elif fault.scope is Scope.ACCOUNT:
             return
         elif not (host.sessions.works and is_one_too_many(fault.phase, fault.reply)):
-            host.failed(fault, self._now(), self._servers.jitter())
+            self._hosts.failed(host, fault, self._servers.jitter())
 
     def _tell(self, host: Host, policy: HostPolicy, destination: str) -> None:
         """Tell of the sessions that were met, for reports of TLS (RFC 8460)."""
@@ -227,7 +231,7 @@ class DirectRelay:
                     strings=policy.strings,
                     patterns=policy.patterns,
                     testing=policy.testing,
-                    server=host.hop.host,
+                    server=host.name,
                     address=address,
                     local_address=local,
                     result=finding.result if finding else None,
@@ -270,24 +274,22 @@ class DirectRelay:
 
     # Hosts.
 
-    def _make_host(self, hop: Hop) -> Host:
+    def _sessions(self, hop: Hop, met: Met) -> AccountSenderFactory:
+        """Make the sessions with a host."""
         pace = self._pace(hop.host)
-        account = attrs.evolve(self.account, max_mails_per_connection=pace.mails_per_connection)
         places = self._places.get(hop.host)
         if places is None:
             places = self._places[hop.host] = Places(pace.connections)
-        met: list[AccountSender | SessionBrokenError] = []
-        sessions = self._make_sessions(
-            account,
+        return self._make_sessions(
+            attrs.evolve(self.account, max_mails_per_connection=pace.mails_per_connection),
             places=places,
             budget=self._budget,
             hop=hop,
             scope=Scope.DESTINATION,
-            met=met.append,
+            met=met,
         )
-        return Host(hop, sessions, met=met)
 
-    def _pace(self, domain: str) -> Any:
+    def _pace(self, domain: str) -> Pace:
         account = self.account
         return self._servers.destinations().pace(
             domain,
@@ -297,8 +299,8 @@ class DirectRelay:
 
     def _make_room(self, host: Host, destination: str) -> None:
         """Let a host have as many connections as are meant for it, or for one of its domains."""
-        most = max(self._pace(host.hop.host).connections, self._pace(destination).connections)
-        self._places[host.hop.host].resize(most)
+        most = max(self._pace(host.name).connections, self._pace(destination).connections)
+        self._places[host.name].resize(most)
 
     # Other settings, and the end.
 
@@ -318,7 +320,7 @@ class DirectRelay:
             )
         self.account, self._ending = account, False
         for host in self._hosts:
-            mails = self._pace(host.hop.host).mails_per_connection
+            mails = self._pace(host.name).mails_per_connection
             host.sessions.reconfigured(attrs.evolve(account, max_mails_per_connection=mails))
         return self
 

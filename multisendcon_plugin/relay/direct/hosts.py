@@ -1,13 +1,14 @@
 """The hosts that an account sends to: the sessions with each, and whether it can be used.
 
-Domains with the same mail server have one host in common.  A host is remembered as long as
-something uses it, or it rests, and for some seconds more: what is here costs memory by what is
-under way, and not by how many destinations there are.
+Domains with the same mail server have one host in common.  Sessions are there as long as something
+uses them, and for some seconds more; of a host that could not be used, no more is remembered than
+that.  So what is here costs memory by what is under way, and not by how many destinations there
+are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import attrs
@@ -21,7 +22,7 @@ from ..broken import SessionBrokenError
 from ..factory import AccountSenderFactory
 from ..sender import AccountSender
 
-#: Seconds after which hosts that nothing uses are forgotten, at the latest.
+#: Seconds after which what nothing uses is forgotten, at the latest.
 SWEEP = 15.0
 #: Seconds that a host rests at most.  Each destination rests by itself, and for longer; this is so
 #: that the next host is tried at once, and that those of one host are not all tried in vain.
@@ -29,41 +30,48 @@ LONGEST_REST = 300.0
 
 
 @attrs.define(eq=False)
-class Host:
-    """One host.
+class HostHealth:
+    """Whether a host can be used.
 
-    :param sessions: with it.
-    :ivar users: attempts that are under way.
-    :ivar fault: why it rests; ``None``: it could be used, as far as anybody knows.
-    :ivar opens_at: the end of its rest.
-    :ivar met: sessions that were opened, and addresses where none was, that nobody has told yet.
-    :ivar tls_finding: what was wrong with TLS in the last session.
+    :ivar fault: why it could not be, the last time.
     """
 
-    hop: Hop
-    sessions: AccountSenderFactory
-    users: int = 0
-    fault: AccountFault | None = None
-    opens_at: float = 0.0
-    met: list[AccountSender | SessionBrokenError] = attrs.field(factory=list)
-    tls_finding: TlsFinding | None = None
+    fault: AccountFault
     _failures: int = 0
-
-    def rests(self, now: float) -> bool:
-        """Whether it is not to be tried now."""
-        return now < self.opens_at
+    _opens_at: float = 0.0
 
     def failed(self, fault: AccountFault, now: float, jitter: float) -> None:
         """No session could be opened."""
-        if not self.rests(now):  # attempts that fail together are one failure
-            self._failures += 1
-            self.opens_at = now + min(rest(self._failures, jitter), LONGEST_REST)
         self.fault = fault
+        if now >= self._opens_at:  # attempts that fail together are one failure
+            self._failures += 1
+            self._opens_at = now + min(rest(self._failures, jitter), LONGEST_REST)
 
-    def works(self) -> None:
-        """There is a session."""
-        if self.fault is not None:
-            self.fault, self.opens_at, self._failures = None, 0.0, 0
+    def rests(self, now: float) -> bool:
+        """Whether it is not to be tried now."""
+        return now < self._opens_at
+
+    def is_over(self, now: float) -> bool:
+        """Whether it is so long ago that it says nothing any more."""
+        return now >= self._opens_at + LONGEST_REST
+
+
+@attrs.define(eq=False)
+class Host:
+    """A host in use.
+
+    :param key: what it is known by.
+    :param met: sessions that were opened, and addresses where none was, that nobody has told yet.
+    :ivar users: attempts that are under way.
+    :ivar tls_finding: what was wrong with TLS in the last session.
+    """
+
+    key: Hashable
+    name: str
+    sessions: AccountSenderFactory
+    met: list[AccountSender | SessionBrokenError]
+    users: int = 0
+    tls_finding: TlsFinding | None = None
 
     def news(self) -> list[AccountSender | SessionBrokenError]:
         """Return what was met since the last time."""
@@ -73,37 +81,46 @@ class Host:
             self.tls_finding = met[-1].tls_finding
         return met
 
-    def is_over(self, now: float) -> bool:
-        """Whether nothing is lost when it is forgotten."""
-        return not (self.users or self.sessions.connections or self.rests(now))
+
+#: Makes the sessions with a host, which tell what they meet.
+MakeSessions = Callable[
+    [Hop, Callable[[AccountSender | SessionBrokenError], object]], AccountSenderFactory
+]
 
 
 class Hosts:
     """Hosts by how they are reached: name, addresses and TLS.
 
-    :param make: makes a new one.
+    :param make: makes the sessions with one.
     :param reactor: is the clock.
     """
 
-    def __init__(self, make: Callable[[Hop], Host], reactor: Any) -> None:
+    def __init__(self, make: MakeSessions, reactor: Any) -> None:
         self._make = make
         self._reactor = reactor
-        self._hosts: dict[object, Host] = {}
+        self._hosts: dict[Hashable, Host] = {}
+        #: Of those that could not be used.
+        self._healths: dict[Hashable, HostHealth] = {}
         self._timer: IDelayedCall | None = None
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Host]:
         return iter(tuple(self._hosts.values()))
 
     def __len__(self) -> int:
         return len(self._hosts)
 
+    def resting(self, hop: Hop) -> AccountFault | None:
+        """Return why a host rests; ``None``: it may be tried."""
+        health = self._healths.get(_key(hop))
+        return health.fault if health and health.rests(self._reactor.seconds()) else None
+
     def use(self, hop: Hop) -> Host:
-        """Return a host, and let it be in use until `leave`."""
-        # In whichever order they are: the DNS tells them in turn.
-        key = attrs.evolve(hop, addresses=tuple(sorted(hop.addresses)))
+        """Return a host, which is in use until `leave`."""
+        key = _key(hop)
         host = self._hosts.get(key)
         if host is None:
-            host = self._hosts[key] = self._make(hop)
+            met: list[AccountSender | SessionBrokenError] = []
+            host = self._hosts[key] = Host(key, hop.host, self._make(hop, met.append), met)
         self._sweep_later()
         host.users += 1
         return host
@@ -112,6 +129,16 @@ class Hosts:
         """An attempt does not use it any more."""
         host.users -= 1
 
+    def works(self, host: Host) -> None:
+        """There is a session with a host."""
+        if self._healths:
+            self._healths.pop(host.key, None)
+
+    def failed(self, host: Host, fault: AccountFault, jitter: float) -> None:
+        """No session with a host could be opened."""
+        health = self._healths.setdefault(host.key, HostHealth(fault))
+        health.failed(fault, self._reactor.seconds(), jitter)
+
     def _sweep_later(self) -> None:
         if self._timer is None:
             self._timer = self._reactor.callLater(SWEEP, self._sweep)
@@ -119,13 +146,21 @@ class Hosts:
     def _sweep(self) -> None:
         self._timer = None
         now = self._reactor.seconds()
-        for key in [key for key, host in self._hosts.items() if host.is_over(now)]:
-            del self._hosts[key]
-        if self._hosts:
+        for host in self:
+            if not (host.users or host.sessions.connections):
+                del self._hosts[host.key]
+        for key in [key for key, health in self._healths.items() if health.is_over(now)]:
+            del self._healths[key]
+        if self._hosts or self._healths:
             self._sweep_later()
 
     def stop(self) -> None:
-        """Forget nothing any more."""
+        """Forget nothing any more, until there is something new."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _key(hop: Hop) -> Hashable:
+    """Return what a host is known by: the DNS tells its addresses in any order."""
+    return hop.host, hop.port, frozenset(hop.addresses), hop.tls
