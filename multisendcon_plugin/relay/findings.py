@@ -36,9 +36,11 @@ class Finding:
     """One step.
 
     :param step: ``dns``, ``local address``, ``wait``, ``connect``, ``greeting``, ``ehlo``, ``tls``,
-        ``certificate``, ``login``, ``sender``, ``null sender``, ``mail`` or ``connections``.
+        ``certificate``, ``login``, ``sender``, ``null sender``, ``mail`` or ``connections``; of
+        direct accounts also ``dnssec``, ``ptr``, ``helo``, ``mx``, ``policy`` and ``port 25``.
     :param result: in words, in one line or more.
-    :param address: of the server; ``""``: none is known yet.
+    :param address: of the server, or in the steps ``ptr`` and ``helo`` of ours; ``""``: none is
+        known yet.
     :param problem: ``None``: it went well.
     """
 
