@@ -158,7 +158,9 @@ def _conclude(tested: dict[str, Any]) -> None:
     # If it is the only thing to do, it has just been said.
     said = {step["advice"] for step in tested["steps"]} - {""}
     advice = "" if said == {tested["advice"]} else f": {tested['advice']}"
-    say(f"{tested['account']} cannot send mail{advice}")
+    sent = any(step["ok"] and step["step"] == "mail" for step in tested["steps"])
+    found = "can send mail, but has a fault" if sent else "cannot send mail"
+    say(f"{tested['account']} {found}{advice}")
 
 
 def _tell(step: dict[str, Any]) -> None:
