@@ -14,7 +14,8 @@ from ..outcome.blocked import blocked
 from ..relay.findings import Finding
 from ..routing.account import Account
 
-_CONNECTED = ("greeting", "ehlo", "mail")
+#: In which a server says something of us; ``""`` is for mail, of an account at fault.
+_CONNECTED = ("greeting", "ehlo", "mail", "")
 
 
 def _pattern(words: str) -> re.Pattern[str]:
@@ -36,10 +37,11 @@ class _Row:
     failed: bool = attrs.field(default=True, kw_only=True)
 
     def applies(self, finding: Finding) -> bool:
+        said = finding.result or str(finding.problem and finding.problem.reply)
         return (
             self.failed == (finding.problem is not None)
             and (not self.steps or finding.step in self.steps)
-            and self.words.search(finding.result) is not None
+            and self.words.search(said) is not None
         )
 
 
@@ -145,7 +147,7 @@ _ROWS = (
         " postmaster of this one if it lasts.",
     ),
     _Row(
-        ("local address", "connect"),
+        ("local address", "connect", ""),
         "not an address of this machine|local_address .* cannot be used",
         'Give this machine the address, or set "local_address" to one that it has.',
     ),

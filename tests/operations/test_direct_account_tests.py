@@ -309,3 +309,16 @@ def test_every_failure_has_advice():
         problem = Problem(Phase.CONNECT, reply, account.classify(Phase.CONNECT, reply))
         found = Finding(step=name, seconds=0.1, result="whatever", problem=problem)
         assert advice(account, found)
+
+
+@pytest.mark.parametrize(
+    ("reply", "todo"),
+    [
+        (Reply(554, "5.7.1", f"{OURS} is listed at zen.spamhaus.org"), f"Look the address {OURS}"),
+        (Reply(0, "4.4.1", "local_address x cannot be used: no"), "Give this machine the address"),
+    ],
+)
+def test_an_alarm_about_the_account_says_what_to_do(reply, todo):
+    account = Account(name="A", type=AccountType.DIRECT, local_address=(OURS,))
+    problem = Problem(Phase.MAIL, reply, account.classify(Phase.MAIL, reply))
+    assert todo in advice(account, Finding(step="", seconds=0.0, result="", problem=problem))
