@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from email.errors import HeaderParseError
 from email.header import decode_header
 
@@ -21,12 +21,14 @@ class Present:
     """What is so now, beside what the spool knows.
 
     :param conditions: of the accounts, by name.
+    :param rests: tells whether a destination of an account rests, although the account does not.
     :param under_way: numbers of the deliveries that are being tried.
     :param set_by: seconds by which the clock on the wall differs from that of the spool.
     """
 
     conditions: Mapping[str, Condition]
     under_way: Set[int]
+    rests: Callable[[str, str], bool]
     set_by: float = 0.0
 
     def state(self, delivery: Delivery) -> DeliveryState:
@@ -38,7 +40,10 @@ class Present:
         condition = self.conditions.get(delivery.account)
         if condition is None:  # it is not configured any more
             return DeliveryState.RESTING
-        return _SENDS.get(condition.state, DeliveryState.RESTING)
+        state = _SENDS.get(condition.state, DeliveryState.RESTING)
+        if delivery.destination and self.rests(delivery.account, delivery.destination):
+            return DeliveryState.RESTING
+        return state
 
     def row(self, delivery: Delivery) -> WaitingDelivery:
         """Return a delivery as a row of the queue."""

@@ -34,6 +34,7 @@ class FakeQueue:
 
     :ivar told: what it was told, in order.
     :ivar states: of accounts that are not well.
+    :ivar resting: destinations that are at fault, with their accounts.
     :ivar more: of the conditions of accounts, by name.
     """
 
@@ -44,6 +45,7 @@ class FakeQueue:
         self.states = {}
         self.more = {}
         self.active = set()
+        self.resting = set()
 
     def hold(self, numbers):
         return self.tell("hold", numbers)
@@ -76,6 +78,9 @@ class FakeQueue:
 
     def under_way(self):
         return frozenset(self.active)
+
+    def rests(self, account, destination):
+        return (account, destination) in self.resting
 
     def conditions(self):
         return [
