@@ -153,11 +153,11 @@ def test_it_and_another_may_be_the_fallbacks_of_each_other():
 
 def test_the_library_that_is_missing_is_named_once_for_each_account():
     class Plain(Paper):
-        def check_module(self, name, extra):
-            raise InvalidValueError(f"needs {name} of {extra}")
+        def check_module(self, name, extra, library=""):
+            raise InvalidValueError(f"needs {library} for {name} of {extra}")
 
     assert faults(direct(), Plain()) == [
-        'multisendcon.toml, line 3, [[account]] "Sales", type: needs dns of direct'
+        'multisendcon.toml, line 3, [[account]] "Sales", type: needs dnspython for dns of direct'
     ]
     assert faults(document(), Plain()) == []
 
