@@ -142,6 +142,7 @@ def test_mail_hosts_tell_what_they_have_taken(tmp_path, start, block):
     with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
         is_sent(block[12], "b@two.test", timeout=0.2)
     hosts.be("mx.two.test", None)
+    hosts.answer("mx.two.test", "rcpt")
     is_sent(block[12], "c@two.test")
 
 

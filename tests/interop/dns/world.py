@@ -177,10 +177,10 @@ class World:
             content = f"From: {sender}\r\nSubject: {recipients[0]}\r\n\r\nHello.\r\n"
             assert client.sendmail(sender, recipients, content.encode(), options) == {}
 
-    def deliver(self, recipient, **how):
+    def deliver(self, recipient, timeout=30):
         """Hand a mail in, wait for it, and return it as a host has taken it."""
-        self.send(recipient, **how)
-        return self.arrived(recipient)
+        self.send(recipient)
+        return self.arrived(recipient, timeout)
 
     def arrived(self, recipient, timeout=30):
         """Wait for the only mail to a recipient, and return it as a host has taken it."""
@@ -201,7 +201,7 @@ class World:
         with contextlib.closing(Control(self.relay.spool)) as control:
             return control.lines(f"queue?recipient={urllib.parse.quote(recipient)}")
 
-    def deferred(self, recipient):
+    def deferred(self, recipient, timeout=30):
         """Wait until the mail to a recipient was deferred; return why, in lower case."""
 
         def why():
@@ -211,7 +211,7 @@ class World:
                     return f"{about['reason']} {about['last_reply']}".lower()
             return None
 
-        reason = self.until(why, f"the mail to {recipient} is deferred")
+        reason = self.until(why, f"the mail to {recipient} is deferred", timeout)
         assert not self.hosts.of(recipient)
         return reason
 
