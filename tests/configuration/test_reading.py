@@ -117,7 +117,8 @@ submission_help = false
             "port = 25\n" + document(),
             (
                 ", line 1, port: unknown key outside of any table; known here: master_relay,"
-                " client, spool, delivery, ndr, log, history, archive, metrics, alarm, dns, account"
+                " client, spool, delivery, ndr, log, history, archive, metrics, alarm, dns,"
+                " destination, account"
             ),
         ),
         (document("spol"), ", line 4, [spol]: unknown table; did you mean spool?"),
