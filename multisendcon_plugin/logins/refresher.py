@@ -24,7 +24,6 @@ from ..events import Publisher, TokenNotStored, TokenRefreshed, TokenRefused, To
 from ..settings.files import Stamp
 from ..times import Time
 from . import schedule
-from .advice import sign_in
 from .answers import RefusedError
 from .source import TokenSource
 from .store import StoredMeanwhileError, StoreError, TokenFile
@@ -251,8 +250,7 @@ class Refresher:
         token = self.token
         if self._by_person and not (token and token.refresh_token):
             if self.trouble is None or not self.trouble.final:
-                why = "it has run out, and cannot be renewed" if token else "nobody has signed in"
-                text = f"{why}; {sign_in(self._account)}"
+                text = "it has run out, and cannot be renewed" if token else "nobody has signed in"
                 self._fail(RefusedError(text, code="sign_in", final=True))
             return
         try:

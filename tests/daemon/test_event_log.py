@@ -139,7 +139,10 @@ SAID = [
     (
         events.TokenRefused("A", "invalid_grant", needs_login=True),
         ERROR,
-        "account A gets no token: invalid_grant; its mail waits for that",
+        (
+            "account A gets no token: invalid_grant; its mail waits for that; multisendcon account"
+            " test A says what to do"
+        ),
     ),
     (
         events.TokenRefused("A", "no answer", needs_login=False),
