@@ -59,6 +59,8 @@ class Refresher:
     :param reactor: has threads, and is the clock: of timers, and of how long a token lives.
     :param wall: tells the time in seconds since the epoch.
     :param known: returns the names of all accounts.
+    :param after: fires when nobody else uses up the refresh token that is stored: until then
+        nothing is done.
     :param chance: returns a number from 0 to 1.
     :ivar source: is asked for tokens; another one may take its place.
     :ivar token: the one of now; it may have run out.
@@ -78,6 +80,7 @@ class Refresher:
         wall: Callable[[], float],
         events: Publisher,
         known: Callable[[], Container[str]],
+        after: Deferred[None] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.token: Token | None = None
@@ -91,6 +94,7 @@ class Refresher:
         self._wall = wall
         self._events = events
         self._known = known
+        self._after = after
         self._chance = chance
         #: Of the file as it was looked at; unset: it was not.
         self._stamp: Stamp | object = _UNSEEN
@@ -186,6 +190,9 @@ class Refresher:
     # One thing at a time.
 
     async def _do(self) -> None:
+        if self._after is not None:
+            await self._after
+            self._after = None
         if self._unwritten and self.token is not None:
             await self._write(self.token)
         if self._stamp != self._file.stamp():

@@ -404,6 +404,36 @@ def test_a_renamed_account_takes_its_token_along(tmp_path):
     assert [path.name for path in Path(tmp_path, "tokens").iterdir()] == ["B.json"]
 
 
+@pytest.mark.parametrize("changed", [{"name": "B"}, {"authorize_url": "https://other.example/"}])
+def test_no_refresh_token_is_used_twice_when_an_account_changes_meanwhile(tmp_path, changed):
+    signed_in(tmp_path, life=-1)
+    world = World(tmp_path, Giver(refresh=True), PERSON)
+    answer = Deferred()
+    world.agent.broken = lambda: answer
+    world.credentials.current()
+    world.agent.broken = None
+    world.accounts = (account(grant=Grant.AUTHORIZATION_CODE, **changed),)
+    world.logins.reconfigure(world.accounts)
+    asked = world.credentials.current()
+    answer.callback({"access_token": "last", "expires_in": 3600, "refresh_token": "last"})
+    assert result(asked).secret == "last"
+    world.reactor.pass_by(HOUR)
+    assert [each["refresh_token"] for each in world.agent.asked] == ["refresh0", "last"]
+
+
+def test_a_request_that_hangs_holds_up_its_successor_for_a_moment_only(tmp_path):
+    signed_in(tmp_path, life=-1)
+    world = World(tmp_path, Giver(refresh=True), PERSON)
+    world.agent.broken = Deferred
+    world.credentials.current()
+    world.agent.broken = None
+    world.accounts = (account("B", grant=Grant.AUTHORIZATION_CODE),)
+    world.logins.reconfigure(world.accounts)
+    asked = world.credentials.current()
+    world.reactor.advance(5)
+    assert result(asked).secret == "access1"
+
+
 def test_one_that_is_still_there_keeps_its_token(tmp_path):
     signed_in(tmp_path)
     world = World(tmp_path, Giver(), account("B", grant=Grant.AUTHORIZATION_CODE), PERSON)
