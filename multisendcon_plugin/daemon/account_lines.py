@@ -59,7 +59,8 @@ def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
 
 
 def _quota_used_up(event: events.QuotaUsedUp) -> list[Line]:
-    until = time.strftime("%H:%M:%S", time.localtime(event.until))
+    # The windows that are told of are up to a month long.
+    until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.until))
     text = (
         f"account {event.account}: its quota of {event.quota} is used up until {until}; its mail"
         " waits unless a fallback account takes it"

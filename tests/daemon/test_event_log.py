@@ -122,8 +122,8 @@ SAID = [
         events.QuotaUsedUp("A", "1000 recipients/1d", NOW),
         WARN,
         (
-            f"account A: its quota of 1000 recipients/1d is used up until {CLOCK}; its mail waits"
-            " unless a fallback account takes it"
+            f"account A: its quota of 1000 recipients/1d is used up until {THEN}:{CLOCK[-2:]}; its"
+            " mail waits unless a fallback account takes it"
         ),
     ),
     (
