@@ -113,7 +113,9 @@ def read_token(answer: Answer, sent: Iterable[str], now: float) -> Token:
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise RefusedError("answers with a token that is not of the type Bearer (RFC 6750)")
     life = _seconds(value.get("expires_in"), DEFAULT_LIFE)
-    if life is None or life <= 0:
+    if life is None:
+        raise RefusedError("answers with an expires_in that is no number of seconds")
+    if life <= 0:
         raise RefusedError("answers with a token that has run out already")
     refresh = value.get("refresh_token")
     return Token(

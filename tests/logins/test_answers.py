@@ -120,6 +120,11 @@ def test_what_may_pass(value, status):
     assert not refused(value, status).final
 
 
+def test_why_a_token_is_none_is_said():
+    assert "run out already" in str(refused({**GOOD, "expires_in": 0}, 200))
+    assert "no number of seconds" in str(refused({**GOOD, "expires_in": "soon"}, 200))
+
+
 def test_a_refusal_that_comes_as_a_good_answer():
     assert refused({"error": "invalid_grant"}, 200).code == "invalid_grant"
 
