@@ -142,9 +142,12 @@ class Logins(Service):
         under way may use up the refresh token that its successor would find.
         """
         at_rest: Deferred[None] = Deferred()
-        stopped = DeferredList(self._stopping)
-        # Who waits for it may have given up.
-        stopped.addCallback(lambda _: at_rest.called or at_rest.callback(None))
+
+        def tell(_: object) -> None:
+            if not at_rest.called:  # else who waited for it has given up
+                at_rest.callback(None)
+
+        DeferredList(self._stopping).addCallback(tell)
         return at_rest
 
     def startService(self) -> None:
