@@ -40,6 +40,12 @@ def ehlo(*offers):
     return "\r\n".join([*(f"250-{line}" for line in lines), f"250 {last}"])
 
 
+class Handle(SimpleNamespace):
+    """What stands for a connection of OpenSSL."""
+
+    __hash__ = object.__hash__
+
+
 class Server:
     """One session of a scripted server.
 
@@ -200,9 +206,8 @@ class Wire(StringTransport):
         self.protocol.handshakeCompleted()
 
     def getHandle(self):  # noqa: N802
-        return SimpleNamespace(
+        return Handle(
             get_protocol_version_name=lambda: "TLSv1.3",
-            get_app_data=lambda: None,
             get_cipher_name=lambda: "TLS_AES_256_GCM_SHA384",
             get_peer_cert_chain=lambda as_cryptography: None,
         )

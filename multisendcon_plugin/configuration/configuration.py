@@ -6,6 +6,7 @@ import attrs
 
 from ..routing.account import Account
 from ..settings import dns, operation, values
+from ..settings.destinations import DestinationSettings
 
 
 @attrs.frozen(kw_only=True)
@@ -13,6 +14,7 @@ class Configuration:
     """A whole configuration.
 
     :param clients: the first that lists an address applies to it.
+    :param destinations: the first that has a domain applies to it.
     :param accounts: in order of priority, topmost first.
     :param reports_account: the way to the server where reports are handed in; ``None``: they leave
         through the accounts.
@@ -32,6 +34,7 @@ class Configuration:
     metrics: operation.MetricsSettings | None = None
     alarm: operation.AlarmSettings = attrs.field(factory=operation.AlarmSettings)
     dns: dns.DnsSettings = attrs.field(factory=dns.DnsSettings)
+    destinations: tuple[DestinationSettings, ...] = ()
     accounts: tuple[Account, ...] = ()
     reports_account: Account | None = None
     path: str | None = None

@@ -104,6 +104,7 @@ def read(
     return Configuration(
         **{name: _built(name, section, document) for name, section in singles.items()},
         clients=tuple(client.build() for client in clients),
+        destinations=tuple(each.build() for each in arrays["destination"]),
         accounts=tuple(account.build() for account in accounts),
         reports_account=reports_account,
         has_secrets=any(isinstance(each, str) and each for each in passwords),

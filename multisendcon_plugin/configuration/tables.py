@@ -10,7 +10,7 @@ from functools import cached_property
 import attrs
 
 from ..routing.account import Account
-from ..settings import dns, operation, values
+from ..settings import destinations, dns, operation, values
 from ..settings.keys import Key, keys_of
 
 
@@ -57,5 +57,6 @@ TABLES = {
     "metrics": Table(operation.MetricsSettings, optional=True),
     "alarm": Table(operation.AlarmSettings),
     "dns": Table(dns.DnsSettings),
+    "destination": Table(destinations.DestinationSettings, repeated=True),
     "account": Table(Account, repeated=True),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from ..settings.dns import NameServer
 from .answer import DnsError
@@ -51,6 +51,7 @@ class Inquiries:
     def stop(self) -> None:
         """Ask no more."""
         for probe in list(self._probes.values()):
+            probe.addErrback(lambda failure: failure.trap(CancelledError))
             probe.cancel()
 
     async def ask(self, question: Question) -> Finding:
@@ -65,7 +66,10 @@ class Inquiries:
             # Some forwarders say no more than that it stands for another name.
             if found.aliases > MOST_ALIASES:
                 raise DnsError(f"{question}: it stands for other names without end (CNAME)")
-            target = Question(normal(found.canonical), question.rdtype)
+            try:
+                target = Question(normal(found.canonical), question.rdtype)
+            except DnsError as error:
+                raise DnsError(f"{question}: {error}") from None
             found = found.followed_by(await self._ask(target, until))
         return found
 
@@ -98,11 +102,8 @@ class Inquiries:
         begun = self._reactor.seconds()
         try:
             octets = await self._exchange.ask(server, question, within)
-        except NoAnswerError as error:
-            now = self._reactor.seconds()
-            if error.out_of_order:
-                self._servers.give_up(server, now)
-            elif self._servers.silent(server, begun, now):
+        except NoAnswerError:
+            if self._servers.silent(server, begun, self._reactor.seconds()):
                 self._probe(server)
             raise
         self._servers.heard(server, self._reactor.seconds())

@@ -132,12 +132,11 @@ def _nothing(
         if each.rdtype == dns.rdatatype.SOA and name.is_subdomain(each.name)
     ]
     is_absent = rcode == dns.rcode.NXDOMAIN
-    if not soas and not is_absent:
-        if any(each.rdtype == dns.rdatatype.NS for each in message.authority):
-            # RFC 2308 section 2.2: a referral looks nearly as an answer that there is nothing.
+    if not (soas or is_absent or aliases):
+        # RFC 2308 section 2.2: a referral looks nearly as an answer that there is nothing.
+        refers = any(each.rdtype == dns.rdatatype.NS for each in message.authority)
+        if refers or not message.flags & (dns.flags.RA | dns.flags.AA):
             raise UnusableError("does not ask other servers (no recursion)")
-        if not aliases and not message.flags & (dns.flags.RA | dns.flags.AA):
-            raise UnusableError("answers nothing, and does not ask other servers (no recursion)")
     unfinished = bool(aliases) and not soas and not is_absent
     ttl = None
     if soas:

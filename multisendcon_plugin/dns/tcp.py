@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import ITCPTransport
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import Int16StringReceiver
 from twisted.python.failure import Failure
 
@@ -43,8 +43,10 @@ async def ask(reactor: Any, server: NameServer, query: Query) -> Reply:
     kind = TCP6ClientEndpoint if ":" in server.address else TCP4ClientEndpoint
     endpoint = kind(reactor, server.address, server.port, timeout=_CONNECTS_WITHIN)
     connection = _Connection(query)
+    factory = Factory.forProtocol(lambda: connection)
+    factory.noisy = False
     try:
-        await connectProtocol(endpoint, connection)
+        await endpoint.connect(factory)
     except (ConnectError, OSError) as error:
         raise NoAnswerError(f"cannot be reached by TCP: {error}".rstrip(".")) from None
     return await connection.replied
@@ -63,12 +65,12 @@ class _Connection(Int16StringReceiver):
     def stringReceived(self, string: bytes) -> None:
         if self.replied.called:
             return
-        self._abort()
         match = self._query.match(string)
         if match is Match.FOREIGN:
             self.replied.errback(NoAnswerError("answers what was not asked"))
         else:
             self.replied.callback(Reply(string, same_case=match is Match.OURS))
+        self._abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         if not self.replied.called:

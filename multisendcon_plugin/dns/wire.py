@@ -90,8 +90,8 @@ class Query:
             return Match.FOREIGN
         if asked == self.asked:
             return Match.OURS
-        # Type and class are the last four octets.
-        same = asked[-4:] == self.asked[-4:] and asked.lower() == self.asked.lower()
+        # No octet of a length, a type or a class of ours is a letter.
+        same = asked.lower() == self.asked.lower()
         return Match.OTHER_CASE if same else Match.FOREIGN
 
 

@@ -100,7 +100,7 @@ def parse_mailbox(text: str) -> str:
     elif len(domain.encode()) > LONGEST_DOMAIN:
         raise AddressError(f"the domain is longer than {LONGEST_DOMAIN} octets")
     elif not domain.isascii():
-        _ascii_labels(domain)
+        a_labels(domain)
     return text
 
 
@@ -164,7 +164,7 @@ def ascii_domain(address: str) -> str:
     local, domain = split(address)
     if not local.isascii():
         raise AddressError("the local part is not ASCII, which takes a server with SMTPUTF8")
-    return parse_mailbox(f"{local}@{_ascii_labels(domain)}")
+    return parse_mailbox(f"{local}@{a_labels(domain)}")
 
 
 def _parse_any_path(argument: bytes, *, null_allowed: bool) -> tuple[str, bytes]:
@@ -220,7 +220,7 @@ def _without_needless_quotes(local: str) -> str:
     return '"' + _NEEDS_BACKSLASH.sub(r"\\\1", content) + '"'
 
 
-def _ascii_labels(domain: str) -> str:
+def a_labels(domain: str) -> str:
     """Return a domain as A-labels.
 
     :raise AddressError: a label is neither ASCII nor a U-label.

@@ -34,6 +34,10 @@ UNKNOWN_DOMAIN = Diagnosis(
     "No mail server can be found for the part of the address after the @.",
     "Check the address for typing mistakes, then send the message again.",
 )
+TAKES_NO_MAIL = Diagnosis(
+    "The part of the address after the @ is of a domain that takes no mail.",
+    "Check the address for typing mistakes, or ask the recipient for another one.",
+)
 MAILBOX_FULL = Diagnosis(
     "The mailbox of the recipient is full.",
     "Tell the recipient by other means, and send the message again later.",
@@ -126,6 +130,9 @@ OTHER = Diagnosis(
 
 _BEFORE_MAIL = frozenset({Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.EHLO, Phase.LOGIN})
 
+#: What follows from what the servers of one destination say, or leave unsaid.
+_OF_A_DESTINATION = frozenset({Action.DEFER, Action.FAIL})
+
 #: What the words say, whatever the codes are.
 _BY_WORDS = (
     (
@@ -216,7 +223,7 @@ def diagnose(outcome: Outcome) -> Diagnosis:
         return DELETED_BY_HAND
     if reply.code and outcome.action in _BY_ACTION:
         return _BY_ACTION[outcome.action]
-    if phase in _BEFORE_MAIL:
+    if phase in _BEFORE_MAIL and outcome.action not in _OF_A_DESTINATION:
         # A fault of an account never fails a mail: without a session, it had no account.
         return NO_ACCOUNT if outcome.verdict is Verdict.FAILED else ACCOUNT_UNUSABLE
     return _by_words(reply) or _by_codes(outcome)
@@ -230,6 +237,8 @@ def _by_codes(outcome: Outcome) -> Diagnosis:
     reply, phase = outcome.reply, outcome.phase
     detail = reply.enhanced[2:]
     subject = detail.partition(".")[0]
+    if reply.code == 556:  # RFC 7504: whoever says it knows it from the DNS
+        return TAKES_NO_MAIL
     if phase is Phase.RCPT and outcome.action is Action.MOVE:
         return NOT_PASSED_ON
     if phase is Phase.MAIL and subject in {"1", "7"}:

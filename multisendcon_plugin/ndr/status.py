@@ -58,7 +58,7 @@ def _details(facts: Facts, outcome: Outcome) -> list[str]:
     if facts.action is ReportAction.DELAYED:
         details.append(f"Will-Retry-Until: {formatdate(facts.retry_until)}")
     # RFC 3464 section 2.3.6: the type says whose words they are, and these are ours.
-    if not outcome.reply.code:
+    if not outcome.said_by_server:
         return [_folded(f"Diagnostic-Code: X-Multisendcon; {reply}"), *details]
     remote = f"Remote-MTA: dns; {safe(facts.server)}"
     return [remote, _folded(f"Diagnostic-Code: smtp; {reply}"), *details]

@@ -109,7 +109,7 @@ def _whose(message: Message, recipient: str) -> str:
 
 
 def _explanation(facts: Facts, outcome: Outcome) -> str:
-    source = f"The mail server {facts.server} said:" if outcome.reply.code else "Details:"
+    source = f"The mail server {facts.server} said:" if outcome.said_by_server else "Details:"
     lines = [_wrapped(source, "    "), _wrapped(said(outcome.reply), "    ")]
     if facts.action is not ReportAction.RELAYED:
         diagnosis = diagnose(outcome)

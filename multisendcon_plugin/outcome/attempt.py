@@ -25,6 +25,15 @@ class Verdict(enum.StrEnum):
     """The connection was lost between the final dot and its reply (RFC 1047)."""
 
 
+class Scope(enum.Enum):
+    """Whom a fault is about."""
+
+    ACCOUNT = "account"
+    """The whole account: its server, its login, its local address."""
+    DESTINATION = "destination"
+    """The servers of one destination; others can be reached."""
+
+
 @attrs.frozen(kw_only=True)
 class Outcome:
     """The verdict for one recipient, and the reply that says so.
@@ -38,6 +47,11 @@ class Outcome:
     phase: Phase
     reply: Reply
     action: Action | None = None
+
+    @property
+    def said_by_server(self) -> bool:
+        """The reply is what a server has said, and no statement of ours."""
+        return self.reply.code > 0 and self.phase is not Phase.DNS
 
 
 def all_deferred(
@@ -55,17 +69,21 @@ class AccountFault:
     """The account could not be used: nothing is said about the mail.
 
     :param action: what follows for the account: one that `Action.stops_account`.
+    :param scope: for all of it, or for one destination.
     """
 
     phase: Phase
     reply: Reply
     action: Action
+    scope: Scope = Scope.ACCOUNT
 
     @classmethod
-    def of(cls, phase: Phase, reply: Reply, action: Action) -> AccountFault:
+    def of(
+        cls, phase: Phase, reply: Reply, action: Action, scope: Scope = Scope.ACCOUNT
+    ) -> AccountFault:
         """Return what the end of a session means for the account, whatever its reply is about."""
         action = action if action.stops_account else Action.REST
-        return cls(phase=phase, reply=reply, action=action)
+        return cls(phase=phase, reply=reply, action=action, scope=scope)
 
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.reply}"
@@ -84,6 +102,7 @@ class Attempt:
     :param said: recipients that it was told of; ``None``: the same.
     :param session: the session it went over, in words: addresses, TLS.
     :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
+    :param scope: what `possible_fault` is about.
     :param inconclusive: nothing follows from the outcomes for the account or the mail, which is due
         as it was: the next attempt is made in another way.
     """
@@ -95,6 +114,7 @@ class Attempt:
     said: int | None = None
     session: str = ""
     reports_success: bool = False
+    scope: Scope = Scope.ACCOUNT
     inconclusive: bool = False
 
     @property
@@ -115,7 +135,7 @@ class Attempt:
                 heard = outcome
         if heard is None:
             return None
-        return AccountFault(phase=heard.phase, reply=heard.reply, action=Action.SLOW)
+        return AccountFault.of(heard.phase, heard.reply, Action.SLOW, self.scope)
 
     def blamed_on(self, fault: AccountFault) -> Attempt:
         """Return it as the account's failure, which says nothing final about any recipient."""
@@ -148,8 +168,10 @@ class Attempt:
     def moves(self) -> bool:
         """Another account may take the mail over, for all whom it has not reached."""
         if self.fault is not None:
-            # Who asks to slow down is there, and takes the mail a little later.
-            return self.fault.action is not Action.SLOW
+            # Who asks to slow down is there, and takes the mail a little later.  A destination that
+            # cannot be reached is a reason to try again (RFC 5321 section 4.5.4.1).
+            fault = self.fault
+            return fault.action is not Action.SLOW and fault.scope is Scope.ACCOUNT
         moves = delivered = split = False
         for outcome in self.outcomes:
             action = outcome.action

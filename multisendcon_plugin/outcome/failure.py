@@ -159,13 +159,16 @@ _QUOTA = (
     rf"|(?:your (?!{_MAILS})|you have |you've )(?:\S+ ){{0,4}}(?:limit|quota)"
     r"|limits?\b.* (?:outgoing|try again)"
 )
-_RATE = (
+#: Too much is sent, or too fast.
+RATE = (
     r"throttl\w*|rate[ -]?limit\w*|rate (?:of|control\w*|exceeded)|exceed\w* (?:\S+ ){0,4}rate"
     rf"|(?:{_SENDING}|connection) rate|frequency limit\w*|peak (?:\S+ ){{0,3}}limits?"
     r"|per (?:second|minute)|too (?:fast|quickly|frequent\w*)|slow down|(?:server|system|too) busy"
     rf"|too (?:many|much) (?:\S+ ){{0,2}}(?:{_MAILS}|connections|sessions|logins?|attempts)"
     r"|(?:connections?|sessions?|thread) limit|concurrent \S+ limit"
 )
+#: A mail is to be tried again a little later, since it is the first one of its kind (RFC 6647).
+GREYLISTED = r"gr[ae]y-?list\w*"
 _FROM_ONE = r"too (?:much|many) \S+ from"
 _NO_ROOM = r"insufficient (?:system )?(?:resources|storage|disk space)"
 _RELAY = (
@@ -204,7 +207,7 @@ RULES = (
     Rule(_LOGIN, "000", r"5\.7\.8$", Action.ALARM),
     # No mail is under way.
     Rule(_SESSION | _LOGIN, "[45]..", "", Action.QUOTA, _QUOTA_OF_TIME),
-    Rule(_SESSION | _LOGIN, "[45]..", "", Action.SLOW, _RATE),
+    Rule(_SESSION | _LOGIN, "[45]..", "", Action.SLOW, RATE),
     Rule(_SESSION | _LOGIN, "[45]..", "", Action.QUOTA, _QUOTA),
     # Exchange Online says so of a token, as of any other argument.
     Rule(_ANY, "501", "", Action.ALARM, "invalid xoauth2 auth data"),
@@ -248,11 +251,11 @@ RULES = (
     Rule(_MAIL | _WHOLE, "5..", "", Action.ALARM, _LOGIN_ENDED),
     # Too much, or too fast.
     Rule(_ANY, "5..", "", Action.QUOTA, _QUOTA),
-    Rule(_ANY, "5..", "", Action.REST, _RATE),
+    Rule(_ANY, "5..", "", Action.REST, RATE),
     Rule(_ANY, "432", "", Action.SLOW),
-    Rule(_ANY, "4..", "", Action.DEFER, r"gr[ae]y-?list\w*"),
+    Rule(_ANY, "4..", "", Action.DEFER, GREYLISTED),
     Rule(_ANY, "4..", r"4\.3\.2$|4\.4\.5$|4\.7\.[56]\d\d$", Action.SLOW),
-    Rule(_ANY, "4..", "", Action.SLOW, rf"{_QUOTA}|{_RATE}"),
+    Rule(_ANY, "4..", "", Action.SLOW, rf"{_QUOTA}|{RATE}"),
     Rule(_MAIL, "4..", r"4\.3\.1$|4\.7\.", Action.SLOW),
     Rule(_MAIL, "4..", "", Action.SLOW, _NO_ROOM),
     # The command, not what was said with it (RFC 5321 section 4.2.2); some say 503 instead of 530.

@@ -140,13 +140,14 @@ class Examination:
 
     async def _look_at_local_address(self) -> None:
         for local in self._hop.local_addresses:
-            await self._step("local address", self._bind(local), lambda _, local=local: local)
+            await self._step("local address", self._bind(local), str)
 
-    async def _bind(self, local: str) -> None:
+    async def _bind(self, local: str) -> str:
         try:
             bind_once(local)
         except ConnectBindError as error:
             raise self._no_way(error) from None
+        return local
 
     # Sessions.
 

@@ -98,6 +98,7 @@ class AccountSender(smtp.ESMTPSender):
             0,
         )
         self._clock: Any = clock
+        self._tls = tls
         self.account = account
         self.hop = hop
         self.redaction = Redaction()
@@ -146,7 +147,7 @@ class AccountSender(smtp.ESMTPSender):
 
     def handshakeCompleted(self) -> None:
         handle = self.transport.getHandle()
-        self.tls_finding = handle.get_app_data()
+        self.tls_finding = self._tls.finding(handle)
         self._tls_version = handle.get_protocol_version_name()
         self.description = f"{self._ends}, {self._tls_version}"
 

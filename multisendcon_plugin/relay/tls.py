@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
@@ -106,6 +107,7 @@ class ClientTLS:
         name = tls.name or hop.host
         self._sni = None if address_of(name) else name.encode("ascii")
         self._demand = tls.demand
+        self._findings: WeakKeyDictionary[SSL.Connection, TlsFinding] = WeakKeyDictionary()
         self._expected: _Expected | None = None
         if tls.dane:
             self._expected = ExpectedDane(tls.dane)
@@ -125,39 +127,40 @@ class ClientTLS:
         if self._sni:
             connection.set_tlsext_host_name(self._sni)
         if self._expected:
-            verifier = _verifier(tlsProtocol, self._expected, self._demand)
-            connection.set_verify(SSL.VERIFY_PEER, verifier)
+            connection.set_verify(SSL.VERIFY_PEER, self._verifier(tlsProtocol, self._expected))
         else:
             connection.set_verify(SSL.VERIFY_NONE, None)
         return connection
 
+    def finding(self, connection: SSL.Connection) -> TlsFinding | None:
+        """Return what is wrong with a server whose handshake was completed all the same."""
+        return self._findings.get(connection)
 
-def _verifier(protocol: Any, expected: _Expected, demand: Demand) -> Any:
-    """Return OpenSSL's callback: called for each fault of the chain, and for each certificate.
+    def _verifier(self, protocol: Any, expected: _Expected) -> Any:
+        """Return OpenSSL's callback: called for each fault of the chain, and for each certificate.
 
-    Fingerprints and the records of DANE are verified here as well, inside the handshake: nothing, a
-    login least of all, is sent to a server with another certificate.
-    """
+        Fingerprints and the records of DANE are verified here as well, inside the handshake:
+        nothing, a login least of all, is sent to a server with another certificate.
+        """
 
-    def verify(
-        connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int
-    ) -> bool:
-        fault = None
-        if not ok and expected.needs_chain:
-            fault = _fault_of_chain(error, demand)
-        elif depth == 0:
-            fault = _fault_of(connection, certificate, expected)
-        if fault is None:
-            return True
-        if demand is Demand.MTA_STS_TESTING:
-            # The first one is told; the handshake goes on, as it would if nothing were verified.
-            if connection.get_app_data() is None:
-                connection.set_app_data(TlsFinding(fault.result, str(fault)))
-            return True
-        protocol.failVerification(Failure(fault))
-        return False
+        def verify(
+            connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int
+        ) -> bool:
+            fault = None
+            if not ok and expected.needs_chain:
+                fault = _fault_of_chain(error, self._demand)
+            elif depth == 0:
+                fault = _fault_of(connection, certificate, expected)
+            if fault is None:
+                return True
+            if self._demand is Demand.MTA_STS_TESTING:
+                # Of several faults, the first one.
+                self._findings.setdefault(connection, TlsFinding(fault.result, str(fault)))
+                return True
+            protocol.failVerification(Failure(fault))
+            return False
 
-    return verify
+        return verify
 
 
 def _fault_of_chain(error: int, demand: Demand) -> CertificateError:

@@ -15,6 +15,7 @@ from ..mail.masks import EVERYONE, Masks
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.failure import Action, Rule, classify
+from ..outcome.stranger import classify_stranger
 from ..settings import kinds, names, quantities
 from ..settings.keys import Nested, key, keys_of
 from ..settings.oauth2 import OAuth2
@@ -294,7 +295,12 @@ class Account:
     )
 
     def classify(self, phase: Phase, reply: Reply) -> Action:
-        """Return what follows from a reply of the account's server that is not positive."""
+        """Return what follows from a reply of the account's server that is not positive.
+
+        For an account of the type direct, of a server of recipients.
+        """
+        if self.type is AccountType.DIRECT:
+            return classify_stranger(phase, reply, own=self.replies)
         login = self.logs_in or self.tls_client_certificate is not None
         return classify(phase, reply, login=login, own=self.replies)
 

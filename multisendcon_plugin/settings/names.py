@@ -39,6 +39,22 @@ def domain(value: object) -> str:
     return _name(value, _DOMAIN, 'a domain; write for example "mail.example.com"')
 
 
+def domain_mask(value: object) -> str:
+    """Convert a domain of recipients, or ``*.example`` for all its subdomains.
+
+    :return: A-labels (RFC 5890, section 2.3.2.1) in lower case.
+    """
+    mask = text(value)
+    prefix, name = ("*.", mask[2:]) if mask.startswith("*.") else ("", mask)
+    ascii_name = name if name.isascii() else _ascii(name)
+    if len(ascii_name) <= _LONGEST_DOMAIN and _HOST.fullmatch(ascii_name):
+        return prefix + ascii_name.lower()
+    raise InvalidValueError(
+        f'{shown(mask)} is not a domain; write for example "example.com", or "*.example.com" for'
+        " all its subdomains"
+    )
+
+
 def host(value: object) -> str:
     """Convert the name or the IP address of a server."""
     if isinstance(value, str) and address_of(value):

@@ -13,6 +13,7 @@ from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.outcome.failure import Meaning, own_rule
 from multisendcon_plugin.routing.account import Auth, NullSender
 from multisendcon_plugin.routing.hop import Tls
+from multisendcon_plugin.settings.dns import NameServer, name_server
 from multisendcon_plugin.settings.quantities import Room, duration, size
 from multisendcon_plugin.settings.values import BareLf, HeaderFrom, MinimumTls, ReportTo
 from multisendcon_plugin.settings.words import InvalidValueError
@@ -50,6 +51,10 @@ LISTEN_INTERFACE = (
     r" '\:\:1'"
 )
 
+NAME_SERVER = (
+    'is not the address of a DNS server; write for example "127.0.0.1", "192.0.2.53:5353" or'
+    ' "[2001:db8::53]:53"'
+)
 ROW = '{ code = "550", text = "sending limit", means = "quota" }'
 MEANS = (
     'is not known; write "quota", "slow", "login", "account", "defer" or "fail" (nearest: "quota")'
@@ -60,6 +65,14 @@ CODE = (
 )
 
 BAD = [
+    *(
+        ("dns", "servers", f'["{server}"]', [f'"{server}" {NAME_SERVER}'])
+        for server in (
+            *("ns.example.com", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:x", "192.0.2.1:"),
+            *("[192.0.2.1]:53", "[2001:db8::1]53", "[::1", "192.0.2.256", "1.2.3", "٢٥.0.0.1"),
+        )
+    ),
+    ("dns", "servers", '"127.0.0.1"', ['"127.0.0.1" is not a list; write ["127.0.0.1"]']),
     (
         "client",
         "max_mails_per_minute",
@@ -389,8 +402,10 @@ BAD = [
         "local_address",
         '["192.0.2.10", "192.0.2.11"]',
         [
-            '"192.0.2.11" is one IPv4 address too many; write one address, or one of each family,'
-            ' for example ["192.0.2.10", "2001:db8::10"]'
+            (
+                '"192.0.2.11" is one IPv4 address too many; write one address, or one of each'
+                ' family, for example ["192.0.2.10", "2001:db8::10"]'
+            )
         ],
     ),
     ("account", "helo_domain", '"a b"', [f'"a b" {HELO}']),
@@ -659,7 +674,12 @@ GOOD = [
     ("account", "local_address", '"2001:DB8:0::10"', ("2001:db8::10",)),
     ("account", "local_address", '"0.0.0.0"', ("0.0.0.0",)),
     ("account", "local_address", '"::"', ("::",)),
-    ("account", "local_address", '["192.0.2.10", "2001:DB8::10"]', ("192.0.2.10", "2001:db8::10")),
+    (
+        "account",
+        "local_address",
+        '["192.0.2.10", "2001:DB8::10"]',
+        ("192.0.2.10", "2001:db8::10"),
+    ),
     ("account", "helo_domain", '"[192.0.2.1]"', "[192.0.2.1]"),
     ("account", "helo_domain", '"[IPv6:2001:db8::1]"', "[IPv6:2001:db8::1]"),
     ("account", "minimum_wait", '"1.5s"', 1.5),
@@ -668,6 +688,13 @@ GOOD = [
     ("account", "recipients", '["!a@a.example", "<>"]', Masks.parse(["!a@a.example", "<>"])),
     ("account", "fixed_sender", '"a@a.example"', "a@a.example"),
     ("account", "fixed_sender_removes", '["X-Mailer", "x"]', ("X-Mailer", "x")),
+    ("dns", "servers", "[]", ()),
+    ("dns", "servers", '["127.0.0.1", "192.0.2.1:5353"]',
+     (NameServer("127.0.0.1"), NameServer("192.0.2.1", 5353))),
+    ("dns", "servers", '["2001:DB8::53", "[2001:db8::1]", "[2001:db8::1]:5353"]',
+     (NameServer("2001:db8::53"), NameServer("2001:db8::1"), NameServer("2001:db8::1", 5353))),
+    ("dns", "trust_ad", "true", True),
+    ("dns", "allow_private", "true", True),
     ("account", "fixed_sender_removes", "[]", ()),
     ("account", "null_sender", '"skip"', NullSender.SKIP),
     ("account", "tls", '"none"', Tls.NONE),
@@ -764,3 +791,18 @@ def test_any_duration_or_size_is_a_finite_number_or_unfit(value):
     for convert, lowest in ((duration, 0), (size, 1)):
         with contextlib.suppress(InvalidValueError):
             assert lowest <= convert(value) <= 2**40
+
+
+@pytest.mark.parametrize(
+    "server", ["127.0.0.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"]
+)
+def test_a_dns_server_is_shown_as_it_is_written(server):
+    assert str(name_server(server)) == server
+
+
+@pytest.mark.parametrize(
+    ("server", "is_here"),
+    [("127.0.0.1", True), ("127.9.9.9:54", True), ("::1", True), ("192.0.2.1", False)],
+)
+def test_a_dns_server_may_be_on_this_machine(server, is_here):
+    assert name_server(server).is_loopback is is_here

@@ -146,6 +146,25 @@ def test_a_mail_that_waits_for_its_account_is_told_so(phase, code, enhanced, act
     assert diagnosed(Verdict.DEFERRED, phase, code, enhanced, "", action=action) is expected
 
 
+# What is said by the DNS, and by servers that are the recipients' own, is not about the account.
+@pytest.mark.parametrize(
+    ("phase", "code", "enhanced", "action", "expected"),
+    [
+        (Phase.DNS, 556, "5.1.10", Action.FAIL, diagnosis.TAKES_NO_MAIL),
+        (Phase.RCPT, 556, "5.1.10", Action.FAIL, diagnosis.TAKES_NO_MAIL),
+        (Phase.DNS, 0, "5.1.2", Action.FAIL, diagnosis.UNKNOWN_DOMAIN),
+        (Phase.DNS, 0, "5.4.4", Action.FAIL, diagnosis.UNKNOWN_DOMAIN),
+        (Phase.DNS, 0, "5.4.6", Action.FAIL, diagnosis.LOOP),
+        (Phase.DNS, 0, "4.4.3", Action.DEFER, diagnosis.UNREACHABLE),
+        (Phase.CONNECT, 0, "4.4.1", Action.DEFER, diagnosis.UNREACHABLE),
+        (Phase.GREETING, 521, "", Action.FAIL, diagnosis.OTHER),
+        (Phase.GREETING, 554, "5.7.1", Action.DEFER, diagnosis.REFUSED),
+    ],
+)
+def test_what_is_about_a_destination_is_told_so(phase, code, enhanced, action, expected):
+    assert diagnosed(Verdict.FAILED, phase, code, enhanced, "", action=action) is expected
+
+
 def test_an_uncertain_delivery_is_not_called_a_failure():
     assert diagnosed(Verdict.UNCERTAIN, Phase.END, 0) is diagnosis.CONFIRMATION_LOST
 

@@ -1,0 +1,143 @@
+"""Whatever octets a server sends, nothing escapes and nothing false is believed."""
+
+from __future__ import annotations
+
+import contextlib
+
+import dns.message
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import succeed
+
+from multisendcon_plugin.dns import TYPES, Answer, DnsError, Kind, Mx, Tlsa, Txt
+from multisendcon_plugin.dns.exchange import Exchange
+from multisendcon_plugin.dns.names import normal
+from multisendcon_plugin.dns.reading import MOST_RECORDS, UnusableError, read
+from multisendcon_plugin.dns.resolver import Resolver
+from multisendcon_plugin.dns.wire import Match, Question, make_query, with_fewer_records
+from multisendcon_plugin.settings.dns import DnsSettings, NameServer
+from tests.dns.network import Network, Zones
+
+NAME = "mail.example"
+ZONES = Zones(
+    {
+        NAME: {
+            "MX": [Mx(10, "mx.example"), Mx(20, "mx2.example")],
+            "A": ["192.0.2.1"],
+            "AAAA": ["2001:db8::1"],
+            "TXT": [Txt("text")],
+            "TLSA": [Tlsa(3, 1, 1, b"x" * 32)],
+            "PTR": ["mail.example"],
+        },
+        "www.example": {"CNAME": [NAME]},
+    }
+)
+RECORDS = {each for records in ZONES.zones.values() for them in records.values() for each in them}
+TYPE = st.sampled_from(TYPES)
+#: Places and octets that are changed.
+CHANGES = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=5)
+
+
+def is_well_made(answer):
+    assert isinstance(answer, Answer)
+    assert bool(answer.records) is (answer.kind is Kind.FOUND)
+    assert len(answer.records) <= MOST_RECORDS
+    assert answer.expires >= 0
+
+
+def changed(octets, changes):
+    octets = bytearray(octets)
+    for place, octet in changes:
+        octets[place % len(octets)] = octet
+    return bytes(octets)
+
+
+def real_reply(octets):
+    return ZONES(dns.message.from_wire(octets)).to_wire()
+
+
+@given(name=st.sampled_from([NAME, "www.example", "no.example"]), rdtype=TYPE, rest=st.binary())
+def test_octets_after_a_question_are_an_answer_or_not(name, rdtype, rest):
+    question = Question(name, rdtype)
+    query = make_query(question, edns=True, mixed_case=True)
+    header = query.octets[:2] + b"\x81\x80\x00\x01" + rest[:6].ljust(6, b"\0")
+    with contextlib.suppress(UnusableError):
+        finding = read(question, header + query.asked + rest[6:])
+        assert finding.ttl is None or finding.ttl >= 0
+
+
+@given(name=st.sampled_from([NAME, "www.example", "no.example"]), rdtype=TYPE, changes=CHANGES)
+@settings(max_examples=300)
+def test_a_reply_with_a_few_wrong_octets(name, rdtype, changes):
+    network = Network()
+
+    def by_udp(reactor, server, query):
+        octets = changed(real_reply(query.octets), changes)
+        # As the socket does, which ends with the first that is ours.
+        match = query.match(octets)
+        return succeed(octets if match is Match.OURS else real_reply(query.octets))
+
+    async def by_tcp(reactor, server, query):
+        raise DnsError("is not asked")
+
+    names = Resolver(
+        network,
+        DnsSettings(servers=(NameServer("127.0.0.1"),)),
+        exchange=Exchange(network, by_udp, by_tcp),
+    )
+    error = None
+    try:
+        is_well_made(network.wait(names.query(name, rdtype)))
+    except DnsError as caught:
+        error = caught
+    assert error is None or (error.temporary and str(error).isprintable())
+    assert network.is_clean
+
+
+@given(octets=st.binary(max_size=600), name=st.sampled_from([NAME, "no.example"]), rdtype=TYPE)
+def test_only_who_knows_what_was_sent_is_ours(octets, name, rdtype):
+    query = make_query(Question(name, rdtype), edns=True, mixed_case=True)
+    if query.match(octets) is not Match.FOREIGN:
+        assert octets[:2] == query.octets[:2]
+        assert octets[12 : 12 + len(query.asked)].lower() == query.asked.lower() or (
+            octets[4:6] == b"\0\0" and octets[3] & 15 not in (0, 3)
+        )
+
+
+@given(changes=CHANGES, rdtype=TYPE)
+def test_a_reply_that_is_ours_repeats_the_question(changes, rdtype):
+    query = make_query(Question(NAME, rdtype), edns=True, mixed_case=True)
+    octets = changed(real_reply(query.octets), changes)
+    if query.match(octets) is Match.OURS and octets[4:6] != b"\0\0":
+        assert octets[12 : 12 + len(query.asked)] == query.asked
+
+
+@given(octets=st.binary(min_size=12, max_size=200), most=st.integers(0, 70_000))
+def test_a_reply_with_fewer_records_is_as_long(octets, most):
+    fewer = with_fewer_records(octets, most)
+    assert (fewer[:6], fewer[12:]) == (octets[:6], octets[12:])
+    for place in (6, 8, 10):
+        before = int.from_bytes(octets[place : place + 2])
+        assert int.from_bytes(fewer[place : place + 2]) <= min(before, most)
+
+
+@given(labels=st.lists(st.text("abc-_019XYZ", min_size=1, max_size=63), min_size=1, max_size=8))
+def test_a_question_is_the_name_in_some_case(labels):
+    name = ".".join(labels)
+    assume(len(name) <= 253)
+    query = make_query(Question(normal(name), "MX"), edns=True, mixed_case=True)
+    (asked,) = dns.message.from_wire(query.octets).question
+    assert asked.name.to_text(omit_final_dot=True).lower() == name.lower()
+    assert query.asked == b"".join(
+        bytes([len(label)]) + label for label in asked.name.labels
+    ) + bytes([0, 15, 0, 1])
+
+
+@given(name=st.text())
+def test_any_text_is_a_name_or_is_refused_for_good(name):
+    error = None
+    try:
+        assert normal(normal(name)) == normal(name)
+    except DnsError as caught:
+        error = caught
+    assert error is None or (not error.temporary and str(error).isprintable())
