@@ -149,7 +149,7 @@ def domain_of(address: str) -> str:
     if domain.isascii():
         return domain.lower()
     try:
-        return _ascii_labels(domain)
+        return a_labels(domain)
     except AddressError:  # it was taken by another version of IDNA
         return domain.lower()
 
