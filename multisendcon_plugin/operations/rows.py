@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from email.errors import HeaderParseError
 from email.header import decode_header
 
@@ -22,12 +22,14 @@ class Present:
 
     :param conditions: of the accounts, by name.
     :param under_way: numbers of the deliveries that are being tried.
+    :param rests: tells whether a destination of an account rests, by their names.
     :param set_by: seconds by which the clock on the wall differs from that of the spool.
     """
 
     conditions: Mapping[str, Condition]
     under_way: Set[int]
     set_by: float = 0.0
+    rests: Callable[[str, str], bool] = lambda _account, _destination: False
 
     def state(self, delivery: Delivery) -> DeliveryState:
         """Return what a delivery waits for."""
@@ -37,6 +39,8 @@ class Present:
             return DeliveryState.HELD
         condition = self.conditions.get(delivery.account)
         if condition is None:  # it is not configured any more
+            return DeliveryState.RESTING
+        if delivery.destination and self.rests(delivery.account, delivery.destination):
             return DeliveryState.RESTING
         return _SENDS.get(condition.state, DeliveryState.RESTING)
 

@@ -85,6 +85,11 @@ class AccountFault:
         action = action if action.stops_account else Action.REST
         return cls(phase=phase, reply=reply, action=action, scope=scope)
 
+    @property
+    def leaves(self) -> bool:
+        """Its destination cannot be reached: mail leaves by an account that is meant for that."""
+        return self.scope is Scope.DESTINATION and self.action is not Action.SLOW
+
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.reply}"
 

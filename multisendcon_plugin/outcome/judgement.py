@@ -84,7 +84,7 @@ def judge(
     :param started: when the relay was started.
     :param jitter: 0 to 1, see `retry_pause`.
     :param fallback: the account that takes over: if this one had a fault that `Attempt.moves` the
-        mail, or before the mail would expire by any fault.
+        mail, or its destination one with which it `leaves`; or before it would expire by any fault.
     :param stays: the account had a fault, but the mail waits for it: no attempt is counted.
     :raise ValueError: the attempt speaks of other recipients than the delivery has.
     """
@@ -110,7 +110,7 @@ def judge(
     )
     failures = delivery.attempts + 1
     expires = failures >= _FAILURES_BEFORE_EXPIRY and remaining.waited >= settings.give_up_after
-    moves = attempt.moves or (expires and attempt.fault is not None)
+    moves = attempt.moves or (attempt.fault is not None and (expires or attempt.fault.leaves))
 
     if stays:
         remaining = attrs.evolve(remaining, due=now)

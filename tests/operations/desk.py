@@ -44,6 +44,7 @@ class FakeQueue:
         self.states = {}
         self.more = {}
         self.active = set()
+        self.resting = set()
 
     def hold(self, numbers):
         return self.tell("hold", numbers)
@@ -73,6 +74,9 @@ class FakeQueue:
     def tell(self, what, numbers):
         self.told.append((what, list(numbers)))
         return getattr(self.spool, what)(numbers).addCallback(numbers_of)
+
+    def rests(self, account, destination):
+        return (account, destination) in self.resting
 
     def under_way(self):
         return frozenset(self.active)
