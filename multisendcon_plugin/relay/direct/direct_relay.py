@@ -188,10 +188,10 @@ class DirectRelay:
             name=found.name, canonical=found.canonical or found.name, secure=found.secure
         )
         tls = self.account.hop.tls
-        if tls.mode is Tls.AUTO:
-            # A certificate of a stranger's server says nothing, as long as its name comes from a
-            # DNS that anybody could have answered for (RFC 7672 section 1.3).
-            tls = attrs.evolve(tls, mode=Tls.OPPORTUNISTIC, verify=False)
+        # A certificate of a stranger's server says nothing, as long as its name comes from a DNS
+        # that anybody could have answered for (RFC 7672 section 1.3).
+        mode = Tls.OPPORTUNISTIC if tls.mode is Tls.AUTO else tls.mode
+        tls = attrs.evolve(tls, mode=mode, verify=False)
         return self._step(self._servers.policies.of(destination, server, tls))
 
     def _hop(self, found: MailHost, tls: TlsPolicy) -> Hop:

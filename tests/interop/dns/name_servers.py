@@ -156,9 +156,7 @@ class Knot(Program):
         self._write(zone, self._serial)
         serial = _serial(ask(self, zone.name or ".", "SOA"))
         self.signal_reload()
-        until(
-            lambda: _serial(ask(self, zone.name or ".", "SOA")) != serial, f"{zone.name} changes"
-        )
+        until(lambda: _serial(ask(self, zone.name or ".", "SOA")) != serial, f"{zone.name} changes")
 
     def signal_reload(self):
         """Have it read its files anew."""
@@ -247,5 +245,3 @@ def _serial(reply):
 
 def _file_of(zone):
     return f"{zone.name or 'root'}.zone"
-
-

@@ -27,15 +27,14 @@ class PolicyHost:
         self.policies = policies
         self.asked = []
         names = [f"mta-sts.{domain}" for domain in {**policies, **dict.fromkeys(domains)}]
-        certificate, key = write_certificate(
-            folder, "policies", authority.server_pem(*names)
-        )
+        certificate, key = write_certificate(folder, "policies", authority.server_pem(*names))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         self._server = http.server.ThreadingHTTPServer((address, HTTPS), self._handler())
         self._server.daemon_threads = True
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True,
-            do_handshake_on_connect=False)
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
         self._thread = threading.Thread(target=self._server.serve_forever)
 
     def _handler(self):
