@@ -13,6 +13,9 @@ from twisted.internet import reactor
 from multisendcon_plugin import RelayService, parse
 from multisendcon_plugin.direct import DirectDelivery
 from multisendcon_plugin.events import Publisher
+from multisendcon_plugin.mail.reply import Reply
+from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.routing.hop import Tls
 from tests.live_relay import SENDER, LiveRelayTestCase
 
 
@@ -36,6 +39,10 @@ def configuration(folder, port, *, allow_private=True, listen="tcp:port=0:interf
     return attrs.evolve(read, accounts=accounts)
 
 
+def unknown(phase, _):
+    return Reply(550, "5.1.1", "unknown") if phase == "rcpt" else None
+
+
 class DirectRelays(LiveRelayTestCase):
     def start(self, settings):
         self.service = RelayService(settings, self.reactor)
@@ -49,6 +56,17 @@ class DirectRelays(LiveRelayTestCase):
         await self.send(SENDER, ["r@[127.0.0.1]"])
         await provider.wait_for(1)
         assert provider.mails[0].recipients == ("r@[127.0.0.1]",)
+
+    async def test_a_report_names_the_server_that_has_said_it(self):
+        provider = self.provider(answer=unknown)
+        own = self.provider(port=0)
+        settings = configuration(self.folder, provider.address.port)
+        reports = Account(name="[ndr]", server="127.0.0.1", port=own.address.port, tls=Tls.NONE)
+        self.start(attrs.evolve(settings, reports_account=reports))
+        await self.send(SENDER, ["r@[127.0.0.1]"])
+        await own.wait_for(1)
+        assert b"The mail server 127.0.0.1 said:" in own.mails[0].content
+        assert b"Remote-MTA: dns; 127.0.0.1" in own.mails[0].content
 
     async def test_not_to_private_addresses_unless_they_are_allowed(self):
         provider = self.provider()

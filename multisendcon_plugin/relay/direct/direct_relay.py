@@ -175,11 +175,10 @@ class DirectRelay:
             attempt = await host.sessions.attempt(delivery, open_content)
             self._take_down(host, attempt)
             self._tell(host, policy, delivery.destination)
-            if attempt.session:
-                told = policy.told(host.tls_finding)
-                session = f"{attempt.session}, {found.name}, {told}"
-                attempt = attrs.evolve(attempt, session=session)
-            return attempt
+            session = attempt.session
+            if session:
+                session = f"{session}, {found.name}, {policy.told(host.tls_finding)}"
+            return attrs.evolve(attempt, session=session, server=found.name)
         finally:
             self._hosts.leave(host)
 

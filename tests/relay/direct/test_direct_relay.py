@@ -38,6 +38,7 @@ def test_mail_goes_to_the_preferred_host():
     attempt = mailing.send()
     assert said(attempt) == ("delivered", "end of data", "250 2.0.0 queued as 1")
     assert attempt.fault is None
+    assert attempt.server == "mx1.b.example"
     assert mailing.tried == [ONE]
     assert attempt.session == (f"192.0.2.10 to {ONE} port 25, no TLS, mx1.b.example, opportunistic")
 
@@ -124,11 +125,13 @@ def test_where_all_are_dead_the_destination_is_at_fault_and_the_mail_waits():
 def test_what_a_server_says_tells_more_than_that_another_is_dead():
     mailing = two_hosts(GREETING="554 5.3.2 no service")
     mailing.network.at[TWO] = REFUSED
-    assert said(mailing.send()) == (
+    attempt = mailing.send()
+    assert said(attempt) == (
         "deferred",
         "greeting",
         "554 5.3.2 no service (from mx1.b.example; 2 mail servers were tried)",
     )
+    assert attempt.server == "mx1.b.example"
 
 
 def test_a_domain_whose_hosts_all_never_take_mail_fails():
