@@ -377,18 +377,20 @@ def test_they_share_its_connections():
 
 def test_a_host_that_takes_no_more_sessions_goes_on_with_those_it_has():
     mailing = shared(3)
-    servers = iter([Server(END=SILENT), Server(GREETING="421 4.7.0 too many connections")])
+    refusing = Server(GREETING="421 4.7.0 too many connections")
+    servers = iter([Server(END=SILENT), refusing, Server()])
     mailing.network.at[ONE] = lambda: next(servers)
     first = mailing.begin("d0.example")
     [refused] = mailing.begin("d1.example")
     assert said(refused)[1:] == ("greeting", "421 4.7.0 too many connections")
     assert refused.fault.action is Action.SLOW
+    assert said(mailing.begin("d2.example")[0])[0] == "delivered"
+    assert len(mailing.tried) == 3
     mailing.network.sessions[0][1].say("250 2.0.0 queued as 1")
     mailing.network.flush()
     assert said(first[0])[0] == "delivered"
-    mailing.begin("d2.example")
-    assert len(mailing.tried) == 2
-    assert b"MAIL FROM:<boss@a.example>" in mailing.network.sessions[0][1].lines[-4:]
+    mailing.begin("d1.example")
+    assert len(mailing.tried) == 3
 
 
 def test_hosts_are_forgotten_when_nothing_uses_them():
@@ -432,7 +434,27 @@ def test_a_host_rests_longer_each_time_up_to_a_limit():
     assert pauses[1:] == [30, 60, 120, 240, LONGEST_REST]
 
 
+def test_a_host_that_works_again_rests_as_shortly_as_the_first_time():
+    mailing = shared(1, max_mails_per_connection=1)
+    for server in (REFUSED, Server, REFUSED):
+        mailing.network.at[ONE] = server
+        mailing.send("d0.example")
+        mailing.network.advance(30)
+    mailing.forget()
+    mailing.send("d0.example")
+    assert mailing.tried == [ONE]
+
+
 # Bounds.
+
+
+def test_of_many_hosts_a_few_are_tried():
+    mailing = Mailing()
+    mailing.domain("b.example", *(f"mx{n}.b.example" for n in range(9)))
+    for n in range(9):
+        mailing.host(f"mx{n}.b.example", f"198.51.100.{n}", server=REFUSED)
+    mailing.send()
+    assert mailing.tried == [f"198.51.100.{n}" for n in range(5)]
 
 
 def test_idle_sessions_make_room_within_the_account():
