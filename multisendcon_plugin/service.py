@@ -23,6 +23,7 @@ from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
 from .daemon.clock import since_boot
 from .daemon.event_log import EventLog
+from .direct import DirectDelivery
 from .edge.delivery import Routing, TransactionPolicy
 from .edge.listening import NewPorts, master_relay
 from .edge.service import EdgeService
@@ -103,7 +104,10 @@ class RelayService(MultiService):
         )
         self.logins.reconfigure(self._policy.may_log_in)
         most = configuration.delivery.max_connections
-        self._relays = Relays(reactor, most, self.logins.of, self.archive)
+        self._direct = DirectDelivery(configuration, self.events, reactor, wall)
+        self._relays = Relays(
+            reactor, most, self.logins.of, self.archive, servers=self._direct.servers
+        )
         self.queue = QueueService(
             policy=self._policy.queue,
             spool=self.spool,
@@ -166,6 +170,7 @@ class RelayService(MultiService):
             self.archive,
             self.history,
             self.logins,
+            self._direct,
             self.queue,
             self.monitoring.alarms,
             self.monitoring.server,
@@ -250,7 +255,8 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
-        # After the last session that logs in.
+        # After the last mail that looks for its server, and the last session that logs in.
+        await maybeDeferred(self._direct.stopService)
         await maybeDeferred(self.logins.stopService)
         await maybeDeferred(self.archive.stopService)
         if self.history is not None:
@@ -350,6 +356,7 @@ class RelayService(MultiService):
             self.spool.leave_free(configuration.spool.min_free)
         # Before the queue, which makes relays that ask for logins.
         self.logins.reconfigure(self._policy.may_log_in)
+        self._direct.reconfigure(configuration)
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
         self._reconfigure_history()
