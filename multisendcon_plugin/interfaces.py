@@ -73,6 +73,18 @@ class Commit(NamedTuple):
 Committed = tuple[Delivery, ...] | SpoolError
 
 
+class WaitingInLane(NamedTuple):
+    """What waits in one lane.
+
+    :param mails: how many deliveries; at least 1.
+    :param first: when the first of them is due, as `last`.
+    """
+
+    mails: int
+    first: float
+    last: float
+
+
 class StoreFigures(NamedTuple):
     """How large a store is, and how it is written.
 
@@ -256,6 +268,9 @@ class IQueueControl(Interface):
     def under_way() -> frozenset[int]:
         """Return the numbers of the deliveries that are being tried."""
 
+    def rests(account: str, destination: str) -> bool:
+        """Tell whether a destination of an account rests, although the account does not."""
+
     def conditions() -> list[Condition]:
         """Return how each account is, in order of priority."""
 
@@ -290,8 +305,8 @@ class IClaims(Interface):
 
     clean = Attribute("``bool``: the store was closed `clean` before it was opened")
 
-    def lanes() -> Deferred[dict[LaneKey, int]]:
-        """Count the waiting deliveries of each lane of ours that has any."""
+    def lanes() -> Deferred[dict[LaneKey, WaitingInLane]]:
+        """Tell what waits in each lane of ours in which anything does."""
 
 
 class ISpool(IStore, IQueueView, IClaims):

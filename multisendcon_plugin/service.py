@@ -21,6 +21,7 @@ from twisted.logger import Logger
 
 from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
+from .configured import Configured
 from .daemon.clock import since_boot
 from .daemon.event_log import EventLog
 from .direct import DirectDelivery
@@ -43,11 +44,9 @@ from .operations.explained import Explanation
 from .operations.explanation import explain
 from .operations.standing import Standing
 from .operations.values import Question
-from .queue import QueuePolicy, QueueService
+from .queue import QueueService
 from .relay import Relays
-from .routing.account import Account
 from .routing.registry import AccountRegistry
-from .settings.destinations import Destinations
 from .spool import SqliteSpool
 from .spool.service import SpoolService
 from .web import ControlService
@@ -92,7 +91,7 @@ class RelayService(MultiService):
     ) -> None:
         super().__init__()
         self.setName("multisendcon")
-        self._policy = _Policy.of(configuration)
+        self._policy = Configured.of(configuration)
         self.events = Publisher()
         self._log = EventLog(self.events, reactor)
         self.spool = spool or SqliteSpool(
@@ -105,7 +104,7 @@ class RelayService(MultiService):
         self.logins = Logins(
             reactor, folder=configuration.spool.path, events=self.events, wall=wall
         )
-        self.logins.reconfigure(_with_login(configuration))
+        self.logins.reconfigure(self._policy.may_log_in)
         most = configuration.delivery.max_connections
         self._direct = DirectDelivery(
             configuration,
@@ -198,7 +197,7 @@ class RelayService(MultiService):
         sessions = master_relay(transactions, clients, self.events, self._reactor)
         return EdgeService(self.configuration.master_relay.listen, sessions, self._reactor)
 
-    def _transactions(self, policy: _Policy) -> TransactionPolicy:
+    def _transactions(self, policy: Configured) -> TransactionPolicy:
         settings = policy.configuration.master_relay
         return TransactionPolicy(settings, Routing(policy.registry), self.queue, self._wall)
 
@@ -312,7 +311,7 @@ class RelayService(MultiService):
                 )
             # Files on a slow disk, and thousands of masks, must not hold up the mail.
             configuration = await self._in_thread(load, before.path)
-        policy = await self._in_thread(_Policy.of, configuration)
+        policy = await self._in_thread(Configured.of, configuration)
         told = await self._in_thread(warnings, configuration, self._wall())
         if not self.queue.running:
             raise ConfigurationError(["the relay is being stopped"])
@@ -331,7 +330,7 @@ class RelayService(MultiService):
         await served
         return changes
 
-    def _prepared(self, before: Configuration, policy: _Policy) -> _Prepared:
+    def _prepared(self, before: Configuration, policy: Configured) -> _Prepared:
         """Do all that can fail.
 
         :raise ConfigurationError: it cannot hold.
@@ -349,7 +348,7 @@ class RelayService(MultiService):
         except ListenError as error:
             raise ConfigurationError(str(error).splitlines()) from error
 
-    def _prepared_edge(self, policy: _Policy) -> Callable[[], Deferred[Any]]:
+    def _prepared_edge(self, policy: Configured) -> Callable[[], Deferred[Any]]:
         configuration = policy.configuration
         if isinstance(self.edge, FrontService):
             return partial(self.edge.use, self.edge.prepared(configuration))
@@ -366,7 +365,7 @@ class RelayService(MultiService):
         if isinstance(self.spool, SqliteSpool):
             self.spool.leave_free(configuration.spool.min_free)
         # Before the queue, which makes relays that ask for logins.
-        self.logins.reconfigure(_with_login(configuration))
+        self.logins.reconfigure(self._policy.may_log_in)
         self._direct.reconfigure(configuration)
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
@@ -404,35 +403,6 @@ class _Prepared:
 
     metrics: NewPorts
     serve: Callable[[], Deferred[Any]]
-
-
-@attrs.frozen
-class _Policy:
-    """A configuration, with what follows from it for several parts."""
-
-    configuration: Configuration
-    registry: AccountRegistry
-
-    @classmethod
-    def of(cls, configuration: Configuration) -> _Policy:
-        registry = AccountRegistry(configuration.accounts, configuration.reports_account)
-        return cls(configuration, registry)
-
-    @property
-    def queue(self) -> QueuePolicy:
-        return QueuePolicy(
-            delivery=self.configuration.delivery,
-            ndr=self.configuration.ndr,
-            hostname=self.configuration.master_relay.hostname,
-            registry=self.registry,
-            destinations=Destinations(self.configuration.destinations),
-        )
-
-
-def _with_login(configuration: Configuration) -> list[Account]:
-    """Return whoever may log in somewhere."""
-    reports = configuration.reports_account
-    return [*configuration.accounts, *([reports] if reports else [])]
 
 
 def _version() -> str:

@@ -8,10 +8,13 @@ from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.mail.message import Recipient, parcels
 from multisendcon_plugin.mail.phase import Phase
-from multisendcon_plugin.outcome.attempt import Verdict
+from multisendcon_plugin.mail.reply import Reply
+from multisendcon_plugin.outcome.attempt import AccountFault, Scope, Verdict
+from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.queue import QueuePolicy, QueueService
-from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.routing.account import Account, AccountType
 from multisendcon_plugin.routing.registry import AccountRegistry
+from multisendcon_plugin.settings.destinations import Destinations
 from multisendcon_plugin.settings.values import DeliverySettings, NdrSettings
 from multisendcon_plugin.testing import MemoryDisk, MemorySpool
 from tests.queues import (
@@ -43,6 +46,11 @@ def account(name, *, senders="*", recipients="*", **more):
     )
 
 
+def direct(name="D", **more):
+    """Return an account that delivers to the mail servers of the recipients."""
+    return attrs.evolve(account(name, **more), type=AccountType.DIRECT, server="")
+
+
 @attrs.define(eq=False)
 class Sent:
     """What left by an account."""
@@ -67,7 +75,15 @@ class World:
     boot = "boot"
 
     def __init__(
-        self, *accounts, clock=None, slow=True, seconds=1.0, ndr=None, reports=None, **delivery
+        self,
+        *accounts,
+        clock=None,
+        slow=True,
+        seconds=1.0,
+        ndr=None,
+        reports=None,
+        destinations=(),
+        **delivery,
     ):
         self.clock = clock or clock_now()
         self.disk = MemoryDisk()
@@ -75,6 +91,7 @@ class World:
         self.ndr = NdrSettings(sender="mailer-daemon@home.example", **(ndr or {}))
         self.reports_account = reports
         self.delivery = DeliverySettings(**delivery)
+        self.destinations = Destinations(destinations)
         self.slow = slow
         self.seconds = seconds
         self.clock_set_by = 0.0
@@ -108,6 +125,7 @@ class World:
             ndr=self.ndr,
             hostname="relay.home.example",
             registry=self.registry,
+            destinations=self.destinations,
         )
 
     def reload(self, *accounts):
@@ -271,6 +289,19 @@ def inconclusive(now):
 
 def refusing(now):
     now.end(Verdict.FAILED)
+
+
+UNREACHABLE = AccountFault(
+    phase=Phase.CONNECT,
+    reply=Reply(0, "4.4.1", "no connection to mx.dead.example"),
+    action=Action.REST,
+    scope=Scope.DESTINATION,
+)
+
+
+def unreachable(now):
+    """The mail servers of the destination cannot be reached."""
+    now.end(fault=UNREACHABLE)
 
 
 def closed(now):

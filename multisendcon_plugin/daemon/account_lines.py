@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from .. import events
+from ..commands import account_test
 from ..outcome.failure import Action
 from ..policies import PolicyName
 from .log_line import ERROR, INFO, WARN, Fields, Line, filled_in
@@ -22,7 +23,7 @@ _PAUSED = {
     Action.QUOTA: "account {account} has used up its quota: {fault}" + _WAITS_OR_MOVES,
     Action.ALARM: "account {account} cannot be used: {fault}"
     + _WAITS_OR_MOVES
-    + "; check its username and password, and whether the provider has blocked it",
+    + "; {test} says what to do",
 }
 
 
@@ -34,7 +35,8 @@ def _account_faulted(event: events.AccountFaulted) -> list[Line]:
         "alarm": event.fault.action is Action.ALARM,
     }
     until = time.strftime("%H:%M:%S", time.localtime(event.until))
-    text = _PAUSED[event.fault.action].format_map({**fields, "until": until})
+    words = {**fields, "until": until, "test": account_test(event.account)}
+    text = _PAUSED[event.fault.action].format_map(words)
     return [(ERROR if event.changed else INFO, text, fields)]
 
 
@@ -58,7 +60,8 @@ def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
 
 
 def _quota_used_up(event: events.QuotaUsedUp) -> list[Line]:
-    until = time.strftime("%H:%M:%S", time.localtime(event.until))
+    # The windows that are told of are up to a month long.
+    until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.until))
     text = (
         f"account {event.account}: its quota of {event.quota} is used up until {until}; its mail"
         " waits unless a fallback account takes it"

@@ -24,7 +24,6 @@ from ..events import Publisher, TokenNotStored, TokenRefreshed, TokenRefused, To
 from ..settings.files import Stamp
 from ..times import Time
 from . import schedule
-from .advice import sign_in
 from .answers import RefusedError
 from .source import TokenSource
 from .store import StoredMeanwhileError, StoreError, TokenFile
@@ -60,6 +59,8 @@ class Refresher:
     :param reactor: has threads, and is the clock: of timers, and of how long a token lives.
     :param wall: tells the time in seconds since the epoch.
     :param known: returns the names of all accounts.
+    :param after: fires when nobody else uses up the refresh token that is stored: until then
+        nothing is done.
     :param chance: returns a number from 0 to 1.
     :ivar source: is asked for tokens; another one may take its place.
     :ivar token: the one of now; it may have run out.
@@ -79,6 +80,7 @@ class Refresher:
         wall: Callable[[], float],
         events: Publisher,
         known: Callable[[], Container[str]],
+        after: Deferred[None] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.token: Token | None = None
@@ -92,6 +94,7 @@ class Refresher:
         self._wall = wall
         self._events = events
         self._known = known
+        self._after = after
         self._chance = chance
         #: Of the file as it was looked at; unset: it was not.
         self._stamp: Stamp | object = _UNSEEN
@@ -187,6 +190,9 @@ class Refresher:
     # One thing at a time.
 
     async def _do(self) -> None:
+        if self._after is not None:
+            await self._after
+            self._after = None
         if self._unwritten and self.token is not None:
             await self._write(self.token)
         if self._stamp != self._file.stamp() and await self._look():
@@ -252,8 +258,7 @@ class Refresher:
         token = self.token
         if self._by_person and not (token and token.refresh_token):
             if self.trouble is None or not self.trouble.final:
-                why = "it has run out, and cannot be renewed" if token else "nobody has signed in"
-                text = f"{why}; {sign_in(self._account)}"
+                text = "it has run out, and cannot be renewed" if token else "nobody has signed in"
                 self._fail(RefusedError(text, code="sign_in", final=True))
             return
         try:

@@ -124,6 +124,7 @@ def make_tokens(
     events: Publisher,
     wall: Callable[[], float],
     known: Callable[[], Container[str]],
+    after: Deferred[None],
     agent: IAgent | None = None,
 ) -> TokenCredentials:
     """Return the tokens of an account; the arguments are those of `Logins` and `Refresher`."""
@@ -141,5 +142,6 @@ def make_tokens(
         wall=wall,
         events=events,
         known=known,
+        after=after,
     )
     return TokenCredentials(account, refresher, source_of)

@@ -7,9 +7,9 @@ sentence.  Pure.
 
 from __future__ import annotations
 
-import shlex
 from urllib.parse import urlsplit
 
+from ..commands import account_login
 from ..logins.endpoints import endpoints_of
 from ..mail.message import Recipient
 from ..ndr import diagnosis
@@ -53,7 +53,7 @@ def _names(account: Account) -> dict[str, object]:
     names["local_address"] = " and ".join(account.local_address)
     names["mailbox"] = account.sasl_user
     names["powershell_mailbox"] = powershell.quoted(account.sasl_user)
-    names["login"] = f"multisendcon account login {shlex.quote(account.name)}"
+    names["login"] = account_login(account.name)
     if account.oauth2:
         names["client_id"] = account.oauth2.client_id
         names["tenant"] = account.oauth2.tenant or "unset"

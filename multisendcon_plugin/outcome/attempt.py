@@ -85,6 +85,11 @@ class AccountFault:
         action = action if action.stops_account else Action.REST
         return cls(phase=phase, reply=reply, action=action, scope=scope)
 
+    @property
+    def leaves(self) -> bool:
+        """Its destination cannot be reached: mail leaves by an account that is meant for that."""
+        return self.scope is Scope.DESTINATION and self.action is not Action.SLOW
+
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.reply}"
 
@@ -101,6 +106,7 @@ class Attempt:
         ``None``: nobody knows, or it is not asked for.
     :param said: recipients that it was told of; ``None``: the same.
     :param session: the session it went over, in words: addresses, TLS.
+    :param server: the name of the server that was tried last; ``""``: the account's own.
     :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
     :param scope: what `possible_fault` is about.
     :param inconclusive: nothing follows from the outcomes for the account or the mail, which is due
@@ -113,6 +119,7 @@ class Attempt:
     counted: float | None = None
     said: int | None = None
     session: str = ""
+    server: str = ""
     reports_success: bool = False
     scope: Scope = Scope.ACCOUNT
     inconclusive: bool = False

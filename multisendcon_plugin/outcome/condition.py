@@ -54,6 +54,8 @@ class Condition:
     :param active: deliveries that are being tried.
     :param connections: sessions that are open, idle ones too.
     :param quotas: of the account, in the order in which they are configured.
+    :param resting_destinations: how many destinations of an account that delivers directly rest,
+        each after a fault of its own: the account goes on with all others.
     """
 
     account: str
@@ -65,3 +67,4 @@ class Condition:
     active: int = 0
     connections: int = 0
     quotas: tuple[QuotaUse, ...] = ()
+    resting_destinations: int = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Set
 from operator import attrgetter
+from typing import NamedTuple
 
 import attrs
 
@@ -32,6 +33,17 @@ _position = attrgetter("position")
 def window(accounts: int) -> int:
     """Return how many deliveries each of so many accounts may keep in memory."""
     return max(LEAST_WINDOW, min(WINDOW, ALL_WINDOWS // max(1, accounts)))
+
+
+class Left(NamedTuple):
+    """Deliveries that a lane has handed out.
+
+    :param under_way: `Lane.settled` or `Lane.not_settled` is called for each.
+    :param lost: nobody knows what came of them; they stay as they are until a restart.
+    """
+
+    under_way: Set[int]
+    lost: Set[int]
 
 
 class Agenda:
@@ -151,6 +163,16 @@ class Agenda:
             return False
         enough = len(self.waiting) > self._window // 2
         return not enough or missing < self.waiting[0].position
+
+    @property
+    def fetching_now(self) -> bool:
+        """The spool is being asked."""
+        return self._fetching
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is handed out, and the spool is not asked: all is as the spool has it."""
+        return not self._fetching and len(self._known) == len(self.waiting)
 
     @property
     def beyond(self) -> float | None:

@@ -1,8 +1,7 @@
-"""How an account is, from what its lanes know: what an admin is told.  Pure."""
+"""How an account is, from what its gates and its lane know: what an admin is told.  Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import inf
 
 from ..outcome.condition import Condition, State
@@ -11,39 +10,40 @@ from ..routing.account import Account
 from ..settings.quota import Quota
 from .lane import Lane
 from .quota_gate import QuotaGate
+from .ways import Way
 
 _STATES = {Action.SLOW: State.SLOW, Action.QUOTA: State.QUOTA, Action.ALARM: State.LOGIN}
 
 
 def condition(
     account: Account,
-    lanes: Sequence[Lane],
+    way: Way | None,
+    lane: Lane | None,
     paused: float | None,
     quota: QuotaGate | None,
     *,
     now: float,
     ahead: float,
+    resting: int = 0,
 ) -> Condition:
     """Return how an account is.
 
-    :param lanes: of its destinations; the one that rests longest speaks for all.
+    :param way: to its server; ``None``: it has had no mail.
+    :param lane: its lane, if it has one that is the only one.
     :param paused: since when it is; ``None``: it is not.
     :param quota: a gate of its quotas, if it has any.
     :param now: by the clock of the lanes.
     :param ahead: seconds by which the clock on the wall is ahead of that one.
+    :param resting: destinations of it that rest: it goes on with all others.
     """
-    worst = max(
-        lanes,
-        key=lambda lane: (lane.gates.condition.fault is not None, lane.gates.condition.rests_until),
-        default=None,
-    )
-    fault = worst.gates.condition.fault if worst else None
-    since = worst.since if worst else None
-    full = [closed for lane in lanes if (closed := lane.full(now)) is not None]
-    if not full and quota is not None and (closed := quota.closed(None, now)) is not None:
-        full = [closed]
-    closed = max(full, key=lambda each: each.until, default=None)
-    rests_until = worst.gates.condition.rests_until if worst else 0.0
+    gates = lane.gates.of_account if lane else way.gates if way else None
+    relays = {id(each.relay): each.relay for each in (way, lane) if each is not None}
+    fault = gates.condition.fault if gates else None
+    since = gates.since if gates else None
+    closed = lane.full(now) if lane else None
+    if closed is None and quota is not None:
+        closed = quota.closed(None, now)
+    rests_until = gates.condition.rests_until if gates else 0.0
     text = "" if fault is None else str(fault)
     used_up: Quota | None = None
     if not account.enabled:
@@ -65,7 +65,8 @@ def condition(
         used_up=used_up,
         since=None if since is None else since + ahead,
         until=rests_until + ahead if rests else None,
-        active=sum(lane.gates.connections.under_way for lane in lanes),
-        connections=sum({id(lane.relay): lane.relay.connections for lane in lanes}.values()),
+        active=gates.connections.under_way if gates else 0,
+        connections=sum(relay.connections for relay in relays.values()),
         quotas=() if quota is None else quota.uses(now, ahead),
+        resting_destinations=resting,
     )

@@ -33,9 +33,11 @@ from ..outcome.telling import tell_all
 from ..routing.account import Account
 from .changes import Changed, Changes, Write
 from .conditions import condition
-from .lane import RELIEVED_AT_ONCE, Lane
+from .lane import RELIEVED_AT_ONCE
+from .lanes import Lanes
 from .orphans import account_in_use, placed
 from .policy import InForce
+from .quota_gate import Closed
 from .quotas import Quotas
 from .reports import ReportWriter
 
@@ -59,7 +61,7 @@ class QueueControl:
     _in_force: InForce
     _spool: ISpool
     _changes: Changes
-    _lanes: dict[LaneKey, Lane]
+    _lanes: Lanes
     _paused: dict[str, float]
     _quotas: Quotas
     _reports: ReportWriter
@@ -104,9 +106,7 @@ class QueueControl:
         def probe() -> None:
             # Once for all of them: it is the account that is in doubt, not each mail.
             for key in due:
-                lane = self._lanes.get(key)
-                if lane is not None:
-                    lane.probe()
+                self._lanes.probe(key)
             due.clear()
 
         return self._change(numbers, write, probe)
@@ -190,7 +190,7 @@ class QueueControl:
 
     def under_way(self) -> frozenset[int]:
         """Return the numbers of the deliveries that are being tried."""
-        return frozenset().union(*(lane.under_way for lane in self._lanes.values()))
+        return frozenset().union(*(lane.under_way for lane in self._lanes.alive.values()))
 
     # Accounts.
 
@@ -198,17 +198,27 @@ class QueueControl:
         """Return how each account is, in order of priority."""
         now = self._clock.seconds()
         ahead = self._wall() - now
-        return [
-            condition(
-                account,
-                self._lanes_of(account),
-                self._paused.get(account.name),
-                self._quotas.gate(account) if account.enabled else None,
-                now=now,
-                ahead=ahead,
+        conditions = []
+        for account in self._in_force.policy.registry:
+            turns = self._lanes.turns_of(account.name)
+            conditions.append(
+                condition(
+                    account,
+                    self._lanes.ways.known(account.name),
+                    self._lanes.alive.get((account.name, "")),
+                    self._paused.get(account.name),
+                    self._quotas.gate(account) if account.enabled else None,
+                    now=now,
+                    ahead=ahead,
+                    resting=turns.resting if turns else 0,
+                )
             )
-            for account in self._in_force.policy.registry
-        ]
+        return conditions
+
+    def rests(self, account: str, destination: str) -> bool:
+        """Tell whether a destination of an account rests, although the account does not."""
+        turns = self._lanes.turns_of(account)
+        return turns is not None and turns.is_resting(destination)
 
     def pause(self, account: str) -> Deferred[None]:
         """Let an account begin no mail until `resume`, also over restarts.
@@ -218,13 +228,12 @@ class QueueControl:
         return Deferred.fromCoroutine(self._pause(account))
 
     async def _pause(self, name: str) -> None:
-        account = self._account(name)
+        self._account(name)
         since = self._clock.seconds()
         await self._spool.pause(name, since)
         if name not in self._paused:
             self._paused[name] = since
-            for lane in self._lanes_of(account):
-                lane.pause(True)
+            self._lanes.pause(name, True)
             self._events.publish(AccountPaused(name))
 
     def resume(self, account: str) -> Deferred[None]:
@@ -235,12 +244,11 @@ class QueueControl:
         return Deferred.fromCoroutine(self._resume(account))
 
     async def _resume(self, name: str) -> None:
-        account = self._account(name)
+        self._account(name)
         await self._spool.resume(name)
         if self._paused.pop(name, None) is not None:
             self._events.publish(AccountResumed(name))
-            for lane in self._lanes_of(account):
-                lane.pause(False)
+            self._lanes.pause(name, False)
 
     def probe(self, account: str) -> Deferred[None]:
         """Try one mail of an account that rests, now.
@@ -253,18 +261,18 @@ class QueueControl:
         account = self._in_use(name)
         if name in self._paused:
             raise AccountUnfitError(f"account {name} is paused: resume it, then it sends")
+        if (why := self._full(account)) is not None:
+            raise AccountUnfitError(
+                f"account {name}: {why}; its next mail leaves as soon as there is room, and"
+                " no probe before"
+            )
         waits = False
-        for lane in self._lanes_of(account):
-            under_way = lane.under_way
-            closed = lane.full(self._clock.seconds())
-            if closed is not None and lane.gates.condition.fault is None:
-                raise AccountUnfitError(
-                    f"account {name}: {closed}; its next mail leaves as soon as there is room, and"
-                    " no probe before"
-                )
+        for key in self._lanes.waiting(account):
+            lane = self._lanes.alive.get(key)
+            under_way = lane.under_way if lane else frozenset()
             # Those under way are in the spool as well, and so are those that move away.
             most = len(under_way) + RELIEVED_AT_ONCE + 1
-            for delivery in await self._spool.waiting(lane.key, most):
+            for delivery in await self._spool.waiting(key, most):
                 waits = True
                 if delivery.number not in under_way:
                     await self.retry([delivery.number])
@@ -275,8 +283,15 @@ class QueueControl:
                 " instead"
             )
 
-    def _lanes_of(self, account: Account) -> list[Lane]:
-        return [lane for (name, _), lane in self._lanes.items() if name == account.name]
+    def _full(self, account: Account) -> Closed | None:
+        """Tell which quota keeps an account from sending that has no fault."""
+        way, lane = self._lanes.ways.known(account.name), self._lanes.alive.get((account.name, ""))
+        if way is None or way.gates.condition.fault is not None:
+            return None
+        now, quota = self._clock.seconds(), way.gates.quota
+        if lane is not None:
+            return lane.full(now)
+        return None if quota is None else quota.closed(None, now)
 
     def _account(self, name: str) -> Account:
         account = self._in_force.policy.registry.account(name)

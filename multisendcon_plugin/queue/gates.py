@@ -57,6 +57,7 @@ class Gates:
     :ivar account: whose they are, as it is set now.
     :ivar condition: how the account is now, but for its quotas.
     :ivar quota: the gate of those.
+    :ivar since: when the account came into its condition; ``None``: not since the relay runs.
     :ivar opened: is called when an attempt has ended that was begun by another lane, which had them
         before a reload; or when there may be room in the quotas.
     :ivar ready: tells whether the next mail waits for nothing but room in the quotas.
@@ -72,6 +73,9 @@ class Gates:
         quota: QuotaGate | None = None,
     ) -> None:
         self.account = account
+        #: The gates of a destination have others beside them.
+        self.of_account = self
+        self.since: float | None = None
         self.opened: Callable[[], None] = lambda: None
         self.ready: Callable[[], bool] = lambda: False
         self.health = Health(account.quota)

@@ -32,6 +32,7 @@ class Health:
     :ivar quotas: of the account, as they are configured.
     :ivar fault: what is wrong with it now, with the action that follows now; ``None``: nothing.
     :ivar opens_at: the end of its rest.
+    :ivar pauses: how many rests there were in a row, this one included.
     """
 
     name = "health"
@@ -43,7 +44,7 @@ class Health:
         self.fault: AccountFault | None = None
         self.opens_at = 0.0
         self._since = 0.0
-        self._pauses = 0
+        self.pauses = 0
         self._heard_by: set[int] = set()
 
     def probe(self) -> None:
@@ -71,7 +72,7 @@ class Health:
             # A mail has met no fault.
             self.fault = None
             self.opens_at = 0.0
-            self._pauses = 0
+            self.pauses = 0
             self._heard_by.clear()
             return ended
         if self.fault is None:
@@ -85,12 +86,12 @@ class Health:
             self._since = now
         if now >= self.opens_at:
             # Several sessions that break together are one fault.
-            self._pauses += 1
+            self.pauses += 1
             if fault.action is Action.QUOTA:
                 # No earlier probe would get through.
                 self.opens_at = now + used_up_for(fault.reply, self.quotas)
             else:
-                self.opens_at = now + rest(self._pauses, ended.jitter)
+                self.opens_at = now + rest(self.pauses, ended.jitter)
         self.fault = self._at(now, fault)
 
     def _suspect(self, fault: AccountFault, ended: Ended) -> None:
@@ -109,7 +110,7 @@ class Health:
 
     def _at(self, now: float, fault: AccountFault) -> AccountFault:
         """Return a fault with the action that follows from it by now."""
-        lasts = self._pauses > SLOW_PAUSES or now - self._since >= SLOW_SECONDS
+        lasts = self.pauses > SLOW_PAUSES or now - self._since >= SLOW_SECONDS
         if fault.action is Action.SLOW and lasts:
             return attrs.evolve(fault, action=Action.REST)
         return fault

@@ -9,26 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from math import inf
 from random import random
-from typing import NamedTuple
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..events import Publisher
 from ..interfaces import IRelay, IStore
 from ..mail.message import Delivery, LaneKey
-from ..mail.phase import Phase
-from ..mail.reply import Reply
-from ..outcome.attempt import AccountFault, Attempt, all_deferred
+from ..outcome.attempt import AccountFault, Attempt
 from ..outcome.backoff import LONGEST_REST
 from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from .account_news import tell_of_change, tell_of_quota
-from .agenda import Agenda
-from .gates import Gates
+from .agenda import Agenda, Left
+from .bugs import attempt_with_bug, tell_of_bug
+from .destination_gates import AnyGates
+from .line import Line
 from .locks import Locks
 from .quota_gate import Closed, QuotaGate
 from .reservation import reserved_attempt
@@ -36,18 +34,6 @@ from .tasks import Tasks
 
 #: Deliveries for which something else is done at a time while the account rests: some milliseconds.
 RELIEVED_AT_ONCE = 20
-_INTERNAL_ERROR = Reply(0, "4.3.0", "an internal error of the relay, see its log")
-
-
-class Left(NamedTuple):
-    """Deliveries that a lane has handed out.
-
-    :param under_way: `settled` or `not_settled` is called for each.
-    :param lost: nobody knows what came of them; they stay as they are until a restart.
-    """
-
-    under_way: Set[int]
-    lost: Set[int]
 
 
 @attrs.define(eq=False, repr=False, slots=False)
@@ -62,13 +48,12 @@ class Lane:
     :param relieve: does what can be done for a delivery while the account rests; False: there is
         nothing.  It calls `settled` when that is durable.
     :ivar paused: nothing begins, until somebody resumes the account.
-    :ivar since: when the account came into its condition; ``None``: not since the relay runs.
     :ivar retired: it begins nothing any more, see `retire`.
+    :param line: where it waits for its turn among the lanes of its account; ``None``: it is the
+        only one.
     :param conclude: is told of each attempt, when it ended, and whether a mail waits for its
         settlement; calls `settled` when its outcome is durable.
     """
-
-    log = Logger()
 
     key: LaneKey
     account: Account
@@ -78,16 +63,16 @@ class Lane:
     _tasks: Tasks
     _locks: Locks
     _agenda: Agenda
-    gates: Gates
+    gates: AnyGates
     _clock: IReactorTime
     _wall: Callable[[], float]
     _conclude: Callable[[Lane, Delivery, Attempt, float, bool], None]
     _relieve: Callable[[Lane, Delivery, AccountFault], bool]
     paused: bool = False
+    line: Line | None = None
     retired: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.since: float | None = None
         self._alarm: IDelayedCall | None = None
         #: Deliveries that a crash would have sent again: begun, and their outcome is not durable.
         self._unsettled: set[int] = set()
@@ -108,22 +93,25 @@ class Lane:
     def go(self) -> None:
         """Begin what can begin now, and wake up when the next thing can."""
         agenda = self._agenda
-        if self._going or not (agenda.waiting or agenda.missing):
-            # Going: something has ended as soon as it began; the loop below goes on from there.
+        if self._going:
+            # Something has ended as soon as it began; the loop below goes on from there.
             return
-        self._going = True
-        try:
-            self._go()
-        except Exception:
-            # Others, who have told it to go, are not harmed by it.
-            self._tell_of_bug()
-        finally:
-            self._going = False
+        if agenda.waiting or agenda.missing:
+            self._going = True
+            try:
+                self._go()
+            except Exception:
+                # Others, who have told it to go, are not harmed by it.
+                tell_of_bug(self.account)
+            finally:
+                self._going = False
+        if self.line is not None:
+            self.line.rests(self)
 
     def _go(self) -> None:
         if self._alarm:
             self._turn_off_alarm()
-        agenda, gates = self._agenda, self.gates
+        agenda, gates, line = self._agenda, self.gates, self.line
         now = self._clock.seconds()
         while (agenda.waiting or agenda.missing) and not (self._stopping or self.paused):
             if agenda.missing and agenda.wants_more(now):
@@ -131,27 +119,31 @@ class Lane:
             due = agenda.waiting[0].due if agenda.waiting else inf
             opens_at = gates.opens_at()
             closed = None
-            if gates.quota is not None and due <= now:
-                index = agenda.tried(now) if gates.condition.fault else 0
-                first = agenda.waiting[index]
-                closed = gates.quota.closed_for(first, now, ready=opens_at <= now)
+            if gates.quota is not None and due <= now and (line is None or line.turn is self):
+                closed = self._closed_by(gates.quota, now, ready=opens_at <= now)
                 if closed:
                     opens_at = max(opens_at, closed.until)
-                    tell_of_quota(self._events, gates.quota, closed, now, self._wall() - now)
             if due <= now < opens_at and self._relieve_first(closed, now):
                 continue
-            if opens_at == inf:
-                return
             # So many a crash can send again, and so many are sent while outcomes cannot be written.
             # The price: with few connections to a server that is very near, mail waits for disks.
-            if len(self._unsettled) >= gates.connections.configured:
+            if opens_at == inf or len(self._unsettled) >= gates.connections.configured:
                 return
             if due > now or opens_at > now:
                 self._wake_up(due, opens_at, now)
                 return
+            if line is not None and not line.takes_turn(self):
+                return
             # A new mail may be greylisted, and would not show that the account works again: the
             # probe is one whose time has come again.
             self._attempt(agenda.take(agenda.tried(now) if gates.condition.fault else 0))
+
+    def _closed_by(self, quota: QuotaGate, now: float, *, ready: bool) -> Closed | None:
+        index = self._agenda.tried(now) if self.gates.condition.fault else 0
+        closed = quota.closed_for(self._agenda.waiting[index], now, ready=ready)
+        if closed:
+            tell_of_quota(self._events, quota, closed, now, self._wall() - now)
+        return closed
 
     def _relieve_first(self, closed: Closed | None, now: float) -> bool:
         """While the account rests, something else may be done for its mail than to wait."""
@@ -206,6 +198,8 @@ class Lane:
         gates.connections.begun()
         self._trying += 1
         self._unsettled.add(delivery.number)
+        if self.line is not None:
+            self.line.begun()
         quota = gates.quota
         if quota is None:
             attempt = relay.attempt(delivery, lambda: self._spool.content(delivery.message))
@@ -227,51 +221,39 @@ class Lane:
         return Deferred.fromCoroutine(reserved_attempt(delivery, quota, begin, self._clock.seconds))
 
     def _ended(
-        self, result: Attempt | Failure, delivery: Delivery, relay: IRelay, gates: Gates
+        self, result: Attempt | Failure, delivery: Delivery, relay: IRelay, gates: AnyGates
     ) -> None:
-        attempt = result if isinstance(result, Attempt) else self._internal_error(result, delivery)
+        attempt = result
+        if not isinstance(attempt, Attempt):
+            attempt = attempt_with_bug(attempt, delivery, self._clock.seconds())
         if (self.retired or relay is not self.relay) and attempt.fault and not attempt.uncertain:
             # It is about settings that do not hold any more.
             attempt = attrs.evolve(attempt, inconclusive=True)
         try:
             self._pass_on(attempt, delivery, gates)
         except Exception:
-            self._tell_of_bug()
+            tell_of_bug(self.account)
             self.not_settled(delivery)
         if gates is not self.gates:
             gates.opened()
         # Not before: who hears of the attempt may stop the lane, and waits for what follows.
         self._trying -= 1
+        if self.line is not None:
+            self.line.go()
         if self._all_ended is not None and not self._trying:
             self._all_ended.callback(None)
 
-    def _tell_of_bug(self) -> None:
-        self.log.failure(
-            "internal error in the lane of {account} (a bug); traceback follows",
-            account=self.account.name,
-        )
-
-    def _internal_error(self, failure: Failure, delivery: Delivery) -> Attempt:
-        """A relay never fails; if one does, the mail is tried again later."""
-        self.log.failure(
-            "{id}: internal error during the attempt (a bug); traceback follows",
-            failure,
-            id=delivery.message.id,
-        )
-        outcomes = all_deferred(delivery.recipients, Phase.CONNECT, _INTERNAL_ERROR)
-        return Attempt(outcomes=outcomes, mail_ended=self._clock.seconds())
-
-    def _pass_on(self, attempt: Attempt, delivery: Delivery, gates: Gates) -> None:
-        before = gates.condition
+    def _pass_on(self, attempt: Attempt, delivery: Delivery, gates: AnyGates) -> None:
+        account = gates.of_account
+        before = account.condition
         now = self._clock.seconds()
         judged = gates.ended(
             delivery, attempt, working=len(self._unsettled) - 1, now=now, jitter=random()
         )
-        condition = gates.condition
-        if condition is not before and not self._stopping:
+        if account.condition is not before and not self._stopping:
             ahead = self._wall() - now
-            if tell_of_change(self._events, gates, before, now, ahead):
-                self.since = now
+            if tell_of_change(self._events, account, before, now, ahead):
+                account.since = now
         if judged is None:
             # A connection was refused, not the mail: that waits as it did before.
             self.settled([Settlement(delivery=delivery, remaining=delivery)])
@@ -284,6 +266,7 @@ class Lane:
 
     def settled(self, settlements: Sequence[Settlement]) -> None:
         """What came of deliveries is durable; what remains of them in this lane is on again."""
+        tried = len(self._unsettled)
         for settlement in settlements:
             delivery, remaining = settlement.delivery, settlement.remaining
             self._agenda.done(delivery)
@@ -293,12 +276,16 @@ class Lane:
                 self._agenda.add(remaining)
         if self._locks.holders:
             self._locks.ended([each.delivery.number for each in settlements])
+        if self.line is not None:
+            self.line.settled(tried - len(self._unsettled))
         self.go()
         if self.retired:
             self._tell_when_empty()
 
     def not_settled(self, delivery: Delivery) -> None:
         """What came of a delivery is lost; it stays as it is until the relay is started again."""
+        if self.line is not None:
+            self.line.settled(delivery.number in self._unsettled)
         self._unsettled.discard(delivery.number)
         self._relieved.discard(delivery.number)
         self._locks.ended([delivery.number])
@@ -332,11 +319,6 @@ class Lane:
         self.paused = paused
         self.go()
 
-    def probe(self) -> None:
-        """Let one mail be tried now, although the account rests."""
-        self.gates.probe()
-        self.go()
-
     def _is_ready(self) -> bool:
         """A mail is due, and would begin if there were room in the quotas."""
         now, waiting = self._clock.seconds(), self._agenda.waiting
@@ -351,7 +333,25 @@ class Lane:
 
     # Other settings.
 
-    def reconfigure(self, account: Account, relay: IRelay, gates: Gates) -> None:
+    def begins_at(self, now: float) -> float | None:
+        """Return when it may have something to do again, since it has nothing now.
+
+        :return: ``math.inf``: never; ``None``: something is in hand still.
+        """
+        agenda = self._agenda
+        if not agenda.idle:
+            return None
+        due = agenda.waiting[0].due if agenda.waiting else inf
+        if agenda.beyond is not None:
+            due = min(due, agenda.beyond)
+        return max(due, min(self.gates.opens_at(), now + LONGEST_REST))
+
+    @property
+    def is_busy(self) -> bool:
+        """It is being read from the spool, or another way is found for some of its mail."""
+        return self._agenda.fetching_now or bool(self._relieved)
+
+    def reconfigure(self, account: Account, relay: IRelay, gates: AnyGates) -> None:
         """Go on with other settings; what is under way ends as it was begun."""
         self.account, self.relay, self.gates = account, relay, gates
         gates.opened, gates.ready = self.go, self._is_ready

@@ -18,8 +18,8 @@ from ..errors import SpoolBrokenError, SpoolError
 from ..events import AttemptEnded, DeliveryMoved, Publisher, ReportQueued
 from ..interfaces import Committed, IStore
 from ..mail.message import Delivery
-from ..outcome.attempt import AccountFault, Attempt
-from ..outcome.judgement import Judgement, delayed_by, judge
+from ..outcome.attempt import AccountFault, Attempt, Scope, all_deferred
+from ..outcome.judgement import Judgement, delayed_by, judge, waited
 from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
 from ..turn import Turn
@@ -104,7 +104,7 @@ class Recorder:
             started=self.started,
             settings=policy.delivery,
             jitter=random(),
-            fallback=self.fallback(delivery) if fault or attempt.moves else None,
+            fallback=self.fallback(delivery, fault) if fault or attempt.moves else None,
             stays=stays,
         )
         remaining = judgement.remaining
@@ -118,10 +118,18 @@ class Recorder:
         remaining, *parts = placed(moved, self._in_force.policy.registry)
         return attrs.evolve(judgement, remaining=remaining, parts=tuple(parts))
 
-    def fallback(self, delivery: Delivery) -> str | None:
-        """Name the account that may take over a delivery."""
+    def fallback(self, delivery: Delivery, fault: AccountFault | None = None) -> str | None:
+        """Name the account that may take over a delivery.
+
+        That a destination cannot be reached is no reason to burden another account with it, unless
+        its own names that one.
+        """
         if delivery.uncertain:
             return None
+        if fault is not None and fault.scope is Scope.DESTINATION:
+            account = self._in_force.policy.registry.account(delivery.account)
+            if account is None or account.fallback is None:
+                return None
         return self._in_force.policy.registry.fallback(
             delivery.account,
             (*delivery.tried, *self._paused),
@@ -151,6 +159,26 @@ class Recorder:
         if judgement is None:
             return False
         self._carry_out(lane, delivery, judgement)
+        return True
+
+    def expire(self, lane: Lane, delivery: Delivery, fault: AccountFault) -> bool:
+        """Give up a mail that waits for a destination at fault, without one more attempt.
+
+        What others have met there, more than once, stands for its own: of a thousand mails for a
+        dead domain, one is tried in an hour.
+
+        :return: False when it is not its time yet.
+        """
+        now, settings = self._clock.seconds(), self._in_force.policy.delivery
+        if waited(delivery, now=now, started=self.started) < settings.give_up_after:
+            return False
+        attempt = Attempt(
+            outcomes=all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action),
+            fault=fault,
+            scope=fault.scope,
+        )
+        tried = attrs.evolve(delivery, attempts=max(delivery.attempts, 1))
+        self.conclude(lane, tried, attempt, now, False)
         return True
 
     def _carry_out(

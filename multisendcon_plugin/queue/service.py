@@ -5,6 +5,7 @@ The states of a delivery, and what a crash costs in each, are in ``docs/INTERNAL
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -34,12 +35,12 @@ from ..outcome.backoff import longest_pause
 from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from ..turn import Turn
-from .agenda import Agenda, window
 from .changes import Changes
 from .control import QueueControl
 from .lane import Lane
+from .lanes import Lanes
 from .locks import Locks
-from .orphans import account_in_use, fits, in_use
+from .orphans import in_use
 from .policy import InForce, QueuePolicy
 from .quotas import Boot, Quotas
 from .recorder import Recorded, Recorder, only
@@ -103,9 +104,23 @@ class QueueService(Service):
             paused=self._paused,
             go_on=self._go_on,
         )
-        self._lanes: dict[LaneKey, Lane] = {}
-        self._relief = Relief(self._recorder, self._lanes, self._clock)
         self._locks = Locks(self._turn)
+        self._ways = Ways(self._make_relay, self._quotas, self._events, self._clock)
+        relief = Relief(self._recorder, self._ways, self._clock)
+        self._all_lanes = Lanes(
+            in_force=self._in_force,
+            ways=self._ways,
+            spool=self._spool,
+            events=self._events,
+            tasks=self._tasks,
+            locks=self._locks,
+            clock=self._clock,
+            wall=self._wall,
+            paused=self._paused,
+            relieve=relief.relieve,
+            conclude=self._recorder.conclude,
+        )
+        self._lanes = self._all_lanes.alive
         self._changes = Changes(
             self._locks, self._lanes.values, self._take_up, self._announce, self._halt
         )
@@ -120,12 +135,11 @@ class QueueService(Service):
             changes=self._changes,
             over=self._begin_again,
         )
-        self._ways = Ways(self._make_relay, self._quotas, self._events, self._clock)
         self.control = QueueControl(
             self._in_force,
             self._spool,
             self._changes,
-            self._lanes,
+            self._all_lanes,
             self._paused,
             self._quotas,
             reports,
@@ -167,22 +181,28 @@ class QueueService(Service):
         waiting = await self._tasks.ask(
             self._claims.lanes, "number of waiting mails not read from the spool"
         )
-        for lane, count in waiting.items():
-            name, _ = lane
+        counts = Counter[str]()
+        for (name, _), what in waiting.items():
+            counts[name] += what.mails
+        for name, count in counts.items():
             self.log.info("mail waits for account {account}: {count}", count=count, account=name)
-            # No mail waits for a time that was set by a clock that was wrong.
-            latest = now + longest_pause(self._in_force.policy.delivery.retry)
-            await self._tasks.ask(
-                partial(self._spool.bring_forward, lane, latest),
-                f"due times of account {name} not corrected in the spool",
-            )
-            self._begin_or_reroute(lane)
+        # No mail waits for a time that was set by a clock that was wrong.
+        latest = now + longest_pause(self._in_force.policy.delivery.retry)
+        for lane, what in waiting.items():
+            if what.last > latest:
+                await self._tasks.ask(
+                    partial(self._spool.bring_forward, lane, latest),
+                    f"due times of account {lane[0]} not corrected in the spool",
+                )
+            self._begin_or_reroute(lane, min(what.first, latest))
+        self._all_lanes.is_complete()
 
-    def _begin_or_reroute(self, lane: LaneKey) -> None:
-        if self._account(lane) is None:
+    def _begin_or_reroute(self, lane: LaneKey, due: float) -> None:
+        account = self._all_lanes.account(lane)
+        if account is None:
             self._rerouting.begin(lane)
-        elif self._ready:
-            self._lane(lane)
+        elif self._ready and lane not in self._rerouting:
+            self._all_lanes.know(lane, account, due)
 
     # Another configuration.
 
@@ -195,20 +215,16 @@ class QueueService(Service):
         before, self._in_force.policy = self._in_force.policy, policy
         self._quotas.reconfigure(in_use(policy.registry))
         anew = self._ways.reconfigure(in_use(before.registry), in_use(policy.registry))
-        for key, lane in tuple(self._lanes.items()):
-            account = self._account(key)
-            if lane.retired:
-                continue
-            if account is not None:
-                lane.reconfigure(*self._ways.of(account))
-                if account.name in anew:
-                    self._tasks.begin(self._hasten(key, lane))
-            else:
-                lane.retire(partial(self._emptied, key))
-                self._rerouting.begin(key)
+        self._all_lanes.reconfigure(
+            lambda key, lane: self._tasks.begin(self._hasten(key, lane)), anew, self._retire
+        )
         if self._ready:
             # What has waited for want of an account may have one now.
             self._tasks.begin(self._look_for_lanes())
+
+    def _retire(self, key: LaneKey, lane: Lane) -> None:
+        lane.retire(partial(self._emptied, key))
+        self._rerouting.begin(key)
 
     async def _hasten(self, key: LaneKey, lane: Lane) -> None:
         """Try at once what waits for an account that may be at fault no more."""
@@ -223,8 +239,8 @@ class QueueService(Service):
         waiting = await self._tasks.ask(
             self._claims.lanes, "number of waiting mails not read from the spool"
         )
-        for lane in waiting:
-            self._begin_or_reroute(lane)
+        for lane, what in waiting.items():
+            self._begin_or_reroute(lane, what.first)
 
     def _in_hand(self, key: LaneKey) -> frozenset[int]:
         lane = self._lanes.get(key)
@@ -233,15 +249,13 @@ class QueueService(Service):
     def _emptied(self, key: LaneKey) -> None:
         """What a lane had in hand when its account was gone is settled."""
         del self._lanes[key]
-        if self._account(key) is None:
-            self._rerouting.begin(key)
-        else:
-            self._begin_again(key)
+        self._begin_or_reroute(key, 0.0)
 
     def _begin_again(self, key: LaneKey) -> None:
         """Its mail is not moved any more; its account may be in use again."""
-        if self._ready:
-            self._lane(key)
+        account = self._all_lanes.account(key)
+        if self._ready and account is not None:
+            self._all_lanes.know(key, account, 0.0)
 
     # The end.
 
@@ -253,8 +267,7 @@ class QueueService(Service):
         self._locks.give_up(SpoolError("the relay stops"))
         self._tasks.stop()
         self._take_up()
-        lanes = [lane.stop() for lane in self._lanes.values()]
-        stopped = DeferredList([*lanes, self._ways.stop(GRACE)])
+        stopped = DeferredList([*self._all_lanes.stop(), self._ways.stop(GRACE)])
         stopped.addCallback(lambda _: self._quotas.write())
         return stopped.addCallback(lambda _: self._recorder.stop())
 
@@ -262,47 +275,7 @@ class QueueService(Service):
         """Begin nothing new: what came of it could not be written, and it would be sent again."""
         self._ready = False
         self._locks.give_up(SpoolBrokenError("nothing is written to the spool any more"))
-        for lane in self._lanes.values():
-            lane.halt()
-
-    # Lanes.
-
-    def _lane(self, key: LaneKey) -> Lane | None:
-        """Return a lane, which has begun its work; ``None``: it cannot begin now."""
-        lane = self._lanes.get(key)
-        if lane is None:
-            account = self._account(key)
-            if account is None or key in self._rerouting:
-                return None
-            way = self._ways.of(account)
-            lane = self._lanes[key] = Lane(
-                key,
-                account,
-                relay=way.relay,
-                spool=self._spool,
-                events=self._events,
-                tasks=self._tasks,
-                locks=self._locks,
-                # The spool may hold deliveries that this process does not know of yet.
-                agenda=Agenda(
-                    self._locks,
-                    window(sum(1 for _ in self._in_force.policy.registry)),
-                    beyond=0.0,
-                ),
-                gates=way.gates,
-                clock=self._clock,
-                wall=self._wall,
-                relieve=self._relief.relieve,
-                conclude=self._recorder.conclude,
-                paused=account.name in self._paused,
-            )
-            lane.go()
-        return None if lane.retired else lane
-
-    def _account(self, key: LaneKey) -> Account | None:
-        """Return the account of a lane; ``None``: no mail can leave from there."""
-        registry = self._in_force.policy.registry
-        return account_in_use(registry, key[0]) if fits(key, registry) else None
+        self._all_lanes.halt()
 
     def _announce(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries that are in the spool on the agendas of their lanes."""
@@ -313,12 +286,17 @@ class QueueService(Service):
             key = delivery.account, delivery.destination
             lanes.setdefault(key, []).append(delivery)
         for key, some in lanes.items():
-            lane = self._lane(key)
+            lane = self._lanes.get(key)
             if lane is not None:
-                lane.add(some)
-            elif self._account(key) is None:
+                if not lane.retired:
+                    lane.add(some)
+                continue
+            account = self._all_lanes.account(key)
+            if account is None:
                 # A session that has begun before a reload knows the accounts that were there then.
                 self._rerouting.begin(key, min(each.position for each in some))
+            elif key not in self._rerouting:
+                self._all_lanes.add(key, account, some)
 
     # Messages come in.
 

@@ -82,6 +82,10 @@ class Ways:
             way = self._ways[account.name] = Way(account, self._make_relay(account), gates)
         return way
 
+    def known(self, name: str) -> Way | None:
+        """Return the way of an account that has had mail."""
+        return self._ways.get(name)
+
     def reconfigure(self, before: Iterable[Account], accounts: Iterable[Account]) -> set[str]:
         """Let each account take the place that it or another one had, if there is one.
 

@@ -175,6 +175,13 @@ class AccountRegistry:
             yield following
             tried, name = (*tried, name), following
 
+    def has_fallback(self, name: str) -> bool:
+        """Tell whether there is any account that may take over mail of this one."""
+        account = self.account(name)
+        if account is None:
+            return False
+        return any(each.enabled and each.name != name for each in self._followers(account))
+
     def _followers(self, account: Account) -> Iterator[Account]:
         """Iterate over the accounts that an account's settings name as its fallback."""
         if account.fallback is not None:

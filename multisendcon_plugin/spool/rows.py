@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
+from ..interfaces import WaitingInLane
 from ..mail.json_form import (
     LENGTH,
     Texts,
@@ -117,13 +118,13 @@ def waiting(
     return tuple(map(delivery_of, rows))
 
 
-def lanes(connection: Connection) -> dict[LaneKey, int]:
-    """Count the deliveries of each lane that has any."""
-    counted = connection.execute(
-        "SELECT account, destination, count(*) FROM delivery WHERE held = 0"
+def lanes(connection: Connection) -> dict[LaneKey, WaitingInLane]:
+    """Tell what waits in each lane, by the index alone."""
+    found = connection.execute(
+        "SELECT account, destination, count(*), min(due), max(due) FROM delivery WHERE held = 0"
         " GROUP BY account, destination"
     )
-    return {(account, destination): count for account, destination, count in counted}
+    return {(account, destination): WaitingInLane(*what) for account, destination, *what in found}
 
 
 def account_states(connection: Connection) -> dict[str, AccountState]:

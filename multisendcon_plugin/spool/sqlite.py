@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..events import Publisher
-from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, StoreFigures
+from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, StoreFigures, WaitingInLane
 from ..mail.json_form import texts_of
 from ..mail.message import (
     ADDED_DOT,
@@ -201,8 +201,8 @@ class SqliteSpool:
         """Let no delivery of a lane be due later than that."""
         return self._writer.do(partial(rows.bring_forward, lane=lane, latest=latest))
 
-    def lanes(self) -> Deferred[dict[LaneKey, int]]:
-        """Count the waiting deliveries of each lane that has any."""
+    def lanes(self) -> Deferred[dict[LaneKey, WaitingInLane]]:
+        """Tell what waits in each lane in which anything does."""
         return self._reader.ask(rows.lanes)
 
     def account_states(self) -> Deferred[dict[str, AccountState]]:

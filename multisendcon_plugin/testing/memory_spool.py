@@ -7,7 +7,6 @@ one answers at once.  Nothing here outlives the process.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -18,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from ..errors import SpoolError, SpoolLockedError
-from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, StoreFigures
+from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, StoreFigures, WaitingInLane
 from ..mail.message import (
     ADDED_DOT,
     FIRST_POSITION,
@@ -160,9 +159,13 @@ class MemorySpool:
                 self.disk.deliveries[number] = attrs.evolve(delivery, due=latest)
 
     @_at_once
-    def lanes(self) -> dict[LaneKey, int]:
-        """Count the waiting deliveries of each lane that has any."""
-        return dict(Counter(each.lane for each in self.disk.deliveries.values() if not each.held))
+    def lanes(self) -> dict[LaneKey, WaitingInLane]:
+        """Tell what waits in each lane in which anything does."""
+        lanes: dict[LaneKey, list[float]] = {}
+        for each in self.disk.deliveries.values():
+            if not each.held:
+                lanes.setdefault(each.lane, []).append(each.due)
+        return {lane: WaitingInLane(len(due), min(due), max(due)) for lane, due in lanes.items()}
 
     @_at_once
     def account_states(self) -> dict[str, AccountState]:

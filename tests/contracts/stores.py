@@ -71,7 +71,7 @@ class Store:
     def lanes(self):
         """Return how many wait, by account, or by lane if that has a destination."""
         lanes = self.wait(self.spool.lanes())
-        return {key if key[1] else key[0]: count for key, count in lanes.items()}
+        return {key if key[1] else key[0]: what.mails for key, what in lanes.items()}
 
     def find(self, selection, limit=1000):
         """Return the deliveries that are selected, read in pieces of so many."""

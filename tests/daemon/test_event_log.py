@@ -123,8 +123,8 @@ SAID = [
         events.QuotaUsedUp("A", "1000 recipients/1d", NOW),
         WARN,
         (
-            f"account A: its quota of 1000 recipients/1d is used up until {CLOCK}; its mail waits"
-            " unless a fallback account takes it"
+            f"account A: its quota of 1000 recipients/1d is used up until {THEN}:{CLOCK[-2:]}; its"
+            " mail waits unless a fallback account takes it"
         ),
     ),
     (
@@ -183,7 +183,10 @@ SAID = [
     (
         events.TokenRefused("A", "invalid_grant", needs_login=True),
         ERROR,
-        "account A gets no token: invalid_grant; its mail waits for that",
+        (
+            "account A gets no token: invalid_grant; its mail waits for that; multisendcon account"
+            " test A says what to do"
+        ),
     ),
     (
         events.TokenRefused("A", "no answer", needs_login=False),

@@ -79,7 +79,7 @@ class FormsOverConnections(unittest.TestCase):
         length = f"Content-Length: {10 * MOST_SAID}\r\n\r\n".encode()
         for flood in (b"X: y\r\n" * MOST_SAID, length + b"x" * 2 * MOST_SAID):
             said = await self.post(HEADER + flood)
-            assert said == "127.0.0.1 says more than a token"
+            assert said == "127.0.0.1 says more than an answer"
 
     async def test_something_else_than_http(self):
         said = await self.post(b"220 smtp.example ESMTP\r\n", closes=True)

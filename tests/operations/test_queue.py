@@ -68,6 +68,17 @@ def test_the_state_of_a_delivery(account, fields, state):
         assert len(desk.rows(Filter(state=asked))) == (asked is state)
 
 
+def test_a_delivery_rests_with_its_destination():
+    desk = Desk()
+    delivery, other = desk.mail(), desk.mail()
+    desk.put(delivery[0], destination="far.example")
+    desk.put(other[0], destination="near.example")
+    desk.queue.resting.add(("Sales", "far.example"))
+    states = [row.state for row in desk.rows(Filter())]
+    assert states == [DeliveryState.RESTING, DeliveryState.WAITING]
+    assert len(desk.rows(Filter(state=DeliveryState.RESTING))) == 1
+
+
 def test_what_is_under_way_is_active_even_if_it_is_held_meanwhile():
     desk = Desk()
     (delivery,) = desk.mail()

@@ -190,7 +190,7 @@ class Submitting(ServiceTestCase):
         for _ in range(3):
             await self.submit()
         await self.service.stopService()
-        assert await self.reopened().lanes() == {("All", ""): 3}
+        assert (await self.reopened().lanes())["All", ""].mails == 3
 
 
 class InFrontOfIt(ServiceTestCase):

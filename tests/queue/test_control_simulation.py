@@ -23,8 +23,8 @@ from multisendcon_plugin.events import DeliveryDeleted
 from multisendcon_plugin.mail.selection import Selection
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.condition import State
-from multisendcon_plugin.queue import changes
-from multisendcon_plugin.queue import service as queue_service
+from multisendcon_plugin.queue import changes, turns
+from multisendcon_plugin.queue import lanes as queue_lanes
 from multisendcon_plugin.spool.recent import RecentContent
 from tests.contracts.stores import HastySqliteStore, MemoryStore
 from tests.queue.test_quota import excess, mails
@@ -34,9 +34,11 @@ from tests.queue_world import (
     account,
     closed,
     deferring,
+    direct,
     greylisting,
     losing,
     refusing,
+    unreachable,
 )
 from tests.queues import FakeRelay, SlowSpool, collected
 
@@ -149,17 +151,29 @@ class Admins(RuleBasedStateMachine):
     store: type
     #: Of two accounts that have them in common.
     quotas: ClassVar = {}
+    #: Further ends of attempts.
+    others: ClassVar = ()
 
-    @initialize(random=st.randoms(use_true_random=False), piece=st.sampled_from([1, 3, 500]))
-    def start(self, random, piece):
-        self.before = queue_service.window, changes.AT_ONCE
-        queue_service.window, changes.AT_ONCE = (lambda accounts: 3), piece
-        self.opened = self.store()
-        self.world = AuditedWorld(
-            self.opened,
+    def accounts(self):
+        return (
             account("A", recipients="*@far.example", max_connections=3, **self.quotas),
             account("B", recipients="*@far.example", minimum_wait=MINIMUM_WAIT),
             account("C", **self.quotas),
+        )
+
+    @initialize(
+        random=st.randoms(use_true_random=False),
+        piece=st.sampled_from([1, 3, 500]),
+        most=st.sampled_from([0, 1, 2000]),
+    )
+    def start(self, random, piece, most):
+        self.before = queue_lanes.window, changes.AT_ONCE, turns.MOST_ALIVE
+        queue_lanes.window, changes.AT_ONCE = (lambda accounts: 3), piece
+        turns.MOST_ALIVE = most
+        self.opened = self.store()
+        self.world = AuditedWorld(
+            self.opened,
+            *self.accounts(),
             retry=(5.0, 50.0),
             give_up_after=400.0,
             warn_after=100.0,
@@ -168,7 +182,7 @@ class Admins(RuleBasedStateMachine):
 
         def serve(now):
             usual = (delivering, deferring, refusing, closed, losing, divided, greylisting)
-            random.choice(usual)(now)
+            random.choice((*usual, *self.others))(now)
 
         self.world.servers.update(A=serve, B=serve, C=serve)
 
@@ -247,7 +261,7 @@ class Admins(RuleBasedStateMachine):
         try:
             self.check()
         finally:
-            queue_service.window, changes.AT_ONCE = self.before
+            queue_lanes.window, changes.AT_ONCE, turns.MOST_ALIVE = self.before
             self.opened.__exit__()
 
     def check(self):
@@ -312,12 +326,56 @@ class QuotaAdmins(MemoryAdmins):
     quotas: ClassVar = {"quota": (mails(4, 20.0),), "quota_group": "both"}
 
 
+class DirectAdmins(MemoryAdmins):
+    """Some accounts deliver to the mail servers of the recipients."""
+
+    others: ClassVar = (delivering, unreachable, unreachable)
+
+    def accounts(self):
+        return (
+            direct(
+                "A", recipients="*@far.example *@*.far.example", max_connections=9, **self.quotas
+            ),
+            account("B", recipients="*@far.example", minimum_wait=MINIMUM_WAIT),
+            direct("C", fallback=("A",), **self.quotas),
+        )
+
+    @rule(count=st.integers(1, 6), seconds=pauses)
+    def mail_to_many(self, count, seconds):
+        for n in range(count):
+            recipients = f"r@d{n}.far.example", f"s@d{n % 2}.far.example", f"t@d{n}.example"
+            self.world.mail(*recipients).addErrback(lambda failure: failure.trap(SpoolError))
+        self.world.run(seconds)
+
+    @rule(way=st.sampled_from(["direct", "smtp"]), seconds=pauses)
+    def reload(self, way, seconds):
+        first, *others = self.accounts()
+        if way == "smtp":
+            first = account("A", recipients="*@far.example *@*.far.example", **self.quotas)
+        self.world.reload(first, *others)
+        self.world.run(seconds)
+
+
+class DirectSqliteAdmins(DirectAdmins):
+    store = HastySqliteStore
+
+
+class DirectQuotaAdmins(DirectAdmins):
+    quotas: ClassVar = QuotaAdmins.quotas
+
+
 MemoryAdmins.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 SqliteAdmins.TestCase.settings = settings(max_examples=8, stateful_step_count=25, deadline=None)
 QuotaAdmins.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
 TestInMemory = MemoryAdmins.TestCase
 TestWithQuotas = QuotaAdmins.TestCase
 TestOnDisk = SqliteAdmins.TestCase
+DirectAdmins.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+DirectQuotaAdmins.TestCase.settings = DirectAdmins.TestCase.settings
+DirectSqliteAdmins.TestCase.settings = SqliteAdmins.TestCase.settings
+TestDirect = DirectAdmins.TestCase
+TestDirectWithQuotas = DirectQuotaAdmins.TestCase
+TestDirectOnDisk = DirectSqliteAdmins.TestCase
 
 
 # An admin at work.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
 import attrs
 from hypothesis import settings
@@ -11,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.outcome.attempt import Verdict
-from multisendcon_plugin.queue import service as queue_service
+from multisendcon_plugin.queue import lanes as queue_lanes
+from multisendcon_plugin.queue import turns
 from multisendcon_plugin.queue.agenda import Agenda
 from multisendcon_plugin.settings.quota import OverQuota
 from tests.queue.test_quota import excess, mails
@@ -22,10 +24,12 @@ from tests.queue_world import (
     account,
     closed,
     deferring,
+    direct,
     draining,
     greylisting,
     losing,
     refusing,
+    unreachable,
 )
 from tests.queues import delivery
 
@@ -71,15 +75,22 @@ class Relay(RuleBasedStateMachine):
     A crash may repeat what was in flight.  Nothing else may, and nothing is forgotten.
     """
 
-    @initialize(random=st.randoms(use_true_random=False))
-    def start(self, random):
-        self.crashes = 0
-        self.window = queue_service.window
-        queue_service.window = lambda accounts: 3
-        self.world = World(
+    others: ClassVar = ()
+
+    def accounts(self):
+        return (
             account("A", recipients="*@far.example"),
             account("B", recipients="*@far.example", minimum_wait=7.0),
             account("C", quota=(QUOTA,), over_quota=OverQuota.FALLBACK),
+        )
+
+    @initialize(random=st.randoms(use_true_random=False), most=st.sampled_from([0, 1, 2000]))
+    def start(self, random, most):
+        self.crashes = 0
+        self.before = queue_lanes.window, turns.MOST_ALIVE
+        queue_lanes.window, turns.MOST_ALIVE = (lambda accounts: 3), most
+        self.world = World(
+            *self.accounts(),
             retry=(5.0, 50.0),
             give_up_after=400.0,
             warn_after=100.0,
@@ -87,7 +98,7 @@ class Relay(RuleBasedStateMachine):
 
         def serve(now):
             usual = (delivering, delivering, deferring, refusing, closed, losing, divided)
-            ends = (*usual, greylisting, draining, self.one_too_many)
+            ends = (*usual, greylisting, draining, self.one_too_many, *self.others)
             random.choice(ends)(now)
 
         self.world.servers.update(A=serve, B=serve, C=serve)
@@ -95,7 +106,7 @@ class Relay(RuleBasedStateMachine):
     def one_too_many(self, now):
         """Refuse a connection: beside others, while its account is fit, its mail stays as it is."""
         lane = self.world.queue._lanes[now.delivery.lane]
-        beside_others = len(now.relay.under_way) > 1 and lane.gates.health.fault is None
+        beside_others = len(now.relay.under_way) > 1 and lane.gates.of_account.health.fault is None
         stored = self.world.disk.deliveries.get(now.delivery.number)
         now.end(fault=TOO_MANY)
         if beside_others:
@@ -142,7 +153,7 @@ class Relay(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "world"):
             return
-        queue_service.window = self.window
+        queue_lanes.window, turns.MOST_ALIVE = self.before
         self.world.run(100 * HOUR)
         assert self.world.disk.deliveries == self.world.disk.contents == {}
         settled = Counter(
@@ -160,5 +171,26 @@ class Relay(RuleBasedStateMachine):
         assert excess(counted, QUOTA) <= 0
 
 
+class DirectRelay(Relay):
+    """One with accounts that deliver to the mail servers of the recipients."""
+
+    others: ClassVar = (delivering, unreachable, unreachable)
+
+    def accounts(self):
+        return (
+            direct("A", recipients="*@far.example *@*.far.example", max_connections=10),
+            account("B", recipients="*@far.example *@*.far.example", minimum_wait=7.0),
+            direct("C", quota=(QUOTA,), over_quota=OverQuota.FALLBACK, fallback=("B", "A")),
+        )
+
+    @rule(count=st.integers(1, 6), seconds=st.sampled_from([0.0, 0.01, 1.005]))
+    def mail_to_many(self, count, seconds):
+        for n in range(count):
+            self.world.mail(f"r@d{n}.far.example", f"s@d{n % 2}.far.example", f"t@d{n}.example")
+            self.world.run(seconds)
+
+
 Relay.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 TestRelay = Relay.TestCase
+DirectRelay.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestDirectRelay = DirectRelay.TestCase

@@ -358,6 +358,15 @@ def test_who_waits_for_a_token_goes_away_when_the_relay_stops():
     assert [outcome.reply.enhanced for outcome in waiting[0].outcomes] == ["4.3.2"]
 
 
+def test_all_who_wait_for_one_go_away_and_none_of_them_asks_again():
+    tokens = Tokens(Deferred())
+    way = Way(Server(), **by(tokens), max_connections=8)
+    waiting = [way.begin() for _ in range(8)]
+    way.factory.stop(10)
+    assert [each[0].outcomes[0].reply.enhanced for each in waiting] == ["4.3.2"] * 8
+    assert tokens.asked == 1
+
+
 # A token that ends while its session is kept.
 
 

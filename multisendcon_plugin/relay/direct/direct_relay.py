@@ -93,10 +93,10 @@ class MailServers:
             name=found.name, canonical=found.canonical or found.name, secure=found.secure
         )
         tls = account.hop.tls
-        if tls.mode is Tls.AUTO:
-            # A certificate of a stranger's server says nothing, as long as its name comes from a
-            # DNS that anybody could have answered for (RFC 7672 section 1.3).
-            tls = attrs.evolve(tls, mode=Tls.OPPORTUNISTIC, verify=False)
+        # A certificate of a stranger's server says nothing, as long as its name comes from a DNS
+        # that anybody could have answered for (RFC 7672 section 1.3).
+        mode = Tls.OPPORTUNISTIC if tls.mode is Tls.AUTO else tls.mode
+        tls = attrs.evolve(tls, mode=mode, verify=False)
         return self.policies.of(destination, server, tls)
 
 
@@ -190,11 +190,10 @@ class DirectRelay:
             attempt = await host.sessions.attempt(delivery, open_content)
             self._take_down(host, attempt)
             self._tell(host, policy, delivery.destination)
-            if attempt.session:
-                told = policy.told(host.tls_finding)
-                session = f"{attempt.session}, {found.name}, {told}"
-                attempt = attrs.evolve(attempt, session=session)
-            return attempt
+            session = attempt.session
+            if session:
+                session = f"{session}, {found.name}, {policy.told(host.tls_finding)}"
+            return attrs.evolve(attempt, session=session, server=found.name)
         finally:
             self._hosts.leave(host)
 

@@ -24,12 +24,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from OpenSSL.crypto import X509, PKey
 from twisted.internet import ssl
+from twisted.internet.defer import gatherResults, maybeDeferred, succeed
 
 from multisendcon_plugin.edge.protocol import RelayESMTP
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.testing import Provider
 from tests.interop.dns.block import SMTP
-from tests.interop.programs import until
 from tests.interop.provider import ProviderProcess, say
 
 #: What a host does before anything is said: it takes no connections; it says nothing.
@@ -125,11 +125,6 @@ class MailHosts(ProviderProcess):
         """Return the mails that a recipient has got."""
         return [each for each in list(self.taken) if each.recipient == recipient]
 
-    def wait_for(self, recipient, timeout=30):
-        """Wait for the mail to a recipient, and return it: the only one."""
-        (taken,) = until(lambda: self.of(recipient), f"{recipient} has got a mail", timeout)
-        return taken
-
 
 def write_certificate(folder, name, pem):
     """Write a certificate and its key; return their files, as `Host` takes them.
@@ -222,16 +217,17 @@ class _Host(Provider):
         self._ports = [self.reactor.listenTCP(SMTP, self, 200, each) for each in self._addresses]
 
     def obey(self, phase, order):
+        """Do as a line says; return a Deferred that fires when it holds."""
         if phase != "connection":
             self.replies[phase] = order and Reply(*order)
-            return
-        if self.connection == CLOSED and order != CLOSED:
+            return succeed(None)
+        closing = []
+        if order == CLOSED:
+            closing, self._ports = self._ports, closing
+        elif not self._ports:
             self.open()
-        elif order == CLOSED:
-            for port in self._ports:
-                port.stopListening()
-            self._ports = []
         self.connection = order
+        return gatherResults([maybeDeferred(port.stopListening) for port in closing])
 
     def buildProtocol(self, addr):
         session = super().buildProtocol(addr)
@@ -275,8 +271,7 @@ def _main():
 
     def obey(line):
         name, *order = json.loads(line)
-        hosts[name].obey(*order)
-        say(what="done")
+        hosts[name].obey(*order).addCallback(lambda _: say(what="done"))
 
     def listen():
         for line in sys.stdin:
