@@ -14,6 +14,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 
 from .configuration import Configuration
+from .dns import Names
 from .events import Publisher
 from .relay.direct import MailServers, Ourselves, Routes
 from .settings.destinations import Destinations
@@ -30,6 +31,8 @@ class DirectDelivery(Service):
     :param events: is told of sessions.
     :param reactor: connects, and is the clock.
     :param wall: tells the time in seconds since the epoch.
+    :param folder: of the spool, where policies are kept; ``None``: they are not.
+    :param names: answers questions to the DNS; ``None``: the servers of ``[dns]`` do.
     """
 
     def __init__(
@@ -38,12 +41,17 @@ class DirectDelivery(Service):
         events: Publisher,
         reactor: Any,
         wall: Callable[[], float],
+        *,
+        folder: str | None,
+        names: Names | None = None,
     ) -> None:
         self._events = events
         self._reactor = reactor
         self._wall = wall
         self._servers: MailServers | None = None
-        self._names: Resolver | None = None
+        self._folder = folder
+        self._names = names
+        self._resolver: Resolver | None = None
         self._policies: DnsPolicies | None = None
         self.reconfigure(configuration)
 
@@ -55,26 +63,20 @@ class DirectDelivery(Service):
 
     def _make(self) -> MailServers:
         # A plain installation lacks a part of what they need.
-        from .dns.resolver import Resolver  # noqa: PLC0415
         from .policy import make_policies  # noqa: PLC0415
 
-        settings = self._configuration.dns
-        self._names = Resolver(self._reactor, settings)
+        names = self._names or self._make_resolver()
         self._policies = make_policies(
-            self._reactor,
-            self._names,
-            self._configuration.spool.path,
-            self._wall,
-            allow_private=settings.allow_private,
+            self._reactor, names, self._folder, self._wall, allow_private=self._allow_private
         )
         if self.running:
             self._policies.start()
         chance = SystemRandom()
         return MailServers(
             routes=Routes(
-                self._names,
+                names,
                 ourselves=lambda: self._ourselves,
-                allow_private=lambda: self._configuration.dns.allow_private,
+                allow_private=self._allow_private,
                 shuffle=chance.shuffle,
             ),
             policies=self._policies,
@@ -82,6 +84,15 @@ class DirectDelivery(Service):
             events=self._events,
             jitter=chance.random,
         )
+
+    def _make_resolver(self) -> Resolver:
+        from .dns.resolver import Resolver  # noqa: PLC0415 -- as above
+
+        self._resolver = Resolver(self._reactor, self._configuration.dns)
+        return self._resolver
+
+    def _allow_private(self) -> bool:
+        return self._configuration.dns.allow_private
 
     def reconfigure(self, configuration: Configuration) -> None:
         """Go on with another configuration."""
@@ -92,8 +103,8 @@ class DirectDelivery(Service):
         self._ourselves = Ourselves(
             frozenset({master_relay.hostname.lower()}), frozenset(filter(None, ports))
         )
-        if self._names is not None:
-            self._names.reconfigure(configuration.dns)
+        if self._resolver is not None:
+            self._resolver.reconfigure(configuration.dns)
 
     def startService(self) -> None:
         super().startService()
@@ -102,6 +113,6 @@ class DirectDelivery(Service):
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        if self._names is not None:
-            self._names.stop()
+        if self._resolver is not None:
+            self._resolver.stop()
         return self._policies.stop() if self._policies is not None else succeed(None)

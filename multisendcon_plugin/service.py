@@ -21,9 +21,11 @@ from twisted.logger import Logger
 
 from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
+from .configured import Configured
 from .daemon.clock import since_boot
 from .daemon.event_log import EventLog
 from .direct import DirectDelivery
+from .dns import Names
 from .edge.delivery import Routing, TransactionPolicy
 from .edge.listening import NewPorts, master_relay
 from .edge.service import EdgeService
@@ -42,11 +44,9 @@ from .operations.explained import Explanation
 from .operations.explanation import explain
 from .operations.standing import Standing
 from .operations.values import Question
-from .configured import Configured
 from .queue import QueueService
 from .relay import Relays
 from .routing.registry import AccountRegistry
-from .settings.destinations import Destinations
 from .spool import SqliteSpool
 from .spool.service import SpoolService
 from .web import ControlService
@@ -61,6 +61,7 @@ class RelayService(MultiService):
     :param configuration: see `multisendcon_plugin.load`.
     :param reactor: listens, connects, is the clock, has threads, and is called from the spool's.
     :param spool: another spool than the one in `configuration.spool.path`.
+    :param names: answers questions to the DNS for direct accounts, in the place of `[dns]`.
     :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
         another one (`make_steady`).
     :param front_process: clients are served by a process of its own, see `front`.
@@ -83,6 +84,7 @@ class RelayService(MultiService):
         reactor: Any,
         *,
         spool: ISpool | None = None,
+        names: Names | None = None,
         wall: Callable[[], float] = time.time,
         front_process: bool = False,
         control: bool = False,
@@ -104,7 +106,14 @@ class RelayService(MultiService):
         )
         self.logins.reconfigure(self._policy.may_log_in)
         most = configuration.delivery.max_connections
-        self._direct = DirectDelivery(configuration, self.events, reactor, wall)
+        self._direct = DirectDelivery(
+            configuration,
+            self.events,
+            reactor,
+            wall,
+            folder=None if spool else configuration.spool.path,
+            names=names,
+        )
         self._relays = Relays(
             reactor, most, self.logins.of, self.archive, servers=self._direct.servers
         )
@@ -155,6 +164,7 @@ class RelayService(MultiService):
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
+            servers=self._direct.servers,
             tests=self._tests,
             reload=self.reload,
             clock=reactor,

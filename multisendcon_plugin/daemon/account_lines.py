@@ -11,6 +11,7 @@ import attrs
 from .. import events
 from ..commands import account_test
 from ..outcome.failure import Action
+from ..policies import PolicyName
 from .log_line import ERROR, INFO, WARN, Fields, Line, filled_in
 
 _WAITS = "; it rests until {until}; its mail waits"
@@ -71,6 +72,8 @@ def _quota_used_up(event: events.QuotaUsedUp) -> list[Line]:
 def _tls_policy_applied(event: events.TlsPolicyApplied) -> list[Line]:
     if event.result is None:
         return []  # the line of the attempt says which policy it was
+    if event.policy == PolicyName.OPPORTUNISTIC and not event.result.of_policy:
+        return []  # nobody demands TLS of this server, and many have none
     follows = ""
     if event.testing:
         follows = "; the domain is testing its policy, and the mail is sent all the same"

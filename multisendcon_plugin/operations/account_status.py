@@ -39,7 +39,7 @@ def statuses(
             found.append(
                 AccountStatus(
                     name=account.name,
-                    type="smtp",
+                    type=account.type.value,
                     enabled=account.enabled,
                     state=condition.state,
                     fault=condition.fault,

@@ -17,7 +17,7 @@ from ..outcome.attempt import Outcome, Verdict
 from ..outcome.failure import Action, without_addresses
 from ..relay.findings import Finding, Problem
 from ..routing.account import Account
-from . import powershell
+from . import advice_direct, powershell
 from .advice_rows import BY_DIAGNOSIS, OTHER, PUT_OFF, ROWS
 
 _NULL_SENDER = (
@@ -28,7 +28,9 @@ _CONNECTIONS = 'Set "max_connections" to the number that the server allows, or a
 
 
 def advice(account: Account, finding: Finding) -> str:
-    """Return a sentence that says what to do about a step; ``""``: it went well."""
+    """Return a sentence that says what to do about a step; ``""``: nothing."""
+    if account.direct:
+        return advice_direct.advice(account, finding)
     problem = finding.problem
     if problem is None:
         return ""

@@ -120,6 +120,7 @@ NOTHING_MORE = {
     "alarms": tuple,
     "history": lambda: None,
     "explain": None,
+    "servers": None,
     "tests": None,
     "reload": None,
 }
