@@ -106,7 +106,15 @@ def _cells(account: dict[str, Any], now: float) -> tuple[str, ...]:
 
 
 def _why(account: dict[str, Any], now: float) -> str:
-    return "; ".join(filter(None, [_state(account, now), _login(account, now)]))
+    return "; ".join(filter(None, [_state(account, now), _resting(account), _login(account, now)]))
+
+
+def _resting(account: dict[str, Any]) -> str:
+    """Say how many destinations of an account rest while others get their mail."""
+    resting = account["resting_destinations"]
+    if not resting:
+        return ""
+    return f"{words.count(resting, 'destination rests', 'destinations rest')} (queue list)"
 
 
 def _state(account: dict[str, Any], now: float) -> str:

@@ -52,6 +52,7 @@ def statuses(
                     connections=condition.connections,
                     counts=counts(account.name),
                     quota=quotas_of(condition),
+                    resting_destinations=condition.resting_destinations,
                     login=_login(account, logins(account)) if account.logs_in else None,
                 )
             )
