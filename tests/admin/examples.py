@@ -45,6 +45,7 @@ def account(**fields):
         "oldest": None,
         "active": 0,
         "connections": 0,
+        "resting_destinations": 0,
         "delivered": 12,
         "deferred": 0,
         "failed": 1,

@@ -70,6 +70,7 @@ NAMES = {
     "spool_bytes": set(),
     "alarms": {"kind"},
     "quota_left": {"account", "quota"},
+    "resting_destinations": {"account"},
     "token_valid_seconds": {"account"},
 }
 
