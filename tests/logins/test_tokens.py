@@ -163,6 +163,23 @@ def test_one_that_is_refused_as_well_is_given_again_and_no_other_asked_for(tmp_p
     assert result(world.credentials.after_refusal(second)).secret == "access3"
 
 
+def test_one_that_has_worked_is_replaced_when_it_is_refused_later_but_not_by_turns(tmp_path):
+    world = World(tmp_path, Giver())
+    second = result(world.credentials.after_refusal(result(world.credentials.current())))
+    world.credentials.tried(second, True)
+    world.reactor.advance(9)
+    assert result(world.credentials.after_refusal(second)) == second
+    world.reactor.advance(2)
+    third = result(world.credentials.after_refusal(second))
+    assert third.secret == "access3"
+    # That one has not worked: nothing follows.
+    world.reactor.advance(500)
+    for _ in range(10):
+        world.credentials.tried(third, False)
+        assert result(world.credentials.after_refusal(third)) == third
+    assert len(world.agent.asked) == 3
+
+
 def test_a_refused_token_is_not_given_again_while_there_is_no_other(tmp_path):
     world = World(tmp_path, Giver())
     refused = result(world.credentials.current())
