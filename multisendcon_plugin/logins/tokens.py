@@ -45,11 +45,11 @@ class TokenCredentials:
         self._source_of = source_of
         self._account = account
         self._refresher = refresher
-        self.begin, self.probe, self.stop = refresher.begin, refresher.probe, refresher.stop
+        self.begin, self.stop = refresher.begin, refresher.stop
         #: The access token that came in the place of a refused one.
         self._replacement = ""
-        #: The last one that a server has taken.
-        self._worked = ""
+        #: The last ones that servers have taken, and refused.
+        self._worked = self._refused = ""
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -86,6 +86,21 @@ class TokenCredentials:
         """Hear what a server has said to one: see `ICredentials`."""
         if worked:
             self._worked = credential.secret
+            if credential.secret == self._refused:
+                self._refused = ""
+        else:
+            self._refused = credential.secret
+
+    def probe(self) -> None:
+        """Have another one for the next session, if this one was refused, or there is none.
+
+        Whatever the provider has said: somebody may have done something about it, as to grant a
+        right that a token has from its beginning only.
+        """
+        token = self._refresher.token
+        if token is not None and token.access_token == self._refused:
+            self._refresher.refuse()
+        self._refresher.probe()
 
     def _replaced(self, _: object, refused: Credential) -> Credential:
         credential = self._usable()

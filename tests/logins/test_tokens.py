@@ -337,6 +337,19 @@ def test_a_probe_has_the_provider_asked_again(tmp_path):
     assert world.token() == "access1"
 
 
+@pytest.mark.parametrize(
+    ("said", "wanted"), [([], "access1"), ([False], "access2"), ([False, True], "access1")]
+)
+def test_a_probe_has_another_token_asked_for_if_this_one_was_refused(tmp_path, said, wanted):
+    world = World(tmp_path, Giver())
+    credential = result(world.credentials.current())
+    for worked in said:
+        world.credentials.tried(credential, worked)
+    for _ in "ab":
+        world.logins.probe(world.accounts[0])
+        assert world.token() == wanted
+
+
 def test_a_token_that_was_just_signed_in_for_is_not_replaced_at_once(tmp_path):
     """As `account login` does: it stores the token, then has the relay probe the account."""
     world = World(tmp_path, Giver(refresh=True), PERSON)
