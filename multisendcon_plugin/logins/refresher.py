@@ -201,8 +201,8 @@ class Refresher:
         # That nobody has signed in is told at once, and not when the first mail waits.
         missing = self._by_person and self.token is None
         wanted = self._due or missing or (self._used and not self._is_fresh())
-        if wanted and not self._stopped and await self._may_ask():
-            await self._ask()
+        if wanted and not self._stopped:
+            await self._get()
 
     def _done(self, result: object) -> None:
         self._work, self._due = None, False
@@ -244,6 +244,16 @@ class Refresher:
             self._tell_of(token, recovered=True)
         return True
 
+    async def _get(self) -> None:
+        """Get a token, if there is a way to it now."""
+        token = self.token
+        if self._by_person and not (token and token.refresh_token):
+            if self.trouble is None or not self.trouble.final:
+                text = "it has run out, and cannot be renewed" if token else "nobody has signed in"
+                self._fail(RefusedError(text, code="sign_in", final=True))
+        elif await self._may_ask():
+            await self._ask()
+
     async def _may_ask(self) -> bool:
         """The provider has said nothing that forbids to ask it now."""
         trouble = self.trouble
@@ -255,14 +265,8 @@ class Refresher:
         return await self.source.proofs() != self.source.proved
 
     async def _ask(self) -> None:
-        token = self.token
-        if self._by_person and not (token and token.refresh_token):
-            if self.trouble is None or not self.trouble.final:
-                text = "it has run out, and cannot be renewed" if token else "nobody has signed in"
-                self._fail(RefusedError(text, code="sign_in", final=True))
-            return
         try:
-            newer = await self.source.next(token)
+            newer = await self.source.next(self.token)
         except RefusedError as refused:
             self._fail(refused)
             return
@@ -350,6 +354,8 @@ class Refresher:
         renewed = max(self._renewed_in(), 0.0)
         self._due_at = self.now() + renewed
         delay = min(renewed, schedule.WRITE_AGAIN) if self._unwritten else renewed
+        if self.trouble is not None and self._by_person:
+            delay = min(delay, schedule.LOOK_AGAIN)
         if delay < math.inf:
             self._timer = self._reactor.callLater(delay, self._timed)
 
@@ -369,7 +375,10 @@ class Refresher:
 
     def _timed(self) -> None:
         self._due = self.now() >= self._due_at
-        self.renew()
+        if self._due or self._unwritten or self._stamp != self._file.stamp():
+            self.renew()
+        else:
+            self._set_timer()
 
     def now(self) -> float:
         """Return the time by the reactor's clock."""

@@ -358,9 +358,9 @@ class Lane:
         self.go()
 
     def hasten(self, now: float) -> None:
-        """Let all that waits be due by now, as it is in the spool."""
+        """Let all that waits be due by now, as it is in the spool, and the account not rest."""
         self._agenda.hasten(now)
-        self.go()
+        self.probe()
 
     def retire(self, emptied: Callable[[], None]) -> None:
         """Begin nothing new for good: the account is not in use any more.

@@ -46,6 +46,7 @@ from .recorder import Recorded, Recorder, only
 from .relief import Relief
 from .reports import ReportWriter
 from .rerouting import Rerouting
+from .revival import Revival
 from .room import Room
 from .tasks import Tasks
 from .ways import Ways
@@ -104,6 +105,7 @@ class QueueService(Service):
             go_on=self._go_on,
         )
         self._lanes: dict[LaneKey, Lane] = {}
+        self._revival = Revival(self._lanes, self._spool, self._tasks, self._events, self._clock)
         self._relief = Relief(self._recorder, self._lanes, self._clock)
         self._locks = Locks(self._turn)
         self._changes = Changes(
@@ -202,22 +204,13 @@ class QueueService(Service):
             if account is not None:
                 lane.reconfigure(*self._ways.of(account))
                 if account.name in anew:
-                    self._tasks.begin(self._hasten(key, lane))
+                    self._revival.hasten(lane)
             else:
                 lane.retire(partial(self._emptied, key))
                 self._rerouting.begin(key)
         if self._ready:
             # What has waited for want of an account may have one now.
             self._tasks.begin(self._look_for_lanes())
-
-    async def _hasten(self, key: LaneKey, lane: Lane) -> None:
-        """Try at once what waits for an account that may be at fault no more."""
-        now = self._clock.seconds()
-        await self._tasks.ask(
-            partial(self._spool.bring_forward, key, now),
-            f"mail of account {key[0]} not brought forward in the spool",
-        )
-        lane.hasten(now)
 
     async def _look_for_lanes(self) -> None:
         waiting = await self._tasks.ask(

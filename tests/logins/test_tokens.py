@@ -270,6 +270,24 @@ def test_somebody_signs_in_beside_the_relay_that_runs(tmp_path):
     assert world.token() == "again"
 
 
+@pytest.mark.parametrize("trouble", [None, DEAD, (503, b"")])
+def test_that_somebody_has_signed_in_is_noticed_though_no_session_asks(tmp_path, trouble):
+    if trouble:
+        signed_in(tmp_path, life=-1)
+    agent = Giver(refresh=True)
+    agent.broken = trouble
+    world = World(tmp_path, agent, PERSON)
+    world.trouble()
+    world.reactor.pass_by(60)
+    asked = len(agent.asked)
+    signed_in(tmp_path, access_token="by-hand")
+    world.reactor.pass_by(11)
+    refused, refreshed = world.told
+    assert (type(refused), type(refreshed)) == (events.TokenRefused, events.TokenRefreshed)
+    assert refreshed.recovered
+    assert (world.token(), len(agent.asked)) == ("by-hand", asked)
+
+
 def test_a_file_that_cannot_be_believed_is_looked_at_again(tmp_path):
     signed_in(tmp_path)
     [path] = Path(tmp_path, "tokens").iterdir()
