@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Coroutine
 from typing import Any, TypeVar
 
 import attrs
@@ -111,7 +111,7 @@ class Refresher:
         self._failures = 0
         self._begun = self._stopped = False
         self._timer: IDelayedCall | None = None
-        self._work: Deferred[None] | None = None
+        self._work: Deferred[Any] | None = None
         self._waiting: list[Deferred[None]] = []
 
     # What sessions ask.
@@ -151,9 +151,12 @@ class Refresher:
         if self._stopped and self._work is None:
             self._fire()
         elif self._work is None:
-            self._work = Deferred.fromCoroutine(self._do())
-            self._work.addBoth(self._done)
+            self._begin(self._do())
         return waiter
+
+    def _begin(self, work: Coroutine[Deferred[Any], Any, Any]) -> None:
+        self._work = Deferred.fromCoroutine(work)
+        self._work.addBoth(self._done)
 
     def error(self) -> CredentialError:
         """Return why there is no token."""
@@ -178,9 +181,11 @@ class Refresher:
             self.trouble = attrs.evolve(self.trouble, final=False, until=0.0)
 
     def stop(self) -> Deferred[None]:
-        """Begin nothing more; fires when nothing is under way."""
+        """Write what is in memory only, begin nothing more; fires when nothing is under way."""
         self._stopped = True
         self._set_timer()
+        if self._work is None and self._unwritten and self.token is not None:
+            self._begin(self._write(self.token))
         work = self._work
         if work is None:
             return succeed(None)

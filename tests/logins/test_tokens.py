@@ -560,6 +560,27 @@ def test_a_request_under_way_at_the_stop_may_end(tmp_path):
     assert world.token() == "last"
 
 
+@pytest.mark.parametrize("full", [True, False])
+def test_a_token_that_is_in_memory_only_is_written_at_the_stop_if_that_can_be(
+    tmp_path, full_disk, full
+):
+    signed_in(tmp_path, life=-1)
+    world = World(tmp_path, Giver(refresh=True), PERSON)
+    full_disk(True)
+    world.token()
+    full_disk(full)
+    world.reactor.jobs = []
+    stopped = world.logins.stopService()
+    assert not stopped.called
+    world.reactor.run_jobs()
+    assert stopped.called
+    assert world.reactor.getDelayedCalls() == []
+    world.reactor.jobs = None
+    full_disk(False)
+    world.restart()
+    assert world.token() == ("access2" if full else "access1")
+
+
 def test_one_that_hangs_at_the_stop_is_given_up(tmp_path):
     world = World(tmp_path, Giver())
     hangs = Deferred()
