@@ -28,6 +28,7 @@ from ..outcome.settlement import Settlement
 from ..routing.account import Account
 from .account_news import tell_of_change, tell_of_quota
 from .agenda import Agenda
+from .connections import others
 from .gates import Gates
 from .locks import Locks
 from .quota_gate import Closed, QuotaGate
@@ -264,14 +265,13 @@ class Lane:
     def _pass_on(self, attempt: Attempt, delivery: Delivery, gates: Gates) -> None:
         before = gates.condition
         now = self._clock.seconds()
-        judged = gates.ended(
-            delivery, attempt, working=len(self._unsettled) - 1, now=now, jitter=random()
-        )
-        condition = gates.condition
-        if condition is not before and not self._stopping:
-            ahead = self._wall() - now
-            if tell_of_change(self._events, gates, before, now, ahead):
-                self.since = now
+        working = 0
+        if attempt.fault:
+            working = others(gates.connections.under_way, self.relay.idle, len(self._unsettled))
+        judged = gates.ended(delivery, attempt, working=working, now=now, jitter=random())
+        changed = gates.condition is not before and not self._stopping
+        if changed and tell_of_change(self._events, gates, before, now, self._wall() - now):
+            self.since = now
         if judged is None:
             # A connection was refused, not the mail: that waits as it did before.
             self.settled([Settlement(delivery=delivery, remaining=delivery)])

@@ -109,6 +109,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         """Sessions that are open: see `IRelay`."""
         return len(self._sessions)
 
+    @property
+    def idle(self) -> int:
+        """Sessions that are kept for the next mails: see `IRelay`."""
+        return len(self._idle)
+
     # Attempts.
 
     def attempt(
