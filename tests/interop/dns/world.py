@@ -38,7 +38,7 @@ retry = ["1h"]
 name = "Direct"
 type = "direct"
 local_address = "{local}"
-helo_name = "relay.example.com"
+helo_domain = "relay.example.com"
 {settings}
 """
 
