@@ -214,7 +214,7 @@ def _check_way(section: Section, surroundings: Surroundings) -> None:
     """Look at what the way to the servers of an account needs of this machine."""
     if is_direct(section):
         with section.finding("type"):
-            surroundings.check_module("dns", "direct")
+            surroundings.check_module("dns", "direct", "dnspython")
     else:
         _check_certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
         _check_tokens(section, surroundings)

@@ -6,15 +6,15 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from ..routing.account import Account
 from ..routing.hop import Tls
-from ..settings.dns import NameServer
 from ..settings.names import Network
 from ..settings.users import Users
 from ..settings.words import shown
 from .configuration import Configuration
+from .direct_rules import direct_warnings
 from .quota_rules import quota_warnings
 
 #: Users that one warning names.
@@ -60,25 +60,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
     yield from quota_warnings(configuration.accounts)
     if configuration.reports_account:
         yield from _unprotected("[ndr]", configuration.reports_account)
-    if configuration.dns.trust_ad:
-        yield from _believed(configuration.dns.servers)
-
-
-def _believed(servers: Iterable[NameServer]) -> Iterator[str]:
-    """Find the DNS servers that somebody on the way to them can speak for."""
-    where = "[dns], trust_ad"
-    if not servers:
-        yield (
-            f"{where}: is true for whatever servers the system has, which a network may have named;"
-            " write those that you mean in servers"
-        )
-    for server in servers:
-        if not ip_address(server.address).is_private:
-            yield (
-                f'{where}: is true, but everyone on the way to "{server}" can pass for it, and have'
-                " mail delivered to themselves; run a resolver that verifies DNSSEC, such as"
-                " unbound, on this machine, and name that in servers"
-            )
+    yield from direct_warnings(configuration)
 
 
 def _unbound(users: Users) -> Iterator[str]:

@@ -7,7 +7,6 @@ a connection and some memory, both with limits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -27,6 +26,7 @@ from zope.interface import implementer
 from ..dns import DnsError, Names
 from ..errors import MultisendconError
 from ..outcome.tls import TlsFinding, TlsResult
+from ..routing.next_hops import may_be_tried
 from .mta_sts import MOST_OCTETS, PolicyError, StsPolicy, read_policy
 
 #: Seconds for one address, and for all of a policy.
@@ -53,7 +53,7 @@ class Fetcher:
 
     :param reactor: connects, and is the clock.
     :param names: answers which addresses a host has.
-    :param may_reach: tells whether an address may be connected to.
+    :param allow_private: loopback and private addresses may be connected to, too.
     :param https: verifies certificates.
     :param agent: sends requests.
     """
@@ -63,13 +63,13 @@ class Fetcher:
         reactor: Any,
         names: Names,
         *,
-        may_reach: Callable[[str], bool] = bool,
+        allow_private: bool = False,
         https: IPolicyForHTTPS | None = None,
         agent: IAgent | None = None,
     ) -> None:
         self._reactor = reactor
         self._names = names
-        self._may_reach = may_reach
+        self._allow_private = allow_private
         self._https = https or BrowserLikePolicyForHTTPS()
         self._agent = agent
 
@@ -94,7 +94,7 @@ class Fetcher:
             ) from None
 
     async def _fetch(self, host: str) -> bytes:
-        ways = _Ways(self._reactor, self._names, self._may_reach, self._https)
+        ways = _Ways(self._reactor, self._names, self._https, allow_private=self._allow_private)
         agent = self._agent or Agent.usingEndpointFactory(self._reactor, ways)
         url = f"https://{host}/.well-known/mta-sts.txt".encode("ascii")
         try:
@@ -148,22 +148,20 @@ class _Body(Protocol):
 
 @implementer(IAgentEndpointFactory)
 class _Ways:
-    """Says how a host is reached: by the addresses that our DNS servers say, the first one first.
-
-    :param may_reach: tells whether an address may be connected to.
-    """
+    """Says how a host is reached: by the addresses that our DNS servers say, in turn."""
 
     def __init__(
         self,
         reactor: Any,
         names: Names,
-        may_reach: Callable[[str], bool],
         https: IPolicyForHTTPS,
+        *,
+        allow_private: bool,
     ) -> None:
         self._reactor = reactor
         self._names = names
-        self._may_reach = may_reach
         self._https = https
+        self._allow_private = allow_private
         self._connected: list[Any] = []
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
@@ -204,7 +202,8 @@ class _Ways:
                 found += [str(each) for each in answer.records]
         if failure and not found:
             raise failure
-        return [each for each in found if self._may_reach(each)]
+        allow_private = self._allow_private
+        return [each for each in found if may_be_tried(each, allow_private=allow_private)]
 
 
 @implementer(IStreamClientEndpoint)

@@ -66,7 +66,7 @@ class Paper(Surroundings):
 
     check_signer = check_certificate
 
-    def check_module(self, name, extra):
+    def check_module(self, name, extra, library=""):
         pass
 
     def secret_file(self, path):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from multisendcon_plugin import configuration
 from multisendcon_plugin.routing.account import DIRECT_CONNECTIONS, AccountType
 from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.settings.words import InvalidValueError
-from tests.configuration.examples import Paper, document, faults, read
+from tests.configuration.examples import Paper, bound, document, faults, read
 
 DIRECT = {"type": '"direct"', "server": ""}
 PLACE = 'multisendcon.toml, line 4, [[account]] "Sales", '
@@ -16,6 +17,10 @@ FINGERPRINT = f'"sha256:{"ab" * 32}"'
 
 def direct(**keys):
     return document(**(DIRECT | keys))
+
+
+def warnings(text):
+    return configuration.warnings(read(text), now=0)
 
 
 def account(text):
@@ -148,11 +153,11 @@ def test_it_and_another_may_be_the_fallbacks_of_each_other():
 
 def test_the_library_that_is_missing_is_named_once_for_each_account():
     class Plain(Paper):
-        def check_module(self, name, extra):
-            raise InvalidValueError(f"needs {name} of {extra}")
+        def check_module(self, name, extra, library=""):
+            raise InvalidValueError(f"needs {library} for {name} of {extra}")
 
     assert faults(direct(), Plain()) == [
-        'multisendcon.toml, line 3, [[account]] "Sales", type: needs dns of direct'
+        'multisendcon.toml, line 3, [[account]] "Sales", type: needs dnspython for dns of direct'
     ]
     assert faults(document(), Plain()) == []
 
@@ -163,3 +168,61 @@ def test_servers_know_it_by_the_address_that_it_comes_from():
     )
     assert here.login == account(direct(local_address='"192.0.2.1"', helo_domain='"a.b"')).login
     assert len({here.login, there.login, account(direct()).login}) == 3
+
+
+DNS = "[dns], trust_ad: is true"
+UNNAMED = (
+    f"{DNS} for whatever servers the system has, which a network may have named; write those that"
+    " you mean in servers"
+)
+SPOKEN_FOR = (
+    "can pass for it, and have mail delivered to themselves; run a resolver that verifies DNSSEC,"
+    " such as unbound, on this machine, and name that in servers"
+)
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        (["127.0.0.1", "[::1]:5353", "10.1.2.3", "192.168.0.1:53", "fd00::53"], []),
+        (
+            ["127.0.0.1", "8.8.8.8", "[2606:4700::1111]:5353"],
+            [
+                f'{DNS}, but everyone on the way to "8.8.8.8" {SPOKEN_FOR}',
+                f'{DNS}, but everyone on the way to "[2606:4700::1111]:5353" {SPOKEN_FOR}',
+            ],
+        ),
+        (
+            [],
+            [UNNAMED],
+        ),
+    ],
+)
+def test_dns_servers_that_are_believed(servers, expected):
+    text = bound(document("dns", servers=str(servers), trust_ad="true"))
+    assert warnings(text) == expected
+    assert warnings(text.replace("true", "false")) == []
+
+
+def test_domains_to_which_no_table_applies():
+    tables = [
+        '"a.example", "*.b.example"',
+        '"A.example", "b.example", "x.b.example", "*.x.b.example"',
+        '"*.example"',
+        '"c.example", "a.test"',
+    ]
+    text = bound(direct() + "".join(f"\n[[destination]]\ndomains = [{each}]" for each in tables))
+    reason = "never counts, since an earlier [[destination]] has it, and the first one applies"
+    assert warnings(text) == [
+        f'[[destination]] number {number}, domains: "{domain}" {reason}; move this table up'
+        for number, domain in [
+            *((2, "a.example"), (2, "x.b.example"), (2, "*.x.b.example")),
+            (4, "c.example"),
+        ]
+    ]
+
+
+def test_destinations_of_nobody():
+    [warning] = warnings(bound(document("destination")))
+    assert warning.startswith("[[destination]]: has no effect, since no account delivers directly;")
+    assert warnings(bound(direct()) + '\n[[destination]]\ndomains = ["a.example"]') == []

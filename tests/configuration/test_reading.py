@@ -487,3 +487,5 @@ def test_this_machine_says_how_to_install_what_is_missing():
     assert caught.value.args == (
         "needs no_such_module, which is not installed; run: pip install 'multisendcon[metrics]'",
     )
+    with pytest.raises(InvalidValueError, match="needs its library, which is not installed"):
+        here.check_module("no_such_module", "metrics", "its library")

@@ -130,37 +130,3 @@ def test_what_others_can_listen_to(keys, expected):
     assert warnings(bound(document(**keys))) == found('[[account]] "Sales"')
     ndr = document("ndr", server='"mx.example.com"', **keys)
     assert warnings(bound(ndr)) == found("[ndr]")
-
-
-DNS = "[dns], trust_ad: is true"
-UNNAMED = (
-    f"{DNS} for whatever servers the system has, which a network may have named; write those that"
-    " you mean in servers"
-)
-SPOKEN_FOR = (
-    "can pass for it, and have mail delivered to themselves; run a resolver that verifies DNSSEC,"
-    " such as unbound, on this machine, and name that in servers"
-)
-
-
-@pytest.mark.parametrize(
-    ("servers", "expected"),
-    [
-        (["127.0.0.1", "[::1]:5353", "10.1.2.3", "192.168.0.1:53", "fd00::53"], []),
-        (
-            ["127.0.0.1", "8.8.8.8", "[2606:4700::1111]:5353"],
-            [
-                f'{DNS}, but everyone on the way to "8.8.8.8" {SPOKEN_FOR}',
-                f'{DNS}, but everyone on the way to "[2606:4700::1111]:5353" {SPOKEN_FOR}',
-            ],
-        ),
-        (
-            [],
-            [UNNAMED],
-        ),
-    ],
-)
-def test_dns_servers_that_are_believed(servers, expected):
-    text = bound(document("dns", servers=str(servers), trust_ad="true"))
-    assert warnings(text) == expected
-    assert warnings(text.replace("true", "false")) == []

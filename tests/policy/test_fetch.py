@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
 import pytest
 from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -190,21 +195,21 @@ def test_who_gives_up_is_no_failure_of_the_host():
 # Addresses.
 
 
-def reached(names, *, may_reach=bool):
+def reached(names, **settings):
     """Return a reactor that is asked for connections, and what came of it."""
     reactor = MemoryReactorClock()
     results = []
-    fetcher = Fetcher(reactor, names, may_reach=may_reach)
+    fetcher = Fetcher(reactor, names, **settings)
     Deferred.fromCoroutine(fetcher.fetch(DOMAIN)).addBoth(results.append)
     return reactor, results
 
 
 def test_the_addresses_are_those_of_our_dns_in_turn():
-    names = FakeNames(zones={HOST: {"A": ["192.0.2.1", "192.0.2.2"], "AAAA": ["2001:db8::1"]}})
+    names = FakeNames(zones={HOST: {"A": ["1.1.1.1", "1.1.1.2"], "AAAA": ["2606:4700::1"]}})
     reactor, results = reached(names)
     for n in range(3):
         host, port, factory, timeout, _ = reactor.tcpClients[n]
-        assert host == ["192.0.2.1", "192.0.2.2", "2001:db8::1"][n]
+        assert host == ["1.1.1.1", "1.1.1.2", "2606:4700::1"][n]
         assert (port, timeout) == (443, CONNECTS_WITHIN)
         factory.clientConnectionFailed(reactor.connectors[n], Failure(ConnectError()))
         if n < 2:
@@ -212,13 +217,16 @@ def test_the_addresses_are_those_of_our_dns_in_turn():
     assert results
 
 
-def test_addresses_that_may_not_be_reached_are_left_out():
-    names = FakeNames(zones={HOST: {"A": ["127.0.0.1"]}})
-    reactor, results = reached(names, may_reach=lambda address: not address.startswith("127."))
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_addresses_of_this_house_are_left_out_unless_they_are_allowed(address):
+    names = FakeNames(zones={HOST: {"AAAA" if ":" in address else "A": [address]}})
+    reactor, results = reached(names)
     assert reactor.tcpClients == []
     assert str(results[0].value) == (
         f"{NOT_FETCHED}it has no address that can be reached from here"
     )
+    reactor, results = reached(names, allow_private=True)
+    assert [each[0] for each in reactor.tcpClients] == [address]
 
 
 def test_a_host_that_is_not_in_the_dns_has_no_policy():
@@ -227,7 +235,7 @@ def test_a_host_that_is_not_in_the_dns_has_no_policy():
     _, results = reached(FakeNames(failures={HOST: "no server answers"}))
     assert str(results[0].value) == f"{NOT_FETCHED}AAAA of {HOST}: no server answers"
     reactor, _ = reached(
-        FakeNames(zones={HOST: {"A": ["192.0.2.1"]}}, failures={(HOST, "AAAA"): "no answer"})
+        FakeNames(zones={HOST: {"A": ["1.1.1.1"]}}, failures={(HOST, "AAAA"): "no answer"})
     )
     assert len(reactor.tcpClients) == 1
 
@@ -290,21 +298,17 @@ class RealHttps(TestCase):
 
         self.reactor = reactor
         self.authority = Authority()
-        self.patch_environment(self.authority)
+        self.trust(self.authority)
         self.names = FakeNames(zones={HOST: {"A": ["127.0.0.1"]}})
 
-    def patch_environment(self, authority):
-        from os import environ
-
-        path = self.mktemp()
-        with open(path, "wb") as file:  # noqa: PTH123 -- trial's own name
-            file.write(authority.pem)
-        before = environ.get("SSL_CERT_FILE")
-        environ["SSL_CERT_FILE"] = path
-        if before is None:
-            self.addCleanup(environ.pop, "SSL_CERT_FILE")
-        else:
-            self.addCleanup(environ.__setitem__, "SSL_CERT_FILE", before)
+    def trust(self, authority):
+        """Let an authority be one of the system."""
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = authority.write(Path(folder.name) / "authority.pem")
+        patched = patch.dict(os.environ, SSL_CERT_FILE=path)
+        patched.start()
+        self.addCleanup(patched.stop)
 
     async def fetch(self, tls, resource=None, factory=None):
         """Fetch the policy of a host with a certificate; return it, or why there is none."""
@@ -317,7 +321,9 @@ class RealHttps(TestCase):
         port = await endpoint.listen(site)
         self.addCleanup(site.gone)
         self.addCleanup(port.stopListening)
-        fetcher = Fetcher(Redirected(self.reactor, port.getHost().port), self.names)
+        fetcher = Fetcher(
+            Redirected(self.reactor, port.getHost().port), self.names, allow_private=True
+        )
         try:
             return await fetcher.fetch(DOMAIN)
         except NotFetchedError as error:
