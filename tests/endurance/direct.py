@@ -34,6 +34,7 @@ from tests.interop.sink import Sink
 _NAME_SERVER = "127.9.0.53"
 _ZONE = "many.test"
 _SENDER = "boss@sales.example"
+_SERVERS = ("multisendcon", "Postfix")
 #: Later by this share is late, beyond the milliseconds by which the machine itself is.
 _SHARE, _NOISE = 0.10, 10.0
 
