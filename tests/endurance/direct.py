@@ -52,7 +52,7 @@ type = "direct"
 
 def add_options(parser):
     parser.add_argument("--only", choices=("hole", "silent", "rate"), help="one of the three")
-    parser.add_argument("--rounds", type=int, default=5, help="of a mail to each domain, at least")
+    parser.add_argument("--rounds", type=int, default=2, help="of a mail to each domain, at least")
     parser.add_argument("--pace", type=float, default=50, help="mails a second, beside silence")
     parser.add_argument("--mails", type=int, default=20_000, help="as fast as they go")
     parser.add_argument("--domains", type=int, default=5_000, help="to which these go")
