@@ -14,7 +14,7 @@ from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
-from ..settings.dns import DnsSettings, NameServer
+from ..settings.dns import MOST_UNDER_WAY, DnsSettings, NameServer
 from .answer import TYPES, Answer, DnsError
 from .cache import Cache
 from .exchange import Exchange
@@ -27,8 +27,8 @@ from .system import SystemServers
 from .turns import Turns
 from .wire import Question
 
-#: Questions that are under way, with a socket each, and questions that wait for that.
-MOST_UNDER_WAY, MOST_WAITING = 256, 10_000
+#: Questions that wait until they are under way.
+MOST_WAITING = 10_000
 #: Seconds that a question waits until it is asked.
 _WAITS = 10.0
 #: Seconds that answers are kept at most: RFC 1035 knows no limit; of those that there is nothing,

@@ -61,7 +61,7 @@ class Setup:
     def registry(self) -> AccountRegistry:
         """The accounts, to route by; they lead nowhere."""
         return AccountRegistry(
-            Account(server="", **attrs.asdict(each, recurse=False)) for each in self.accounts
+            Account(**attrs.asdict(each, recurse=False)) for each in self.accounts
         )
 
 

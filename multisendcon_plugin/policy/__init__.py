@@ -6,9 +6,28 @@ says.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from ..dns import Names
 from .discovery import Discovery
 from .fetch import Fetcher
 from .policies import DnsPolicies
 from .store import PolicyStore
 
-__all__ = ["Discovery", "DnsPolicies", "Fetcher", "PolicyStore"]
+__all__ = ["Discovery", "DnsPolicies", "Fetcher", "PolicyStore", "make_policies"]
+
+
+def make_policies(
+    reactor: Any, names: Names, folder: str, now: Callable[[], float], *, allow_private: bool
+) -> DnsPolicies:
+    """Return what knows the policies of domains; it begins with `DnsPolicies.start`.
+
+    :param reactor: connects, is the clock, and is called from a thread.
+    :param names: answers questions to the DNS.
+    :param folder: of the spool, where policies are kept over restarts.
+    :param now: tells the time in seconds since the epoch.
+    :param allow_private: see `Fetcher`.
+    """
+    fetcher = Fetcher(reactor, names, allow_private=allow_private)
+    return DnsPolicies(names, Discovery(names, fetcher, now, PolicyStore(folder, reactor)))

@@ -115,6 +115,8 @@ class Discovery:
             request = self._request(domain, name)
             if not request.done.called:
                 await _place(request.waiting)
+            if request.policy is not None:
+                return Found(request.policy)  # also one that is not to be kept
             kept = self._kept.get(domain, self._now())
         return Found(kept.policy if kept else None, self._failure(domain))
 
@@ -136,13 +138,13 @@ class Discovery:
         request = self._under_way.get(domain)
         if request is None:
             request = self._under_way[domain] = _Request()
-            request.done = Deferred.fromCoroutine(self._fetch(domain, name))
+            request.done = Deferred.fromCoroutine(self._fetch(domain, name, request))
             request.done.addBoth(self._ended, domain, request)
         return request
 
-    async def _fetch(self, domain: str, name: str) -> None:
+    async def _fetch(self, domain: str, name: str, request: _Request) -> None:
         try:
-            policy = await self._fetcher.fetch(domain)
+            policy = request.policy = await self._fetcher.fetch(domain)
         except NotFetchedError as error:
             self._fail(domain, error.finding)
             return
@@ -175,10 +177,14 @@ class Discovery:
 
 @attrs.define(eq=False)
 class _Request:
-    """A policy is being fetched."""
+    """A policy is being fetched.
+
+    :ivar policy: what came of it.
+    """
 
     done: Deferred[None] = attrs.field(factory=Deferred)
     waiting: list[Deferred[None]] = attrs.field(factory=list)
+    policy: StsPolicy | None = None
 
 
 def _place(waiting: list[Deferred[None]]) -> Deferred[None]:

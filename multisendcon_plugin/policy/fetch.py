@@ -7,7 +7,6 @@ a connection and some memory, both with limits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -27,6 +26,7 @@ from zope.interface import implementer
 from ..dns import DnsError, Names
 from ..errors import MultisendconError
 from ..outcome.tls import TlsFinding, TlsResult
+from ..routing.next_hops import may_be_tried
 from .mta_sts import MOST_OCTETS, PolicyError, StsPolicy, read_policy
 
 #: Seconds for one address, and for all of a policy.
@@ -53,7 +53,7 @@ class Fetcher:
 
     :param reactor: connects, and is the clock.
     :param names: answers which addresses a host has.
-    :param may_reach: tells whether an address may be connected to.
+    :param allow_private: loopback and private addresses may be connected to, too.
     :param https: verifies certificates.
     :param agent: sends requests.
     """
@@ -63,13 +63,15 @@ class Fetcher:
         reactor: Any,
         names: Names,
         *,
-        may_reach: Callable[[str], bool] = bool,
+        allow_private: bool = False,
         https: IPolicyForHTTPS | None = None,
         agent: IAgent | None = None,
     ) -> None:
         self._reactor = reactor
-        ways = _Ways(reactor, names, may_reach, https or BrowserLikePolicyForHTTPS())
-        self._agent = agent or Agent.usingEndpointFactory(reactor, ways)
+        self._names = names
+        self._allow_private = allow_private
+        self._https = https or BrowserLikePolicyForHTTPS()
+        self._agent = agent
 
     async def fetch(self, domain: str) -> StsPolicy:
         """Fetch the policy of a domain.
@@ -92,15 +94,18 @@ class Fetcher:
             ) from None
 
     async def _fetch(self, host: str) -> bytes:
+        ways = _Ways(self._reactor, self._names, self._https, allow_private=self._allow_private)
+        agent = self._agent or Agent.usingEndpointFactory(self._reactor, ways)
         url = f"https://{host}/.well-known/mta-sts.txt".encode("ascii")
-        response: IResponse = await self._agent.request(b"GET", url, _HEADERS, None)
-        problem = _problem_of(response)
-        body = _Body(keep=not problem)
-        response.deliverBody(body)
-        octets = await body.received
-        if problem:
-            raise _RefusedError(problem)
-        return octets
+        try:
+            response: IResponse = await agent.request(b"GET", url, _HEADERS, None)
+            if problem := _problem_of(response):
+                raise _RefusedError(problem)
+            body = _Body()
+            response.deliverBody(body)
+            return await body.received
+        finally:
+            ways.close()
 
 
 def _time_is_up(_: object, seconds: float) -> bytes:
@@ -121,36 +126,18 @@ class _RefusedError(Exception):
 
 
 class _Body(Protocol):
-    """Takes the body of an answer, up to the longest policy there may be."""
+    """Takes the body of an answer, as far as the longest policy there may be."""
 
-    transport: Any
-
-    def __init__(self, *, keep: bool) -> None:
-        self._keep = keep
+    def __init__(self) -> None:
         self._octets = bytearray()
-        self.received: Deferred[bytes] = Deferred(lambda _: self._stop())
-
-    def connectionMade(self) -> None:
-        if not self._keep:
-            self._end()
+        self.received: Deferred[bytes] = Deferred()
 
     def dataReceived(self, data: bytes) -> None:
         self._octets += data
-        if len(self._octets) > MOST_OCTETS:
-            self._end()
-
-    def _end(self) -> None:
-        """What follows is of no use."""
-        if not self.received.called:
+        if len(self._octets) > MOST_OCTETS and not self.received.called:
             self.received.callback(bytes(self._octets))
-        self._stop()
-
-    def _stop(self) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.transport = None
         if self.received.called:
             return
         if reason.check(ResponseDone, PotentialDataLoss):
@@ -161,68 +148,74 @@ class _Body(Protocol):
 
 @implementer(IAgentEndpointFactory)
 class _Ways:
-    """Says how the host of an address is reached."""
+    """Says how a host is reached: by the addresses that our DNS servers say, in turn."""
 
     def __init__(
         self,
         reactor: Any,
         names: Names,
-        may_reach: Callable[[str], bool],
         https: IPolicyForHTTPS,
+        *,
+        allow_private: bool,
     ) -> None:
         self._reactor = reactor
         self._names = names
-        self._may_reach = may_reach
         self._https = https
+        self._allow_private = allow_private
+        self._connected: list[Any] = []
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
-        way = _Way(self._reactor, self._names, self._may_reach, uri)
-        endpoint: IStreamClientEndpoint = wrapClientTLS(
-            self._https.creatorForNetloc(uri.host, uri.port), way
-        )
+        tls = self._https.creatorForNetloc(uri.host, uri.port)
+        endpoint: IStreamClientEndpoint = wrapClientTLS(tls, _Way(self, uri))
         return endpoint
 
+    def close(self) -> None:
+        """Let nothing more come: to end in good order would be up to the host."""
+        for protocol in self._connected:
+            protocol.transport.abortConnection()
 
-@implementer(IStreamClientEndpoint)
-class _Way:
-    """A host, by the addresses that our DNS servers say; the first that answers."""
-
-    def __init__(
-        self, reactor: Any, names: Names, may_reach: Callable[[str], bool], uri: URI
-    ) -> None:
-        self._reactor = reactor
-        self._names = names
-        self._may_reach = may_reach
-        self._uri = uri
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        return Deferred.fromCoroutine(self._connect(protocolFactory))
-
-    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+    async def connect(self, uri: URI, factory: IProtocolFactory) -> IProtocol:
+        """Connect to the host of an address."""
         failure: Exception = _RefusedError("it has no address that can be reached from here")
-        for address in (await self._addresses())[:MOST_ADDRESSES]:
+        for address in (await self._addresses(uri.host.decode("ascii")))[:MOST_ADDRESSES]:
             kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
-            endpoint = kind(self._reactor, address, self._uri.port, CONNECTS_WITHIN)
+            endpoint = kind(self._reactor, address, uri.port, CONNECTS_WITHIN)
             try:
-                return await endpoint.connect(factory)
+                protocol: IProtocol = await endpoint.connect(factory)
             except ConnectError as error:
                 failure = error
+            else:
+                self._connected.append(protocol)
+                return protocol
         raise failure
 
-    async def _addresses(self) -> list[str]:
+    async def _addresses(self, host: str) -> list[str]:
         """Return the addresses, those of IPv4 first: every machine has that."""
         found: list[str] = []
         failure: DnsError | None = None
         for rdtype in ("A", "AAAA"):
             try:
-                answer = await self._names.query(self._uri.host.decode("ascii"), rdtype)
+                answer = await self._names.query(host, rdtype)
             except DnsError as error:
                 failure = error
             else:
                 found += [str(each) for each in answer.records]
         if failure and not found:
             raise failure
-        return [each for each in found if self._may_reach(each)]
+        allow_private = self._allow_private
+        return [each for each in found if may_be_tried(each, allow_private=allow_private)]
+
+
+@implementer(IStreamClientEndpoint)
+class _Way:
+    """One host, as Twisted wants to have it."""
+
+    def __init__(self, ways: _Ways, uri: URI) -> None:
+        self._ways = ways
+        self._uri = uri
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        return Deferred.fromCoroutine(self._ways.connect(self._uri, protocolFactory))
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -243,8 +236,10 @@ def _reason(error: BaseException) -> tuple[TlsResult, str]:
         return TlsResult.STS_WEBPKI_INVALID, "its certificate is for another host"
     if isinstance(error, SSL.Error):
         entries = error.args[0] if error.args else []
-        text = entries[-1][-1] if isinstance(entries, list) and entries else "no handshake"
-        return TlsResult.STS_WEBPKI_INVALID, f"TLS: {text}"[:_LONGEST_REASON]
+        text = str(entries[-1][-1]) if isinstance(entries, list) and entries else "no handshake"
+        web = "certificate" in text
+        result = TlsResult.STS_WEBPKI_INVALID if web else TlsResult.STS_POLICY_FETCH_ERROR
+        return result, f"TLS: {text}"[:_LONGEST_REASON]
     why = type(error).__name__  # the text of others is longer than what it says
     if isinstance(error, _RefusedError | DnsError | ConnectError):
         why = str(error).rstrip(".")[:_LONGEST_REASON]

@@ -32,6 +32,14 @@ class DnsPolicies:
         self._names = names
         self._discovery = discovery
 
+    def start(self) -> None:
+        """Read what is kept; whoever asks before it is there waits."""
+        self._discovery.start()
+
+    def stop(self) -> Deferred[None]:
+        """End all that is under way: see `Discovery.stop`."""
+        return self._discovery.stop()
+
     def of(
         self, domain: str, server: MailServer, base: TlsPolicy = OPPORTUNISTIC
     ) -> Deferred[HostPolicy]:

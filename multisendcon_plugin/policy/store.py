@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ..errors import SpoolError
+from ..spool.database import is_damage
 from ..spool.ours import check_file, open_file
 from ..spool.worker import Job, Reactor, Worker
 from .kept import KeptPolicy
@@ -37,6 +38,10 @@ PRAGMA user_version = {_VERSION};
 COMMIT;
 """
 _Work = Callable[[sqlite3.Connection], Any]
+
+
+class _DamageError(Exception):
+    """The file is not as we would have written it; the text says why."""
 
 
 class PolicyStore:
@@ -96,7 +101,7 @@ class PolicyStore:
         for job in jobs:
             try:
                 job.result = self._done(job.run)
-            except (sqlite3.Error, OSError, SpoolError, PolicyError) as error:
+            except (sqlite3.Error, OSError, SpoolError, _DamageError) as error:
                 job.error = error
         failed = [job.error for job in jobs if job.error]
         if failed and not self._fails:
@@ -110,8 +115,8 @@ class PolicyStore:
     def _done(self, work: _Work) -> Any:
         try:
             return self._transact(work)
-        except (sqlite3.DatabaseError, PolicyError) as error:
-            if isinstance(error, sqlite3.OperationalError):
+        except (sqlite3.Error, _DamageError) as error:
+            if not _is_damage(error):
                 raise  # no room, for example
             self.log.warn(
                 "{file}: {error}; the policies of MTA-STS that are kept in it begin anew",
@@ -148,7 +153,7 @@ class PolicyStore:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(_SCHEMA)
             elif version != _VERSION:
-                raise sqlite3.DatabaseError("written by another version of multisendcon")
+                raise _DamageError("written by another version of multisendcon")
             # After a power cut the last ones may be missing, and no more.
             connection.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
@@ -162,8 +167,18 @@ class PolicyStore:
             connection.close()
 
 
+def _is_damage(error: Exception) -> bool:
+    # Also a file that is too short, and one without our table.
+    others = sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_ERROR
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, _DamageError) or is_damage(error) or code in others
+
+
 def _kept(domain: str, name: str, fetched: float, text: str) -> KeptPolicy:
-    return KeptPolicy(domain, name, fetched, read_policy(text.encode()))
+    try:
+        return KeptPolicy(domain, name, float(fetched), read_policy(text.encode()))
+    except (PolicyError, AttributeError, TypeError, ValueError) as error:
+        raise _DamageError(f"a row of it cannot be read: {error}") from None
 
 
 def _remove(connection: sqlite3.Connection, domains: Iterable[str]) -> None:

@@ -27,6 +27,9 @@ from .replies import own_rules
 #: The account by which reports leave for the server of ``[ndr]``: one like others, which no mask
 #: leads to.  No name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
+#: How many connections an account of the type direct has unless it is said: as many to each of its
+#: destinations as some servers take of one client, and some are left of those of all accounts.
+DIRECT_CONNECTIONS = 40
 
 
 class AccountType(enum.Enum):
@@ -238,7 +241,8 @@ class Account:
     max_connections: int = key(
         quantities.count,
         default=2,
-        doc="The most connections to this server at the same time.",
+        doc="The most connections to this server at the same time; of an account of the type"
+        " direct, to all its destinations together.",
     )
     max_mails_per_connection: int = key(
         quantities.count,
@@ -349,7 +353,12 @@ class Account:
 
     @property
     def login(self) -> tuple[str, int, str]:
-        """What its server knows it by, whatever it is called here."""
+        """What its server knows it by, whatever it is called here.
+
+        Where there is no login, and no one server, that is where the connections come from.
+        """
+        if self.type is AccountType.DIRECT:
+            return self.server, self.port, " ".join(self.local_address)
         return self.server, self.port, self.sasl_user
 
     @property

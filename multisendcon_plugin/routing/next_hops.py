@@ -166,7 +166,9 @@ def usable(
     left = []
     for host in hosts:
         fitting = [
-            each for each in host.addresses if admits(each) and _may_be_tried(each, allow_private)
+            each
+            for each in host.addresses
+            if admits(each) and may_be_tried(each, allow_private=allow_private)
         ]
         if fitting and not host.trouble:
             left.append(attrs.evolve(host, addresses=_in_turn(fitting)[:MOST_ADDRESSES]))
@@ -212,8 +214,8 @@ def _literal(destination: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _may_be_tried(text: str, allow_private: bool) -> bool:
-    """Tell whether mail of strangers' domains may be sent to an address.
+def may_be_tried(text: str, *, allow_private: bool) -> bool:
+    """Tell whether an address may be connected to for strangers' domains.
 
     Whoever has a domain decides to which addresses it leads: also to services on this machine, or
     in this house, that trust whoever can connect to them.

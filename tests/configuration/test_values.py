@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multisendcon_plugin.configuration.tables import TABLES
 from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.outcome.failure import Meaning, own_rule
 from multisendcon_plugin.routing.account import Auth, NullSender
@@ -17,7 +18,7 @@ from multisendcon_plugin.settings.dns import NameServer, name_server
 from multisendcon_plugin.settings.quantities import Room, duration, size
 from multisendcon_plugin.settings.values import BareLf, HeaderFrom, MinimumTls, ReportTo
 from multisendcon_plugin.settings.words import InvalidValueError
-from tests.configuration.examples import PASSWORD, Paper, document, faults, read
+from tests.configuration.examples import PASSWORD, REPEATED, Paper, document, faults, read
 
 MIB = 1024 * 1024
 CONTROL = "contains a control character; write plain text on one line"
@@ -25,6 +26,9 @@ NO_ROOM = 'is no part of a disk; write for example "5%" or "10 GiB", or 0 for no
 DURATION = 'is not a duration; write a number of seconds, or for example "90s", "5m", "4h" or "3d"'
 SIZE = 'is not a size; write a number of bytes, or for example "512 KiB", "50 MiB" or "1 GiB"'
 HOST = 'is not a host name or IP address; write for example "smtp.example.com"'
+DOMAIN_MASK = (
+    'is not a domain; write for example "example.com", or "*.example.com" for all its subdomains'
+)
 DOMAIN = 'is not a domain; write for example "mail.example.com"'
 HELO = (
     'is not a domain or an address literal; write for example "mail.example.com", "[192.0.2.1]"'
@@ -395,6 +399,22 @@ BAD = [
             )
         ],
     ),
+    ("destination", "domains", "[]", ["the list is empty; it needs at least one value"]),
+    (
+        "destination",
+        "domains",
+        '"gmail.com"',
+        ['"gmail.com" is not a list; write ["gmail.com"]'],
+    ),
+    *(
+        ("destination", "domains", f'["{each}"]', [f'"{each}" {DOMAIN_MASK}'])
+        for each in (
+            *("*", "*.", "*@example.com", "a*.example", "a.*.example", "!a.example"),
+            *("joe@a.example", "[192.0.2.1]", "192.0.2.1", "a..example", "a.example.", "a b"),
+            *("\u2488com", "*.*.example", "\ufb01.example"),
+        )
+    ),
+    ("destination", "max_connections", "0", ["0 is not a count; write a number from 1 to 1000000"]),
     ("account", "local_address", "3221225994", ["3221225994 is not text; put it in quotes"]),
     ("account", "local_address", "[]", ["the list is empty; it needs at least one value"]),
     (
@@ -598,8 +618,9 @@ BAD = [
 @pytest.mark.parametrize(("table", "key", "value", "reasons"), BAD)
 def test_a_bad_value_is_told_with_its_place_and_what_would_be_right(table, key, value, reasons):
     text = document(table, **{key: value})
-    if table == "client":
-        place = f"line {6 if key != 'addresses' else 5 if value else 4}, [[client]] number 1"
+    if table in REPEATED:
+        line = 6 if key not in REPEATED[table] else 5 if value else 4
+        place = f"line {line}, [[{table}]] number 1"
     elif table != "account":
         place = f"line 5, [{table}]"
     elif key == "name":
@@ -665,6 +686,15 @@ GOOD = [
     ("ndr", "recipient", '"sender"', ReportTo.SENDER),
     ("ndr", "postmaster", '"pm@example.com"', "pm@example.com"),
     ("ndr", "postmaster", '""', ""),
+    ("destination", "domains", '["Mail.Example", "*.EXAMPLE", "a_b.example"]',
+     ("mail.example", "*.example", "a_b.example")),
+    ("destination", "domains", '["B\u00fccher.example", "*.b\u00fccher.example"]',
+     ("xn--bcher-kva.example", "*.xn--bcher-kva.example")),
+    ("destination", "domains", '["xn--bcher-kva.example", "example"]',
+     ("xn--bcher-kva.example", "example")),
+    ("destination", "max_connections", "1", 1),
+    ("destination", "minimum_wait", '"1.5s"', 1.5),
+    ("destination", "max_mails_per_connection", "50", 50),
     ("account", "server", '"mail_server"', "mail_server"),
     ("account", "server", '"::1"', "::1"),
     ("account", "username", '""', ""),
@@ -718,8 +748,8 @@ GOOD = [
 @pytest.mark.parametrize(("table", "key", "value", "expected"), GOOD)
 def test_a_good_value_is_converted(table, key, value, expected):
     configuration = read(document(table, **{key: value}))
-    arrays = {"account": configuration.accounts, "client": configuration.clients}
-    owner = arrays[table][0] if table in arrays else getattr(configuration, table)
+    repeated = TABLES[table].repeated
+    owner = getattr(configuration, f"{table}s")[0] if repeated else getattr(configuration, table)
     assert getattr(owner, key) == expected
 
 
