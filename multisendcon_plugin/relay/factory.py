@@ -125,6 +125,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         """Some session has carried mail."""
         return any(each.mails for each in self._sessions)
 
+    @property
+    def idle(self) -> int:
+        """Sessions that are kept for the next mails: see `IRelay`."""
+        return len(self._idle)
+
     # Attempts.
 
     def attempt(

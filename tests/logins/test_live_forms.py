@@ -6,6 +6,7 @@ import time
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
 from multisendcon_plugin.logins.http import Forms, NotAnsweredError
@@ -66,6 +67,14 @@ class FormsOverConnections(unittest.TestCase):
         assert names == {"host", "connection", "content-type", "content-length", "accept"} | {
             "user-agent"
         }
+
+    async def test_nothing_is_logged_of_its_connection(self):
+        logged = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        await self.post(HEADER + b"Content-Length: 2\r\n\r\n{}")
+        texts = [formatEvent(event) for event in logged]
+        assert [text for text in texts if " factory " in text] == []
 
     async def test_an_answer_that_ends_with_its_connection(self):
         dated = await self.post(HEADER + b"\r\n{}", closes=True)

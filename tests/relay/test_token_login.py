@@ -154,6 +154,7 @@ def test_a_refused_token_costs_one_more_and_one_more_session():
         [b"AUTH XOAUTH2 " + xoauth2("new")],
     ]
     assert (tokens.asked, tokens.refused) == (1, ["old"])
+    assert tokens.heard == [("old", False), ("new", True)]
     assert len(way.network.wires) == 2
 
 
@@ -238,7 +239,7 @@ def test_what_is_no_refusal_leaves_the_token_as_it_is(said, action):
     tokens = Tokens("t0ken", "other")
     way = Way(Server("AUTH XOAUTH2", AUTH=said), **by(tokens))
     assert way.send().fault.action is action
-    assert tokens.refused == []
+    assert (tokens.refused, tokens.heard) == ([], [])
 
 
 def test_an_account_may_have_rows_of_its_own_for_refused_tokens():

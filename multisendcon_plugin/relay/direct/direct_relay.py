@@ -139,6 +139,11 @@ class DirectRelay:
         """Sessions that are open: see `IRelay`."""
         return sum(host.sessions.connections for host in self._hosts)
 
+    @property
+    def idle(self) -> int:
+        """None that any mail could have: those that are kept are each for the mail of one host."""
+        return 0
+
     # Attempts.
 
     def attempt(
