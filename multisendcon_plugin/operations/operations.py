@@ -348,6 +348,7 @@ class Operations:
             {each.account: each for each in self._queue.conditions()},
             self._queue.under_way(),
             self._set_by,
+            self._queue.rests,
         )
 
     @property

@@ -186,3 +186,12 @@ def test_reload(run, relay):
         "  accounts changed: C",
     ]
     assert json.loads(run("reload", "--json").out) == summary
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, ""), (1, "1 destination rests (queue list)")])
+def test_destinations_that_rest_are_counted(run, relay, number, said):
+    row = account(type="direct", resting_destinations=number)
+    relay.answers_with("GET accounts", lines=lines(row))
+    shown = run("account", "list").out
+    assert ("destination" in shown) == bool(said)
+    assert said in shown

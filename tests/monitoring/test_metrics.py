@@ -90,7 +90,9 @@ class World:
         self.events = events.Publisher()
         self.counters = Counters(self.events, clock=self.clock, wall=self.clock.seconds)
         self.conditions = [
-            Condition(account="A", state=State.OK, connections=3, quotas=QUOTAS),
+            Condition(
+                account="A", state=State.OK, connections=3, quotas=QUOTAS, resting_destinations=7
+            ),
             Condition(account=ODD, state=State.LOGIN),
         ]
         self.totals = {"A": Total(2, 1, NOW - 50), "gone": Total(1, 0, NOW - 60)}
@@ -170,6 +172,7 @@ def test_the_figures():
     assert value(text, "oldest_seconds", account="A") == 50
     assert value(text, "oldest_seconds", account=ODD) == 0
     assert value(text, "connections", account="A") == 3
+    assert value(text, "resting_destinations", account="A") == 7
     assert value(text, "delivery_seconds_bucket", le="1.0") == 0
     assert value(text, "delivery_seconds_bucket", le="2.5") == 1
     assert value(text, "delivery_seconds_bucket", le="+Inf") == 1

@@ -19,6 +19,7 @@ from multisendcon_plugin.operations.values import (
     SpoolStatus,
 )
 from multisendcon_plugin.outcome.condition import QuotaUse, State
+from multisendcon_plugin.routing.account import AccountType
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 from multisendcon_plugin.settings.quota import quotas
 from tests.operations.desk import Desk
@@ -45,6 +46,16 @@ def test_each_account_in_order_of_priority():
     assert [each.state for each in (sales, lab, old)] == [State.OK, State.OK, State.OFF]
     assert sales.counts.delivered == 5
     assert to_json(sales).keys() >= ACCOUNT_FIELDS
+
+
+def test_the_type_of_an_account_and_how_many_of_its_destinations_rest():
+    desk = Desk((account("A", type=AccountType.DIRECT), account("B")))
+    desk.queue.more["A"] = {"resting_destinations": 2}
+    told = [to_json(each) for each in desk.ask(desk.operations.accounts())]
+    assert [(each["type"], each["resting_destinations"]) for each in told] == [
+        ("direct", 2),
+        ("smtp", 0),
+    ]
 
 
 def test_one_account():

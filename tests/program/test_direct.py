@@ -126,6 +126,8 @@ configuration = parse('''{text}''')
 service = RelayService(configuration, reactor, spool=MemorySpool(reactor))
 needed(configuration)
 service.startService()
+for account in configuration.accounts:
+    service._relays.of(account)
 print("dns" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
