@@ -17,6 +17,7 @@ import attrs
 from twisted.internet.defer import Deferred, succeed
 
 from multisendcon_plugin.outcome.attempt import Verdict
+from multisendcon_plugin.routing.account import AccountType
 from multisendcon_plugin.settings.quota import Counted, Quota
 from multisendcon_plugin.spool.recent import RecentContent
 from tests.queue_world import World, account, closed
@@ -26,12 +27,16 @@ from tests.queues import LOST, NOW, SlowSpool, clock_now
 ACCOUNTS = (
     account(
         "A",
-        recipients="*@far.example *@home.example",
+        recipients="*@far.example *@also.example *@home.example",
         fallback=("B",),
         quota=(Quota(1000, Counted.MAILS, 86400.0),),
     ),
     account("B"),
 )
+#: The same, with mail that is divided by destinations: from the start, when it moves, or both.
+A, B = ACCOUNTS
+DIRECT_A, DIRECT_B = (attrs.evolve(each, type=AccountType.DIRECT, server="") for each in ACCOUNTS)
+DIRECT = ((A, DIRECT_B), (DIRECT_A, B), (DIRECT_A, DIRECT_B))
 POSTMASTER = "ok.postmaster@home.example"
 #: The account whose server cannot be reached, from when to when.
 DOWN = ("A", NOW + 20.0, NOW + 100.0)
@@ -122,7 +127,9 @@ class Ledger:
         delivery, remaining = settlement.delivery, settlement.remaining
         number = delivery.message.number
         before = {each.address for each in delivery.recipients}
-        after = {each.address for each in remaining.recipients} if remaining else set()
+        parts = (remaining, *settlement.parts) if remaining else ()
+        after = {each.address for part in parts for each in part.recipients}
+        self.check(len(after) == sum(len(part.recipients) for part in parts), "in two parts", after)
         failed = set()
         for each in before - after:
             key = number, each
@@ -179,14 +186,14 @@ class CrashWorld(World):
     :ivar steps: state and recipients concerned, of each step of this life so far.
     """
 
-    def __init__(self, mails, store):
+    def __init__(self, mails, store, accounts=ACCOUNTS):
         self.mails = mails
         self.store = store
         self.ledger = Ledger()
         self.mails_said = Counter()
         self.next_death = None
         super().__init__(
-            *ACCOUNTS,
+            *accounts,
             seconds=0.0,
             ndr={"postmaster": POSTMASTER},
             retry=(60.0, 3600.0),

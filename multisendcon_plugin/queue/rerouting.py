@@ -9,6 +9,7 @@ else may begin with the mail of that lane.
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable, Container, Sequence
 from functools import partial
 
@@ -28,6 +29,8 @@ from .tasks import Tasks
 
 #: Deliveries that are moved at a time.
 MOVED_AT_ONCE = 500
+#: Lanes whose mail is moved at a time.
+LANES_AT_ONCE = 50
 _REASON = "its account is not in use any more"
 
 
@@ -57,6 +60,11 @@ class Rerouting:
     def __attrs_post_init__(self) -> None:
         #: Lanes whose mail is being moved, and from where on that is to be done once more.
         self._lanes: dict[LaneKey, Position | None] = {}
+        #: Those of them that have not begun: a direct account may leave a hundred thousand.
+        self._later: deque[LaneKey] = deque()
+        self._moving = 0
+        #: Deliveries that no account takes, by lane.
+        self._stuck: dict[LaneKey, int] = {}
 
     def __contains__(self, lane: LaneKey) -> bool:
         """Tell whether mail of a lane is being moved."""
@@ -69,16 +77,39 @@ class Rerouting:
             self._lanes[lane] = since if later is None else min(later, since)
         else:
             self._lanes[lane] = since
-            self._tasks.begin(self._move_until_done(lane))
+            self._later.append(lane)
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        while self._later and self._moving < LANES_AT_ONCE:
+            self._tasks.begin(self._move_until_done(self._later.popleft()))
 
     async def _move_until_done(self, lane: LaneKey) -> None:
+        self._moving += 1
         try:
             while self._goes_on(lane) and (since := self._lanes[lane]) is not None:
                 self._lanes[lane] = None
                 await self._move(lane, since)
         finally:
             del self._lanes[lane]
+            self._moving -= 1
         self._over(lane)
+        self._begin_next()
+        if not self._moving:
+            self._tell_of_stuck()
+
+    def _tell_of_stuck(self) -> None:
+        counts = Counter[str]()
+        for (name, _), count in self._stuck.items():
+            counts[name] += count
+        self._stuck.clear()
+        for name, count in counts.items():
+            self.log.error(
+                "mail waits for account {account}: {count}; the account is not in use, and no "
+                "other one takes it: enable it, or add one that does",
+                count=count,
+                account=name,
+            )
 
     def _goes_on(self, lane: LaneKey) -> bool:
         return not (fits(lane, self._in_force.policy.registry) or self._tasks.stopping)
@@ -120,9 +151,4 @@ class Rerouting:
                 break
             since = waiting[-1].position_after
         if stuck:
-            self.log.error(
-                "mail waits for account {account}: {count}; the account is not in use, and no "
-                "other one takes it: enable it, or add one that does",
-                count=stuck,
-                account=lane[0],
-            )
+            self._stuck[lane] = stuck

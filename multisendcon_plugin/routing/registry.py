@@ -26,6 +26,8 @@ from .account import Account, AccountType
 # cost memory, some 200 bytes each.
 _MOST_PAIRS = 64
 
+_DIRECT = AccountType.DIRECT
+
 
 @attrs.frozen(kw_only=True)
 class Route:
@@ -101,7 +103,7 @@ class AccountRegistry:
                 continue
             recipient_mask = account.recipients.match(recipient)
             if recipient_mask is not None:
-                yield _route(account.name, account.type, sender_mask, recipient_mask)
+                yield _route(account.name, account.type is _DIRECT, sender_mask, recipient_mask)
 
     def route_null(
         self, header_from: str, recipient: str, avoid: str | None = None
@@ -133,7 +135,7 @@ class AccountRegistry:
             account = self._accounts[position]
             mask = account.recipients.match(address)
             if mask is not None:
-                yield _route(account.name, account.type, NULL, mask)
+                yield _route(account.name, account.type is _DIRECT, NULL, mask)
 
     def fallback(
         self, name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
@@ -258,12 +260,12 @@ def admits_sender(account: Account, sender: str, author: str) -> bool:
 
 # The same few for all mail: 1 us each without the cache.
 @lru_cache(maxsize=256)
-def _route(account: str, kind: AccountType, sender_mask: str, recipient_mask: str) -> Route:
+def _route(account: str, direct: bool, sender_mask: str, recipient_mask: str) -> Route:
     return Route(
         account=account,
         sender_mask=sender_mask,
         recipient_mask=recipient_mask,
-        direct=kind is AccountType.DIRECT,
+        direct=direct,
     )
 
 

@@ -9,7 +9,7 @@ from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.message import Delivery, Message, Recipient
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.outcome.attempt import Attempt, Outcome, Verdict
+from multisendcon_plugin.outcome.attempt import AccountFault, Attempt, Outcome, Scope, Verdict
 from multisendcon_plugin.outcome.backoff import retry_pause
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.outcome.judgement import delayed_by, judge, retry_until, waited
@@ -553,3 +553,19 @@ def test_where_the_account_is_at_fault_nothing_is_only_possible():
 )
 def test_another_account_takes_over_for_a_fault_but_not_because_it_was_too_much(problem, moves):
     assert Attempt(outcomes=outcomes(Verdict.DEFERRED), fault=problem).moves is moves
+
+
+@pytest.mark.parametrize(
+    ("action", "account"), [(Action.REST, "Named"), (Action.SLOW, "A")], ids=["dead", "slow"]
+)
+def test_mail_leaves_a_dead_destination_by_the_account_that_is_meant_for_that(action, account):
+    dead = AccountFault(
+        phase=Phase.CONNECT,
+        reply=Reply(0, "4.4.1", "unreachable"),
+        action=action,
+        scope=Scope.DESTINATION,
+    )
+    _, _, stays = judged(Verdict.DEFERRED, fault=dead, account="A")
+    _, _, leaves = judged(Verdict.DEFERRED, fault=dead, fallback="Named", account="A")
+    assert (stays.remaining.account, stays.remaining.attempts) == ("A", 1)
+    assert leaves.remaining.account == account

@@ -7,7 +7,7 @@ import pytest
 from multisendcon_plugin import events
 from multisendcon_plugin.mail.message import MOST_RECIPIENTS
 from tests.queue_world import World, account, closed, deferring, direct, refusing
-from tests.queues import collected
+from tests.queues import collected, logged
 
 THREE = ("a@one.example", "b@two.example", "c@ONE.example", "d@three.example")
 
@@ -165,3 +165,20 @@ def test_a_report_to_a_sender_has_a_destination():
     world.mail("x@far.example")
     world.run(10)
     assert [now.delivery.destination for now in world.tries] == ["far.example", "home.example"]
+
+
+def test_mail_that_no_account_takes_is_told_of_once_whatever_its_destinations(monkeypatch):
+    monkeypatch.setattr("multisendcon_plugin.queue.rerouting.LANES_AT_ONCE", 3)
+    world = World(direct(), retry=(500.0,))
+    world.servers["D"] = deferring
+    for n in range(20):
+        world.mail(f"x@d{n}.example")
+    world.run(30)
+    with logged() as log:
+        world.reload(account("B", recipients="*@far.example"))
+        world.run(10)
+    assert [text.partition(";")[0] for text in log.texts()] == ["mail waits for account D: 20"]
+    world.reload(direct())
+    world.servers.clear()
+    world.run(600)
+    assert len(world.sent) == 20

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.stores import HastySqliteStore, MemoryStore
-from tests.crash_world import CrashWorld, Mail
+from tests.crash_world import ACCOUNTS, DIRECT, CrashWorld, Mail
 from tests.queue_world import World, account, closed, silent
 from tests.queues import NOW, logged
 
@@ -57,12 +57,12 @@ def _no_jitter():
         yield
 
 
-def lives(mails, store, deaths=()):
+def lives(mails, store, deaths=(), accounts=ACCOUNTS):
     """Let the relay live until all is done, and die at these steps of its lives before."""
     with ExitStack() as stack, logged() as log:
         # The world opens it.
         stack.push(store)
-        world = CrashWorld(mails, store)
+        world = CrashWorld(mails, store, accounts)
         for step in deaths:
             world.live(dies_at=step)
             if not world.dead:
@@ -148,7 +148,9 @@ behaviours = st.sampled_from(["ok", "refuse", "defer", "defer-ok", "lost-ok", "d
 def some_mails(draw):
     mails = []
     for n in range(draw(st.integers(1, 4))):
-        wanted = draw(st.sets(st.tuples(behaviours, st.sampled_from(["far", "near"])), min_size=1))
+        wanted = draw(
+            st.sets(st.tuples(behaviours, st.sampled_from(["far", "near", "also"])), min_size=1)
+        )
         recipients = [f"{each}.{n}@{domain}.example" for each, domain in sorted(wanted)]
         sender = draw(st.sampled_from(["ok", "refuse", "defer-ok"]))
         at = draw(st.sampled_from([0.0, 0.31, 0.9, 20.0, 70.0]))
@@ -160,3 +162,23 @@ def some_mails(draw):
 @given(mails=some_mails(), deaths=st.lists(st.integers(1, 80), min_size=1, max_size=3))
 def test_whatever_comes_and_however_often_the_relay_dies_nothing_is_lost(mails, deaths):
     assert_nothing_is_lost(lives(mails, MemoryStore(), deaths))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    mails=some_mails(),
+    deaths=st.lists(st.integers(1, 80), min_size=1, max_size=3),
+    accounts=st.sampled_from(DIRECT),
+)
+def test_nothing_is_lost_either_when_mail_has_destinations(mails, deaths, accounts):
+    assert_nothing_is_lost(lives(mails, MemoryStore(), deaths, accounts))
+
+
+@pytest.mark.parametrize("accounts", DIRECT)
+def test_a_crash_leaves_each_part_of_a_divided_mail(accounts):
+    both = (
+        mail(1, "ok", "ok.1@far.example", "defer-ok.1@also.example", "ok.1@near.example", at=30),
+    )
+    for number in range(1, 16):
+        world = lives(both, HastySqliteStore(), [number], accounts)
+        assert_nothing_is_lost(world)
