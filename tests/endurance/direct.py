@@ -1,9 +1,10 @@
 """Direct delivery to many domains: what silent ones cost the others, and how fast it is.
 
 One domain is a black hole among others, then many are silent among more: mails to the others are
-not to come later for it.  At last, many mails to many domains go through the relay and through
-Postfix, which ask the same name server and meet the same mail servers.  All of it happens in a
-network of its own, as root.
+not to come later for it.  Then many mails to many domains go through the relay and through Postfix,
+which ask the same name server and meet the same mail servers.  At last, as many mails wait for one
+domain, and for a domain each: that may cost more memory, but by what waits only.  All of it happens
+in a network of its own, as root.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ _NAME_SERVER = "127.9.0.53"
 _ZONE = "many.test"
 _SENDER = "boss@sales.example"
 _SERVERS = ("multisendcon", "Postfix")
+#: Any number of domains, whose only mail server is dead.
+_DEAD = ("*.dead MX 10 nobody", "nobody A 127.21.0.1")
+#: KiB of memory that a mail may take that waits for a domain of its own.
+_MOST_FOR_ONE = 8.0
 #: Later by this share is late, beyond the milliseconds by which the machine itself is.
 _SHARE, _NOISE = 0.10, 10.0
 
@@ -42,16 +47,17 @@ _CONFIGURATION = """
 [dns]
 allow_private = true
 servers = ["{name_server}"]
-{tables}
+[delivery]
+{limit}
 [[account]]
 name = "Direct"
 type = "direct"
-{settings}
+{limit}
 """
 
 
 def add_options(parser):
-    parser.add_argument("--only", choices=("hole", "silent", "rate"), help="one of the three")
+    parser.add_argument("--only", choices=("hole", "silent", "rate", "waiting"), help="one of them")
     parser.add_argument("--rounds", type=int, default=2, help="of a mail to each domain, at least")
     parser.add_argument("--pace", type=float, default=50, help="mails a second, beside silence")
     parser.add_argument("--mails", type=int, default=20_000, help="as fast as they go")
@@ -59,7 +65,8 @@ def add_options(parser):
     parser.add_argument(
         "--servers", nargs="+", default=["multisendcon", "Postfix"], help="likewise"
     )
-    parser.add_argument("--connections", type=int, default=100, help="at a time, likewise")
+    parser.add_argument("--connections", type=int, default=100, help="at a time")
+    parser.add_argument("--waiting", type=int, default=20_000, help="mails whose server is dead")
 
 
 def run(folder, options):
@@ -70,7 +77,8 @@ def run(folder, options):
     folder.chmod(0o755)  # Postfix's user has to find the way
     apart.settle(folder, _NAME_SERVER)
     domains = _domains(options.domains)
-    zone = Zone(_ZONE, [line for each in domains for line in each.records], ttl=3600)
+    records = [line for each in domains for line in each.records]
+    zone = Zone(_ZONE, [*records, *_DEAD], ttl=3600)
     with NameServers(folder, [zone], address=_NAME_SERVER, port=53):
         if options.only in (None, "hole"):
             yield from _beside(folder / "hole", "black hole", domains[:200], 1, options)
@@ -78,6 +86,8 @@ def run(folder, options):
             yield from _beside(folder / "silent", "silent", domains[:1000], 50, options)
         if options.only in (None, "rate"):
             yield from _rates(folder, domains, options)
+        if options.only in (None, "waiting"):
+            yield from _wait(folder, options)
 
 
 @attrs.frozen
@@ -135,7 +145,7 @@ def _beside(folder, what, domains, silent, options):
         with (
             _bad_hosts(what, bad),
             _hosts(own, good, bad if what == SILENT else ()) as hosts,
-            _relay(own) as relay,
+            _relay(own, options.connections) as relay,
         ):
             times = _play(load, relay, hosts)
         late[name], half[name] = (_percentile(times, share) * 1000 for share in (0.99, 0.5))
@@ -170,12 +180,10 @@ def _hosts(folder, good, silent):
         yield running
 
 
-def _relay(folder, tables="", settings=""):
-    # Nothing of a silent server ends while it is measured.
-    return Relay(
-        folder,
-        _CONFIGURATION.format(name_server=_NAME_SERVER, tables=tables, settings=settings),
-    )
+def _relay(folder, connections):
+    """Return a relay that may have so many connections."""
+    limit = f"max_connections = {connections}"
+    return Relay(folder, _CONFIGURATION.format(name_server=_NAME_SERVER, limit=limit))
 
 
 def _play(load, relay, hosts):
@@ -242,8 +250,7 @@ def _rates(folder, domains, options):
 def _server(name, folder, sink, connections):
     if name == "Postfix":
         return _DirectPostfix(folder, sink, connections)
-    limit = f"max_connections = {connections}"
-    return _relay(folder, f"[delivery]\n{limit}", limit)
+    return _relay(folder, connections)
 
 
 def _rate(name, folder, sink, domains, options):
@@ -282,3 +289,37 @@ def _arrive(sink, count):
         elif time.monotonic() - changed > 120:
             return  # what is missing is told
         time.sleep(0.2)
+
+
+def _rests(relay):
+    """Tell whether it has had nothing to do for a second."""
+    before = tree_seconds(relay.process.pid)
+    time.sleep(1)
+    return tree_seconds(relay.process.pid) - before < 0.05
+
+
+# As many domains as mails, none of which can leave.
+
+
+def _wait(folder, options):
+    """Have mails wait for one domain, and then for a domain each."""
+    count, growth = options.waiting, {}
+    for name, domains in (("one domain", 1), ("a domain each", count)):
+        own = folder / name.replace(" ", "-")
+        own.mkdir()
+        recipients = [f"{number}@d{number % domains}.dead.{_ZONE}" for number in range(count)]
+        with _relay(own, options.connections) as relay, Memory(relay.process.pid) as memory:
+            with Clients(relay, recipients) as clients:
+                clients.join()
+            until(lambda: _rests(relay), "each has been tried", 300)
+            waiting = relay.value("SELECT count(*) FROM delivery")
+        growth[name] = (memory.after - memory.before) * 1024 / count
+        print(
+            f"{waiting} mails wait for {name}: memory {memory.before:.0f} MiB, at most"
+            f" {memory.peak:.0f}, then {memory.after:.0f}: {growth[name]:.2f} KiB each",
+            flush=True,
+        )
+        if waiting != count:
+            yield f"{count - waiting} mails do not wait any more"
+    if growth["a domain each"] > _MOST_FOR_ONE:
+        yield f"a mail that waits for a domain of its own takes more than {_MOST_FOR_ONE} KiB"

@@ -103,6 +103,7 @@ class Memory:
 
     :ivar before: MiB at the start.
     :ivar peak: MiB at most, as seen twice a second.
+    :ivar after: MiB at the end.
     """
 
     def __init__(self, pid):
@@ -118,6 +119,7 @@ class Memory:
     def __exit__(self, *_):
         self._ending.set()
         self._thread.join()
+        self.after = self._now()
 
     def _watch(self):
         while not self._ending.wait(0.5):
