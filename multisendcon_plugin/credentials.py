@@ -63,3 +63,9 @@ class ICredentials(Interface):
 
         Fails with `CredentialError`.
         """
+
+    def tried(credential: Credential, worked: bool) -> None:
+        """Hear what a server has said to a credential; once for each login.
+
+        :param worked: the login has succeeded; False: it was refused.
+        """

@@ -376,6 +376,7 @@ class IRelay(Interface):
     """Carries deliveries to the server of one account."""
 
     connections = Attribute("``int``: sessions that are open, also those that are idle")
+    idle = Attribute("``int``: sessions that are kept for the next mails")
 
     def attempt(delivery: Delivery, open_content: Callable[[], IContent]) -> Deferred[Attempt]:
         """Try a delivery once.

@@ -21,8 +21,11 @@ from twisted.logger import Logger
 
 from .archive import Archive
 from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
+from .configured import Configured
 from .daemon.clock import since_boot
 from .daemon.event_log import EventLog
+from .direct import DirectDelivery
+from .dns import Names
 from .edge.delivery import Routing, TransactionPolicy
 from .edge.listening import NewPorts, master_relay
 from .edge.service import EdgeService
@@ -41,11 +44,9 @@ from .operations.explained import Explanation
 from .operations.explanation import explain
 from .operations.standing import Standing
 from .operations.values import Question
-from .queue import QueuePolicy, QueueService
+from .queue import QueueService
 from .relay import Relays
-from .routing.account import Account
 from .routing.registry import AccountRegistry
-from .settings.destinations import Destinations
 from .spool import SqliteSpool
 from .spool.service import SpoolService
 from .web import ControlService
@@ -60,6 +61,7 @@ class RelayService(MultiService):
     :param configuration: see `multisendcon_plugin.load`.
     :param reactor: listens, connects, is the clock, has threads, and is called from the spool's.
     :param spool: another spool than the one in `configuration.spool.path`.
+    :param names: answers questions to the DNS for direct accounts, in the place of `[dns]`.
     :param wall: tells the time that people read, in seconds since the epoch; the reactor's may be
         another one (`make_steady`).
     :param front_process: clients are served by a process of its own, see `front`.
@@ -82,13 +84,14 @@ class RelayService(MultiService):
         reactor: Any,
         *,
         spool: ISpool | None = None,
+        names: Names | None = None,
         wall: Callable[[], float] = time.time,
         front_process: bool = False,
         control: bool = False,
     ) -> None:
         super().__init__()
         self.setName("multisendcon")
-        self._policy = _Policy.of(configuration)
+        self._policy = Configured.of(configuration)
         self.events = Publisher()
         self._log = EventLog(self.events, reactor)
         self.spool = spool or SqliteSpool(
@@ -101,9 +104,19 @@ class RelayService(MultiService):
         self.logins = Logins(
             reactor, folder=configuration.spool.path, events=self.events, wall=wall
         )
-        self.logins.reconfigure(_with_login(configuration))
+        self.logins.reconfigure(self._policy.may_log_in)
         most = configuration.delivery.max_connections
-        self._relays = Relays(reactor, most, self.logins.of, self.archive)
+        self._direct = DirectDelivery(
+            configuration,
+            self.events,
+            reactor,
+            wall,
+            folder=None if spool else configuration.spool.path,
+            names=names,
+        )
+        self._relays = Relays(
+            reactor, most, self.logins.of, self.archive, servers=self._direct.servers
+        )
         self.queue = QueueService(
             policy=self._policy.queue,
             spool=self.spool,
@@ -151,6 +164,7 @@ class RelayService(MultiService):
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
+            servers=self._direct.servers,
             tests=self._tests,
             reload=self.reload,
             clock=reactor,
@@ -166,6 +180,7 @@ class RelayService(MultiService):
             self.archive,
             self.history,
             self.logins,
+            self._direct,
             self.queue,
             self.monitoring.alarms,
             self.monitoring.server,
@@ -182,7 +197,7 @@ class RelayService(MultiService):
         sessions = master_relay(transactions, clients, self.events, self._reactor)
         return EdgeService(self.configuration.master_relay.listen, sessions, self._reactor)
 
-    def _transactions(self, policy: _Policy) -> TransactionPolicy:
+    def _transactions(self, policy: Configured) -> TransactionPolicy:
         settings = policy.configuration.master_relay
         return TransactionPolicy(settings, Routing(policy.registry), self.queue, self._wall)
 
@@ -250,7 +265,8 @@ class RelayService(MultiService):
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
         # session still commits meanwhile waits in the spool for the next start.
         await DeferredList([self.edge.stopService(), self.queue.stopService()])
-        # After the last session that logs in.
+        # After the last mail that looks for its server, and the last session that logs in.
+        await maybeDeferred(self._direct.stopService)
         await maybeDeferred(self.logins.stopService)
         await maybeDeferred(self.archive.stopService)
         if self.history is not None:
@@ -295,7 +311,7 @@ class RelayService(MultiService):
                 )
             # Files on a slow disk, and thousands of masks, must not hold up the mail.
             configuration = await self._in_thread(load, before.path)
-        policy = await self._in_thread(_Policy.of, configuration)
+        policy = await self._in_thread(Configured.of, configuration)
         told = await self._in_thread(warnings, configuration, self._wall())
         if not self.queue.running:
             raise ConfigurationError(["the relay is being stopped"])
@@ -314,7 +330,7 @@ class RelayService(MultiService):
         await served
         return changes
 
-    def _prepared(self, before: Configuration, policy: _Policy) -> _Prepared:
+    def _prepared(self, before: Configuration, policy: Configured) -> _Prepared:
         """Do all that can fail.
 
         :raise ConfigurationError: it cannot hold.
@@ -332,7 +348,7 @@ class RelayService(MultiService):
         except ListenError as error:
             raise ConfigurationError(str(error).splitlines()) from error
 
-    def _prepared_edge(self, policy: _Policy) -> Callable[[], Deferred[Any]]:
+    def _prepared_edge(self, policy: Configured) -> Callable[[], Deferred[Any]]:
         configuration = policy.configuration
         if isinstance(self.edge, FrontService):
             return partial(self.edge.use, self.edge.prepared(configuration))
@@ -349,7 +365,8 @@ class RelayService(MultiService):
         if isinstance(self.spool, SqliteSpool):
             self.spool.leave_free(configuration.spool.min_free)
         # Before the queue, which makes relays that ask for logins.
-        self.logins.reconfigure(_with_login(configuration))
+        self.logins.reconfigure(self._policy.may_log_in)
+        self._direct.reconfigure(configuration)
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
         self._reconfigure_history()
@@ -386,35 +403,6 @@ class _Prepared:
 
     metrics: NewPorts
     serve: Callable[[], Deferred[Any]]
-
-
-@attrs.frozen
-class _Policy:
-    """A configuration, with what follows from it for several parts."""
-
-    configuration: Configuration
-    registry: AccountRegistry
-
-    @classmethod
-    def of(cls, configuration: Configuration) -> _Policy:
-        registry = AccountRegistry(configuration.accounts, configuration.reports_account)
-        return cls(configuration, registry)
-
-    @property
-    def queue(self) -> QueuePolicy:
-        return QueuePolicy(
-            delivery=self.configuration.delivery,
-            ndr=self.configuration.ndr,
-            hostname=self.configuration.master_relay.hostname,
-            registry=self.registry,
-            destinations=Destinations(self.configuration.destinations),
-        )
-
-
-def _with_login(configuration: Configuration) -> list[Account]:
-    """Return whoever may log in somewhere."""
-    reports = configuration.reports_account
-    return [*configuration.accounts, *([reports] if reports else [])]
 
 
 def _version() -> str:

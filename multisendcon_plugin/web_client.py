@@ -12,7 +12,12 @@ from typing import Any
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectingCancelledError
+from twisted.internet.error import (
+    ConnectError,
+    ConnectingCancelledError,
+    ConnectionAborted,
+    DNSLookupError,
+)
 from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS
@@ -25,7 +30,7 @@ CONNECTS_WITHIN, ANSWERS_WITHIN = 10.0, 30.0
 #: Octets that a server may say before it is hung up on.
 MOST_SAID = 64 * 1024
 #: Characters of why there was no answer.
-_LONGEST_REASON = 300
+_LONGEST_REASON = 200
 
 
 class WebClient:
@@ -50,24 +55,30 @@ class WebClient:
         self._endpoints.hang_up()
 
 
-def is_silence(error: BaseException) -> bool:
-    """There was no answer in time, or the request was given up."""
-    return isinstance(error, defer.TimeoutError | CancelledError | ConnectingCancelledError)
-
-
-def cause(error: BaseException) -> BaseException:
-    """Return what has kept an answer from coming: Twisted puts one error into another."""
-    while reasons := getattr(error, "reasons", None):
-        error = reasons[0].value
-    return error
-
-
 def reason(error: BaseException) -> str:
-    """Say why there was no answer."""
-    error = cause(error)
-    if is_silence(error):
-        return f"there is no answer within {ANSWERS_WITHIN:.0f} s"
-    return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+    """Say what has kept an answer from coming, as what the server does.
+
+    Nothing of what it says, which may be what it was asked.
+    """
+    while reasons := getattr(error, "reasons", None):  # Twisted puts one into another
+        error = reasons[0].value
+    if isinstance(error, defer.TimeoutError | CancelledError | ConnectingCancelledError):
+        return f"gives no answer within {ANSWERS_WITHIN:.0f} s"
+    if isinstance(error, DNSLookupError):
+        return "cannot be found in the DNS"
+    if isinstance(error, ConnectError):
+        return f"cannot be reached: {error}".rstrip(".")[:_LONGEST_REASON]
+    if isinstance(error, ConnectionAborted):
+        return "says more than an answer"
+    return f"cannot be asked: {_tls_fault(error) or type(error).__name__}"
+
+
+def _tls_fault(error: BaseException) -> str:
+    """Return what OpenSSL says; ``""``: it is another error."""
+    faults = error.args[0] if error.args else None
+    if isinstance(faults, list) and faults and isinstance(faults[0], tuple):
+        return f"TLS: {faults[0][-1]}"[:_LONGEST_REASON]
+    return ""
 
 
 @implementer(IBodyProducer)

@@ -1,16 +1,17 @@
-"""A password that sings: as whom it goes to providers, in which forms it is looked for, and where.
+"""Secrets that sing: as whom they go to providers, in which forms they are looked for, and where.
 
-The same password is that of every account.  Its providers, in a process of their own, repeat it in
-each reply, in one of `SAID`, each session in another; beside it stands `PLAIN`, which is no secret
-and so shows that a place is looked into.
+The same password is that of every account with one.  Its providers, in a process of their own,
+repeat it in each reply, in one of `SAID`, each session in another; beside it stands `PLAIN`, which
+is no secret and so shows that a place is looked into.
 """
 
 from __future__ import annotations
 
 import html
 import json
+import re
 import sys
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -22,6 +23,12 @@ PASSWORD = 'c4nary-Pa"55 &w\\örd/%+<'
 USERNAME = "m4rker-user"
 PLAIN = "m4rker"
 TOKEN = "c4nary-h00k"
+#: Of logins by token: what the relay tells their provider, and what that gives out, with a number.
+CLIENT_SECRET = 'c4nary-cl1ent "s&\\/%+<'
+ACCESS, REFRESH = "c4nary-acc3ss/+tok3n~", "c4nary-r3fresh/+tok3n~"
+CODE, DEVICE_CODE = "c4nary-auth/+c0de", "c4nary-d3vice/+c0de"
+#: Letters of base64 at either end of a text that depend on what stands beside it.
+_BLURRED = 4
 
 _RESPONSE = f"\0{USERNAME}\0{PASSWORD}"
 
@@ -64,10 +71,27 @@ FORMS = {
 }
 
 
-def found(octets):
+def forms_of_token(secret):
+    """Return in which forms a secret of a login by token is looked for."""
+    shifted = (b64encode(bytes(before) + secret.encode()) for before in range(3))
+    texts = (secret, quote(secret, safe=""), quote_plus(secret))
+    return {
+        *(form.encode().lower() for text in texts for form in _encodings(text)),
+        *(form[_BLURRED:-_BLURRED].lower() for form in shifted),
+    }
+
+
+FORMS |= {
+    form
+    for secret in (CLIENT_SECRET, ACCESS, REFRESH, CODE, DEVICE_CODE)
+    for form in forms_of_token(secret)
+}
+
+
+def found(octets, forms=frozenset(FORMS)):
     """Return the forms that are in some octets."""
     lowered = octets.lower()
-    return [form for form in FORMS if form in lowered]
+    return [form for form in forms if form in lowered]
 
 
 def say(code, enhanced=""):
@@ -106,6 +130,17 @@ def garbage(turn):
     turn.answer(f"{PLAIN} {PASSWORD}\r\n".encode(), as_usual=False)
 
 
+def refuse_token(turn):
+    """Refuse the first login of each account, with the words that have brought its token."""
+    said = turn.session.lines[-1].split()[-1]
+    user = re.search(rb"\w+@home", b64decode(said))[0]
+    if user in turn.session.provider.met:
+        return turn.answer(turn.usual, as_usual=True)
+    turn.session.provider.met.add(user)
+    reply = b"535-5.7.8 %b %b\r\n535 5.7.8 %b\r\n" % (PLAIN.encode(), said, b64decode(said)[:200])
+    return turn.answer(reply, as_usual=False)
+
+
 _USUAL = {phase: usual for phase in (*Phase,) if phase not in (Phase.CONTENT, Phase.TLS)}
 #: What providers do, beside what is usual, by name.
 ROLES = {
@@ -121,6 +156,13 @@ ROLES = {
     "garbage": {Phase.MAIL: garbage},
     "early": {Phase.DATA: edit(lambda usual: usual + f"250 {PASSWORD}\r\n".encode())},
 }
+#: Who takes tokens for logins, and no password.
+TAKES_TOKENS = {
+    "bearer": {
+        Phase.EHLO: edit(lambda usual: usual.replace(b"AUTH PLAIN", b"AUTH XOAUTH2 OAUTHBEARER")),
+        Phase.LOGIN: refuse_token,
+    }
+}
 
 
 def main():
@@ -130,11 +172,13 @@ def main():
     authority = Authority()
     authority.write(Path(sys.argv[1]))
     ports = {}
-    for name, script in ROLES.items():
+    scripts = {name: {**_USUAL, **script} for name, script in ROLES.items()}
+    for name, script in {**scripts, **TAKES_TOKENS}.items():
         tls = authority.server("127.0.0.1")
-        provider = EvilProvider(reactor, {**_USUAL, **script}, tls=tls)
+        provider = EvilProvider(reactor, script, tls=tls)
         #: Of the first session, in `SAID`.
         provider.first = 3 * len(ports)
+        provider.met = set()
         ports[name] = provider.listen()
     print(json.dumps(ports), flush=True)
     reactor.run()

@@ -179,6 +179,8 @@ class FakeRelay:
     def numbers(self):
         return [each.delivery.number for each in self.tries]
 
+    idle = 0
+
     @property
     def connections(self):
         return len(self.under_way)

@@ -22,12 +22,14 @@ class Tokens:
     :param tokens: texts, errors, or Deferreds that are waited for.
     :ivar asked: how often for the current one.
     :ivar refused: the tokens after which another one was asked for.
+    :ivar heard: what servers have said to which.
     """
 
     def __init__(self, *tokens):
         self.tokens = list(tokens)
         self.asked = 0
         self.refused = []
+        self.heard = []
 
     @property
     def known(self):
@@ -42,6 +44,9 @@ class Tokens:
         if len(self.tokens) > 1:
             self.tokens.pop(0)
         return self._given()
+
+    def tried(self, credential, worked):
+        self.heard.append((credential.secret, worked))
 
     def _given(self):
         given = Deferred()

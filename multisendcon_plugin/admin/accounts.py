@@ -106,7 +106,15 @@ def _cells(account: dict[str, Any], now: float) -> tuple[str, ...]:
 
 
 def _why(account: dict[str, Any], now: float) -> str:
-    return "; ".join(filter(None, [_state(account, now), _login(account, now)]))
+    return "; ".join(filter(None, [_state(account, now), _resting(account), _login(account, now)]))
+
+
+def _resting(account: dict[str, Any]) -> str:
+    """Say how many destinations of an account rest while others get their mail."""
+    resting = account["resting_destinations"]
+    if not resting:
+        return ""
+    return f"{words.count(resting, 'destination rests', 'destinations rest')} (queue list)"
 
 
 def _state(account: dict[str, Any], now: float) -> str:
@@ -150,12 +158,17 @@ def _test(options: argparse.Namespace) -> int:
 
 def _conclude(tested: dict[str, Any]) -> None:
     if tested["ok"]:
-        say(f"{tested['account']} can send mail")
+        # Of an account that delivers directly, when nobody was to be connected.
+        untried = tested["steps"][-1]["step"] == "port 25"
+        found = "has no fault as far as it was tested" if untried else "can send mail"
+        say(f"{tested['account']} {found}")
         return
     # If it is the only thing to do, it has just been said.
     said = {step["advice"] for step in tested["steps"]} - {""}
     advice = "" if said == {tested["advice"]} else f": {tested['advice']}"
-    say(f"{tested['account']} cannot send mail{advice}")
+    sent = any(step["ok"] and step["step"] == "mail" for step in tested["steps"])
+    found = "can send mail, but has a fault" if sent else "cannot send mail"
+    say(f"{tested['account']} {found}{advice}")
 
 
 def _tell(step: dict[str, Any]) -> None:

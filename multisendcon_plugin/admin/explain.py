@@ -17,6 +17,7 @@ from ..configuration import load
 from ..operations.errors import BadRequestError
 from ..operations.json_form import from_json, to_json
 from ..operations.values import Question
+from ..routing.account import AccountType
 from ..routing.registry import AccountRegistry
 from ..settings import files
 from . import arguments, words
@@ -126,7 +127,10 @@ def _departure(departure: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     envelope, session, limits = (departure[name] for name in ("envelope", "session", "limits"))
     recipients = ", ".join(map(words.path, envelope["recipients"]))
     yield "envelope", [f"from {words.path(envelope['sender'])} to {recipients}"]
-    yield "session", [_session(session)]
+    direct = departure["type"] == AccountType.DIRECT.value
+    yield "session", [_session(session, direct=direct)]
+    if direct:
+        yield "to", _routes(departure["routes"])
     wait = (
         f"at least {limits['minimum_wait']:g} s between two mails, "
         if limits["minimum_wait"]
@@ -145,15 +149,41 @@ def _departure(departure: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "header", changes or ["unchanged"]
 
 
-def _session(session: dict[str, Any]) -> str:
+def _routes(routes: list[dict[str, Any]] | None) -> list[str]:
+    """Say where the mail of a direct account goes."""
+    if routes is None:
+        return ["the mail servers of each domain: not looked up, since only the relay asks the DNS"]
+    lines = []
+    for route in routes:
+        if route["problem"]:
+            follows = "the mail waits" if route["temporary"] else "the mail comes back"
+            lines.append(f"{route['destination']}: no way, {follows}: {route['problem']}")
+        else:
+            lines.append(f"{route['destination']}:")
+            lines += [f"  {_host(host)}" for host in route["hosts"]]
+    return lines
+
+
+def _host(host: dict[str, Any]) -> str:
+    policy = f"{host['policy']} in testing mode" if host["testing"] else host["policy"]
+    if host["tls"] is None:
+        tls = f"not to be used now: {host['why']}"
+    else:
+        tls = f"TLS {host['tls']}{', required' if host['tls_required'] else ''}; {host['why']}"
+    addresses = ", ".join(host["addresses"])
+    return f"{host['name']} ({host['preference']}) at {addresses}: {policy}, {tls}"
+
+
+def _session(session: dict[str, Any], *, direct: bool) -> str:
     required = ", required" if session["tls_required"] else ""
     local = f", from {session['local_address']}" if session["local_address"] else ""
     login = ", no login"
     if session["login"] != "none":
         auth = "" if session["auth"] == "auto" else f" ({session['auth']})"
         login = f", login {session['mailbox']} by {session['login']}{auth}"
+    server = "mail servers of the recipients" if direct else session["server"]
     return (
-        f"{session['server']} port {session['port']}, TLS {session['tls']}{required}{local},"
+        f"{server} port {session['port']}, TLS {session['tls']}{required}{local},"
         f" HELO {session['helo']}{login}"
     )
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..commands import account_test
 from ..configuration import Configuration, load
 from ..errors import MultisendconError
 from ..operations.errors import NotFoundError, RefusedError
@@ -114,7 +114,7 @@ def _account(configuration: Configuration, name: str) -> tuple[Account, OAuth2]:
 
 
 def _test(account: Account) -> str:
-    return f"to see whether it works: multisendcon account test {shlex.quote(account.name)}"
+    return f"to see whether it works: {account_test(account.name)}"
 
 
 def _service_account(oauth2: OAuth2) -> str | None:

@@ -6,8 +6,7 @@ become a command.  Pure.
 
 from __future__ import annotations
 
-import shlex
-
+from ..commands import account_login, account_test
 from ..logins.endpoints import endpoints_of
 from ..routing.account import Account
 from ..settings.oauth2 import Grant, OAuth2, Provider
@@ -30,9 +29,8 @@ def setup_lines(account: Account, oauth2: OAuth2, service_account: str | None = 
 
 
 def _commands(account: Account, oauth2: OAuth2) -> list[str]:
-    name = shlex.quote(account.name)
-    login = [f"#   multisendcon account login {name}"] if oauth2.grant.by_person else []
-    return [*login, f"#   multisendcon account test {name}"]
+    login = [f"#   {account_login(account.name)}"] if oauth2.grant.by_person else []
+    return [*login, f"#   {account_test(account.name)}"]
 
 
 def _custom(account: Account, oauth2: OAuth2) -> list[str]:

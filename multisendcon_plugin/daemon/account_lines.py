@@ -9,7 +9,9 @@ from typing import Any
 import attrs
 
 from .. import events
+from ..commands import account_test
 from ..outcome.failure import Action
+from ..policies import PolicyName
 from .log_line import ERROR, INFO, WARN, Fields, Line, filled_in
 
 _WAITS = "; it rests until {until}; its mail waits"
@@ -21,7 +23,7 @@ _PAUSED = {
     Action.QUOTA: "account {account} has used up its quota: {fault}" + _WAITS_OR_MOVES,
     Action.ALARM: "account {account} cannot be used: {fault}"
     + _WAITS_OR_MOVES
-    + "; check its username and password, and whether the provider has blocked it",
+    + "; {test} says what to do",
 }
 
 
@@ -33,7 +35,8 @@ def _account_faulted(event: events.AccountFaulted) -> list[Line]:
         "alarm": event.fault.action is Action.ALARM,
     }
     until = time.strftime("%H:%M:%S", time.localtime(event.until))
-    text = _PAUSED[event.fault.action].format_map({**fields, "until": until})
+    words = {**fields, "until": until, "test": account_test(event.account)}
+    text = _PAUSED[event.fault.action].format_map(words)
     return [(ERROR if event.changed else INFO, text, fields)]
 
 
@@ -57,7 +60,8 @@ def _connections_limited(event: events.ConnectionsLimited) -> list[Line]:
 
 
 def _quota_used_up(event: events.QuotaUsedUp) -> list[Line]:
-    until = time.strftime("%H:%M:%S", time.localtime(event.until))
+    # The windows that are told of are up to a month long.
+    until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.until))
     text = (
         f"account {event.account}: its quota of {event.quota} is used up until {until}; its mail"
         " waits unless a fallback account takes it"
@@ -68,6 +72,8 @@ def _quota_used_up(event: events.QuotaUsedUp) -> list[Line]:
 def _tls_policy_applied(event: events.TlsPolicyApplied) -> list[Line]:
     if event.result is None:
         return []  # the line of the attempt says which policy it was
+    if event.policy == PolicyName.OPPORTUNISTIC and not event.result.of_policy:
+        return []  # nobody demands TLS of this server, and many have none
     follows = ""
     if event.testing:
         follows = "; the domain is testing its policy, and the mail is sent all the same"

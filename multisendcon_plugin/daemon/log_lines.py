@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from .. import events
+from ..commands import account_test
 from ..mail.escaping import shown
 from ..mail.message import Delivery, queue_id
 from .account_lines import ACCOUNT_LINES
@@ -193,7 +194,11 @@ def _token_refreshed(event: events.TokenRefreshed) -> list[Line]:
 
 
 def _token_refused(event: events.TokenRefused) -> list[Line]:
-    follows = "its mail waits for that" if event.needs_login else "it is tried again"
+    follows = (
+        f"its mail waits for that; {account_test(event.account)} says what to do"
+        if event.needs_login
+        else "it is tried again"
+    )
     text = f"account {event.account} gets no token: {event.error}; {follows}"
     return [(ERROR if event.needs_login else WARN, text, attrs.asdict(event))]
 

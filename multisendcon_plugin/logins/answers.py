@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
+from ..repeated import forms
 from .token import Token
 
 #: Seconds that a token lives of which the provider does not say it: as long as those of the two
@@ -43,6 +45,8 @@ _LONGEST_READ, _LONGEST_TOLD = 2000, 300
 #: So many characters in a row that also were in a secret are not told.
 _PIECE = 8
 _MASK = "***"
+#: Encodings have digits in either case; unlike `str.lower`, this leaves a text as long as it is.
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 #: What a token may look like, also one that was not ours.
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9_.~+=-]{40,}")
 #: Microsoft's descriptions go on with numbers of the request.
@@ -109,7 +113,9 @@ def read_token(answer: Answer, sent: Iterable[str], now: float) -> Token:
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise RefusedError("answers with a token that is not of the type Bearer (RFC 6750)")
     life = _seconds(value.get("expires_in"), DEFAULT_LIFE)
-    if life is None or life <= 0:
+    if life is None:
+        raise RefusedError("answers with an expires_in that is no number of seconds")
+    if life <= 0:
         raise RefusedError("answers with a token that has run out already")
     refresh = value.get("refresh_token")
     return Token(
@@ -231,20 +237,19 @@ def _line(text: str) -> str:
 
 
 def _masked(text: str, sent: Iterable[str]) -> str:
-    """Return a text without any piece of a secret."""
-    for secret in sent:
-        length = min(_PIECE, len(secret))
-        if not length:
-            continue
-        hidden = [False] * len(text)
+    """Return a text without any piece of a secret, as it is or as it may be encoded."""
+    lowered = text.translate(_LOWER)
+    hidden = [False] * len(text)
+    for form in {form.lower() for secret in sent for form in forms(secret.encode())}:
+        whole = form.decode()
+        length = min(_PIECE, len(whole)) or 1
         for start in range(len(text) - length + 1):
-            if text[start : start + length] in secret:
+            if lowered[start : start + length] in whole:
                 hidden[start : start + length] = [True] * length
-        pieces = []
-        for position, letter in enumerate(text):
-            if not hidden[position]:
-                pieces.append(letter)
-            elif position == 0 or not hidden[position - 1]:
-                pieces.append(_MASK)
-        text = "".join(pieces)
-    return text
+    pieces = []
+    for position, letter in enumerate(text):
+        if not hidden[position]:
+            pieces.append(letter)
+        elif position == 0 or not hidden[position - 1]:
+            pieces.append(_MASK)
+    return "".join(pieces)

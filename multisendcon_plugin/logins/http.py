@@ -13,14 +13,13 @@ from urllib.parse import urlsplit
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectionAborted, DNSLookupError
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IAgent, IResponse
 
-from ..web_client import ANSWERS_WITHIN, WebClient, cause, is_silence
+from ..web_client import ANSWERS_WITHIN, WebClient, reason
 from .answers import Answer
 
 #: Seconds that a provider may have us wait.
@@ -30,7 +29,6 @@ _HEADERS = {
     "Accept": "application/json",
     "User-Agent": "multisendcon",
 }
-_LONGEST_REASON = 200
 
 
 class NotAnsweredError(Exception):
@@ -75,7 +73,7 @@ class Forms:
         except CancelledError:
             raise
         except Exception as error:
-            raise NotAnsweredError(f"{host_of(url)} {_reason(cause(error))}") from None
+            raise NotAnsweredError(f"{host_of(url)} {reason(error)}") from None
         finally:
             self._client.hang_up()
 
@@ -138,25 +136,3 @@ def _retry_after(text: str, now: float) -> float | None:
     else:
         return None
     return min(max(seconds, 0.0), LONGEST_PAUSE)
-
-
-def _reason(error: BaseException) -> str:
-    """Say why there was no answer."""
-    if is_silence(error):
-        return f"gives no answer within {ANSWERS_WITHIN:.0f} s"
-    if isinstance(error, DNSLookupError):
-        return "cannot be found in the DNS"
-    if isinstance(error, ConnectError):
-        return f"cannot be reached: {error}".rstrip(".")[:_LONGEST_REASON]
-    if isinstance(error, ConnectionAborted):
-        return "says more than a token"
-    # The text of others may have what was sent, or is longer than what it says.
-    return f"cannot be asked: {_tls_fault(error) or type(error).__name__}"
-
-
-def _tls_fault(error: BaseException) -> str:
-    """Return what OpenSSL says; ``""``: it is another error."""
-    faults = error.args[0] if error.args else None
-    if isinstance(faults, list) and faults and isinstance(faults[0], tuple):
-        return f"TLS: {faults[0][-1]}"[:_LONGEST_REASON]
-    return ""

@@ -82,6 +82,7 @@ class Logins(Service):
                 wall=self._wall,
                 agent=self._agent,
                 known=lambda: {each.name for each in self._accounts},
+                after=self._at_rest(),
             )
             # Somebody may only want to know how it stands.
             if self.running and account.enabled:
@@ -133,6 +134,21 @@ class Logins(Service):
         stopping = tokens.stop()
         self._stopping.append(stopping)
         stopping.addCallback(lambda _: self._stopping.remove(stopping))
+
+    def _at_rest(self) -> Deferred[None]:
+        """Return what fires when those that nobody needs any more are at rest.
+
+        One of them may be the same account by another name, or with other settings: then a request
+        under way may use up the refresh token that its successor would find.
+        """
+        at_rest: Deferred[None] = Deferred()
+
+        def tell(_: object) -> None:
+            if not at_rest.called:  # else who waited for it has given up
+                at_rest.callback(None)
+
+        DeferredList(self._stopping).addCallback(tell)
+        return at_rest
 
     def startService(self) -> None:
         super().startService()

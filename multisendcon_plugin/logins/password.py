@@ -36,5 +36,8 @@ class PasswordCredentials:
         """Return it after a server has refused one; the same if there is no other."""
         return self._password.after_refusal(refused.secret).addCallback(self._credential)
 
+    def tried(self, credential: Credential, worked: bool) -> None:
+        """Learn nothing: a password is read anew after a refusal, whatever it was good for."""
+
     def _credential(self, password: str) -> Credential:
         return Credential(self._username, password)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Coroutine
 from typing import Any, TypeVar
 
 import attrs
@@ -24,7 +24,6 @@ from ..events import Publisher, TokenNotStored, TokenRefreshed, TokenRefused, To
 from ..settings.files import Stamp
 from ..times import Time
 from . import schedule
-from .advice import sign_in
 from .answers import RefusedError
 from .source import TokenSource
 from .store import StoredMeanwhileError, StoreError, TokenFile
@@ -60,6 +59,8 @@ class Refresher:
     :param reactor: has threads, and is the clock: of timers, and of how long a token lives.
     :param wall: tells the time in seconds since the epoch.
     :param known: returns the names of all accounts.
+    :param after: fires when nobody else uses up the refresh token that is stored: until then
+        nothing is done.
     :param chance: returns a number from 0 to 1.
     :ivar source: is asked for tokens; another one may take its place.
     :ivar token: the one of now; it may have run out.
@@ -79,6 +80,7 @@ class Refresher:
         wall: Callable[[], float],
         events: Publisher,
         known: Callable[[], Container[str]],
+        after: Deferred[None] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.token: Token | None = None
@@ -92,6 +94,7 @@ class Refresher:
         self._wall = wall
         self._events = events
         self._known = known
+        self._after = after
         self._chance = chance
         #: Of the file as it was looked at; unset: it was not.
         self._stamp: Stamp | object = _UNSEEN
@@ -108,7 +111,7 @@ class Refresher:
         self._failures = 0
         self._begun = self._stopped = False
         self._timer: IDelayedCall | None = None
-        self._work: Deferred[None] | None = None
+        self._work: Deferred[Any] | None = None
         self._waiting: list[Deferred[None]] = []
 
     # What sessions ask.
@@ -148,9 +151,12 @@ class Refresher:
         if self._stopped and self._work is None:
             self._fire()
         elif self._work is None:
-            self._work = Deferred.fromCoroutine(self._do())
-            self._work.addBoth(self._done)
+            self._begin(self._do())
         return waiter
+
+    def _begin(self, work: Coroutine[Deferred[Any], Any, Any]) -> None:
+        self._work = Deferred.fromCoroutine(work)
+        self._work.addBoth(self._done)
 
     def error(self) -> CredentialError:
         """Return why there is no token."""
@@ -175,9 +181,11 @@ class Refresher:
             self.trouble = attrs.evolve(self.trouble, final=False, until=0.0)
 
     def stop(self) -> Deferred[None]:
-        """Begin nothing more; fires when nothing is under way."""
+        """Write what is in memory only, begin nothing more; fires when nothing is under way."""
         self._stopped = True
         self._set_timer()
+        if self._work is None and self._unwritten and self.token is not None:
+            self._begin(self._write(self.token))
         work = self._work
         if work is None:
             return succeed(None)
@@ -187,6 +195,9 @@ class Refresher:
     # One thing at a time.
 
     async def _do(self) -> None:
+        if self._after is not None:
+            await self._after
+            self._after = None
         if self._unwritten and self.token is not None:
             await self._write(self.token)
         if self._stamp != self._file.stamp() and await self._look():
@@ -195,8 +206,8 @@ class Refresher:
         # That nobody has signed in is told at once, and not when the first mail waits.
         missing = self._by_person and self.token is None
         wanted = self._due or missing or (self._used and not self._is_fresh())
-        if wanted and not self._stopped and await self._may_ask():
-            await self._ask()
+        if wanted and not self._stopped:
+            await self._get()
 
     def _done(self, result: object) -> None:
         self._work, self._due = None, False
@@ -238,6 +249,16 @@ class Refresher:
             self._tell_of(token, recovered=True)
         return True
 
+    async def _get(self) -> None:
+        """Get a token, if there is a way to it now."""
+        token = self.token
+        if self._by_person and not (token and token.refresh_token):
+            if self.trouble is None or not self.trouble.final:
+                text = "it has run out, and cannot be renewed" if token else "nobody has signed in"
+                self._fail(RefusedError(text, code="sign_in", final=True))
+        elif await self._may_ask():
+            await self._ask()
+
     async def _may_ask(self) -> bool:
         """The provider has said nothing that forbids to ask it now."""
         trouble = self.trouble
@@ -249,15 +270,8 @@ class Refresher:
         return await self.source.proofs() != self.source.proved
 
     async def _ask(self) -> None:
-        token = self.token
-        if self._by_person and not (token and token.refresh_token):
-            if self.trouble is None or not self.trouble.final:
-                why = "it has run out, and cannot be renewed" if token else "nobody has signed in"
-                text = f"{why}; {sign_in(self._account)}"
-                self._fail(RefusedError(text, code="sign_in", final=True))
-            return
         try:
-            newer = await self.source.next(token)
+            newer = await self.source.next(self.token)
         except RefusedError as refused:
             self._fail(refused)
             return
@@ -345,6 +359,8 @@ class Refresher:
         renewed = max(self._renewed_in(), 0.0)
         self._due_at = self.now() + renewed
         delay = min(renewed, schedule.WRITE_AGAIN) if self._unwritten else renewed
+        if self.trouble is not None and self._by_person:
+            delay = min(delay, schedule.LOOK_AGAIN)
         if delay < math.inf:
             self._timer = self._reactor.callLater(delay, self._timed)
 
@@ -364,7 +380,10 @@ class Refresher:
 
     def _timed(self) -> None:
         self._due = self.now() >= self._due_at
-        self.renew()
+        if self._due or self._unwritten or self._stamp != self._file.stamp():
+            self.renew()
+        else:
+            self._set_timer()
 
     def now(self) -> float:
         """Return the time by the reactor's clock."""

@@ -17,6 +17,8 @@ IDLE = 3 * 86400.0
 AFTER_START = 60.0
 #: Seconds until a token that could not be written is written again.
 WRITE_AGAIN = 30.0
+#: Seconds between two looks whether somebody has signed in, while there is no new token.
+LOOK_AGAIN = 10.0
 #: Seconds until a provider that fails is asked again, at first and at most.
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 

@@ -12,7 +12,6 @@ from twisted.web.iweb import IAgent
 from ..routing.account import Account
 from ..settings.files import Stamp, stamp
 from ..settings.oauth2 import Grant, OAuth2
-from .advice import advice
 from .answers import DeviceCode, RefusedError, read_device_code, read_token
 from .assertion import KeyUnfitError, client_assertion, service_assertion
 from .endpoints import endpoints_of
@@ -54,7 +53,6 @@ class TokenSource:
         assert account.oauth2 is not None, "who asks has looked"  # noqa: S101 -- a type
         self.settings: OAuth2 = account.oauth2
         self.endpoints = endpoints_of(self.settings)
-        self._name = account.name
         self._mailbox = account.sasl_user
         self._reactor = reactor
         self._wall = wall
@@ -77,7 +75,7 @@ class TokenSource:
         """Ask for the token that comes after another one, or for the first one.
 
         :param token: if the grant is one by which somebody signs in, it has a refresh token.
-        :raise RefusedError: there is none; its text says what to do.
+        :raise RefusedError: there is none.
         """
         if self.settings.grant is Grant.SERVICE_ACCOUNT:
             return await self._token(self._by_service_account)
@@ -185,15 +183,13 @@ class TokenSource:
         return client.by_service_account(assertion)
 
     def _explained(self, refused: RefusedError, host: str, ahead: float | None) -> RefusedError:
-        """Return a refusal with the name of who says so, and what to do."""
+        """Return a refusal with the name of who says so, and whether the clocks differ."""
         text = f"{host} {refused}"
         if refused.final and ahead is not None and abs(ahead) > _CLOCKS_DIFFER:
             way = "behind" if ahead > 0 else "ahead of"
             text += (
                 f"; the clock of this machine is {abs(ahead) / 60:.0f} minutes {way} the provider's"
             )
-        if refused.final:
-            text += f"; {advice(self.settings, self._name, refused.code)}"
         return RefusedError(text, code=refused.code, final=refused.final, pause=refused.pause)
 
     def _in_thread(self, function: Callable[[], T]) -> Deferred[T]:

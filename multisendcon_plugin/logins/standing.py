@@ -20,7 +20,7 @@ class LoginStanding:
         disuse; ``None``: there is none.
     :param expires: when the application's secret or certificate runs out, by the settings: the
         beginning of that day, UTC.
-    :param trouble: what is wrong and what to do; ``""``: nothing.
+    :param trouble: what is wrong; ``""``: nothing.
     :param needs_admin: it stays so until somebody does something.
     """
 

@@ -22,6 +22,9 @@ from .token import Identity
 #: Seconds for which a token that came in the place of a refused one is not replaced again, although
 #: it is refused as well: then another one would be, too.
 _REFUSED_TOO = 600.0
+#: The same for one that has worked: it may be revoked at any time, but a server that takes a token
+#: and refuses it by turns is not to cost a request each time.
+_WORKED = 10.0
 
 
 @implementer(ICredentials)
@@ -42,9 +45,11 @@ class TokenCredentials:
         self._source_of = source_of
         self._account = account
         self._refresher = refresher
-        self.begin, self.probe, self.stop = refresher.begin, refresher.probe, refresher.stop
+        self.begin, self.stop = refresher.begin, refresher.stop
         #: The access token that came in the place of a refused one.
         self._replacement = ""
+        #: The last ones that servers have taken, and refused.
+        self._worked = self._refused = ""
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -63,17 +68,39 @@ class TokenCredentials:
     def after_refusal(self, refused: Credential) -> Deferred[Credential]:
         """Return another one after a server has refused one: see `ICredentials`.
 
-        The same, if it has just come in the place of another one that was refused: what the server
-        says then tells more than we could.
+        The same, if it has just come in the place of another one that was refused, and has not
+        worked since: what the server says then tells more than we could.
         """
         refresher = self._refresher
         token = refresher.token
         if token is None or token.access_token != refused.secret:
             return self.current()
-        if token.access_token == self._replacement and refresher.age() < _REFUSED_TOO:
-            return succeed(refused)
+        if token.access_token == self._replacement:
+            kept = _WORKED if token.access_token == self._worked else _REFUSED_TOO
+            if refresher.age() < kept:
+                return succeed(refused)
         refresher.refuse()
         return refresher.renew().addCallback(self._replaced, refused)
+
+    def tried(self, credential: Credential, worked: bool) -> None:
+        """Hear what a server has said to one: see `ICredentials`."""
+        if worked:
+            self._worked = credential.secret
+            if credential.secret == self._refused:
+                self._refused = ""
+        else:
+            self._refused = credential.secret
+
+    def probe(self) -> None:
+        """Have another one for the next session, if this one was refused, or there is none.
+
+        Whatever the provider has said: somebody may have done something about it, as to grant a
+        right that a token has from its beginning only.
+        """
+        token = self._refresher.token
+        if token is not None and token.access_token == self._refused:
+            self._refresher.refuse()
+        self._refresher.probe()
 
     def _replaced(self, _: object, refused: Credential) -> Credential:
         credential = self._usable()
@@ -124,6 +151,7 @@ def make_tokens(
     events: Publisher,
     wall: Callable[[], float],
     known: Callable[[], Container[str]],
+    after: Deferred[None],
     agent: IAgent | None = None,
 ) -> TokenCredentials:
     """Return the tokens of an account; the arguments are those of `Logins` and `Refresher`."""
@@ -141,5 +169,6 @@ def make_tokens(
         wall=wall,
         events=events,
         known=known,
+        after=after,
     )
     return TokenCredentials(account, refresher, source_of)

@@ -19,10 +19,13 @@ from twisted.logger import Logger
 from .. import events
 from ..interfaces import StoreFigures
 from ..logins import LoginStanding
+from ..mail.phase import Phase
+from ..mail.reply import Reply
 from ..mail.selection import Total
 from ..operations.values import Alarm, AlarmKind
 from ..outcome.attempt import AccountFault
 from ..outcome.condition import Condition
+from ..outcome.failure import Action
 from ..routing.account import Account
 from ..settings.operation import AlarmSettings
 from . import troubles
@@ -182,7 +185,7 @@ class Alarms(Service):
         now = self._wall()
         found = chain(
             # Before those of accounts: of the same, these say more.
-            of_logins(self._logins(), now),
+            of_logins(self._logins(), now, self._cure_of_token),
             troubles.of_accounts(
                 self._conditions(),
                 now,
@@ -210,6 +213,13 @@ class Alarms(Service):
     def _cure_of(self, name: str) -> str:
         fault = self._faults.get(name)
         return "" if fault is None else self._cure(name, fault)
+
+    def _cure_of_token(self, name: str, trouble: str) -> str:
+        # As it is told to a session that wants a token.
+        fault = AccountFault(
+            phase=Phase.LOGIN, reply=Reply(0, "5.7.8", trouble), action=Action.ALARM
+        )
+        return self._cure(name, fault)
 
     # What events tell.
 

@@ -133,16 +133,23 @@ class _Figures(Collector):
             "account",
         )
         connections = _gauge("connections", "Open connections of an account.", "account")
+        resting = _gauge(
+            "resting_destinations",
+            "Destinations of an account that rest while it sends to others.",
+            "account",
+        )
         left = _gauge(
             "quota_left", "Mails or recipients that a quota has room for.", "account", "quota"
         )
         for condition in self._sources.conditions():
             up.add_metric([condition.account], condition.state not in _DOWN)
             connections.add_metric([condition.account], condition.connections)
+            resting.add_metric([condition.account], condition.resting_destinations)
             for each in condition.quotas:
                 left.add_metric([condition.account, str(each.quota)], each.left)
         yield up
         yield connections
+        yield resting
         yield left
         yield self._tokens()
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from ..commands import account_login
 from ..logins.standing import LoginStanding
 from ..operations.values import AlarmKind
 from ..routing.account import Account
 from ..settings.oauth2 import LOGIN_ENDS_SOON, OAuth2, Provider
 from ..settings.quantities import DAY
-from .troubles import LOGIN_ENDS_VERY_SOON, Trouble, ends, in_words
+from .troubles import LOGIN_ENDS_VERY_SOON, Trouble, ends, in_words, with_cure
 
 #: Days after which a provider forgets a sign-in that nobody has used.
 _FORGOTTEN_AFTER = {Provider.MICROSOFT: 90, Provider.GOOGLE: 180}
 
 
-def of_logins(logins: Iterable[tuple[Account, LoginStanding]], now: float) -> Iterator[Trouble]:
+def of_logins(
+    logins: Iterable[tuple[Account, LoginStanding]], now: float, cure: Callable[[str, str], str]
+) -> Iterator[Trouble]:
     """Find the logins that run out soon, or have, and those by which there is no token any more.
 
     :param now: by the clock on the wall.
+    :param cure: says what can be done about an account without a token, by its name and why there
+        is none; ``""``: nobody knows.
     """
     for account, standing in logins:
         if account.oauth2 is None:
             continue
         if standing.trouble and standing.needs_admin:
-            text = f"account {account.name} gets no token to log in with: {standing.trouble}"
+            what = f"account {account.name} gets no token to log in with: {standing.trouble}"
+            text = with_cure(what, cure(account.name, standing.trouble), account.name)
             yield Trouble(kind=AlarmKind.LOGIN, account=account.name, text=text)
         if standing.expires is not None:
             yield from _of_secret(account.name, account.oauth2, standing.expires, now)
@@ -64,8 +70,8 @@ def _of_sign_in(
     yield _trouble(
         name,
         f"the sign-in of account {name} has not been used for {in_words(now - unused_since)}{why};"
-        f" its provider forgets it after {forgotten_after} days; multisendcon account login"
-        f' "{name}" signs in again',
+        f" its provider forgets it after {forgotten_after} days; {account_login(name)}"
+        " signs in again",
         end,
         now,
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
+from ..commands import account_test
 from ..interfaces import StoreFigures
 from ..mail.selection import Total
 from ..operations.values import AlarmKind
@@ -87,7 +88,7 @@ def of_accounts(
             case State.LOGIN:
                 kind = AlarmKind.LOGIN
                 what = f"account {name} cannot log in, or may not send: {fault}"
-                text = _with_cure(what, cure(name), name)
+                text = with_cure(what, cure(name), name)
             case State.QUOTA if condition.used_up is None:
                 kind = AlarmKind.QUOTA
                 text = (
@@ -120,11 +121,11 @@ def _until(condition: Condition) -> str:
     return f"; it sends again at {iso(condition.until)[:16].replace('T', ' ')} UTC"
 
 
-def _with_cure(text: str, cure: str, account: str) -> str:
+def with_cure(text: str, cure: str, account: str) -> str:
     """Return a text with what can be done, which is a sentence, or with how to find it out."""
     if cure:
         return f"{text.removesuffix('.')}. {cure}"
-    return f'{text}; multisendcon account test "{account}" says what to do'
+    return f"{text}; {account_test(account)} says what to do"
 
 
 def of_mail(totals: Mapping[str, Total], now: float, longest: float) -> Iterator[Trouble]:

@@ -101,7 +101,7 @@ class Webhook:
         try:
             response: IResponse = await asked.addTimeout(ANSWERS_WITHIN, self._reactor)
         except Exception as error:
-            return reason(error)
+            return f"it {reason(error)}"
         finally:
             # What else it says, if ever, is of no interest.
             self._client.hang_up()

@@ -46,7 +46,7 @@ class Facts:
     :param outcomes: of the recipients reported on, at least one.  With FAILED, a verdict other
         than FAILED means that the recipient has expired.
     :param hostname: our own name.
-    :param server: the account's server, which gave all replies that have a code.
+    :param server: that of the account, or of the destination, which gave all replies of a server.
     :param now: when the attempt ended, seconds since the epoch.
     :param retry_until: when the delivery will be given up, seconds since the epoch; told of
         delays only.

@@ -39,7 +39,7 @@ def statuses(
             found.append(
                 AccountStatus(
                     name=account.name,
-                    type="smtp",
+                    type=account.type.value,
                     enabled=account.enabled,
                     state=condition.state,
                     fault=condition.fault,
@@ -52,6 +52,7 @@ def statuses(
                     connections=condition.connections,
                     counts=counts(account.name),
                     quota=quotas_of(condition),
+                    resting_destinations=condition.resting_destinations,
                     login=_login(account, logins(account)) if account.logs_in else None,
                 )
             )

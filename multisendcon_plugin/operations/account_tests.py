@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from ..edge.submission import checked
 from ..errors import AddressError
 from ..relay.chain import CertificateFacts
+from ..relay.direct.examination import DirectExamination
 from ..relay.examination import Examination
 from ..relay.findings import Examined, Finding, Wishes
 from ..relay.relays import Relays
@@ -22,7 +23,7 @@ from .values import AccountTest
 #: Days before the end of a certificate from which on it is worth a word.
 _DAYS = 21
 #: Steps that fail at one address of a server, and do no harm if another one works.
-_OF_ONE_ADDRESS = frozenset({"wait", "connect", "greeting", "ehlo", "tls"})
+_OF_ONE_ADDRESS = frozenset({"wait", "connect", "greeting", "ehlo", "tls", "policy"})
 
 
 @attrs.frozen(kw_only=True)
@@ -96,7 +97,7 @@ class AccountTests:
                 f'account "{account.name}" is being tested; ask again when that is over'
             )
         steps: list[TestStep] = []
-        examination: Examination
+        examination: Examination | DirectExamination
 
         def found(finding: Finding) -> None:
             step = self._step(account, finding, examination.found)
@@ -104,7 +105,8 @@ class AccountTests:
             if on_step is not None:
                 on_step(step)
 
-        examination = Examination(account, self._relays, self._wall, found)
+        examine = DirectExamination if account.direct else Examination
+        examination = examine(account, self._relays, self._wall, found)
         running = Deferred.fromCoroutine(examination.run(wishes))
         self._under_way[account.name] = running
         try:
@@ -168,6 +170,8 @@ class AccountTests:
 
     def _hint(self, account: Account, finding: Finding, examined: Examined) -> str:
         """Return what is worth a word although the step went well."""
+        if account.direct:
+            return ""  # of strangers' servers nothing more is known
         if finding.step == "certificate":
             days = examined.certificates[0].days_left
             if days < _DAYS:
@@ -198,6 +202,10 @@ def _wishes(account: Account, asked: AccountTest) -> Wishes:
     if to and not (sender or account.fixed_sender):
         raise BadRequestError(
             f'account "{account.name}" has no fixed sender: say from whom the mail is ("from")'
+        )
+    if asked.connections and account.direct:
+        raise BadRequestError(
+            f'account "{account.name}" has no server of its own whose connections could be counted'
         )
     return Wishes(sender=sender, to=to, connections=asked.connections)
 

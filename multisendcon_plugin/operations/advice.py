@@ -7,9 +7,9 @@ sentence.  Pure.
 
 from __future__ import annotations
 
-import shlex
 from urllib.parse import urlsplit
 
+from ..commands import account_login
 from ..logins.endpoints import endpoints_of
 from ..mail.message import Recipient
 from ..ndr import diagnosis
@@ -17,7 +17,7 @@ from ..outcome.attempt import Outcome, Verdict
 from ..outcome.failure import Action, without_addresses
 from ..relay.findings import Finding, Problem
 from ..routing.account import Account
-from . import powershell
+from . import advice_direct, powershell
 from .advice_rows import BY_DIAGNOSIS, OTHER, PUT_OFF, ROWS
 
 _NULL_SENDER = (
@@ -28,7 +28,9 @@ _CONNECTIONS = 'Set "max_connections" to the number that the server allows, or a
 
 
 def advice(account: Account, finding: Finding) -> str:
-    """Return a sentence that says what to do about a step; ``""``: it went well."""
+    """Return a sentence that says what to do about a step; ``""``: nothing."""
+    if account.direct:
+        return advice_direct.advice(account, finding)
     problem = finding.problem
     if problem is None:
         return ""
@@ -51,7 +53,7 @@ def _names(account: Account) -> dict[str, object]:
     names["local_address"] = " and ".join(account.local_address)
     names["mailbox"] = account.sasl_user
     names["powershell_mailbox"] = powershell.quoted(account.sasl_user)
-    names["login"] = f"multisendcon account login {shlex.quote(account.name)}"
+    names["login"] = account_login(account.name)
     if account.oauth2:
         names["client_id"] = account.oauth2.client_id
         names["tenant"] = account.oauth2.tenant or "unset"

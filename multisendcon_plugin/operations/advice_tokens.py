@@ -233,7 +233,7 @@ _ANY = (
         'Check "scope": {token_host} does not know it, or does not grant it to the application.',
     ),
     _row(
-        r"has to sign in|signed in yet|account login",
+        "nobody has signed in|cannot be renewed",
         "Have somebody sign in: {login}",
         BY_PERSON,
     ),

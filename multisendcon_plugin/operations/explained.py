@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from ..routing.account import AccountType
 from ..routing.reasons import Consideration
 from .values import Quota
 
@@ -35,6 +36,7 @@ class ExplainedEnvelope:
 class ExplainedSession:
     """How the session with the account's server begins.
 
+    :param server: ``""``: the mail servers of the recipients, see `ExplainedRoute`.
     :param tls: ``auto``, ``implicit``, ``starttls``, ``opportunistic`` or ``none``.
     :param tls_required: without TLS, nothing is sent.
     :param local_address: of a pair, both with a comma between; ``None``: the system chooses.
@@ -83,6 +85,47 @@ class ExplainedHeader:
 
 
 @attrs.frozen(kw_only=True)
+class ExplainedHost:
+    """A mail server of a domain.
+
+    :param name: as the DNS has it, or an address.
+    :param preference: of its MX record: the lowest is tried first, equal ones in any order.
+    :param addresses: in the order in which they are tried.
+    :param policy: ``mta-sts``, ``dane`` or ``opportunistic``.
+    :param testing: failures of the policy are told, not obeyed.
+    :param tls: how sessions with it begin: ``starttls``, ``opportunistic`` or ``none``; ``None``:
+        it must not be used now.
+    :param tls_required: without TLS, nothing is sent to it.
+    :param why: who demands that, or why it must not be used.
+    """
+
+    name: str
+    preference: int
+    addresses: tuple[str, ...]
+    policy: str
+    testing: bool
+    tls: str | None
+    tls_required: bool
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class ExplainedRoute:
+    """Where mail to one domain goes.
+
+    :param destination: the domain, or an address literal.
+    :param hosts: its mail servers, in the order in which they are tried; none: see `problem`.
+    :param problem: why there is no way, as a sender would read it; ``""``: there is one.
+    :param temporary: there may be one later, so that the mail waits.
+    """
+
+    destination: str
+    hosts: tuple[ExplainedHost, ...] = ()
+    problem: str = ""
+    temporary: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class Departure:
     """What would be sent by one account, if its server takes addresses beyond ASCII where needed.
 
@@ -90,6 +133,8 @@ class Departure:
     :param fallbacks: the accounts that would take over, one after the other, while it cannot be
         used.
     :param size: octets of the content, as MAIL says it.
+    :param routes: of an account of type direct, where the mail goes, for each domain; ``None``: of
+        another account, or nobody has asked the DNS.
     """
 
     name: str
@@ -99,6 +144,8 @@ class Departure:
     limits: ExplainedLimits
     header: ExplainedHeader
     size: int
+    type: str = AccountType.SMTP.value
+    routes: tuple[ExplainedRoute, ...] | None = None
 
 
 @attrs.frozen(kw_only=True)

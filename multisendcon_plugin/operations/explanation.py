@@ -204,6 +204,7 @@ def _departure(
             before=_text(mail.given), after=_text(leaving.start[: leaving.header_size])
         ),
         size=leaving.size,
+        type=account.type.value,
     )
 
 

@@ -22,12 +22,14 @@ from ..interfaces import IContent, IQueueControl, IQueueReading
 from ..logins import LoginStanding
 from ..mail.message import Delivery, Message
 from ..mail.selection import Total
+from ..relay.direct import MailServers
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
 from ..times import Time
 from .account_status import quotas_of, statuses
 from .account_tests import AccountTests, TestedAccount, TestStep
 from .choice import Choice
+from .directions import Directions
 from .errors import NotFoundError, RefusedError
 from .explained import Explanation
 from .explanation import explain_stored
@@ -81,6 +83,7 @@ class Operations:
     :param alarms: those that are not over.
     :param history: returns it, unless it is off.
     :param explain: says where and how a mail would leave.
+    :param servers: returns what knows the mail servers of the recipients of direct accounts.
     :param tests: tests accounts.
     :param reload: has the configuration read anew.
     :param clock: the spool's, in seconds since the epoch, which is never set.
@@ -101,6 +104,7 @@ class Operations:
     _alarms: Callable[[], Sequence[Alarm]]
     _history: Callable[[], History | None]
     _explain: Callable[[Question], Awaitable[Explanation]]
+    _servers: Callable[[], MailServers]
     _tests: AccountTests
     _reload: Callable[[], Awaitable[object]]
     _clock: IReactorTime
@@ -115,6 +119,7 @@ class Operations:
             present=self._present,
             now=self._clock.seconds,
         )
+        self._directions = Directions(self._servers, self._registry, self._clock)
         self.live = Live(
             self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
         )
@@ -309,16 +314,17 @@ class Operations:
 
     async def explain(self, question: Question) -> Explanation:
         """Say which account would take a mail, why no other does, and what would leave."""
-        return self._with_quotas(await self._explain(question))
+        return await self._completed(await self._explain(question))
 
     async def explain_waiting(self, name: str) -> Explanation:
         """Say so of a message in the queue, as it would be routed now."""
         message = (await self._mail.deliveries(name))[0].message
         start = await self._mail.start(message, message.header_size + 2)
-        return self._with_quotas(explain_stored(self._registry(), message, start))
+        return await self._completed(explain_stored(self._registry(), message, start))
 
-    def _with_quotas(self, explanation: Explanation) -> Explanation:
-        """Return an explanation with what is used of the quotas now."""
+    async def _completed(self, explanation: Explanation) -> Explanation:
+        """Return an explanation with what is used of the quotas now, and what the DNS says."""
+        explanation = await self._directions.added_to(explanation)
         quotas = {each.account: quotas_of(each) for each in self._queue.conditions()}
         return explanation.with_quotas(quotas)
 
@@ -342,7 +348,6 @@ class Operations:
             {each.account: each for each in self._queue.conditions()},
             self._queue.under_way(),
             self._set_by,
-            self._queue.rests,
         )
 
     @property

@@ -28,7 +28,7 @@ class DeliveryState(enum.Enum):
     ACTIVE = "active"
     """It is being tried."""
     RESTING = "resting"
-    """Its account does not send now."""
+    """Its account does not send now, or not to its destination."""
     QUOTA = "quota"
     """The quota of its account has no room."""
     HELD = "held"
@@ -277,6 +277,8 @@ class AccountStatus:
     :param active: deliveries that are being tried.
     :param connections: sessions that are open.
     :param login: ``None``: it has none.
+    :param resting_destinations: domains to which an account that delivers directly does not send
+        now, while it does to all others.
     """
 
     name: str
@@ -294,6 +296,7 @@ class AccountStatus:
     counts: AccountCounts = attrs.field(metadata=FLAT)
     quota: tuple[Quota, ...] = ()
     login: Login | None = None
+    resting_destinations: int = 0
 
 
 class AlarmKind(enum.Enum):

@@ -106,6 +106,7 @@ class Attempt:
         ``None``: nobody knows, or it is not asked for.
     :param said: recipients that it was told of; ``None``: the same.
     :param session: the session it went over, in words: addresses, TLS.
+    :param server: the name of the server that was tried last; ``""``: the account's own.
     :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
     :param scope: what `possible_fault` is about.
     :param inconclusive: nothing follows from the outcomes for the account or the mail, which is due
@@ -118,6 +119,7 @@ class Attempt:
     counted: float | None = None
     said: int | None = None
     session: str = ""
+    server: str = ""
     reports_success: bool = False
     scope: Scope = Scope.ACCOUNT
     inconclusive: bool = False

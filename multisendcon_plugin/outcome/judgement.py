@@ -36,6 +36,7 @@ class Judgement:
     :param failed: final: refused (verdict FAILED), or expired (any other).
     :param delayed: recipients in `remaining` of whose delay the sender is to be told now.
     :param told: of what else they are to be told now.
+    :param server: see `Attempt`.
     """
 
     remaining: Delivery | None
@@ -44,6 +45,7 @@ class Judgement:
     delayed: tuple[Outcome, ...] = ()
     told: Telling = NOTHING
     parts: tuple[Delivery, ...] = ()
+    server: str = ""
 
 
 def waited(delivery: Delivery, *, now: float, started: float) -> float:
@@ -91,7 +93,9 @@ def judge(
     delivered, refused, waiting = _divided(delivery, attempt, fallback)
     if not waiting:
         told = tell(delivery, attempt, None, refused, delivered)
-        return Judgement(remaining=None, delivered=delivered, failed=refused, told=told)
+        return Judgement(
+            remaining=None, delivered=delivered, failed=refused, told=told, server=attempt.server
+        )
 
     # They come first: those who were not asked, since they were too many, do not wait for others.
     # Behind those who are put off, they could be kept waiting by them for days.
@@ -125,7 +129,9 @@ def judge(
     elif expires:
         given_up = tuple(each for each in attempt.outcomes if each.verdict is not Verdict.DELIVERED)
         told = tell(delivery, attempt, None, given_up, delivered)
-        return Judgement(remaining=None, delivered=delivered, failed=given_up, told=told)
+        return Judgement(
+            remaining=None, delivered=delivered, failed=given_up, told=told, server=attempt.server
+        )
     else:
         pause = retry_pause(settings.retry, failures, jitter)
         remaining = attrs.evolve(remaining, attempts=failures, due=now + pause)
@@ -147,6 +153,7 @@ def judge(
         failed=refused,
         delayed=delayed,
         told=told,
+        server=attempt.server,
     )
 
 

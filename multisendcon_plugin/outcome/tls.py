@@ -23,6 +23,11 @@ class TlsResult(enum.StrEnum):
     STS_POLICY_INVALID = "sts-policy-invalid"
     STS_WEBPKI_INVALID = "sts-webpki-invalid"
 
+    @property
+    def of_policy(self) -> bool:
+        """It is the policy that cannot be used, and no session that has failed."""
+        return self.value.startswith(("tlsa-", "dnssec-", "sts-"))
+
 
 @attrs.frozen
 class TlsFinding:

@@ -19,15 +19,21 @@ __all__ = ["Discovery", "DnsPolicies", "Fetcher", "PolicyStore", "make_policies"
 
 
 def make_policies(
-    reactor: Any, names: Names, folder: str, now: Callable[[], float], *, allow_private: bool
+    reactor: Any,
+    names: Names,
+    folder: str | None,
+    now: Callable[[], float],
+    *,
+    allow_private: Callable[[], bool],
 ) -> DnsPolicies:
     """Return what knows the policies of domains; it begins with `DnsPolicies.start`.
 
     :param reactor: connects, is the clock, and is called from a thread.
     :param names: answers questions to the DNS.
-    :param folder: of the spool, where policies are kept over restarts.
+    :param folder: of the spool, where policies are kept over restarts; ``None``: they are not.
     :param now: tells the time in seconds since the epoch.
     :param allow_private: see `Fetcher`.
     """
     fetcher = Fetcher(reactor, names, allow_private=allow_private)
-    return DnsPolicies(names, Discovery(names, fetcher, now, PolicyStore(folder, reactor)))
+    store = None if folder is None else PolicyStore(folder, reactor)
+    return DnsPolicies(names, Discovery(names, fetcher, now, store))

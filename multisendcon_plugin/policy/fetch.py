@@ -7,6 +7,7 @@ a connection and some memory, both with limits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -53,7 +54,7 @@ class Fetcher:
 
     :param reactor: connects, and is the clock.
     :param names: answers which addresses a host has.
-    :param allow_private: loopback and private addresses may be connected to, too.
+    :param allow_private: tells whether private addresses may be connected to, too.
     :param https: verifies certificates.
     :param agent: sends requests.
     """
@@ -63,7 +64,7 @@ class Fetcher:
         reactor: Any,
         names: Names,
         *,
-        allow_private: bool = False,
+        allow_private: Callable[[], bool] = bool,
         https: IPolicyForHTTPS | None = None,
         agent: IAgent | None = None,
     ) -> None:
@@ -94,7 +95,7 @@ class Fetcher:
             ) from None
 
     async def _fetch(self, host: str) -> bytes:
-        ways = _Ways(self._reactor, self._names, self._https, allow_private=self._allow_private)
+        ways = _Ways(self._reactor, self._names, self._https, allow_private=self._allow_private())
         agent = self._agent or Agent.usingEndpointFactory(self._reactor, ways)
         url = f"https://{host}/.well-known/mta-sts.txt".encode("ascii")
         try:

@@ -16,6 +16,18 @@ from .gate import Ended
 KEPT = 15 * 60.0
 
 
+def others(under_way: int, idle: int, unsettled: int) -> int:
+    """Return how many sessions a server counted when it refused one more, as far as is known.
+
+    :param under_way: mails, with the one that was refused.
+    :param idle: sessions that are kept: of mails whose outcomes are being recorded, each of several
+        may have had the same one.
+    :param unsettled: mails that are under way, or are being recorded: of these, the last session
+        may have been closed so shortly before that the server still counted it.
+    """
+    return under_way - 1 + idle or min(unsettled - 1, 1)
+
+
 class Connections:
     """One account's connections: see `Gate`.
 

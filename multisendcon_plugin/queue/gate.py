@@ -21,8 +21,8 @@ class Ended(NamedTuple):
 
     :param attempt: as it is to be judged, by what the gates before have found.
     :param under_way: other attempts that are, each of which may still go well.
-    :param working: others that are under way, or have ended and are being recorded: their
-        sessions are kept, and count for the server.
+    :param working: if it has met a fault: other sessions that the server counts, see
+        `connections.others`.
     :param jitter: 0 to 1, lengthens a rest.
     :param one_too_many: the server wanted no further connection beside those that work: this
         says nothing about the account or the mail, which is due as it was.

@@ -25,6 +25,7 @@ from ..routing.account import Account
 from .account_news import tell_of_change, tell_of_quota
 from .agenda import Agenda, Left
 from .bugs import attempt_with_bug, tell_of_bug
+from .connections import others
 from .destination_gates import AnyGates
 from .line import Line
 from .locks import Locks
@@ -247,9 +248,10 @@ class Lane:
         account = gates.of_account
         before = account.condition
         now = self._clock.seconds()
-        judged = gates.ended(
-            delivery, attempt, working=len(self._unsettled) - 1, now=now, jitter=random()
-        )
+        working = 0
+        if attempt.fault:
+            working = others(gates.connections.under_way, self.relay.idle, len(self._unsettled))
+        judged = gates.ended(delivery, attempt, working=working, now=now, jitter=random())
         if account.condition is not before and not self._stopping:
             ahead = self._wall() - now
             if tell_of_change(self._events, account, before, now, ahead):
@@ -358,8 +360,9 @@ class Lane:
         self.go()
 
     def hasten(self, now: float) -> None:
-        """Let all that waits be due by now, as it is in the spool."""
+        """Let all that waits be due by now, as it is in the spool, and the account not rest."""
         self._agenda.hasten(now)
+        self.gates.probe()
         self.go()
 
     def retire(self, emptied: Callable[[], None]) -> None:

@@ -166,7 +166,7 @@ class Lanes:
 
     def reconfigure(
         self,
-        hasten: Callable[[LaneKey, Lane], None],
+        hasten: Callable[[Lane], None],
         anew: Iterable[str],
         retire: Callable[..., None],
     ) -> None:
@@ -196,7 +196,7 @@ class Lanes:
             gates = turns_of.gates_of(key[1]) if turns_of else way.gates
             lane.reconfigure(account, way.relay, gates)
             if account.name in anew:
-                hasten(key, lane)
+                hasten(lane)
         for turns in self._turns.values():
             turns.go()
 

@@ -14,7 +14,7 @@ class QueuePolicy:
     """What the queue goes by.
 
     :param hostname: of this relay, in reports.
-    :param destinations: how fast direct accounts send to a domain.
+    :param destinations: how fast mail of direct accounts goes to each domain.
     """
 
     delivery: DeliverySettings

@@ -305,6 +305,19 @@ class QuotaWindows:
                     latest, by = opens, quota
         return latest, by
 
+    def room_for_recipients(self, now: float) -> float:
+        """Return how many recipients have room in all windows now; it may be less than 0."""
+        self._pass(now)
+        return min(
+            (
+                quota.most - self._used(n, Counted.RECIPIENTS)
+                for n, level in enumerate(self._levels)
+                for quota in level.quotas
+                if quota.counted is Counted.RECIPIENTS
+            ),
+            default=inf,
+        )
+
     def _room_at(self, n: int, quota: Quota, need: int) -> float:
         short = self._used(n, quota.counted) + need - quota.most
         if short <= 0:

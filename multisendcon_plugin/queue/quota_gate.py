@@ -1,15 +1,15 @@
 """The quotas of an account: whether its next mail has room in all their windows.
 
 Unlike the other gates, it is asked for a certain mail: one with ten recipients may have to wait
-where one with a single recipient has not.  A mail that fits no window is split; one that has no
-room now waits as a whole.  Each MAIL has a reservation of its own, which is durable before it is
-said.  Pure.
+where one with a single recipient has not.  A mail that fits no window is split, and each part takes
+what room there is; one that fits, and has no room now, waits as a whole.  Each MAIL has a
+reservation of its own, which is durable before it is said.  Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from math import inf
+from math import ceil, inf
 from typing import NamedTuple, Protocol
 
 from ..mail.message import Delivery
@@ -25,6 +25,8 @@ from .quota import UNANSWERED, QuotaWindows, Reservation
 
 #: Seconds: for so long mail waits for room, rather than to leave by a fallback.
 A_MOMENT = 10.0
+#: Of a quota: of a mail that is split, no part is smaller.
+_SMALLEST_PART = 10
 
 
 class Closed(NamedTuple):
@@ -99,17 +101,22 @@ class QuotaGate:
         """Mail waits while a quota is used up, also if another account could take it."""
         return self.account.over_quota is OverQuota.WAIT
 
-    def part(self, delivery: Delivery) -> int:
+    def part(self, delivery: Delivery, now: float) -> int:
         """Return to how many of its recipients a delivery may go at once."""
-        most = min(self.windows.most_recipients, self.account.max_recipients or inf)
-        return int(min(len(delivery.recipients), most))
+        recipients, quota = len(delivery.recipients), self.windows.most_recipients
+        most = min(recipients, quota, self.account.max_recipients or inf)
+        if recipients > quota:
+            # In the next windows, the rest of these would be lost.
+            room = self.windows.room_for_recipients(now)
+            most = min(most, max(room, ceil(quota / _SMALLEST_PART)))
+        return int(most)
 
     def closed(self, delivery: Delivery | None, now: float) -> Closed | None:
         """Tell why a delivery may not begin now.
 
         :param delivery: ``None``: one with a single recipient.
         """
-        recipients = 1 if delivery is None else self.part(delivery)
+        recipients = 1 if delivery is None else self.part(delivery, now)
         opens, quota = self.windows.opens_at(recipients, now)
         if quota is None or opens <= now:
             return None

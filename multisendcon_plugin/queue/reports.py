@@ -87,7 +87,7 @@ class ReportWriter:
         reports: tuple[NewMessage, ...] = ()
         for action, about, outcomes in calls:
             if outcomes := wanted(action, outcomes):
-                reports += await self._write(action, about, outcomes, started)
+                reports += await self._write(action, about, outcomes, started, judgement.server)
         return reports
 
     async def _write(
@@ -96,6 +96,7 @@ class ReportWriter:
         delivery: Delivery,
         outcomes: tuple[Outcome, ...],
         started: float,
+        server: str,
     ) -> tuple[NewMessage, ...]:
         now = self._clock.seconds()
         policy = self._in_force.policy
@@ -105,7 +106,7 @@ class ReportWriter:
             message=delivery.message,
             outcomes=outcomes,
             hostname=policy.hostname,
-            server=account.server if account else "",
+            server=server or (account.server if account else "") or delivery.destination,
             now=now,
             retry_until=retry_until(delivery, now=now, started=started, settings=policy.delivery),
         )

@@ -33,7 +33,7 @@ async def reserved_attempt(
     :param begin: has it carried; ``None``: nothing may begin any more.
     :return: the attempt of the whole delivery; inconclusive: it was not begun.
     """
-    recipients = quota.part(delivery)
+    recipients = quota.part(delivery, now())
     reservation = quota.reserve(recipients)
     part = delivery
     if recipients < len(delivery.recipients):

@@ -47,6 +47,7 @@ from .recorder import Recorded, Recorder, only
 from .relief import Relief
 from .reports import ReportWriter
 from .rerouting import Rerouting
+from .revival import Revival
 from .room import Room
 from .tasks import Tasks
 from .ways import Ways
@@ -121,6 +122,7 @@ class QueueService(Service):
             conclude=self._recorder.conclude,
         )
         self._lanes = self._all_lanes.alive
+        self._revival = Revival(self._lanes, self._spool, self._tasks, self._events, self._clock)
         self._changes = Changes(
             self._locks, self._lanes.values, self._take_up, self._announce, self._halt
         )
@@ -215,9 +217,7 @@ class QueueService(Service):
         before, self._in_force.policy = self._in_force.policy, policy
         self._quotas.reconfigure(in_use(policy.registry))
         anew = self._ways.reconfigure(in_use(before.registry), in_use(policy.registry))
-        self._all_lanes.reconfigure(
-            lambda key, lane: self._tasks.begin(self._hasten(key, lane)), anew, self._retire
-        )
+        self._all_lanes.reconfigure(self._revival.hasten, anew, self._retire)
         if self._ready:
             # What has waited for want of an account may have one now.
             self._tasks.begin(self._look_for_lanes())
@@ -225,15 +225,6 @@ class QueueService(Service):
     def _retire(self, key: LaneKey, lane: Lane) -> None:
         lane.retire(partial(self._emptied, key))
         self._rerouting.begin(key)
-
-    async def _hasten(self, key: LaneKey, lane: Lane) -> None:
-        """Try at once what waits for an account that may be at fault no more."""
-        now = self._clock.seconds()
-        await self._tasks.ask(
-            partial(self._spool.bring_forward, key, now),
-            f"mail of account {key[0]} not brought forward in the spool",
-        )
-        lane.hasten(now)
 
     async def _look_for_lanes(self) -> None:
         waiting = await self._tasks.ask(

@@ -111,6 +111,25 @@ def bind_once(local_address: str) -> None:
         raise ConnectBindError(error.errno, error.strerror) from None
 
 
+def source_address(version: int) -> str | None:
+    """Return the address from which the system connects to the Internet, where nobody says which.
+
+    Nothing is sent.
+
+    :param version: of IP: 4 or 6.
+    :return: ``None``: it has no way there.
+    """
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    # Of the networks for documentation: any address that is not a neighbour would do.
+    far = "192.0.2.1" if version == 4 else "2001:db8::1"
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((far, 25))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return None
+
+
 def other_addresses(reactor: Any, hop: Hop, address: str) -> Deferred[Sequence[str]]:
     """Return the addresses of a hop's host besides one that could be connected.
 

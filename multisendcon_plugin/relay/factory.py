@@ -125,6 +125,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         """Some session has carried mail."""
         return any(each.mails for each in self._sessions)
 
+    @property
+    def idle(self) -> int:
+        """Sessions that are kept for the next mails: see `IRelay`."""
+        return len(self._idle)
+
     # Attempts.
 
     def attempt(
@@ -188,6 +193,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     ) -> AccountSender:
         while turn := trial.turn():
             await self._step(turn)
+        self._go_on()
         return await trial.run(attempt)
 
     async def _ready_session(self) -> AccountSender:
@@ -264,8 +270,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     async def take_slot(self) -> Slot:
         """Wait until one connection more may be opened, of this account and of all together."""
-        if self._stopping or self._draining:
-            raise CancelledError
+        self._go_on()
         await self._step(self._places.take())
         try:
             return await self._step(self._budget.take(self._hop.host))
@@ -301,6 +306,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self._sessions[session] = slot
         session.ended.addCallback(self._session_ended, session)
         return session
+
+    def _go_on(self) -> None:
+        """Begin nothing that `stop` would have cancelled: who was first has just made room."""
+        if self._stopping or self._draining:
+            raise CancelledError
 
     async def _step(self, step: Deferred[T]) -> T:
         """Wait for something that `stop` may cancel, with a `CancelledError`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import attrs
 
@@ -10,8 +11,11 @@ from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.failure import Action
 from ..routing.account import Account
+from .broken import SessionBrokenError
 from .chain import CertificateFacts
 from .redaction import Redaction
+
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -32,9 +36,11 @@ class Finding:
     """One step.
 
     :param step: ``dns``, ``local address``, ``wait``, ``connect``, ``greeting``, ``ehlo``, ``tls``,
-        ``certificate``, ``login``, ``sender``, ``null sender``, ``mail`` or ``connections``.
+        ``certificate``, ``login``, ``sender``, ``null sender``, ``mail`` or ``connections``; of
+        direct accounts also ``dnssec``, ``ptr``, ``helo``, ``mx``, ``policy`` and ``port 25``.
     :param result: in words, in one line or more.
-    :param address: of the server; ``""``: none is known yet.
+    :param address: of the server, or in the steps ``ptr`` and ``helo`` of ours; ``""``: none is
+        known yet.
     :param problem: ``None``: it went well.
     """
 
@@ -106,6 +112,24 @@ class Examined:
         )
         self.findings.append(finding)
         self._on_finding(finding)
+
+    async def step(
+        self, step: str, doing: Awaitable[T], words: Callable[[T], str], address: str = ""
+    ) -> T:
+        """Do something, and tell how it went.
+
+        :raise SessionBrokenError: it failed.
+        """
+        began = self._now()
+        try:
+            result = await doing
+        except SessionBrokenError as broken:
+            # A handshake of TLS ends with what comes first inside it.
+            name = "tls" if broken.phase is Phase.TLS else step
+            self.tell(name, began, str(broken.reply), address, (broken.phase, broken.reply))
+            raise
+        self.tell(step, began, words(result), address)
+        return result
 
     def hidden(self, text: str) -> str:
         """Return what may be shown of a text, in which a server may have repeated the password."""

@@ -125,6 +125,8 @@ class Login:
         try:
             return await self._attempt(session, credential)
         except SessionBrokenError as broken:
+            if credential.is_token and self._is_refusal(broken):
+                self._credentials.tried(credential, False)
             if credential.is_token or not broken.reply.permanent:
                 raise
             newer = await _given(self._credentials.after_refusal(credential))
@@ -153,6 +155,7 @@ class Login:
                 raise
             if reply.code == 235:
                 self._first, self._has_worked = mechanism, True
+                self._credentials.tried(credential, True)
                 return mechanism
             if reply.code == 0 or reply.code in _COMMAND_CODES:
                 # It is the command that is not understood, whatever the text says; no password was

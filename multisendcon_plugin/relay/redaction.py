@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache, partial
-from urllib.parse import quote, quote_plus
+
+from ..repeated import forms as forms_of
 
 #: What may come between two octets of a secret where a server breaks its lines: their ends, and the
 #: enhanced code that it repeats on each (RFC 2034).
@@ -57,7 +56,7 @@ class Redaction:
         self._hidden |= new
         tokens = {each for each in new if _TOKEN.fullmatch(each)}
         self._pieces.update(*map(_pieces, tokens))
-        forms = {form.lower() for secret in new - tokens for form in _forms(secret)}
+        forms = {form.lower() for secret in new - tokens for form in forms_of(secret)}
         if forms:
             self._forms = sorted(forms.union(self._forms), key=len, reverse=True)
             closed = (_GAP.sub(b"", form) for form in self._forms)
@@ -106,19 +105,3 @@ def _pieces(token: bytes) -> frozenset[bytes]:
         for form in (token.lower(), base64.b64encode(token).lower())
         for start in range(0, len(form) - _PIECE, _STEP)
     )
-
-
-def _forms(secret: bytes) -> Iterator[bytes]:
-    """Yield a secret as it may be repeated."""
-    yield secret
-    yield base64.b64encode(secret).rstrip(b"=")
-    yield quote(secret).encode()
-    yield quote(secret, safe="").encode()
-    yield quote_plus(secret).encode()
-    text = secret.decode("utf-8", "replace")
-    # The pattern knows upper and lower case in ASCII only.
-    for cased in {text, text.upper(), text.lower()}:
-        yield cased.encode()
-        yield html.escape(cased).encode()
-        yield json.dumps(cased)[1:-1].encode()
-        yield json.dumps(cased, ensure_ascii=False)[1:-1].encode()

@@ -9,7 +9,9 @@ from weakref import WeakValueDictionary
 
 from ..credentials import ICredentials
 from ..interfaces import IArchive, IRelay
+from ..outcome.attempt import Scope
 from ..routing.account import Account, AccountType
+from ..routing.hop import Hop
 from .budget import ConnectionBudget
 from .direct import DirectRelay, MailServers
 from .factory import AccountSenderFactory
@@ -45,7 +47,7 @@ class Relays:
         self._archive = archive
         self._budget = ConnectionBudget(limit, reactor)
         self._trials = Trials()
-        self._servers = servers
+        self.servers = servers
         #: Of the accounts that have relays, by name.
         self._places: WeakValueDictionary[str, Places] = WeakValueDictionary()
         self._parts: WeakValueDictionary[str, PartOfBudget] = WeakValueDictionary()
@@ -64,16 +66,34 @@ class Relays:
         places.resize(account.connections)
         return self._made(account, places)
 
-    def apart(self, account: Account) -> AccountSenderFactory:
-        """Return a relay whose connections do not count as those of its account."""
-        return self._made(account, Places(account.connections))
+    def apart(self, account: Account, hop: Hop | None = None) -> AccountSenderFactory:
+        """Return a relay whose connections do not count as those of its account.
 
-    def _direct(self, account: Account) -> DirectRelay:
+        :param hop: the server, where it is not the account's own.
+        """
+        return self._made(account, Places(account.connections), hop)
+
+    def to_host(self, account: Account, hop: Hop) -> AccountSenderFactory:
+        """Return a relay of a direct account to one host, within the limits of the account."""
+        return AccountSenderFactory(
+            account,
+            self.reactor,
+            self._part(account),
+            self._trials,
+            logins=self.logins,
+            hop=hop,
+            scope=Scope.DESTINATION,
+        )
+
+    def _part(self, account: Account) -> PartOfBudget:
         budget = self._parts.get(account.name)
         if budget is None:
             budget = PartOfBudget(account.connections, self._budget, self.reactor)
             self._parts[account.name] = budget
         budget.resize(account.connections)
+        return budget
+
+    def _direct(self, account: Account) -> DirectRelay:
         make = partial(
             AccountSenderFactory,
             reactor=self.reactor,
@@ -82,10 +102,16 @@ class Relays:
             archive=self._archive,
         )
         return DirectRelay(
-            account, self._servers(), budget=budget, make_sessions=make, reactor=self.reactor
+            account,
+            self.servers(),
+            budget=self._part(account),
+            make_sessions=make,
+            reactor=self.reactor,
         )
 
-    def _made(self, account: Account, places: Places) -> AccountSenderFactory:
+    def _made(
+        self, account: Account, places: Places, hop: Hop | None = None
+    ) -> AccountSenderFactory:
         return AccountSenderFactory(
             account,
             self.reactor,
@@ -93,6 +119,7 @@ class Relays:
             self._trials,
             logins=self.logins,
             places=places,
+            hop=hop,
             archive=self._archive,
         )
 

@@ -133,6 +133,25 @@ def test_test(run, relay, ok, expected):
     assert (ended.status, json.loads(ended.out)) == (expected, tested)
 
 
+def test_a_test_that_connected_nobody_promises_nothing(run, relay):
+    port = {**STEPS[0], "step": "port 25", "result": "not tried"}
+    tested = {"account": "Directly", "ok": True, "advice": "", "steps": [STEPS[0], port]}
+    relay.answers_with("POST accounts/Directly/test", lines=lines(*tested["steps"], tested))
+    ended = run("account", "test", "Directly")
+    assert ended.out.splitlines()[-1] == "Directly has no fault as far as it was tested"
+
+
+def test_a_mail_that_was_sent_is_said_to_have_been(run, relay):
+    steps = [*STEPS, {**STEPS[0], "step": "mail", "result": "250 ok"}]
+    tested = {"account": "Directly", "ok": False, "advice": "see password", "steps": steps}
+    relay.answers_with("POST accounts/Directly/test", lines=lines(*steps, tested))
+    ended = run("account", "test", "Directly")
+    assert (ended.status, ended.out.splitlines()[-1]) == (
+        1,
+        "Directly can send mail, but has a fault",
+    )
+
+
 def test_an_account_that_cannot_be_tested(run, relay):
     relay.answers_with("POST accounts/Sales/test", {"error": "it is being tested"}, status=409)
     ended = run("account", "test", "Sales")

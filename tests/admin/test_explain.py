@@ -19,6 +19,8 @@ EXPLANATION = {
     "accounts": [
         {
             "name": "Sales",
+            "type": "smtp",
+            "routes": None,
             "fallbacks": ["Bulk", "All others"],
             "envelope": {"sender": "sales@example.com", "recipients": ["anna@x.example"]},
             "session": {
@@ -110,6 +112,61 @@ def test_a_recipient_whom_nobody_takes(run, relay, more):
             "<anna@x.example>: no account takes it; it is rejected with 550 5.7.1",
             "  not All others: no",
         ]
+
+
+def direct(routes):
+    """Return the explanation of a mail that leaves by a direct account."""
+    (departure,) = EXPLANATION["accounts"]
+    session = {**departure["session"], "server": "", "port": 25, "tls": "auto", "login": "none"}
+    session["tls_required"] = False
+    changed = {**departure, "type": "direct", "routes": routes, "session": session}
+    return {**EXPLANATION, "accounts": [changed]}
+
+
+HOST = {
+    "name": "mx1.x.example",
+    "preference": 10,
+    "addresses": ["192.0.2.1", "2001:db8::1"],
+    "policy": "mta-sts",
+    "testing": False,
+    "tls": "starttls",
+    "tls_required": True,
+    "why": "the MTA-STS policy of x.example wants a valid certificate for mx1.x.example",
+}
+ROUTE = {"destination": "x.example", "hosts": [HOST], "problem": "", "temporary": False}
+
+
+def test_of_a_direct_account_the_mail_servers_are_told(run, relay):
+    testing = {**HOST, "testing": True, "tls": "opportunistic", "tls_required": False, "why": "why"}
+    unusable = {**HOST, "policy": "dane", "tls": None, "why": "its records cannot be looked up"}
+    routes = [
+        {**ROUTE, "hosts": [HOST, testing, unusable]},
+        {**ROUTE, "destination": "y.example", "problem": "5.1.2 it does not exist", "hosts": []},
+        {**ROUTE, "destination": "z", "problem": "4.4.3 SERVFAIL", "temporary": True, "hosts": []},
+    ]
+    relay.answers_with("POST explain", direct(routes))
+    lines = run("explain", "boss@sales.example.com", "anna@x.example").out.splitlines()
+    assert (
+        "  session    mail servers of the recipients port 25, TLS auto, from 192.0.2.10, HELO"
+        " mail.example.com, no login"
+    ) in lines
+    at = "mx1.x.example (10) at 192.0.2.1, 2001:db8::1"
+    first = lines.index("  to         x.example:")
+    assert lines[first + 1 : first + 6] == [
+        f"               {at}: mta-sts, TLS starttls, required; {HOST['why']}",
+        f"               {at}: mta-sts in testing mode, TLS opportunistic; why",
+        f"               {at}: dane, not to be used now: its records cannot be looked up",
+        "             y.example: no way, the mail comes back: 5.1.2 it does not exist",
+        "             z: no way, the mail waits: 4.4.3 SERVFAIL",
+    ]
+
+
+def test_without_a_relay_nothing_is_looked_up(run, relay):
+    relay.answers_with("POST explain", direct(None))
+    assert (
+        "  to         the mail servers of each domain: not looked up, since only the relay asks the"
+        " DNS\n"
+    ) in run("explain", "boss@sales.example.com", "anna@x.example").out
 
 
 MAIL = b"From: J\xc3\xb6rg <boss@sales.example.com>\r\nX: \xff\r\n\r\nHi\r\n"

@@ -123,8 +123,8 @@ SAID = [
         events.QuotaUsedUp("A", "1000 recipients/1d", NOW),
         WARN,
         (
-            f"account A: its quota of 1000 recipients/1d is used up until {CLOCK}; its mail waits"
-            " unless a fallback account takes it"
+            f"account A: its quota of 1000 recipients/1d is used up until {THEN}:{CLOCK[-2:]}; its"
+            " mail waits unless a fallback account takes it"
         ),
     ),
     (
@@ -158,6 +158,19 @@ SAID = [
         "account A: TLS with mx.b.example for mail to b.example (dane): no STARTTLS",
     ),
     (
+        events.TlsPolicyApplied(
+            account="A",
+            policy="opportunistic",
+            domain="b.example",
+            recipient_domain="b.example",
+            server="mx.b.example",
+            result=TlsResult.STS_POLICY_FETCH_ERROR,
+            reason="no policy",
+        ),
+        WARN,
+        "account A: TLS with mx.b.example for mail to b.example (opportunistic): no policy",
+    ),
+    (
         events.TokenRefreshed("A", NOW),
         INFO,
         f"account A has a new token, valid until {THEN}:{CLOCK[-2:]}",
@@ -170,7 +183,10 @@ SAID = [
     (
         events.TokenRefused("A", "invalid_grant", needs_login=True),
         ERROR,
-        "account A gets no token: invalid_grant; its mail waits for that",
+        (
+            "account A gets no token: invalid_grant; its mail waits for that; multisendcon account"
+            " test A says what to do"
+        ),
     ),
     (
         events.TokenRefused("A", "no answer", needs_login=False),
@@ -323,6 +339,30 @@ def test_an_account_at_fault_is_an_error_once(fault, alarm, changed):
     assert line["log_level"] is (ERROR if changed else INFO)
     assert line["alarm"] is alarm
     assert formatEvent(line).startswith(f"account A cannot be used: {fault}; it rests until ")
+
+
+@pytest.mark.parametrize(
+    ("policy", "result", "lines"),
+    [
+        ("dane", None, 0),
+        ("opportunistic", None, 0),
+        ("opportunistic", TlsResult.STARTTLS_NOT_SUPPORTED, 0),
+        ("opportunistic", TlsResult.VALIDATION_FAILURE, 0),
+        ("opportunistic", TlsResult.STS_POLICY_INVALID, 1),
+        ("mta-sts", TlsResult.STARTTLS_NOT_SUPPORTED, 1),
+    ],
+)
+def test_a_session_without_tls_has_a_line_where_somebody_demands_it(policy, result, lines):
+    event = events.TlsPolicyApplied(
+        account="A",
+        policy=policy,
+        domain="b.example",
+        recipient_domain="b.example",
+        server="mx.b.example",
+        result=result,
+        reason="why",
+    )
+    assert len(LINES[events.TlsPolicyApplied](event)) == lines
 
 
 def test_there_are_words_for_every_event_and_a_test_of_them():

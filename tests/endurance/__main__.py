@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.endurance import (
     accounts,
     attacks,
+    direct,
     greylist,
     idle,
     kills,
@@ -43,6 +44,7 @@ RUNS = {
     "tokens": tokens,
     "idle": idle,
     "silent": silent,
+    "direct": direct,
     "attacks": attacks,
 }
 

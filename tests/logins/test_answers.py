@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -118,6 +120,11 @@ def test_what_may_pass(value, status):
     assert not refused(value, status).final
 
 
+def test_why_a_token_is_none_is_said():
+    assert "run out already" in str(refused({**GOOD, "expires_in": 0}, 200))
+    assert "no number of seconds" in str(refused({**GOOD, "expires_in": "soon"}, 200))
+
+
 def test_a_refusal_that_comes_as_a_good_answer():
     assert refused({"error": "invalid_grant"}, 200).code == "invalid_grant"
 
@@ -154,6 +161,15 @@ def test_no_piece_of_what_was_sent_is_repeated(echo):
         {"error": {"status": said, "message": said}},
     ):
         assert CANARY not in str(refused(value))
+
+
+@pytest.mark.parametrize(
+    "encoded", [quote_plus, json.dumps, html.escape, lambda text: quote(text, safe="").lower()]
+)
+def test_what_was_sent_is_not_repeated_in_other_letters_either(encoded):
+    secret = 'se"&<cr/%+\\et'
+    value = {"error": "e", "error_description": f"you sent secret={encoded(secret)}"}
+    assert refusal_of(value, (secret,))[1].replace('"', "") == "you sent secret=***"
 
 
 def test_nothing_is_told_that_looks_like_a_token_and_all_is_one_line():

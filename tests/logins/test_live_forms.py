@@ -6,6 +6,7 @@ import time
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
 from multisendcon_plugin.logins.http import Forms, NotAnsweredError
@@ -67,6 +68,14 @@ class FormsOverConnections(unittest.TestCase):
             "user-agent"
         }
 
+    async def test_nothing_is_logged_of_its_connection(self):
+        logged = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        await self.post(HEADER + b"Content-Length: 2\r\n\r\n{}")
+        texts = [formatEvent(event) for event in logged]
+        assert [text for text in texts if " factory " in text] == []
+
     async def test_an_answer_that_ends_with_its_connection(self):
         dated = await self.post(HEADER + b"\r\n{}", closes=True)
         assert dated.answer.body == b"{}"
@@ -79,7 +88,7 @@ class FormsOverConnections(unittest.TestCase):
         length = f"Content-Length: {10 * MOST_SAID}\r\n\r\n".encode()
         for flood in (b"X: y\r\n" * MOST_SAID, length + b"x" * 2 * MOST_SAID):
             said = await self.post(HEADER + flood)
-            assert said == "127.0.0.1 says more than a token"
+            assert said == "127.0.0.1 says more than an answer"
 
     async def test_something_else_than_http(self):
         said = await self.post(b"220 smtp.example ESMTP\r\n", closes=True)

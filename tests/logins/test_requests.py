@@ -223,7 +223,7 @@ def test_a_key_that_is_replaced_is_used(tmp_path, certificate):
             "TLS: certificate verify failed",
         ),
         (ValueError(CANARY), "ValueError"),
-        (ResponseNeverReceived([Failure(ConnectionAborted())]), "says more than a token"),
+        (ResponseNeverReceived([Failure(ConnectionAborted())]), "says more than an answer"),
         (ResponseNeverReceived([Failure(CancelledError())]), "gives no answer within 30 s"),
     ],
 )

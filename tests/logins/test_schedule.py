@@ -7,9 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.logins import schedule
-from multisendcon_plugin.logins.advice import advice
-from multisendcon_plugin.settings.oauth2 import Grant
-from tests.logins.world import oauth2
 
 JITTER = st.floats(0, 1)
 LIFE = st.floats(0.001, 10**8)
@@ -38,25 +35,3 @@ def test_pauses_grow_to_some_minutes_and_never_undercut_a_provider(failures, wan
 @given(JITTER)
 def test_idle_ones_are_used_every_few_days(jitter):
     assert 2 * 86400 < schedule.idle_after(jitter) <= 3 * 86400
-
-
-@pytest.mark.parametrize(
-    ("grant", "keys", "code", "said"),
-    [
-        (Grant.DEVICE, {}, "invalid_grant", "run: multisendcon account login 'Sales EU'"),
-        (Grant.DEVICE, {}, "interaction_required", "multisendcon account login"),
-        (Grant.DEVICE, {}, "invalid_client", "check client_id"),
-        (Grant.CLIENT_CREDENTIALS, {}, "invalid_client", "client_secret has run out"),
-        (
-            Grant.CLIENT_CREDENTIALS,
-            {"client_certificate": "c.pem"},
-            "invalid_client",
-            "client_certificate has run out",
-        ),
-        (Grant.CLIENT_CREDENTIALS, {}, "invalid_scope", "check scope"),
-        (Grant.CLIENT_CREDENTIALS, {}, "access_denied", "allowed to"),
-        (Grant.SERVICE_ACCOUNT, {}, "unauthorized_client", "delegation"),
-    ],
-)
-def test_what_an_admin_is_told_to_do(grant, keys, code, said):
-    assert said in advice(oauth2(grant, **keys), "Sales EU", code)

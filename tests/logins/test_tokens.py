@@ -163,6 +163,23 @@ def test_one_that_is_refused_as_well_is_given_again_and_no_other_asked_for(tmp_p
     assert result(world.credentials.after_refusal(second)).secret == "access3"
 
 
+def test_one_that_has_worked_is_replaced_when_it_is_refused_later_but_not_by_turns(tmp_path):
+    world = World(tmp_path, Giver())
+    second = result(world.credentials.after_refusal(result(world.credentials.current())))
+    world.credentials.tried(second, True)
+    world.reactor.advance(9)
+    assert result(world.credentials.after_refusal(second)) == second
+    world.reactor.advance(2)
+    third = result(world.credentials.after_refusal(second))
+    assert third.secret == "access3"
+    # That one has not worked: nothing follows.
+    world.reactor.advance(500)
+    for _ in range(10):
+        world.credentials.tried(third, False)
+        assert result(world.credentials.after_refusal(third)) == third
+    assert len(world.agent.asked) == 3
+
+
 def test_a_refused_token_is_not_given_again_while_there_is_no_other(tmp_path):
     world = World(tmp_path, Giver())
     refused = result(world.credentials.current())
@@ -232,7 +249,6 @@ def test_a_dead_token_is_an_alarm_and_no_more_requests(tmp_path):
         trouble = world.trouble()
         assert trouble.needs_admin
         assert "invalid_grant" in str(trouble)
-        assert "multisendcon account login A" in str(trouble)
         world.reactor.pass_by(HOUR, 60)
     assert len(world.agent.asked) == 1
     [told] = world.told
@@ -252,6 +268,24 @@ def test_somebody_signs_in_beside_the_relay_that_runs(tmp_path):
     # And again, by which another one takes its place although it is good.
     signed_in(tmp_path, access_token="again")
     assert world.token() == "again"
+
+
+@pytest.mark.parametrize("trouble", [None, DEAD, (503, b"")])
+def test_that_somebody_has_signed_in_is_noticed_though_no_session_asks(tmp_path, trouble):
+    if trouble:
+        signed_in(tmp_path, life=-1)
+    agent = Giver(refresh=True)
+    agent.broken = trouble
+    world = World(tmp_path, agent, PERSON)
+    world.trouble()
+    world.reactor.pass_by(60)
+    asked = len(agent.asked)
+    signed_in(tmp_path, access_token="by-hand")
+    world.reactor.pass_by(11)
+    refused, refreshed = world.told
+    assert (type(refused), type(refreshed)) == (events.TokenRefused, events.TokenRefreshed)
+    assert refreshed.recovered
+    assert (world.token(), len(agent.asked)) == ("by-hand", asked)
 
 
 def test_a_file_that_cannot_be_believed_is_looked_at_again(tmp_path):
@@ -319,6 +353,19 @@ def test_a_probe_has_the_provider_asked_again(tmp_path):
     world.trouble()
     world.logins.probe(PERSON)
     assert world.token() == "access1"
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"), [([], "access1"), ([False], "access2"), ([False, True], "access1")]
+)
+def test_a_probe_has_another_token_asked_for_if_this_one_was_refused(tmp_path, said, wanted):
+    world = World(tmp_path, Giver())
+    credential = result(world.credentials.current())
+    for worked in said:
+        world.credentials.tried(credential, worked)
+    for _ in "ab":
+        world.logins.probe(world.accounts[0])
+        assert world.token() == wanted
 
 
 def test_a_token_that_was_just_signed_in_for_is_not_replaced_at_once(tmp_path):
@@ -419,6 +466,36 @@ def test_a_renamed_account_takes_its_token_along(tmp_path):
     assert [path.name for path in Path(tmp_path, "tokens").iterdir()] == ["B.json"]
 
 
+@pytest.mark.parametrize("changed", [{"name": "B"}, {"authorize_url": "https://other.example/"}])
+def test_no_refresh_token_is_used_twice_when_an_account_changes_meanwhile(tmp_path, changed):
+    signed_in(tmp_path, life=-1)
+    world = World(tmp_path, Giver(refresh=True), PERSON)
+    answer = Deferred()
+    world.agent.broken = lambda: answer
+    world.credentials.current()
+    world.agent.broken = None
+    world.accounts = (account(grant=Grant.AUTHORIZATION_CODE, **changed),)
+    world.logins.reconfigure(world.accounts)
+    asked = world.credentials.current()
+    answer.callback({"access_token": "last", "expires_in": 3600, "refresh_token": "last"})
+    assert result(asked).secret == "last"
+    world.reactor.pass_by(HOUR)
+    assert [each["refresh_token"] for each in world.agent.asked] == ["refresh0", "last"]
+
+
+def test_a_request_that_hangs_holds_up_its_successor_for_a_moment_only(tmp_path):
+    signed_in(tmp_path, life=-1)
+    world = World(tmp_path, Giver(refresh=True), PERSON)
+    world.agent.broken = Deferred
+    world.credentials.current()
+    world.agent.broken = None
+    world.accounts = (account("B", grant=Grant.AUTHORIZATION_CODE),)
+    world.logins.reconfigure(world.accounts)
+    asked = world.credentials.current()
+    world.reactor.advance(5)
+    assert result(asked).secret == "access1"
+
+
 def test_one_that_is_still_there_keeps_its_token(tmp_path):
     signed_in(tmp_path)
     world = World(tmp_path, Giver(), account("B", grant=Grant.AUTHORIZATION_CODE), PERSON)
@@ -481,6 +558,27 @@ def test_a_request_under_way_at_the_stop_may_end(tmp_path):
     assert world.reactor.getDelayedCalls() == []
     world.restart()
     assert world.token() == "last"
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_token_that_is_in_memory_only_is_written_at_the_stop_if_that_can_be(
+    tmp_path, full_disk, full
+):
+    signed_in(tmp_path, life=-1)
+    world = World(tmp_path, Giver(refresh=True), PERSON)
+    full_disk(True)
+    world.token()
+    full_disk(full)
+    world.reactor.jobs = []
+    stopped = world.logins.stopService()
+    assert not stopped.called
+    world.reactor.run_jobs()
+    assert stopped.called
+    assert world.reactor.getDelayedCalls() == []
+    world.reactor.jobs = None
+    full_disk(False)
+    world.restart()
+    assert world.token() == ("access2" if full else "access1")
 
 
 def test_one_that_hangs_at_the_stop_is_given_up(tmp_path):

@@ -253,12 +253,13 @@ def test_an_account_without_a_token_is_told_before_any_mail_meets_that(world):
     world.publisher.publish(events.TokenRefused("A", "no answer", needs_login=False))
     world.goes_on()
     assert world.told() == []
-    world.logins = [login(trouble="invalid_grant; run this", needs_admin=True)]
+    world.logins = [login(trouble="invalid_grant", needs_admin=True)]
     world.publisher.publish(events.TokenRefused("A", "invalid_grant", needs_login=True))
     world.clock.advance(0)
     assert world.told() == [("login", "A", False)]
     [alarm] = world.alarms.current
-    assert alarm.text == "account A gets no token to log in with: invalid_grant; run this"
+    cure = "cure A of login: 5.7.8 invalid_grant"
+    assert alarm.text == f"account A gets no token to log in with: invalid_grant. {cure}"
     world.logins = [login()]
     world.publisher.publish(events.TokenRefreshed("A", NOW))
     world.clock.advance(0)

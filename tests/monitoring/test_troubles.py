@@ -17,7 +17,7 @@ NOW, DAY, MIB = 1_700_000_000.0, 86400.0, 1024 * 1024
 
 QUOTA = Quota(1000, Counted.RECIPIENTS, DAY)
 WAITING = {"A": Total(1, 0, NOW)}
-SEE_TEST = 'multisendcon account test "A" says what to do'
+SEE_TEST = "multisendcon account test A says what to do"
 
 
 def of_accounts(*conditions, waiting=WAITING, **cures):

@@ -8,14 +8,16 @@ import re
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.trial import unittest
+from twisted.web.client import ResponseFailed
 
 from multisendcon_plugin.monitoring import webhook
 from multisendcon_plugin.monitoring.webhook import PAUSES, TRIES_UNTOLD, Webhook
 from multisendcon_plugin.operations.values import Alarm, AlarmKind
 from multisendcon_plugin.testing import Authority
 from multisendcon_plugin.times import Time
-from multisendcon_plugin.web_client import ANSWERS_WITHIN, MOST_SAID
+from multisendcon_plugin.web_client import ANSWERS_WITHIN, MOST_SAID, reason
 from tests.live_relay import Log
 
 CANARY = "t0ken-c4nary"
@@ -178,7 +180,7 @@ class Webhooks(unittest.TestCase):
             await self.until(lambda: not self.server.there)
             self.clock.advance(PAUSES[n])
         assert self.reports == [
-            "the webhook at 127.0.0.1 does not take alarms: there is no answer within 30 s"
+            "the webhook at 127.0.0.1 does not take alarms: it gives no answer within 30 s"
         ]
 
     async def test_a_server_that_floods_is_hung_up_on(self):
@@ -258,3 +260,8 @@ class Webhooks(unittest.TestCase):
         assert not self.log.having(CANARY)
         assert CANARY not in str(self.reports)
         assert self.reports
+
+
+def test_nothing_that_a_server_repeats_is_told():
+    repeated = ValueError("non-integer status code", b"HTTP/1.1 POST /s3cret HTTP/1.1")
+    assert reason(ResponseFailed([Failure(repeated)])) == "cannot be asked: ValueError"

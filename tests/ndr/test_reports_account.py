@@ -15,6 +15,7 @@ from tests.live_relay import LiveRelayTestCase, account
 
 OWN = {"recipient", "postmaster", "sender", "max_per_hour"}
 CONNECTION = {
+    "oauth2",
     *("server", "port", "username", "password", "auth", "local_address", "helo_domain"),
     *("tls", "tls_verify", "tls_ca", "tls_name", "tls_fingerprint", "tls_ciphers"),
     *("tls_client_certificate", "tls_client_key"),

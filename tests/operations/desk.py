@@ -34,6 +34,7 @@ class FakeQueue:
 
     :ivar told: what it was told, in order.
     :ivar states: of accounts that are not well.
+    :ivar resting: destinations that are at fault, with their accounts.
     :ivar more: of the conditions of accounts, by name.
     """
 
@@ -75,11 +76,11 @@ class FakeQueue:
         self.told.append((what, list(numbers)))
         return getattr(self.spool, what)(numbers).addCallback(numbers_of)
 
-    def rests(self, account, destination):
-        return (account, destination) in self.resting
-
     def under_way(self):
         return frozenset(self.active)
+
+    def rests(self, account, destination):
+        return (account, destination) in self.resting
 
     def conditions(self):
         return [
@@ -120,6 +121,7 @@ NOTHING_MORE = {
     "alarms": tuple,
     "history": lambda: None,
     "explain": None,
+    "servers": None,
     "tests": None,
     "reload": None,
 }

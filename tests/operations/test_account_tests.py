@@ -25,7 +25,7 @@ from multisendcon_plugin.operations.errors import BadRequestError, RefusedError
 from multisendcon_plugin.operations.json_form import encode
 from multisendcon_plugin.operations.values import AccountTest
 from multisendcon_plugin.relay import Relays
-from multisendcon_plugin.relay.examination import LONGEST_WAIT
+from multisendcon_plugin.relay.address_examination import LONGEST_WAIT
 from multisendcon_plugin.routing.account import Account, NullSender
 from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.testing.misdeeds import (

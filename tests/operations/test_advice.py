@@ -94,7 +94,7 @@ OTHERS = [
     (CUSTOM, "invalid_grant", "The sign-in is not valid, or not any more: have somebody"),
     (CUSTOM, "invalid_client", 'Check "client_id" (8f9c1a2b'),
     (CUSTOM, "invalid_scope", 'Check "scope": tokens.example does not know it'),
-    (CUSTOM, "nobody has signed in yet", f"Have somebody sign in: {SIGN_IN}"),
+    (CUSTOM, "nobody has signed in", f"Have somebody sign in: {SIGN_IN}"),
     (
         CUSTOM,
         "x cannot be reached: refused",

@@ -40,6 +40,8 @@ def test_a_refused_token_is_told_and_no_other_is_asked_for(mechanism, token):
     assert steps(tested)[-1] == "!login"
     assert "status 401, scope https://mail.example/" in tested.steps[-1].result
     assert tokens.refused == []
+    # The next test has another one: see `Logins.probe`.
+    assert tokens.heard == [(token, False)]
     command = f"C: AUTH {mechanism}" + ("" if token == LONG else " ***")
     told = tested.transcript[tested.transcript.index(command) :]
     assert told[1:5] == ("S: 334 ***", "C: ***") * 2

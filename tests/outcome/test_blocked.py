@@ -42,6 +42,7 @@ def test_an_answer_that_names_our_address_or_a_list_is_about_us(text, expected):
     [
         "user unknown",
         "message contains a URL listed by dbl.spamhaus.org",
+        "a URL leads to a host that is on zen.spamhaus.org",
         "a link in the body is listed by multi.surbl.org",
         "you are blocked by this user",
         "192.0.2.10 said: mailbox full",
@@ -93,6 +94,13 @@ def test_one_that_says_it_of_many_mails_counts_once():
     assert (counted.refusing, counted.most_refuse) == (1, False)
     counted.heard("b.example", refused=False, now=1.0)
     assert counted.refusing == 0
+
+
+def test_the_last_ones_are_those_who_were_heard_last():
+    counted = BlockedShare()
+    for who in ["a", *"bcdefghij", "a", "k"]:
+        counted.heard(f"{who}.example", refused=who == "a", now=0.0)
+    assert counted.refusing == 1
 
 
 def test_what_was_said_long_ago_does_not_count():

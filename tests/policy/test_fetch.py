@@ -225,7 +225,7 @@ def test_addresses_of_this_house_are_left_out_unless_they_are_allowed(address):
     assert str(results[0].value) == (
         f"{NOT_FETCHED}it has no address that can be reached from here"
     )
-    reactor, results = reached(names, allow_private=True)
+    reactor, results = reached(names, allow_private=lambda: True)
     assert [each[0] for each in reactor.tcpClients] == [address]
 
 
@@ -322,7 +322,7 @@ class RealHttps(TestCase):
         self.addCleanup(site.gone)
         self.addCleanup(port.stopListening)
         fetcher = Fetcher(
-            Redirected(self.reactor, port.getHost().port), self.names, allow_private=True
+            Redirected(self.reactor, port.getHost().port), self.names, allow_private=lambda: True
         )
         try:
             return await fetcher.fetch(DOMAIN)

@@ -13,7 +13,7 @@ from tests.reactors import QueueReactor
 def test_policies_begin_answer_and_end(tmp_path):
     reactor = QueueReactor()
     names = FakeNames(zones={"_mta-sts.example.com": {"TXT": [Txt("v=STSv1; id=1")]}})
-    policies = make_policies(reactor, names, str(tmp_path), reactor.seconds, allow_private=False)
+    policies = make_policies(reactor, names, str(tmp_path), reactor.seconds, allow_private=bool)
     policies.start()
     mx = MailServer(name="mx1.example.com", canonical="mx1.example.com")
     policy = reactor.wait(policies.of("example.com", mx))

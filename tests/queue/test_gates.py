@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.queue.connections import KEPT, Connections
+from multisendcon_plugin.queue.connections import KEPT, Connections, others
 from multisendcon_plugin.queue.gate import Ended
 from multisendcon_plugin.queue.gates import Gates
 from multisendcon_plugin.queue.health import Health
@@ -607,6 +607,16 @@ def test_a_session_between_two_mails_is_one_that_works():
         begin(gates)
         ended(gates, NOW + n)
     assert gates.connections.allowed == 2
+
+
+@pytest.mark.parametrize(
+    ("under_way", "idle", "unsettled", "sessions"),
+    [(3, 1, 10, 3), (1, 3, 8, 3), (10, 0, 10, 9), (1, 0, 5, 1), (1, 0, 1, 0)],
+)
+def test_a_server_counts_sessions_and_not_the_mails_that_had_them(
+    under_way, idle, unsettled, sessions
+):
+    assert others(under_way, idle, unsettled) == sessions
 
 
 # Other settings.

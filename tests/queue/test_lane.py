@@ -302,8 +302,8 @@ def at(seconds):
             LOGIN_REFUSED,
             (
                 "account A cannot be used: login: 535 5.7.8 bad password; it rests until {}; its "
-                "mail waits unless a fallback account takes it; check its username and password, "
-                "and whether the provider has blocked it"
+                "mail waits unless a fallback account takes it; multisendcon account test A says "
+                "what to do"
             ),
         ),
         (

@@ -315,6 +315,43 @@ def test_a_mail_with_more_recipients_than_a_quota_has_is_split_without_counting_
     assert excess_of(world, limit) == 0
 
 
+def test_a_mail_that_is_split_takes_the_room_that_there_is():
+    limit = recipients(10, MINUTE)
+    world = World(quota(limit))
+    send(world, 1, to=4)
+    send(world, 1, to=25)
+    world.run(3 * MINUTE)
+    assert [len(each.recipients) for each in world.sent] == [4, 6, 10, 9]
+
+
+@pytest.mark.parametrize("to", [25, 30])
+def test_mails_that_are_larger_than_the_quota_use_nearly_all_of_it(to):
+    limit = recipients(10, MINUTE)
+    world = World(quota(limit), seconds=0.2)
+    send(world, 1, to=3)
+    while world.clock.seconds() < NOW + 30 * MINUTE:
+        if not world.waiting:
+            send(world, 1, to=to)
+        world.run(1)
+    sent = sum(len(each.recipients) for each in world.sent)
+    assert excess_of(world, limit) == 0
+    assert sent >= 0.97 * 30 * limit.most
+
+
+def test_no_part_of_a_mail_is_tiny():
+    limit = recipients(40, MINUTE)
+    world = World(quota(limit))
+    send(world, 1, to=38)
+    world.run(30)
+    send(world, 1, to=50)
+    world.run(20)
+    assert [len(each.recipients) for each in world.sent] == [38]
+    world.run(MINUTE)
+    assert [len(each.recipients) for each in world.sent] == [38, 40]
+    world.run(MINUTE)
+    assert [len(each.recipients) for each in world.sent] == [38, 40, 10]
+
+
 def test_a_mail_that_fits_the_quota_waits_for_room_as_a_whole():
     limit = recipients(4, MINUTE)
     world = World(quota(limit))

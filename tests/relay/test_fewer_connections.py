@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
 
 from multisendcon_plugin.edge.protocol import RelayESMTP
 from multisendcon_plugin.mail.reply import Reply
@@ -60,8 +61,8 @@ class _Session(RelayESMTP):
 
 
 class FewerConnectionsTestCase(LiveRelayTestCase):
-    async def assert_costs_nothing(self, phase):
-        provider = self.provider(users={"boss": "secret"}, delay=0.02)
+    async def assert_costs_nothing(self, phase, *, delay=0.02, recorded_after=0.0):
+        provider = self.provider(users={"boss": "secret"}, delay=delay)
         provider.protocol = _Session
         provider.open, provider.working = set(), set()
         provider.refuses_at, provider.refused = phase, 0
@@ -75,6 +76,16 @@ class FewerConnectionsTestCase(LiveRelayTestCase):
                 tls="none",
             )
         )
+        settle = self.service.spool.settle
+
+        def settle_late(settlements):
+            settled = settle(settlements)
+            return settled.addCallback(
+                lambda answer: deferLater(self.reactor, recorded_after, lambda: answer)
+            )
+
+        if recorded_after:
+            self.service.spool.settle = settle_late
         await gatherResults([self.submit() for _ in range(MAILS)])
         await provider.wait_for(MAILS)
         assert 1 <= provider.refused <= CONFIGURED - ALLOWED
@@ -95,3 +106,12 @@ class FewerConnectionsTestCase(LiveRelayTestCase):
 
     async def test_refused_at_mail(self):
         await self.assert_costs_nothing("mail")
+
+    # While mails are being recorded, others have the sessions that these have had: where that took
+    # longer than a mail, nothing was learned, and each connection that came next was refused.
+
+    async def test_refused_at_the_login_with_a_slow_disk(self):
+        await self.assert_costs_nothing("login", delay=0.0, recorded_after=0.02)
+
+    async def test_refused_at_mail_with_a_slow_disk(self):
+        await self.assert_costs_nothing("mail", delay=0.0, recorded_after=0.02)

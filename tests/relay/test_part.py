@@ -98,3 +98,13 @@ def test_who_does_not_want_to_wait_any_more_leaves_nothing_behind():
     again, _ = taken(part, 1)
     assert (slots, len(again)) == ([], 1)
     assert clock.seconds() == 0
+
+
+def test_one_that_waits_for_the_whole_makes_room_in_its_part():
+    clock, _, part = budgets(part=2, whole=0)
+    failed = []
+    for _ in range(2):
+        part.take("slow").addErrback(lambda failure: failed.append(failure.check(CancelledError)))
+    part.take("good")
+    clock.advance(PROMPT)
+    assert failed == [CancelledError]

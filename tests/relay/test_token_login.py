@@ -154,6 +154,7 @@ def test_a_refused_token_costs_one_more_and_one_more_session():
         [b"AUTH XOAUTH2 " + xoauth2("new")],
     ]
     assert (tokens.asked, tokens.refused) == (1, ["old"])
+    assert tokens.heard == [("old", False), ("new", True)]
     assert len(way.network.wires) == 2
 
 
@@ -238,7 +239,7 @@ def test_what_is_no_refusal_leaves_the_token_as_it_is(said, action):
     tokens = Tokens("t0ken", "other")
     way = Way(Server("AUTH XOAUTH2", AUTH=said), **by(tokens))
     assert way.send().fault.action is action
-    assert tokens.refused == []
+    assert (tokens.refused, tokens.heard) == ([], [])
 
 
 def test_an_account_may_have_rows_of_its_own_for_refused_tokens():
@@ -356,6 +357,15 @@ def test_who_waits_for_a_token_goes_away_when_the_relay_stops():
     waiting = way.begin()
     way.factory.stop(10)
     assert [outcome.reply.enhanced for outcome in waiting[0].outcomes] == ["4.3.2"]
+
+
+def test_all_who_wait_for_one_go_away_and_none_of_them_asks_again():
+    tokens = Tokens(Deferred())
+    way = Way(Server(), **by(tokens), max_connections=8)
+    waiting = [way.begin() for _ in range(8)]
+    way.factory.stop(10)
+    assert [each[0].outcomes[0].reply.enhanced for each in waiting] == ["4.3.2"] * 8
+    assert tokens.asked == 1
 
 
 # A token that ends while its session is kept.

@@ -6,7 +6,7 @@ which servers, in which order, and what follows when one of them cannot be used.
 
 from __future__ import annotations
 
-from .direct_relay import DirectRelay, MailServers
+from .direct_relay import DirectRelay, MailServers, hop_to
 from .routes import Ourselves, Routes
 
-__all__ = ["DirectRelay", "MailServers", "Ourselves", "Routes"]
+__all__ = ["DirectRelay", "MailServers", "Ourselves", "Routes", "hop_to"]

@@ -84,6 +84,21 @@ class MailServers:
     events: Publisher
     jitter: Callable[[], float]
 
+    def policy(self, found: MailHost, destination: str, account: Account) -> Deferred[HostPolicy]:
+        """Return what sessions of an account with a host have to be like.
+
+        :param destination: which the host is tried for.
+        """
+        server = MailServer(
+            name=found.name, canonical=found.canonical or found.name, secure=found.secure
+        )
+        tls = account.hop.tls
+        # A certificate of a stranger's server says nothing, as long as its name comes from a DNS
+        # that anybody could have answered for (RFC 7672 section 1.3).
+        mode = Tls.OPPORTUNISTIC if tls.mode is Tls.AUTO else tls.mode
+        tls = attrs.evolve(tls, mode=mode, verify=False)
+        return self.policies.of(destination, server, tls)
+
 
 @implementer(IRelay)
 class DirectRelay:
@@ -123,6 +138,11 @@ class DirectRelay:
     def connections(self) -> int:
         """Sessions that are open: see `IRelay`."""
         return sum(host.sessions.connections for host in self._hosts)
+
+    @property
+    def idle(self) -> int:
+        """None that any mail could have: those that are kept are each for the mail of one host."""
+        return 0
 
     # Attempts.
 
@@ -166,7 +186,7 @@ class DirectRelay:
         policy = await self._policy(found, delivery.destination)
         if policy.tls is None:
             return _unusable(delivery, Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
-        hop = self._hop(found, policy.tls)
+        hop = hop_to(found, policy.tls, self.account)
         if fault := self._hosts.resting(hop):
             return _unusable(delivery, fault.phase, fault.reply, fault.action)
         host = self._hosts.use(hop)
@@ -175,29 +195,15 @@ class DirectRelay:
             attempt = await host.sessions.attempt(delivery, open_content)
             self._take_down(host, attempt)
             self._tell(host, policy, delivery.destination)
-            if attempt.session:
-                told = policy.told(host.tls_finding)
-                session = f"{attempt.session}, {found.name}, {told}"
-                attempt = attrs.evolve(attempt, session=session)
-            return attempt
+            session = attempt.session
+            if session:
+                session = f"{session}, {found.name}, {policy.told(host.tls_finding)}"
+            return attrs.evolve(attempt, session=session, server=found.name)
         finally:
             self._hosts.leave(host)
 
     def _policy(self, found: MailHost, destination: str) -> Awaitable[HostPolicy]:
-        server = MailServer(
-            name=found.name, canonical=found.canonical or found.name, secure=found.secure
-        )
-        tls = self.account.hop.tls
-        if tls.mode is Tls.AUTO:
-            # A certificate of a stranger's server says nothing, as long as its name comes from a
-            # DNS that anybody could have answered for (RFC 7672 section 1.3).
-            tls = attrs.evolve(tls, mode=Tls.OPPORTUNISTIC, verify=False)
-        return self._step(self._servers.policies.of(destination, server, tls))
-
-    def _hop(self, found: MailHost, tls: TlsPolicy) -> Hop:
-        return attrs.evolve(
-            self.account.hop, host=found.name, addresses=found.addresses, login=False, tls=tls
-        )
+        return self._step(self._servers.policy(found, destination, self.account))
 
     def _take_down(self, host: Host, attempt: Attempt) -> None:
         """Note whether a host could be used."""
@@ -339,6 +345,13 @@ class DirectRelay:
         self._hosts.stop()
         for step in tuple(self._steps):
             step.cancel()
+
+
+def hop_to(found: MailHost, tls: TlsPolicy, account: Account) -> Hop:
+    """Return how an account reaches a host."""
+    return attrs.evolve(
+        account.hop, host=found.name, addresses=found.addresses, login=False, tls=tls
+    )
 
 
 def _unusable(delivery: Delivery, phase: Phase, reply: Reply, action: Action) -> Attempt:

@@ -41,8 +41,10 @@ def none_usable(
         reply = attrs.evolve(reply, text=text)
     if all_tried and all(takes_no_mail(each.phase, each.reply) for _, each in faults):
         # RFC 5321 section 5.1: that none of them is usable "MUST be reported as an error".
-        return _failed(recipients, told.phase, reply)
-    return _deferred(recipients, told.phase, reply, told.action)
+        attempt = _failed(recipients, told.phase, reply)
+    else:
+        attempt = _deferred(recipients, told.phase, reply, told.action)
+    return attrs.evolve(attempt, server=name)
 
 
 def _failed(recipients: tuple[Recipient, ...], phase: Phase, reply: Reply) -> Attempt:

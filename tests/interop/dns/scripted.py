@@ -113,11 +113,12 @@ def _by_tcp(server):
         timeout = 30
 
         def handle(self):
-            while len(length := self.rfile.read(2)) == 2:
-                octets = self.rfile.read(int.from_bytes(length))
-                reply = server.reply_to(octets, Asked(by_tcp=True))
-                if reply is None:
-                    return
-                self.wfile.write(len(reply).to_bytes(2) + reply)
+            with contextlib.suppress(ConnectionError):  # who has enough may go
+                while len(length := self.rfile.read(2)) == 2:
+                    octets = self.rfile.read(int.from_bytes(length))
+                    reply = server.reply_to(octets, Asked(by_tcp=True))
+                    if reply is None:
+                        return
+                    self.wfile.write(len(reply).to_bytes(2) + reply)
 
     return Handler

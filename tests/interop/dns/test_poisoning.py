@@ -120,12 +120,12 @@ def _no_edns(liar, asked):
 
 
 def _huge(liar, asked):
-    """Have so many mail servers that the reply is as long as one can be."""
+    """Have so many mail servers that no datagram could hold them, and none but one is there."""
     if not asked.by_tcp:
         return _truncated(liar, asked)
     reply = dns.message.make_response(asked.query, recursion_available=True)
     if asked.rdtype == "MX":
-        texts = [f"10 {GOOD}.", *(f"20 {'x' * 40}-{n}.test." for n in range(1000))]
+        texts = [f"10 {GOOD}.", *(f"20 {'x' * 40}-{n}.test." for n in range(90))]
         reply.answer.append(dns.rrset.from_text_list(f"{asked.name}.", 5, "IN", "MX", texts))
     return reply
 

@@ -38,7 +38,7 @@ retry = ["1h"]
 name = "Direct"
 type = "direct"
 local_address = "{local}"
-helo_name = "relay.example.com"
+helo_domain = "relay.example.com"
 {settings}
 """
 
@@ -226,7 +226,7 @@ class World:
         body = {"filter": {"recipient": recipient}}
         with contextlib.closing(Control(self.relay.spool)) as control:
             status, answer = control.json("POST", "queue/retry", body)
-        assert status == 200, answer
+        assert status in (200, 422), answer  # it may just have left
 
     def story(self, recipient):
         """Return what the history tells of the only mail to a recipient."""

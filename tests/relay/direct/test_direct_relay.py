@@ -38,6 +38,7 @@ def test_mail_goes_to_the_preferred_host():
     attempt = mailing.send()
     assert said(attempt) == ("delivered", "end of data", "250 2.0.0 queued as 1")
     assert attempt.fault is None
+    assert attempt.server == "mx1.b.example"
     assert mailing.tried == [ONE]
     assert attempt.session == (f"192.0.2.10 to {ONE} port 25, no TLS, mx1.b.example, opportunistic")
 
@@ -124,11 +125,13 @@ def test_where_all_are_dead_the_destination_is_at_fault_and_the_mail_waits():
 def test_what_a_server_says_tells_more_than_that_another_is_dead():
     mailing = two_hosts(GREETING="554 5.3.2 no service")
     mailing.network.at[TWO] = REFUSED
-    assert said(mailing.send()) == (
+    attempt = mailing.send()
+    assert said(attempt) == (
         "deferred",
         "greeting",
         "554 5.3.2 no service (from mx1.b.example; 2 mail servers were tried)",
     )
+    assert attempt.server == "mx1.b.example"
 
 
 def test_a_domain_whose_hosts_all_never_take_mail_fails():
@@ -374,18 +377,20 @@ def test_they_share_its_connections():
 
 def test_a_host_that_takes_no_more_sessions_goes_on_with_those_it_has():
     mailing = shared(3)
-    servers = iter([Server(END=SILENT), Server(GREETING="421 4.7.0 too many connections")])
+    refusing = Server(GREETING="421 4.7.0 too many connections")
+    servers = iter([Server(END=SILENT), refusing, Server()])
     mailing.network.at[ONE] = lambda: next(servers)
     first = mailing.begin("d0.example")
     [refused] = mailing.begin("d1.example")
     assert said(refused)[1:] == ("greeting", "421 4.7.0 too many connections")
     assert refused.fault.action is Action.SLOW
+    assert said(mailing.begin("d2.example")[0])[0] == "delivered"
+    assert len(mailing.tried) == 3
     mailing.network.sessions[0][1].say("250 2.0.0 queued as 1")
     mailing.network.flush()
     assert said(first[0])[0] == "delivered"
-    mailing.begin("d2.example")
-    assert len(mailing.tried) == 2
-    assert b"MAIL FROM:<boss@a.example>" in mailing.network.sessions[0][1].lines[-4:]
+    mailing.begin("d1.example")
+    assert len(mailing.tried) == 3
 
 
 def test_hosts_are_forgotten_when_nothing_uses_them():
@@ -429,7 +434,27 @@ def test_a_host_rests_longer_each_time_up_to_a_limit():
     assert pauses[1:] == [30, 60, 120, 240, LONGEST_REST]
 
 
+def test_a_host_that_works_again_rests_as_shortly_as_the_first_time():
+    mailing = shared(1, max_mails_per_connection=1)
+    for server in (REFUSED, Server, REFUSED):
+        mailing.network.at[ONE] = server
+        mailing.send("d0.example")
+        mailing.network.advance(30)
+    mailing.forget()
+    mailing.send("d0.example")
+    assert mailing.tried == [ONE]
+
+
 # Bounds.
+
+
+def test_of_many_hosts_a_few_are_tried():
+    mailing = Mailing()
+    mailing.domain("b.example", *(f"mx{n}.b.example" for n in range(9)))
+    for n in range(9):
+        mailing.host(f"mx{n}.b.example", f"198.51.100.{n}", server=REFUSED)
+    mailing.send()
+    assert mailing.tried == [f"198.51.100.{n}" for n in range(5)]
 
 
 def test_idle_sessions_make_room_within_the_account():

@@ -71,10 +71,32 @@ def test_where_nothing_is_demanded_any_tls_will_do_and_none_as_well():
 
 def test_an_account_may_demand_more_than_domains_do():
     mailing = mailing_to(Server)
-    mailing.relay = mailing.relays.of(
-        attrs.evolve(mailing.account, tls=Tls.STARTTLS, tls_verify=False)
-    )
+    mailing.relay = mailing.relays.of(attrs.evolve(mailing.account, tls=Tls.STARTTLS))
     assert said(mailing.send())[:2] == ("deferred", "tls")
+
+
+@pytest.mark.parametrize(
+    ("tls", "expected"),
+    [
+        (Tls.AUTO, Tls.OPPORTUNISTIC),
+        (Tls.OPPORTUNISTIC, Tls.OPPORTUNISTIC),
+        (Tls.STARTTLS, Tls.STARTTLS),
+        (Tls.NONE, Tls.NONE),
+    ],
+)
+def test_certificates_are_verified_only_where_a_domain_demands_it(monkeypatch, tls, expected):
+    mailing = mailing_to(with_tls)
+    mailing.relay = mailing.relays.of(attrs.evolve(mailing.account, tls=tls))
+    bases = []
+    answer = mailing.policies.of
+
+    def noted(domain, server, base):
+        bases.append(base)
+        return answer(domain, server, base)
+
+    monkeypatch.setattr(type(mailing.policies), "of", lambda _, *arguments: noted(*arguments))
+    mailing.send()
+    assert [(base.mode, base.verify) for base in bases] == [(expected, False)]
 
 
 def test_sessions_are_not_shared_by_domains_that_demand_other_tls():
