@@ -22,11 +22,13 @@ class Present:
 
     :param conditions: of the accounts, by name.
     :param under_way: numbers of the deliveries that are being tried.
+    :param rests: tells whether a destination of an account rests, by their names.
     :param set_by: seconds by which the clock on the wall differs from that of the spool.
     """
 
     conditions: Mapping[str, Condition]
     under_way: Set[int]
+    rests: Callable[[str, str], bool]
     set_by: float = 0.0
 
     def state(self, delivery: Delivery) -> DeliveryState:
