@@ -28,6 +28,7 @@ class Present:
 
     conditions: Mapping[str, Condition]
     under_way: Set[int]
+    rests: Callable[[str, str], bool]
     set_by: float = 0.0
     rests: Callable[[str, str], bool] = lambda _account, _destination: False
 

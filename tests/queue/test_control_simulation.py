@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 from itertools import pairwise
+from random import Random
 from typing import ClassVar
 
 import attrs
@@ -44,6 +45,11 @@ from tests.queues import FakeRelay, SlowSpool, collected
 
 ACCOUNTS = ("A", "B", "C")
 MINIMUM_WAIT = 7.0
+
+
+#: Of a seed: one that draws while attempts end may have no more to draw, and an attempt that does
+#: not end for that looks like a mail that is lost.
+randoms = st.builds(Random, st.integers(0, 2**32))
 
 
 class PromptSpool:
@@ -162,7 +168,7 @@ class Admins(RuleBasedStateMachine):
         )
 
     @initialize(
-        random=st.randoms(use_true_random=False),
+        random=randoms,
         piece=st.sampled_from([1, 3, 500]),
         most=st.sampled_from([0, 1, 2000]),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 from typing import ClassVar
 
 import attrs
@@ -69,6 +70,11 @@ def divided(now):
     now.end(Verdict.DELIVERED, Verdict.FAILED, Verdict.DEFERRED)
 
 
+#: Of a seed: one that draws while attempts end may have no more to draw, and an attempt that does
+#: not end for that looks like a mail that is lost.
+randoms = st.builds(Random, st.integers(0, 2**32))
+
+
 class Relay(RuleBasedStateMachine):
     """A relay with slow disks, small windows and moody servers.
 
@@ -84,7 +90,7 @@ class Relay(RuleBasedStateMachine):
             account("C", quota=(QUOTA,), over_quota=OverQuota.FALLBACK),
         )
 
-    @initialize(random=st.randoms(use_true_random=False), most=st.sampled_from([0, 1, 2000]))
+    @initialize(random=randoms, most=st.sampled_from([0, 1, 2000]))
     def start(self, random, most):
         self.crashes = 0
         self.before = queue_lanes.window, turns.MOST_ALIVE
