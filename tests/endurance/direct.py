@@ -48,6 +48,7 @@ _CONFIGURATION = """
 allow_private = true
 servers = ["{name_server}"]
 [delivery]
+retry = ["1h"]
 {limit}
 [[account]]
 name = "Direct"
