@@ -147,9 +147,10 @@ class LiveRelayTestCase(unittest.TestCase):
         envelope = Envelope(reverse_path=sender, recipients=tuple(recipients))
         return self.service.submit(envelope, content)
 
-    def waiting(self):
+    async def waiting(self):
         """Count what waits in each lane."""
-        return self.service.spool.lanes()
+        lanes = await self.service.spool.lanes()
+        return {lane: waiting.mails for lane, waiting in lanes.items()}
 
     async def assert_waits(self, reason):
         """The account Sales is at fault for this reason, said once; its one mail waits."""

@@ -349,7 +349,6 @@ class Operations:
             self._queue.under_way(),
             self._queue.rests,
             self._set_by,
-            self._queue.rests,
         )
 
     @property

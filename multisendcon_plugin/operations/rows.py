@@ -30,7 +30,6 @@ class Present:
     under_way: Set[int]
     rests: Callable[[str, str], bool]
     set_by: float = 0.0
-    rests: Callable[[str, str], bool] = lambda _account, _destination: False
 
     def state(self, delivery: Delivery) -> DeliveryState:
         """Return what a delivery waits for."""

@@ -95,7 +95,7 @@ class DirectRelays(LiveRelayTestCase):
 
 def test_what_it_takes_is_made_once_and_when_it_is_asked_for(tmp_path):
     settings = configuration(tmp_path, 25)
-    delivery = DirectDelivery(settings, Publisher(), reactor, lambda: 0.0)
+    delivery = DirectDelivery(settings, Publisher(), reactor, lambda: 0.0, folder=None)
     assert delivery.servers() is delivery.servers()
 
 
