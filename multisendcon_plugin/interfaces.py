@@ -15,7 +15,7 @@ from .errors import SpoolError
 from .mail.envelope import Envelope
 from .mail.json_form import Texts
 from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
-from .mail.selection import Page, Selection, Total
+from .mail.selection import Page, Selection, StoreFigures, Total
 from .outcome.attempt import Attempt, Outcome
 from .outcome.condition import Condition
 from .outcome.settlement import AccountState, Settlement
@@ -83,25 +83,6 @@ class WaitingInLane(NamedTuple):
     mails: int
     first: float
     last: float
-
-
-class StoreFigures(NamedTuple):
-    """How large a store is, and how it is written.
-
-    :param taken: octets of the disk.
-    :param free: octets of the disk that are free.
-    :param kept_free: octets that new mail leaves free.
-    :param batches: how many transactions there were, by what they had to do: the first number is
-        of those with one thing, each further one of those with up to twice as many as the one
-        before.
-    :param jobs: what they had to do in all: new messages, outcomes, changes of the queue.
-    """
-
-    taken: int
-    free: int
-    kept_free: int
-    batches: tuple[int, ...]
-    jobs: int
 
 
 class IStore(Interface):
@@ -379,11 +360,11 @@ class IRelay(Interface):
     idle = Attribute("``int``: sessions that are kept for the next mails")
 
     def attempt(delivery: Delivery, open_content: Callable[[], IContent]) -> Deferred[Attempt]:
-        """Try a delivery once.
+        """Try a delivery once.  Never fails: what the server does is in the `Attempt`.
+
+        As many may be under way as the account may have connections.
 
         :param open_content: begins to read the message; called once for each session that is tried.
-        Never fails: what the server does is in the `Attempt`.  As many attempts may be under way
-        as the account may have connections.
         """
 
     def reconfigured(account: Account) -> IRelay:

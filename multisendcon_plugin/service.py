@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 import attrs
@@ -44,6 +43,7 @@ from .operations.explained import Explanation
 from .operations.explanation import explain
 from .operations.standing import Standing
 from .operations.values import Question
+from .operations.version import own_version
 from .queue import QueueService
 from .relay import Relays
 from .routing.registry import AccountRegistry
@@ -101,22 +101,16 @@ class RelayService(MultiService):
             min_free=configuration.spool.min_free,
         )
         self.archive = Archive(configuration.archive, self.events, reactor, wall)
-        self.logins = Logins(
-            reactor, folder=configuration.spool.path, events=self.events, wall=wall
-        )
+        folder = configuration.spool.path
+        self.logins = Logins(reactor, folder=folder, events=self.events, wall=wall)
         self.logins.reconfigure(self._policy.may_log_in)
         most = configuration.delivery.max_connections
+        kept = None if spool else folder
         self._direct = DirectDelivery(
-            configuration,
-            self.events,
-            reactor,
-            wall,
-            folder=None if spool else configuration.spool.path,
-            names=names,
+            configuration, self.events, reactor, wall, folder=kept, names=names
         )
-        self._relays = Relays(
-            reactor, most, self.logins.of, self.archive, servers=self._direct.servers
-        )
+        servers = self._direct.servers
+        self._relays = Relays(reactor, most, self.logins.of, self.archive, servers=servers)
         self.queue = QueueService(
             policy=self._policy.queue,
             spool=self.spool,
@@ -134,12 +128,11 @@ class RelayService(MultiService):
         self._store = SpoolService(self.spool, reactor, wall)
         self._has_folder = spool is None
         self.history = self._make_history()
-        control_of_queue = self.queue.control
         standing = Standing(self.events, front=front_process)
         self.monitoring = Monitoring(
             configuration,
             events=self.events,
-            queue=control_of_queue,
+            queue=self.queue.control,
             spool=self.spool,
             standing=standing,
             logins=self.logins.standing,
@@ -151,9 +144,9 @@ class RelayService(MultiService):
             self._relays, lambda: self.configuration.master_relay.max_message_size, wall
         )
         self.operations = Operations(
-            version=_version(),
+            version=own_version(),
             events=self.events,
-            queue=control_of_queue,
+            queue=self.queue.control,
             view=self.spool,
             content=self.spool.content,
             registry=lambda: self.registry,
@@ -164,7 +157,7 @@ class RelayService(MultiService):
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
-            servers=self._direct.servers,
+            servers=servers,
             tests=self._tests,
             reload=self.reload,
             clock=reactor,
@@ -403,10 +396,3 @@ class _Prepared:
 
     metrics: NewPorts
     serve: Callable[[], Deferred[Any]]
-
-
-def _version() -> str:
-    try:
-        return version("multisendcon")
-    except PackageNotFoundError:  # it runs from where it lies
-        return "unknown"

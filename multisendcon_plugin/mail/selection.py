@@ -1,6 +1,11 @@
-"""Which waiting deliveries somebody means, and the pieces in which they are read.  Pure values."""
+"""Which waiting deliveries somebody means, the pieces in which they are read, and their store.
+
+Pure values.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import attrs
 
@@ -56,3 +61,22 @@ class Total:
         """Return what waits of both together."""
         times = [each.oldest for each in (self, other) if each.oldest is not None]
         return Total(self.waiting + other.waiting, self.held + other.held, min(times, default=None))
+
+
+class StoreFigures(NamedTuple):
+    """How large a store is, and how it is written.
+
+    :param taken: octets of the disk.
+    :param free: octets of the disk that are free.
+    :param kept_free: octets that new mail leaves free.
+    :param batches: how many transactions there were, by what they had to do: the first number is
+        of those with one thing, each further one of those with up to twice as many as the one
+        before.
+    :param jobs: what they had to do in all: new messages, outcomes, changes of the queue.
+    """
+
+    taken: int
+    free: int
+    kept_free: int
+    batches: tuple[int, ...]
+    jobs: int

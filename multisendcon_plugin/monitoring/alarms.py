@@ -17,11 +17,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from .. import events
-from ..interfaces import StoreFigures
 from ..logins import LoginStanding
 from ..mail.phase import Phase
 from ..mail.reply import Reply
-from ..mail.selection import Total
+from ..mail.selection import StoreFigures, Total
 from ..operations.values import Alarm, AlarmKind
 from ..outcome.attempt import AccountFault
 from ..outcome.condition import Condition

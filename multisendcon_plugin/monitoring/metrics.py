@@ -21,8 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
-from ..interfaces import StoreFigures
-from ..mail.selection import Total
+from ..mail.selection import StoreFigures, Total
 from ..operations.values import AlarmKind
 from ..outcome.condition import State
 from ..web.api import reply, reply_with

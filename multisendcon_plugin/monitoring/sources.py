@@ -11,9 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..errors import SpoolError
-from ..interfaces import StoreFigures
 from ..logins import LoginStanding
-from ..mail.selection import Total
+from ..mail.selection import StoreFigures, Total
 from ..operations.values import Alarm
 from ..outcome.condition import Condition
 from ..routing.account import Account

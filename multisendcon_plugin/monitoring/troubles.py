@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import attrs
 
 from ..commands import account_test
-from ..interfaces import StoreFigures
-from ..mail.selection import Total
+from ..mail.selection import StoreFigures, Total
 from ..operations.values import AlarmKind
 from ..outcome.condition import Condition, State
 from ..settings.oauth2 import LOGIN_ENDS_SOON

@@ -43,15 +43,13 @@ class Lane:
 
     :param key: what it is known by in the spool.
     :param events: is told of the account.
-    :param clock: is never set, see `clock`.
-    :param wall: tells the time that people read, in seconds since the epoch.
+    :param clock: is never set; `wall` tells the time that people read (seconds since the epoch).
     :param locks: of deliveries that are changed by hand.
     :param relieve: does what can be done for a delivery while the account rests; False: there is
         nothing.  It calls `settled` when that is durable.
     :ivar paused: nothing begins, until somebody resumes the account.
     :ivar retired: it begins nothing any more, see `retire`.
-    :param line: where it waits for its turn among the lanes of its account; ``None``: it is the
-        only one.
+    :param line: where it waits for its turn; ``None``: it is the only lane of its account.
     :param conclude: is told of each attempt, when it ended, and whether a mail waits for its
         settlement; calls `settled` when its outcome is durable.
     """

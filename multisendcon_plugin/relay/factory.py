@@ -58,8 +58,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     """Carries deliveries to the server of one account.
 
     :param reactor: connects, resolves names, and is the clock.
-    :param budget: shared by all accounts.
-    :param trials: shared by all accounts.
+    :param budget: shared by all accounts, as are `trials`.
     :param logins: returns the credentials of an account.
     :param archive: keeps copies of what accounts with ``archive`` send.
     :param places: of the account's connections, where others have some of them.
@@ -130,12 +129,10 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         """Sessions that are kept for the next mails: see `IRelay`."""
         return len(self._idle)
 
-    # Attempts.
-
     def attempt(
         self, delivery: Delivery, open_content: Callable[[], IContent]
     ) -> Deferred[Attempt]:
-        """Try a delivery once: see `IRelay`."""
+        """Try a delivery: see `IRelay`."""
         attempt = AttemptUnderWay(self, delivery, open_content)
         attempt.begin()
         return attempt.done

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..events import Publisher
-from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, StoreFigures, WaitingInLane
+from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, WaitingInLane
 from ..mail.json_form import texts_of
 from ..mail.message import (
     ADDED_DOT,
@@ -27,7 +27,7 @@ from ..mail.message import (
     NewMessage,
     Position,
 )
-from ..mail.selection import Page, Selection, Total
+from ..mail.selection import Page, Selection, StoreFigures, Total
 from ..outcome.settlement import AccountState, Settlement
 from ..outcome.usage import Usage, UsageClock, UsageLog
 from ..settings.quantities import Room

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from ..errors import SpoolError, SpoolLockedError
-from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, StoreFigures, WaitingInLane
+from ..interfaces import Commit, Committed, IContent, IDraft, ISpool, WaitingInLane
 from ..mail.message import (
     ADDED_DOT,
     FIRST_POSITION,
@@ -27,7 +27,7 @@ from ..mail.message import (
     NewMessage,
     Position,
 )
-from ..mail.selection import Page, Selection, Total
+from ..mail.selection import Page, Selection, StoreFigures, Total
 from ..outcome.settlement import AccountState, Settlement
 from ..outcome.usage import Usage, UsageClock, UsageLog
 from ..spool.keys import PIECE, new_deliveries

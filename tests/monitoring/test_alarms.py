@@ -8,9 +8,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from multisendcon_plugin import events
 from multisendcon_plugin.errors import SpoolError
-from multisendcon_plugin.interfaces import StoreFigures
 from multisendcon_plugin.logins import LoginStanding
-from multisendcon_plugin.mail.selection import Total
+from multisendcon_plugin.mail.selection import StoreFigures, Total
 from multisendcon_plugin.monitoring.alarms import ANSWER_WITHIN, LOOKS_EVERY, READS_EVERY, Alarms
 from multisendcon_plugin.monitoring.troubles import RESTS_FOR, USED_UP_FOR, Expiry
 from multisendcon_plugin.operations.values import AlarmKind

@@ -22,10 +22,9 @@ from twisted.trial import unittest
 
 from multisendcon_plugin import events
 from multisendcon_plugin.errors import SpoolError
-from multisendcon_plugin.interfaces import StoreFigures
 from multisendcon_plugin.logins import LoginStanding
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.mail.selection import Total
+from multisendcon_plugin.mail.selection import StoreFigures, Total
 from multisendcon_plugin.monitoring import health
 from multisendcon_plugin.monitoring.counters import OUTCOMES, REASONS, Counters
 from multisendcon_plugin.monitoring.health import Health, not_ready

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from multisendcon_plugin.interfaces import StoreFigures
-from multisendcon_plugin.mail.selection import Total
+from multisendcon_plugin.mail.selection import StoreFigures, Total
 from multisendcon_plugin.monitoring import troubles
 from multisendcon_plugin.monitoring.troubles import RESTS_FOR, USED_UP_FOR, Expiry
 from multisendcon_plugin.operations.values import AlarmKind

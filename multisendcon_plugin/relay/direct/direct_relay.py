@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
 from zope.interface import implementer
 
 from ...events import Publisher, TlsPolicyApplied
@@ -24,7 +24,7 @@ from ...outcome.attempt import AccountFault, Attempt, Scope, Verdict, all_deferr
 from ...outcome.blocked import BlockedShare, answering, blocked
 from ...outcome.failure import Action, is_one_too_many
 from ...outcome.tls import TlsFinding, TlsResult
-from ...policies import HostPolicy, MailServer, Policies
+from ...policies import HostPolicy, MailServer, Policies, PolicyName
 from ...routing.account import Account
 from ...routing.hop import Hop, Tls, TlsPolicy
 from ...routing.next_hops import MailHost, NoRouteError
@@ -92,11 +92,16 @@ class MailServers:
         server = MailServer(
             name=found.name, canonical=found.canonical or found.name, secure=found.secure
         )
-        tls = account.hop.tls
         # A certificate of a stranger's server says nothing, as long as its name comes from a DNS
         # that anybody could have answered for (RFC 7672 section 1.3).
-        mode = Tls.OPPORTUNISTIC if tls.mode is Tls.AUTO else tls.mode
-        tls = attrs.evolve(tls, mode=mode, verify=False)
+        tls = attrs.evolve(account.hop.tls, verify=False)
+        if tls.mode in (Tls.OPPORTUNISTIC, Tls.NONE):
+            why = f'the account looks at no policy (tls = "{tls.mode.value}")'
+            return succeed(
+                HostPolicy(name=PolicyName.OPPORTUNISTIC, tls=tls, why=why, domain=destination)
+            )
+        if tls.mode is Tls.AUTO:
+            tls = attrs.evolve(tls, mode=Tls.OPPORTUNISTIC)
         return self.policies.of(destination, server, tls)
 
 
@@ -192,7 +197,7 @@ class DirectRelay:
         host = self._hosts.use(hop)
         try:
             self._make_room(host, delivery.destination)
-            attempt = await host.sessions.attempt(delivery, open_content)
+            attempt = _naming(policy, await host.sessions.attempt(delivery, open_content))
             self._take_down(host, attempt)
             self._tell(host, policy, delivery.destination)
             session = attempt.session
@@ -363,3 +368,12 @@ def _unusable(delivery: Delivery, phase: Phase, reply: Reply, action: Action) ->
 
 async def _awaited(step: Awaitable[T]) -> T:
     return await step
+
+
+def _naming(policy: HostPolicy, attempt: Attempt) -> Attempt:
+    """Say beside what has failed of TLS who demands it: an admin may not know the policy."""
+    fault = attempt.fault
+    if fault is None or fault.phase is not Phase.TLS or policy.name is PolicyName.OPPORTUNISTIC:
+        return attempt
+    reply = attrs.evolve(fault.reply, text=f"{fault.reply.text}; {policy.why}")
+    return attrs.evolve(attempt, fault=attrs.evolve(fault, reply=reply))
