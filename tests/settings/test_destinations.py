@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,6 +110,17 @@ def test_a_domain_has_a_longest_length():
     assert names.domain_mask(f"*.{'a.' * 124}example") == f"*.{'a.' * 124}example"
     with pytest.raises(InvalidValueError, match="is not a domain"):
         names.domain_mask(f"{'a.' * 125}example")
+
+
+@given(st.text() | st.from_regex(r"(\*\.)?[aB\u00fc\u2488@.*-]{1,6}", fullmatch=True))
+def test_whatever_is_a_domain_is_one_again_and_is_found(text):
+    with contextlib.suppress(InvalidValueError):
+        mask = names.domain_mask(text)
+        assert names.domain_mask(mask) == mask
+        assert mask.isascii()
+        assert mask == mask.lower()
+        domain = mask.replace("*", "x")
+        assert pace(domain, told(mask, max_connections=3)).connections == 3
 
 
 def test_ten_receivers_are_known_each_with_its_source():
