@@ -45,6 +45,7 @@ from .queue import QueuePolicy, QueueService
 from .relay import Relays
 from .routing.account import Account
 from .routing.registry import AccountRegistry
+from .settings.destinations import Destinations
 from .spool import SqliteSpool
 from .spool.service import SpoolService
 from .web import ControlService
@@ -406,6 +407,7 @@ class _Policy:
             ndr=self.configuration.ndr,
             hostname=self.configuration.master_relay.hostname,
             registry=self.registry,
+            destinations=Destinations(self.configuration.destinations),
         )
 
 

@@ -173,10 +173,15 @@ class World:
             ),
             len(header),
             parcels(
-                (name, Recipient(address=each, reason="test", notify=notify))
+                (self.lane(name, each), Recipient(address=each, reason="test", notify=notify))
                 for name, each in zip(routes, recipients, strict=True)
             ),
         )
+
+    def lane(self, name, recipient):
+        """Return where mail of an account to a recipient waits."""
+        known = self.registry.account(name)
+        return name, known.destination(recipient) if known else ""
 
     def route(self, sender, header_from, recipient):
         if sender:

@@ -8,6 +8,7 @@ import time
 
 from ..configuration import Configuration, load, warnings
 from ..errors import ConfigurationError
+from ..routing.account import Account, AccountType
 from . import arguments
 from .arguments import Commands
 from .place import config
@@ -47,5 +48,11 @@ def _tell(path: str, configuration: Configuration) -> None:
         state = "" if account.enabled else " (not enabled)"
         senders = ", ".join(account.senders.texts) or "every sender"
         recipients = ", ".join(account.recipients.texts) or "every recipient"
-        say(f"  {account.name}{state}: {account.server} port {account.port}")
+        say(f"  {account.name}{state}: {_way(account)}")
         say(f"    from {senders} to {recipients}")
+
+
+def _way(account: Account) -> str:
+    if account.type is AccountType.DIRECT:
+        return "the mail servers of each recipient's domain"
+    return f"{account.server} port {account.port}"

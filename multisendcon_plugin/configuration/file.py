@@ -137,11 +137,12 @@ class ThisMachine(Surroundings):
                 ' "openssl ciphers -v", and write for example "ECDHE+AES"'
             ) from None
 
-    def check_module(self, name: str, extra: str) -> None:
+    def check_module(self, name: str, extra: str, library: str = "") -> None:
         """Look whether a module of Python is installed; nothing of it is run."""
         if find_spec(name) is None:
             raise InvalidValueError(
-                f"needs {name}, which is not installed; run: pip install 'multisendcon[{extra}]'"
+                f"needs {library or name}, which is not installed;"
+                f" run: pip install 'multisendcon[{extra}]'"
             )
 
     def secret_file(self, path: str) -> str:

@@ -14,12 +14,13 @@ import attrs
 
 from ..errors import ConfigurationError
 from ..presets import UnknownPresetError
-from ..routing.account import REPORTS_ACCOUNT, Account, AccountType
+from ..routing.account import DIRECT_CONNECTIONS, REPORTS_ACCOUNT, Account, AccountType
 from ..routing.hop import Tls
 from ..settings import names
 from ..settings.surroundings import Surroundings
 from ..settings.words import InvalidValueError, shown, shown_key
 from .configuration import Configuration
+from .direct_rules import is_direct
 from .faults import Fault, sentence, sentences
 from .from_preset import given_by, preset_of
 from .quota_rules import share_quotas
@@ -63,21 +64,7 @@ def read(
     """
     surroundings.conceal(_variables(document))
     faults = [_unknown_table(name, value) for name, value in document.items() if name not in TABLES]
-    singles = {}
-    arrays = {}
-    for name, table in TABLES.items():
-        if table.repeated:
-            arrays[name] = _array(name, table, document.get(name, []), faults)
-            sections = arrays[name]
-            if "preset" in table.keys:
-                for section in sections:
-                    _demand_server(section)
-                    _take_preset(section)
-        else:
-            singles[name] = _single(name, table, document.get(name, {}), faults)
-            sections = [singles[name]]
-        for section in sections:
-            section.read(surroundings)
+    singles, arrays = _sections(document, surroundings, faults)
     if document.get("account", []) == []:
         faults.append(Fault(reason="there is no account; write at least one [[account]]"))
     master_relay, ndr = singles["master_relay"], singles["ndr"]
@@ -88,8 +75,7 @@ def read(
     if "metrics" in document:
         faults += _missing_module("metrics", "prometheus_client", surroundings)
     for section in (*accounts, ndr):
-        _check_certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
-        _check_tokens(section, surroundings)
+        _check_way(section, surroundings)
     faults += broken_rules(master_relay, ndr, accounts)
     if faults:
         raise ConfigurationError(sentences(faults, origin, text))
@@ -109,6 +95,27 @@ def read(
         reports_account=reports_account,
         has_secrets=any(isinstance(each, str) and each for each in passwords),
     )
+
+
+def _sections(
+    document: Mapping[str, object], surroundings: Surroundings, faults: list[Fault]
+) -> tuple[dict[str, Section], dict[str, list[Section]]]:
+    """Read the tables by themselves, with their presets: the single ones, and the repeated ones."""
+    singles = {}
+    arrays = {}
+    for name, table in TABLES.items():
+        if table.repeated:
+            arrays[name] = _array(name, table, document.get(name, []), faults)
+        else:
+            singles[name] = _single(name, table, document.get(name, {}), faults)
+    for account in arrays["account"]:
+        _demand_server(account)
+        if not is_direct(account):
+            _take_preset(account)
+    for name in TABLES:
+        for section in [singles[name]] if name in singles else arrays[name]:
+            section.read(surroundings)
+    return singles, arrays
 
 
 def _variables(value: object) -> Iterator[str]:
@@ -160,7 +167,7 @@ def _array(name: str, table: Table, given: object, faults: list[Fault]) -> list[
 
 def _demand_server(account: Section) -> None:
     """Have an account name its server, unless it is one that finds servers in the DNS."""
-    if account.given.get("type") != AccountType.DIRECT.value:
+    if account.given.get("type", AccountType.SMTP.value) == AccountType.SMTP.value:
         account.demands["server"] = "every account needs it"
 
 
@@ -201,6 +208,16 @@ def _check_certificate(
     if section.value(certificate) and section.valid(certificate, key):
         with section.finding(certificate):
             surroundings.check_certificate(section.value(certificate), section.value(key))
+
+
+def _check_way(section: Section, surroundings: Surroundings) -> None:
+    """Look at what the way to the servers of an account needs of this machine."""
+    if is_direct(section):
+        with section.finding("type"):
+            surroundings.check_module("dns", "direct", "dnspython")
+    else:
+        _check_certificate(section, "tls_client_certificate", "tls_client_key", surroundings)
+        _check_tokens(section, surroundings)
 
 
 def _check_tokens(section: Section, surroundings: Surroundings) -> None:
@@ -244,6 +261,8 @@ def _complete(
     ndr.values.setdefault("sender", f"mailer-daemon@{hostname}")
     for section in (*accounts, ndr):
         section.values.setdefault("helo_domain", hostname)
+    for account in filter(is_direct, accounts):
+        account.values.setdefault("max_connections", DIRECT_CONNECTIONS)
     share_quotas(accounts)
 
 

@@ -14,6 +14,7 @@ from ..settings.names import Network
 from ..settings.users import Users
 from ..settings.words import shown
 from .configuration import Configuration
+from .direct_rules import direct_warnings
 from .quota_rules import quota_warnings
 
 #: Users that one warning names.
@@ -59,6 +60,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
     yield from quota_warnings(configuration.accounts)
     if configuration.reports_account:
         yield from _unprotected("[ndr]", configuration.reports_account)
+    yield from direct_warnings(configuration)
 
 
 def _unbound(users: Users) -> Iterator[str]:

@@ -13,6 +13,7 @@ from ..routing.hop import Tls
 from ..settings.endpoints import PROXY, Endpoint, address_of, parse_endpoint
 from ..settings.values import ReportTo
 from ..settings.words import nearest, shown
+from .direct_rules import broken_direct_rules, is_direct
 from .faults import Fault
 from .login_rules import broken_login_rules
 from .quota_rules import broken_groups
@@ -28,8 +29,11 @@ def broken_rules(
 ) -> Iterator[Fault]:
     """Check the sections of one file against each other."""
     for section in (*accounts, ndr):
-        yield from broken_login_rules(section)
-        yield from _tls(section)
+        if is_direct(section):
+            yield from broken_direct_rules(section)
+        else:
+            yield from broken_login_rules(section)
+            yield from _tls(section)
     yield from _unique_names(accounts)
     yield from _fallbacks(accounts)
     yield from _null_senders(accounts)

@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Iterable, Iterator
 
 from ..errors import ConfigurationError
-from ..routing.account import REPORTS_ACCOUNT, Account
+from ..routing.account import REPORTS_ACCOUNT, Account, AccountType
 from ..settings.files import load_certificate
 from ..settings.hostname import is_full
 from ..settings.oauth2 import LOGIN_ENDS_SOON, OAuth2
@@ -67,16 +67,21 @@ def _short_names(configuration: Configuration) -> Iterator[str]:
     """
     hostname = configuration.master_relay.hostname
     names = {"[master_relay], hostname": hostname}
-    for account in configuration.accounts:
-        if account.enabled and account.helo_domain != hostname:
+    enabled = [account for account in configuration.accounts if account.enabled]
+    for account in enabled:
+        if account.helo_domain != hostname:
             names[f"[[account]] {shown(account.name)}, helo_domain"] = account.helo_domain
+    direct = {each.helo_domain for each in enabled if each.type is AccountType.DIRECT}
     for where, name in names.items():
-        if not is_full(name):
-            yield (
-                f"{where}: {shown(name)} is not a fully qualified name, and some servers reject all"
-                " mail from a client that uses such a name in EHLO (504); write the name that this"
-                ' machine has in the DNS, for example "relay.example.com"'
-            )
+        # An address literal is a full name, but strangers trust none.
+        if is_full(name) and not (name in direct and name.startswith("[")):
+            continue
+        servers = "most mail servers of recipients" if name in direct else "some servers"
+        yield (
+            f"{where}: {shown(name)} is not a fully qualified name, and {servers} reject all"
+            " mail from a client that uses such a name in EHLO (504); write the name that this"
+            ' machine has in the DNS, for example "relay.example.com"'
+        )
 
 
 def _lax_files(configuration: Configuration) -> Iterator[str]:

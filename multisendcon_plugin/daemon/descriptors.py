@@ -1,4 +1,4 @@
-"""Raises the limit of file descriptors: each connection takes one, or two.
+"""Raises the limit of file descriptors: connections take one or two, questions to the DNS one.
 
 Linux starts a process with a soft limit of 1024, for old programs, and lets it raise that.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import resource
 
 from ..configuration import Configuration
+from ..routing.account import AccountType
+from ..settings.dns import MOST_UNDER_WAY
 from ..settings.values import MasterRelay
 from ..web.site import MOST_CONNECTIONS
 
@@ -20,7 +22,9 @@ def needed(configuration: Configuration) -> int:
     relay, delivery = configuration.master_relay, configuration.delivery
     # A client that sends a long mail has a file of the spool open as well.
     mail = 2 * relay.max_connections + delivery.max_connections
-    return mail + MOST_CONNECTIONS + _OTHERS
+    direct = any(account.type is AccountType.DIRECT for account in configuration.accounts)
+    questions = MOST_UNDER_WAY if direct else 0
+    return mail + questions + MOST_CONNECTIONS + _OTHERS
 
 
 def needed_for_clients(settings: MasterRelay) -> int:

@@ -66,16 +66,16 @@ class Exchange:
         :raise NoAnswerError: there is none.
         :raise DnsError: nobody can be asked now.
         """
-        octets, query = await self._once(server, question, within)
+        habits = self._habits.setdefault(server, _Habits())
+        octets, query = await self._once(server, question, within, habits)
         if query.edns and rcode_of(octets) in _WITHOUT_EDNS:
-            self._habits[server].no_edns_until = self._reactor.seconds() + _REMEMBERED_FOR
-            octets, _ = await self._once(server, question, within)
+            habits.no_edns_until = self._reactor.seconds() + _REMEMBERED_FOR
+            octets, _ = await self._once(server, question, within, habits)
         return octets
 
     async def _once(
-        self, server: NameServer, question: Question, within: float
+        self, server: NameServer, question: Question, within: float, habits: _Habits
     ) -> tuple[bytes, Query]:
-        habits = self._habits.setdefault(server, _Habits())
         now = self._reactor.seconds()
         query = make_query(
             question,

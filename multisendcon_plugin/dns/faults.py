@@ -6,18 +6,11 @@ import errno
 
 from .answer import DnsError
 
-_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_OURS = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class NoAnswerError(Exception):
-    """A server gives no answer; the text says why, as what the server does.
-
-    :param out_of_order: no other question would get one now.
-    """
-
-    def __init__(self, text: str, *, out_of_order: bool = False) -> None:
-        super().__init__(text)
-        self.out_of_order = out_of_order
+    """A server gives no answer; the text says why, as what the server does."""
 
 
 class UnsureError(Exception):
@@ -35,7 +28,7 @@ def fault_of(error: OSError) -> NoAnswerError | DnsError:
     """Return what an error of a socket means: a fault of the server, or one of ours."""
     reason = error.strerror or type(error).__name__
     if error.errno in _OURS:
-        return DnsError(f"no socket can be opened to ask the DNS: {reason}")
+        return DnsError(f"there is no socket to ask the DNS: {reason}")
     if error.errno == errno.ECONNREFUSED:
-        return NoAnswerError("refuses: no DNS server listens there", out_of_order=True)
-    return NoAnswerError(f"cannot be reached: {reason}", out_of_order=True)
+        return NoAnswerError("refuses: no DNS server listens there")
+    return NoAnswerError(f"cannot be reached: {reason}")

@@ -66,7 +66,10 @@ class Inquiries:
             # Some forwarders say no more than that it stands for another name.
             if found.aliases > MOST_ALIASES:
                 raise DnsError(f"{question}: it stands for other names without end (CNAME)")
-            target = Question(normal(found.canonical), question.rdtype)
+            try:
+                target = Question(normal(found.canonical), question.rdtype)
+            except DnsError as error:
+                raise DnsError(f"{question}: {error}") from None
             found = found.followed_by(await self._ask(target, until))
         return found
 
@@ -99,11 +102,8 @@ class Inquiries:
         begun = self._reactor.seconds()
         try:
             octets = await self._exchange.ask(server, question, within)
-        except NoAnswerError as error:
-            now = self._reactor.seconds()
-            if error.out_of_order:
-                self._servers.give_up(server, now)
-            elif self._servers.silent(server, begun, now):
+        except NoAnswerError:
+            if self._servers.silent(server, begun, self._reactor.seconds()):
                 self._probe(server)
             raise
         self._servers.heard(server, self._reactor.seconds())

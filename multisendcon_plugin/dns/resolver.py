@@ -14,7 +14,7 @@ from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
-from ..settings.dns import DnsSettings, NameServer
+from ..settings.dns import MOST_UNDER_WAY, DnsSettings, NameServer
 from .answer import TYPES, Answer, DnsError
 from .cache import Cache
 from .exchange import Exchange
@@ -27,8 +27,8 @@ from .system import SystemServers
 from .turns import Turns
 from .wire import Question
 
-#: Questions that are under way, with a socket each, and questions that wait for that.
-MOST_UNDER_WAY, MOST_WAITING = 256, 10_000
+#: Questions that wait until they are under way.
+MOST_WAITING = 10_000
 #: Seconds that a question waits until it is asked.
 _WAITS = 10.0
 #: Seconds that answers are kept at most: RFC 1035 knows no limit; of those that there is nothing,
@@ -39,6 +39,9 @@ _NO_ANSWER = 10.0
 #: Entries that are kept, and octets of memory that they take, as estimated.
 _MOST_KEPT, _ROOM = 50_000, 32 * 1024 * 1024
 _ENTRY = 600
+
+#: Answers, and why there was none.
+_Kept = Cache[Question, Answer | str]
 
 
 class Resolver:
@@ -66,7 +69,9 @@ class Resolver:
         self._stopped = False
         self._in_use: tuple[NameServer, ...] = ()
         self._servers = Servers(())
-        self._begin(())
+        self._inquiries = self._make_inquiries()
+        self._cache = _make_cache()
+        self._shared: dict[Question, list[Deferred[Answer]]] = {}
 
     def query(self, name: str, rdtype: str) -> Deferred[Answer]:
         if rdtype not in TYPES:
@@ -104,11 +109,15 @@ class Resolver:
         self._in_use = servers
         self._servers = self._servers.of(servers)
         self._exchange.keep(set(servers))
-        self._inquiries = Inquiries(
+        self._inquiries.stop()
+        self._inquiries = self._make_inquiries()
+        self._cache = _make_cache()
+        self._shared = {}
+
+    def _make_inquiries(self) -> Inquiries:
+        return Inquiries(
             self._reactor, self._exchange, self._servers, trust_ad=self._settings.trust_ad
         )
-        self._cache: Cache[Question, Answer | str] = Cache(_MOST_KEPT, _ROOM)
-        self._shared: dict[Question, list[Deferred[Answer]]] = {}
 
     def _look_at_servers(self) -> None:
         servers = self._settings.servers or self._system()
@@ -150,7 +159,7 @@ class Resolver:
         for each in list(waiting):
             _tell(each, told)
 
-    async def _find(self, question: Question, cache: Cache[Question, Answer | str]) -> Answer:
+    async def _find(self, question: Question, cache: _Kept) -> Answer:
         inquiries = self._inquiries
         try:
             await self._turns.get().addTimeout(_WAITS, self._reactor)
@@ -179,6 +188,10 @@ class Resolver:
             canonical=found.canonical,
             expires=self._reactor.seconds() + min(found.ttl or 0, longest),
         )
+
+
+def _make_cache() -> _Kept:
+    return Cache(_MOST_KEPT, _ROOM)
 
 
 def _waiter(waiting: list[Deferred[Answer]]) -> Deferred[Answer]:

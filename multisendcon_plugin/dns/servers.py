@@ -2,8 +2,7 @@
 
 A server that leaves one question unanswered may be well: the servers of one domain may be silent,
 and it waits for them.  So it is asked last for a while, no more.  It is given up for some seconds
-when it has not answered a question either that each server can answer at once (`PROBE`), or if
-nobody listens at its port.
+when it has not answered a question either that each server can answer at once (`PROBE`).
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import attrs
 from ..settings.dns import NameServer
 from .wire import Question
 
-#: Each resolver knows the servers of the root; each other server refuses to say.
-PROBE = Question(".", "NS")
+#: Full resolvers answer it themselves, without a network (RFC 6761 section 6.3); others refuse.
+PROBE = Question("localhost", "A")
 #: Seconds.
 ASKED_LAST_FOR, GIVEN_UP_FOR = 30.0, 5.0
 

@@ -46,7 +46,7 @@ class Turns:
 
     def stop(self) -> None:
         """Give no more turns."""
-        self._free = 0
+        self._giving = True  # for ever
         if self._later:
             self._later.cancel()
             self._later = None

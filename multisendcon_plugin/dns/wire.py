@@ -90,8 +90,8 @@ class Query:
             return Match.FOREIGN
         if asked == self.asked:
             return Match.OURS
-        # Type and class are the last four octets.
-        same = asked[-4:] == self.asked[-4:] and asked.lower() == self.asked.lower()
+        # No octet of a length, a type or a class of ours is a letter.
+        same = asked.lower() == self.asked.lower()
         return Match.OTHER_CASE if same else Match.FOREIGN
 
 
@@ -128,15 +128,11 @@ def is_truncated(octets: bytes) -> bool:
 
 
 def with_fewer_records(octets: bytes, most: int) -> bytes:
-    """Return a reply that ends after so many records in each of its sections.
-
-    When there are more, the sections after that are not there: reading takes time for each record.
-    """
+    """Return a reply that says that it ends after so many records, if it has more."""
     number, flags, questions, *counts = _HEADER.unpack_from(octets)
     for section, count in enumerate(counts):
-        if count > most:
-            counts[section:] = [most, *[0] * (2 - section)]
-            break
+        counts[section] = min(count, most)
+        most -= counts[section]
     return _HEADER.pack(number, flags, questions, *counts) + octets[_HEADER.size :]
 
 

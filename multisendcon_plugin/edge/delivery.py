@@ -26,9 +26,10 @@ from ..mail import header
 from ..mail.address import parse_mailbox
 from ..mail.dsn import Notify
 from ..mail.envelope import Client, Envelope
-from ..mail.message import Parcel, Recipient, parcels, queue_id
+from ..mail.message import MOST_RECIPIENTS, Parcel, Recipient, parcels, queue_id
 from ..mail.reply import Reply, ReplyError
 from ..mail.submission_help import complete
+from ..routing.account import destination_of
 from ..routing.registry import AccountRegistry, Route
 from ..settings.values import MasterRelay
 from . import replies
@@ -153,9 +154,11 @@ class MessageDelivery:
 
         The null reverse-path is routed when the header is here, see `IncomingMessage`.
 
-        :raise ReplyError: no account takes mail from this sender to this recipient, or there is no
-            memory for it.
+        :raise ReplyError: no account takes mail from this sender to this recipient, there is no
+            memory for it, or there are more recipients than a message can have deliveries.
         """
+        if len(self._routes) >= MOST_RECIPIENTS:
+            raise ReplyError(replies.TOO_MANY_RECIPIENTS)
         # Here, and not when the mail has come: a client that is refused one recipient knows which.
         sender, recipient = self._origin.address, user.address
         route = self._policy.routing.registry.route(sender, recipient) if sender else None
@@ -332,10 +335,14 @@ class IncomingMessage:
         return committed
 
     def _parcels(self, author: str) -> tuple[Parcel, ...]:
-        """Return the recipients by account; the null reverse-path is routed by ``From:``."""
+        """Return the recipients by account and destination.
+
+        The null reverse-path is routed by ``From:``.
+        """
+        registry = self._policy.routing.registry
         routed = []
         for path, known in self._routes.values():
-            route = known or self._policy.routing.registry.route_null(author, path.address)
+            route = known or registry.route_null(author, path.address)
             if route is None:
                 raise ReplyError(_no_account(author, path.address))
             notify = path.notify
@@ -348,7 +355,8 @@ class IncomingMessage:
             recipient = Recipient(
                 address=path.address, reason=route.reason, notify=notify, original=path.original
             )
-            routed.append((route.account, recipient))
+            destination = destination_of(path.address) if route.direct else ""
+            routed.append(((route.account, destination), recipient))
         return parcels(routed)
 
     def connectionLost(self) -> None:

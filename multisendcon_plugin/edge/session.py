@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..mail.escaping import shown
+from ..mail.message import MOST_RECIPIENTS
 from ..mail.reply import Reply, ReplyError
 from . import replies
 from .authentication import Authentication
 from .order import ORDER, State
 from .talk import Talk
 from .transaction import Transaction
-
-#: RFC 9422 section 4.2 allows no more digits.
-_MOST_IN_LIMITS = 999_999
 
 
 class Session:
@@ -83,7 +81,7 @@ class Session:
             "DSN",
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
-            f"LIMITS RCPTMAX={min(settings.max_recipients, _MOST_IN_LIMITS)}",
+            f"LIMITS RCPTMAX={min(settings.max_recipients, MOST_RECIPIENTS)}",
         ]
         # RFC 3207 section 4.2, RFC 4954 section 4: what would be refused now is not offered.
         if connection.ctx and not (connection.secure or connection.authenticated):

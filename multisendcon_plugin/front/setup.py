@@ -11,7 +11,7 @@ import attrs
 
 from ..configuration import Configuration
 from ..mail.masks import Masks
-from ..routing.account import Account, NullSender
+from ..routing.account import Account, AccountType, NullSender
 from ..routing.registry import AccountRegistry
 from ..settings.values import ClientSettings, MasterRelay
 from .converter import CONVERTER
@@ -31,9 +31,10 @@ class Port:
 
 @attrs.frozen(kw_only=True)
 class RoutingEntry:
-    """What the edge knows of an account: whose mail it takes."""
+    """What the edge knows of an account: whose mail it takes, and whether by destinations."""
 
     name: str
+    type: AccountType
     senders: Masks
     recipients: Masks
     null_sender: NullSender
@@ -60,7 +61,7 @@ class Setup:
     def registry(self) -> AccountRegistry:
         """The accounts, to route by; they lead nowhere."""
         return AccountRegistry(
-            Account(server="", **attrs.asdict(each, recurse=False)) for each in self.accounts
+            Account(**attrs.asdict(each, recurse=False)) for each in self.accounts
         )
 
 

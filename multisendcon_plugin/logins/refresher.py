@@ -189,8 +189,9 @@ class Refresher:
     async def _do(self) -> None:
         if self._unwritten and self.token is not None:
             await self._write(self.token)
-        if self._stamp != self._file.stamp():
-            await self._look()
+        if self._stamp != self._file.stamp() and await self._look():
+            # It was due while another one was there.
+            self._due = False
         # That nobody has signed in is told at once, and not when the first mail waits.
         missing = self._by_person and self.token is None
         wanted = self._due or missing or (self._used and not self._is_fresh())

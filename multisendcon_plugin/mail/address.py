@@ -136,6 +136,24 @@ def matching_form(address: str) -> str:
     return local + "@" + ".".join(map(_comparable_label, domain.split(".")))
 
 
+def domain_of(address: str) -> str:
+    """Return the domain of an address as the DNS knows it: A-labels in lower case.
+
+    An address literal is returned as it is, in its brackets.
+
+    :return: ``""`` when the address has no domain (``postmaster``).
+    """
+    domain = split(address)[1]
+    if domain.startswith("["):
+        return domain
+    if domain.isascii():
+        return domain.lower()
+    try:
+        return a_labels(domain)
+    except AddressError:  # it was taken by another version of IDNA
+        return domain.lower()
+
+
 def ascii_domain(address: str) -> str:
     """Return an address with its domain as A-labels, for servers without SMTPUTF8.
 

@@ -6,7 +6,7 @@ the unit that is scheduled, retried and moved.  Pure values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import attrs
@@ -23,6 +23,12 @@ LaneKey = tuple[str, str]
 Position = tuple[float, int]
 #: Before all deliveries.
 FIRST_POSITION: Position = (0.0, 0)
+
+#: Numbers of deliveries that a message has: from its own number, times this, on.
+PLACES = 65_536
+#: Recipients of one message.  Each may have a delivery of its own from the start, and one more when
+#: it is divided later: see `Delivery.divided`.
+MOST_RECIPIENTS = PLACES // 2
 
 #: What a sender is told of replies: characters of each, and of how many.
 LONGEST_TOLD, MOST_TOLD_REPLIES = 300, 50
@@ -179,6 +185,30 @@ class Delivery:
             tried=(),
         )
 
+    def divided(self, destination: Callable[[str], str]) -> tuple[Delivery, ...]:
+        """Return it by the destinations of its recipients: one delivery for each.
+
+        The first one goes on under its number, and has what is untold; the others are new.
+
+        :param destination: returns that of an address, within the account.
+        """
+        groups: dict[str, list[Recipient]] = {}
+        for each in self.recipients:
+            groups.setdefault(destination(each.address), []).append(each)
+        divided = [
+            attrs.evolve(self, destination=where, recipients=tuple(group))
+            for where, group in groups.items()
+        ]
+        # By its first recipient, who is in no other delivery, and stays in this one: what divides
+        # recipients is their domain, and here they have the same.  So no number is given twice,
+        # also when its delivery has ended: somebody may still mean the other one.
+        base = self.message.number * PLACES + MOST_RECIPIENTS
+        order = {each: n for n, each in enumerate(self.message.envelope.recipients)}
+        for n, part in enumerate(divided[1:], 1):
+            number = base + order[part.recipients[0].address]
+            divided[n] = attrs.evolve(part, number=number, untold=())
+        return tuple(divided)
+
 
 @attrs.frozen(kw_only=True)
 class Parcel:
@@ -205,9 +235,14 @@ class NewMessage:
     parcels: tuple[Parcel, ...]
 
 
-def parcels(recipients: Iterable[tuple[str, Recipient]]) -> tuple[Parcel, ...]:
-    """Group pairs of account name and recipient by account, in order of first appearance."""
-    groups: dict[str, list[Recipient]] = {}
-    for account, recipient in recipients:
-        groups.setdefault(account, []).append(recipient)
-    return tuple([Parcel(account=name, recipients=tuple(group)) for name, group in groups.items()])
+def parcels(recipients: Iterable[tuple[LaneKey, Recipient]]) -> tuple[Parcel, ...]:
+    """Group recipients by account and destination, in order of first appearance."""
+    groups: dict[LaneKey, list[Recipient]] = {}
+    for lane, recipient in recipients:
+        groups.setdefault(lane, []).append(recipient)
+    return tuple(
+        [
+            Parcel(account=account, destination=destination, recipients=tuple(group))
+            for (account, destination), group in groups.items()
+        ]
+    )

@@ -29,9 +29,10 @@ attempt of their own.
 class Judgement:
     """What becomes of each recipient of an attempt.
 
-    Every recipient is in exactly one of `remaining`, `delivered` and `failed`.
+    Every recipient is in exactly one of `remaining` or its `parts`, `delivered` and `failed`.
 
     :param remaining: the delivery as it goes on; ``None`` when it has ended.
+    :param parts: further deliveries into which it is divided, since it moves: each goes on too.
     :param failed: final: refused (verdict FAILED), or expired (any other).
     :param delayed: recipients in `remaining` of whose delay the sender is to be told now.
     :param told: of what else they are to be told now.
@@ -42,6 +43,7 @@ class Judgement:
     failed: tuple[Outcome, ...] = ()
     delayed: tuple[Outcome, ...] = ()
     told: Telling = NOTHING
+    parts: tuple[Delivery, ...] = ()
 
 
 def waited(delivery: Delivery, *, now: float, started: float) -> float:

@@ -21,6 +21,8 @@ class Settlement:
     :param delivery: as the spool has it.
     :param remaining: as it is from now on, with the recipients that are not settled; ``None``
         when the delivery has ended.
+    :param parts: further deliveries into which it is divided, see `Delivery.divided`; only if it
+        has not ended.  Whether they are held follows from what it is.
     :param reports: new messages (non-delivery and delay reports).
     :param account_state: of the delivery's account, all of it; ``None``: it stays as it is.
     :param awaited: a mail that is due waits for it.
@@ -28,6 +30,7 @@ class Settlement:
 
     delivery: Delivery
     remaining: Delivery | None
+    parts: tuple[Delivery, ...] = ()
     reports: tuple[NewMessage, ...] = ()
     account_state: AccountState | None = None
     awaited: bool = False

@@ -1,9 +1,9 @@
 """What follows from what the servers of strangers say, those that the DNS names for recipients.
 
 They owe us nothing, and know no account of ours: what a provider's server says of an account is
-here about one mail, or about us at that one host.  So nothing is an alarm; before a mail is begun,
-all is about the host, and another one is tried; and what is said of a mail holds as RFC 5321 has it
-in section 4.2.1: 4yz is tried again, 5yz is not.  Many that refuse our address are another matter, see
+here about one mail, or about us at that one host.  So nothing is an alarm.  Before a mail is begun,
+all is about the host, and another one is tried; what is said of a mail holds as RFC 5321 section
+4.2.1 has it: 4yz is tried again, 5yz is not.  Many that refuse our address are another matter, see
 `blocked`.  Pure.
 """
 

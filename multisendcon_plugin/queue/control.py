@@ -34,7 +34,7 @@ from ..routing.account import Account
 from .changes import Changed, Changes, Write
 from .conditions import condition
 from .lane import RELIEVED_AT_ONCE, Lane
-from .orphans import account_in_use
+from .orphans import account_in_use, placed
 from .policy import InForce
 from .quotas import Quotas
 from .reports import ReportWriter
@@ -118,15 +118,19 @@ class QueueControl:
         """
 
         async def write(some: Sequence[int]) -> dict[int, Changed]:
-            lane = self._in_use(account).name, ""
+            name = self._in_use(account).name
+            registry = self._in_force.policy.registry
             due = self._clock.seconds()
             settlements = []
             for delivery in await self._spool.read(some):
-                if delivery.lane == lane:
+                if delivery.account == name:
                     continue
-                moved = attrs.evolve(delivery.moved_to(lane, reason, due), untold=())
+                moved = attrs.evolve(delivery.moved_to((name, ""), reason, due), untold=())
+                remaining, *parts = placed(moved, registry)
                 # Of what its account has said already, no other account could tell.
-                judgement = Judgement(remaining=moved, told=tell_all(delivery))
+                judgement = Judgement(
+                    remaining=remaining, parts=tuple(parts), told=tell_all(delivery)
+                )
                 settlements.append(await self._settlement(delivery, judgement))
             return await self._settle(
                 settlements, lambda done: DeliveryMoved(done.delivery, account, reason)
@@ -151,7 +155,9 @@ class QueueControl:
         return self._change(numbers, write)
 
     async def _settlement(self, delivery: Delivery, judgement: Judgement) -> Settlement:
-        settlement = Settlement(delivery=delivery, remaining=judgement.remaining)
+        settlement = Settlement(
+            delivery=delivery, remaining=judgement.remaining, parts=judgement.parts
+        )
         if judgement.told.failed or judgement.told.delivered:
             reports = await self._reports.write(delivery, judgement, self._started())
             settlement = attrs.evolve(settlement, reports=reports)
@@ -173,6 +179,8 @@ class QueueControl:
             for report in answer:
                 self._events.publish(ReportQueued(settlement.delivery, report))
             self._changes.announce(answer)
+            if settlement.parts and not settlement.delivery.held:
+                self._changes.announce(settlement.parts)
         return changed
 
     def _change(

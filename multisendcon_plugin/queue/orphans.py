@@ -1,6 +1,7 @@
-"""Deliveries whose account is not in use any more: which account takes them over.
+"""Deliveries that move to another account, or have lost theirs: which takes them, and how.
 
-The account was removed from the configuration, or disabled, while their mail was waiting.
+An account was removed from the configuration, or disabled, or is of another type now, while its
+mail was waiting.  Pure.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import attrs
 
 from ..mail.address import matching_form
-from ..mail.message import Delivery
+from ..mail.message import Delivery, LaneKey
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
 
@@ -24,12 +25,31 @@ def in_use(registry: AccountRegistry) -> list[Account]:
     return [account for account in registry if account.enabled]
 
 
-def adopted(delivery: Delivery, registry: AccountRegistry, now: float) -> Delivery | None:
+def fits(lane: LaneKey, registry: AccountRegistry) -> bool:
+    """Tell whether mail can leave from a lane: its account is in use, and of the lane's kind."""
+    account = account_in_use(registry, lane[0])
+    return account is not None and account.direct == bool(lane[1])
+
+
+def placed(delivery: Delivery, registry: AccountRegistry) -> tuple[Delivery, ...]:
+    """Return a delivery by the destinations of its recipients within its account.
+
+    To one server they leave together; of a direct account, each domain is a delivery of its own.
+    """
+    account = registry.account(delivery.account)
+    return (delivery,) if account is None else delivery.divided(account.destination)
+
+
+def adopted(
+    delivery: Delivery, registry: AccountRegistry, now: float
+) -> tuple[Delivery, ...] | None:
     """Return the delivery as it goes on, at once, by the account that would take it now.
 
-    :return: ``None`` when no account takes all of its recipients: then it stays, since its account
-        may come back, and the log says so.
+    :return: by destination; ``None`` when no account takes all of its recipients: then it stays,
+        since its account may come back, and the log says so.
     """
+    if account_in_use(registry, delivery.account) is not None:
+        return placed(delivery, registry)
     envelope = delivery.message.envelope
     recipients = [recipient.address for recipient in delivery.recipients]
     if envelope.reverse_path:
@@ -40,13 +60,14 @@ def adopted(delivery: Delivery, registry: AccountRegistry, now: float) -> Delive
         if route and _takes_all(registry, route.account, recipients):
             own = [each if each and each.account == route.account else route for each in routes]
             reasons = zip(delivery.recipients, own, strict=True)
-            return attrs.evolve(
+            moved = attrs.evolve(
                 delivery,
                 account=route.account,
                 due=min(delivery.due, now),
                 tried=(),
                 recipients=tuple(attrs.evolve(each, reason=by.reason) for each, by in reasons),
             )
+            return placed(moved, registry)
     return None
 
 

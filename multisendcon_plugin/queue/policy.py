@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ..routing.registry import AccountRegistry
+from ..settings.destinations import Destinations
 from ..settings.values import DeliverySettings, NdrSettings
 
 
@@ -13,12 +14,14 @@ class QueuePolicy:
     """What the queue goes by.
 
     :param hostname: of this relay, in reports.
+    :param destinations: how fast direct accounts send to a domain.
     """
 
     delivery: DeliverySettings
     ndr: NdrSettings
     hostname: str
     registry: AccountRegistry
+    destinations: Destinations = attrs.field(factory=Destinations)
 
 
 @attrs.define

@@ -24,7 +24,7 @@ from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
 from ..turn import Turn
 from .lane import Lane
-from .orphans import account_in_use
+from .orphans import account_in_use, placed
 from .policy import InForce
 from .reports import ReportWriter
 from .tasks import Tasks
@@ -107,8 +107,16 @@ class Recorder:
             fallback=self.fallback(delivery) if fault or attempt.moves else None,
             stays=stays,
         )
+        remaining = judgement.remaining
+        if remaining is not None and remaining.account != delivery.account:
+            judgement = self._placed(judgement, remaining)
         self._events.publish(AttemptEnded(delivery, attempt, judgement, now))
         self._carry_out(lane, delivery, judgement, awaited=awaited)
+
+    def _placed(self, judgement: Judgement, moved: Delivery) -> Judgement:
+        """Let a delivery that moves be divided as its new account has to have it."""
+        remaining, *parts = placed(moved, self._in_force.policy.registry)
+        return attrs.evolve(judgement, remaining=remaining, parts=tuple(parts))
 
     def fallback(self, delivery: Delivery) -> str | None:
         """Name the account that may take over a delivery."""
@@ -125,7 +133,7 @@ class Recorder:
         """Move a delivery to another account."""
         tried = (*delivery.tried, delivery.account)
         moved = attrs.evolve(delivery, account=name, tried=tried, untold=())
-        judgement = Judgement(remaining=moved, told=tell_all(delivery))
+        judgement = self._placed(Judgement(remaining=moved, told=tell_all(delivery)), moved)
         self._carry_out(lane, delivery, judgement, moved=DeliveryMoved(delivery, name))
 
     def tell_of_delay(self, lane: Lane, delivery: Delivery, fault: AccountFault) -> bool:
@@ -154,7 +162,12 @@ class Recorder:
         awaited: bool = False,
         moved: DeliveryMoved | None = None,
     ) -> None:
-        settlement = Settlement(delivery=delivery, remaining=judgement.remaining, awaited=awaited)
+        settlement = Settlement(
+            delivery=delivery,
+            remaining=judgement.remaining,
+            parts=judgement.parts,
+            awaited=awaited,
+        )
         told = judgement.told
         if told.failed or told.delivered or judgement.delayed:
             self._tasks.begin(self._report(lane, settlement, judgement, moved))

@@ -19,7 +19,7 @@ from ..mail.message import Delivery, Message, NewMessage, Parcel, Recipient
 from ..ndr import Facts, Report, ReportAction, addressees, report, returned_size, summary, wanted
 from ..outcome.attempt import Outcome, Verdict
 from ..outcome.judgement import Judgement, retry_until
-from ..routing.account import REPORTS_ACCOUNT
+from ..routing.account import REPORTS_ACCOUNT, destination_of
 from .allowance import HOUR, Allowance
 from .orphans import account_in_use
 from .policy import InForce
@@ -175,10 +175,13 @@ class ReportWriter:
     def _submission(self, made: Report, about: str, avoid: str | None) -> NewMessage | None:
         address = made.envelope.recipients[0]
         registry, settings = self._in_force.policy.registry, self._in_force.policy.ndr
+        destination = ""
         if registry.account(REPORTS_ACCOUNT):
             account, reason = REPORTS_ACCOUNT, "a report"
         elif route := registry.route_null(settings.sender, address, avoid):
             account, reason = route.account, route.reason
+            if route.direct:
+                destination = destination_of(address)
         else:
             self._events.publish(ReportUnroutable(about, settings.sender, address))
             return None
@@ -187,5 +190,5 @@ class ReportWriter:
             envelope=made.envelope,
             content=made.content,
             header_size=made.header_size,
-            parcels=(Parcel(account=account, recipients=(recipient,)),),
+            parcels=(Parcel(account=account, recipients=(recipient,), destination=destination),),
         )

@@ -1,4 +1,6 @@
-"""Finds other accounts for mail whose account is not in use any more: `orphans` says which.
+"""Finds other lanes for mail whose account is not in use any more: `orphans` says which.
+
+So it does for mail of an account that is of another type now, which has other destinations.
 
 At the start, after a reload, and for what clients hand in whose session has begun before it.  Mail
 that is under way ends first.  One piece of work for each lane at a time: while it goes on, nothing
@@ -19,7 +21,7 @@ from ..interfaces import ISpool
 from ..mail.message import FIRST_POSITION, LaneKey, Position
 from ..outcome.settlement import Settlement
 from .changes import Changed, Changes
-from .orphans import account_in_use, adopted
+from .orphans import adopted, fits
 from .policy import InForce
 from .recorder import Recorder
 from .tasks import Tasks
@@ -79,8 +81,7 @@ class Rerouting:
         self._over(lane)
 
     def _goes_on(self, lane: LaneKey) -> bool:
-        in_use = account_in_use(self._in_force.policy.registry, lane[0])
-        return in_use is None and not self._tasks.stopping
+        return not (fits(lane, self._in_force.policy.registry) or self._tasks.stopping)
 
     async def _adopt(self, lane: LaneKey, numbers: Sequence[int]) -> dict[int, Changed]:
         """Move deliveries that are still in a lane to other accounts, where one takes them."""
@@ -93,9 +94,14 @@ class Rerouting:
                 continue
             moved = adopted(delivery, self._in_force.policy.registry, self._clock.seconds())
             if moved is not None:
-                await self._recorder.record(Settlement(delivery=delivery, remaining=moved))
-                self._events.publish(DeliveryMoved(delivery, moved.account, _REASON))
-                adoptees[delivery.number] = moved
+                first, *parts = moved
+                await self._recorder.record(
+                    Settlement(delivery=delivery, remaining=first, parts=tuple(parts))
+                )
+                if first.account != delivery.account:
+                    self._events.publish(DeliveryMoved(delivery, first.account, _REASON))
+                self._changes.announce(parts)
+                adoptees[delivery.number] = first
         return adoptees
 
     async def _move(self, lane: LaneKey, since: Position) -> None:

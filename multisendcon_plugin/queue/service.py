@@ -39,7 +39,7 @@ from .changes import Changes
 from .control import QueueControl
 from .lane import Lane
 from .locks import Locks
-from .orphans import account_in_use, in_use
+from .orphans import account_in_use, fits, in_use
 from .policy import InForce, QueuePolicy
 from .quotas import Boot, Quotas
 from .recorder import Recorded, Recorder, only
@@ -300,7 +300,9 @@ class QueueService(Service):
         return None if lane.retired else lane
 
     def _account(self, key: LaneKey) -> Account | None:
-        return account_in_use(self._in_force.policy.registry, key[0])
+        """Return the account of a lane; ``None``: no mail can leave from there."""
+        registry = self._in_force.policy.registry
+        return account_in_use(registry, key[0]) if fits(key, registry) else None
 
     def _announce(self, deliveries: Iterable[Delivery]) -> None:
         """Put deliveries that are in the spool on the agendas of their lanes."""
@@ -391,6 +393,7 @@ class QueueService(Service):
                 ended = True
             elif remaining.lane != lane.key:
                 elsewhere.append(remaining)
+                elsewhere += settlement.parts
             elsewhere += reports
         if ended and self._room.lacking:
             self._room.made()

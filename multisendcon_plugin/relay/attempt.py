@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from ..interfaces import IArchive, IContent
 from ..mail.message import Delivery
 from ..mail.phase import Phase
-from ..outcome.attempt import AccountFault, Attempt, all_deferred
+from ..outcome.attempt import AccountFault, Attempt, Scope, all_deferred
 from ..routing.account import Account
 from .broken import SessionBrokenError
 from .refusal_review import RefusalReview
@@ -27,11 +27,13 @@ class Sessions(Protocol):
     """The sessions of an account, as an attempt needs them; `AccountSenderFactory` has them.
 
     :ivar account: as it is now.
+    :ivar scope: whom faults of its server are about.
     :ivar most_recipients: that one transaction may have.
     :ivar afresh: numbers of deliveries whose next attempt is not to have a session that was kept.
     """
 
     account: Account
+    scope: Scope
     afresh: set[int]
     archive: IArchive | None
     most_recipients: float
@@ -104,8 +106,10 @@ class AttemptUnderWay:
         """There is no session for it."""
         failure.trap(SessionBrokenError)
         broken: Any = failure.value
-        action = self._sessions.account.classify(broken.phase, broken.reply)
-        fault = AccountFault.of(broken.phase, broken.reply, action)
+        sessions = self._sessions
+        action = sessions.account.classify(broken.phase, broken.reply)
+        scope = broken.scope or sessions.scope
+        fault = AccountFault.of(broken.phase, broken.reply, action, scope)
         recipients = self._delivery.recipients
         outcomes = all_deferred(recipients, fault.phase, fault.reply, fault.action)
         self.done.callback(Attempt(outcomes=outcomes, fault=fault, mail_ended=self._mail_ended))
@@ -118,6 +122,8 @@ class AttemptUnderWay:
     def _over(self, session: AccountSender, transaction: Transaction) -> None:
         sessions, outcomes = self._sessions, transaction.outcomes
         fault = outcomes.fault
+        if fault and sessions.scope is not fault.scope:
+            fault = attrs.evolve(fault, scope=sessions.scope)
         now = sessions.now()
         if transaction.begun:
             self._mail_ended = now
@@ -140,6 +146,7 @@ class AttemptUnderWay:
                     said=transaction.said,
                     session=session.description,
                     reports_success=transaction.reports_success,
+                    scope=sessions.scope,
                 )
                 sessions.refusals.taken += transaction.taken
                 if fault:

@@ -10,6 +10,8 @@ from twisted.python.failure import Failure
 
 from ..mail.phase import Phase
 from ..mail.reply import Reply
+from ..outcome.attempt import Scope
+from ..outcome.tls import TlsFinding
 from .tls import tls_problem
 
 
@@ -18,14 +20,20 @@ class SessionBrokenError(Exception):
 
     :param phase: what was going on.
     :param reply: what the server said, or with code 0 what happened instead.
+    :param scope: whom it is about; ``None``: the server.
     :ivar address: of the server, while the session was not ready for the login.
+    :ivar tls_finding: what was wrong with TLS.
     """
 
-    def __init__(self, phase: Phase, reply: Reply, *, address: str = "") -> None:
+    def __init__(
+        self, phase: Phase, reply: Reply, *, address: str = "", scope: Scope | None = None
+    ) -> None:
         super().__init__(f"{phase.value}: {reply}")
         self.phase = phase
         self.reply = reply
         self.address = address
+        self.scope = scope
+        self.tls_finding: TlsFinding | None = None
 
 
 def lost(text: str) -> Reply:

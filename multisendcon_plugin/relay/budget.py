@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from itertools import takewhile
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -28,8 +28,37 @@ def _nothing() -> None:
     """Do nothing: no connection has been begun yet."""
 
 
+class Slot(Protocol):
+    """A slot for one connection, as its owner sees it: see `BudgetSlot`."""
+
+    close: Callable[[], object]
+
+    @property
+    def leaving(self) -> bool:
+        """The connection was told to close for another one."""
+
+
+class Budget(Protocol):
+    """Limits connections: `ConnectionBudget`, or one within another."""
+
+    def take(self, server: str) -> Deferred[Any]:
+        """Wait for a slot for a connection to a server."""
+
+    def give_back(self, slot: Any) -> None:
+        """Release the slot of a connection that is gone."""
+
+    def ready(self, slot: Any) -> None:
+        """Record that a connection is ready for mail."""
+
+    def idle(self, slot: Any) -> None:
+        """Record that a connection is not needed now."""
+
+    def busy(self, slot: Any) -> None:
+        """Record that an idle connection carries mail again."""
+
+
 @attrs.define(eq=False)
-class Slot:
+class BudgetSlot:
     """A slot for one connection, from before it is opened until it is gone.
 
     :param server: the host to which the connection leads.
@@ -60,12 +89,12 @@ class ConnectionBudget:
         #: Those who wait for a slot, with the server that each wants to reach.
         self._waiting: dict[Deferred[Any], str] = {}
         #: In the order in which they were taken.
-        self._opening: dict[Slot, None] = {}
+        self._opening: dict[BudgetSlot, None] = {}
         #: The longest idle one first.
-        self._idle: dict[Slot, None] = {}
+        self._idle: dict[BudgetSlot, None] = {}
         self._timer: IDelayedCall | None = None
 
-    def take(self, server: str) -> Deferred[Slot]:
+    def take(self, server: str) -> Deferred[BudgetSlot]:
         """Wait for a slot, closing another connection if there is none.
 
         :return: fires when the connection may be opened.
@@ -80,8 +109,8 @@ class ConnectionBudget:
             self.make_room()
         return waiter
 
-    def _begin(self, server: str) -> Slot:
-        slot = Slot(server, self._clock.seconds())
+    def _begin(self, server: str) -> BudgetSlot:
+        slot = BudgetSlot(server, self._clock.seconds())
         self._opening[slot] = None
         return slot
 
@@ -89,7 +118,7 @@ class ConnectionBudget:
         del self._waiting[waiter]
         self.make_room()
 
-    def give_back(self, slot: Slot) -> None:
+    def give_back(self, slot: BudgetSlot) -> None:
         """Release the slot of a connection that is gone, and pass it on.
 
         It goes to whoever has waited longest among those whose servers have the fewest connections
@@ -115,18 +144,18 @@ class ConnectionBudget:
             waiter.callback(None)
         self.make_room()
 
-    def ready(self, slot: Slot) -> None:
+    def ready(self, slot: BudgetSlot) -> None:
         """Record that a connection is ready for mail."""
         self._opening.pop(slot, None)
 
-    def idle(self, slot: Slot) -> None:
+    def idle(self, slot: BudgetSlot) -> None:
         """Record that a connection is not needed now, and may be closed for another one."""
         self._idle[slot] = None
         if self._waiting:
             # Not at once: if another mail follows, it is not idle.
             self._turn.at_end(self.make_room)
 
-    def busy(self, slot: Slot) -> None:
+    def busy(self, slot: BudgetSlot) -> None:
         """Record that an idle connection carries mail again."""
         self._idle.pop(slot, None)
 
@@ -145,7 +174,7 @@ class ConnectionBudget:
             self._leaving += 1
             slot.close()
 
-    def _slow(self) -> Slot | None:
+    def _slow(self) -> BudgetSlot | None:
         """Return a connection that has been opening too long, if half of all have.
 
         The others may take their time: servers that are slow are to be reached on a busy day too.

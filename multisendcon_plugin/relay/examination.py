@@ -67,7 +67,7 @@ class Examination:
         self._account = account
         self._hop = account.hop
         self._relays = relays
-        self._sessions = relays.of(account)
+        self._sessions = relays.sessions(account)
         self._login = Login(account, relays.logins(account))
         self._now: Callable[[], float] = relays.reactor.seconds
         self._wall = wall

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.error import ConnectBindError
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.mail import smtp
@@ -23,12 +24,13 @@ from ..interfaces import IArchive, IContent, IRelay
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply
-from ..outcome.attempt import Attempt
+from ..outcome.attempt import Attempt, Scope
 from ..outcome.tls import TlsFinding, TlsResult
 from ..routing.account import Account
+from ..routing.hop import Hop
 from .attempt import AttemptUnderWay
 from .broken import SessionBrokenError
-from .budget import PROMPT, ConnectionBudget, Slot
+from .budget import PROMPT, Budget, Slot
 from .connect import connect, connect_problem, other_addresses
 from .handshake import shake_hands
 from .login import Login
@@ -61,6 +63,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     :param logins: returns the credentials of an account.
     :param archive: keeps copies of what accounts with ``archive`` send.
     :param places: of the account's connections, where others have some of them.
+    :param hop: the server, where it is not the account's own.
+    :param scope: whom faults of this server are about.
+    :param met: is told of each session that is opened, and each address where none is.
     :param former: have carried its mail with other settings; their sessions end with their mail.
     """
 
@@ -72,18 +77,23 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self,
         account: Account,
         reactor: Any,
-        budget: ConnectionBudget,
+        budget: Budget,
         trials: Trials,
         *,
         logins: Callable[[Account], ICredentials],
         places: Places | None = None,
+        hop: Hop | None = None,
+        scope: Scope = Scope.ACCOUNT,
+        met: Callable[[AccountSender | SessionBrokenError], object] | None = None,
         former: Sequence[AccountSenderFactory] = (),
         archive: IArchive | None = None,
     ) -> None:
         super().__init__(account.sasl_user.encode(), b"", b"", (), None, Deferred(), retries=0)
         self.account = account
         self.archive = archive
-        self._hop = account.hop
+        self._hop = hop or account.hop
+        self.scope = scope
+        self._met = met
         self._reactor = reactor
         self.now: Callable[[], float] = reactor.seconds
         self._budget = budget
@@ -109,6 +119,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     def connections(self) -> int:
         """Sessions that are open: see `IRelay`."""
         return len(self._sessions)
+
+    @property
+    def works(self) -> bool:
+        """Some session has carried mail."""
+        return any(each.mails for each in self._sessions)
 
     # Attempts.
 
@@ -166,7 +181,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
             why = _STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)
-            raise SessionBrokenError(Phase.CONNECT, why) from None
+            raise SessionBrokenError(Phase.CONNECT, why, scope=Scope.ACCOUNT) from None
 
     async def _in_turn(
         self, trial: Trial, attempt: Callable[[], Awaitable[AccountSender]]
@@ -194,8 +209,22 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
     async def _open_session(self) -> AccountSender:
         """Return a session that is ready for the login, or for mail where there is none."""
         return await first_ready(
-            self._session_at, self._other_addresses, is_final=self._is_final, now=self.now
+            self._meet if self._met else self._session_at,
+            self._other_addresses,
+            is_final=self._is_final,
+            now=self.now,
         )
+
+    async def _meet(self, address: str | None) -> AccountSender:
+        """Open a session at an address, and tell what has come of it."""
+        tell = cast("Callable[[AccountSender | SessionBrokenError], object]", self._met)
+        try:
+            session = await self._session_at(address)
+        except SessionBrokenError as broken:
+            tell(broken)
+            raise
+        tell(session)
+        return session
 
     async def _session_at(self, address: str | None, *, starttls: bool = True) -> AccountSender:
         session = await self.connect(await self.take_slot(), address)
@@ -203,7 +232,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             session.opened(await shake_hands(session, starttls=starttls))
         except SessionBrokenError as broken:
             session.quit()
-            broken.address = session.server
+            broken.address, broken.tls_finding = session.server, session.tls_finding
             if not (starttls and self._hop.tls_dispensable and broken.phase is Phase.TLS):
                 raise
             finding = session.tls_finding or TlsFinding(
@@ -230,7 +259,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
         So it is when the server limits the number of our sessions.
         """
-        too_many = broken.reply.code == 421 and any(each.mails for each in self._sessions)
+        too_many = broken.reply.code == 421 and self.works
         return too_many or broken.reply.text == _GAVE_WAY
 
     async def take_slot(self) -> Slot:
@@ -257,13 +286,17 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             session = cast("AccountSender", await self._step(connecting))
         except ConfigurationError as error:
             self._give_back(slot)
-            raise SessionBrokenError(Phase.TLS, Reply(0, "4.7.0", str(error))) from None
+            reply = Reply(0, "4.7.0", str(error))
+            raise SessionBrokenError(Phase.TLS, reply, scope=Scope.ACCOUNT) from None
         except Exception:
             self._give_back(slot)
             if self._stopping or self._draining:
                 raise CancelledError from None
-            problem = _GAVE_WAY if slot.leaving else connect_problem(Failure(), self._hop)
-            raise SessionBrokenError(Phase.CONNECT, Reply(0, "4.4.1", problem)) from None
+            failure = Failure()
+            problem = _GAVE_WAY if slot.leaving else connect_problem(failure, self._hop)
+            reply = Reply(0, "4.4.1", problem)
+            scope = Scope.ACCOUNT if failure.check(ConnectBindError) else None
+            raise SessionBrokenError(Phase.CONNECT, reply, scope=scope) from None
         slot.close = partial(session.abort, _GAVE_WAY)
         self._sessions[session] = slot
         session.ended.addCallback(self._session_ended, session)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
 from ..credentials import ICredentials
-from ..interfaces import IArchive
-from ..routing.account import Account
+from ..interfaces import IArchive, IRelay
+from ..routing.account import Account, AccountType
 from .budget import ConnectionBudget
+from .direct import DirectRelay, MailServers
 from .factory import AccountSenderFactory
+from .part import PartOfBudget
 from .places import Places
 from .trial import Trials
+
+
+def _no_servers() -> MailServers:
+    raise LookupError("nobody has said how mail servers are found")
 
 
 class Relays:
@@ -22,6 +29,7 @@ class Relays:
     :param limit: connections that all accounts together may have.
     :param logins: returns the credentials of an account.
     :param archive: keeps copies of what accounts with ``archive`` send.
+    :param servers: returns what direct accounts need; called when there is one.
     """
 
     def __init__(
@@ -30,17 +38,26 @@ class Relays:
         limit: int,
         logins: Callable[[Account], ICredentials],
         archive: IArchive | None = None,
+        servers: Callable[[], MailServers] = _no_servers,
     ) -> None:
         self.reactor = reactor
         self.logins = logins
         self._archive = archive
         self._budget = ConnectionBudget(limit, reactor)
         self._trials = Trials()
+        self._servers = servers
         #: Of the accounts that have relays, by name.
         self._places: WeakValueDictionary[str, Places] = WeakValueDictionary()
+        self._parts: WeakValueDictionary[str, PartOfBudget] = WeakValueDictionary()
 
-    def of(self, account: Account) -> AccountSenderFactory:
+    def of(self, account: Account) -> IRelay:
         """Return a new relay of an account."""
+        if account.type is AccountType.DIRECT:
+            return self._direct(account)
+        return self.sessions(account)
+
+    def sessions(self, account: Account) -> AccountSenderFactory:
+        """Return a new relay of an account that has a server of its own."""
         places = self._places.get(account.name)
         if places is None:
             places = self._places[account.name] = Places(account.connections)
@@ -50,6 +67,23 @@ class Relays:
     def apart(self, account: Account) -> AccountSenderFactory:
         """Return a relay whose connections do not count as those of its account."""
         return self._made(account, Places(account.connections))
+
+    def _direct(self, account: Account) -> DirectRelay:
+        budget = self._parts.get(account.name)
+        if budget is None:
+            budget = PartOfBudget(account.connections, self._budget, self.reactor)
+            self._parts[account.name] = budget
+        budget.resize(account.connections)
+        make = partial(
+            AccountSenderFactory,
+            reactor=self.reactor,
+            trials=self._trials,
+            logins=self.logins,
+            archive=self._archive,
+        )
+        return DirectRelay(
+            account, self._servers(), budget=budget, make_sessions=make, reactor=self.reactor
+        )
 
     def _made(self, account: Account, places: Places) -> AccountSenderFactory:
         return AccountSenderFactory(

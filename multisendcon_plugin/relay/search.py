@@ -65,4 +65,5 @@ def _telling(answers: Sequence[SessionBrokenError]) -> SessionBrokenError:
     if len(answers) == 1:
         return told
     text = f"{told.reply.text} (from {told.address}; {len(answers)} addresses were tried)"
-    return SessionBrokenError(told.phase, attrs.evolve(told.reply, text=text), address=told.address)
+    reply = attrs.evolve(told.reply, text=text)
+    return SessionBrokenError(told.phase, reply, address=told.address, scope=told.scope)

@@ -10,6 +10,7 @@ import enum
 
 import attrs
 
+from ..mail.address import domain_of
 from ..mail.masks import EVERYONE, Masks
 from ..mail.phase import Phase
 from ..mail.reply import Reply
@@ -26,6 +27,9 @@ from .replies import own_rules
 #: The account by which reports leave for the server of ``[ndr]``: one like others, which no mask
 #: leads to.  No name in a configuration is like this.
 REPORTS_ACCOUNT = "[ndr]"
+#: How many connections an account of the type direct has unless it is said: as many to each of its
+#: destinations as some servers take of one client, and some are left of those of all accounts.
+DIRECT_CONNECTIONS = 40
 
 
 class AccountType(enum.Enum):
@@ -66,6 +70,12 @@ class NullSender(enum.Enum):
     of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
+
+
+def destination_of(recipient: str) -> str:
+    """Return the destination of a recipient within an account that is direct: the domain."""
+    # Without one, as in <postmaster>, nobody but this host could be meant.
+    return domain_of(recipient) or "localhost"
 
 
 @attrs.frozen(kw_only=True)
@@ -231,7 +241,8 @@ class Account:
     max_connections: int = key(
         quantities.count,
         default=2,
-        doc="The most connections to this server at the same time.",
+        doc="The most connections to this server at the same time; of an account of the type"
+        " direct, to all its destinations together.",
     )
     max_mails_per_connection: int = key(
         quantities.count,
@@ -319,6 +330,18 @@ class Account:
         return attrs.evolve(self, oauth2=self.oauth2.without_proof())
 
     @property
+    def direct(self) -> bool:
+        """It has no server of its own: each of its mails has a destination."""
+        return self.type is AccountType.DIRECT
+
+    def destination(self, recipient: str) -> str:
+        """Return where mail to a recipient goes within this account.
+
+        :return: the recipient's domain, if the account is direct; or else ``""``.
+        """
+        return destination_of(recipient) if self.direct else ""
+
+    @property
     def logs_in(self) -> bool:
         """Its sessions log in, with a password or a token."""
         return bool(self.username) or self.oauth2 is not None
@@ -330,7 +353,12 @@ class Account:
 
     @property
     def login(self) -> tuple[str, int, str]:
-        """What its server knows it by, whatever it is called here."""
+        """What its server knows it by, whatever it is called here.
+
+        Where there is no login, and no one server, that is where the connections come from.
+        """
+        if self.type is AccountType.DIRECT:
+            return self.server, self.port, " ".join(self.local_address)
         return self.server, self.port, self.sasl_user
 
     @property

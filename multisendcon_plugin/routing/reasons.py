@@ -10,7 +10,7 @@ import attrs
 
 from ..mail.address import matching_form
 from ..mail.masks import Masks
-from .account import REPORTS_ACCOUNT, Account
+from .account import REPORTS_ACCOUNT, Account, AccountType
 from .registry import AccountRegistry, admits_sender
 
 
@@ -48,6 +48,8 @@ def considered(
         taken = account.name == chosen
         if account.name in admitted and not taken:
             reason = f"{reason}; but {chosen} comes first"
+        if taken and account.type is AccountType.DIRECT:
+            reason = f"{reason}; directly to the mail servers of the recipient's domain"
         found.append(Consideration(account.name, taken, reason))
     return tuple(found)
 

@@ -20,7 +20,7 @@ import attrs
 from ..mail.address import matching_form
 from ..mail.envelope import Envelope
 from ..mail.masks import ANY, NULL, Masks, lookup_keys
-from .account import Account
+from .account import Account, AccountType
 
 # An account with more pairs of sender and recipient masks is found by one side alone: pairs
 # cost memory, some 200 bytes each.
@@ -34,11 +34,13 @@ class Route:
     :param account: its name.
     :param sender_mask: the mask that admits the sender.
     :param recipient_mask: the mask that admits the recipient.
+    :param direct: see `Account.direct`.
     """
 
     account: str
     sender_mask: str
     recipient_mask: str
+    direct: bool = False
     reason: str = attrs.field(init=False, eq=False)
     """A short sentence for admins."""
 
@@ -99,7 +101,7 @@ class AccountRegistry:
                 continue
             recipient_mask = account.recipients.match(recipient)
             if recipient_mask is not None:
-                yield _route(account.name, sender_mask, recipient_mask)
+                yield _route(account.name, account.type, sender_mask, recipient_mask)
 
     def route_null(
         self, header_from: str, recipient: str, avoid: str | None = None
@@ -131,7 +133,7 @@ class AccountRegistry:
             account = self._accounts[position]
             mask = account.recipients.match(address)
             if mask is not None:
-                yield _route(account.name, NULL, mask)
+                yield _route(account.name, account.type, NULL, mask)
 
     def fallback(
         self, name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
@@ -249,8 +251,13 @@ def admits_sender(account: Account, sender: str, author: str) -> bool:
 
 # The same few for all mail: 1 us each without the cache.
 @lru_cache(maxsize=256)
-def _route(account: str, sender_mask: str, recipient_mask: str) -> Route:
-    return Route(account=account, sender_mask=sender_mask, recipient_mask=recipient_mask)
+def _route(account: str, kind: AccountType, sender_mask: str, recipient_mask: str) -> Route:
+    return Route(
+        account=account,
+        sender_mask=sender_mask,
+        recipient_mask=recipient_mask,
+        direct=kind is AccountType.DIRECT,
+    )
 
 
 def _admission(who: str, mask: str) -> str:

@@ -96,25 +96,25 @@ class Destinations:
         )
 
 
+def forms(domain: str) -> Iterator[str]:
+    """Iterate over the names and masks that mean a domain, or all that a mask means."""
+    yield domain
+    while domain := domain.partition(".")[2]:
+        yield f"*.{domain}"
+
+
 def _first_of(domains: Iterable[Sequence[str]]) -> dict[str, int]:
     """Return the first position in which each name or mask stands."""
     found: dict[str, int] = {}
-    for position, forms in enumerate(domains):
-        for form in forms:
+    for position, each in enumerate(domains):
+        for form in each:
             found.setdefault(form, position)
     return found
 
 
 def _position(by_form: dict[str, int], domain: str) -> int | None:
     """Return the first position in which a domain is meant."""
-    return min((by_form[form] for form in _forms(domain) if form in by_form), default=None)
-
-
-def _forms(domain: str) -> Iterator[str]:
-    """Iterate over the names and masks that mean a domain."""
-    yield domain
-    while domain := domain.partition(".")[2]:
-        yield f"*.{domain}"
+    return min((by_form[form] for form in forms(domain) if form in by_form), default=None)
 
 
 _UNSET = DestinationSettings(domains=())

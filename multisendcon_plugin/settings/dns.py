@@ -15,6 +15,8 @@ from .keys import key
 from .kinds import listed, text
 from .words import InvalidValueError, shown
 
+#: Questions that are under way at the same time, with a socket each.
+MOST_UNDER_WAY = 256
 _PORT = 53
 #: An address alone, or one with a port; one of IPv6 is in brackets then, which it may be anyway.
 _SERVER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?", re.ASCII)

@@ -8,13 +8,14 @@ A converter takes a value as ``tomllib`` gives it, and returns ours or raises
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 import idna
 
 from ..errors import AddressError, MaskError
-from ..mail.address import parse_mailbox
+from ..mail.address import ascii_domain, parse_mailbox
 from ..mail.header import ORIGINATORS
 from ..mail.masks import Masks
 from .endpoints import address_of, parse_endpoint
@@ -46,9 +47,11 @@ def domain_mask(value: object) -> str:
     """
     mask = text(value)
     prefix, name = ("*.", mask[2:]) if mask.startswith("*.") else ("", mask)
-    ascii_name = name if name.isascii() else _ascii(name)
-    if len(ascii_name) <= _LONGEST_DOMAIN and _HOST.fullmatch(ascii_name):
-        return prefix + ascii_name.lower()
+    with suppress(AddressError):
+        # As recipients are read: what would have to be mapped is another domain.
+        name = ascii_domain(f"x@{name.lower()}").removeprefix("x@")
+        if len(name) <= _LONGEST_DOMAIN and _HOST.fullmatch(name):
+            return prefix + name
     raise InvalidValueError(
         f'{shown(mask)} is not a domain; write for example "example.com", or "*.example.com" for'
         " all its subdomains"

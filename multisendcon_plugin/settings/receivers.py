@@ -17,6 +17,7 @@ _COMMUNITY = "KumoMTA, assets/community/shaping.toml"
 class Receiver:
     """What one receiver takes from one sender, in each of its domains.
 
+    :param title: what people call it.
     :param domains: exact names, and ``*.example`` for all subdomains; in lower case.
     :param max_connections: at the same time; ``None``: not known.
     :param max_mails_per_connection: the same for the mails over one connection.
@@ -32,19 +33,19 @@ class Receiver:
 
 RECEIVERS = (
     Receiver(
-        title="Google",
+        title="Gmail",
         domains=("gmail.com", "googlemail.com"),
         max_connections=5,
         max_mails_per_connection=50,
         source=_RULES,
     ),
     Receiver(
-        title="Microsoft",
+        title="Outlook.com",
         domains=(
             *("outlook.com", "outlook.de", "outlook.fr", "outlook.es", "outlook.it"),
             *("hotmail.com", "hotmail.co.uk", "hotmail.de", "hotmail.fr", "hotmail.it"),
             *("hotmail.es", "live.com", "live.co.uk", "live.de", "live.fr", "live.it", "live.nl"),
-            *("msn.com", "passport.com"),
+            "msn.com",
         ),
         max_connections=5,
         max_mails_per_connection=50,
@@ -68,7 +69,7 @@ RECEIVERS = (
         source=_COMMUNITY,
     ),
     Receiver(
-        title="Apple",
+        title="iCloud",
         domains=("icloud.com", "me.com", "mac.com"),
         max_connections=10,
         max_mails_per_connection=5,

@@ -45,8 +45,11 @@ class Surroundings(Protocol):
     def check_ciphers(self, words: str) -> None:
         """Look whether OpenSSL takes a list of ciphers."""
 
-    def check_module(self, name: str, extra: str) -> None:
-        """Look whether a module of Python is installed, which an extra of ours brings."""
+    def check_module(self, name: str, extra: str, library: str = "") -> None:
+        """Look whether a module of Python is installed, which an extra of ours brings.
+
+        :param library: what has the module, if that has another name.
+        """
 
     def secret_file(self, path: str) -> str:
         """Return the first line of a file, without its line end."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from ..errors import SpoolError
 from ..interfaces import Commit
-from ..mail.message import Delivery, Message, NewMessage
+from ..mail.message import PLACES, Delivery, Message, NewMessage
 
-_PLACES = 65_536
 #: Above this, keys would not fit into SQLite's integers.
-MOST_NUMBERS = 2**63 // _PLACES
+MOST_NUMBERS = 2**63 // PLACES
 
 #: Octets of content in one row; a message that is not longer is kept in memory as well.
 PIECE = 128 * 1024
@@ -22,19 +21,19 @@ def place(message: int, n: int) -> int:
 
     :raise SpoolError: there is no such place; the key would belong to another message.
     """
-    if n >= _PLACES:
+    if n >= PLACES:
         raise SpoolError("the message is longer than the spool can hold")
-    return message * _PLACES + n
+    return message * PLACES + n
 
 
 def message_of(key: int) -> int:
     """Return the number of the message that a key belongs to."""
-    return key // _PLACES
+    return key // PLACES
 
 
 def span(message: int) -> tuple[int, int]:
     """Return the lowest and the highest key of a message."""
-    return message * _PLACES, message * _PLACES + _PLACES - 1
+    return message * PLACES, message * PLACES + PLACES - 1
 
 
 def pieces(message: int, content: bytes) -> list[tuple[int, bytes]]:

@@ -78,6 +78,15 @@ class Recent:
         # Moved, or some of it brought on: these are no failed attempts.
         if remaining is None or remaining.attempts > delivery.attempts:
             self.let_go(delivery.message.number)
+        elif settlement.parts:
+            self._divided(delivery.message.number, len(settlement.parts))
+
+    def _divided(self, number: int, parts: int) -> None:
+        """So many deliveries more may ask for the content of a message."""
+        kept = self._contents.get(number)
+        if kept is not None:
+            octets, arrived, deliveries = kept
+            self._contents[number] = octets, arrived, deliveries + parts
 
     def let_go(self, number: int) -> None:
         """One of a message's deliveries does not need the content any more."""

@@ -99,6 +99,8 @@ def settle(
         known = change(connection, settlement.remaining)
     if not known:
         return (), False
+    for part in settlement.parts:
+        divide(connection, settlement.delivery.number, part)
     erased = settlement.remaining is None and erase(connection, settlement.delivery.message.number)
     made: tuple[Delivery, ...] = ()
     for new in reports:
@@ -246,18 +248,41 @@ def change(connection: Connection, remaining: Delivery) -> bool:
             remaining.account,
             remaining.destination,
             remaining.due,
-            remaining.attempts,
-            remaining.tried_at,
-            remaining.waited,
-            encode(remaining.tried),
-            remaining.uncertain,
-            remaining.warned,
-            remaining.last_reply,
-            recipients_text(remaining.recipients, remaining.untold),
+            *_progress(remaining),
             remaining.number,
         ),
     )
     return bool(changed.rowcount)
+
+
+def divide(connection: Connection, number: int, part: Delivery) -> None:
+    """Add a delivery of the same message as another one, and held if that is."""
+    connection.execute(
+        "INSERT INTO delivery SELECT ?, ?, ?, ?, held, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " size, header_size, arrived, dots, envelope FROM delivery WHERE id = ?",
+        (
+            part.number,
+            part.account,
+            part.destination,
+            part.due,
+            *_progress(part),
+            number,
+        ),
+    )
+
+
+def _progress(delivery: Delivery) -> tuple[object, ...]:
+    """Return the columns from ``attempts`` to ``recipients``."""
+    return (
+        delivery.attempts,
+        delivery.tried_at,
+        delivery.waited,
+        encode(delivery.tried),
+        delivery.uncertain,
+        delivery.warned,
+        delivery.last_reply,
+        recipients_text(delivery.recipients, delivery.untold),
+    )
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:

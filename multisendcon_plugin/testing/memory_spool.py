@@ -125,7 +125,8 @@ class MemorySpool:
         if remaining is None:
             self.disk.end(delivery)
         else:
-            self.disk.deliveries[delivery.number] = attrs.evolve(remaining, held=stored.held)
+            for each in (remaining, *settlement.parts):
+                self.disk.deliveries[each.number] = attrs.evolve(each, held=stored.held)
         for content, deliveries in reports:
             self.disk.store(content, deliveries)
         return tuple(delivery for _, deliveries in reports for delivery in deliveries)

@@ -52,6 +52,13 @@ def test_check_lists_the_accounts_in_order(config, capsys):
     assert "from *@sales.example.com to every recipient" in output
 
 
+def test_check_says_of_a_direct_account_where_it_sends(tmp_path, capsys):
+    path = tmp_path / "multisendcon.toml"
+    path.write_text('[[account]]\nname = "A"\ntype = "direct"\n')
+    assert main(["check", "--config", str(path)]) == 0
+    assert "  A: the mail servers of each recipient's domain\n" in capsys.readouterr().out
+
+
 def test_check_tells_all_faults_and_fails(tmp_path, capsys):
     path = tmp_path / "bad.toml"
     path.write_text('[[account]]\nname = "A"\nserver = "a.example"\nport = 70000\ncolour = 1\n')

@@ -95,7 +95,7 @@ def fill(spool, count, accounts):
 def _waiting_mail(number, n):
     recipient = f"{number}@customer.example"
     envelope = Envelope(reverse_path=f"boss@{n}.example", recipients=(recipient,))
-    parcel = parcels([(f"A{n}", Recipient(address=recipient, reason="sender matches"))])
+    parcel = parcels([((f"A{n}", ""), Recipient(address=recipient, reason="sender matches"))])
     mail = NewMessage(envelope=envelope, content=_CONTENT, header_size=len(_HEADER), parcels=parcel)
     deliveries = new_deliveries(number, mail, size=len(_CONTENT), dots=0, arrived=number / 10_000)
     return rows.New(number, _CONTENT, deliveries, texts_of(envelope, parcel))

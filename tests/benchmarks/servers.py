@@ -49,14 +49,13 @@ class Multisendcon(Relay):
 
 
 class ByPassword(Multisendcon):
-    """One with short sessions, each of which logs in by a password."""
+    """One that logs in by a password, like `Multisendcon`, beside `ByToken`."""
 
     name = "passwords"
-    more: ClassVar = {"max_mails_per_connection": 5}
 
 
-class ByToken(ByPassword):
-    """One with short sessions, each of which logs in by a token."""
+class ByToken(Multisendcon):
+    """One that logs in by a token."""
 
     name = "tokens"
 
@@ -70,6 +69,20 @@ class ByToken(ByPassword):
             "token_url": login.token_url,
         }
         return {f"oauth2.{key}": value for key, value in oauth2.items()}
+
+
+class ShortByPassword(ByPassword):
+    """One with short sessions, each of which logs in."""
+
+    name = "passwords, 5 mails a session"
+    more: ClassVar = {"max_mails_per_connection": 5}
+
+
+class ShortByToken(ByToken):
+    """One with such sessions, and with tokens."""
+
+    name = "tokens, 5 mails a session"
+    more = ShortByPassword.more
 
 
 class Forgetful(Multisendcon):
@@ -144,6 +157,8 @@ SERVERS = {
         Multisendcon,
         ByPassword,
         ByToken,
+        ShortByPassword,
+        ShortByToken,
         Forgetful,
         Watched,
         PrivatePostfix,

@@ -16,7 +16,11 @@ HASH = "$scrypt$ln=14,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$41uBuEIHgVau41v1q9BTZzisnSi
 ORIGIN = "multisendcon.toml"
 PASSWORD = "c4nary-Pa55"
 ACCOUNT = {"name": '"Sales"', "server": '"smtp.example.com"'}
-CLIENT = {"addresses": '["192.0.2.0/24"]'}
+#: What tables that may be repeated need, beside that of an account.
+REPEATED = {
+    "client": {"addresses": '["192.0.2.0/24"]'},
+    "destination": {"domains": '["example.net"]'},
+}
 
 
 def _with_nested():
@@ -62,7 +66,7 @@ class Paper(Surroundings):
 
     check_signer = check_certificate
 
-    def check_module(self, name, extra):
+    def check_module(self, name, extra, library=""):
         pass
 
     def secret_file(self, path):
@@ -83,8 +87,8 @@ def document(table: str = "account", **keys: str) -> str:
     """Write a document with some keys, as TOML, in one table; the rest is as small as it gets."""
     account = ACCOUNT | (keys if table == "account" else {})
     tables = [("[[account]]", account)]
-    if table == "client":
-        tables.append(("[[client]]", CLIENT | keys))
+    if table in REPEATED:
+        tables.append((f"[[{table}]]", REPEATED[table] | keys))
     elif table != "account":
         tables.append((f"[{table}]", keys))
     lines = []

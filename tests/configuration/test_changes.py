@@ -114,3 +114,10 @@ def test_what_cannot_change_says_so(table, key, value):
 def test_each_part_of_a_configuration_is_an_account_or_a_table():
     named = {each.name for each in attrs.fields(Configuration)}
     assert named >= {"accounts", "reports_account", "path", "has_secrets", "clients"}
+
+
+def test_destinations_and_dns_change_as_the_tables_of_the_file():
+    after = BEFORE + '[dns]\nservers = ["192.0.2.53"]\n[[destination]]\ndomains = ["a.example"]'
+    changes = summary(parse(BEFORE), parse(after), [])
+    assert changes == ReloadSummary(tables=("dns", "destination"))
+    assert needing_restart(parse(BEFORE), parse(after)) == []

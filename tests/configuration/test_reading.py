@@ -117,7 +117,8 @@ submission_help = false
             "port = 25\n" + document(),
             (
                 ", line 1, port: unknown key outside of any table; known here: master_relay,"
-                " client, spool, delivery, ndr, log, history, archive, metrics, alarm, dns, account"
+                " client, spool, delivery, ndr, log, history, archive, metrics, alarm, dns,"
+                " destination, account"
             ),
         ),
         (document("spol"), ", line 4, [spol]: unknown table; did you mean spool?"),
@@ -486,3 +487,5 @@ def test_this_machine_says_how_to_install_what_is_missing():
     assert caught.value.args == (
         "needs no_such_module, which is not installed; run: pip install 'multisendcon[metrics]'",
     )
+    with pytest.raises(InvalidValueError, match="needs its library, which is not installed"):
+        here.check_module("no_such_module", "metrics", "its library")

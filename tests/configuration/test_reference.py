@@ -54,6 +54,14 @@ IN_WORDS = {
     ("alarm", "command"): "unset, none",
     ("alarm", "webhook"): "unset, none",
     ("account", "preset"): "unset, none",
+    ("account", "server"): '"", which type = "direct" needs',
+    ("account", "max_connections"): '2; 40 with type = "direct"',
+    ("destination", "max_connections"): (
+        "unset, a fifth of those of the account, or fewer if that is known of the receiver"
+    ),
+    ("destination", "max_mails_per_connection"): (
+        "unset, as for the account, or fewer if that is known of the receiver"
+    ),
     ("account", "senders"): "unset, every sender",
     ("account", "recipients"): "unset, every recipient",
     ("account", "fixed_sender"): "unset, the sender is kept",

@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multisendcon_plugin.configuration.tables import TABLES
 from multisendcon_plugin.mail.masks import Masks
 from multisendcon_plugin.outcome.failure import Meaning, own_rule
 from multisendcon_plugin.routing.account import Auth, NullSender
 from multisendcon_plugin.routing.hop import Tls
+from multisendcon_plugin.settings.dns import NameServer, name_server
 from multisendcon_plugin.settings.quantities import Room, duration, size
 from multisendcon_plugin.settings.values import BareLf, HeaderFrom, MinimumTls, ReportTo
 from multisendcon_plugin.settings.words import InvalidValueError
-from tests.configuration.examples import PASSWORD, Paper, document, faults, read
+from tests.configuration.examples import PASSWORD, REPEATED, Paper, document, faults, read
 
 MIB = 1024 * 1024
 CONTROL = "contains a control character; write plain text on one line"
@@ -24,6 +26,9 @@ NO_ROOM = 'is no part of a disk; write for example "5%" or "10 GiB", or 0 for no
 DURATION = 'is not a duration; write a number of seconds, or for example "90s", "5m", "4h" or "3d"'
 SIZE = 'is not a size; write a number of bytes, or for example "512 KiB", "50 MiB" or "1 GiB"'
 HOST = 'is not a host name or IP address; write for example "smtp.example.com"'
+DOMAIN_MASK = (
+    'is not a domain; write for example "example.com", or "*.example.com" for all its subdomains'
+)
 DOMAIN = 'is not a domain; write for example "mail.example.com"'
 HELO = (
     'is not a domain or an address literal; write for example "mail.example.com", "[192.0.2.1]"'
@@ -50,6 +55,10 @@ LISTEN_INTERFACE = (
     r" '\:\:1'"
 )
 
+NAME_SERVER = (
+    'is not the address of a DNS server; write for example "127.0.0.1", "192.0.2.53:5353" or'
+    ' "[2001:db8::53]:53"'
+)
 ROW = '{ code = "550", text = "sending limit", means = "quota" }'
 MEANS = (
     'is not known; write "quota", "slow", "login", "account", "defer" or "fail" (nearest: "quota")'
@@ -60,6 +69,14 @@ CODE = (
 )
 
 BAD = [
+    *(
+        ("dns", "servers", f'["{server}"]', [f'"{server}" {NAME_SERVER}'])
+        for server in (
+            *("ns.example.com", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:x", "192.0.2.1:"),
+            *("[192.0.2.1]:53", "[2001:db8::1]53", "[::1", "192.0.2.256", "1.2.3", "٢٥.0.0.1"),
+        )
+    ),
+    ("dns", "servers", '"127.0.0.1"', ['"127.0.0.1" is not a list; write ["127.0.0.1"]']),
     (
         "client",
         "max_mails_per_minute",
@@ -382,6 +399,22 @@ BAD = [
             )
         ],
     ),
+    ("destination", "domains", "[]", ["the list is empty; it needs at least one value"]),
+    (
+        "destination",
+        "domains",
+        '"gmail.com"',
+        ['"gmail.com" is not a list; write ["gmail.com"]'],
+    ),
+    *(
+        ("destination", "domains", f'["{each}"]', [f'"{each}" {DOMAIN_MASK}'])
+        for each in (
+            *("*", "*.", "*@example.com", "a*.example", "a.*.example", "!a.example"),
+            *("joe@a.example", "[192.0.2.1]", "192.0.2.1", "a..example", "a.example.", "a b"),
+            *("\u2488com", "*.*.example", "\ufb01.example"),
+        )
+    ),
+    ("destination", "max_connections", "0", ["0 is not a count; write a number from 1 to 1000000"]),
     ("account", "local_address", "3221225994", ["3221225994 is not text; put it in quotes"]),
     ("account", "local_address", "[]", ["the list is empty; it needs at least one value"]),
     (
@@ -585,8 +618,9 @@ BAD = [
 @pytest.mark.parametrize(("table", "key", "value", "reasons"), BAD)
 def test_a_bad_value_is_told_with_its_place_and_what_would_be_right(table, key, value, reasons):
     text = document(table, **{key: value})
-    if table == "client":
-        place = f"line {6 if key != 'addresses' else 5 if value else 4}, [[client]] number 1"
+    if table in REPEATED:
+        line = 6 if key not in REPEATED[table] else 5 if value else 4
+        place = f"line {line}, [[{table}]] number 1"
     elif table != "account":
         place = f"line 5, [{table}]"
     elif key == "name":
@@ -652,6 +686,15 @@ GOOD = [
     ("ndr", "recipient", '"sender"', ReportTo.SENDER),
     ("ndr", "postmaster", '"pm@example.com"', "pm@example.com"),
     ("ndr", "postmaster", '""', ""),
+    ("destination", "domains", '["Mail.Example", "*.EXAMPLE", "a_b.example"]',
+     ("mail.example", "*.example", "a_b.example")),
+    ("destination", "domains", '["B\u00fccher.example", "*.b\u00fccher.example"]',
+     ("xn--bcher-kva.example", "*.xn--bcher-kva.example")),
+    ("destination", "domains", '["xn--bcher-kva.example", "example"]',
+     ("xn--bcher-kva.example", "example")),
+    ("destination", "max_connections", "1", 1),
+    ("destination", "minimum_wait", '"1.5s"', 1.5),
+    ("destination", "max_mails_per_connection", "50", 50),
     ("account", "server", '"mail_server"', "mail_server"),
     ("account", "server", '"::1"', "::1"),
     ("account", "username", '""', ""),
@@ -675,6 +718,13 @@ GOOD = [
     ("account", "recipients", '["!a@a.example", "<>"]', Masks.parse(["!a@a.example", "<>"])),
     ("account", "fixed_sender", '"a@a.example"', "a@a.example"),
     ("account", "fixed_sender_removes", '["X-Mailer", "x"]', ("X-Mailer", "x")),
+    ("dns", "servers", "[]", ()),
+    ("dns", "servers", '["127.0.0.1", "192.0.2.1:5353"]',
+     (NameServer("127.0.0.1"), NameServer("192.0.2.1", 5353))),
+    ("dns", "servers", '["2001:DB8::53", "[2001:db8::1]", "[2001:db8::1]:5353"]',
+     (NameServer("2001:db8::53"), NameServer("2001:db8::1"), NameServer("2001:db8::1", 5353))),
+    ("dns", "trust_ad", "true", True),
+    ("dns", "allow_private", "true", True),
     ("account", "fixed_sender_removes", "[]", ()),
     ("account", "null_sender", '"skip"', NullSender.SKIP),
     ("account", "tls", '"none"', Tls.NONE),
@@ -698,8 +748,8 @@ GOOD = [
 @pytest.mark.parametrize(("table", "key", "value", "expected"), GOOD)
 def test_a_good_value_is_converted(table, key, value, expected):
     configuration = read(document(table, **{key: value}))
-    arrays = {"account": configuration.accounts, "client": configuration.clients}
-    owner = arrays[table][0] if table in arrays else getattr(configuration, table)
+    repeated = TABLES[table].repeated
+    owner = getattr(configuration, f"{table}s")[0] if repeated else getattr(configuration, table)
     assert getattr(owner, key) == expected
 
 
@@ -771,3 +821,18 @@ def test_any_duration_or_size_is_a_finite_number_or_unfit(value):
     for convert, lowest in ((duration, 0), (size, 1)):
         with contextlib.suppress(InvalidValueError):
             assert lowest <= convert(value) <= 2**40
+
+
+@pytest.mark.parametrize(
+    "server", ["127.0.0.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"]
+)
+def test_a_dns_server_is_shown_as_it_is_written(server):
+    assert str(name_server(server)) == server
+
+
+@pytest.mark.parametrize(
+    ("server", "is_here"),
+    [("127.0.0.1", True), ("127.9.9.9:54", True), ("::1", True), ("192.0.2.1", False)],
+)
+def test_a_dns_server_may_be_on_this_machine(server, is_here):
+    assert name_server(server).is_loopback is is_here

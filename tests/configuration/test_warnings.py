@@ -69,6 +69,29 @@ def test_clients_that_may_use_every_sender(senders, expected):
     assert warnings(text) == [warning] * expected
 
 
+DIRECT = '[[account]]\nname = "Sales"\ntype = "direct"\n'
+STRANGERS = ADVICE.replace("some servers", "most mail servers of recipients")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mail", [f'{SALES}: "mail" {STRANGERS}']),
+        ("localhost", [f'{SALES}: "localhost" {STRANGERS}']),
+        ("[192.0.2.10]", [f'{SALES}: "[192.0.2.10]" {STRANGERS}']),
+        ("mail.example.com", []),
+    ],
+)
+def test_the_name_of_a_direct_account(name, expected):
+    assert warnings(f'{DIRECT}helo_domain = "{name}"') == expected
+    other = document(name='"B"')
+    assert warnings(f'{DIRECT}helo_domain = "{name}"\nenabled = false\n{other}') == []
+
+
+def test_the_hostname_is_the_name_of_a_direct_account():
+    assert warnings(DIRECT, machine="relay") == [f'{RELAY}: "relay" {STRANGERS}']
+
+
 def test_an_account_that_is_not_enabled_introduces_itself_to_nobody():
     text = document(helo_domain='"mail"', enabled="false")
     text += '\n[[account]]\nname = "B"\nserver = "b.example"\n'

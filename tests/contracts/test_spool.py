@@ -25,9 +25,10 @@ from multisendcon_plugin.interfaces import (
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
 from multisendcon_plugin.mail.json_form import texts_of
-from multisendcon_plugin.mail.message import NewMessage, Parcel, Recipient, Untold
+from multisendcon_plugin.mail.message import MOST_RECIPIENTS, NewMessage, Parcel, Recipient, Untold
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
+from multisendcon_plugin.mail.selection import Selection
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.outcome.usage import Usage, UsageClock, UsageLog
 from tests import queues
@@ -372,6 +373,38 @@ def test_a_delivery_moves_to_another_destination(store):
     assert store.waiting("Sales") == ()
     assert store.waiting("Sales", destination="x.example") == (moved.remaining,)
     assert store.lanes() == {("Sales", "x.example"): 1}
+
+
+def test_a_delivery_is_divided_and_each_part_goes_on(store):
+    (delivery,) = commit(store, b"text", (parcel("Sales", "a@x", "b@y", "c@y", "d@z"),))
+    moved = attrs.evolve(delivery, account="Direct", attempts=2, tried=("Sales",), last_reply="no")
+    first, *parts = moved.divided(lambda address: address[-1])
+    assert [each.number - delivery.number for each in parts] == [
+        MOST_RECIPIENTS + 1,
+        MOST_RECIPIENTS + 3,
+    ]
+    divided = Settlement(delivery=delivery, remaining=first, parts=tuple(parts))
+    store.settle(divided)
+    for each, where in zip((first, *parts), "xyz", strict=True):
+        assert store.waiting("Direct", destination=where) == (each,)
+    store.settle(ended(first))
+    assert store.read(delivery.message) == b"text"
+    store.settle(divided)  # what has ended is not divided once more
+    assert store.lanes() == {("Direct", "y"): 1, ("Direct", "z"): 1}
+    store.settle(ended(parts[0]))
+    store.settle(ended(parts[1]))
+    assert store.lanes() == {}
+    with pytest.raises(SpoolError):
+        store.read(delivery.message)
+
+
+def test_the_parts_of_a_held_delivery_are_held(store):
+    (delivery,) = commit(store, b"text", (parcel("Sales", "a@x", "b@y"),))
+    (held,) = store.wait(store.spool.hold([delivery.number]))
+    first, part = held.divided(lambda address: address[-1])
+    store.settle(Settlement(delivery=held, remaining=first, parts=(part,)))
+    assert store.lanes() == {}
+    assert store.find(Selection(held=True)) == (first, part)
 
 
 def test_a_list_of_settlements_is_answered_in_its_order(store):

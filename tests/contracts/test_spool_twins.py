@@ -21,7 +21,14 @@ from twisted.internet.defer import maybeDeferred, succeed
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.dsn import Notify, Return
 from multisendcon_plugin.mail.envelope import Client, Envelope
-from multisendcon_plugin.mail.message import FIRST_POSITION, NewMessage, Parcel, Recipient
+from multisendcon_plugin.mail.message import (
+    FIRST_POSITION,
+    MOST_RECIPIENTS,
+    PLACES,
+    NewMessage,
+    Parcel,
+    Recipient,
+)
 from multisendcon_plugin.mail.selection import Selection
 from multisendcon_plugin.outcome.settlement import Settlement
 from multisendcon_plugin.outcome.usage import Usage, UsageClock
@@ -114,6 +121,7 @@ class Twins(RuleBasedStateMachine):
             store.open()
         self.generation = 0
         self.known = {}
+        self.divided = 0
 
     def teardown(self):
         for store in self.stores:
@@ -190,7 +198,7 @@ class Twins(RuleBasedStateMachine):
     def settlement(self, data):
         """Return what comes of a delivery, also of one that is settled already."""
         delivery = data.draw(st.sampled_from(sorted(self.known.values(), key=lambda d: d.number)))
-        remaining = None
+        remaining, parts = None, ()
         if data.draw(st.booleans()):
             kept = data.draw(st.lists(st.sampled_from(delivery.recipients), min_size=1))
             remaining = attrs.evolve(
@@ -208,12 +216,28 @@ class Twins(RuleBasedStateMachine):
                 last_reply=data.draw(st.text(max_size=5)),
             )
             self.known[delivery.number] = remaining
+            parts = self.parts(data, remaining)
         return Settlement(
             delivery=delivery,
             remaining=remaining,
+            parts=parts,
             reports=data.draw(reports),
             account_state=data.draw(states),
         )
+
+    def parts(self, data, remaining):
+        """Return further deliveries into which one is divided."""
+        parts = []
+        for lane in data.draw(st.lists(st.sampled_from(LANES), max_size=2)):
+            self.divided += 1
+            number = remaining.message.number * PLACES + MOST_RECIPIENTS + self.divided
+            account, destination = lane
+            part = attrs.evolve(
+                remaining, number=number, account=account, destination=destination, untold=()
+            )
+            self.known[number] = part
+            parts.append(part)
+        return tuple(parts)
 
     @rule(lane=st.sampled_from(LANES), seconds=st.sampled_from([-60.0, 0.0, 1.0]))
     def bring_forward(self, lane, seconds):

@@ -10,6 +10,7 @@ import pytest
 
 from multisendcon_plugin import parse
 from multisendcon_plugin.daemon import descriptors
+from multisendcon_plugin.settings.dns import MOST_UNDER_WAY
 from tests.live_relay import account
 from tests.program.test_tap import ENVIRONMENT, PROJECT
 
@@ -41,6 +42,13 @@ def test_the_limit_is_raised_as_far_as_it_is_needed_and_possible(
 def test_what_is_needed_goes_with_the_connections():
     text = "[master_relay]\nmax_connections = 9000\n[delivery]\nmax_connections = 800\n"
     assert descriptors.needed(parse(text + account("A", server="a.example"))) == 18928
+
+
+def test_direct_delivery_asks_the_dns():
+    text = account("A", server="a.example")
+    direct = account("A", type="direct")
+    more = descriptors.needed(parse(direct)) - descriptors.needed(parse(text))
+    assert more == MOST_UNDER_WAY
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from multisendcon_plugin.dns.names import normal
 from multisendcon_plugin.dns.records import Mx, Tlsa, Txt
 from multisendcon_plugin.dns.resolver import Resolver
+from multisendcon_plugin.dns.servers import PROBE
 from multisendcon_plugin.settings.dns import DnsSettings, NameServer
 
 SOA = "ns.example. hostmaster.example. 1 7200 3600 604800 {minimum}"
@@ -40,6 +41,16 @@ def reply_to(query, *records, authority=(), additional=(), rcode=0, flags=dns.fl
             merged = reply.find_rrset(section, rrset.name, 1, rrset.rdtype, create=True)
             merged.update(rrset)
     return reply
+
+
+def unless_probed(answer):
+    """Have a server that is well, whatever it answers to other questions."""
+
+    def answered(query):
+        probed = query.question[0].name == PROBE.dns_name
+        return reply_to(query, "localhost. 60 A 127.0.0.1") if probed else answer(query)
+
+    return answered
 
 
 def refused(query):

@@ -268,7 +268,12 @@ def test_an_answer_of_two_replies_is_secure_if_both_are(network):
 
         def answer(query, first=first, second=second):
             if "alias" in query.question[0].name.to_text().lower():
-                return reply_to(query, f"alias.example. 9 CNAME {NAME}.", ad=first)
+                return reply_to(
+                    query,
+                    f"alias.example. 9 CNAME {NAME}.",
+                    authority=["example. 9 NS ."],
+                    ad=first,
+                )
             return reply_to(query, f"{NAME}. 60 A 192.0.2.1", ad=second)
 
         answered = network.wait(network.resolver(answer).query("alias.example", "A"))

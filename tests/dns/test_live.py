@@ -76,7 +76,7 @@ class Live(TestCase):
         asked = [names.query(f"n{n}.mail.example", "A") for n in range(500)]
         small, large = names.query("mail.example", "A"), names.query("large.example", "MX")
         assert (await small).records == ("192.0.2.1",)
-        assert (await large).records[-1] == Mx(99, "a-long-name-99.example")
+        assert len((await large).records) == 100
         assert {each.kind for each in await gatherResults(asked)} == {Kind.NO_NAME}
         assert lines == []
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import gc
+
 import attrs
 import pytest
 from twisted.internet.defer import CancelledError
+from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
 from multisendcon_plugin.dns import DnsError, Kind, Mx, resolver
 from multisendcon_plugin.dns.resolver import MOST_UNDER_WAY, Resolver
 from multisendcon_plugin.settings.dns import DnsSettings
-from tests.dns.network import SOA, Zones, refused, reply_to, servfail, silent
+from tests.dns.network import SOA, Zones, refused, reply_to, servfail, silent, unless_probed
 
 NAME = "mail.example"
 TRUE = Zones({NAME: {"A": ["192.0.2.1"], "MX": [Mx(1, NAME)]}})
@@ -22,6 +26,24 @@ def failure_of(deferred):
     assert results, "it has not failed yet"
     assert isinstance(results[0], Failure), results
     return str(results[0].value)
+
+
+def without_holes(query):
+    return None if "hole" in query.question[0].name.to_text().lower() else TRUE(query)
+
+
+@pytest.fixture
+def unhandled():
+    """Return what has been logged as an error of nobody."""
+    events = []
+    globalLogPublisher.addObserver(events.append)
+
+    def found():
+        gc.collect()
+        return [each["log_failure"] for each in events if "log_failure" in each]
+
+    yield found
+    globalLogPublisher.removeObserver(events.append)
 
 
 @pytest.fixture
@@ -74,18 +96,16 @@ class TestServers:
         assert caught.value.temporary
         assert (len(first.asked), len(second.asked)) == (1, 1)
 
-    @pytest.mark.parametrize(("count", "within"), [(1, 7), (2, 10), (3, 10)])
-    def test_each_is_asked_with_more_time_and_not_for_ever(self, network, count, within):
-        def only_probes(query):
-            root = query.question[0].name.to_text() == "."
-            return refused(query) if root else None
-
-        names = network.resolver(*[only_probes] * count)
+    @pytest.mark.parametrize(
+        ("counts", "within"), [([3], 7), ([3, 2], 10), ([3, 2, 2], 10), ([2, 2, 2, 1], 10)]
+    )
+    def test_each_is_asked_with_more_time_and_not_for_ever(self, network, counts, within):
+        names = network.resolver(*[unless_probed(silent)] * len(counts))
         with pytest.raises(DnsError, match="does not answer"):
             network.wait(names.query(NAME, "A"))
         assert network.seconds() == within
-        for server in network.servers:
-            assert server.questions.count((f"{NAME}.", "A")) in (2, 3)
+        asked = [each.questions.count((f"{NAME}.", "A")) for each in network.servers]
+        assert asked == counts
         assert network.is_clean
 
     def test_a_late_reply_is_waited_for_by_the_next_query(self, network):
@@ -138,10 +158,7 @@ class TestDeadServers:
         assert network.wait(names.query(NAME, "A")).records == ("192.0.2.1",)
 
     def test_the_silence_of_a_domain_is_not_that_of_the_server(self, network):
-        def one_silent(query):
-            return None if "hole" in query.question[0].name.to_text().lower() else TRUE(query)
-
-        names = network.resolver(one_silent)
+        names = network.resolver(without_holes)
         waiting = [names.query(f"{n}.hole.example", "MX") for n in range(50)]
         for _ in range(6):
             network.pump()
@@ -157,18 +174,45 @@ class TestDeadServers:
         assert network.wait(names.query(NAME, "A")).records == ("192.0.2.1",)
 
     def test_who_has_answered_since_is_not_looked_at(self, network):
-        def one_silent(query):
-            return None if "hole" in query.question[0].name.to_text().lower() else TRUE(query)
-
-        names = network.resolver(one_silent)
+        names = network.resolver(without_holes)
         asked = names.query("hole.example", "MX")
         network.pump()
         network.advance(0.5)
         network.wait(names.query(NAME, "A"))
         network.advance(0.5)
         network.pump()
-        assert (".", "NS") not in network.servers[0].questions
+        assert ("localhost.", "A") not in network.servers[0].questions
         asked.addErrback(lambda _: None)
+
+    def test_who_cannot_be_looked_at_for_want_of_sockets_is_not_given_up(
+        self, network, monkeypatch, unhandled
+    ):
+        server = network.server(silent)
+        names = network.resolver(server)
+        asked = names.query(NAME, "A")
+        network.pump()
+        with monkeypatch.context() as patch:
+
+            def none(*args):
+                raise OSError(errno.EMFILE, "no more")
+
+            patch.setattr("socket.socket", none)
+            network.advance(1)
+            assert failure_of(asked) == "there is no socket to ask the DNS: no more"
+        server.answer = TRUE
+        assert network.wait(names.query(NAME, "MX")).kind is Kind.FOUND
+        assert unhandled() == []
+
+    def test_a_server_whose_probe_is_left_behind(self, network, unhandled):
+        names = network.resolver(silent)
+        names.query(NAME, "A").addErrback(lambda _: None)
+        network.pump()
+        network.advance(1)
+        names.reconfigure(DnsSettings(servers=(network.server(TRUE).address,)))
+        assert network.wait(names.query(NAME, "A")).kind is Kind.FOUND
+        names.stop()
+        assert network.is_clean
+        assert unhandled() == []
 
     def test_there_is_no_storm(self, network):
         names = network.resolver(silent)
@@ -204,11 +248,7 @@ class TestTurns:
         assert [name for name, _ in server.questions] == [f"n{n}.example." for n in range(5)]
 
     def test_a_question_does_not_wait_for_ever(self, network):
-        def slow(query):
-            root = query.question[0].name.to_text() == "."
-            return refused(query) if root else None
-
-        names = network.resolver(slow)
+        names = network.resolver(unless_probed(silent))
         for n in range(2):
             names.query(f"slow{n}.example", "A").addErrback(lambda _: None)
         network.advance(0.5)
@@ -387,7 +427,7 @@ class TestSettings:
 
 
 class TestEnd:
-    def test_who_waits_is_told(self, network, monkeypatch):
+    def test_who_waits_is_told(self, network, monkeypatch, unhandled):
         monkeypatch.setattr(resolver, "MOST_UNDER_WAY", 2)
         names = network.resolver(silent)
         asked = [names.query(f"n{n}.example", "A") for n in range(4)]
@@ -396,6 +436,11 @@ class TestEnd:
         names.stop()
         assert {failure_of(each) for each in asked} == {"the relay is stopping"}
         assert network.is_clean
+        network.pump()
+        assert {name for name, _ in network.servers[0].questions} == {
+            *("n0.example.", "n1.example.", "localhost.")
+        }
+        assert unhandled() == []
 
     def test_nobody_asks_any_more(self, network):
         names = network.resolver(TRUE)

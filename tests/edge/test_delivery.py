@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from email.utils import parsedate_to_datetime
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +12,12 @@ from twisted.mail.interfaces import IMessageDelivery, IMessageDeliveryFactory
 from twisted.mail.smtp import IMessage
 from zope.interface.verify import verifyObject
 
+from multisendcon_plugin.edge import delivery
 from multisendcon_plugin.edge.delivery import MOST_PASSES
 from multisendcon_plugin.edge.parameters import ForwardPath, ReversePath
 from multisendcon_plugin.mail import header
 from multisendcon_plugin.mail.envelope import Client, Envelope
+from multisendcon_plugin.routing.account import AccountType
 from multisendcon_plugin.settings.values import MasterRelay
 from tests.edge.clients import MAIL, Edge, account, offer_security
 
@@ -445,3 +448,42 @@ def test_author_does_not_matter_when_there_is_a_sender():
     content = b"From: joe@sales.example\r\n\r\nbody\r\n"
     message = received(content, Edge(SALES, OTHERS), sender=b"a@x.example")
     assert message.accounts == {"Others": ["b@y.example"]}
+
+
+# Destinations.
+
+
+def direct(**masks):
+    return attrs.evolve(account("Direct", **masks), type=AccountType.DIRECT, server="")
+
+
+def destinations(message):
+    return [
+        (parcel.account, parcel.destination, [each.address for each in parcel.recipients])
+        for parcel in message.parcels
+    ]
+
+
+def test_recipients_of_a_direct_account_are_divided_by_their_domains():
+    edge = Edge(account(recipients=["*@y.example"]), direct())
+    recipients = [b"a@Far.example", b"b@y.example", b"c@other.example", b"d@fAR.example"]
+    message = received(MAIL, edge, recipients=[*recipients, b"e@[192.0.2.1]"])
+    assert destinations(message) == [
+        ("Direct", "far.example", ["a@Far.example", "d@fAR.example"]),
+        ("Rest", "", ["b@y.example"]),
+        ("Direct", "other.example", ["c@other.example"]),
+        ("Direct", "[192.0.2.1]", ["e@[192.0.2.1]"]),
+    ]
+
+
+def test_the_null_sender_of_a_direct_account_has_a_destination_too():
+    message = received(b"From: a@x.example\r\n\r\nx\r\n", Edge(direct()), sender=b"")
+    assert [each[:2] for each in destinations(message)] == [("Direct", "y.example")]
+
+
+def test_more_recipients_than_a_message_can_have_deliveries_are_left_to_the_next(monkeypatch):
+    monkeypatch.setattr(delivery, "MOST_RECIPIENTS", 2)
+    client = Edge().client()
+    client.ask(b"MAIL FROM:<a@x.example>")
+    replies = [client.ask(b"RCPT TO:<%d@y.example>" % n)[-1] for n in range(3)]
+    assert [reply[:9] for reply in replies] == ["250 2.1.5", "250 2.1.5", "452 4.5.3"]

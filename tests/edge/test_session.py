@@ -14,6 +14,7 @@ from twisted.mail.smtp import SMTPBadRcpt, SMTPServerError
 from multisendcon_plugin.edge.parameters import ReversePath
 from multisendcon_plugin.errors import SpoolError, SpoolFullError
 from multisendcon_plugin.mail.dsn import Notify, Return
+from multisendcon_plugin.mail.message import MOST_RECIPIENTS
 from multisendcon_plugin.mail.reply import Reply, ReplyError
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.values import ClientSettings
@@ -75,9 +76,9 @@ def test_smtputf8_can_be_switched_off():
     ]
 
 
-def test_no_more_recipients_are_offered_than_six_digits_can_say():
+def test_no_more_recipients_are_offered_than_a_message_can_have():
     client = Edge(max_recipients=10_000_000).client(hello=None)
-    assert client.ask(b"EHLO client.example")[-1] == "250 LIMITS RCPTMAX=999999"
+    assert client.ask(b"EHLO client.example")[-1] == f"250 LIMITS RCPTMAX={MOST_RECIPIENTS}"
 
 
 def test_segments_leave_at_once():

@@ -13,7 +13,7 @@ from multisendcon_plugin.configuration import Configuration, parse
 from multisendcon_plugin.front.converter import CONVERTER
 from multisendcon_plugin.front.setup import Port, read_setup, setup_octets, setup_of
 from multisendcon_plugin.mail.masks import EVERYONE, Masks
-from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.routing.account import Account, AccountType
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.password import PasswordHash
 from multisendcon_plugin.settings.users import Users
@@ -66,7 +66,7 @@ CLIENT = ClientSettings(
     success_reports=True,
 )
 #: What of an account reaches it, and what must not.
-TOLD = {"name", "senders", "recipients", "null_sender", "enabled"}
+TOLD = {"name", "type", "senders", "recipients", "null_sender", "enabled"}
 ACCOUNT = """
 [[account]]
 name = "Sales"
@@ -181,7 +181,7 @@ def test_accounts_are_chosen_there_as_here(sales):
     accounts = (
         sales,
         attrs.evolve(account("Off"), enabled=False),
-        account("Rest"),
+        attrs.evolve(account("Rest"), type=AccountType.DIRECT),
     )
     here, there = AccountRegistry(accounts), read_setup(told(*accounts)).registry
     chosen = []
@@ -191,7 +191,7 @@ def test_accounts_are_chosen_there_as_here(sales):
             assert chosen[-1] == here.route(sender, recipient)
             chosen.append(there.route_null(sender, recipient))
             assert chosen[-1] == here.route_null(sender, recipient)
-    assert {route.account for route in chosen} == {"Sales", "Rest"}
+    assert {(route.account, route.direct) for route in chosen} == {("Sales", False), ("Rest", True)}
 
 
 def test_accounts_without_masks_share_those_of_everyone():

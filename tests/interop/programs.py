@@ -35,7 +35,11 @@ _SEARCHED = os.pathsep.join(
 )
 
 
-_IMPORT = f"import('{PACKAGES}/oidc-provider/lib/index.js').then(() => console.log('imported'))"
+#: Before Node 20, what it needs of cryptography is not there.
+_IMPORT = (
+    f"import('{PACKAGES}/oidc-provider/lib/index.js')"
+    ".then(() => console.log(globalThis.crypto ? 'imported' : 'node is too old'))"
+)
 #: What some builds of a program lack: with which arguments it tells, and what it then says.
 _FEATURES = {
     "swaks TLS": (["--support"], r"^=== TLS supported"),

@@ -321,6 +321,20 @@ def test_a_probe_has_the_provider_asked_again(tmp_path):
     assert world.token() == "access1"
 
 
+def test_a_token_that_was_just_signed_in_for_is_not_replaced_at_once(tmp_path):
+    """As `account login` does: it stores the token, then has the relay probe the account."""
+    world = World(tmp_path, Giver(refresh=True), PERSON)
+    world.reactor.jobs = []
+    signed_in(tmp_path)
+    world.logins.probe(PERSON)
+    wanted = world.credentials.current()
+    world.reactor.advance(0.1)  # the provider might be asked again now, had nobody signed in
+    while world.reactor.jobs:
+        world.reactor.run_jobs()
+    assert result(wanted).secret == "access0"
+    assert world.agent.asked == []
+
+
 class Place:
     """Keeps a secret."""
 

@@ -12,6 +12,7 @@ from multisendcon_plugin.errors import AddressError
 from multisendcon_plugin.mail import address as module
 from multisendcon_plugin.mail.address import (
     ascii_domain,
+    domain_of,
     matching_form,
     parse_mailbox,
     parse_path,
@@ -377,3 +378,21 @@ def test_a_label_is_converted_once_for_all_recipients(converted, domain, labels)
         with suppress(AddressError):
             parse_path(f"<user{number}@{domain}>".encode(), null_allowed=False)
     assert converted == labels
+
+
+@pytest.mark.parametrize(
+    ("address", "domain"),
+    [
+        ("a@Far.Example", "far.example"),
+        ('"a@b"@far.example', "far.example"),
+        ("a@b\u00fccher.example", "xn--bcher-kva.example"),
+        ("\u00e4@XN--Bcher-KVA.example", "xn--bcher-kva.example"),
+        ("a@my_host.B\u00dcCHER.example", "my_host.xn--bcher-kva.example"),
+        ("a@[192.0.2.1]", "[192.0.2.1]"),
+        ("a@[IPv6:2001:DB8::1]", "[IPv6:2001:DB8::1]"),
+        ("postmaster", ""),
+        ("a@\uff26ar.example", "\uff46ar.example"),
+    ],
+)
+def test_domain_of(address, domain):
+    assert domain_of(address) == domain

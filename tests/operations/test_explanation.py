@@ -24,7 +24,7 @@ from multisendcon_plugin.operations.explanation import (
 )
 from multisendcon_plugin.operations.values import AccountTest, Question, Quota
 from multisendcon_plugin.outcome.condition import QuotaUse
-from multisendcon_plugin.routing.account import Account, Auth, NullSender
+from multisendcon_plugin.routing.account import Account, AccountType, Auth, NullSender
 from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.routing.registry import AccountRegistry
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
@@ -88,6 +88,22 @@ def test_each_account_is_named_in_order_with_the_reason():
         ("A", "sender matches *@a.example, every recipient"),
         ("Rest", "every sender, every recipient; but A comes first"),
     ]
+
+
+def test_of_a_direct_account_it_is_said_where_the_mail_goes():
+    explanation = explained(
+        [
+            account("A", ["!boss@a.example"], type=AccountType.DIRECT),
+            account("B", type=AccountType.DIRECT),
+            account("C", type=AccountType.DIRECT),
+        ],
+    )
+    everyone = "every sender, every recipient"
+    assert reasons(explanation) == {
+        "A": "the sender is excluded by !boss@a.example in senders",
+        "B": f"{everyone}; directly to the mail servers of the recipient's domain",
+        "C": f"{everyone}; but B comes first",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The guides for Microsoft 365 and Google: their configurations, commands and lines are right.
+"""The guides for ways out: their configurations, commands and lines are right.
 
 ``python -m tests.program.test_guides`` writes what has to be set up anew.
 """
@@ -19,11 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from multisendcon_plugin import parse
 from multisendcon_plugin.admin.parser import make_parser
 from multisendcon_plugin.admin.setup_lines import setup_lines
+from multisendcon_plugin.configuration import warnings
 from multisendcon_plugin.operations import advice_tokens
+from multisendcon_plugin.routing.account import DIRECT_CONNECTIONS, AccountType
+from multisendcon_plugin.settings.receivers import RECEIVERS
 from tests.certificates import certificate
 
 DOCS = Path(__file__).parents[2] / "docs"
-MICROSOFT, GOOGLE = (DOCS / f"{name}.rst" for name in ("microsoft365", "google"))
+MICROSOFT, GOOGLE, DIRECT = (DOCS / f"{name}.rst" for name in ("microsoft365", "google", "direct"))
 README = DOCS.parent / "README.rst"
 GUIDES = [MICROSOFT, GOOGLE]
 _BLOCK = re.compile(r"code-block:: toml\n\n((?:    .*\n|\n)+)")
@@ -83,6 +86,20 @@ def test_each_command_is_one(guide):
         if words[:2] == ["account", "login"] and len(words) == 2:
             words.append("NAME")  # it is named as such
         make_parser().parse_args(words)
+
+
+def test_the_configurations_for_direct_delivery_can_be_used(tmp_path):
+    usual, destinations = (loaded(each, tmp_path) for each in configurations(DIRECT))
+    assert [each.type for each in usual.accounts] == [AccountType.DIRECT]
+    assert [str(each) for each in usual.dns.servers] == ["127.0.0.1"]
+    assert [each for each in warnings(usual, now=0) if "hostname" not in each] == []
+    assert len(destinations.destinations) == 2
+
+
+def test_the_guide_for_direct_delivery_has_the_true_numbers():
+    text = " ".join(DIRECT.read_text("utf-8").split())
+    assert f"The account has {DIRECT_CONNECTIONS} connections" in text
+    assert ", ".join(receiver.title for receiver in RECEIVERS) in text
 
 
 def test_the_configuration_for_microsoft_in_the_readme_can_be_used(tmp_path):

@@ -289,6 +289,17 @@ class Reloading(ServiceTestCase):
         assert len(await second.wait_for(1)) == 1
         assert first.mails == []
 
+    async def test_destinations_hold_from_a_reload_on(self):
+        text = self.text(account("A", server="127.0.0.9"))
+        self.begin(parse(text))
+        more = '\n[[destination]]\ndomains = ["b.example"]\nmax_connections = 3\n'
+        changes = await self.service.reload(parse(text + more))
+        assert changes.tables == ("destination",)
+        destinations = self.service.queue._in_force.policy.destinations
+        assert (
+            destinations.pace("b.example", connections=9, mails_per_connection=1).connections == 3
+        )
+
     async def test_ports_come_and_go_and_those_that_stay_stay(self):
         stays, goes, comes = (f"tcp:port=0:interface=127.0.0.{n}" for n in (1, 2, 3))
         self.begin(parse(self.text(account("A", server="127.0.0.9"), listen=[stays, goes])))

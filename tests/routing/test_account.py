@@ -10,7 +10,7 @@ import pytest
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.routing.account import Account, Auth
+from multisendcon_plugin.routing.account import Account, AccountType, Auth
 from multisendcon_plugin.settings.oauth2 import Cloud, Grant, OAuth2, Provider
 from multisendcon_plugin.settings.secret import StoredSecret
 
@@ -110,3 +110,10 @@ def test_a_token_instead_of_a_password_is_another_login():
 
 def test_mechanisms_for_tokens():
     assert [auth for auth in Auth if auth.takes_token] == [Auth.XOAUTH2, Auth.OAUTHBEARER]
+
+
+def test_only_mail_of_a_direct_account_has_a_destination():
+    direct = account(type=AccountType.DIRECT)
+    assert account().destination("a@far.example") == ""
+    assert direct.destination("a@Far.example") == "far.example"
+    assert direct.destination("postmaster") == "localhost"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from multisendcon_plugin.mail.address import matching_form
 from multisendcon_plugin.mail.envelope import Envelope
 from multisendcon_plugin.mail.masks import Masks
-from multisendcon_plugin.routing.account import Account, NullSender
+from multisendcon_plugin.routing.account import Account, AccountType, NullSender
 from multisendcon_plugin.routing.registry import AccountRegistry, Route
 
 
@@ -359,3 +360,15 @@ def test_account_with_many_masks_on_both_sides_does_not_explode_the_index(examin
     assert name_of(registry.route("u7@x.example", "a@d400.example")) == "B"
     assert name_of(registry.route("u500@x.example", "a@d7.example")) == "B"
     assert name_of(registry.route_null("", "a@d7.example")) == "A"
+
+
+def test_a_route_says_whether_its_account_is_direct():
+    direct = attrs.evolve(account("A"), type=AccountType.DIRECT)
+    for each in (account("A"), direct):
+        for route in (
+            AccountRegistry([each]).route("a@x", "b@y"),
+            AccountRegistry([attrs.evolve(each, senders=Masks.parse(["<>"]))]).route_null(
+                "", "b@y"
+            ),
+        ):
+            assert route.direct is (each is direct)

@@ -75,6 +75,7 @@ def test_each_key_has_a_doc_of_one_short_sentence(declared):
 def test_each_key_has_a_default_unless_it_is_required(title):
     required = {
         "client": ("addresses",),
+        "destination": ("domains",),
         "account": ("name",),
         "account.oauth2": ("provider", "grant"),
     }

@@ -154,6 +154,20 @@ def test_a_message_that_is_tried_again_at_once_is_not_read_back(store):
     assert begin(store, moved) == (b"text", True)
 
 
+def test_a_message_is_kept_for_each_part_into_which_it_is_divided(store):
+    (delivery,) = store.commit(b"text", ENVELOPE, (PARCEL,))
+    part = evolve(delivery, number=delivery.number + 7)
+    store.settle(Settlement(delivery=delivery, remaining=delivery, parts=(part,)))
+    store.settle(Settlement(delivery=delivery, remaining=None))
+    assert begin(store, part) == (b"text", True)
+    deferred = evolve(part, attempts=1)
+    store.settle(Settlement(delivery=part, remaining=deferred))
+    assert begin(store, deferred) == (b"text", False)
+    another = evolve(part, number=part.number + 1)
+    store.settle(Settlement(delivery=deferred, remaining=deferred, parts=(another,)))
+    assert begin(store, another) == (b"text", False)
+
+
 def test_a_message_that_is_not_stored_is_not_kept(store):
     (delivery,) = store.commit(b"one", ENVELOPE, (PARCEL,))
     again = store.spool.draft(delivery.message.number)

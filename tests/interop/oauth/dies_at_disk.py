@@ -7,6 +7,7 @@ are those of twistd.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -15,17 +16,44 @@ from pathlib import Path
 #: In the order of the way.
 STEPS = ("open", "sync", "rename", "folder")
 
-_file = Path(sys.argv.pop(1))
 _open, _sync, _rename = os.open, os.fsync, os.rename
 
 
-def _die_at(step):
+def main():
+    die_at = functools.partial(_die_at, Path(sys.argv.pop(1)))
+
+    def opened(path, flags, *more, **options):
+        if flags & os.O_CREAT and _is_token(path):
+            die_at("open")
+        return _open(path, flags, *more, **options)
+
+    def synced(descriptor):
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.name == "tokens":
+            die_at("folder")
+        elif _is_token(path):
+            die_at("sync")
+        return _sync(descriptor)
+
+    def renamed(source, target, **options):
+        if _is_token(target):
+            die_at("rename")
+        return _rename(source, target, **options)
+
+    os.open, os.fsync, os.rename = opened, synced, renamed
+
+    from twisted.scripts.twistd import run
+
+    run()
+
+
+def _die_at(file, step):
     try:
-        dies = _file.read_text() == step
+        dies = file.read_text() == step
     except FileNotFoundError:
         return
     if dies:
-        _file.unlink()
+        file.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -33,30 +61,5 @@ def _is_token(path):
     return Path(os.fsdecode(path)).parent.name == "tokens"
 
 
-def _opened(path, flags, *more, **options):
-    if flags & os.O_CREAT and _is_token(path):
-        _die_at("open")
-    return _open(path, flags, *more, **options)
-
-
-def _synced(descriptor):
-    path = Path(f"/proc/self/fd/{descriptor}").readlink()
-    if path.name == "tokens":
-        _die_at("folder")
-    elif _is_token(path):
-        _die_at("sync")
-    return _sync(descriptor)
-
-
-def _renamed(source, target, **options):
-    if _is_token(target):
-        _die_at("rename")
-    return _rename(source, target, **options)
-
-
-os.open, os.fsync, os.rename = _opened, _synced, _renamed
-
 if __name__ == "__main__":
-    from twisted.scripts.twistd import run
-
-    run()
+    main()

@@ -54,7 +54,7 @@ class OpenIdProvider(ProviderProcess):
         setup = self._setup()
         self._begin(stderr=self._log)
         self._write(setup)
-        ready = self._answers.get(timeout=60)
+        ready = self._answer()
         self.port, self.questions = ready["port"], ready["questions"]
         self.service_account_key.write_text(json.dumps(self._service_account()))
         return self
@@ -86,13 +86,23 @@ class OpenIdProvider(ProviderProcess):
 
     def _ask(self, order, argument):
         self._write([order, argument])
-        return self._answers.get(timeout=30)["answer"]
+        return self._answer()["answer"]
+
+    def _answer(self):
+        fields = self._answers.get(timeout=60)
+        if fields is None:
+            raise RuntimeError(f"it has ended: {(self._folder / 'openid.log').read_text()[-2000:]}")
+        return fields
 
     def _write(self, line):
         self._process.stdin.write(json.dumps(line).encode() + b"\n")
         self._process.stdin.flush()
 
     # What has happened.
+
+    def _read(self):
+        super()._read()
+        self._answers.put(None)
 
     def _take(self, fields):
         if fields["what"] in ("ready", "done"):

@@ -1,0 +1,352 @@
+"""Carries deliveries to the mail servers of their recipients.
+
+The hosts of a destination are tried in order (RFC 5321 section 5.1): one that cannot be used, up to
+EHLO and TLS, is left for the next one; what is said of the mail or a recipient is the end, whoever
+says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+from weakref import WeakValueDictionary
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from zope.interface import implementer
+
+from ...events import Publisher, TlsPolicyApplied
+from ...interfaces import IContent, IRelay
+from ...mail.message import Delivery
+from ...mail.phase import Phase
+from ...mail.reply import Reply
+from ...outcome.attempt import AccountFault, Attempt, Scope, Verdict, all_deferred
+from ...outcome.blocked import BlockedShare, answering, blocked
+from ...outcome.failure import Action, is_one_too_many
+from ...outcome.tls import TlsFinding, TlsResult
+from ...policies import HostPolicy, MailServer, Policies
+from ...routing.account import Account
+from ...routing.hop import Hop, Tls, TlsPolicy
+from ...routing.next_hops import MailHost, NoRouteError
+from ...settings.destinations import Destinations, Pace
+from ..broken import SessionBrokenError
+from ..budget import Budget
+from ..factory import AccountSenderFactory
+from ..part import PartOfBudget
+from ..places import Places
+from ..sender import AccountSender
+from .hosts import Host, Hosts
+from .routes import Routes
+from .verdict import no_route, none_usable
+
+T = TypeVar("T")
+
+#: Seconds after which an attempt begins with no further host; two are tried in any case.
+LONGEST = 180.0
+_FEWEST = 2
+_STOPPING = Reply(0, "4.3.2", "the relay is shutting down, or the account has changed")
+
+
+#: Is told of each session that is opened, and each address where none is.
+Met = Callable[[AccountSender | SessionBrokenError], object]
+
+
+class MakeSessions(Protocol):
+    """Makes the sessions with one host."""
+
+    def __call__(
+        self,
+        account: Account,
+        *,
+        places: Places,
+        budget: Budget,
+        hop: Hop,
+        scope: Scope,
+        met: Met,
+    ) -> AccountSenderFactory:
+        """Return them: see `AccountSenderFactory`."""
+
+
+@attrs.frozen(kw_only=True)
+class MailServers:
+    """Knows the mail servers of all destinations.
+
+    :param routes: finds the hosts of destinations.
+    :param policies: knows what TLS they have to have.
+    :param destinations: returns what holds for each domain now.
+    :param events: is told of sessions.
+    :param jitter: a number of chance from 0 to 1.
+    """
+
+    routes: Routes
+    policies: Policies
+    destinations: Callable[[], Destinations]
+    events: Publisher
+    jitter: Callable[[], float]
+
+
+@implementer(IRelay)
+class DirectRelay:
+    """Carries the deliveries of one account.
+
+    :param budget: of its connections.
+    :param make_sessions: makes those with one host.
+    :param reactor: is the clock.
+    :param former: have carried its mail with other settings; their sessions end with their mail.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        servers: MailServers,
+        *,
+        budget: PartOfBudget,
+        make_sessions: MakeSessions,
+        reactor: Any,
+        former: tuple[DirectRelay, ...] = (),
+    ) -> None:
+        self.account = account
+        self._servers = servers
+        self._budget = budget
+        self._make_sessions = make_sessions
+        self._reactor = reactor
+        self._former = former
+        self._now: Callable[[], float] = reactor.seconds
+        self._hosts = Hosts(self._sessions, reactor)
+        #: Of the hosts that are in use, by name, whatever their addresses and policies.
+        self._places: WeakValueDictionary[str, Places] = WeakValueDictionary()
+        self._blocked = BlockedShare()
+        self._steps: set[Deferred[Any]] = set()
+        self._ending = False
+
+    @property
+    def connections(self) -> int:
+        """Sessions that are open: see `IRelay`."""
+        return sum(host.sessions.connections for host in self._hosts)
+
+    # Attempts.
+
+    def attempt(
+        self, delivery: Delivery, open_content: Callable[[], IContent]
+    ) -> Deferred[Attempt]:
+        """Try a delivery once: see `IRelay`."""
+        return Deferred.fromCoroutine(self._attempt(delivery, open_content))
+
+    async def _attempt(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
+        try:
+            return await self._search(delivery, open_content)
+        except NoRouteError as error:
+            return no_route(delivery.recipients, error)
+        except CancelledError:
+            outcomes = all_deferred(delivery.recipients, Phase.DNS, _STOPPING, Action.REST)
+            fault = AccountFault.of(Phase.DNS, _STOPPING, Action.REST)
+            return Attempt(outcomes=outcomes, fault=fault)
+
+    async def _search(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
+        """Try one host after the other."""
+        destination, account = delivery.destination, self.account
+        hosts = await self._step(self._servers.routes.hosts(destination, account))
+        until = self._now() + LONGEST
+        faults: list[tuple[str, AccountFault]] = []
+        for each in hosts:
+            if len(faults) >= _FEWEST and self._now() >= until:
+                break
+            attempt = await self._try(each, delivery, open_content)
+            fault = attempt.fault
+            if fault is None or fault.scope is Scope.ACCOUNT or attempt.mail_ended is not None:
+                return self._reviewed(attempt, each.name)
+            faults.append((each.name, fault))
+        attempt = none_usable(delivery.recipients, faults, all_tried=len(faults) == len(hosts))
+        return self._reviewed(attempt, hosts[len(faults) - 1].name)
+
+    async def _try(
+        self, found: MailHost, delivery: Delivery, open_content: Callable[[], IContent]
+    ) -> Attempt:
+        """Try a delivery at one host."""
+        policy = await self._policy(found, delivery.destination)
+        if policy.tls is None:
+            return _unusable(delivery, Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
+        hop = self._hop(found, policy.tls)
+        if fault := self._hosts.resting(hop):
+            return _unusable(delivery, fault.phase, fault.reply, fault.action)
+        host = self._hosts.use(hop)
+        try:
+            self._make_room(host, delivery.destination)
+            attempt = await host.sessions.attempt(delivery, open_content)
+            self._take_down(host, attempt)
+            self._tell(host, policy, delivery.destination)
+            if attempt.session:
+                told = policy.told(host.tls_finding)
+                session = f"{attempt.session}, {found.name}, {told}"
+                attempt = attrs.evolve(attempt, session=session)
+            return attempt
+        finally:
+            self._hosts.leave(host)
+
+    def _policy(self, found: MailHost, destination: str) -> Awaitable[HostPolicy]:
+        server = MailServer(
+            name=found.name, canonical=found.canonical or found.name, secure=found.secure
+        )
+        tls = self.account.hop.tls
+        if tls.mode is Tls.AUTO:
+            # A certificate of a stranger's server says nothing, as long as its name comes from a
+            # DNS that anybody could have answered for (RFC 7672 section 1.3).
+            tls = attrs.evolve(tls, mode=Tls.OPPORTUNISTIC, verify=False)
+        return self._step(self._servers.policies.of(destination, server, tls))
+
+    def _hop(self, found: MailHost, tls: TlsPolicy) -> Hop:
+        return attrs.evolve(
+            self.account.hop, host=found.name, addresses=found.addresses, login=False, tls=tls
+        )
+
+    def _take_down(self, host: Host, attempt: Attempt) -> None:
+        """Note whether a host could be used."""
+        fault = attempt.fault
+        if fault is None or attempt.mail_ended is not None:
+            self._hosts.works(host)
+        elif fault.scope is Scope.ACCOUNT:
+            return
+        elif not (host.sessions.works and is_one_too_many(fault.phase, fault.reply)):
+            self._hosts.failed(host, fault, self._servers.jitter())
+
+    def _tell(self, host: Host, policy: HostPolicy, destination: str) -> None:
+        """Tell of the sessions that were met, for reports of TLS (RFC 8460)."""
+        for each in host.news():
+            finding, address, local = each.tls_finding or policy.finding, "", ""
+            if isinstance(each, AccountSender):
+                address, local = each.server, each.transport.getHost().host
+            elif each.phase is Phase.TLS:
+                address = each.address
+                finding = finding or TlsFinding(TlsResult.VALIDATION_FAILURE, each.reply.text)
+            else:
+                continue  # TLS had not been begun
+            self._servers.events.publish(
+                TlsPolicyApplied(
+                    account=self.account.name,
+                    policy=policy.name,
+                    domain=policy.domain,
+                    recipient_domain=destination,
+                    strings=policy.strings,
+                    patterns=policy.patterns,
+                    testing=policy.testing,
+                    server=host.name,
+                    address=address,
+                    local_address=local,
+                    result=finding.result if finding else None,
+                    reason=finding.text if finding else "",
+                )
+            )
+
+    def _reviewed(self, attempt: Attempt, host: str) -> Attempt:
+        """Return an attempt, as the account's failure if most servers refuse its address."""
+        fault = attempt.fault
+        said = [each for each in attempt.outcomes if each.said_by_server]
+        if not said or (fault is not None and fault.scope is Scope.ACCOUNT):
+            return attempt
+        share, ours = self._blocked, self.account.local_address
+        refused = next(
+            ((each, found) for each in said if (found := blocked(each.reply, ours))), None
+        )
+        taken = any(each.verdict is Verdict.DELIVERED for each in said)
+        share.heard(answering(host), refused=refused is not None and not taken, now=self._now())
+        if refused is None or taken or attempt.uncertain or not share.most_refuse:
+            return attempt
+        outcome, why = refused
+        reply = outcome.reply
+        text = f"{reply.text} ({why}: {share})"
+        alarm = AccountFault(
+            phase=outcome.phase, reply=attrs.evolve(reply, text=text), action=Action.ALARM
+        )
+        return attempt.blamed_on(alarm)
+
+    async def _step(self, step: Awaitable[T]) -> T:
+        """Wait for something that `stop` may cancel, with a `CancelledError`."""
+        if self._ending:
+            raise CancelledError
+        waiting = Deferred.fromCoroutine(_awaited(step))
+        self._steps.add(waiting)
+        try:
+            return await waiting
+        finally:
+            self._steps.discard(waiting)
+
+    # Hosts.
+
+    def _sessions(self, hop: Hop, met: Met) -> AccountSenderFactory:
+        """Make the sessions with a host."""
+        pace = self._pace(hop.host)
+        places = self._places.get(hop.host)
+        if places is None:
+            places = self._places[hop.host] = Places(pace.connections)
+        return self._make_sessions(
+            attrs.evolve(self.account, max_mails_per_connection=pace.mails_per_connection),
+            places=places,
+            budget=self._budget,
+            hop=hop,
+            scope=Scope.DESTINATION,
+            met=met,
+        )
+
+    def _pace(self, domain: str) -> Pace:
+        account = self.account
+        return self._servers.destinations().pace(
+            domain,
+            connections=account.connections,
+            mails_per_connection=account.max_mails_per_connection,
+        )
+
+    def _make_room(self, host: Host, destination: str) -> None:
+        """Let a host have as many connections as are meant for it, or for one of its domains."""
+        most = max(self._pace(host.name).connections, self._pace(destination).connections)
+        self._places[host.name].resize(most)
+
+    # Other settings, and the end.
+
+    def reconfigured(self, account: Account) -> DirectRelay:
+        """Go on with other settings of the account: see `IRelay`."""
+        self._budget.resize(account.connections)
+        if not account.reached_as(self.account):
+            self.drain()
+            former = tuple(each for each in (*self._former, self) if each.connections)
+            return DirectRelay(
+                account,
+                self._servers,
+                budget=self._budget,
+                make_sessions=self._make_sessions,
+                reactor=self._reactor,
+                former=former,
+            )
+        self.account, self._ending = account, False
+        for host in self._hosts:
+            mails = self._pace(host.name).mails_per_connection
+            host.sessions.reconfigured(attrs.evolve(account, max_mails_per_connection=mails))
+        return self
+
+    def drain(self) -> None:
+        """End each session when it is not needed any more: see `IRelay`."""
+        self._end()
+        for host in self._hosts:
+            host.sessions.drain()
+
+    def stop(self, grace: float) -> Deferred[Any]:
+        """Close all connections: see `IRelay`."""
+        self._end()
+        ended = [host.sessions.stop(grace) for host in self._hosts]
+        return DeferredList([*ended, *(each.stop(grace) for each in self._former)])
+
+    def _end(self) -> None:
+        self._ending = True
+        self._hosts.stop()
+        for step in tuple(self._steps):
+            step.cancel()
+
+
+def _unusable(delivery: Delivery, phase: Phase, reply: Reply, action: Action) -> Attempt:
+    """Return the attempt of a host that is not to be used now."""
+    fault = AccountFault.of(phase, reply, action, Scope.DESTINATION)
+    outcomes = all_deferred(delivery.recipients, phase, reply, action)
+    return Attempt(outcomes=outcomes, fault=fault)
+
+
+async def _awaited(step: Awaitable[T]) -> T:
+    return await step

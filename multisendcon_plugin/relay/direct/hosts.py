@@ -1,0 +1,166 @@
+"""The hosts that an account sends to: the sessions with each, and whether it can be used.
+
+Domains with the same mail server have one host in common.  Sessions are there as long as something
+uses them, and for some seconds more; of a host that could not be used, no more is remembered than
+that.  So what is here costs memory by what is under way, and not by how many destinations there
+are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+import attrs
+from twisted.internet.interfaces import IDelayedCall
+
+from ...outcome.attempt import AccountFault
+from ...outcome.backoff import rest
+from ...outcome.tls import TlsFinding
+from ...routing.hop import Hop
+from ..broken import SessionBrokenError
+from ..factory import AccountSenderFactory
+from ..sender import AccountSender
+
+#: Seconds after which what nothing uses is forgotten, at the latest.
+SWEEP = 15.0
+#: Seconds that a host rests at most.  Each destination rests by itself, and for longer; this is so
+#: that the next host is tried at once, and that those of one host are not all tried in vain.
+LONGEST_REST = 300.0
+
+
+@attrs.define(eq=False)
+class HostHealth:
+    """Whether a host can be used.
+
+    :ivar fault: why it could not be, the last time.
+    """
+
+    fault: AccountFault
+    _failures: int = 0
+    _opens_at: float = 0.0
+
+    def failed(self, fault: AccountFault, now: float, jitter: float) -> None:
+        """No session could be opened."""
+        self.fault = fault
+        if now >= self._opens_at:  # attempts that fail together are one failure
+            self._failures += 1
+            self._opens_at = now + min(rest(self._failures, jitter), LONGEST_REST)
+
+    def rests(self, now: float) -> bool:
+        """Whether it is not to be tried now."""
+        return now < self._opens_at
+
+    def is_over(self, now: float) -> bool:
+        """Whether it is so long ago that it says nothing any more."""
+        return now >= self._opens_at + LONGEST_REST
+
+
+@attrs.define(eq=False)
+class Host:
+    """A host in use.
+
+    :param key: what it is known by.
+    :param met: sessions that were opened, and addresses where none was, that nobody has told yet.
+    :ivar users: attempts that are under way.
+    :ivar tls_finding: what was wrong with TLS in the last session.
+    """
+
+    key: Hashable
+    name: str
+    sessions: AccountSenderFactory
+    met: list[AccountSender | SessionBrokenError]
+    users: int = 0
+    tls_finding: TlsFinding | None = None
+
+    def news(self) -> list[AccountSender | SessionBrokenError]:
+        """Return what was met since the last time."""
+        met = list(self.met)
+        self.met.clear()
+        if met:
+            self.tls_finding = met[-1].tls_finding
+        return met
+
+
+#: Makes the sessions with a host, which tell what they meet.
+MakeSessions = Callable[
+    [Hop, Callable[[AccountSender | SessionBrokenError], object]], AccountSenderFactory
+]
+
+
+class Hosts:
+    """Hosts by how they are reached: name, addresses and TLS.
+
+    :param make: makes the sessions with one.
+    :param reactor: is the clock.
+    """
+
+    def __init__(self, make: MakeSessions, reactor: Any) -> None:
+        self._make = make
+        self._reactor = reactor
+        self._hosts: dict[Hashable, Host] = {}
+        #: Of those that could not be used.
+        self._healths: dict[Hashable, HostHealth] = {}
+        self._timer: IDelayedCall | None = None
+
+    def __iter__(self) -> Iterator[Host]:
+        return iter(tuple(self._hosts.values()))
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def resting(self, hop: Hop) -> AccountFault | None:
+        """Return why a host rests; ``None``: it may be tried."""
+        health = self._healths.get(_key(hop))
+        return health.fault if health and health.rests(self._reactor.seconds()) else None
+
+    def use(self, hop: Hop) -> Host:
+        """Return a host, which is in use until `leave`."""
+        key = _key(hop)
+        host = self._hosts.get(key)
+        if host is None:
+            met: list[AccountSender | SessionBrokenError] = []
+            host = self._hosts[key] = Host(key, hop.host, self._make(hop, met.append), met)
+        self._sweep_later()
+        host.users += 1
+        return host
+
+    def leave(self, host: Host) -> None:
+        """An attempt does not use it any more."""
+        host.users -= 1
+
+    def works(self, host: Host) -> None:
+        """There is a session with a host."""
+        if self._healths:
+            self._healths.pop(host.key, None)
+
+    def failed(self, host: Host, fault: AccountFault, jitter: float) -> None:
+        """No session with a host could be opened."""
+        health = self._healths.setdefault(host.key, HostHealth(fault))
+        health.failed(fault, self._reactor.seconds(), jitter)
+
+    def _sweep_later(self) -> None:
+        if self._timer is None:
+            self._timer = self._reactor.callLater(SWEEP, self._sweep)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        now = self._reactor.seconds()
+        for host in self:
+            if not (host.users or host.sessions.connections):
+                del self._hosts[host.key]
+        for key in [key for key, health in self._healths.items() if health.is_over(now)]:
+            del self._healths[key]
+        if self._hosts or self._healths:
+            self._sweep_later()
+
+    def stop(self) -> None:
+        """Forget nothing any more, until there is something new."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _key(hop: Hop) -> Hashable:
+    """Return what a host is known by: the DNS tells its addresses in any order."""
+    return hop.host, hop.port, frozenset(hop.addresses), hop.tls

@@ -1,0 +1,132 @@
+"""What domains demand of the TLS of their servers, and what is told of it."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from multisendcon_plugin.events import TlsPolicyApplied
+from multisendcon_plugin.outcome.attempt import Scope
+from multisendcon_plugin.outcome.tls import TlsFinding, TlsResult
+from multisendcon_plugin.policies import OPPORTUNISTIC, HostPolicy, PolicyName
+from multisendcon_plugin.routing.hop import Tls, TlsPolicy
+from tests.relay.direct.world import Mailing, said
+from tests.relays import CLOSE, Server, ehlo
+
+ONE, TWO = "198.51.100.1", "198.51.100.2"
+REQUIRED = TlsPolicy(mode=Tls.STARTTLS, verify=False)
+
+
+def policy(tls, **more):
+    return HostPolicy(
+        name=PolicyName.MTA_STS, tls=tls, why="b.example demands it", domain="b.example", **more
+    )
+
+
+def mailing_to(*servers, **policies):
+    mailing = Mailing()
+    names = [f"mx{n}.b.example" for n, _ in enumerate(servers, 1)]
+    mailing.domain("b.example", *names)
+    for n, server in enumerate(servers, 1):
+        mailing.host(f"mx{n}.b.example", f"198.51.100.{n}", server=server)
+    mailing.policies.hosts = {f"{name}.b.example": each for name, each in policies.items()}
+    return mailing
+
+
+def with_tls():
+    return Server("STARTTLS")
+
+
+def test_a_server_that_must_not_be_used_is_not_and_the_next_one_is():
+    mailing = mailing_to(with_tls, with_tls, mx1=policy(None))
+    assert said(mailing.send())[0] == "delivered"
+    assert mailing.tried == [TWO]
+
+
+def test_where_none_may_be_used_the_mail_waits():
+    mailing = mailing_to(with_tls, mx1=policy(None))
+    attempt = mailing.send()
+    assert said(attempt) == ("deferred", "tls", "4.7.0 b.example demands it")
+    assert attempt.fault.scope is Scope.DESTINATION
+    assert not mailing.tried
+
+
+def test_mail_is_not_sent_in_the_clear_where_tls_is_demanded():
+    mailing = mailing_to(Server, with_tls, mx1=policy(REQUIRED), mx2=policy(REQUIRED))
+    attempt = mailing.send()
+    assert said(attempt)[0] == "delivered"
+    assert mailing.tried == [ONE, TWO]
+    assert attempt.session.endswith("TLSv1.3, mx2.b.example, mta-sts")
+
+
+def test_where_nothing_is_demanded_any_tls_will_do_and_none_as_well():
+    mailing = mailing_to(lambda: Server("STARTTLS", EHLO=[ehlo("STARTTLS"), CLOSE]))
+    servers = iter(
+        [Server("STARTTLS", EHLO=[ehlo("STARTTLS"), CLOSE], HANDSHAKE="never"), Server()]
+    )
+    mailing.network.at[ONE] = lambda: next(servers)
+    assert said(mailing.send())[0] == "delivered"
+    assert mailing.tried == [ONE, ONE]
+
+
+def test_an_account_may_demand_more_than_domains_do():
+    mailing = mailing_to(Server)
+    mailing.relay = mailing.relays.of(
+        attrs.evolve(mailing.account, tls=Tls.STARTTLS, tls_verify=False)
+    )
+    assert said(mailing.send())[:2] == ("deferred", "tls")
+
+
+def test_sessions_are_not_shared_by_domains_that_demand_other_tls():
+    mailing = Mailing()
+    mailing.host("mx.provider.example", ONE, server=with_tls)
+    for name in ("b.example", "c.example"):
+        mailing.domain(name, "mx.provider.example")
+    mailing.send("b.example")
+    mailing.policies.hosts = {"mx.provider.example": policy(REQUIRED)}
+    mailing.send("c.example")
+    assert mailing.tried == [ONE, ONE]
+    mailing.send("c.example")
+    assert mailing.tried == [ONE, ONE]
+
+
+def test_each_session_is_told_once_with_the_policy_that_applied():
+    mailing = mailing_to(with_tls, mx1=policy(REQUIRED, strings=("version: STSv1",)))
+    mailing.send()
+    mailing.send()
+    assert mailing.told == [
+        TlsPolicyApplied(
+            account="Direct",
+            policy="mta-sts",
+            domain="b.example",
+            recipient_domain="b.example",
+            strings=("version: STSv1",),
+            server="mx1.b.example",
+            address=ONE,
+            local_address="192.0.2.10",
+        )
+    ]
+
+
+def test_a_session_that_failed_is_told_with_what_was_wrong():
+    mailing = mailing_to(Server, mx1=policy(REQUIRED))
+    mailing.send()
+    [told] = mailing.told
+    assert told.result is TlsResult.STARTTLS_NOT_SUPPORTED
+    assert told.address == ONE
+
+
+@pytest.mark.parametrize("answers", [{"GREETING": "554 no"}, {"GREETING": CLOSE}])
+def test_what_ends_before_tls_says_nothing_of_it(answers):
+    mailing = mailing_to(lambda: Server(**answers), mx1=policy(REQUIRED))
+    mailing.send()
+    assert mailing.told == []
+
+
+def test_what_is_wrong_with_a_policy_is_told_too():
+    finding = TlsFinding(TlsResult.STS_POLICY_FETCH_ERROR, "no answer")
+    mailing = mailing_to(with_tls, mx1=policy(OPPORTUNISTIC, testing=True, finding=finding))
+    attempt = mailing.send()
+    [told] = mailing.told
+    assert (told.result, told.reason, told.testing) == (finding.result, "no answer", True)
+    assert attempt.session.endswith("mta-sts in testing mode: no answer")
