@@ -150,12 +150,12 @@ def test_one_who_gives_up_may_take_others_along():
     world = World()
     slow = Deferred()
     world.publish(slow)
-    first, second = world.begin(), world.begin()
+    first, second, third = world.begin(), world.begin(), world.begin()
     gone = []
     second.addErrback(gone.append)
     first.addCallback(lambda policy: second.cancel() or policy)
     slow.callback(sts())
-    assert known(first).name is ENFORCED
+    assert known(first).name is known(third).name is ENFORCED
     assert gone[0].check(CancelledError)
 
 

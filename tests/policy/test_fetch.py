@@ -23,7 +23,7 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 from twisted.web.resource import Resource
-from twisted.web.server import Site
+from twisted.web.server import NOT_DONE_YET, Site
 from zope.interface import implementer
 
 from multisendcon_plugin.outcome.tls import TlsResult
@@ -270,6 +270,15 @@ class Text(Resource):
         return self.octets
 
 
+class Endless(Resource):
+    """More than a policy, and more to come."""
+
+    def render_GET(self, request):  # noqa: N802
+        request.setHeader("Content-Type", "text/plain")
+        request.write(TEXT + b"x:y\n" * 100_000)
+        return NOT_DONE_YET
+
+
 class Tracked(WrappingFactory):
     """Knows when all its connections are gone."""
 
@@ -359,7 +368,7 @@ class RealHttps(TestCase):
 
     async def test_a_host_that_floods_is_cut_off(self):
         server = self.authority.server(HOST)
-        result, text = await self.fetch(server, Text(TEXT + b"x:y\n" * 10_000_000))
+        result, text = await self.fetch(server, Endless())
         assert (result, text) == (
             INVALID,
             f"the policy at {HOST} cannot be used: it is longer than 64 KiB",

@@ -97,10 +97,13 @@ def test_a_file_that_is_damaged_begins_anew(stores, damage):
     assert stores.read() == [OTHER]
 
 
-@pytest.mark.parametrize("what", ["link", "folder", "no folder"])
+@pytest.mark.parametrize("what", ["link", "link beside", "folder", "no folder"])
 def test_a_file_that_cannot_be_used_is_done_without_and_told_once(stores, what, tmp_path):
     if what == "link":
         stores.file.symlink_to(tmp_path / "elsewhere")
+    elif what == "link beside":
+        (tmp_path / "another").touch()
+        (tmp_path / f"{FILE}-wal").symlink_to(tmp_path / "another")
     elif what == "folder":
         stores.file.mkdir()
     else:
@@ -113,6 +116,7 @@ def test_a_file_that_cannot_be_used_is_done_without_and_told_once(stores, what, 
     (line,) = said
     assert "policies of MTA-STS are not kept over restarts: " in formatEvent(line)
     assert not (tmp_path / "elsewhere").exists()
+    assert what != "link beside" or not (tmp_path / "another").read_bytes()
 
 
 def test_a_disk_that_is_full_costs_nothing_that_is_kept(stores, monkeypatch):

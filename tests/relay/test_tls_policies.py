@@ -59,7 +59,7 @@ class Policies(TestCase):
         from twisted.internet import reactor
 
         self.reactor = reactor
-        authority = Authority()
+        self.authority = authority = Authority()
         folder = TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         good = authority.server(MX)
@@ -140,6 +140,11 @@ class Policies(TestCase):
             untrusted=("encrypted", UNTRUSTED),
             too_old=("clear", TOO_OLD),
         )
+
+    async def test_of_several_faults_the_first_one_is_told(self):
+        server = self.authority.expired("mx1.example.net")
+        session, _ = await self.begin(server, self.demands["testing"])
+        assert session.tls_finding == EXPIRED
 
     async def test_a_domain_that_enforces_its_policy_gets_no_mail_by_another_server(self):
         await self.expect(

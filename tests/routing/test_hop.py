@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 
 from multisendcon_plugin.routing.account import Account
+from multisendcon_plugin.routing.dane import Dane
 from multisendcon_plugin.routing.hop import Hop, Tls, TlsPolicy
 
-DEMANDS = [{"login": True}, {"client_certificate": "pem"}, {"fingerprint": "00" * 32}]
+DANE = Dane(base="mx.example", names=(), records=())
+DEMANDS = [
+    {"login": True},
+    {"client_certificate": "pem"},
+    {"fingerprint": "00" * 32},
+    {"dane": DANE},
+]
 
 
 def hop(mode, *, port=25, login=False, **policy):
