@@ -7,7 +7,7 @@ import base64
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from multisendcon_plugin.credentials import Credential, ICredentials
+from multisendcon_plugin.interfaces.credentials import Credential, ICredentials
 from multisendcon_plugin.routing.hop import Tls
 from multisendcon_plugin.settings.oauth2 import Grant, OAuth2, Provider
 

@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..commands import account_test
 from ..configuration import Configuration, load
 from ..errors import MultisendconError
 from ..operations.errors import NotFoundError, RefusedError
 from ..routing.account import Account
+from ..settings.commands import account_test
 from ..settings.oauth2 import OAuth2
 from ..times import iso
 from . import arguments, words

@@ -6,9 +6,9 @@ become a command.  Pure.
 
 from __future__ import annotations
 
-from ..commands import account_login, account_test
 from ..logins.endpoints import endpoints_of
 from ..routing.account import Account
+from ..settings.commands import account_login, account_test
 from ..settings.oauth2 import Grant, OAuth2, Provider
 from . import setup_google, setup_microsoft
 

@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 
 from .. import events
-from ..commands import account_test
+from ..interfaces.policies import PolicyName
 from ..outcome.failure import Action
-from ..policies import PolicyName
+from ..settings.commands import account_test
 from .log_line import ERROR, INFO, WARN, Fields, Line, filled_in
 
 _WAITS = "; it rests until {until}; its mail waits"

@@ -14,9 +14,9 @@ from typing import Any
 import attrs
 
 from .. import events
-from ..commands import account_test
 from ..mail.escaping import shown
 from ..mail.message import Delivery, queue_id
+from ..settings.commands import account_test
 from .account_lines import ACCOUNT_LINES
 from .log_line import CRITICAL, ERROR, INFO, WARN, Fields, Line, filled_in
 from .sharing import shared

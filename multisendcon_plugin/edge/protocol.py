@@ -33,7 +33,7 @@ from zope.interface import implementer
 from ..events import LoginAccepted, LoginRefused, Publisher
 from ..mail.envelope import Client
 from ..mail.reply import Reply, ReplyError
-from ..outlet import Outlet
+from ..network.outlet import Outlet
 from . import replies
 from .deadlines import Deadlines
 from .dialogue import Dialogue

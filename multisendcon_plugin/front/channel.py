@@ -17,7 +17,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..outlet import Outlet
+from ..network.outlet import Outlet
 from ..turn import Turn
 
 #: Octets that are read at once: more than a piece of content.

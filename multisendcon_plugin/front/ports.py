@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from ..local_port import LocalPort
+from ..network.local_port import LocalPort
 
 #: Ports that go in one message: Linux takes up to 253.
 _AT_ONCE = 100

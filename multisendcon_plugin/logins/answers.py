@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from ..repeated import forms
+from ..settings.repeated import forms
 from .token import Token
 
 #: Seconds that a token lives of which the provider does not say it: as long as those of the two

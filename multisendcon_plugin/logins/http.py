@@ -19,7 +19,7 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IAgent, IResponse
 
-from ..web_client import ANSWERS_WITHIN, WebClient, reason
+from ..network.web_client import ANSWERS_WITHIN, WebClient, reason
 from .answers import Answer
 
 #: Seconds that a provider may have us wait.

@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.iweb import IAgent
 
-from ..credentials import ICredentials
 from ..events import Publisher
+from ..interfaces.credentials import ICredentials
 from ..routing.account import Account
 from .password import PasswordCredentials
 from .standing import LoginStanding

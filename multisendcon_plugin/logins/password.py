@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from ..credentials import Credential, ICredentials
+from ..interfaces.credentials import Credential, ICredentials
 from ..routing.account import Account
 from .secret import LiveSecret
 

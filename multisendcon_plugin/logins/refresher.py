@@ -19,8 +19,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..credentials import CredentialError
 from ..events import Publisher, TokenNotStored, TokenRefreshed, TokenRefused, TokenStored
+from ..interfaces.credentials import CredentialError
 from ..settings.files import Stamp
 from ..times import Time
 from . import schedule

@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
-from ..credentials import Credential, ICredentials
 from ..events import Publisher
+from ..interfaces.credentials import Credential, ICredentials
 from ..routing.account import Account
 from ..times import Time, beginning
 from .refresher import Refresher

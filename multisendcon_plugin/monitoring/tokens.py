@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ..commands import account_login
 from ..logins.standing import LoginStanding
 from ..operations.values import AlarmKind
 from ..routing.account import Account
+from ..settings.commands import account_login
 from ..settings.oauth2 import LOGIN_ENDS_SOON, OAuth2, Provider
 from ..settings.quantities import DAY
 from .troubles import LOGIN_ENDS_VERY_SOON, Trouble, ends, in_words, with_cure

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
-from ..commands import account_test
 from ..mail.selection import StoreFigures, Total
 from ..operations.values import AlarmKind
 from ..outcome.condition import Condition, State
+from ..settings.commands import account_test
 from ..settings.oauth2 import LOGIN_ENDS_SOON
 from ..settings.quantities import DAY, HOUR, MINUTE
 from ..times import iso

@@ -17,9 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent, IResponse
 
+from ..network.web_client import ANSWERS_WITHIN, WebClient, reason
 from ..operations.json_form import encode
 from ..operations.values import Alarm, AlarmKind
-from ..web_client import ANSWERS_WITHIN, WebClient, reason
 
 #: Seconds between tries; the last one repeats.
 PAUSES = (5.0, 30.0, 120.0, 600.0)

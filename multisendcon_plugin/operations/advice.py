@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ..commands import account_login
 from ..logins.endpoints import endpoints_of
 from ..mail.message import Recipient
 from ..ndr import diagnosis
@@ -17,6 +16,7 @@ from ..outcome.attempt import Outcome, Verdict
 from ..outcome.failure import Action, without_addresses
 from ..relay.findings import Finding, Problem
 from ..routing.account import Account
+from ..settings.commands import account_login
 from . import advice_direct, powershell
 from .advice_rows import BY_DIAGNOSIS, OTHER, PUT_OFF, ROWS
 

@@ -9,8 +9,8 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from ..dns import Answer, DnsError, Names, Tlsa
+from ..interfaces.policies import OPPORTUNISTIC, HostPolicy, MailServer, PolicyName
 from ..outcome.tls import TlsFinding, TlsResult
-from ..policies import OPPORTUNISTIC, HostPolicy, MailServer, PolicyName
 from ..routing.dane import Dane, owner_of
 from ..routing.hop import Demand, Tls, TlsPolicy
 from .discovery import Discovery, Found

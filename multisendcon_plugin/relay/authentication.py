@@ -9,7 +9,7 @@ import base64
 
 import attrs
 
-from ..credentials import Credential
+from ..interfaces.credentials import Credential
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..routing.account import Auth

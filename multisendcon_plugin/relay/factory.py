@@ -18,9 +18,9 @@ from twisted.mail import smtp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..credentials import ICredentials
 from ..errors import ConfigurationError
 from ..interfaces import IArchive, IContent, IRelay
+from ..interfaces.credentials import ICredentials
 from ..mail.message import Delivery
 from ..mail.phase import Phase
 from ..mail.reply import Reply

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from ..credentials import Credential, CredentialError, ICredentials
+from ..interfaces.credentials import Credential, CredentialError, ICredentials
 from ..mail.phase import Phase
 from ..mail.reply import Reply
 from ..outcome.failure import Action

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from ..repeated import forms as forms_of
+from ..settings.repeated import forms as forms_of
 
 #: What may come between two octets of a secret where a server breaks its lines: their ends, and the
 #: enhanced code that it repeats on each (RFC 2034).

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ..credentials import ICredentials
 from ..interfaces import IArchive, IRelay
+from ..interfaces.credentials import ICredentials
 from ..outcome.attempt import Scope
 from ..routing.account import Account, AccountType
 from ..routing.hop import Hop

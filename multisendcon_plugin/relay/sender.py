@@ -30,8 +30,8 @@ from zope.interface import implementer
 
 from ..mail.phase import Phase
 from ..mail.reply import Reply
+from ..network.outlet import Outlet
 from ..outcome.tls import TlsFinding
-from ..outlet import Outlet
 from ..routing.account import Account
 from ..routing.hop import Hop
 from .broken import SessionBrokenError, ending, lost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.internet.defer import Deferred, succeed
 
-from ..policies import OPPORTUNISTIC, HostPolicy, MailServer, PolicyName
+from ..interfaces.policies import OPPORTUNISTIC, HostPolicy, MailServer, PolicyName
 from ..routing.hop import TlsPolicy
 
 

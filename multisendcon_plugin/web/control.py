@@ -9,7 +9,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.web.resource import IResource
 
-from ..local_port import LocalPort
+from ..network.local_port import LocalPort
 from .local_socket import LocalSocket
 from .site import ApiSite
 

@@ -11,11 +11,11 @@ import attrs
 from twisted.internet import reactor
 
 from multisendcon_plugin import RelayService, parse
-from multisendcon_plugin.direct import DirectDelivery
 from multisendcon_plugin.events import Publisher
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.routing.hop import Tls
+from multisendcon_plugin.service.direct import DirectDelivery
 from tests.live_relay import SENDER, LiveRelayTestCase
 
 

@@ -10,7 +10,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
 from multisendcon_plugin.logins.http import Forms, NotAnsweredError
-from multisendcon_plugin.web_client import MOST_SAID
+from multisendcon_plugin.network.web_client import MOST_SAID
 
 HEADER = b"HTTP/1.1 200 OK\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
 

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError  # noqa: A004
 
 from multisendcon_plugin import events
-from multisendcon_plugin.credentials import CredentialError
+from multisendcon_plugin.interfaces.credentials import CredentialError
 from multisendcon_plugin.logins import secret as secret_module
 from multisendcon_plugin.logins.store import TokenFile
 from multisendcon_plugin.logins.token import Identity, Token

@@ -14,10 +14,10 @@ from twisted.web.client import ResponseFailed
 
 from multisendcon_plugin.monitoring import webhook
 from multisendcon_plugin.monitoring.webhook import PAUSES, TRIES_UNTOLD, Webhook
+from multisendcon_plugin.network.web_client import ANSWERS_WITHIN, MOST_SAID, reason
 from multisendcon_plugin.operations.values import Alarm, AlarmKind
 from multisendcon_plugin.testing import Authority
 from multisendcon_plugin.times import Time
-from multisendcon_plugin.web_client import ANSWERS_WITHIN, MOST_SAID, reason
 from tests.live_relay import Log
 
 CANARY = "t0ken-c4nary"

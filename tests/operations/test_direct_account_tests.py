@@ -8,13 +8,13 @@ from twisted.internet.error import TimeoutError as TimedOutError
 from twisted.python.failure import Failure
 
 from multisendcon_plugin.dns import Mx
+from multisendcon_plugin.interfaces.policies import HostPolicy, PolicyName
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.operations.account_tests import AccountTests
 from multisendcon_plugin.operations.advice import advice
 from multisendcon_plugin.operations.errors import BadRequestError
 from multisendcon_plugin.operations.values import AccountTest
-from multisendcon_plugin.policies import HostPolicy, PolicyName
 from multisendcon_plugin.relay.direct import examination
 from multisendcon_plugin.relay.findings import Finding, Problem
 from multisendcon_plugin.routing.account import Account, AccountType

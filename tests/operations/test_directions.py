@@ -8,12 +8,12 @@ from twisted.internet.task import Clock
 
 from multisendcon_plugin.dns import Mx
 from multisendcon_plugin.events import Publisher
+from multisendcon_plugin.interfaces.policies import HostPolicy, PolicyName
 from multisendcon_plugin.operations.directions import ANSWERS_WITHIN, MOST_DOMAINS, Directions
 from multisendcon_plugin.operations.explained import ExplainedHost
 from multisendcon_plugin.operations.explanation import explain
 from multisendcon_plugin.operations.json_form import to_json
 from multisendcon_plugin.operations.values import Question
-from multisendcon_plugin.policies import HostPolicy, PolicyName
 from multisendcon_plugin.relay.direct import MailServers, Ourselves, Routes
 from multisendcon_plugin.routing.account import Account, AccountType
 from multisendcon_plugin.routing.hop import Tls, TlsPolicy

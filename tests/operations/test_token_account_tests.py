@@ -7,7 +7,7 @@ import base64
 import pytest
 from twisted.internet.defer import Deferred
 
-from multisendcon_plugin.credentials import CredentialError
+from multisendcon_plugin.interfaces.credentials import CredentialError
 from tests.operations.test_account_tests import Examiner, steps
 from tests.relays import Network, Server
 from tests.tokens import USER, Tokens, by, oauthbearer, xoauth2

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from multisendcon_plugin import Envelope, RelayService, parse
-from multisendcon_plugin.credentials import CredentialError
+from multisendcon_plugin.interfaces.credentials import CredentialError
 from multisendcon_plugin.logins import Logins, LoginStanding
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.testing.memory_spool import MemorySpool

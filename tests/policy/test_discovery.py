@@ -7,7 +7,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs, formatEvent
 
 from multisendcon_plugin.dns import Txt
-from multisendcon_plugin.policies import PolicyName
+from multisendcon_plugin.interfaces.policies import PolicyName
 from multisendcon_plugin.policy import discovery
 from multisendcon_plugin.policy.discovery import FAILED_FOR
 from multisendcon_plugin.policy.kept import KeptPolicies, KeptPolicy

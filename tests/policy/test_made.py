@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multisendcon_plugin.dns import Txt
-from multisendcon_plugin.policies import MailServer, PolicyName
+from multisendcon_plugin.interfaces.policies import MailServer, PolicyName
 from multisendcon_plugin.policy import make_policies
 from multisendcon_plugin.policy.store import FILE
 from multisendcon_plugin.testing import FakeNames

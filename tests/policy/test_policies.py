@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from multisendcon_plugin.dns import Tlsa
+from multisendcon_plugin.interfaces.policies import OPPORTUNISTIC, PolicyName
 from multisendcon_plugin.outcome.tls import TlsFinding, TlsResult
-from multisendcon_plugin.policies import OPPORTUNISTIC, PolicyName
 from multisendcon_plugin.policy.mta_sts import Mode
 from multisendcon_plugin.routing.dane import Dane, DaneRecord, Digest
 from multisendcon_plugin.routing.hop import Demand, Hop, Tls, TlsPolicy

@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
-from multisendcon_plugin.policies import PolicyName
+from multisendcon_plugin.interfaces.policies import PolicyName
 from multisendcon_plugin.policy import PolicyStore
 from multisendcon_plugin.policy.kept import KeptPolicy
 from multisendcon_plugin.policy.mta_sts import Mode

@@ -7,8 +7,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from multisendcon_plugin.dns import Txt
+from multisendcon_plugin.interfaces.policies import OPPORTUNISTIC, MailServer
 from multisendcon_plugin.outcome.tls import TlsResult
-from multisendcon_plugin.policies import OPPORTUNISTIC, MailServer
 from multisendcon_plugin.policy import Discovery, DnsPolicies
 from multisendcon_plugin.policy.fetch import NotFetchedError
 from multisendcon_plugin.policy.mta_sts import Mode, StsPolicy

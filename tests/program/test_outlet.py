@@ -11,7 +11,7 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from multisendcon_plugin.outlet import Outlet
+from multisendcon_plugin.network.outlet import Outlet
 
 MUCH = bytes(range(256)) * 8192  # more than the system takes at once
 

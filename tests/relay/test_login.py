@@ -10,8 +10,8 @@ from functools import partial
 import attrs
 import pytest
 
-from multisendcon_plugin.credentials import Credential
 from multisendcon_plugin.errors import ConfigurationError
+from multisendcon_plugin.interfaces.credentials import Credential
 from multisendcon_plugin.logins import secret as kept_secrets
 from multisendcon_plugin.logins.password import PasswordCredentials
 from multisendcon_plugin.outcome.attempt import Verdict

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import succeed
 from zope.interface import implementer
 
-from multisendcon_plugin.credentials import Credential, ICredentials
+from multisendcon_plugin.interfaces.credentials import Credential, ICredentials
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.relay.budget import ConnectionBudget
 from multisendcon_plugin.relay.places import Places

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet import ssl
 from twisted.trial.unittest import TestCase
 
+from multisendcon_plugin.interfaces.policies import OPPORTUNISTIC
 from multisendcon_plugin.logins import Logins
 from multisendcon_plugin.outcome.tls import TlsFinding, TlsResult
-from multisendcon_plugin.policies import OPPORTUNISTIC
 from multisendcon_plugin.relay import AccountSenderFactory, ConnectionBudget, Trials
 from multisendcon_plugin.relay.broken import SessionBrokenError
 from multisendcon_plugin.routing.account import Account

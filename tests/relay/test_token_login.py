@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
-from multisendcon_plugin.credentials import CredentialError
+from multisendcon_plugin.interfaces.credentials import CredentialError
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.outcome.attempt import Attempt, Verdict
 from multisendcon_plugin.outcome.failure import Action, Meaning, own_rule

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from ...events import Publisher, TlsPolicyApplied
 from ...interfaces import IContent, IRelay
+from ...interfaces.policies import HostPolicy, MailServer, Policies, PolicyName
 from ...mail.message import Delivery
 from ...mail.phase import Phase
 from ...mail.reply import Reply
@@ -24,7 +25,6 @@ from ...outcome.attempt import AccountFault, Attempt, Scope, Verdict, all_deferr
 from ...outcome.blocked import BlockedShare, answering, blocked
 from ...outcome.failure import Action, is_one_too_many
 from ...outcome.tls import TlsFinding, TlsResult
-from ...policies import HostPolicy, MailServer, Policies, PolicyName
 from ...routing.account import Account
 from ...routing.hop import Hop, Tls, TlsPolicy
 from ...routing.next_hops import MailHost, NoRouteError

@@ -6,9 +6,9 @@ import attrs
 import pytest
 
 from multisendcon_plugin.events import TlsPolicyApplied
+from multisendcon_plugin.interfaces.policies import OPPORTUNISTIC, HostPolicy, PolicyName
 from multisendcon_plugin.outcome.attempt import Scope
 from multisendcon_plugin.outcome.tls import TlsFinding, TlsResult
-from multisendcon_plugin.policies import OPPORTUNISTIC, HostPolicy, PolicyName
 from multisendcon_plugin.routing.hop import Tls, TlsPolicy
 from tests.relay.direct.world import Mailing, said
 from tests.relays import CLOSE, Server, ehlo

@@ -18,39 +18,39 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from .archive import Archive
-from .configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
+from ..archive import Archive
+from ..configuration import Configuration, ReloadSummary, load, needing_restart, summary, warnings
+from ..daemon.clock import since_boot
+from ..daemon.event_log import EventLog
+from ..dns import Names
+from ..edge.delivery import Routing, TransactionPolicy
+from ..edge.listening import NewPorts, master_relay
+from ..edge.service import EdgeService
+from ..edge.submission import submit
+from ..errors import ConfigurationError, ListenError, SpoolError
+from ..events import ConfigurationChanged, Publisher
+from ..front import FrontService
+from ..history import History
+from ..interfaces import ISpool
+from ..logins import Logins
+from ..mail.envelope import Envelope
+from ..monitoring import Monitoring
+from ..operations import Operations
+from ..operations.account_tests import AccountTests
+from ..operations.explained import Explanation
+from ..operations.explanation import explain
+from ..operations.standing import Standing
+from ..operations.values import Question
+from ..operations.version import own_version
+from ..queue import QueueService
+from ..relay import Relays
+from ..routing.registry import AccountRegistry
+from ..spool import SqliteSpool
+from ..spool.service import SpoolService
+from ..web import ControlService
+from ..web.root import make_root
 from .configured import Configured
-from .daemon.clock import since_boot
-from .daemon.event_log import EventLog
 from .direct import DirectDelivery
-from .dns import Names
-from .edge.delivery import Routing, TransactionPolicy
-from .edge.listening import NewPorts, master_relay
-from .edge.service import EdgeService
-from .edge.submission import submit
-from .errors import ConfigurationError, ListenError, SpoolError
-from .events import ConfigurationChanged, Publisher
-from .front import FrontService
-from .history import History
-from .interfaces import ISpool
-from .logins import Logins
-from .mail.envelope import Envelope
-from .monitoring import Monitoring
-from .operations import Operations
-from .operations.account_tests import AccountTests
-from .operations.explained import Explanation
-from .operations.explanation import explain
-from .operations.standing import Standing
-from .operations.values import Question
-from .operations.version import own_version
-from .queue import QueueService
-from .relay import Relays
-from .routing.registry import AccountRegistry
-from .spool import SqliteSpool
-from .spool.service import SpoolService
-from .web import ControlService
-from .web.root import make_root
 
 T = TypeVar("T")
 

@@ -11,16 +11,16 @@ from typing import NamedTuple
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from .errors import SpoolError
-from .mail.envelope import Envelope
-from .mail.json_form import Texts
-from .mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
-from .mail.selection import Page, Selection, StoreFigures, Total
-from .outcome.attempt import Attempt, Outcome
-from .outcome.condition import Condition
-from .outcome.settlement import AccountState, Settlement
-from .outcome.usage import Usage, UsageClock, UsageLog
-from .routing.account import Account
+from ..errors import SpoolError
+from ..mail.envelope import Envelope
+from ..mail.json_form import Texts
+from ..mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
+from ..mail.selection import Page, Selection, StoreFigures, Total
+from ..outcome.attempt import Attempt, Outcome
+from ..outcome.condition import Condition
+from ..outcome.settlement import AccountState, Settlement
+from ..outcome.usage import Usage, UsageClock, UsageLog
+from ..routing.account import Account
 
 
 class IContent(Interface):

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 
-from .configuration import Configuration
-from .dns import Names
-from .events import Publisher
-from .relay.direct import MailServers, Ourselves, Routes
-from .settings.destinations import Destinations
-from .settings.endpoints import parse_endpoint
+from ..configuration import Configuration
+from ..dns import Names
+from ..events import Publisher
+from ..relay.direct import MailServers, Ourselves, Routes
+from ..settings.destinations import Destinations
+from ..settings.endpoints import parse_endpoint
 
 if TYPE_CHECKING:
-    from .dns.resolver import Resolver
-    from .policy import DnsPolicies
+    from ..dns.resolver import Resolver
+    from ..policy import DnsPolicies
 
 
 class DirectDelivery(Service):
@@ -63,7 +63,7 @@ class DirectDelivery(Service):
 
     def _make(self) -> MailServers:
         # A plain installation lacks a part of what they need.
-        from .policy import make_policies  # noqa: PLC0415
+        from ..policy import make_policies  # noqa: PLC0415
 
         names = self._names or self._make_resolver()
         self._policies = make_policies(
@@ -86,7 +86,7 @@ class DirectDelivery(Service):
         )
 
     def _make_resolver(self) -> Resolver:
-        from .dns.resolver import Resolver  # noqa: PLC0415 -- as above
+        from ..dns.resolver import Resolver  # noqa: PLC0415 -- as above
 
         self._resolver = Resolver(self._reactor, self._configuration.dns)
         return self._resolver

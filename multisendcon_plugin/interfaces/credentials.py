@@ -6,7 +6,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from .errors import MultisendconError
+from ..errors import MultisendconError
 
 
 @attrs.frozen

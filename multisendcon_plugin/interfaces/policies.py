@@ -12,8 +12,8 @@ from typing import Protocol
 import attrs
 from twisted.internet.defer import Deferred
 
-from .outcome.tls import TlsFinding
-from .routing.hop import Tls, TlsPolicy
+from ..outcome.tls import TlsFinding
+from ..routing.hop import Tls, TlsPolicy
 
 #: How a mail server is spoken to of which nothing is known: TLS with anybody, else in the clear.
 OPPORTUNISTIC = TlsPolicy(mode=Tls.OPPORTUNISTIC, verify=False)

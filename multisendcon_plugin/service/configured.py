@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import attrs
 
-from .configuration import Configuration
-from .queue import QueuePolicy
-from .routing.account import Account
-from .routing.registry import AccountRegistry
-from .settings.destinations import Destinations
+from ..configuration import Configuration
+from ..queue import QueuePolicy
+from ..routing.account import Account
+from ..routing.registry import AccountRegistry
+from ..settings.destinations import Destinations
 
 
 @attrs.frozen
