@@ -192,6 +192,16 @@ class IQueueReading(Interface):
         It is counted in pieces: what changes lanes meanwhile may be counted twice, or not at all.
         """
 
+    def ages(moments: Sequence[float]) -> Deferred[dict[str, tuple[int, ...]]]:
+        """Return how many deliveries of each account arrived when, also held ones; by name.
+
+        It is counted in pieces, as for `totals`.
+
+        :param moments: in seconds since the epoch, rising.
+        :return: how many arrived before the first one, then between two, and last since the last.
+            A mail whose transfer took long may be counted with those before it.
+        """
+
 
 class IQueueView(IQueueReading):
     """What changes the deliveries in the store by hand.

@@ -42,6 +42,7 @@ _CONDITIONS = {
     " AND matching_form(json_extract(value, '$[0]')) = :recipient)",
     "held": "held = :held",
     "arrived_before": "arrived < :arrived_before",
+    "arrived_since": "arrived >= :arrived_since",
 }
 
 
