@@ -36,9 +36,7 @@ def totals(deliveries: dict[int, Delivery]) -> dict[str, Total]:
     }
 
 
-def ages(
-    deliveries: dict[int, Delivery], moments: Sequence[float]
-) -> dict[str, tuple[int, ...]]:
+def ages(deliveries: dict[int, Delivery], moments: Sequence[float]) -> dict[str, tuple[int, ...]]:
     """Return how many deliveries of each account arrived when."""
     counts: dict[str, list[int]] = {}
     for each in deliveries.values():
