@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -28,6 +29,7 @@ from ..routing.registry import AccountRegistry
 from ..times import Time
 from .account_status import quotas_of, statuses
 from .account_tests import AccountTests, TestedAccount, TestStep
+from .ages import AccountAges, ages_of, moments
 from .choice import Choice
 from .directions import Directions
 from .errors import NotFoundError, RefusedError
@@ -35,7 +37,7 @@ from .explained import Explanation
 from .explanation import explain_stored
 from .filters import search_of
 from .live import Live
-from .moving import Mover
+from .moving import Mover, Outlook, Refusals
 from .pace import Pace
 from .pieces import Pieces
 from .public_events import Public
@@ -221,6 +223,14 @@ class Operations:
             async for piece in pieces:
                 yield piece
 
+    async def ages(self) -> tuple[AccountAges, ...]:
+        """Count for how long mail waits, by account; the one with the most of it first."""
+        return ages_of(await self._view.ages(moments(self._clock.seconds())))
+
+    def enabled_accounts(self) -> tuple[str, ...]:
+        """Return the names of those to which mail can be moved, in order of priority."""
+        return tuple(each.name for each in self._registry() if each.enabled)
+
     async def message(self, name: str) -> WaitingMessage:
         """Show a message in the queue."""
         return await self._mail.message(name)
@@ -247,11 +257,21 @@ class Operations:
 
     async def move(self, move: Move) -> Changed:
         """Move deliveries to another account."""
+        mover = self._mover(move)
+        return await self._done(self._choice(move.chosen).change(mover.applies, mover.move))
+
+    async def outlook(self, move: Move) -> Outlook:
+        """Tell what would become of a move, and what masks refuse; nothing is moved."""
+        mover, refused = self._mover(move), Refusals()
+        choice = self._choice(attrs.evolve(move.chosen, dry_run=True))
+        admitted = await choice.change(partial(mover.admits, refusals=refused), mover.move)
+        return Outlook(account=move.to_account, admitted=admitted, refused=refused)
+
+    def _mover(self, move: Move) -> Mover:
         account = self._known(move.to_account)
         if not account.enabled:
             raise RefusedError(f'account "{account.name}" is not enabled, it would send nothing')
-        mover = Mover(self._queue, account, move.force)
-        return await self._done(self._choice(move.chosen).change(mover.applies, mover.move))
+        return Mover(self._queue, account, move.force)
 
     async def _change(
         self,
