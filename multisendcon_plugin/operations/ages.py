@@ -33,7 +33,7 @@ def moments(now: float) -> list[float]:
 
     :param now: by the clock of the spool.
     """
-    return [now - age for age in reversed(AGES.values())]
+    return [now - age for age in sorted(AGES.values(), reverse=True)]
 
 
 def ages_of(found: Mapping[str, tuple[int, ...]]) -> tuple[AccountAges, ...]:
