@@ -14,6 +14,8 @@ from ..times import Time
 Place = tuple[int, int]
 #: Before all stories.
 FIRST_PLACE: Place = (0, 0)
+#: After all of them.
+LAST_PLACE: Place = (2**62, 0)
 
 
 class Kind(enum.StrEnum):

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ..errors import AccountNotFoundError, AccountUnfitError, ConfigurationError
 from ..events import Event, Publisher
-from ..history import History, Story
+from ..history import FORWARD, History, Story, Way
 from ..interfaces import IContent, IQueueControl, IQueueReading
 from ..logins import LoginStanding
 from ..mail.message import Delivery, Message
@@ -298,18 +298,23 @@ class Operations:
     # The history.
 
     async def history(
-        self, asked: HistoryFilter, limit: int | None = None, after: str = ""
+        self,
+        asked: HistoryFilter,
+        limit: int | None = None,
+        after: str = "",
+        way: Way = FORWARD,
     ) -> AsyncGenerator[list[Story], None]:
         """List what became of mails in order of their arrival, in pieces that are read when wanted.
 
         :param limit: stories at most.
         :param after: id of the last message that is left out.
+        :param way: or against that order.
         """
         history = self._kept_history()
         search = search_of(asked, self._wall())
         if search is not None:
             pace = Pace(self._events, self._clock)
-            async with aclosing(stories(history, search, limit, after, pace)) as found:
+            async with aclosing(stories(history, search, limit, after, pace, way=way)) as found:
                 async for piece in found:
                     yield piece
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import Any
 
-from ...history import Story
+from ...history import BACKWARD, Story
 from ...operations.errors import BadRequestError, NotFoundError, RefusedError
 from ...operations.values import DeliveryState, HistoryFilter, WaitingMessage
 from ..answers import Answer, Asked, Shown
@@ -37,7 +37,7 @@ async def show(asked: Asked) -> Answer:
 
 async def _found(asked: Asked, wanted: HistoryFilter, after: str) -> list[Story]:
     found: list[Story] = []
-    async with aclosing(asked.operations.history(wanted, ROWS, after)) as pieces:
+    async with aclosing(asked.operations.history(wanted, ROWS, after, BACKWARD)) as pieces:
         async for piece in pieces:
             found += piece
     return found
