@@ -230,7 +230,10 @@ class Administrator(Resource):
             operations=self._operations,
             admin=session.admin,
             name=name,
-            query={name.decode(): each[-1].decode() for name, each in request.args.items()},
+            query={
+                name.decode("utf-8", "replace"): each[-1].decode("utf-8", "replace")
+                for name, each in request.args.items()
+            },
             form=form,
         )
         try:
