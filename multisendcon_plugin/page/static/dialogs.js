@@ -15,7 +15,7 @@ function send(form, button) {
 }
 
 async function ask(form, button) {
-  const answer = await fetch(button.formAction, {
+  const answer = await fetch(button.getAttribute("formaction") ?? form.action, {
     method: "POST",
     body: new URLSearchParams(new FormData(form, button)),
     headers: { Accept: "text/html" },
