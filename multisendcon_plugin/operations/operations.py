@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import attrs
@@ -23,6 +23,7 @@ from ..interfaces import IContent, IQueueControl, IQueueReading
 from ..logins import LoginStanding
 from ..mail.message import Delivery, Message
 from ..mail.selection import Total
+from ..outcome.condition import Condition
 from ..relay.direct import MailServers
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
@@ -372,9 +373,14 @@ class Operations:
         now = Time(self._wall())
         return list(Public(now, self._set_by, self._queue.conditions).told(event))
 
+    def _condition(self, name: str) -> Condition | None:
+        account = self._registry().account(name)
+        return None if account is None else self._queue.conditions([account])[0]
+
     def _present(self) -> Present:
         return Present(
-            {each.account: each for each in self._queue.conditions()},
+            # Of thousands of accounts, few have mail in a piece of a list, but that much.
+            cache(self._condition),
             self._queue.under_way(),
             self._queue.rests,
             self._set_by,
