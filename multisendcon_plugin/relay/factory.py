@@ -337,6 +337,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     # Other settings, and the end.
 
+    def probe(self, destination: str) -> None:
+        """Nothing here rests: see `IRelay`."""
+
     def reconfigured(self, account: Account) -> AccountSenderFactory:
         """Go on with other settings of the account: see `IRelay`."""
         self._places.resize(account.connections)
@@ -355,14 +358,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._trials,
             logins=self._logins,
             places=self._places,
-            former=[each for each in (*self._former, self) if each.has_sessions],
+            former=[each for each in (*self._former, self) if each.connections],
             archive=self.archive,
         )
-
-    @property
-    def has_sessions(self) -> bool:
-        """Some connections are open."""
-        return bool(self._sessions)
 
     def drain(self) -> None:
         """End each session when it is not needed any more: see `IRelay`."""

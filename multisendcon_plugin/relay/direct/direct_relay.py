@@ -8,6 +8,7 @@ says it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -35,7 +36,7 @@ from ..factory import AccountSenderFactory
 from ..part import PartOfBudget
 from ..places import Places
 from ..sender import AccountSender
-from .hosts import Host, Hosts
+from .hosts import LONGEST_REST, Host, Hosts
 from .routes import Routes
 from .verdict import no_route, none_usable
 
@@ -136,6 +137,8 @@ class DirectRelay:
         #: Of the hosts that are in use, by name, whatever their addresses and policies.
         self._places: WeakValueDictionary[str, Places] = WeakValueDictionary()
         self._blocked = BlockedShare()
+        #: When an admin has asked for a destination to be tried, the last one at the end.
+        self._asked_for: dict[str, float] = {}
         self._steps: set[Deferred[Any]] = set()
         self._ending = False
 
@@ -192,7 +195,7 @@ class DirectRelay:
         if policy.tls is None:
             return _unusable(delivery, Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
         hop = hop_to(found, policy.tls, self.account)
-        if fault := self._hosts.resting(hop):
+        if fault := self._hosts.resting(hop, self._asked_for.get(delivery.destination, -inf)):
             return _unusable(delivery, fault.phase, fault.reply, fault.action)
         host = self._hosts.use(hop)
         try:
@@ -282,6 +285,14 @@ class DirectRelay:
             self._steps.discard(waiting)
 
     # Hosts.
+
+    def probe(self, destination: str) -> None:
+        """Try hosts of a destination that rest, too: see `IRelay`."""
+        asked, now = self._asked_for, self._now()
+        asked.pop(destination, None)
+        asked[destination] = now
+        while asked[first := next(iter(asked))] < now - LONGEST_REST:
+            del asked[first]  # no host rests for so long
 
     def _sessions(self, hop: Hop, met: Met) -> AccountSenderFactory:
         """Make the sessions with a host."""

@@ -102,6 +102,28 @@ def test_a_dead_first_host_is_left_out_while_it_rests():
     assert mailing.tried == [ONE]
 
 
+def test_a_host_that_rests_is_tried_once_when_an_admin_asks_for_it():
+    mailing = shared(2)
+    mailing.network.at[ONE] = REFUSED
+    mailing.send("d0.example")
+    mailing.network.advance(5)
+    mailing.relay.probe("d0.example")
+    mailing.send("d1.example")
+    assert mailing.tried == [ONE]
+    mailing.send("d0.example")
+    assert mailing.tried == [ONE, ONE]
+    mailing.send("d0.example")  # it was tried since
+    assert mailing.tried == [ONE, ONE]
+
+
+def test_who_was_asked_for_is_forgotten_when_no_host_can_rest_any_more():
+    mailing = shared(1)
+    for n in range(100):
+        mailing.relay.probe(f"d{n}.example")
+        mailing.network.advance(LONGEST_REST // 10)
+    assert len(mailing.relay._asked_for) == 11
+
+
 def test_where_all_are_dead_the_destination_is_at_fault_and_the_mail_waits():
     mailing = two_hosts()
     mailing.network.at.clear()
