@@ -1,9 +1,9 @@
 """Leaves out of a long reply what is too much to be read.
 
 Each record takes up to 1.5 ms, if its names are as long as they get, and whoever has a domain
-decides how many there are.  To find where they begin takes some milliseconds for all together, since
-no name has to be put together.  Of mail servers those stay that are tried first (RFC 5321 section
-5.1): to go past them would be wrong, whatever order the records have.  Pure.
+decides how many there are.  To find where they begin takes some milliseconds for all together,
+since no name has to be put together.  Of mail servers those stay that are tried first (RFC 5321
+section 5.1): to go past them would be wrong, whatever order the records have.  Pure.
 """
 
 from __future__ import annotations

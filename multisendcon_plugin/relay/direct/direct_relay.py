@@ -16,7 +16,7 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
 from zope.interface import implementer
 
-from ...events import Publisher, TlsPolicyApplied
+from ...events import Publisher
 from ...interfaces import IContent, IRelay
 from ...interfaces.policies import HostPolicy, MailServer, Policies, PolicyName
 from ...mail.message import Delivery
@@ -25,7 +25,6 @@ from ...mail.reply import Reply
 from ...outcome.attempt import AccountFault, Attempt, Scope, Verdict, all_deferred
 from ...outcome.blocked import BlockedShare, answering, blocked
 from ...outcome.failure import Action, is_one_too_many
-from ...outcome.tls import TlsFinding, TlsResult
 from ...routing.account import Account
 from ...routing.hop import Hop, Tls, TlsPolicy
 from ...routing.next_hops import MailHost, NoRouteError
@@ -37,6 +36,7 @@ from ..part import PartOfBudget
 from ..places import Places
 from ..sender import AccountSender
 from .hosts import LONGEST_REST, Host, Hosts
+from .policy_news import Told, policy_applied, session_told
 from .routes import Routes
 from .verdict import no_route, none_usable
 
@@ -194,6 +194,7 @@ class DirectRelay:
         """Try a delivery at one host."""
         policy = await self._policy(found, delivery.destination)
         if policy.tls is None:
+            self._publish(found.name, policy, delivery.destination, Told(policy.finding))
             return _unusable(delivery, Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
         hop = hop_to(found, policy.tls, self.account)
         if fault := self._hosts.resting(hop, self._asked_for.get(delivery.destination, -inf)):
@@ -227,30 +228,12 @@ class DirectRelay:
     def _tell(self, host: Host, policy: HostPolicy, destination: str) -> None:
         """Tell of the sessions that were met, for reports of TLS (RFC 8460)."""
         for each in host.news():
-            finding, address, local = each.tls_finding or policy.finding, "", ""
-            if isinstance(each, AccountSender):
-                address, local = each.server, each.transport.getHost().host
-            elif each.phase is Phase.TLS:
-                address = each.address
-                finding = finding or TlsFinding(TlsResult.VALIDATION_FAILURE, each.reply.text)
-            else:
-                continue  # TLS had not been begun
-            self._servers.events.publish(
-                TlsPolicyApplied(
-                    account=self.account.name,
-                    policy=policy.name,
-                    domain=policy.domain,
-                    recipient_domain=destination,
-                    strings=policy.strings,
-                    patterns=policy.patterns,
-                    testing=policy.testing,
-                    server=host.name,
-                    address=address,
-                    local_address=local,
-                    result=finding.result if finding else None,
-                    reason=finding.text if finding else "",
-                )
-            )
+            if (told := session_told(each, policy)) is not None:
+                self._publish(host.name, policy, destination, told)
+
+    def _publish(self, server: str, policy: HostPolicy, destination: str, told: Told) -> None:
+        event = policy_applied(self.account.name, server, policy, destination, told)
+        self._servers.events.publish(event)
 
     def _reviewed(self, attempt: Attempt, host: str) -> Attempt:
         """Return an attempt, as the account's failure if most servers refuse its address."""

@@ -146,6 +146,15 @@ def test_a_session_that_failed_is_told_with_what_was_wrong():
     assert told.address == ONE
 
 
+def test_a_server_that_a_policy_lets_have_nothing_is_told_too():
+    finding = TlsFinding(TlsResult.VALIDATION_FAILURE, "not named")
+    mailing = mailing_to(with_tls, mx1=policy(None, finding=finding))
+    mailing.send()
+    [told] = mailing.told
+    assert (told.server, told.address, told.result) == ("mx1.b.example", "", finding.result)
+    assert told.reason == "not named"
+
+
 @pytest.mark.parametrize("answers", [{"GREETING": "554 no"}, {"GREETING": CLOSE}])
 def test_what_ends_before_tls_says_nothing_of_it(answers):
     mailing = mailing_to(lambda: Server(**answers), mx1=policy(REQUIRED))
