@@ -21,6 +21,8 @@ from ..mail.reply import Reply
 #: limit, and it should be two at least.
 MOST_HOSTS = 5
 MOST_ADDRESSES = 4
+#: Hosts that are looked up, while none of those before can be tried.
+MOST_LOOKED_UP = 20
 #: The root: as the only host of a domain, that domain takes no mail.
 _NULL = "."
 
@@ -182,7 +184,7 @@ def usable(
 
 def _unusable(domain: str, hosts: Sequence[MailHost], admits: Callable[[str], bool]) -> str:
     """Say why there is no host that can be tried."""
-    names = ", ".join(each.name for each in hosts)
+    names = ", ".join(each.name for each in hosts[:MOST_HOSTS])
     found = list(chain.from_iterable(each.addresses for each in hosts))
     if not found:
         if names == domain:

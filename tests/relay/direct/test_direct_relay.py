@@ -343,10 +343,16 @@ def test_private_addresses_are_refused_unless_they_are_allowed():
 
 def test_an_address_at_which_this_relay_answers_is_a_loop():
     zones = {"b.example": {"A": ["127.0.0.1"]}}
-    ours = Ourselves(ports=frozenset({25}))
-    mailing, attempt = dns(zones, ours=ours)
-    assert said(attempt)[2].startswith("5.4.6 ")
-    mailing, attempt = dns(zones, ours=Ourselves(ports=frozenset({2500})))
+    for listens in (("", 25), ("127.0.0.1", 25)):
+        mailing, attempt = dns(zones, ours=Ourselves(listens=frozenset({listens})))
+        assert said(attempt)[2].startswith("5.4.6 ")
+        assert mailing.tried == []
+
+
+@pytest.mark.parametrize("listens", [("", 2500), ("127.0.0.2", 25)])
+def test_another_server_of_this_machine_is_none(listens):
+    zones = {"b.example": {"A": ["127.0.0.1"]}}
+    mailing, _ = dns(zones, ours=Ourselves(listens=frozenset({listens})))
     assert mailing.tried == ["127.0.0.1"]
 
 
@@ -477,6 +483,37 @@ def test_of_many_hosts_a_few_are_tried():
         mailing.host(f"mx{n}.b.example", f"198.51.100.{n}", server=REFUSED)
     mailing.send()
     assert mailing.tried == [f"198.51.100.{n}" for n in range(5)]
+
+
+def many_without_addresses(first, **more):
+    mailing = Mailing(**more)
+    mailing.domain("b.example", *(f"mx{n}.b.example" for n in range(first + 2)))
+    for n in range(first):
+        mailing.host(f"mx{n}.b.example")
+    mailing.host(f"mx{first}.b.example", ONE)
+    mailing.host(f"mx{first + 1}.b.example", TWO)
+    return mailing
+
+
+def test_hosts_without_addresses_do_not_hide_those_behind_them():
+    mailing = many_without_addresses(7)
+    assert said(mailing.send())[0] == "delivered"
+    assert mailing.tried == [ONE]
+
+
+def test_there_is_an_end_to_looking_for_one():
+    mailing = many_without_addresses(20)
+    text = said(mailing.send())[2]
+    assert text.startswith("5.4.4 the mail servers of b.example have no addresses: mx0.b.example, ")
+    assert text.endswith(" mx4.b.example")
+    assert mailing.names.asked["mx20.b.example", "A"] == 0
+
+
+def test_what_is_less_preferred_than_we_are_is_not_looked_for_either():
+    mailing = many_without_addresses(7, ours=Ourselves(listens=frozenset({("192.0.2.9", 25)})))
+    mailing.host("mx3.b.example", "192.0.2.9")
+    assert said(mailing.send())[:2] == ("failed", "dns")
+    assert mailing.tried == []
 
 
 def test_idle_sessions_make_room_within_the_account():
