@@ -33,12 +33,14 @@ class MailServer:
 
     :param name: the MX host, or the domain itself where it has none; an A-label.
     :param canonical: the name that has its addresses: another one if `name` is an alias (CNAME).
+    :param expanded: the name that has the MX of the domain: another one if that is an alias.
     :param secure: the answers that led to it were, all of them (DNSSEC): those for the MX and
         those for each of its families of addresses, also one that it does not have.
     """
 
     name: str
     canonical: str
+    expanded: str = ""
     secure: bool = False
 
 

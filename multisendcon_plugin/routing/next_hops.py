@@ -48,6 +48,7 @@ class MailHost:
     :param preference: the lowest is tried first.
     :param addresses: where it is, in the order in which they are tried.
     :param canonical: the name that has the addresses, if `name` is an alias (CNAME).
+    :param expanded: the name that has the MX of the destination, which may be an alias as well.
     :param secure: the DNS has vouched for all that led to it (DNSSEC).
     :param trouble: why nobody could say where it is; ``""``: somebody could.
     """
@@ -56,6 +57,7 @@ class MailHost:
     preference: int = 0
     addresses: tuple[str, ...] = ()
     canonical: str = ""
+    expanded: str = ""
     secure: bool = False
     trouble: str = ""
 

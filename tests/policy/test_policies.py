@@ -206,6 +206,8 @@ def test_the_records_of_an_alias_are_those_of_the_name_behind_it_or_else_its_own
     policy = world.ask(canonical=real, secure=True)
     assert (policy.tls.dane.base, policy.tls.name, policy.domain) == (real, real, real)
     assert policy.tls.dane.names == (real, alias, DOMAIN)
+    policy = world.ask(canonical=real, secure=True, expanded="real.example")
+    assert policy.tls.dane.names == (real, alias, DOMAIN, "real.example")
     assert not policy.tls.dane.records[0].anchor
     world.tlsa(host=real)
     policy = world.ask(canonical=real, secure=True)

@@ -91,7 +91,10 @@ class MailServers:
         :param destination: which the host is tried for.
         """
         server = MailServer(
-            name=found.name, canonical=found.canonical or found.name, secure=found.secure
+            name=found.name,
+            canonical=found.canonical or found.name,
+            expanded=found.expanded,
+            secure=found.secure,
         )
         # A certificate of a stranger's server says nothing, as long as its name comes from a DNS
         # that anybody could have answered for (RFC 7672 section 1.3).

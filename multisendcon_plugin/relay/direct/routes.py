@@ -93,7 +93,7 @@ class Routes:
         while True:
             # Some more only where none of the first can be tried: that would be told as final.
             some, hosts = hosts[:MOST_HOSTS], hosts[MOST_HOSTS:]
-            found += await self._located(some, account, secure=answer.secure)
+            found += await self._located(some, account, answer)
             left = self._not_ours(named, found, account)
             try:
                 return self._usable(named, left, account)
@@ -120,17 +120,14 @@ class Routes:
         return usable(name, found, admits=account.hop.admits, allow_private=self.allow_private())
 
     async def _located(
-        self, hosts: Sequence[MailHost], account: Account, *, secure: bool
+        self, hosts: Sequence[MailHost], account: Account, named_by: Answer
     ) -> tuple[MailHost, ...]:
-        """Look up where hosts are.
-
-        :param secure: the answer that has named them was.
-        """
+        """Look up where hosts are."""
         types = [rdtype for rdtype, any_of_it in _TYPES.items() if account.hop.admits(any_of_it)]
         questions = [self.names.query(host.name, rdtype) for host in hosts for rdtype in types]
         answers = await _all(questions)
         return tuple(
-            _located(host, answers[n : n + len(types)], secure=secure)
+            _located(host, answers[n : n + len(types)], named_by)
             for host, n in zip(hosts, range(0, len(answers), len(types)), strict=True)
         )
 
@@ -162,12 +159,13 @@ def _results(answered: list[tuple[bool, object]]) -> Iterator[Answer | DnsError]
         yield cast("DnsError", failure.value)
 
 
-def _located(host: MailHost, answers: Sequence[Answer | DnsError], *, secure: bool) -> MailHost:
+def _located(host: MailHost, answers: Sequence[Answer | DnsError], named_by: Answer) -> MailHost:
     """Return a host with its addresses.
 
     :param answers: those for each family.
-    :param secure: the answer that has named the host was.
+    :param named_by: the answer that has named the host.
     """
+    secure = named_by.secure
     found = [each for each in answers if isinstance(each, Answer)]
     troubles = [str(each) for each in answers if isinstance(each, DnsError) and each.temporary]
     addresses = tuple(str(record) for each in found for record in each.records)
@@ -178,6 +176,7 @@ def _located(host: MailHost, answers: Sequence[Answer | DnsError], *, secure: bo
         host,
         addresses=addresses,
         canonical=next((each.canonical for each in found if each.records), host.name),
+        expanded=named_by.canonical,
         secure=secure and len(found) == len(answers) and all(each.secure for each in found),
         trouble=trouble,
     )

@@ -233,6 +233,15 @@ def test_without_an_mx_mail_goes_to_the_domain_itself():
     assert said(attempt)[0] == "delivered"
 
 
+def test_of_an_alias_policies_know_the_name_that_it_stands_for():
+    """RFC 7672 section 3.2.2: a certificate may bear that one, too."""
+    mailing = two_hosts()
+    mailing.names.zones["alias.example"] = {"CNAME": ["b.example"]}
+    mailing.send("alias.example")
+    [(domain, server)] = mailing.policies.asked
+    assert (domain, server.expanded) == ("alias.example", "b.example")
+
+
 def test_an_alias_is_followed():
     zones = {"b.example": {"CNAME": ["c.example"]}, "c.example": {"MX": [Mx(1, "mx.c.example")]}}
     _mailing, attempt = dns({**zones, "mx.c.example": {"A": [ONE]}})
@@ -329,6 +338,7 @@ def test_policies_are_asked_for_by_what_the_dns_has_vouched_for():
         "host.b.example",
         True,
     )
+    assert server.expanded == "b.example"
     mailing.names.secure = {"b.example", "mx.b.example"}
     mailing.send()
     assert not mailing.policies.asked[-1][1].secure
