@@ -362,6 +362,11 @@ class Account:
         return self.server, self.port, self.sasl_user
 
     @property
+    def unnamed(self) -> Account:
+        """The same, whatever it is called."""
+        return attrs.evolve(self, name="")
+
+    @property
     def hop(self) -> Hop:
         """Its server, and how sessions with it begin."""
         return Hop(
