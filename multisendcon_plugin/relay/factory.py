@@ -29,7 +29,7 @@ from ..outcome.tls import TlsFinding, TlsResult
 from ..routing.account import Account
 from ..routing.hop import Hop
 from .attempt import AttemptUnderWay
-from .broken import SessionBrokenError
+from .broken import SessionBrokenError, given_up
 from .budget import PROMPT, Budget, Slot
 from .connect import connect, connect_problem, other_addresses
 from .handshake import shake_hands
@@ -185,10 +185,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         try:
             return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
-            why = _STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)
-            raise SessionBrokenError(
-                Phase.CONNECT, why, scope=Scope.ACCOUNT, given_up=True
-            ) from None
+            raise given_up(_STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)) from None
 
     async def _in_turn(
         self, trial: Trial, attempt: Callable[[], Awaitable[AccountSender]]
