@@ -27,6 +27,18 @@ class PolicyName(enum.StrEnum):
     OPPORTUNISTIC = "opportunistic"
 
 
+class AppliedPolicy(enum.StrEnum):
+    """What sessions were held to, as logs and the history have it."""
+
+    DANE = "dane"
+    MTA_STS = "mta-sts"
+    TESTING = "testing"
+    """MTA-STS that is only tried out by the domain: the mail is sent all the same."""
+    OPPORTUNISTIC = "opportunistic"
+    NONE = "none"
+    """The account has no TLS at all."""
+
+
 @attrs.frozen(kw_only=True)
 class MailServer:
     """A mail server of a domain, as the DNS has it.
@@ -69,6 +81,15 @@ class HostPolicy:
     patterns: tuple[str, ...] = ()
     testing: bool = False
     finding: TlsFinding | None = None
+
+    @property
+    def applied(self) -> AppliedPolicy:
+        """What sessions are held to by it."""
+        if self.testing:
+            return AppliedPolicy.TESTING
+        if self.tls is not None and self.tls.mode is Tls.NONE:
+            return AppliedPolicy.NONE
+        return AppliedPolicy(self.name.value)
 
     def told(self, finding: TlsFinding | None = None) -> str:
         """Return the words for logs and reports, to follow the ends of a session.

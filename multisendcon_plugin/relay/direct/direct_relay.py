@@ -38,7 +38,7 @@ from ..sender import AccountSender
 from .hosts import LONGEST_REST, Host, Hosts
 from .policy_news import Told, policy_applied, session_told
 from .routes import Routes
-from .verdict import no_route, none_usable
+from .verdict import UnusableHost, no_route, none_usable
 
 T = TypeVar("T")
 
@@ -179,7 +179,7 @@ class DirectRelay:
         destination, account = delivery.destination, self.account
         hosts = await self._step(self._servers.routes.hosts(destination, account))
         until = self._now() + LONGEST
-        faults: list[tuple[str, AccountFault]] = []
+        faults: list[UnusableHost] = []
         for each in hosts:
             if len(faults) >= _FEWEST and self._now() >= until:
                 break
@@ -187,7 +187,7 @@ class DirectRelay:
             fault = attempt.fault
             if fault is None or fault.scope is Scope.ACCOUNT or attempt.mail_ended is not None:
                 return self._reviewed(attempt, each.name)
-            faults.append((each.name, fault))
+            faults.append(UnusableHost(each.name, attempt.policy, fault))
         attempt = none_usable(delivery.recipients, faults, all_tried=len(faults) == len(hosts))
         return self._reviewed(attempt, hosts[len(faults) - 1].name)
 
@@ -198,10 +198,11 @@ class DirectRelay:
         policy = await self._policy(found, delivery.destination)
         if policy.tls is None:
             self._publish(found.name, policy, delivery.destination, Told(policy.finding))
-            return _unusable(delivery, Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
+            refused = AccountFault.of(Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
+            return _unusable(delivery, policy, refused)
         hop = hop_to(found, policy.tls, self.account)
         if fault := self._hosts.resting(hop, self._asked_for.get(delivery.destination, -inf)):
-            return _unusable(delivery, fault.phase, fault.reply, fault.action)
+            return _unusable(delivery, policy, fault)
         host, began = self._hosts.use(hop), self._now()
         if not host.has_room(self._make_room(host, delivery.destination)):
             return _no_room(delivery, host.name, host.room_at(began))
@@ -213,7 +214,7 @@ class DirectRelay:
             session = attempt.session
             if session:
                 session = f"{session}, {found.name}, {policy.told(host.tls_finding)}"
-            return attrs.evolve(attempt, session=session, server=found.name)
+            return attrs.evolve(attempt, session=session, server=found.name, policy=policy.applied)
         finally:
             host.left(self._now() - began)
 
@@ -363,11 +364,11 @@ def hop_to(found: MailHost, tls: TlsPolicy, account: Account) -> Hop:
     )
 
 
-def _unusable(delivery: Delivery, phase: Phase, reply: Reply, action: Action) -> Attempt:
+def _unusable(delivery: Delivery, policy: HostPolicy, fault: AccountFault) -> Attempt:
     """Return the attempt of a host that is not to be used now."""
-    fault = AccountFault.of(phase, reply, action, Scope.DESTINATION)
-    outcomes = all_deferred(delivery.recipients, phase, reply, action)
-    return Attempt(outcomes=outcomes, fault=fault)
+    fault = attrs.evolve(fault, scope=Scope.DESTINATION)
+    outcomes = all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action)
+    return Attempt(outcomes=outcomes, fault=fault, policy=policy.applied)
 
 
 def _no_room(delivery: Delivery, host: str, until: float) -> Attempt:
