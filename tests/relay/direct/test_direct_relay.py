@@ -359,6 +359,12 @@ def test_an_address_at_which_this_relay_answers_is_a_loop():
         assert mailing.tried == []
 
 
+def test_an_address_of_another_machine_is_none_of_ours_wherever_we_listen():
+    zones = {"b.example": {"A": [ONE]}}
+    mailing, _ = dns(zones, ours=Ourselves(listens=frozenset({("", 25)})))
+    assert mailing.tried == [ONE]
+
+
 @pytest.mark.parametrize("listens", [("", 2500), ("127.0.0.2", 25)])
 def test_another_server_of_this_machine_is_none(listens):
     zones = {"b.example": {"A": ["127.0.0.1"]}}
