@@ -86,12 +86,11 @@ class Connections:
         self.under_way -= 1
         if ended.one_too_many:
             self._refuse(ended.working, ended.now)
-        elif ended.attempt.fault is not None:
-            self._fail()
-        elif self.most < self.configured and not (
-            ended.attempt.inconclusive or ended.attempt.possible_fault
-        ):
-            self._recover(ended.now)
+        elif not ended.attempt.inconclusive:
+            if ended.attempt.fault is not None:
+                self._fail()
+            elif self.most < self.configured and ended.attempt.possible_fault is None:
+                self._recover(ended.now)
         self.opens_at = inf if self.under_way >= self.most else 0.0
         return ended
 

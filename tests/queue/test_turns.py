@@ -239,6 +239,19 @@ def test_a_destination_fault_says_nothing_about_the_account():
     assert condition(world).state is State.RESTING
 
 
+def test_a_fault_of_a_destination_leaves_the_account_its_connections():
+    world = World(direct(max_connections=10), retry=(HOUR,))
+    world.servers["D"] = by_destination(dead=unreachable, silent=silent(60.0))
+    world.mail("x@dead.example")
+    world.run(2)
+    world.mail("x@silent.example")
+    for n in range(8):
+        world.mail(f"x@d{n}.example")
+    world.run(5)
+    # One that has failed is no reason to try all others one by one, behind one that is silent.
+    assert len(world.sent) == 8
+
+
 def test_while_the_account_rests_its_mail_leaves_by_the_fallback(monkeypatch):
     monkeypatch.setattr(turns, "MOST_ALIVE", 5)
     world = World(direct(), account("B", max_connections=9))
