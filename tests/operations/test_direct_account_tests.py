@@ -229,6 +229,13 @@ def test_an_address_that_this_machine_has_not():
     assert 'set "local_address" to one that it has' in tested.advice
 
 
+def test_of_a_pair_the_one_is_named_that_this_machine_has_not():
+    tested = Examiner(local_address=(OURS, "2001:db8::77")).run()
+    assert "!local address" in steps(tested)
+    (failed,) = [each for each in tested.steps if not each.ok]
+    assert failed.result.startswith("local_address 2001:db8::77 cannot be used")
+
+
 def test_without_a_local_address_that_of_the_system_is_looked_at(monkeypatch):
     test = Examiner(local_address=())
     found = {4: OURS, 6: None}
