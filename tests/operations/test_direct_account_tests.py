@@ -266,6 +266,22 @@ def test_a_domain_without_a_way():
     assert "Check the address" in tested.advice
 
 
+@pytest.mark.parametrize(
+    ("failures", "todo"),
+    [
+        # What is there, nobody has asked for.
+        ({}, "Add an address of the other family"),
+        ({"mx.c.example": "192.0.2.53 says SERVFAIL"}, "signatures are (DNSSEC)"),
+    ],
+)
+def test_a_domain_without_a_way_from_here(failures, todo):
+    test = Examiner()
+    test.zones["c.example"] = {"MX": [Mx(10, "mx.c.example")]}
+    test.zones["mx.c.example"] = {"AAAA": ["2600::1"]}
+    test.world.names.failures.update(failures)
+    assert todo in test.run(to="r@c.example").advice
+
+
 def test_a_policy_that_lets_the_server_have_no_mail():
     test = Examiner()
     test.world.domain("b.example", "mx1.b.example")

@@ -257,7 +257,7 @@ def test_an_address_literal_is_its_own_host():
             (
                 "failed",
                 "dns",
-                "5.4.4 the mail servers of b.example have no addresses: mx.b.example",
+                "5.4.4 no mail server of b.example has an address: mx.b.example",
             ),
         ),
         (
