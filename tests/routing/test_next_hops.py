@@ -230,13 +230,17 @@ def test_where_one_of_them_may_be_found_later_the_mail_waits():
     [
         (
             MailHost(name="b.example"),
-            "the domain b.example has no mail server in the DNS, and no IPv4 address, which"
-            " local_address needs",
+            (
+                "the domain b.example has no mail server in the DNS, and no IPv4 address, which"
+                " local_address needs"
+            ),
         ),
         (
             at(),
-            "no mail server of b.example has an IPv4 address, which local_address needs:"
-            " mx.b.example",
+            (
+                "no mail server of b.example has an IPv4 address, which local_address needs:"
+                " mx.b.example"
+            ),
         ),
         (
             at("2600::1"),
