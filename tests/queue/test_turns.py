@@ -206,8 +206,9 @@ def test_a_destination_at_fault_rests_alone_and_is_probed_by_one_mail():
     found = condition(world)
     assert (found.state, found.fault, found.until) == (State.OK, "", None)
     assert found.resting_destinations == 1
-    assert world.queue.control.rests("D", "dead.example")
-    assert not world.queue.control.rests("D", "far.example")
+    rest = world.queue.control.rest("D", "dead.example")
+    assert (rest.fault, rest.until > world.clock.seconds()) == (str(UNREACHABLE), True)
+    assert world.queue.control.rest("D", "far.example") is None
     world.run(100)
     # A second one after 30 s, and a third one 60 s later.
     assert Counter(tried(world))["dead.example"] == 3
