@@ -357,8 +357,8 @@ BAD = [
         "",
         [
             (
-                'is missing; every account needs it, but one of type = "direct", which finds servers'
-                " in the DNS"
+                'is missing; every account needs it, but one of type = "direct", which finds'
+                " servers in the DNS"
             )
         ],
     ),
