@@ -363,7 +363,6 @@ class AccountSender(smtp.ESMTPSender):
             text = f"the server did not answer for {PATIENCE[self._phase]:.0f} s"
         else:
             text = f"the server was not ready within {OPENING_PATIENCE:.0f} s"
-            # At port 25, nobody does.
-            if self._phase is Phase.GREETING and not self.secure and self.hop.port != 25:
+            if self._phase is Phase.GREETING and not self.secure:
                 text += " (does it expect TLS from the start?)"
         self.abort(text)

@@ -197,19 +197,11 @@ def test_a_bare_lf_inside_a_line_is_text_and_never_another_reply(offers):
 
 NOT_READY = "the server was not ready within 60 s"
 TIMES = [
-    ("GREETING", "greeting", 60, NOT_READY),
+    ("GREETING", "greeting", 60, f"{NOT_READY} (does it expect TLS from the start?)"),
     ("EHLO", "ehlo", 60, NOT_READY),
     ("STARTTLS", "tls", 60, NOT_READY),
     ("AUTH", "login", 120, "the server did not answer for 120 s"),
 ]
-
-
-def test_a_silent_server_at_another_port_than_25_may_expect_tls():
-    way = Way(Server(GREETING=SILENT), port=2465)
-    results = way.begin()
-    way.network.advance(60)
-    asked = "(does it expect TLS from the start?)"
-    assert str(results[0].fault) == f"greeting: 4.4.2 {NOT_READY} {asked}"
 
 
 @pytest.mark.parametrize(("command", "phase", "limit", "text"), TIMES)
