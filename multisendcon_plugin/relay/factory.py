@@ -394,10 +394,5 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
         timer = self._reactor.callLater(grace, cut_off)
         all_ended = DeferredList([session.ended for session in sessions])
-
-        def no_cut_off(_: object) -> None:
-            if timer.active():
-                timer.cancel()
-
-        all_ended.addCallback(no_cut_off)
+        all_ended.addCallback(lambda _: timer.cancel() if timer.active() else None)
         return DeferredList([all_ended, *(each.stop(grace) for each in self._former)])
