@@ -128,8 +128,9 @@ class Discovery:
         return policy_id(each.text for each in answer.records if isinstance(each, Txt))
 
     def _failure(self, domain: str) -> TlsFinding | None:
-        until, finding = self._failed.get(domain, (0.0, None))
-        return finding if self._now() < until else None
+        since, finding = self._failed.get(domain, (0.0, None))
+        # Not from the future either: the clock may have been set back, by any time.
+        return finding if 0.0 <= self._now() - since < FAILED_FOR else None
 
     # Requests.
 
@@ -164,7 +165,7 @@ class Discovery:
             else "its mail is sent as though it had no policy",
         )
         self._failed.pop(domain, None)
-        self._failed[domain] = (self._now() + FAILED_FOR, finding)
+        self._failed[domain] = self._now(), finding
         if len(self._failed) > _MOST_FAILED:
             del self._failed[next(iter(self._failed))]
 

@@ -131,6 +131,26 @@ def test_a_policy_is_fetched_again_in_time_and_no_mail_waits_for_that(max_age, a
     assert len(world.fetches.asked) == 2
 
 
+def test_a_clock_that_is_set_back_keeps_no_policy_longer_than_it_may_be_kept():
+    world = World()
+    world.publish(sts(max_age=1000))
+    world.ask()
+    world.publish(None)  # it is withdrawn as far as the record goes
+    world.clock.rightNow -= 999
+    assert world.ask().name is PolicyName.MTA_STS
+    world.clock.rightNow -= 1
+    assert world.ask().name is PolicyName.OPPORTUNISTIC
+
+
+def test_nor_does_it_keep_what_failed_from_being_asked_for_again():
+    world = World()
+    world.publish(FAILED)
+    world.ask()
+    world.publish(sts())
+    world.clock.rightNow -= 1
+    assert world.ask().name is PolicyName.MTA_STS
+
+
 def test_all_who_wait_for_a_policy_wait_for_one_request_and_others_do_not():
     world = World()
     slow = Deferred()
