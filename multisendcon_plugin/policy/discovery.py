@@ -26,6 +26,9 @@ from .store import PolicyStore
 FAILED_FOR = 300.0
 #: Domains of which that is known.
 _MOST_FAILED = 10_000
+#: Requests beside which none is made before its time: no mail waits for those, so that the mail
+#: under way does not limit them.
+MOST_AHEAD = 20
 
 
 @attrs.frozen
@@ -108,7 +111,7 @@ class Discovery:
             # A record that is gone takes no policy with it, or anybody could have it so.
             return Found(kept.policy if kept else None)
         if kept is not None and kept.id == name:
-            if kept.aged(self._now()) and self._failure(domain) is None:
+            if kept.aged(self._now()) and self._failure(domain) is None and self._has_room:
                 self._request(domain, name)
             return Found(kept.policy)
         if self._failure(domain) is None:
@@ -119,6 +122,10 @@ class Discovery:
                 return Found(request.policy)  # also one that is not to be kept
             kept = self._kept.get(domain, self._now())
         return Found(kept.policy if kept else None, self._failure(domain))
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._under_way) < MOST_AHEAD
 
     async def _published(self, domain: str) -> str | None:
         try:
