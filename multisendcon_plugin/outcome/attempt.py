@@ -87,8 +87,12 @@ class AccountFault:
 
     @property
     def leaves(self) -> bool:
-        """Its destination cannot be reached: mail leaves by an account that is meant for that."""
-        return self.scope is Scope.DESTINATION and self.action is not Action.SLOW
+        """Its destination cannot be reached: mail leaves by an account that is meant for that.
+
+        Who demands a certificate there would have it demanded by whoever sends the mail: it waits.
+        """
+        away = self.scope is Scope.DESTINATION and self.phase is not Phase.TLS
+        return away and self.action is not Action.SLOW
 
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.reply}"
@@ -111,6 +115,8 @@ class Attempt:
     :param scope: what `possible_fault` is about.
     :param inconclusive: nothing follows from the outcomes for the account or the mail, which is due
         as it was: the next attempt is made in another way.
+    :param not_before: nothing was tried, for the server has no room for more of us; when it may
+        have (seconds since the epoch).
     """
 
     outcomes: tuple[Outcome, ...]
@@ -123,6 +129,7 @@ class Attempt:
     reports_success: bool = False
     scope: Scope = Scope.ACCOUNT
     inconclusive: bool = False
+    not_before: float | None = None
 
     @property
     def possible_fault(self) -> AccountFault | None:

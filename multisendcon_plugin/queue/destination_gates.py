@@ -14,6 +14,7 @@ import attrs
 
 from ..mail.message import Delivery
 from ..outcome.attempt import AccountFault, Attempt, Scope
+from ..outcome.condition import Rest
 from ..routing.account import Account
 from ..settings.destinations import Pace
 from .connections import Connections
@@ -40,6 +41,8 @@ class DestinationGates:
         # A silent destination holds one connection of the account until something has arrived
         # there, not all that it may have.
         self.connections.most = 1
+        #: Its server has room for us, which other destinations may have in common with it.
+        self._room_at = 0.0
         self._wait: MinimumWait | None = None
         self._pace(pace)
 
@@ -80,7 +83,7 @@ class DestinationGates:
 
     def opens_at(self) -> float:
         """Return when the next attempt may begin; for the rest of its account, see `turns`."""
-        latest = self.of_account.health.opens_at
+        latest = max(self.of_account.health.opens_at, self._room_at)
         for gate in self._gates:
             latest = max(latest, gate.opens_at)
         return latest
@@ -99,9 +102,10 @@ class DestinationGates:
         """Return what has to survive a restart: of the account."""
         return self.of_account.state()
 
-    def rests(self, now: float) -> bool:
-        """The destination rests after a fault."""
-        return self.health.fault is not None and self.health.opens_at > now
+    def rest(self, now: float) -> Rest | None:
+        """Return the rest of the destination after a fault; ``None``: it does not rest."""
+        fault, until = self.health.fault, self.health.opens_at
+        return Rest(str(fault), until) if fault is not None and until > now else None
 
     def forgettable(self, now: float, *, waiting: bool) -> bool:
         """Nothing would be lost with these gates.
@@ -111,7 +115,7 @@ class DestinationGates:
         """
         if waiting and (self.health.fault is not None or self.connections.allowed is not None):
             return False
-        return max(gate.opens_at for gate in self._gates) <= now
+        return max(self._room_at, *(gate.opens_at for gate in self._gates)) <= now
 
     def ended(
         self, delivery: Delivery, attempt: Attempt, *, working: int, now: float, jitter: float
@@ -136,6 +140,9 @@ class DestinationGates:
             ended = gate.ended(ended)
         if blamed:
             return judged
+        if attempt.not_before is not None:
+            self._room_at = attempt.not_before
+            return None
         return None if ended.one_too_many else ended.attempt
 
 

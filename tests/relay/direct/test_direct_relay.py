@@ -197,6 +197,19 @@ def test_a_local_address_that_cannot_be_used_is_the_account_s_fault():
     assert attempt.moves
 
 
+@pytest.mark.parametrize(
+    ("here", "scope"), [("127.0.0.9", Scope.DESTINATION), ("192.0.2.7", Scope.ACCOUNT)]
+)
+def test_one_of_a_pair_that_cannot_be_used_is_no_fault_of_the_account(here, scope):
+    mailing = Mailing(local_address=(here, "2001:db8::7"))
+    mailing.domain("b.example", "mx.b.example")
+    mailing.host("mx.b.example", SIX)
+    mailing.network.at[SIX] = ConnectBindError(99, "Cannot assign requested address")
+    fault = mailing.send().fault
+    assert fault.scope is scope
+    assert ("local_address 2001:db8::7 cannot" in str(fault)) is (scope is Scope.DESTINATION)
+
+
 # What the DNS says.
 
 
@@ -244,7 +257,7 @@ def test_an_address_literal_is_its_own_host():
             (
                 "failed",
                 "dns",
-                "5.4.4 the mail servers of b.example have no addresses: mx.b.example",
+                "5.4.4 no mail server of b.example has an address: mx.b.example",
             ),
         ),
         (
@@ -373,6 +386,25 @@ def test_they_share_its_connections():
     # A fifth of those of the account.
     assert len(mailing.tried) == 4
     assert mailing.relay.connections == 4
+
+
+def test_attempts_that_would_wait_for_them_come_again_in_turn():
+    mailing = shared(30)
+    mailing.network.at[ONE] = lambda: Server(END=SILENT)
+    results = [mailing.begin(f"d{n}.example") for n in range(30)]
+    waiting = [each for each in results if not each]
+    assert len(waiting) == 8
+    turned_away = [each[0] for each in results if each]
+    assert all(each.inconclusive and each.fault is None for each in turned_away)
+    times = [each.not_before for each in turned_away]
+    # As fast as those leave that have a place, as far as is known: a second each.
+    assert times == pytest.approx([mailing.network.seconds() + n / 8 for n in range(1, 23)])
+    mailing.network.advance(5)
+    for _, server in list(mailing.network.sessions):
+        server.say("250 2.0.0 queued")
+    mailing.network.flush()
+    assert sum(map(bool, waiting)) >= 4
+    assert not mailing.begin("d29.example")
 
 
 def test_a_host_that_takes_no_more_sessions_goes_on_with_those_it_has():
