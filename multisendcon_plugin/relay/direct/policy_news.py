@@ -29,7 +29,7 @@ def session_told(met: AccountSender | SessionBrokenError, policy: HostPolicy) ->
     """Return what there is to tell of a session; ``None``: it ended before TLS."""
     finding = met.tls_finding or policy.finding
     if isinstance(met, AccountSender):
-        return Told(finding, met.server, met.transport.getHost().host)
+        return Told(finding, met.server, met.local)
     if met.phase is not Phase.TLS:
         return None
     return Told(finding or TlsFinding(TlsResult.VALIDATION_FAILURE, met.reply.text), met.address)

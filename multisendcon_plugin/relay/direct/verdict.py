@@ -46,8 +46,12 @@ def none_usable(
     :param faults: the hosts, in order; at least one.
     :param all_tried: there are no others.
     """
-    # What a server has said tells more than that another one cannot be reached.
-    host = max(reversed(faults), key=lambda each: each.fault.reply.code > 0)
+    # What a server has said tells more than that another one cannot be reached; and that one lacks
+    # what TLS is to have tells most: no other account is to send the mail without it.
+    host = max(
+        reversed(faults),
+        key=lambda each: (each.fault.phase is Phase.TLS, each.fault.reply.code > 0),
+    )
     told = host.fault
     reply = told.reply
     if len(faults) > 1:
