@@ -21,12 +21,12 @@ import dns.rdatatype
 
 from .answer import Kind
 from .records import Mx, Record, Tlsa, Txt
-from .wire import Question, rcode_of, with_fewer_records
+from .surplus import with_fewer_records
+from .wire import Question, rcode_of
 
 #: Names that one name may stand for, one after the other.
 MOST_ALIASES = 8
-#: Records of a reply that are read, in all its sections: each takes up to 1.5 ms, if its names are
-#: as long as they get, and whoever has a domain decides how many there are.
+#: Records of a reply that are read, in all its sections: see `surplus`.
 MOST_RECORDS = 100
 
 

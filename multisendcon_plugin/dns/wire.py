@@ -127,15 +127,6 @@ def is_truncated(octets: bytes) -> bool:
     return bool(_flags_of(octets) & dns.flags.TC)
 
 
-def with_fewer_records(octets: bytes, most: int) -> bytes:
-    """Return a reply that says that it ends after so many records, if it has more."""
-    number, flags, questions, *counts = _HEADER.unpack_from(octets)
-    for section, count in enumerate(counts):
-        counts[section] = min(count, most)
-        most -= counts[section]
-    return _HEADER.pack(number, flags, questions, *counts) + octets[_HEADER.size :]
-
-
 def _flags_of(octets: bytes) -> int:
     flags: int = _HEADER.unpack_from(octets)[1]
     return flags

@@ -367,6 +367,9 @@ class IRelay(Interface):
         :param open_content: begins to read the message; called once for each session that is tried.
         """
 
+    def probe(destination: str) -> None:
+        """Let the next attempts for a destination try servers that rest, too, for an admin."""
+
     def reconfigured(account: Account) -> IRelay:
         """Go on with other settings of the account.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 
 from ..history import Search
+from ..mail.address import destination_of
 from ..mail.message import number_of
 from ..mail.selection import Selection
-from ..routing.account import destination_of
 from ..settings.quantities import duration
 from ..settings.words import InvalidValueError, shown
 from .errors import BadRequestError

@@ -110,6 +110,8 @@ class Attempt:
         ``None``: nobody knows, or it is not asked for.
     :param said: recipients that it was told of; ``None``: the same.
     :param session: the session it went over, in words: addresses, TLS.
+    :param policy: for TLS that applied, a word of `AppliedPolicy`; ``""``: there are none for the
+        account's own server, or it did not come to that.
     :param server: the name of the server that was tried last; ``""``: the account's own.
     :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
     :param scope: what `possible_fault` is about.
@@ -125,6 +127,7 @@ class Attempt:
     counted: float | None = None
     said: int | None = None
     session: str = ""
+    policy: str = ""
     server: str = ""
     reports_success: bool = False
     scope: Scope = Scope.ACCOUNT

@@ -100,11 +100,14 @@ class BlockedShare:
     """How many of the last destinations refuse our address.
 
     Whoever answers for several destinations counts once: pass the name of the one who answers.
+    Once most refuse it, whoever does so the next time is enough, until one does not: meanwhile the
+    account sends a single mail now and then, and would begin anew with each that comes back.
     """
 
     def __init__(self) -> None:
         #: The last one at the end: when, and whether it was refused.
         self._heard: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+        self._known = False
 
     def heard(self, who: str, *, refused: bool, now: float) -> None:
         """Take down what somebody says of mail: that our address is refused, or anything else."""
@@ -112,11 +115,13 @@ class BlockedShare:
         self._heard[who] = now, refused
         while len(self._heard) > _LAST or next(iter(self._heard.values()))[0] <= now - WINDOW:
             self._heard.popitem(last=False)
+        most = self.refusing >= max(_ENOUGH, _SHARE * len(self._heard))
+        self._known = most or (refused and self._known)
 
     @property
     def most_refuse(self) -> bool:
         """It is no affair of single destinations any more."""
-        return self.refusing >= max(_ENOUGH, _SHARE * len(self._heard))
+        return self._known
 
     @property
     def refusing(self) -> int:

@@ -111,9 +111,12 @@ class DestinationGates:
         """Nothing would be lost with these gates.
 
         :param waiting: mail waits for the destination: then a fault is remembered beyond its rest,
-            so that the next rest is longer.
+            so that the next rest is longer, and so is what may become one: greylisted mails come
+            back one by one.
         """
-        if waiting and (self.health.fault is not None or self.connections.allowed is not None):
+        health = self.health
+        known = health.fault is not None or health.suspected or self.connections.allowed is not None
+        if waiting and known:
             return False
         return max(self._room_at, *(gate.opens_at for gate in self._gates)) <= now
 

@@ -29,7 +29,7 @@ from ..outcome.tls import TlsFinding, TlsResult
 from ..routing.account import Account
 from ..routing.hop import Hop
 from .attempt import AttemptUnderWay
-from .broken import SessionBrokenError
+from .broken import SessionBrokenError, given_up
 from .budget import PROMPT, Budget, Slot
 from .connect import connect, connect_problem, gone_addresses, other_addresses
 from .handshake import shake_hands
@@ -185,8 +185,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         try:
             return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
-            why = _STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)
-            raise SessionBrokenError(Phase.CONNECT, why, scope=Scope.ACCOUNT) from None
+            raise given_up(_STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)) from None
 
     async def _in_turn(
         self, trial: Trial, attempt: Callable[[], Awaitable[AccountSender]]
@@ -344,6 +343,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     # Other settings, and the end.
 
+    def probe(self, destination: str) -> None:
+        """Nothing here rests: see `IRelay`."""
+
     def reconfigured(self, account: Account) -> AccountSenderFactory:
         """Go on with other settings of the account: see `IRelay`."""
         self._places.resize(account.connections)
@@ -362,14 +364,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._trials,
             logins=self._logins,
             places=self._places,
-            former=[each for each in (*self._former, self) if each.has_sessions],
+            former=[each for each in (*self._former, self) if each.connections],
             archive=self.archive,
         )
-
-    @property
-    def has_sessions(self) -> bool:
-        """Some connections are open."""
-        return bool(self._sessions)
 
     def drain(self) -> None:
         """End each session when it is not needed any more: see `IRelay`."""
@@ -397,10 +394,5 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
         timer = self._reactor.callLater(grace, cut_off)
         all_ended = DeferredList([session.ended for session in sessions])
-
-        def no_cut_off(_: object) -> None:
-            if timer.active():
-                timer.cancel()
-
-        all_ended.addCallback(no_cut_off)
+        all_ended.addCallback(lambda _: timer.cancel() if timer.active() else None)
         return DeferredList([all_ended, *(each.stop(grace) for each in self._former)])

@@ -10,7 +10,7 @@ import enum
 
 import attrs
 
-from ..mail.address import domain_of
+from ..mail.address import destination_of
 from ..mail.masks import EVERYONE, Masks
 from ..mail.phase import Phase
 from ..mail.reply import Reply
@@ -73,12 +73,6 @@ class NullSender(enum.Enum):
     of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
-
-
-def destination_of(recipient: str) -> str:
-    """Return the destination of a recipient within an account that is direct: the domain."""
-    # Without one, as in <postmaster>, nobody but this host could be meant.
-    return domain_of(recipient) or "localhost"
 
 
 @attrs.frozen(kw_only=True)
@@ -338,10 +332,7 @@ class Account:
         return self.type is AccountType.DIRECT
 
     def destination(self, recipient: str) -> str:
-        """Return where mail to a recipient goes within this account.
-
-        :return: the recipient's domain, if the account is direct; or else ``""``.
-        """
+        """Return the domain of a recipient, if the account is direct; or else ``""``."""
         return destination_of(recipient) if self.direct else ""
 
     @property
@@ -363,6 +354,11 @@ class Account:
         if self.type is AccountType.DIRECT:
             return self.server, self.port, " ".join(self.local_address)
         return self.server, self.port, self.sasl_user
+
+    @property
+    def unnamed(self) -> Account:
+        """The same, whatever it is called."""
+        return attrs.evolve(self, name="")
 
     @property
     def hop(self) -> Hop:

@@ -21,6 +21,8 @@ from ..mail.reply import Reply
 #: limit, and it should be two at least.
 MOST_HOSTS = 5
 MOST_ADDRESSES = 4
+#: Hosts that are looked up, while none of those before can be tried.
+MOST_LOOKED_UP = 20
 #: All of IPv6 that is for hosts of the Internet (RFC 4291 section 2.4, as IANA gives it out), and
 #: where hosts of IPv4 are seen by those that have IPv6 only (RFC 6052 section 2.1).
 _GLOBAL, _TRANSLATED = IPv6Network("2000::/3"), IPv6Network("64:ff9b::/96")
@@ -49,6 +51,7 @@ class MailHost:
     :param preference: the lowest is tried first.
     :param addresses: where it is, in the order in which they are tried.
     :param canonical: the name that has the addresses, if `name` is an alias (CNAME).
+    :param expanded: the name that has the MX of the destination, which may be an alias as well.
     :param secure: the DNS has vouched for all that led to it (DNSSEC).
     :param trouble: why nobody could say where it is; ``""``: somebody could.
     """
@@ -57,6 +60,7 @@ class MailHost:
     preference: int = 0
     addresses: tuple[str, ...] = ()
     canonical: str = ""
+    expanded: str = ""
     secure: bool = False
     trouble: str = ""
 
@@ -185,7 +189,7 @@ def usable(
 
 def _unusable(domain: str, hosts: Sequence[MailHost], admits: Callable[[str], bool]) -> str:
     """Say why there is no host that can be tried."""
-    names = ", ".join(each.name for each in hosts)
+    names = ", ".join(each.name for each in hosts[:MOST_HOSTS])
     found = list(chain.from_iterable(each.addresses for each in hosts))
     if not found:
         # What cannot be connected is not asked for: it may be there.

@@ -15,9 +15,10 @@ from multisendcon_plugin.dns.exchange import Exchange
 from multisendcon_plugin.dns.names import normal
 from multisendcon_plugin.dns.reading import MOST_RECORDS, UnusableError, read
 from multisendcon_plugin.dns.resolver import Resolver
-from multisendcon_plugin.dns.wire import Match, Question, make_query, with_fewer_records
+from multisendcon_plugin.dns.surplus import with_fewer_records
+from multisendcon_plugin.dns.wire import Match, Question, make_query
 from multisendcon_plugin.settings.dns import DnsSettings, NameServer
-from tests.dns.network import Network, Zones
+from tests.dns.network import Network, Zones, reply_to
 
 NAME = "mail.example"
 ZONES = Zones(
@@ -115,12 +116,33 @@ def test_a_reply_that_is_ours_repeats_the_question(changes, rdtype):
 
 @given(octets=st.binary(min_size=12, max_size=200), most=st.integers(0, 70_000))
 def test_a_reply_with_fewer_records_is_as_long(octets, most):
+    with contextlib.suppress(ValueError):
+        fewer = with_fewer_records(octets, most)
+        assert (len(fewer), fewer[:6]) == (len(octets), octets[:6])
+        before, after = struct.unpack_from("!HHH", octets, 6), struct.unpack_from("!HHH", fewer, 6)
+        assert all(after[n] <= before[n] for n in range(3))
+        assert sum(after) <= 2 * most + 3
+
+
+@given(
+    preferences=st.lists(st.integers(0, 65535), max_size=40),
+    beside=st.integers(0, 20),
+    aliases=st.integers(0, 3),
+    most=st.integers(1, 40),
+)
+def test_of_a_long_reply_the_preferred_mail_servers_stay(preferences, beside, aliases, most):
+    query = dns.message.make_query(f"n0.{NAME}", "MX")
+    chain = [f"n{n}.{NAME}. 60 CNAME n{n + 1}.{NAME}." for n in range(aliases)]
+    servers = [
+        f"n{aliases}.{NAME}. 60 MX {each} mx{n}.far.example." for n, each in enumerate(preferences)
+    ]
+    glue = [f"mx{n}.far.example. 60 A 192.0.2.{n}" for n in range(beside)]
+    octets = reply_to(query, *chain, *servers, authority=[], additional=glue).to_wire()
     fewer = with_fewer_records(octets, most)
-    assert (fewer[:6], fewer[12:]) == (octets[:6], octets[12:])
-    before, after = struct.unpack_from("!HHH", octets, 6), struct.unpack_from("!HHH", fewer, 6)
-    assert sum(after) == min(sum(before), most)
-    # What is left out is at the end.
-    assert all(after[n] == before[n] or sum(after[: n + 1]) == most for n in range(3))
+    assert len(fewer) == len(octets)
+    whole = read(Question(f"n0.{NAME}", "MX"), fewer).records
+    there = most - aliases if aliases < most else 0
+    assert sorted(each.preference for each in whole) == sorted(preferences)[:there]
 
 
 @given(labels=st.lists(st.text("abc-_019XYZ", min_size=1, max_size=63), min_size=1, max_size=8))

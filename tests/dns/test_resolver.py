@@ -35,6 +35,7 @@ def without_holes(query):
 @pytest.fixture
 def unhandled():
     """Return what has been logged as an error of nobody."""
+    gc.collect()  # what others have left behind
     events = []
     globalLogPublisher.addObserver(events.append)
 

@@ -113,6 +113,17 @@ def test_what_was_said_long_ago_does_not_count():
     assert (counted.refusing, counted.most_refuse) == (1, False)
 
 
+def test_once_most_refuse_it_a_single_one_is_enough_until_one_does_not():
+    counted = share(True, True, True)
+    for n in range(1, 5):
+        counted.heard("a.example", refused=True, now=n * (WINDOW + 1))
+        assert (counted.refusing, counted.most_refuse) == (1, True)
+    counted.heard("b.example", refused=False, now=5 * (WINDOW + 1))
+    assert not counted.most_refuse
+    counted.heard("a.example", refused=True, now=5 * (WINDOW + 1))
+    assert not counted.most_refuse
+
+
 def test_it_says_how_many():
     assert str(share(False, True, True, True)) == "3 of the last 4 mail servers refuse it"
 

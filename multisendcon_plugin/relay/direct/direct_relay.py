@@ -8,6 +8,7 @@ says it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -15,7 +16,7 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
 from zope.interface import implementer
 
-from ...events import Publisher, TlsPolicyApplied
+from ...events import Publisher
 from ...interfaces import IContent, IRelay
 from ...interfaces.policies import HostPolicy, MailServer, Policies, PolicyName
 from ...mail.message import Delivery
@@ -24,7 +25,6 @@ from ...mail.reply import Reply
 from ...outcome.attempt import AccountFault, Attempt, Scope, Verdict, all_deferred
 from ...outcome.blocked import BlockedShare, answering, blocked
 from ...outcome.failure import Action, is_one_too_many
-from ...outcome.tls import TlsFinding, TlsResult
 from ...routing.account import Account
 from ...routing.hop import Hop, Tls, TlsPolicy
 from ...routing.next_hops import MailHost, NoRouteError
@@ -35,9 +35,10 @@ from ..factory import AccountSenderFactory
 from ..part import PartOfBudget
 from ..places import Places
 from ..sender import AccountSender
-from .hosts import Host, Hosts
+from .hosts import LONGEST_REST, Host, Hosts
+from .policy_news import Told, policy_applied, session_told
 from .routes import Routes
-from .verdict import no_route, none_usable
+from .verdict import UnusableHost, no_route, none_usable
 
 T = TypeVar("T")
 
@@ -90,7 +91,10 @@ class MailServers:
         :param destination: which the host is tried for.
         """
         server = MailServer(
-            name=found.name, canonical=found.canonical or found.name, secure=found.secure
+            name=found.name,
+            canonical=found.canonical or found.name,
+            expanded=found.expanded,
+            secure=found.secure,
         )
         # A certificate of a stranger's server says nothing, as long as its name comes from a DNS
         # that anybody could have answered for (RFC 7672 section 1.3).
@@ -136,6 +140,8 @@ class DirectRelay:
         #: Of the hosts that are in use, by name, whatever their addresses and policies.
         self._places: WeakValueDictionary[str, Places] = WeakValueDictionary()
         self._blocked = BlockedShare()
+        #: When an admin has asked for a destination to be tried, the last one at the end.
+        self._asked_for: dict[str, float] = {}
         self._steps: set[Deferred[Any]] = set()
         self._ending = False
 
@@ -165,14 +171,15 @@ class DirectRelay:
         except CancelledError:
             outcomes = all_deferred(delivery.recipients, Phase.DNS, _STOPPING, Action.REST)
             fault = AccountFault.of(Phase.DNS, _STOPPING, Action.REST)
-            return Attempt(outcomes=outcomes, fault=fault)
+            # The lane may not know yet that there are other settings, for which this says nothing.
+            return Attempt(outcomes=outcomes, fault=fault, inconclusive=True)
 
     async def _search(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
         """Try one host after the other."""
         destination, account = delivery.destination, self.account
         hosts = await self._step(self._servers.routes.hosts(destination, account))
         until = self._now() + LONGEST
-        faults: list[tuple[str, AccountFault]] = []
+        faults: list[UnusableHost] = []
         for each in hosts:
             if len(faults) >= _FEWEST and self._now() >= until:
                 break
@@ -180,7 +187,7 @@ class DirectRelay:
             fault = attempt.fault
             if fault is None or fault.scope is Scope.ACCOUNT or attempt.mail_ended is not None:
                 return self._reviewed(attempt, each.name)
-            faults.append((each.name, fault))
+            faults.append(UnusableHost(each.name, attempt.policy, fault))
         attempt = none_usable(delivery.recipients, faults, all_tried=len(faults) == len(hosts))
         return self._reviewed(attempt, hosts[len(faults) - 1].name)
 
@@ -190,10 +197,12 @@ class DirectRelay:
         """Try a delivery at one host."""
         policy = await self._policy(found, delivery.destination)
         if policy.tls is None:
-            return _unusable(delivery, Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
+            self._publish(found.name, policy, delivery.destination, Told(policy.finding))
+            refused = AccountFault.of(Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
+            return _unusable(delivery, policy, refused)
         hop = hop_to(found, policy.tls, self.account)
-        if fault := self._hosts.resting(hop):
-            return _unusable(delivery, fault.phase, fault.reply, fault.action)
+        if fault := self._hosts.resting(hop, self._asked_for.get(delivery.destination, -inf)):
+            return _unusable(delivery, policy, fault)
         host, began = self._hosts.use(hop), self._now()
         if not host.has_room(self._make_room(host, delivery.destination)):
             return _no_room(delivery, host.name, host.room_at(began))
@@ -205,7 +214,7 @@ class DirectRelay:
             session = attempt.session
             if session:
                 session = f"{session}, {found.name}, {policy.told(host.tls_finding)}"
-            return attrs.evolve(attempt, session=session, server=found.name)
+            return attrs.evolve(attempt, session=session, server=found.name, policy=policy.applied)
         finally:
             host.left(self._now() - began)
 
@@ -225,30 +234,12 @@ class DirectRelay:
     def _tell(self, host: Host, policy: HostPolicy, destination: str) -> None:
         """Tell of the sessions that were met, for reports of TLS (RFC 8460)."""
         for each in host.news():
-            finding, address, local = each.tls_finding or policy.finding, "", ""
-            if isinstance(each, AccountSender):
-                address, local = each.server, each.local
-            elif each.phase is Phase.TLS:
-                address = each.address
-                finding = finding or TlsFinding(TlsResult.VALIDATION_FAILURE, each.reply.text)
-            else:
-                continue  # TLS had not been begun
-            self._servers.events.publish(
-                TlsPolicyApplied(
-                    account=self.account.name,
-                    policy=policy.name,
-                    domain=policy.domain,
-                    recipient_domain=destination,
-                    strings=policy.strings,
-                    patterns=policy.patterns,
-                    testing=policy.testing,
-                    server=host.name,
-                    address=address,
-                    local_address=local,
-                    result=finding.result if finding else None,
-                    reason=finding.text if finding else "",
-                )
-            )
+            if (told := session_told(each, policy)) is not None:
+                self._publish(host.name, policy, destination, told)
+
+    def _publish(self, server: str, policy: HostPolicy, destination: str, told: Told) -> None:
+        event = policy_applied(self.account.name, server, policy, destination, told)
+        self._servers.events.publish(event)
 
     def _reviewed(self, attempt: Attempt, host: str) -> Attempt:
         """Return an attempt, as the account's failure if most servers refuse its address."""
@@ -284,6 +275,14 @@ class DirectRelay:
             self._steps.discard(waiting)
 
     # Hosts.
+
+    def probe(self, destination: str) -> None:
+        """Try hosts of a destination that rest, too: see `IRelay`."""
+        asked, now = self._asked_for, self._now()
+        asked.pop(destination, None)
+        asked[destination] = now
+        while asked[first := next(iter(asked))] < now - LONGEST_REST:
+            del asked[first]  # no host rests for so long
 
     def _sessions(self, hop: Hop, met: Met) -> AccountSenderFactory:
         """Make the sessions with a host."""
@@ -365,11 +364,11 @@ def hop_to(found: MailHost, tls: TlsPolicy, account: Account) -> Hop:
     )
 
 
-def _unusable(delivery: Delivery, phase: Phase, reply: Reply, action: Action) -> Attempt:
+def _unusable(delivery: Delivery, policy: HostPolicy, fault: AccountFault) -> Attempt:
     """Return the attempt of a host that is not to be used now."""
-    fault = AccountFault.of(phase, reply, action, Scope.DESTINATION)
-    outcomes = all_deferred(delivery.recipients, phase, reply, action)
-    return Attempt(outcomes=outcomes, fault=fault)
+    fault = attrs.evolve(fault, scope=Scope.DESTINATION)
+    outcomes = all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action)
+    return Attempt(outcomes=outcomes, fault=fault, policy=policy.applied)
 
 
 def _no_room(delivery: Delivery, host: str, until: float) -> Attempt:

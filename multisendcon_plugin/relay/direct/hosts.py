@@ -44,17 +44,21 @@ class HostHealth:
     fault: AccountFault
     _failures: int = 0
     _opens_at: float = 0.0
+    _failed_at: float = 0.0
 
     def failed(self, fault: AccountFault, now: float, jitter: float) -> None:
         """No session could be opened."""
-        self.fault = fault
+        self.fault, self._failed_at = fault, now
         if now >= self._opens_at:  # attempts that fail together are one failure
             self._failures += 1
             self._opens_at = now + min(rest(self._failures, jitter), LONGEST_REST)
 
-    def rests(self, now: float) -> bool:
-        """Whether it is not to be tried now."""
-        return now < self._opens_at
+    def rests(self, now: float, asked_for: float) -> bool:
+        """Whether it is not to be tried now.
+
+        :param asked_for: an admin wants it to be tried, if it was not since then.
+        """
+        return now < self._opens_at and asked_for <= self._failed_at
 
     def is_over(self, now: float) -> bool:
         """Whether it is so long ago that it says nothing any more."""
@@ -134,10 +138,13 @@ class Hosts:
     def __len__(self) -> int:
         return len(self._hosts)
 
-    def resting(self, hop: Hop) -> AccountFault | None:
-        """Return why a host rests; ``None``: it may be tried."""
-        health = self._healths.get(_key(hop))
-        return health.fault if health and health.rests(self._reactor.seconds()) else None
+    def resting(self, hop: Hop, asked_for: float) -> AccountFault | None:
+        """Return why a host rests; ``None``: it may be tried.
+
+        :param asked_for: see `HostHealth.rests`.
+        """
+        health, now = self._healths.get(_key(hop)), self._reactor.seconds()
+        return health.fault if health and health.rests(now, asked_for) else None
 
     def use(self, hop: Hop) -> Host:
         """Return a host that an attempt may use, by `Host.users`, until it has `left`."""

@@ -102,6 +102,28 @@ def test_a_dead_first_host_is_left_out_while_it_rests():
     assert mailing.tried == [ONE]
 
 
+def test_a_host_that_rests_is_tried_once_when_an_admin_asks_for_it():
+    mailing = shared(2)
+    mailing.network.at[ONE] = REFUSED
+    mailing.send("d0.example")
+    mailing.network.advance(5)
+    mailing.relay.probe("d0.example")
+    mailing.send("d1.example")
+    assert mailing.tried == [ONE]
+    mailing.send("d0.example")
+    assert mailing.tried == [ONE, ONE]
+    mailing.send("d0.example")  # it was tried since
+    assert mailing.tried == [ONE, ONE]
+
+
+def test_who_was_asked_for_is_forgotten_when_no_host_can_rest_any_more():
+    mailing = shared(1)
+    for n in range(100):
+        mailing.relay.probe(f"d{n}.example")
+        mailing.network.advance(LONGEST_REST // 10)
+    assert len(mailing.relay._asked_for) == 11
+
+
 def test_where_all_are_dead_the_destination_is_at_fault_and_the_mail_waits():
     mailing = two_hosts()
     mailing.network.at.clear()
@@ -224,6 +246,15 @@ def test_without_an_mx_mail_goes_to_the_domain_itself():
     assert said(attempt)[0] == "delivered"
 
 
+def test_of_an_alias_policies_know_the_name_that_it_stands_for():
+    """RFC 7672 section 3.2.2: a certificate may bear that one, too."""
+    mailing = two_hosts()
+    mailing.names.zones["alias.example"] = {"CNAME": ["b.example"]}
+    mailing.send("alias.example")
+    [(domain, server)] = mailing.policies.asked
+    assert (domain, server.expanded) == ("alias.example", "b.example")
+
+
 def test_an_alias_is_followed():
     zones = {"b.example": {"CNAME": ["c.example"]}, "c.example": {"MX": [Mx(1, "mx.c.example")]}}
     _mailing, attempt = dns({**zones, "mx.c.example": {"A": [ONE]}})
@@ -320,6 +351,7 @@ def test_policies_are_asked_for_by_what_the_dns_has_vouched_for():
         "host.b.example",
         True,
     )
+    assert server.expanded == "b.example"
     mailing.names.secure = {"b.example", "mx.b.example"}
     mailing.send()
     assert not mailing.policies.asked[-1][1].secure
@@ -334,10 +366,22 @@ def test_private_addresses_are_refused_unless_they_are_allowed():
 
 def test_an_address_at_which_this_relay_answers_is_a_loop():
     zones = {"b.example": {"A": ["127.0.0.1"]}}
-    ours = Ourselves(ports=frozenset({25}))
-    mailing, attempt = dns(zones, ours=ours)
-    assert said(attempt)[2].startswith("5.4.6 ")
-    mailing, attempt = dns(zones, ours=Ourselves(ports=frozenset({2500})))
+    for listens in (("", 25), ("127.0.0.1", 25)):
+        mailing, attempt = dns(zones, ours=Ourselves(listens=frozenset({listens})))
+        assert said(attempt)[2].startswith("5.4.6 ")
+        assert mailing.tried == []
+
+
+def test_an_address_of_another_machine_is_none_of_ours_wherever_we_listen():
+    zones = {"b.example": {"A": [ONE]}}
+    mailing, _ = dns(zones, ours=Ourselves(listens=frozenset({("", 25)})))
+    assert mailing.tried == [ONE]
+
+
+@pytest.mark.parametrize("listens", [("", 2500), ("127.0.0.2", 25)])
+def test_another_server_of_this_machine_is_none(listens):
+    zones = {"b.example": {"A": ["127.0.0.1"]}}
+    mailing, _ = dns(zones, ours=Ourselves(listens=frozenset({listens})))
     assert mailing.tried == ["127.0.0.1"]
 
 
@@ -489,6 +533,37 @@ def test_of_many_hosts_a_few_are_tried():
     assert mailing.tried == [f"198.51.100.{n}" for n in range(5)]
 
 
+def many_without_addresses(first, **more):
+    mailing = Mailing(**more)
+    mailing.domain("b.example", *(f"mx{n}.b.example" for n in range(first + 2)))
+    for n in range(first):
+        mailing.host(f"mx{n}.b.example")
+    mailing.host(f"mx{first}.b.example", ONE)
+    mailing.host(f"mx{first + 1}.b.example", TWO)
+    return mailing
+
+
+def test_hosts_without_addresses_do_not_hide_those_behind_them():
+    mailing = many_without_addresses(7)
+    assert said(mailing.send())[0] == "delivered"
+    assert mailing.tried == [ONE]
+
+
+def test_there_is_an_end_to_looking_for_one():
+    mailing = many_without_addresses(20)
+    text = said(mailing.send())[2]
+    assert text.startswith("5.4.4 no mail server of b.example has an address: mx0.b.example, ")
+    assert text.endswith(" mx4.b.example")
+    assert mailing.names.asked["mx20.b.example", "A"] == 0
+
+
+def test_what_is_less_preferred_than_we_are_is_not_looked_for_either():
+    mailing = many_without_addresses(7, ours=Ourselves(listens=frozenset({("192.0.2.9", 25)})))
+    mailing.host("mx3.b.example", "192.0.2.9")
+    assert said(mailing.send())[:2] == ("failed", "dns")
+    assert mailing.tried == []
+
+
 def test_idle_sessions_make_room_within_the_account():
     mailing = Mailing(max_connections=2)
     for n in range(4):
@@ -569,6 +644,7 @@ def test_a_relay_that_stops_ends_what_it_looks_for():
     [attempt] = results
     assert attempt.fault.scope is Scope.ACCOUNT
     assert attempt.fault.reply.enhanced == "4.3.2"
+    assert attempt.inconclusive
     mailing.network.advance(10)
     assert not mailing.network.getDelayedCalls()
 
