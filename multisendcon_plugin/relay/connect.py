@@ -55,9 +55,11 @@ def connect(
     :raise ConnectBindError: the host's address cannot be reached from the local address.
     """
     host = address or hop.host
+    if address is None and len(hop.addresses) == 1:
+        [host] = hop.addresses
     target: IStreamClientEndpoint
-    if address_of(host):
-        version = ip_address(host).version
+    if found := address_of(host):
+        version = found.version
         local = hop.local_address(version)
         if hop.local_addresses and local is None:
             raise ConnectBindError(string=f"{host} is an IPv{version} address")

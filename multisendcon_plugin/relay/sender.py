@@ -75,6 +75,7 @@ class AccountSender(smtp.ESMTPSender):
     :ivar mails: how many it has carried, or has begun to.
     :ivar unclean: the last transaction left something behind that RSET has to clear.
     :ivar server: its IP address.
+    :ivar local: the one from which it is connected.
     :ivar description: the two ends of the connection and its TLS version, for logs and reports.
     :ivar tls_finding: what was wrong with TLS, also where the session goes on all the same;
         ``None``: nothing.
@@ -140,8 +141,8 @@ class AccountSender(smtp.ESMTPSender):
         self._outlet = Outlet(self.transport, self)
         self.write = self._outlet.write
         local, server = self.transport.getHost(), self.transport.getPeer()
-        self.server = server.host
-        self._ends = f"{local.host} to {self.server} port {server.port}"
+        self.server, self.local = server.host, local.host
+        self._ends = f"{self.local} to {self.server} port {server.port}"
         self.description = f"{self._ends}, no TLS"
         self._set_timer(self._clock.seconds() + OPENING_PATIENCE)
 
@@ -245,7 +246,7 @@ class AccountSender(smtp.ESMTPSender):
     def opened(self, offers: dict[str, str]) -> None:
         """The server was ready in time, and offers this."""
         self.offers = offers
-        self._stop_timer()
+        self.expect_nothing()
 
     def begin_mail(self) -> None:
         """The server is asked to take one mail more."""
