@@ -54,12 +54,12 @@ def connect(
     :param address: of the host; ``None``: the first one that can be connected.
     :raise ConnectBindError: the host's address cannot be reached from the local address.
     """
-    host = address or hop.host
     if address is None and len(hop.addresses) == 1:
-        [host] = hop.addresses
+        [address] = hop.addresses
+    host = address or hop.host
     target: IStreamClientEndpoint
-    if found := address_of(host):
-        version = found.version
+    if address or address_of(host):
+        version = 6 if ":" in host else 4
         local = hop.local_address(version)
         if hop.local_addresses and local is None:
             raise ConnectBindError(string=f"{host} is an IPv{version} address")
