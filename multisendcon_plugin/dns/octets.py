@@ -1,7 +1,8 @@
 """Reads the octets of a reply: its records, and what is in those that are asked for.
 
 As RFC 1035 section 4 has them, with EDNS (RFC 6891).  Of each record, owner, type and time are
-read; its data only when somebody wants them, since of most replies that is one record.  Whatever
+read; its data only when somebody wants them.  dnspython makes objects of all of it, which was most
+of what a question took; the tests have it as the one to agree with.  Whatever
 the octets are, that ends soon: no name is longer than 255 octets or points forward, or further than
 it has to.  Pure.
 """

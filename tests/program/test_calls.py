@@ -25,8 +25,8 @@ WITH, WITHOUT = "history", "no history"
 #: Calls of functions written in Python for each mail, in both processes; they differ by one or two
 #: in a hundred from run to run.
 MOST_CALLS = {WITH: 350, WITHOUT: 337}
-#: The same for each mail of a direct account with a history, whose servers are known: over a session
-#: that was kept, and over one that is new and ends with it.
+#: The same for each mail of a direct account with a history, whose servers are known: over a
+#: session that was kept, and over one that is new and ends with it.
 MOST_DIRECT_CALLS = {"kept": 700, "anew": 1170}
 #: Modules of ours that mails and their outcomes enter, in each process.
 MOST_MODULES = {"front": 27, "core": 47}
