@@ -161,8 +161,11 @@ class Resolver:
 
     async def _find(self, question: Question, cache: _Kept) -> Answer:
         inquiries = self._inquiries
+        turn = self._turns.get()
+        if not turn.called:
+            turn.addTimeout(_WAITS, self._reactor)
         try:
-            await self._turns.get().addTimeout(_WAITS, self._reactor)
+            await turn
         except defer.TimeoutError:
             raise DnsError(f"{question}: the DNS servers are too slow for all questions") from None
         try:

@@ -54,10 +54,12 @@ def connect(
     :param address: of the host; ``None``: the first one that can be connected.
     :raise ConnectBindError: the host's address cannot be reached from the local address.
     """
+    if address is None and len(hop.addresses) == 1:
+        [address] = hop.addresses
     host = address or hop.host
     target: IStreamClientEndpoint
-    if address_of(host):
-        version = ip_address(host).version
+    if address or address_of(host):
+        version = 6 if ":" in host else 4
         local = hop.local_address(version)
         if hop.local_addresses and local is None:
             raise ConnectBindError(string=f"{host} is an IPv{version} address")

@@ -183,6 +183,8 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         :raise SessionBrokenError: the account cannot be used now.
         """
         try:
+            if not self._hop.login:
+                return await self._opened()
             return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
             raise given_up(_STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)) from None
@@ -196,8 +198,6 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return await trial.run(attempt)
 
     async def _ready_session(self) -> AccountSender:
-        if not self._hop.login:
-            return await self._opened()
         session = await self._login.session(self._opened, self._step)
         self.is_ready(session)
         return session

@@ -245,7 +245,7 @@ class AccountSender(smtp.ESMTPSender):
     def opened(self, offers: dict[str, str]) -> None:
         """The server was ready in time, and offers this."""
         self.offers = offers
-        self._stop_timer()
+        self.expect_nothing()
 
     def begin_mail(self) -> None:
         """The server is asked to take one mail more."""

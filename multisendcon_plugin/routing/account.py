@@ -7,6 +7,7 @@ Each key of ``[[account]]`` is declared here and nowhere else; what admins read 
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 
 import attrs
 
@@ -360,7 +361,7 @@ class Account:
         """The same, whatever it is called."""
         return attrs.evolve(self, name="")
 
-    @property
+    @cached_property
     def hop(self) -> Hop:
         """Its server, and how sessions with it begin."""
         return Hop(
@@ -380,6 +381,16 @@ class Account:
                 client_key=self.tls_client_key,
             ),
         )
+
+    @cached_property
+    def stranger_tls(self) -> TlsPolicy:
+        """How sessions with a recipient's mail server are encrypted, unless a policy demands more.
+
+        A certificate of a stranger's server says nothing, as long as its name comes from a DNS that
+        anybody could have answered for (RFC 7672 section 1.3).
+        """
+        mode = Tls.OPPORTUNISTIC if self.tls is Tls.AUTO else self.tls
+        return attrs.evolve(self.hop.tls, mode=mode, verify=False)
 
     @property
     def takes_null_sender(self) -> bool:

@@ -7,6 +7,7 @@ nothing is asked here.  Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from itertools import chain, groupby, zip_longest
 from operator import attrgetter
@@ -178,7 +179,9 @@ def usable(
             if admits(each) and may_be_tried(each, allow_private=allow_private)
         ]
         if fitting and not host.trouble:
-            left.append(attrs.evolve(host, addresses=_in_turn(fitting)[:MOST_ADDRESSES]))
+            addresses = _in_turn(fitting)[:MOST_ADDRESSES]
+            same = addresses == host.addresses
+            left.append(host if same else attrs.evolve(host, addresses=addresses))
     if left:
         return tuple(left)
     if trouble := next((each.trouble for each in hosts if each.trouble), ""):
@@ -230,6 +233,7 @@ def _literal(destination: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def may_be_tried(text: str, *, allow_private: bool) -> bool:
     """Tell whether an address may be connected to for strangers' domains.
 
@@ -263,6 +267,8 @@ def _in_turn(addresses: Sequence[str]) -> tuple[str, ...]:
     Within a family it is the order of the DNS (RFC 5321 section 5.1).  So a family that leads
     nowhere from here costs one try before the other one has its turn.
     """
+    if len(addresses) == 1:
+        return tuple(addresses)
     six = [each for each in addresses if ":" in each]
     four = [each for each in addresses if ":" not in each]
     return tuple(filter(None, chain.from_iterable(zip_longest(six, four))))

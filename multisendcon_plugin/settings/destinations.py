@@ -7,7 +7,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -80,10 +80,10 @@ class Destinations:
         :param domain: A-labels in lower case, or an address literal.
         :param connections: the most of the account, as `mails_per_connection`.
         """
-        settings, known = _UNSET, _NOTHING
-        if (position := _position(self._by_form, domain)) is not None:
+        settings, known, names = _UNSET, _NOTHING, forms(domain)
+        if (position := _position(self._by_form, names)) is not None:
             settings = self._written[position]
-        if (position := _position(_KNOWN, domain)) is not None:
+        if (position := _position(_KNOWN, names)) is not None:
             known = RECEIVERS[position]
         share = max(1, connections // SHARES)
         # Whoever writes a number has a reason for more than a share.
@@ -96,11 +96,12 @@ class Destinations:
         )
 
 
-def forms(domain: str) -> Iterator[str]:
-    """Iterate over the names and masks that mean a domain, or all that a mask means."""
-    yield domain
+def forms(domain: str) -> list[str]:
+    """Return the names and masks that mean a domain, or all that a mask means."""
+    found = [domain]
     while domain := domain.partition(".")[2]:
-        yield f"*.{domain}"
+        found.append(f"*.{domain}")
+    return found
 
 
 def _first_of(domains: Iterable[Sequence[str]]) -> dict[str, int]:
@@ -112,9 +113,9 @@ def _first_of(domains: Iterable[Sequence[str]]) -> dict[str, int]:
     return found
 
 
-def _position(by_form: dict[str, int], domain: str) -> int | None:
-    """Return the first position in which a domain is meant."""
-    return min((by_form[form] for form in forms(domain) if form in by_form), default=None)
+def _position(by_form: dict[str, int], names: Iterable[str]) -> int | None:
+    """Return the first position in which one of the names of a domain stands."""
+    return min([by_form[each] for each in names if each in by_form], default=None)
 
 
 _UNSET = DestinationSettings(domains=())

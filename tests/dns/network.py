@@ -47,7 +47,7 @@ def unless_probed(answer):
     """Have a server that is well, whatever it answers to other questions."""
 
     def answered(query):
-        probed = query.question[0].name == PROBE.dns_name
+        probed = query.question[0].name.to_text().lower() == f"{PROBE.name}."
         return reply_to(query, "localhost. 60 A 127.0.0.1") if probed else answer(query)
 
     return answered

@@ -77,7 +77,7 @@ def test_of_too_many_mail_servers_those_that_are_tried_first_are_used(network):
     assert sorted(records) == [Mx(n, f"mx{n}.example") for n in range(100)]
 
 
-def test_of_too_many_records_beside_the_answer_some_are_not_read(network):
+def test_what_records_beside_the_answer_say_is_not_read(network):
     beside = [f"{NAME}. 60 NS n{n}.example." for n in range(99)]
     broken = f"{NAME}. 60 AAAA 2001:db8::1"
 
@@ -89,9 +89,6 @@ def test_of_too_many_records_beside_the_answer_some_are_not_read(network):
         return octets[:place] + b"\0\1" + octets[place + 2 :]  # an address of 16 octets as an A
 
     assert network.wait(network.resolver(answer).query(NAME, "A")).records == ("192.0.2.1",)
-    beside.pop()
-    with pytest.raises(DnsError, match="sends what cannot be read"):
-        network.wait(network.resolver(answer).query(NAME, "A"))
 
 
 def test_a_reply_of_64_kib(network):

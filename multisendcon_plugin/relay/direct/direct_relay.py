@@ -7,7 +7,7 @@ says it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from math import inf
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
@@ -96,16 +96,12 @@ class MailServers:
             expanded=found.expanded,
             secure=found.secure,
         )
-        # A certificate of a stranger's server says nothing, as long as its name comes from a DNS
-        # that anybody could have answered for (RFC 7672 section 1.3).
-        tls = attrs.evolve(account.hop.tls, verify=False)
-        if tls.mode in (Tls.OPPORTUNISTIC, Tls.NONE):
-            why = f'the account looks at no policy (tls = "{tls.mode.value}")'
+        tls = account.stranger_tls
+        if account.tls in (Tls.OPPORTUNISTIC, Tls.NONE):
+            why = f'the account looks at no policy (tls = "{account.tls.value}")'
             return succeed(
                 HostPolicy(name=PolicyName.OPPORTUNISTIC, tls=tls, why=why, domain=destination)
             )
-        if tls.mode is Tls.AUTO:
-            tls = attrs.evolve(tls, mode=Tls.OPPORTUNISTIC)
         return self.policies.of(destination, server, tls)
 
 
@@ -177,7 +173,8 @@ class DirectRelay:
     async def _search(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
         """Try one host after the other."""
         destination, account = delivery.destination, self.account
-        hosts = await self._step(self._servers.routes.hosts(destination, account))
+        finding = Deferred.fromCoroutine(self._servers.routes.hosts(destination, account))
+        hosts = await self._step(finding)
         until = self._now() + LONGEST
         faults: list[UnusableHost] = []
         for each in hosts:
@@ -195,7 +192,8 @@ class DirectRelay:
         self, found: MailHost, delivery: Delivery, open_content: Callable[[], IContent]
     ) -> Attempt:
         """Try a delivery at one host."""
-        policy = await self._policy(found, delivery.destination)
+        destination = delivery.destination
+        policy = await self._step(self._servers.policy(found, destination, self.account))
         if policy.tls is None:
             self._publish(found.name, policy, delivery.destination, Told(policy.finding))
             refused = AccountFault.of(Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
@@ -204,22 +202,19 @@ class DirectRelay:
         if fault := self._hosts.resting(hop, self._asked_for.get(delivery.destination, -inf)):
             return _unusable(delivery, policy, fault)
         host, began = self._hosts.use(hop), self._now()
-        if not host.has_room(self._make_room(host, delivery.destination)):
+        if not host.has_room(self._make_room(host, destination)):
             return _no_room(delivery, host.name, host.room_at(began))
         host.users += 1
         try:
             attempt = _naming(policy, await host.sessions.attempt(delivery, open_content))
             self._take_down(host, attempt)
-            self._tell(host, policy, delivery.destination)
+            self._tell(host, policy, destination)
             session = attempt.session
             if session:
                 session = f"{session}, {found.name}, {policy.told(host.tls_finding)}"
             return attrs.evolve(attempt, session=session, server=found.name, policy=policy.applied)
         finally:
             host.left(self._now() - began)
-
-    def _policy(self, found: MailHost, destination: str) -> Awaitable[HostPolicy]:
-        return self._step(self._servers.policy(found, destination, self.account))
 
     def _take_down(self, host: Host, attempt: Attempt) -> None:
         """Note whether a host could be used."""
@@ -263,16 +258,18 @@ class DirectRelay:
         )
         return attempt.blamed_on(alarm)
 
-    async def _step(self, step: Awaitable[T]) -> T:
+    async def _step(self, step: Deferred[T]) -> T:
         """Wait for something that `stop` may cancel, with a `CancelledError`."""
+        self._steps.add(step)
+        if self._ending:
+            step.cancel()
+        try:
+            result = await step
+        finally:
+            self._steps.discard(step)
         if self._ending:
             raise CancelledError
-        waiting = Deferred.fromCoroutine(_awaited(step))
-        self._steps.add(waiting)
-        try:
-            return await waiting
-        finally:
-            self._steps.discard(waiting)
+        return result
 
     # Hosts.
 
@@ -359,8 +356,13 @@ class DirectRelay:
 
 def hop_to(found: MailHost, tls: TlsPolicy, account: Account) -> Hop:
     """Return how an account reaches a host."""
-    return attrs.evolve(
-        account.hop, host=found.name, addresses=found.addresses, login=False, tls=tls
+    return Hop(
+        host=found.name,
+        port=account.port,
+        addresses=found.addresses,
+        local_addresses=account.local_address,
+        helo_name=account.helo_domain,
+        tls=tls,
     )
 
 
@@ -376,10 +378,6 @@ def _no_room(delivery: Delivery, host: str, until: float) -> Attempt:
     reply = Reply(0, "4.3.2", f"{host} has as many connections as it may")
     outcomes = all_deferred(delivery.recipients, Phase.CONNECT, reply)
     return Attempt(outcomes=outcomes, inconclusive=True, not_before=until)
-
-
-async def _awaited(step: Awaitable[T]) -> T:
-    return await step
 
 
 def _naming(policy: HostPolicy, attempt: Attempt) -> Attempt:

@@ -5,13 +5,11 @@ Nothing is kept here: whoever answers keeps each answer for as long as it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectBindError
-from twisted.python.failure import Failure
 
 from ...dns import Answer, DnsError, Kind, Mx, Names
 from ...routing.account import Account
@@ -145,18 +143,19 @@ class Routes:
 
 async def _all(questions: Sequence[Deferred[Answer]]) -> list[Answer | DnsError]:
     """Wait for all answers; a `DnsError` stands for one that there is not."""
-    asked: Any = DeferredList(cast("Any", questions), consumeErrors=True)
-    return list(_results(await asked))
-
-
-def _results(answered: list[tuple[bool, object]]) -> Iterator[Answer | DnsError]:
-    for is_answer, result in answered:
-        if is_answer:
-            yield cast("Answer", result)
-            continue
-        failure = cast("Failure", result)
-        failure.trap(DnsError)
-        yield cast("DnsError", failure.value)
+    answers: list[Answer | DnsError] = []
+    try:
+        for each in questions:
+            try:
+                answers.append(await each)
+            except DnsError as error:
+                answers.append(error)
+    finally:
+        # Who does not wait any more wants none of them.
+        for each in questions[len(answers) :]:
+            each.addErrback(lambda _: None)
+            each.cancel()
+    return answers
 
 
 def _located(host: MailHost, answers: Sequence[Answer | DnsError], named_by: Answer) -> MailHost:
@@ -172,8 +171,9 @@ def _located(host: MailHost, answers: Sequence[Answer | DnsError], named_by: Ans
     # RFC 7672 section 2.1.2: where a domain is signed, somebody who keeps one answer back must not
     # make its servers look as though they were not.
     trouble = troubles[0] if troubles and (secure or not addresses) else ""
-    return attrs.evolve(
-        host,
+    return MailHost(
+        name=host.name,
+        preference=host.preference,
         addresses=addresses,
         canonical=next((each.canonical for each in found if each.records), host.name),
         expanded=named_by.canonical,
