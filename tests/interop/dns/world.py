@@ -81,9 +81,12 @@ class Plan:
         self.hosts[name] = Host(name=name, addresses=own, certificate=files)
         return own[0]
 
-    def valid(self, *names):
-        """Return a certificate, with its key, that everybody trusts."""
-        return self.authority.server_pem(*names)
+    def valid(self, *names, **how):
+        """Return a certificate, with its key, that everybody trusts.
+
+        :param how: see `Authority.server_pem`.
+        """
+        return self.authority.server_pem(*names, **how)
 
     def distrusted(self, *names):
         """Return one that nobody trusts."""
