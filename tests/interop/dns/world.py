@@ -72,14 +72,15 @@ class Plan:
         """Have a zone with a domain, whose mail servers are hosts in it, in order of preference."""
         self.zone(name, *mail_servers(*hosts), *map(self._record, self._in(name)), *more, **how)
 
-    def host(self, name, certificate=None, *, addresses=1):
+    def host(self, name, certificate=None, *, addresses=1, at=()):
         """Have a mail server; return its only or first address.
 
         :param certificate: as `Authority.server_pem` returns it; without, it offers no TLS.
+        :param addresses: how many it has, unless it is `at` others than those of the block.
         """
         files = certificate and write_certificate(self._folder, name, certificate)
         first = _FIRST + sum(len(host.addresses) for host in self.hosts.values())
-        own = [self.block[number] for number in range(first, first + addresses)]
+        own = at or [self.block[number] for number in range(first, first + addresses)]
         self.hosts[name] = Host(name=name, addresses=own, certificate=files)
         return own[0]
 
