@@ -192,14 +192,14 @@ class World:
     def direct(self, name="Direct", **settings):
         """Return an account that delivers directly.
 
-        :param settings: its keys, with values of TOML.
+        :param settings: its keys, with values of TOML; ``None``: it has not that one.
         """
         keys = {
             "local_address": json.dumps(self.block[_RELAY]),
             "helo_domain": '"relay.example.com"',
             **settings,
         }
-        lines = "\n".join(f"{key} = {value}" for key, value in keys.items())
+        lines = "\n".join(f"{key} = {value}" for key, value in keys.items() if value)
         return _DIRECT.format(name=name, settings=lines)
 
     def reload(self, accounts=None, **more):
