@@ -180,6 +180,9 @@ class Lanes:
         for name, turns in tuple(self._turns.items()):
             account = account_in_use(registry, name)
             if account is not None and account.direct:
+                # Nobody has a turn as long as there are lanes that would take it with the gates and
+                # the relay of before.
+                turns.paused = True
                 turns.reconfigure(self.ways.of(account).gates, self._paces(account))
             else:
                 turns.stop()
@@ -197,7 +200,8 @@ class Lanes:
             lane.reconfigure(account, way.relay, gates)
             if account.name in anew:
                 hasten(lane)
-        for turns in self._turns.values():
+        for name, turns in self._turns.items():
+            turns.paused = name in self._paused
             turns.go()
 
     # By hand.
