@@ -71,7 +71,7 @@ ROWS = (
     Row(
         _CONNECT,
         "others needed the connection",
-        'Test it again when there is less mail, or raise "max_connections" of [delivery].',
+        'Test it again when there is less mail, or raise the "max_connections" that is named.',
     ),
     Row(
         _CONNECT,

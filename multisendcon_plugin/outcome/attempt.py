@@ -111,6 +111,8 @@ class Attempt:
     :param scope: what `possible_fault` is about.
     :param inconclusive: nothing follows from the outcomes for the account or the mail, which is due
         as it was: the next attempt is made in another way.
+    :param not_before: nothing was tried, for the server has no room for more of us; when it may
+        have (seconds since the epoch).
     """
 
     outcomes: tuple[Outcome, ...]
@@ -123,6 +125,7 @@ class Attempt:
     reports_success: bool = False
     scope: Scope = Scope.ACCOUNT
     inconclusive: bool = False
+    not_before: float | None = None
 
     @property
     def possible_fault(self) -> AccountFault | None:

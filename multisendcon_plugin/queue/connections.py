@@ -3,7 +3,10 @@
 An account at fault is probed by one mail at a time; when that has gone through, by two, and so on,
 until it has its connections back.  A server that refuses a further connection while others work
 says how many it allows; that is kept for a while, and then one more is tried.  If it refuses all of
-them, it has said nothing about their number, and that is a fault like others.  Pure.
+them, it has said nothing about their number, and that is a fault like others.
+
+Of an account with many servers more mails are under way than it has connections, which its relay
+sees to: one that waits for the DNS has none yet, and one whose server is silent loses it.  Pure.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ def others(under_way: int, idle: int, unsettled: int) -> int:
 class Connections:
     """One account's connections: see `Gate`.
 
-    :param configured: as many as the account may have.
+    :param configured: as many mails as may be under way: `Account.under_way`.
     :ivar under_way: attempts that have begun and not ended.
     :ivar most: as many may be under way now.
     :ivar allowed: as many the server has allowed when it last refused one; ``None`` when it has
@@ -86,12 +89,11 @@ class Connections:
         self.under_way -= 1
         if ended.one_too_many:
             self._refuse(ended.working, ended.now)
-        elif ended.attempt.fault is not None:
-            self._fail()
-        elif self.most < self.configured and not (
-            ended.attempt.inconclusive or ended.attempt.possible_fault
-        ):
-            self._recover(ended.now)
+        elif not ended.attempt.inconclusive:
+            if ended.attempt.fault is not None:
+                self._fail()
+            elif self.most < self.configured and not ended.attempt.possible_fault:
+                self._recover(ended.now)
         self.opens_at = inf if self.under_way >= self.most else 0.0
         return ended
 

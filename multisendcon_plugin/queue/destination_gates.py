@@ -40,6 +40,8 @@ class DestinationGates:
         # A silent destination holds one connection of the account until something has arrived
         # there, not all that it may have.
         self.connections.most = 1
+        #: Its server has room for us, which other destinations may have in common with it.
+        self._room_at = 0.0
         self._wait: MinimumWait | None = None
         self._pace(pace)
 
@@ -80,7 +82,7 @@ class DestinationGates:
 
     def opens_at(self) -> float:
         """Return when the next attempt may begin; for the rest of its account, see `turns`."""
-        latest = self.of_account.health.opens_at
+        latest = max(self.of_account.health.opens_at, self._room_at)
         for gate in self._gates:
             latest = max(latest, gate.opens_at)
         return latest
@@ -111,7 +113,7 @@ class DestinationGates:
         """
         if waiting and (self.health.fault is not None or self.connections.allowed is not None):
             return False
-        return max(gate.opens_at for gate in self._gates) <= now
+        return max(self._room_at, *(gate.opens_at for gate in self._gates)) <= now
 
     def ended(
         self, delivery: Delivery, attempt: Attempt, *, working: int, now: float, jitter: float
@@ -136,6 +138,9 @@ class DestinationGates:
             ended = gate.ended(ended)
         if blamed:
             return judged
+        if attempt.not_before is not None:
+            self._room_at = attempt.not_before
+            return None
         return None if ended.one_too_many else ended.attempt
 
 

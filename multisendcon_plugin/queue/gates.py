@@ -79,7 +79,7 @@ class Gates:
         self.opened: Callable[[], None] = lambda: None
         self.ready: Callable[[], bool] = lambda: False
         self.health = Health(account.quota)
-        self.connections = Connections(account.connections)
+        self.connections = Connections(account.under_way)
         self.condition = LaneCondition(None, 0.0, None)
         self._wait: MinimumWait | None = None
         if account.minimum_wait:
@@ -120,7 +120,7 @@ class Gates:
             self.health = Health(account.quota)
             self.connections.begin_anew()
         self.health.quotas = account.quota
-        self.connections.configure(account.connections)
+        self.connections.configure(account.under_way)
         if not account.minimum_wait:
             self._wait = None
         elif self._wait:

@@ -1,6 +1,6 @@
 """The minimum wait: how long after the end of an account's mail its next one may begin.
 
-That one mail at a time is under way is `Account.connections`.  Pure.
+That one mail at a time is under way is `Account.under_way`.  Pure.
 """
 
 from __future__ import annotations

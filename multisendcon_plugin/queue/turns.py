@@ -196,7 +196,8 @@ class Turns(Line):
     def _is_open(self, now: float) -> bool:
         return (
             not self.paused
-            and self._unsettled < self.gates.connections.configured
+            # Of what has ended, a crash sends no more again than the account has connections.
+            and self._unsettled - self.gates.connections.under_way < self.gates.account.connections
             and max(self.gates.opens_at(), self._full_until) <= now
         )
 

@@ -46,10 +46,12 @@ T = TypeVar("T")
 IDLE = 10.0
 _STOPPING = Reply(0, "4.3.2", "the relay is shutting down")
 _CHANGED = "the settings of the account have changed"
-_GAVE_WAY = (
-    f"the server was not ready within {PROMPT:.0f} s, and others needed the connection"
-    " (max_connections of [delivery])"
-)
+_GAVE_WAY = f"the server was not ready within {PROMPT:.0f} s, and others needed the connection"
+#: The limits by which they do.
+_LIMITS = {
+    Scope.ACCOUNT: "max_connections of [delivery]",
+    Scope.DESTINATION: "max_connections of the account, or of [delivery]",
+}
 
 
 @implementer(IRelay)
@@ -91,6 +93,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         self.archive = archive
         self._hop = hop or account.hop
         self.scope = scope
+        self._gave_way = f"{_GAVE_WAY} ({_LIMITS[scope]})"
         self._met = met
         self._reactor = reactor
         self.now: Callable[[], float] = reactor.seconds
@@ -262,7 +265,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         So it is when the server limits the number of our sessions.
         """
         too_many = broken.reply.code == 421 and self.works
-        return too_many or broken.reply.text == _GAVE_WAY
+        return too_many or broken.reply.text == self._gave_way
 
     async def take_slot(self) -> Slot:
         """Wait until one connection more may be opened, of this account and of all together."""
@@ -294,11 +297,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             if self._stopping or self._draining:
                 raise CancelledError from None
             failure = Failure()
-            problem = _GAVE_WAY if slot.leaving else connect_problem(failure, self._hop)
+            problem = self._gave_way if slot.leaving else connect_problem(failure, self._hop)
             reply = Reply(0, "4.4.1", problem)
             scope = Scope.ACCOUNT if is_ours(failure, self._hop) else None
             raise SessionBrokenError(Phase.CONNECT, reply, scope=scope) from None
-        slot.close = partial(session.abort, _GAVE_WAY)
+        slot.close = partial(session.abort, self._gave_way)
         self._sessions[session] = slot
         session.ended.addCallback(self._session_ended, session)
         return session

@@ -30,6 +30,9 @@ REPORTS_ACCOUNT = "[ndr]"
 #: How many connections an account of the type direct has unless it is said: as many to each of its
 #: destinations as some servers take of one client, and some are left of those of all accounts.
 DIRECT_CONNECTIONS = 40
+#: Mails of an account of the type direct that may be under way for each of its connections: while
+#: some wait for the DNS, or for servers that are slow to answer, the connections are for others.
+_UNDER_WAY = 4
 
 
 class AccountType(enum.Enum):
@@ -391,3 +394,10 @@ class Account:
     def connections(self) -> int:
         """How many sessions may be open: one when the mails have to keep a distance."""
         return 1 if self.minimum_wait else self.max_connections
+
+    @property
+    def under_way(self) -> int:
+        """How many mails may be under way: as many as sessions, and more where some have none."""
+        if self.minimum_wait or not self.direct:
+            return self.connections
+        return _UNDER_WAY * self.max_connections

@@ -11,7 +11,7 @@ import pytest
 from multisendcon_plugin import events
 from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.outcome.attempt import Verdict
+from multisendcon_plugin.outcome.attempt import Attempt, Verdict, all_deferred
 from multisendcon_plugin.outcome.condition import State
 from multisendcon_plugin.queue import turns
 from multisendcon_plugin.settings.destinations import DestinationSettings
@@ -100,12 +100,85 @@ def test_destinations_have_their_turns_one_after_the_other():
     assert len(world.sent) == 7
 
 
-def test_the_account_has_no_more_connections_than_it_may():
-    world = world_of(direct(max_connections=7), mails=[f"x@d{n}.example" for n in range(50)])
+def test_an_account_has_four_mails_under_way_for_each_connection():
+    world = world_of(direct(max_connections=7), mails=[f"x@d{n}.example" for n in range(60)])
     world.run(100)
-    assert len(world.sent) == 50
-    assert world.relays["D"].most == 7
-    assert world.tries[-1].began - NOW < 50 / 7 + 2
+    assert len(world.sent) == 60
+    assert world.relays["D"].most == 28
+    assert world.tries[-1].began - NOW < 60 / 28 + 2
+
+
+def test_and_one_at_a_time_if_it_has_a_minimum_wait():
+    world = world_of(direct(minimum_wait=1.0), mails=[f"x@d{n}.example" for n in range(5)])
+    world.run(100)
+    assert len(world.sent) == 5
+    assert world.relays["D"].most == 1
+
+
+def test_what_is_not_recorded_counts_as_a_connection():
+    world = world_of(direct(max_connections=7), mails=[f"x@d{n}.example" for n in range(60)])
+    world.run(0.5)
+    world.spool.seconds = HOUR
+    world.run(100)
+    # Of what has ended, no more is sent again after a crash than there are connections; the first
+    # ones to end are followed by as many as that.
+    assert 28 <= len(world.tries) <= 28 + 7
+
+
+def test_a_destination_that_fails_takes_no_connections_from_the_others():
+    dead = {f"dead{n}": unreachable for n in range(3)}
+    world = World(direct(max_connections=5))
+    world.servers["D"] = by_destination(**dead)
+    for name in dead:
+        world.mail(f"x@{name}.example")
+    world.run(5)
+    for n in range(40):
+        world.mail(f"x@d{n}.example")
+    world.run(0.5)
+    assert len(world.relays["D"].under_way) == 20
+
+
+# Hosts that destinations have in common.
+
+
+def no_room(seconds):
+    """Return a server that has room for us after so long, and then takes all mail."""
+
+    def serve(now):
+        at = now.relay.clock.seconds()
+        if at >= NOW + seconds:
+            return "as usual"
+        outcomes = all_deferred(now.delivery.recipients, Phase.CONNECT, Reply(0, "4.3.2", "full"))
+        now.done.callback(Attempt(outcomes=outcomes, inconclusive=True, not_before=NOW + seconds))
+        now.relay.under_way.remove(now)
+        return None
+
+    return serve
+
+
+def test_mail_for_whose_host_there_is_no_room_comes_again_when_there_is():
+    world = World(direct(max_connections=5))
+    told = collected(world.events, events.AttemptEnded)
+    world.servers["D"] = by_destination(full=no_room(7.0))
+    world.mail("x@full.example")
+    world.mail("x@other.example")
+    world.run(20)
+    assert tried(world) == ["full.example", "other.example", "full.example"]
+    assert world.tries[-1].began == pytest.approx(NOW + 7.0, abs=0.1)
+    # Nothing was tried the first time: nobody hears of it, and the schedule begins with the second.
+    assert [each.delivery.attempts for each in told] == [0, 0]
+    assert condition(world).resting_destinations == 0
+    assert len(world.sent) == 2
+
+
+def test_and_keeps_its_lane_no_longer_than_that():
+    world = World(direct(max_connections=5))
+    world.servers["D"] = by_destination(full=no_room(7.0))
+    world.mail("x@full.example")
+    world.run(5)
+    assert len(world.queue._lanes) == 0
+    world.run(20)
+    assert len(world.sent) == 1
 
 
 def test_a_destination_has_a_fifth_of_the_connections_and_begins_with_one():
@@ -248,7 +321,7 @@ def test_while_the_account_rests_its_mail_leaves_by_the_fallback(monkeypatch):
     world.run(120)
     assert Counter(each.account for each in world.sent) == {"B": 40}
     assert world.waiting == []
-    assert len(world.tries) - 40 <= 4
+    assert len(world.tries) - 40 <= 8
 
 
 def test_mail_of_a_dead_destination_stays_unless_a_fallback_is_named():
@@ -447,7 +520,7 @@ def test_a_stop_waits_for_what_is_under_way_and_leaves_the_rest():
     world = world_of(direct(max_connections=2), mails=[f"x@d{n}.example" for n in range(9)])
     world.run(0.5)
     assert world.stop()
-    assert len(world.sent) == 2
+    assert len(world.sent) == 8
     assert world.clock.getDelayedCalls() == []
     world.start()
     world.run(30)

@@ -194,9 +194,11 @@ class DirectRelay:
         hop = hop_to(found, policy.tls, self.account)
         if fault := self._hosts.resting(hop):
             return _unusable(delivery, fault.phase, fault.reply, fault.action)
-        host = self._hosts.use(hop)
+        host, began = self._hosts.use(hop), self._now()
+        if not host.has_room(self._make_room(host, delivery.destination)):
+            return _no_room(delivery, host.name, host.room_at(began))
+        host.users += 1
         try:
-            self._make_room(host, delivery.destination)
             attempt = _naming(policy, await host.sessions.attempt(delivery, open_content))
             self._take_down(host, attempt)
             self._tell(host, policy, delivery.destination)
@@ -205,7 +207,7 @@ class DirectRelay:
                 session = f"{session}, {found.name}, {policy.told(host.tls_finding)}"
             return attrs.evolve(attempt, session=session, server=found.name)
         finally:
-            self._hosts.leave(host)
+            host.left(self._now() - began)
 
     def _policy(self, found: MailHost, destination: str) -> Awaitable[HostPolicy]:
         return self._step(self._servers.policy(found, destination, self.account))
@@ -306,10 +308,14 @@ class DirectRelay:
             mails_per_connection=account.max_mails_per_connection,
         )
 
-    def _make_room(self, host: Host, destination: str) -> None:
-        """Let a host have as many connections as are meant for it, or for one of its domains."""
+    def _make_room(self, host: Host, destination: str) -> int:
+        """Let a host have as many connections as are meant for it, or for one of its domains.
+
+        :return: how many.
+        """
         most = max(self._pace(host.name).connections, self._pace(destination).connections)
         self._places[host.name].resize(most)
+        return most
 
     # Other settings, and the end.
 
@@ -364,6 +370,13 @@ def _unusable(delivery: Delivery, phase: Phase, reply: Reply, action: Action) ->
     fault = AccountFault.of(phase, reply, action, Scope.DESTINATION)
     outcomes = all_deferred(delivery.recipients, phase, reply, action)
     return Attempt(outcomes=outcomes, fault=fault)
+
+
+def _no_room(delivery: Delivery, host: str, until: float) -> Attempt:
+    """Return the attempt of a host that has as many of them in hand as it may."""
+    reply = Reply(0, "4.3.2", f"{host} has as many connections as it may")
+    outcomes = all_deferred(delivery.recipients, Phase.CONNECT, reply)
+    return Attempt(outcomes=outcomes, inconclusive=True, not_before=until)
 
 
 async def _awaited(step: Awaitable[T]) -> T:

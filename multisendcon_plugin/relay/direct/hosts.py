@@ -24,6 +24,11 @@ from ..sender import AccountSender
 
 #: Seconds after which what nothing uses is forgotten, at the latest.
 SWEEP = 15.0
+#: Attempts that use a host at the same time, for each of its places: one that is next for each.
+#: Any more of them would wait here, with what the account has for destinations of other hosts.
+_IN_HAND = 2
+#: Seconds that an attempt uses a host, as long as nothing else is known; and at most.
+_USUAL, _LONGEST = 1.0, 30.0
 #: Seconds that a host rests at most.  Each destination rests by itself, and for longer; this is so
 #: that the next host is tried at once, and that those of one host are not all tried in vain.
 LONGEST_REST = 300.0
@@ -72,6 +77,26 @@ class Host:
     met: list[AccountSender | SessionBrokenError]
     users: int = 0
     tls_finding: TlsFinding | None = None
+    _lasts: float = _USUAL
+    _room_at: float = 0.0
+
+    def has_room(self, places: int) -> bool:
+        """Tell whether one attempt more may use it.
+
+        :param places: connections that it may have.
+        """
+        return self.users < _IN_HAND * places
+
+    def room_at(self, now: float) -> float:
+        """Return when an attempt that finds no room is to come again, one after the other."""
+        # As fast as those leave that use it now (Little's law).
+        self._room_at = max(self._room_at, now) + self._lasts / self.users
+        return self._room_at
+
+    def left(self, lasted: float) -> None:
+        """An attempt does not use it any more, after so many seconds."""
+        self.users -= 1
+        self._lasts += (min(lasted, _LONGEST) - self._lasts) / 8
 
     def news(self) -> list[AccountSender | SessionBrokenError]:
         """Return what was met since the last time."""
@@ -115,19 +140,14 @@ class Hosts:
         return health.fault if health and health.rests(self._reactor.seconds()) else None
 
     def use(self, hop: Hop) -> Host:
-        """Return a host, which is in use until `leave`."""
+        """Return a host that an attempt may use, by `Host.users`, until it has `left`."""
         key = _key(hop)
         host = self._hosts.get(key)
         if host is None:
             met: list[AccountSender | SessionBrokenError] = []
             host = self._hosts[key] = Host(key, hop.host, self._make(hop, met.append), met)
         self._sweep_later()
-        host.users += 1
         return host
-
-    def leave(self, host: Host) -> None:
-        """An attempt does not use it any more."""
-        host.users -= 1
 
     def works(self, host: Host) -> None:
         """There is a session with a host."""

@@ -418,6 +418,25 @@ def test_they_share_its_connections():
     assert mailing.relay.connections == 4
 
 
+def test_attempts_that_would_wait_for_them_come_again_in_turn():
+    mailing = shared(30)
+    mailing.network.at[ONE] = lambda: Server(END=SILENT)
+    results = [mailing.begin(f"d{n}.example") for n in range(30)]
+    waiting = [each for each in results if not each]
+    assert len(waiting) == 8
+    turned_away = [each[0] for each in results if each]
+    assert all(each.inconclusive and each.fault is None for each in turned_away)
+    times = [each.not_before for each in turned_away]
+    # As fast as those leave that have a place, as far as is known: a second each.
+    assert times == pytest.approx([mailing.network.seconds() + n / 8 for n in range(1, 23)])
+    mailing.network.advance(5)
+    for _, server in list(mailing.network.sessions):
+        server.say("250 2.0.0 queued")
+    mailing.network.flush()
+    assert sum(map(bool, waiting)) >= 4
+    assert not mailing.begin("d29.example")
+
+
 def test_a_host_that_takes_no_more_sessions_goes_on_with_those_it_has():
     mailing = shared(3)
     refusing = Server(GREETING="421 4.7.0 too many connections")
