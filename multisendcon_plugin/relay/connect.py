@@ -111,29 +111,6 @@ def bind_once(local_address: str) -> None:
         raise ConnectBindError(error.errno, error.strerror) from None
 
 
-def unusable(hop: Hop) -> tuple[str, ...]:
-    """Return the local addresses of a hop from which no connection can come now."""
-
-    def is_unusable(local_address: str) -> bool:
-        try:
-            bind_once(local_address)
-        except ConnectBindError:
-            return True
-        return False
-
-    return tuple(filter(is_unusable, hop.local_addresses))
-
-
-def is_ours(failure: Failure, hop: Hop) -> bool:
-    """Tell whether it is our local address for which there is no connection, to no server at all.
-
-    Of a pair, the other one still reaches the servers that have its family.
-    """
-    return bool(failure.check(ConnectBindError)) and (
-        len(hop.local_addresses) < 2 or len(unusable(hop)) == len(hop.local_addresses)
-    )
-
-
 def source_address(version: int) -> str | None:
     """Return the address from which the system connects to the Internet, where nobody says which.
 
@@ -210,8 +187,7 @@ def connect_problem(failure: Failure, hop: Hop) -> str:
     if failure.check(ConnectBindError) and hop.local_addresses:
         if error.osError == errno.EADDRNOTAVAIL:
             text = "it is not an address of this machine"
-        which = " or ".join(unusable(hop) or hop.local_addresses)
-        return f"local_address {which} cannot be used: {text}"
+        return f"local_address {' or '.join(hop.local_addresses)} cannot be used: {text}"
     if failure.check(DNSLookupError):
         return f"{hop.host} cannot be resolved: {text}"
     if failure.check(TimeoutError):

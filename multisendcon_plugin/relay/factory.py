@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.error import ConnectBindError
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.mail import smtp
@@ -30,7 +31,7 @@ from ..routing.hop import Hop
 from .attempt import AttemptUnderWay
 from .broken import SessionBrokenError
 from .budget import PROMPT, Budget, Slot
-from .connect import connect, connect_problem, is_ours, other_addresses
+from .connect import connect, connect_problem, other_addresses
 from .handshake import shake_hands
 from .login import Login
 from .places import Places
@@ -299,7 +300,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             failure = Failure()
             problem = self._gave_way if slot.leaving else connect_problem(failure, self._hop)
             reply = Reply(0, "4.4.1", problem)
-            scope = Scope.ACCOUNT if is_ours(failure, self._hop) else None
+            scope = Scope.ACCOUNT if failure.check(ConnectBindError) else None
             raise SessionBrokenError(Phase.CONNECT, reply, scope=scope) from None
         slot.close = partial(session.abort, self._gave_way)
         self._sessions[session] = slot

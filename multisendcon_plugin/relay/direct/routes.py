@@ -99,22 +99,10 @@ class Routes:
         known_by = self.ourselves().names | {account.helo_domain.lower()}
         hosts = before_ours(domain, hosts, known_by)[:MOST_HOSTS]
         types = [rdtype for rdtype, any_of_it in _TYPES.items() if account.hop.admits(any_of_it)]
-        found = await self._at(hosts, types, secure=answer.secure)
-        others = [rdtype for rdtype in _TYPES if rdtype not in types]
-        if not others or any(each.addresses or each.trouble for each in found):
-            return found
-        # Those cannot be reached from here, but then it can be said why.
-        left_out = await self._at(hosts, others, secure=answer.secure)
-        return left_out if any(each.addresses for each in left_out) else found
-
-    async def _at(
-        self, hosts: Sequence[MailHost], types: Sequence[str], *, secure: bool
-    ) -> tuple[MailHost, ...]:
-        """Return hosts with their addresses of some types; see `_located`."""
         questions = [self.names.query(host.name, rdtype) for host in hosts for rdtype in types]
         answers = await _all(questions)
         return tuple(
-            _located(host, answers[n : n + len(types)], secure=secure)
+            _located(host, answers[n : n + len(types)], secure=answer.secure)
             for host, n in zip(hosts, range(0, len(answers), len(types)), strict=True)
         )
 
