@@ -7,6 +7,7 @@ import datetime
 from ..history import Search
 from ..mail.message import number_of
 from ..mail.selection import Selection
+from ..routing.account import destination_of
 from ..settings.quantities import duration
 from ..settings.words import InvalidValueError, shown
 from .errors import BadRequestError
@@ -21,7 +22,7 @@ def selection(asked: Filter, now: float) -> Selection:
     """
     return Selection(
         account=asked.account,
-        destination=asked.destination,
+        destination=asked.destination and destination_of(f"@{asked.destination}"),
         sender="" if asked.sender == "<>" else asked.sender,
         recipient=asked.recipient,
         held=None if asked.state is None else _HELD.get(asked.state),

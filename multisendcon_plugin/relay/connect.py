@@ -111,6 +111,21 @@ def bind_once(local_address: str) -> None:
         raise ConnectBindError(error.errno, error.strerror) from None
 
 
+def gone_addresses(hop: Hop) -> tuple[str, ...]:
+    """Return the local addresses from which no connection can come, when one of them could not."""
+    if len(hop.local_addresses) < 2:
+        return hop.local_addresses
+    return tuple(each for each in hop.local_addresses if not _can_be_bound(each))
+
+
+def _can_be_bound(local_address: str) -> bool:
+    try:
+        bind_once(local_address)
+    except ConnectBindError:
+        return False
+    return True
+
+
 def source_address(version: int) -> str | None:
     """Return the address from which the system connects to the Internet, where nobody says which.
 
@@ -187,7 +202,8 @@ def connect_problem(failure: Failure, hop: Hop) -> str:
     if failure.check(ConnectBindError) and hop.local_addresses:
         if error.osError == errno.EADDRNOTAVAIL:
             text = "it is not an address of this machine"
-        return f"local_address {' or '.join(hop.local_addresses)} cannot be used: {text}"
+        gone = gone_addresses(hop) or hop.local_addresses
+        return f"local_address {' or '.join(gone)} cannot be used: {text}"
     if failure.check(DNSLookupError):
         return f"{hop.host} cannot be resolved: {text}"
     if failure.check(TimeoutError):

@@ -31,7 +31,7 @@ from ..routing.hop import Hop
 from .attempt import AttemptUnderWay
 from .broken import SessionBrokenError
 from .budget import PROMPT, Budget, Slot
-from .connect import connect, connect_problem, other_addresses
+from .connect import connect, connect_problem, gone_addresses, other_addresses
 from .handshake import shake_hands
 from .login import Login
 from .places import Places
@@ -300,7 +300,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             failure = Failure()
             problem = self._gave_way if slot.leaving else connect_problem(failure, self._hop)
             reply = Reply(0, "4.4.1", problem)
-            scope = Scope.ACCOUNT if failure.check(ConnectBindError) else None
+            # The other address of a pair reaches the servers of its family all the same.
+            gone = failure.check(ConnectBindError) and (
+                gone_addresses(self._hop) == self._hop.local_addresses
+            )
+            scope = Scope.ACCOUNT if gone else None
             raise SessionBrokenError(Phase.CONNECT, reply, scope=scope) from None
         slot.close = partial(session.abort, self._gave_way)
         self._sessions[session] = slot

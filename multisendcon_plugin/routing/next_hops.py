@@ -185,9 +185,12 @@ def _unusable(domain: str, hosts: Sequence[MailHost], admits: Callable[[str], bo
     names = ", ".join(each.name for each in hosts)
     found = list(chain.from_iterable(each.addresses for each in hosts))
     if not found:
+        # What cannot be connected is not asked for: it may be there.
+        only = _only_family(admits)
+        such = f"IPv{only} address, which local_address needs" if only else "address"
         if names == domain:
-            return f"the domain {domain} has no mail server in the DNS, and no address"
-        return f"the mail servers of {domain} have no addresses: {names}"
+            return f"the domain {domain} has no mail server in the DNS, and no {such}"
+        return f"no mail server of {domain} has an {such}: {names}"
     if not any(map(admits, found)):
         version = ip_address(found[0]).version
         return (
@@ -198,6 +201,12 @@ def _unusable(domain: str, hosts: Sequence[MailHost], admits: Callable[[str], bo
         f"the mail servers of {domain} have no addresses that mail may be sent to, only"
         f" {', '.join(found[:MOST_ADDRESSES])} (allow_private of [dns])"
     )
+
+
+def _only_family(admits: Callable[[str], bool]) -> int | None:
+    """Return the version of IP of the only family that is admitted; ``None``: both are."""
+    four, six = map(admits, ("0.0.0.0", "::"))  # noqa: S104 -- stand for all of their families
+    return None if four and six else 4 if four else 6
 
 
 def _literal(destination: str) -> IPv4Address | IPv6Address | None:

@@ -279,8 +279,9 @@ def test_a_destination_at_fault_rests_alone_and_is_probed_by_one_mail():
     found = condition(world)
     assert (found.state, found.fault, found.until) == (State.OK, "", None)
     assert found.resting_destinations == 1
-    assert world.queue.control.rests("D", "dead.example")
-    assert not world.queue.control.rests("D", "far.example")
+    rest = world.queue.control.rest("D", "dead.example")
+    assert (rest.fault, rest.until > world.clock.seconds()) == (str(UNREACHABLE), True)
+    assert world.queue.control.rest("D", "far.example") is None
     world.run(100)
     # A second one after 30 s, and a third one 60 s later.
     assert Counter(tried(world))["dead.example"] == 3
@@ -310,6 +311,19 @@ def test_a_destination_fault_says_nothing_about_the_account():
     world.servers["D"] = by_destination(a=closed, dead=unreachable)
     world.run(600)
     assert condition(world).state is State.RESTING
+
+
+def test_a_fault_of_a_destination_leaves_the_account_its_connections():
+    world = World(direct(max_connections=10), retry=(HOUR,))
+    world.servers["D"] = by_destination(dead=unreachable, silent=silent(60.0))
+    world.mail("x@dead.example")
+    world.run(2)
+    world.mail("x@silent.example")
+    for n in range(8):
+        world.mail(f"x@d{n}.example")
+    world.run(5)
+    # One that has failed is no reason to try all others one by one, behind one that is silent.
+    assert len(world.sent) == 8
 
 
 def test_while_the_account_rests_its_mail_leaves_by_the_fallback(monkeypatch):

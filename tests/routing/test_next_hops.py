@@ -230,9 +230,18 @@ def test_where_one_of_them_may_be_found_later_the_mail_waits():
     [
         (
             MailHost(name="b.example"),
-            "the domain b.example has no mail server in the DNS, and no address",
+            (
+                "the domain b.example has no mail server in the DNS, and no IPv4 address, which"
+                " local_address needs"
+            ),
         ),
-        (at(), "the mail servers of b.example have no addresses: mx.b.example"),
+        (
+            at(),
+            (
+                "no mail server of b.example has an IPv4 address, which local_address needs:"
+                " mx.b.example"
+            ),
+        ),
         (
             at("2600::1"),
             (
@@ -251,6 +260,20 @@ def test_where_one_of_them_may_be_found_later_the_mail_waits():
 )
 def test_where_none_can_be_tried_the_mail_fails_and_says_why(host, text):
     assert refusal(tried, host, families=(4,)) == (0, "5.4.4", False, text)
+
+
+@pytest.mark.parametrize(
+    ("host", "text"),
+    [
+        (
+            MailHost(name="b.example"),
+            "the domain b.example has no mail server in the DNS, and no address",
+        ),
+        (at(), "no mail server of b.example has an address: mx.b.example"),
+    ],
+)
+def test_where_both_families_were_asked_for_no_family_is_named(host, text):
+    assert refusal(tried, host, families=(4, 6)) == (0, "5.4.4", False, text)
 
 
 def test_the_text_of_the_error_is_that_of_the_reply():

@@ -206,6 +206,19 @@ def test_a_local_address_that_cannot_be_used_is_the_account_s_fault():
     assert attempt.moves
 
 
+@pytest.mark.parametrize(
+    ("here", "scope"), [("127.0.0.9", Scope.DESTINATION), ("192.0.2.7", Scope.ACCOUNT)]
+)
+def test_one_of_a_pair_that_cannot_be_used_is_no_fault_of_the_account(here, scope):
+    mailing = Mailing(local_address=(here, "2001:db8::7"))
+    mailing.domain("b.example", "mx.b.example")
+    mailing.host("mx.b.example", SIX)
+    mailing.network.at[SIX] = ConnectBindError(99, "Cannot assign requested address")
+    fault = mailing.send().fault
+    assert fault.scope is scope
+    assert ("local_address 2001:db8::7 cannot" in str(fault)) is (scope is Scope.DESTINATION)
+
+
 # What the DNS says.
 
 
@@ -253,7 +266,7 @@ def test_an_address_literal_is_its_own_host():
             (
                 "failed",
                 "dns",
-                "5.4.4 the mail servers of b.example have no addresses: mx.b.example",
+                "5.4.4 no mail server of b.example has an address: mx.b.example",
             ),
         ),
         (
