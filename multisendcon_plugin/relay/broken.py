@@ -21,18 +21,26 @@ class SessionBrokenError(Exception):
     :param phase: what was going on.
     :param reply: what the server said, or with code 0 what happened instead.
     :param scope: whom it is about; ``None``: the server.
+    :param given_up: by us, since others are opened from now on, or none: it says nothing.
     :ivar address: of the server, while the session was not ready for the login.
     :ivar tls_finding: what was wrong with TLS.
     """
 
     def __init__(
-        self, phase: Phase, reply: Reply, *, address: str = "", scope: Scope | None = None
+        self,
+        phase: Phase,
+        reply: Reply,
+        *,
+        address: str = "",
+        scope: Scope | None = None,
+        given_up: bool = False,
     ) -> None:
         super().__init__(f"{phase.value}: {reply}")
         self.phase = phase
         self.reply = reply
         self.address = address
         self.scope = scope
+        self.given_up = given_up
         self.tls_finding: TlsFinding | None = None
 
 

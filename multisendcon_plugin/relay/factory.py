@@ -186,7 +186,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
             why = _STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)
-            raise SessionBrokenError(Phase.CONNECT, why, scope=Scope.ACCOUNT) from None
+            raise SessionBrokenError(
+                Phase.CONNECT, why, scope=Scope.ACCOUNT, given_up=True
+            ) from None
 
     async def _in_turn(
         self, trial: Trial, attempt: Callable[[], Awaitable[AccountSender]]

@@ -165,7 +165,8 @@ class DirectRelay:
         except CancelledError:
             outcomes = all_deferred(delivery.recipients, Phase.DNS, _STOPPING, Action.REST)
             fault = AccountFault.of(Phase.DNS, _STOPPING, Action.REST)
-            return Attempt(outcomes=outcomes, fault=fault)
+            # The lane may not know yet that there are other settings, for which this says nothing.
+            return Attempt(outcomes=outcomes, fault=fault, inconclusive=True)
 
     async def _search(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
         """Try one host after the other."""

@@ -596,6 +596,7 @@ def test_a_relay_that_stops_ends_what_it_looks_for():
     [attempt] = results
     assert attempt.fault.scope is Scope.ACCOUNT
     assert attempt.fault.reply.enhanced == "4.3.2"
+    assert attempt.inconclusive
     mailing.network.advance(10)
     assert not mailing.network.getDelayedCalls()
 
