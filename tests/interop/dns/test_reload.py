@@ -119,6 +119,8 @@ def test_reloads_under_load_lose_and_double_nothing(world):
     assert not clients.doubtful
     assert taken.keys() == clients.acknowledged
     assert set(taken.values()) == {1}
+    # To be cut off by a reload is no fault of an account.
+    assert "cannot be used" not in world.relay.log.read_text()
     hosts = {each.host for each in world.hosts.taken}
     assert hosts >= {OTHER, *(f"mx{n}.many.test" for n in range(HOSTS))}
 
