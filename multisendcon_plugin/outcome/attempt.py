@@ -87,8 +87,12 @@ class AccountFault:
 
     @property
     def leaves(self) -> bool:
-        """Its destination cannot be reached: mail leaves by an account that is meant for that."""
-        return self.scope is Scope.DESTINATION and self.action is not Action.SLOW
+        """Its destination cannot be reached: mail leaves by an account that is meant for that.
+
+        Who demands a certificate there would have it demanded by whoever sends the mail: it waits.
+        """
+        away = self.scope is Scope.DESTINATION and self.phase is not Phase.TLS
+        return away and self.action is not Action.SLOW
 
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.reply}"

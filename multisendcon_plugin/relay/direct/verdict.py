@@ -33,8 +33,11 @@ def none_usable(
     :param faults: what was wrong with each, by the name of the host, in order; at least one.
     :param all_tried: there are no others.
     """
-    # What a server has said tells more than that another one cannot be reached.
-    name, told = max(reversed(faults), key=lambda each: each[1].reply.code > 0)
+    # What a server has said tells more than that another one cannot be reached; and that one lacks
+    # what TLS is to have tells most: no other account is to send the mail without it.
+    name, told = max(
+        reversed(faults), key=lambda each: (each[1].phase is Phase.TLS, each[1].reply.code > 0)
+    )
     reply = told.reply
     if len(faults) > 1:
         text = f"{reply.text} (from {name}; {len(faults)} mail servers were tried)"

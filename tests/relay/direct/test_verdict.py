@@ -41,3 +41,11 @@ def test_the_last_server_that_has_said_something_is_told():
     attempt = none_usable(RECIPIENTS, named, all_tried=True)
     assert attempt.server == "mx2"
     assert str(attempt.fault) == "greeting: 521 no mail here (from mx2; 3 mail servers were tried)"
+
+
+def test_one_that_lacks_what_tls_is_to_have_is_told_whatever_others_say():
+    lacks = AccountFault.of(Phase.TLS, Reply(0, "4.7.0", "no certificate"), Action.REST)
+    named = [("mx1", lacks), ("mx2", NOT_NOW), ("mx3", DEAD)]
+    attempt = none_usable(RECIPIENTS, named, all_tried=True)
+    assert attempt.server == "mx1"
+    assert attempt.fault.phase is Phase.TLS
