@@ -7,7 +7,7 @@ nothing is asked here.  Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from itertools import chain, groupby, zip_longest
 from operator import attrgetter
 
@@ -21,6 +21,9 @@ from ..mail.reply import Reply
 #: limit, and it should be two at least.
 MOST_HOSTS = 5
 MOST_ADDRESSES = 4
+#: All of IPv6 that is for hosts of the Internet (RFC 4291 section 2.4, as IANA gives it out), and
+#: where hosts of IPv4 are seen by those that have IPv6 only (RFC 6052 section 2.1).
+_GLOBAL, _TRANSLATED = IPv6Network("2000::/3"), IPv6Network("64:ff9b::/96")
 #: The root: as the only host of a domain, that domain takes no mail.
 _NULL = "."
 
@@ -230,11 +233,24 @@ def may_be_tried(text: str, *, allow_private: bool) -> bool:
     in this house, that trust whoever can connect to them.
     """
     address = ip_address(text)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+    if isinstance(address, IPv6Address):
+        address = _inner(address) or address
     if address.is_unspecified or address.is_multicast:
         return False
-    return allow_private or address.is_global
+    if allow_private:
+        return True
+    return address.is_global and (address.version == 4 or address in _GLOBAL)
+
+
+def _inner(address: IPv6Address) -> IPv4Address | None:
+    """Return the address of IPv4 that is reached by way of one of IPv6.
+
+    A network may translate it (NAT64), or have a tunnel to it (6to4): then it leads where that one
+    leads (RFC 6052 section 5.2, RFC 3964 section 5.1).
+    """
+    if address in _TRANSLATED:
+        return IPv4Address(address.packed[12:])
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _in_turn(addresses: Sequence[str]) -> tuple[str, ...]:

@@ -230,7 +230,7 @@ class DirectRelay:
         for each in host.news():
             finding, address, local = each.tls_finding or policy.finding, "", ""
             if isinstance(each, AccountSender):
-                address, local = each.server, each.transport.getHost().host
+                address, local = each.server, each.local
             elif each.phase is Phase.TLS:
                 address = each.address
                 finding = finding or TlsFinding(TlsResult.VALIDATION_FAILURE, each.reply.text)

@@ -107,6 +107,16 @@ def test_certificates_are_verified_only_where_a_domain_demands_it(monkeypatch, t
     assert [(base.mode, base.verify) for base in bases] == expected
 
 
+def test_a_host_with_a_name_that_no_certificate_has_is_not_verified():
+    mailing = Mailing()
+    mailing.host("a:b.b.example", ONE, server=with_tls)
+    mailing.domain("b.example", "a:b.b.example")
+    demanded = TlsPolicy(mode=Tls.STARTTLS)
+    mailing.policies.hosts = {"a:b.b.example": policy(demanded)}
+    mailing.send()
+    assert mailing.tried == [ONE]
+
+
 def test_sessions_are_not_shared_by_domains_that_demand_other_tls():
     mailing = Mailing()
     mailing.host("mx.provider.example", ONE, server=with_tls)
