@@ -182,6 +182,9 @@ class Lanes:
         for name, turns in tuple(self._turns.items()):
             account = account_in_use(registry, name)
             if account is not None and account.direct:
+                # Nobody has a turn as long as there are lanes that would take it with the gates and
+                # the relay of before.
+                turns.paused = True
                 turns.reconfigure(self.ways.of(account).gates, self._paces(account))
             else:
                 turns.stop()
@@ -200,6 +203,7 @@ class Lanes:
             if account.name in anew:
                 hasten(lane)
         for name, turns in self._turns.items():
+            turns.paused = name in self._paused
             turns.go()
             if name in anew:
                 rouse([(name, each) for each in turns.destinations])

@@ -27,7 +27,12 @@ class SessionBrokenError(Exception):
     """
 
     def __init__(
-        self, phase: Phase, reply: Reply, *, address: str = "", scope: Scope | None = None
+        self,
+        phase: Phase,
+        reply: Reply,
+        *,
+        address: str = "",
+        scope: Scope | None = None,
     ) -> None:
         super().__init__(f"{phase.value}: {reply}")
         self.phase = phase

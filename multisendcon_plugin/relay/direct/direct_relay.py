@@ -199,10 +199,12 @@ class DirectRelay:
             refused = AccountFault.of(Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
             return _unusable(delivery, policy, refused)
         hop = hop_to(found, policy.tls, self.account)
-        if fault := self._hosts.resting(hop, self._asked_for.get(delivery.destination, -inf)):
+        if fault := self._hosts.resting(hop, self._asked_for.get(destination, -inf)):
             return _unusable(delivery, policy, fault)
-        host, began = self._hosts.use(hop), self._now()
-        if not host.has_room(self._make_room(host, destination)):
+        pace = self._pace(hop.host, destination)
+        host, began = self._hosts.use(hop, pace.mails_per_connection), self._now()
+        self._places[host.name].resize(pace.connections)
+        if not host.has_room(pace.connections):
             return _no_room(delivery, host.name, host.room_at(began))
         host.users += 1
         try:
@@ -281,14 +283,16 @@ class DirectRelay:
         while asked[first := next(iter(asked))] < now - LONGEST_REST:
             del asked[first]  # no host rests for so long
 
-    def _sessions(self, hop: Hop, met: Met) -> AccountSenderFactory:
-        """Make the sessions with a host."""
-        pace = self._pace(hop.host)
+    def _sessions(self, hop: Hop, mails: int, met: Met) -> AccountSenderFactory:
+        """Make the sessions with a host.
+
+        :param mails: the most over one.
+        """
         places = self._places.get(hop.host)
         if places is None:
-            places = self._places[hop.host] = Places(pace.connections)
+            places = self._places[hop.host] = Places(1)  # each attempt says how many there are
         return self._make_sessions(
-            attrs.evolve(self.account, max_mails_per_connection=pace.mails_per_connection),
+            attrs.evolve(self.account, max_mails_per_connection=mails),
             places=places,
             budget=self._budget,
             hop=hop,
@@ -296,22 +300,26 @@ class DirectRelay:
             met=met,
         )
 
-    def _pace(self, domain: str) -> Pace:
+    def _pace(self, host: str, destination: str) -> Pace:
+        """Return the pace of mail to a destination at one of its hosts.
+
+        A host has as many connections as are meant for it, or for one of its domains, and as few
+        mails over one.
+        """
+        one, other = map(self._pace_of, (host, destination))
+        return attrs.evolve(
+            other,
+            connections=max(one.connections, other.connections),
+            mails_per_connection=min(one.mails_per_connection, other.mails_per_connection),
+        )
+
+    def _pace_of(self, domain: str) -> Pace:
         account = self.account
         return self._servers.destinations().pace(
             domain,
             connections=account.connections,
             mails_per_connection=account.max_mails_per_connection,
         )
-
-    def _make_room(self, host: Host, destination: str) -> int:
-        """Let a host have as many connections as are meant for it, or for one of its domains.
-
-        :return: how many.
-        """
-        most = max(self._pace(host.name).connections, self._pace(destination).connections)
-        self._places[host.name].resize(most)
-        return most
 
     # Other settings, and the end.
 
@@ -331,8 +339,7 @@ class DirectRelay:
             )
         self.account, self._ending = account, False
         for host in self._hosts:
-            mails = self._pace(host.name).mails_per_connection
-            host.sessions.reconfigured(attrs.evolve(account, max_mails_per_connection=mails))
+            host.sessions.reconfigured(attrs.evolve(account, max_mails_per_connection=host.mails))
         return self
 
     def drain(self) -> None:

@@ -67,9 +67,10 @@ class HostHealth:
 
 @attrs.define(eq=False)
 class Host:
-    """A host in use.
+    """A host in use, by destinations that have as many mails over one connection.
 
-    :param key: what it is known by.
+    :param key: what its health is known by.
+    :param mails: so many.
     :param met: sessions that were opened, and addresses where none was, that nobody has told yet.
     :ivar users: attempts that are under way.
     :ivar tls_finding: what was wrong with TLS in the last session.
@@ -77,6 +78,7 @@ class Host:
 
     key: Hashable
     name: str
+    mails: int
     sessions: AccountSenderFactory
     met: list[AccountSender | SessionBrokenError]
     users: int = 0
@@ -111,9 +113,9 @@ class Host:
         return met
 
 
-#: Makes the sessions with a host, which tell what they meet.
+#: Makes the sessions with a host, with so many mails over one at most, which tell what they meet.
 MakeSessions = Callable[
-    [Hop, Callable[[AccountSender | SessionBrokenError], object]], AccountSenderFactory
+    [Hop, int, Callable[[AccountSender | SessionBrokenError], object]], AccountSenderFactory
 ]
 
 
@@ -127,7 +129,7 @@ class Hosts:
     def __init__(self, make: MakeSessions, reactor: Any) -> None:
         self._make = make
         self._reactor = reactor
-        self._hosts: dict[Hashable, Host] = {}
+        self._hosts: dict[tuple[Hashable, int], Host] = {}
         #: Of those that could not be used.
         self._healths: dict[Hashable, HostHealth] = {}
         self._timer: IDelayedCall | None = None
@@ -146,13 +148,17 @@ class Hosts:
         health, now = self._healths.get(_key(hop)), self._reactor.seconds()
         return health.fault if health and health.rests(now, asked_for) else None
 
-    def use(self, hop: Hop) -> Host:
-        """Return a host that an attempt may use, by `Host.users`, until it has `left`."""
+    def use(self, hop: Hop, mails: int) -> Host:
+        """Return a host that an attempt may use, by `Host.users`, until it has `left`.
+
+        :param mails: the most over one connection.
+        """
         key = _key(hop)
-        host = self._hosts.get(key)
+        host = self._hosts.get((key, mails))
         if host is None:
             met: list[AccountSender | SessionBrokenError] = []
-            host = self._hosts[key] = Host(key, hop.host, self._make(hop, met.append), met)
+            sessions = self._make(hop, mails, met.append)
+            host = self._hosts[key, mails] = Host(key, hop.host, mails, sessions, met)
         self._sweep_later()
         return host
 
@@ -175,7 +181,7 @@ class Hosts:
         now = self._reactor.seconds()
         for host in self:
             if not (host.users or host.sessions.connections):
-                del self._hosts[host.key]
+                del self._hosts[host.key, host.mails]
         for key in [key for key, health in self._healths.items() if health.is_over(now)]:
             del self._healths[key]
         if self._hosts or self._healths:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import attrs
 import pytest
-from twisted.internet.error import ConnectBindError
+from twisted.internet.error import ConnectBindError, NoRouteError
 
 from multisendcon_plugin.dns import ROOT, Mx
 from multisendcon_plugin.outcome.attempt import Scope
@@ -15,6 +15,7 @@ from multisendcon_plugin.relay.direct import Ourselves
 from multisendcon_plugin.relay.direct.direct_relay import LONGEST
 from multisendcon_plugin.relay.direct.hosts import LONGEST_REST, SWEEP
 from multisendcon_plugin.routing.account import AccountType
+from multisendcon_plugin.settings.destinations import DestinationSettings
 from tests.relay.direct.world import REFUSED, Mailing, said
 from tests.relays import CLOSE, SILENT, Server
 
@@ -185,6 +186,15 @@ def test_of_several_addresses_the_next_is_tried_both_families_by_turns():
     mailing.network.at[TWO] = Server
     assert said(mailing.send())[0] == "delivered"
     assert mailing.tried == [SIX, ONE, TWO]
+
+
+def test_without_a_route_for_one_family_the_other_one_is_tried():
+    mailing = Mailing()
+    mailing.domain("b.example", "mx.b.example")
+    mailing.host("mx.b.example", ONE, SIX)
+    mailing.network.at[SIX] = NoRouteError(101, "Network is unreachable")
+    assert said(mailing.send())[0] == "delivered"
+    assert mailing.tried == [SIX, ONE]
 
 
 @pytest.mark.parametrize(
@@ -420,6 +430,23 @@ def test_they_share_its_health():
     for n in range(5):
         assert said(mailing.send(f"d{n}.example"))[0] == "deferred"
     assert mailing.tried == [ONE]
+
+
+def test_a_destination_has_its_own_number_of_mails_over_one_connection():
+    few = DestinationSettings(domains=("d0.example", "d1.example"), max_mails_per_connection=2)
+    mailing = shared(3, destinations=[few])
+    for n in (0, 1, 2, 2, 0, 1, 2):
+        mailing.send(f"d{n}.example")
+    assert [len(server.taken) for _, server in mailing.network.sessions] == [2, 3, 2]
+
+
+def test_so_it_is_with_what_is_known_of_a_receiver():
+    mailing = Mailing()
+    mailing.host("mx.provider.example", ONE)
+    mailing.domain("icloud.com", "mx.provider.example")
+    for _ in range(7):
+        mailing.send("icloud.com")
+    assert [len(server.taken) for _, server in mailing.network.sessions] == [5, 2]
 
 
 def test_they_share_its_connections():
