@@ -8,6 +8,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import attrs
 
@@ -19,6 +20,8 @@ from .receivers import RECEIVERS, Receiver
 #: A destination gets at most one part in so many of the connections of its account: one that is
 #: slow never holds up the others.
 SHARES = 5
+#: Paces that are remembered.
+_MOST_KNOWN = 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -73,6 +76,8 @@ class Destinations:
     def __init__(self, written: Iterable[DestinationSettings] = ()) -> None:
         self._written = tuple(written)
         self._by_form = _first_of(each.domains for each in self._written)
+        # Each mail asks several times.
+        self._known_paces = lru_cache(_MOST_KNOWN)(self._pace)
 
     def pace(self, domain: str, *, connections: int, mails_per_connection: int) -> Pace:
         """Return how fast an account sends to a domain.
@@ -80,6 +85,9 @@ class Destinations:
         :param domain: A-labels in lower case, or an address literal.
         :param connections: the most of the account, as `mails_per_connection`.
         """
+        return self._known_paces(domain, connections, mails_per_connection)
+
+    def _pace(self, domain: str, connections: int, mails_per_connection: int) -> Pace:
         settings, known, names = _UNSET, _NOTHING, forms(domain)
         if (position := _position(self._by_form, names)) is not None:
             settings = self._written[position]
