@@ -237,6 +237,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             session.opened(await shake_hands(session, starttls=starttls))
         except SessionBrokenError as broken:
             session.quit()
+            self._go_on()  # else all who wait for this trial would hear of our own settings
             broken.address, broken.tls_finding = session.server, session.tls_finding
             if not (starttls and self._hop.tls_dispensable and broken.phase is Phase.TLS):
                 raise
