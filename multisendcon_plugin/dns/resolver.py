@@ -211,7 +211,7 @@ def _tell(waiter: Deferred[Answer], told: Answer | Failure) -> None:
         waiter.callback(told)
     elif isinstance(error := told.value, DnsError):
         # A new one for each, since each adds to it where it was raised.
-        waiter.errback(DnsError(str(error), temporary=error.temporary))
+        waiter.errback(DnsError(str(error), temporary=error.temporary, nobody=error.nobody))
     else:
         waiter.errback(told)
 

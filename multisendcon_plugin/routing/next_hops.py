@@ -36,12 +36,14 @@ class NoRouteError(MultisendconError):
 
     :param reply: says so, as a server would have.
     :param temporary: there may be one later.
+    :param any_domain: it would be so with any destination.
     """
 
-    def __init__(self, reply: Reply, *, temporary: bool = False) -> None:
+    def __init__(self, reply: Reply, *, temporary: bool = False, any_domain: bool = False) -> None:
         super().__init__(str(reply))
         self.reply = reply
         self.temporary = temporary
+        self.any_domain = any_domain
 
 
 @attrs.frozen(kw_only=True)
@@ -96,9 +98,9 @@ def no_such_domain(domain: str) -> NoRouteError:
     return NoRouteError(Reply(0, "5.1.2", f"the domain {domain} does not exist"))
 
 
-def no_answer(text: str) -> NoRouteError:
+def no_answer(text: str, *, any_domain: bool = False) -> NoRouteError:
     """Return what is said where the DNS could not answer: the mail is tried again later."""
-    return NoRouteError(Reply(0, "4.4.3", text), temporary=True)
+    return NoRouteError(Reply(0, "4.4.3", text), temporary=True, any_domain=any_domain)
 
 
 def candidates(

@@ -209,7 +209,7 @@ class DirectRelay:
         host.users += 1
         try:
             attempt = _naming(policy, await host.sessions.attempt(delivery, open_content))
-            self._take_down(host, attempt)
+            self._take_down(host, hop, attempt)
             self._tell(host, policy, destination)
             session = attempt.session
             if session:
@@ -218,15 +218,15 @@ class DirectRelay:
         finally:
             host.left(self._now() - began)
 
-    def _take_down(self, host: Host, attempt: Attempt) -> None:
+    def _take_down(self, host: Host, hop: Hop, attempt: Attempt) -> None:
         """Note whether a host could be used."""
         fault = attempt.fault
         if fault is None or attempt.mail_ended is not None:
-            self._hosts.works(host)
+            self._hosts.works(hop)
         elif fault.scope is Scope.ACCOUNT:
             return
         elif not (host.sessions.works and is_one_too_many(fault.phase, fault.reply)):
-            self._hosts.failed(host, fault, self._servers.jitter())
+            self._hosts.failed(hop, fault, self._servers.jitter())
 
     def _tell(self, host: Host, policy: HostPolicy, destination: str) -> None:
         """Tell of the sessions that were met, for reports of TLS (RFC 8460)."""

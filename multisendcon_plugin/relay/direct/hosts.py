@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from twisted.internet.interfaces import IDelayedCall
 
+from ...mail.phase import Phase
 from ...outcome.attempt import AccountFault
 from ...outcome.backoff import rest
 from ...outcome.tls import TlsFinding
@@ -38,17 +39,19 @@ LONGEST_REST = 300.0
 class HostHealth:
     """Whether a host can be used.
 
+    :param name: by which it was tried.
     :ivar fault: why it could not be, the last time.
     """
 
+    name: str
     fault: AccountFault
     _failures: int = 0
     _opens_at: float = 0.0
     _failed_at: float = 0.0
 
-    def failed(self, fault: AccountFault, now: float, jitter: float) -> None:
+    def failed(self, name: str, fault: AccountFault, now: float, jitter: float) -> None:
         """No session could be opened."""
-        self.fault, self._failed_at = fault, now
+        self.name, self.fault, self._failed_at = name, fault, now
         if now >= self._opens_at:  # attempts that fail together are one failure
             self._failures += 1
             self._opens_at = now + min(rest(self._failures, jitter), LONGEST_REST)
@@ -145,8 +148,14 @@ class Hosts:
 
         :param asked_for: see `HostHealth.rests`.
         """
-        health, now = self._healths.get(_key(hop)), self._reactor.seconds()
-        return health.fault if health and health.rests(now, asked_for) else None
+        if not self._healths:
+            return None
+        now = self._reactor.seconds()
+        for key in (_key(hop), _addresses(hop)):
+            health = self._healths.get(key)
+            if health and health.rests(now, asked_for):
+                return _told_of(health, hop.host)
+        return None
 
     def use(self, hop: Hop, mails: int) -> Host:
         """Return a host that an attempt may use, by `Host.users`, until it has `left`.
@@ -162,15 +171,19 @@ class Hosts:
         self._sweep_later()
         return host
 
-    def works(self, host: Host) -> None:
+    def works(self, hop: Hop) -> None:
         """There is a session with a host."""
         if self._healths:
-            self._healths.pop(host.key, None)
+            self._healths.pop(_key(hop), None)
+            self._healths.pop(_addresses(hop), None)
 
-    def failed(self, host: Host, fault: AccountFault, jitter: float) -> None:
+    def failed(self, hop: Hop, fault: AccountFault, jitter: float) -> None:
         """No session with a host could be opened."""
-        health = self._healths.setdefault(host.key, HostHealth(fault))
-        health.failed(fault, self._reactor.seconds(), jitter)
+        # That nobody listens is so whatever the host is called; what is said may be about its name,
+        # or the number of sessions that other names have.
+        key = _addresses(hop) if fault.phase is Phase.CONNECT else _key(hop)
+        health = self._healths.setdefault(key, HostHealth(hop.host, fault))
+        health.failed(hop.host, fault, self._reactor.seconds(), jitter)
 
     def _sweep_later(self) -> None:
         if self._timer is None:
@@ -197,3 +210,18 @@ class Hosts:
 def _key(hop: Hop) -> Hashable:
     """Return what a host is known by: the DNS tells its addresses in any order."""
     return hop.host, hop.port, frozenset(hop.addresses), hop.tls
+
+
+def _addresses(hop: Hop) -> Hashable:
+    """Return what hosts with the same addresses have in common."""
+    return hop.port, frozenset(hop.addresses)
+
+
+def _told_of(health: HostHealth, host: str) -> AccountFault:
+    """Return the fault of a host, which may have been met under another name."""
+    fault = health.fault
+    if host == health.name:
+        return fault
+    reply = fault.reply
+    text = f"{reply.text} ({host} has the same addresses)"
+    return attrs.evolve(fault, reply=attrs.evolve(reply, text=text))

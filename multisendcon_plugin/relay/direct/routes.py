@@ -134,7 +134,7 @@ class Routes:
             answer = await self.names.query(domain, "MX")
         except DnsError as error:
             if error.temporary:
-                raise no_answer(str(error)) from None
+                raise no_answer(str(error), any_domain=error.nobody) from None
             raise no_such_domain(domain) from None  # it is no name that the DNS could have
         if answer.kind is Kind.NO_NAME:
             raise no_such_domain(domain)
@@ -149,6 +149,8 @@ async def _all(questions: Sequence[Deferred[Answer]]) -> list[Answer | DnsError]
             try:
                 answers.append(await each)
             except DnsError as error:
+                if error.nobody:
+                    raise no_answer(str(error), any_domain=True) from None
                 answers.append(error)
     finally:
         # Who does not wait any more wants none of them.

@@ -30,6 +30,11 @@ class UnusableHost:
 
 def no_route(recipients: tuple[Recipient, ...], error: NoRouteError) -> Attempt:
     """Return the attempt of a mail for which the DNS has no host."""
+    if error.any_domain:
+        # It is ours: the account rests, and a fallback may take over.
+        fault = AccountFault.of(Phase.DNS, error.reply, Action.REST)
+        outcomes = all_deferred(recipients, Phase.DNS, error.reply, fault.action)
+        return Attempt(outcomes=outcomes, fault=fault)
     if error.temporary:
         return _deferred(recipients, Phase.DNS, error.reply, Action.REST)
     return _failed(recipients, Phase.DNS, error.reply)

@@ -6,9 +6,10 @@ from collections import Counter
 
 import attrs
 import pytest
+from twisted.internet.defer import fail
 from twisted.internet.error import ConnectBindError, NoRouteError
 
-from multisendcon_plugin.dns import ROOT, Mx
+from multisendcon_plugin.dns import ROOT, DnsError, Mx
 from multisendcon_plugin.outcome.attempt import Scope
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.relay.direct import Ourselves
@@ -16,6 +17,7 @@ from multisendcon_plugin.relay.direct.direct_relay import LONGEST
 from multisendcon_plugin.relay.direct.hosts import LONGEST_REST, SWEEP
 from multisendcon_plugin.routing.account import AccountType
 from multisendcon_plugin.settings.destinations import DestinationSettings
+from multisendcon_plugin.testing import FakeNames
 from tests.relay.direct.world import REFUSED, Mailing, said
 from tests.relays import CLOSE, SILENT, Server
 
@@ -340,6 +342,26 @@ def unsigned_and_signed(*, secure):
     return mailing.send()
 
 
+@pytest.mark.parametrize("asked", [("b.example", "MX"), ("mx.b.example", "A")])
+def test_that_nobody_can_be_asked_is_a_fault_of_the_account(asked, monkeypatch):
+    mailing = Mailing()
+    mailing.domain("b.example", "mx.b.example")
+    mailing.host("mx.b.example", ONE)
+    answered = FakeNames.query
+
+    def query(names, name, rdtype):
+        if (name, rdtype) == asked:
+            return fail(DnsError("no DNS server can be asked now (192.0.2.53)", nobody=True))
+        return answered(names, name, rdtype)
+
+    monkeypatch.setattr(FakeNames, "query", query)
+    attempt = mailing.send()
+    assert attempt.fault.scope is Scope.ACCOUNT
+    assert str(attempt.fault) == "dns: 4.4.3 no DNS server can be asked now (192.0.2.53)"
+    assert attempt.moves
+    assert not mailing.tried
+
+
 def test_one_family_that_is_not_known_is_no_reason_to_wait():
     assert said(unsigned_and_signed(secure=False))[0] == "delivered"
 
@@ -447,6 +469,19 @@ def test_so_it_is_with_what_is_known_of_a_receiver():
     for _ in range(7):
         mailing.send("icloud.com")
     assert [len(server.taken) for _, server in mailing.network.sessions] == [5, 2]
+
+
+@pytest.mark.parametrize(("server", "tried"), [(REFUSED, 1), (lambda: Server(GREETING=CLOSE), 5)])
+def test_hosts_with_the_same_addresses_share_that_nobody_listens_there(server, tried):
+    mailing = Mailing()
+    for n in range(5):
+        mailing.domain(f"d{n}.example", f"mx.d{n}.example")
+        mailing.host(f"mx.d{n}.example", ONE, server=server)
+    for n in range(5):
+        attempt = mailing.send(f"d{n}.example")
+    assert mailing.tried == [ONE] * tried
+    same = "(mx.d4.example has the same addresses)" in str(attempt.fault)
+    assert same is (tried == 1)
 
 
 def test_they_share_its_connections():
