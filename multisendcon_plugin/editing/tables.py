@@ -1,0 +1,158 @@
+"""One value of one table changed in a text: that of a block with the tables inside of it, or any.
+
+A table may be written as a block, as an inline table, or by dotted keys; what is there keeps its
+form.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from ..configuration.tables import TABLES
+from ..settings.keys import Nested
+from .blocks import Block, Path, blocks_of
+from .proof import read
+from .scan import Item
+from .values import Value, changed_entry, entry_of, key_of
+
+
+class Patch(NamedTuple):
+    """What stands in the place of ``text[start:end]``."""
+
+    start: int
+    end: int
+    text: str
+
+
+def patched(text: str, patches: Iterable[Patch]) -> str:
+    """Return a text with changes, of which none overlaps another."""
+    pieces = []
+    position = 0
+    for patch in sorted(patches):
+        pieces += [text[position : patch.start], patch.text]
+        position = patch.end
+    return "".join([*pieces, text[position:]])
+
+
+def newline_of(text: str) -> str:
+    """Return how the lines of a text end."""
+    first = text.find("\n")
+    return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
+
+
+def home(blocks: Sequence[Block], path: Path) -> tuple[Block, Item | None] | None:
+    """Return the block in which a table is written, and the entry, if it is in the value of one.
+
+    ``None``: it is not written anywhere.
+    """
+    for block in blocks:
+        if block.path == path:
+            return block, None
+    for block in blocks:
+        if block.path == path[: len(block.path)]:
+            rest = path[len(block.path) :]
+            for entry in block.entries:
+                if entry.keys == rest[: len(entry.keys)]:
+                    return block, entry
+                if entry.keys[: len(rest)] == rest:
+                    return block, None
+    return None
+
+
+def with_value(text: str, path: Path, key: str, value: Value | None) -> str:
+    """Return a text in which a key of a table has another value.
+
+    The table is made below all others, if it is not there.
+
+    :param path: of the table in this text.
+    :param value: ``None``: the key is removed, if it is there.
+    :raise EditRefusedError: tomlkit does not understand what is there.
+    """
+    blocks = blocks_of(text)
+    found = home(blocks, path)
+    if found is None:
+        return text if value is None else with_table(text, path, {key: value})
+    block, entry = found
+    if entry:
+        return patched(text, [_changed(text, entry, path[len(block.path) :], key, value)])
+    names = tuple(map(str, (*path[len(block.path) :], key)))
+    entries = [each for each in block.entries if each.keys[: len(names)] == names]
+    tables = [each for each in blocks if each.path[: len(path) + 1] == (*path, key)]
+    if value is not None and entries and entries[0].keys == names:
+        return patched(text, [_changed(text, entries[0], names[:-1], key, value)])
+    if isinstance(value, Mapping) and (entries or tables or is_table(path, key)):
+        return _with_whole_table(text, (*path, key), value)
+    patches = [Patch(each.start, each.end, "") for each in entries]
+    patches += [Patch(each.start, each.end, "") for each in tables]
+    if value is not None:
+        line = entry_of(names, value)
+        if entries:
+            patches[0] = Patch(entries[0].start, entries[0].stop, line)
+        else:
+            patches.append(_below(text, block, line))
+    return patched(text, patches)
+
+
+def _changed(
+    text: str, entry: Item, table: Sequence[str | int], key: str, value: Value | None
+) -> Patch:
+    written = changed_entry(text[entry.start : entry.stop], table, {key: value})
+    return Patch(entry.start, entry.stop, written)
+
+
+def _below(text: str, block: Block, line: str) -> Patch:
+    """Write a line below the last entry of a block, as far to the right."""
+    above = block.entries[-1] if block.entries else block.header
+    if above is None:
+        return Patch(block.start, block.start, line + newline_of(text))
+    written = text[above.start : above.stop]
+    indent = written[: len(written) - len(written.lstrip(" \t"))]
+    return Patch(above.stop, above.stop, newline_of(text) + indent + line)
+
+
+def _with_whole_table(text: str, path: Path, values: Mapping[str, Value]) -> str:
+    """Return a text with a table that has these values and no others."""
+    if home(blocks_of(text), path) is None:
+        return with_table(text, path, values)
+    there = read(text)
+    for step in path:
+        there = there[step]  # type: ignore[index]  # a number of a list
+    # What is new comes first: a table without anything in it might not be there any more.
+    for key, value in values.items():
+        text = with_value(text, path, key, value)
+    for key in there.keys() - values.keys():
+        text = with_value(text, path, key, None)
+    return text
+
+
+def with_table(text: str, path: Path, values: Mapping[str, Value]) -> str:
+    """Return a text with a further table below all others."""
+    stop = blocks_of(text)[-1].stop
+    newline = newline_of(text)
+    table = written_table(path, values, newline)
+    return patched(text, [Patch(stop, stop, f"{newline * 2}{table}" if stop else table + newline)])
+
+
+def written_table(path: Path, values: Mapping[str, Value], newline: str) -> str:
+    """Return a table as it is written, without the last line end.
+
+    :param path: ends with a number: it is one of several.
+    """
+    names = key_of([each for each in path if isinstance(each, str)])
+    tables = {
+        key for key, each in values.items() if isinstance(each, Mapping) and is_table(path, key)
+    }
+    lines = [f"[[{names}]]" if isinstance(path[-1], int) else f"[{names}]"]
+    lines += [entry_of([key], each) for key, each in values.items() if key not in tables]
+    for key in values:
+        if key in tables:
+            lines += ["", written_table((*path, key), values[key], newline)]  # type: ignore[arg-type]
+    return newline.join(lines)
+
+
+def is_table(path: Path, key: str) -> bool:
+    """Whether a key is declared as a table, which has a header of its own."""
+    names = [each for each in path if isinstance(each, str)]
+    table = TABLES.get(names[0]) if len(names) == 1 else None
+    return bool(table and key in table.keys and isinstance(table.keys[key].kind, Nested))
