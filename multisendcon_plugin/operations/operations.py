@@ -339,6 +339,10 @@ class Operations:
 
     # What is so now.
 
+    def now(self) -> Time:
+        """Return the time that people read."""
+        return Time(self._wall())
+
     def _public(self, event: Event) -> list[dict[str, Any]]:
         now = Time(self._wall())
         return list(Public(now, self._set_by, self._queue.conditions).told(event))

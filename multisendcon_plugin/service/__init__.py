@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, TypeVar
 
-import attrs
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, fail, maybeDeferred
 from twisted.internet.interfaces import IAddress
@@ -24,7 +24,7 @@ from ..daemon.clock import since_boot
 from ..daemon.event_log import EventLog
 from ..dns import Names
 from ..edge.delivery import Routing, TransactionPolicy
-from ..edge.listening import NewPorts, master_relay
+from ..edge.listening import master_relay
 from ..edge.service import EdgeService
 from ..edge.submission import submit
 from ..errors import ConfigurationError, ListenError, SpoolError
@@ -51,6 +51,8 @@ from ..web import ControlService
 from ..web.root import make_root
 from .configured import Configured
 from .direct import DirectDelivery
+from .page import web_server
+from .prepared import Prepared
 
 T = TypeVar("T")
 
@@ -166,6 +168,7 @@ class RelayService(MultiService):
         root = make_root(self.operations, reactor)
         self.monitoring.add_probes(root)
         self._control = ControlService(configuration.spool.path, root, reactor)
+        self.web = web_server(self.operations, self._now, self.events, reactor)
         # The order in which they start; `_stop` has the other.
         parts = (
             self.monitoring.counters,
@@ -178,6 +181,7 @@ class RelayService(MultiService):
             self.monitoring.alarms,
             self.monitoring.server,
             self._control if control else None,
+            self.web,
             self.edge,
         )
         for part in parts:
@@ -220,6 +224,9 @@ class RelayService(MultiService):
             wall=self._wall,
         )
 
+    def _now(self) -> Configuration:
+        return self._policy.configuration
+
     @property
     def configuration(self) -> Configuration:
         """The configuration that holds now."""
@@ -253,6 +260,7 @@ class RelayService(MultiService):
     async def _stop(self) -> None:
         self._tests.stop()
         await maybeDeferred(self._control.stopService)
+        await maybeDeferred(self.web.stopService)
         await maybeDeferred(self.monitoring.server.stopService)
         self.monitoring.alarms.stopService()
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
@@ -323,7 +331,7 @@ class RelayService(MultiService):
         await served
         return changes
 
-    def _prepared(self, before: Configuration, policy: Configured) -> _Prepared:
+    def _prepared(self, before: Configuration, policy: Configured) -> Prepared:
         """Do all that can fail.
 
         :raise ConfigurationError: it cannot hold.
@@ -332,12 +340,14 @@ class RelayService(MultiService):
         if faults := needing_restart(before, configuration):
             raise ConfigurationError(faults)
         try:
-            metrics = self.monitoring.prepared(configuration)
-            try:
-                return _Prepared(metrics, self._prepared_edge(policy))
-            except Exception:
-                metrics.give_up()
-                raise
+            with ExitStack() as opened:
+                metrics = self.monitoring.prepared(configuration)
+                opened.callback(metrics.give_up)
+                web = self.web.prepared(configuration.web)
+                opened.callback(web.give_up)
+                prepared = Prepared(self._prepared_edge(policy), metrics, web)
+                opened.pop_all()
+                return prepared
         except ListenError as error:
             raise ConfigurationError(str(error).splitlines()) from error
 
@@ -348,7 +358,7 @@ class RelayService(MultiService):
         transactions = self._transactions(policy)
         return partial(self.edge.use, self.edge.prepared(transactions, configuration.clients))
 
-    def _reconfigure(self, prepared: _Prepared) -> Deferred[Any]:
+    def _reconfigure(self, prepared: Prepared) -> Deferred[Any]:
         """Have each part go on with what holds now; here is the place for further ones.
 
         :return: fires when clients are served so.
@@ -365,7 +375,11 @@ class RelayService(MultiService):
         self._reconfigure_history()
         self.archive.reconfigure(configuration.archive)
         return DeferredList(
-            [prepared.serve(), self.monitoring.use(configuration, prepared.metrics)],
+            [
+                prepared.serve(),
+                self.monitoring.use(configuration, prepared.metrics),
+                self.web.use(prepared.web),
+            ],
             fireOnOneErrback=True,
             consumeErrors=True,
         )
@@ -384,15 +398,3 @@ class RelayService(MultiService):
 
     def _in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)
-
-
-@attrs.frozen
-class _Prepared:
-    """What stands ready for another configuration.
-
-    :param metrics: the ports where they will be.
-    :param serve: has clients served by it.
-    """
-
-    metrics: NewPorts
-    serve: Callable[[], Deferred[Any]]

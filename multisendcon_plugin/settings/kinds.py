@@ -14,6 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from ..errors import ConfigurationError
+from .admins import Admins, parse_admins
 from .keys import Asking
 from .secret import Secret, StoredSecret
 from .surroundings import Surroundings
@@ -126,6 +127,13 @@ def users(value: object, surroundings: Surroundings) -> Users:
     """Convert the path of a file of users."""
     path = text(value)
     return parse_users(surroundings.path(path), surroundings.text(path))
+
+
+@Asking
+def admins(value: object, surroundings: Surroundings) -> Admins:
+    """Convert the path of a file of those who may use the page."""
+    path = text(value)
+    return parse_admins(surroundings.path(path), surroundings.text(path))
 
 
 @Asking

@@ -15,7 +15,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-#: Connections at the same time, idle ones too.
+#: Connections at the same time, unless it is said.
 MOST_CONNECTIONS = 64
 #: Seconds in which a client has to have sent a whole request, from its connection on or from the
 #: answer to the one before.
@@ -59,15 +59,17 @@ class _Channel(HTTPChannel):
 class ApiSite(Site):
     """The resources, and the connections by which they are asked for.
 
+    :param most: connections at the same time, idle ones too.
     :ivar channels: the connections.
     """
 
     noisy = False
     protocol = _Channel  # type: ignore[assignment]  # Twisted has a wrapper here, for HTTP/2
 
-    def __init__(self, root: IResource, reactor: Any) -> None:
+    def __init__(self, root: IResource, reactor: Any, *, most: int = MOST_CONNECTIONS) -> None:
         super().__init__(root, timeout=REQUEST_TIME, reactor=reactor, parsePOSTFormSubmission=False)
         self.channels: set[_Channel] = set()
+        self._most = most
 
     def startFactory(self) -> None:
         """Begin no log of requests."""
@@ -83,7 +85,7 @@ class ApiSite(Site):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         # None closes the connection.
-        return super().buildProtocol(addr) if len(self.channels) < MOST_CONNECTIONS else None
+        return super().buildProtocol(addr) if len(self.channels) < self._most else None
 
     def stop(self) -> None:
         """End all connections."""

@@ -1,0 +1,58 @@
+"""Values as the page writes them for people: times, sizes, spans of time.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+
+def moment(seconds: float | None) -> str:
+    """Return a time in seconds since the epoch as one of UTC; ``""`` for none."""
+    if seconds is None:
+        return ""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def machine_moment(seconds: float | None) -> str:
+    """Return the same for the attribute ``datetime``."""
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def span(seconds: float | None) -> str:
+    """Return a span of time in its two greatest units; ``""`` for none."""
+    if seconds is None:
+        return ""
+    left = max(round(seconds), 0)
+    parts: list[str] = []
+    for name, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or (name == "s" and not parts):
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2])
+
+
+def size(octets: float | None) -> str:
+    """Return a number of octets in the unit that fits; ``""`` for none."""
+    if octets is None:
+        return ""
+    for unit in ("B", "KiB", "MiB"):
+        if octets < 1024:
+            return f"{octets:.0f} {unit}" if unit == "B" else f"{octets:.1f} {unit}"
+        octets /= 1024
+    return f"{octets:.1f} GiB"
+
+
+def count(number: float) -> str:
+    """Return a number with a blank between its thousands."""
+    return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+#: By the name in templates.
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "moment": moment,
+    "machine_moment": machine_moment,
+    "span": span,
+    "size": size,
+    "count": count,
+}

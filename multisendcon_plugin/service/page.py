@@ -1,0 +1,44 @@
+"""The page of a relay: loaded when it is wanted, as not each installation has what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.threads import deferToThreadPool
+from twisted.web.resource import Resource
+
+from ..configuration import Configuration
+from ..events import Publisher
+from ..operations import Operations
+from ..page.server import WebServer
+from ..settings.web import WebSettings
+
+
+def web_server(
+    operations: Operations,
+    configuration: Callable[[], Configuration],
+    events: Publisher,
+    reactor: Any,
+) -> WebServer:
+    """Return what serves ``[web]``.
+
+    :param configuration: returns the one that holds now.
+    """
+
+    def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+
+    def make() -> Resource:
+        from ..page.administrator import Administrator  # noqa: PLC0415
+
+        return Administrator(
+            operations,
+            settings=lambda: configuration().web or WebSettings(),
+            names=lambda: [configuration().master_relay.hostname],
+            events=events,
+            clock=reactor,
+            in_thread=in_thread,
+        )
+
+    return WebServer(configuration().web, make, reactor)
