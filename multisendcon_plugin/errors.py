@@ -67,8 +67,7 @@ class ListenError(MultisendconError):
 
 
 class EditRefusedError(MultisendconError):
-    """A change of the configuration's text cannot be made as it was meant; the text says why, and
-    what to do."""
+    """A change of the configuration cannot be made as it is meant; the text says what to do."""
 
 
 class FileChangedError(MultisendconError):
