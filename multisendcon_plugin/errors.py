@@ -75,4 +75,4 @@ class FileChangedError(MultisendconError):
 
 
 class FileNotWrittenError(MultisendconError):
-    """A file cannot be read or replaced; the text says why, and what to do.  It is as it was."""
+    """A file cannot be read or replaced; the text says why, and what to do."""

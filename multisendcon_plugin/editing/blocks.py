@@ -24,6 +24,7 @@ class Block:
     :param path: of its table; ``()``: of the head, which has no header.
     :param header: ``None``: it is the head.
     :param entries: keys with their values.
+    :param broken: lines that are not TOML.
     :param stop: behind the last character that is no white space: what follows is the space
         before the next block, and stays there when the block moves.
     """
@@ -31,6 +32,7 @@ class Block:
     path: Path
     header: Item | None
     entries: tuple[Item, ...]
+    broken: tuple[Item, ...]
     start: int
     stop: int
     end: int
@@ -63,15 +65,16 @@ class Group:
         return self.blocks[-1].end
 
 
-def blocks_of(text: str) -> list[Block]:
+def blocks_of(text: str, *, lenient: bool = False) -> list[Block]:
     """Return the blocks of a text from top to bottom, the head first; together they are all of it.
 
-    :raise NotScannedError: it is not TOML.
+    :param lenient: a text that is not TOML has blocks with broken lines.
+    :raise NotScannedError: it is not TOML, and `lenient` is not set.
     """
     parts: list[list[Item]] = [[]]
     comments: list[Item] = []
     beginning = True
-    for item in scan(text):
+    for item in scan(text, lenient=lenient):
         if item.kind is Kind.COMMENT:
             (parts[0] if beginning else comments).append(item)
             continue
@@ -99,6 +102,7 @@ def _block(items: Sequence[Item], start: int, last: dict[Path, int]) -> Block:
         path=_entered(header, last) if header else (),
         header=header,
         entries=tuple(each for each in items if each.kind is Kind.ENTRY),
+        broken=tuple(each for each in items if each.kind is Kind.BROKEN),
         start=start,
         stop=written[-1] if written else start,
         end=items[-1].end if items else start,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..errors import EditRefusedError
-from .blocks import Path
+from .blocks import Group, Path
 from .draft import Draft
 from .proof import Document, plain, table_at
-from .tables import Patch, home, with_table, with_value
+from .tables import Patch, home, newline_of, with_table, with_value
 from .values import Value
 
 
@@ -127,10 +127,13 @@ def in_order(text: str, names: Sequence[str]) -> str:
     numbers = {name: number for number, name in enumerate(known)}
     order = [numbers[name] for name in names]
     patches = [
-        Patch(place.start, place.stop, text[groups[number].start : groups[number].stop])
+        Patch(place.start, place.stop, _moved(text, groups[number], place))
         for place, number in zip(groups, order, strict=True)
         if place is not groups[number]
     ]
+
+    if not patches:
+        return text
 
     def change(document: Document, first: int) -> None:
         accounts = document["account"]
@@ -138,6 +141,16 @@ def in_order(text: str, names: Sequence[str]) -> str:
         document["account"] = [accounts[number - first] for number in moved]
 
     return draft.proven(path, patches, change)
+
+
+def _moved(text: str, group: Group, place: Group) -> str:
+    """Return the text of a group as it stands in the place of another one."""
+    written = text[group.start : group.stop]
+    is_comment = written.rpartition("\n")[2].lstrip().startswith("#")
+    if is_comment and place.end < len(text) and text.count("\n", place.stop, place.end) < 2:
+        # Else its last comment would be the one above the next header.
+        return written + newline_of(text)
+    return written
 
 
 def _counted_from(path: Path, first: int) -> Path:

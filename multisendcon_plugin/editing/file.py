@@ -60,23 +60,29 @@ def write(path: str | os.PathLike[str], text: str, expected_hash: str) -> str:
     :param expected_hash: of what is replaced.
     :return: the new hash.
     :raise FileChangedError: somebody else has written the file.
-    :raise FileNotWrittenError: it cannot be written, and is as it was.
+    :raise FileNotWrittenError: it cannot be written, and is as it was; or is not sure to last, as
+        the text says then.
     """
     real = Path(os.path.realpath(path))
     try:
+        if not stat.S_ISREG(real.stat().st_mode):
+            raise FileNotWrittenError(f"{real}: is no regular file; it cannot be replaced")
         with real.open("rb") as file:
             status = os.fstat(file.fileno())
             old = file.read()
-        if not stat.S_ISREG(status.st_mode):
-            raise FileNotWrittenError(f"{real}: is no regular file; it cannot be replaced")
         _check(real, old, expected_hash)
         new = (_MARK if old.startswith(_MARK) else b"") + text.encode()
         _back_up(real, old, status)
         beside = _written_beside(real, new, status, stat.S_IMODE(status.st_mode))
         _replace(beside, real, expected_hash)
-        _sync(real.parent)
     except OSError as error:
         raise FileNotWrittenError(_reason(real, error)) from None
+    try:
+        _sync(real.parent)
+    except OSError as error:
+        raise FileNotWrittenError(
+            f"{real}: is written, but may be as before after a power cut: {error.strerror}"
+        ) from None
     return _hash(new)
 
 

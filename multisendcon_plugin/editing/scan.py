@@ -58,6 +58,7 @@ class Kind(enum.Enum):
     COMMENT = enum.auto()
     HEADER = enum.auto()
     ENTRY = enum.auto()
+    BROKEN = enum.auto()
 
 
 class Place(NamedTuple):
@@ -89,14 +90,21 @@ class Item(NamedTuple):
     repeated: bool = False
 
 
-def scan(text: str) -> Iterator[Item]:
+def scan(text: str, *, lenient: bool = False) -> Iterator[Item]:
     """Yield the items of a text, from the top to the bottom; together they are all of it.
 
-    :raise NotScannedError: something is neither comment, header nor value.
+    :param lenient: a line that is neither comment, header nor value is ``BROKEN``.
+    :raise NotScannedError: there is one, and `lenient` is not set.
     """
     position = 0
     while position < len(text):
-        item = _item(text, position)
+        try:
+            item = _item(text, position)
+        except NotScannedError:
+            if not lenient:
+                raise
+            end = text.find("\n", position) + 1 or len(text)
+            item = Item(Kind.BROKEN, position, len(text[:end].rstrip("\r\n")), end)
         yield item
         position = item.end
 

@@ -16,6 +16,8 @@ from .scan import Item, Keys, Place, nodes
 
 #: The first name in the path of what stands in a comment.
 COMMENT = "#"
+#: A name in the path of what stands in a line that is not TOML.
+BROKEN = "!"
 
 _EMPTY = {'""', "''"}
 _KEPT_ELSEWHERE = rf"\{{\s*(?:{'|'.join(sorted(SOURCES))})\s*=[^{{}}]*\}}"
@@ -50,36 +52,60 @@ def _secret(table: Keys, keys: dict[str, Key]) -> Iterator[Keys]:
 
 
 def secrets_of(text: str, blocks: Sequence[Block]) -> list[Secret]:
-    """Return the secrets of a text, from top to bottom; those in comments last.
+    """Return the secrets of a text; those in comments and broken lines come last.
 
-    :raise NotScannedError: the text is not TOML.
+    :param blocks: with broken lines, if the text is not TOML; rather too much of it is secret then.
     """
+    broken = [(block, item) for block in blocks for item in block.broken]
     found = [
-        secret for block in blocks for entry in block.entries for secret in _of(text, block, entry)
+        secret
+        for block in blocks
+        for entry in block.entries
+        for secret in _of(text, block, entry, loose=bool(broken))
     ]
-    return found + list(_in_comments(text, [each.place for each in found]))
+    found += _in_comments(text)
+    found += [secret for block, item in broken for secret in _in_broken(text, block, item)]
+    return list(_apart(found))
 
 
-def _of(text: str, block: Block, entry: Item) -> Iterator[Secret]:
+def _apart(secrets: Iterable[Secret]) -> Iterator[Secret]:
+    """Yield the secrets without those that are inside of others."""
+    end = 0
+    for secret in sorted(secrets, key=lambda each: (each.place.start, -each.place.end)):
+        if secret.place.start >= end:
+            yield secret
+            end = secret.place.end
+
+
+def _of(text: str, block: Block, entry: Item, *, loose: bool) -> Iterator[Secret]:
     path = (*block.path, *entry.keys)
-    if entry.value is None or not _may_have_secrets(_names(path)):
+    if entry.value is None or not (loose or _may_have_secrets(_names(path))):
         return
     covered = entry.value.start
     for inside, place in ((), entry.value), *nodes(text, entry.value):
-        if place.start < covered:
-            continue
         names = _names((*path, *inside))
-        secret = next((each for each in declared() if each == names[: len(each)]), None)
-        if secret is None:
+        length = _secret_part(names, loose=loose)
+        if place.start < covered or not length:
             continue
         written = text[place.start : place.end]
-        if _is_kept_elsewhere(text, names[len(secret) :], place):
+        if _is_kept_elsewhere(text, names[length:], place):
             covered = place.end
         elif written not in _EMPTY:
             # Without its quotes, a secret may look as if a comment was behind it.
             bare = not inside and written[0] not in "\"'[{"
             covered = entry.stop if bare else place.end
             yield Secret((*path, *inside), Place(place.start, covered))
+
+
+def _secret_part(names: Keys, *, loose: bool) -> int:
+    """Return how many of the names are those of a secret key; 0: it is none.
+
+    :param loose: a header may be broken, so the name of the key is enough.
+    """
+    if loose:
+        last = {each[-1] for each in declared()}
+        return next((number for number, name in enumerate(names, 1) if name in last), 0)
+    return next((len(each) for each in declared() if each == names[: len(each)]), 0)
 
 
 def _names(path: Path) -> Keys:
@@ -107,7 +133,7 @@ def _is_kept_elsewhere(text: str, below: Keys, place: Place) -> bool:
 def _written_so() -> str:
     """Return the pattern of a secret key with its ``=``."""
     names = sorted({re.escape(each[-1]) for each in declared()})
-    return rf"""(?<![\w-])(?:{"|".join(names)})["']?[ \t]*=[ \t]*"""
+    return rf"""(?<![\w-])(?:{"|".join(names)})["']?[ \t]*+=[ \t]*+"""
 
 
 @cache
@@ -116,20 +142,23 @@ def _commented() -> re.Pattern[str]:
     return re.compile(rf"#(?P<before>[^\n]*?{_written_so()})(?P<secret>{value})")
 
 
-def _in_comments(text: str, others: Iterable[Place]) -> Iterator[Secret]:
+def _in_comments(text: str) -> Iterator[Secret]:
     """Yield what somebody has put behind a ``#``, perhaps to have it back some day."""
-    starts = {place.start for place in others}
     counted: Counter[str] = Counter()
     for found in _commented().finditer(text):
         before = found["before"]
         counted[before] += 1
-        if found.start("secret") not in starts:
-            yield Secret((COMMENT, before, counted[before]), Place(*found.span("secret")))
+        yield Secret((COMMENT, before, counted[before]), Place(*found.span("secret")))
 
 
-def loose_secrets(text: str) -> list[Place]:
-    """Return what may be a secret in a text that is not TOML: rather too much of it."""
-    return [Place(*found.span("secret")) for found in _loose().finditer(text)]
+def _in_broken(text: str, block: Block, line: Item) -> Iterator[Secret]:
+    """Yield what may be a secret in a line that is not TOML."""
+    if _secret_part(_names(block.path), loose=True):
+        yield Secret((*block.path, BROKEN, line.start), Place(line.start, line.stop))
+    for found in _loose().finditer(text, line.start):
+        if found.start() >= line.end:
+            break
+        yield Secret((*block.path, BROKEN, line.start), Place(*found.span("secret")))
 
 
 @cache

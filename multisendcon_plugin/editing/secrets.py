@@ -5,14 +5,15 @@ Which keys are secret, their declarations say.  The place where a secret is kept
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import EditRefusedError
 from ..settings.kinds import SOURCES
 from .blocks import Path, blocks_of, names_of
-from .scan import Keys, NotScannedError
-from .secret_places import COMMENT, declared, loose_secrets, secrets_of
+from .scan import Keys
+from .secret_places import COMMENT, declared, secrets_of
 from .tables import Patch, patched
 
 #: What stands for a secret.
@@ -30,10 +31,7 @@ def covered(text: str, cover: Callable[[str], str]) -> str:
 
     :param cover: is given the secret as it is written, with quotes.
     """
-    try:
-        places = [each.place for each in secrets_of(text, blocks_of(text))]
-    except (NotScannedError, RecursionError):
-        places = loose_secrets(text)
+    places = [each.place for each in secrets_of(text, blocks_of(text, lenient=True))]
     return patched(text, [Patch(*each, cover(text[each.start : each.end])) for each in places])
 
 
@@ -58,27 +56,17 @@ def _is_no_secret(value: Any) -> bool:
 def unmasked(text: str, original: str) -> str:
     """Return a text in which each `MASK` is again what it stood for.
 
-    An account is known by its name, or by its place if it has another name now.  A text that is not
-    TOML stays as it is.
+    An account is known by its name, or by its place if it has another name now.
 
     :param original: the text that was masked.
     :raise EditRefusedError: a mask stands where no secret was.
     """
-    try:
-        blocks = blocks_of(text)
-        masks = [each for each in secrets_of(text, blocks) if text[slice(*each.place)] in _MASKS]
-    except (NotScannedError, RecursionError):
-        return text
+    blocks = blocks_of(text, lenient=True)
+    masks = [each for each in secrets_of(text, blocks) if text[slice(*each.place)] in _MASKS]
     if not masks:
         return text
-    try:
-        before = blocks_of(original)
-        known = {path: original[slice(*place)] for path, place in secrets_of(original, before)}
-    except (NotScannedError, RecursionError):
-        raise EditRefusedError(
-            f'the file is not TOML, so it is not known what "{MASK}" stands for; write the secrets'
-            " themselves, or mend the file by hand"
-        ) from None
+    before = blocks_of(original, lenient=True)
+    known = {path: original[slice(*place)] for path, place in secrets_of(original, before)}
     names = names_of(text, blocks, "account")
     numbers = _numbers_before(names, names_of(original, before, "account"))
     patches = []
@@ -98,13 +86,17 @@ def unmasked(text: str, original: str) -> str:
 
 def _numbers_before(names: Sequence[str | None], before: Sequence[str | None]) -> dict[int, int]:
     """Map the numbers of accounts to those that they had before; who was not there has none."""
+    places: dict[str | None, deque[int]] = {}
+    for number, name in enumerate(before):
+        places.setdefault(name, deque()).append(number)
+    still = set(names)
     numbers = {}
     for number, name in enumerate(names):
-        if name in before:
+        if name in places:
             # Two of one name, which is a fault, are told apart by their order.
-            alike = [place for place, each in enumerate(before) if each == name]
-            numbers[number] = alike[min(names[:number].count(name), len(alike) - 1)]
-        elif len(names) == len(before) and before[number] not in names:
+            alike = places[name]
+            numbers[number] = alike.popleft() if len(alike) > 1 else alike[0]
+        elif len(names) == len(before) and before[number] not in still:
             numbers[number] = number
     return numbers
 
