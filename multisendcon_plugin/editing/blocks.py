@@ -7,11 +7,12 @@ the block above.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import attrs
 
-from .scan import Item, Kind, Place, decoded, nodes, scan
+from .scan import Item, Kind, NotScannedError, Place, decoded, nodes, scan
 
 #: Names of tables from the outside in; a number follows the name of an array of tables.
 Path = tuple[str | int, ...]
@@ -134,21 +135,33 @@ def groups_of(blocks: Sequence[Block]) -> list[Group]:
 
 
 def names_of(text: str, blocks: Sequence[Block], table: str) -> list[str | None]:
-    """Return what the tables of an array are named, in their order, also if it is one value."""
+    """Return what the tables of an array are named, in their order, also if it is one value.
+
+    ``None``: it has no name, or none that can be read.
+    """
     found: dict[Path, str | None] = {}
     for block in blocks:
         if len(block.path) == 2 and block.path[0] == table:
             found[block.path] = None
         for entry in block.entries:
-            if entry.value is None or (*block.path, *entry.keys)[0] != table:
+            if (*block.path, *entry.keys)[0] != table:
                 continue
-            whole: list[tuple[Path, Place]] = [(entry.keys, entry.value)]
-            if block.path == ():
-                whole += [((*entry.keys, *path), place) for path, place in nodes(text, entry.value)]
-            for path, place in whole:
-                match (*block.path, *path):
+            for path, place in _values(text, block, entry):
+                match path:
                     case (_, int(number)):
                         found[table, number] = None
                     case (_, int(number), "name"):
-                        found[table, number] = decoded(text[place.start : place.end])
+                        with suppress(NotScannedError):
+                            found[table, number] = decoded(text[place.start : place.end])
     return [found[path] for path in sorted(found, key=lambda path: int(path[1]))]
+
+
+def _values(text: str, block: Block, entry: Item) -> Iterator[tuple[Path, Place]]:
+    """Yield the value of an entry, and in the head also those inside of it."""
+    if entry.value:
+        path = (*block.path, *entry.keys)
+        yield path, entry.value
+        if not block.path:
+            with suppress(NotScannedError, RecursionError):
+                for inside, place in nodes(text, entry.value):
+                    yield (*path, *inside), place

@@ -12,7 +12,7 @@ from ..errors import EditRefusedError
 from .blocks import Group, Path
 from .draft import Draft
 from .proof import Document, plain, table_at
-from .tables import Patch, home, newline_of, with_table, with_value
+from .tables import Patch, home, newline_of, with_table, with_value, without
 from .values import Value
 
 
@@ -92,11 +92,8 @@ def without_table(text: str, path: Path) -> str:
         return text
     if group.path != path:
         raise _not_as_blocks(path)
-    start, end = group.start, group.end
-    if group is draft.groups[-1]:
-        # The space above it goes, and the end of the file stays.
-        start, end = draft.groups[-2].stop, group.stop
-        start = start or group.start
+    blocks = [block for each in draft.groups for block in each.blocks]
+    start, end, _ = without(blocks, group.blocks[0], group.blocks[-1])
 
     def change(document: Document, first: int) -> None:
         name = str(path[0])
@@ -105,7 +102,8 @@ def without_table(text: str, path: Path) -> str:
         if not isinstance(path[-1], int) or not document[name]:
             del document[name]
 
-    return draft.proven(path, [Patch(start, end, "")], change)
+    patch = Patch(start, end, _below_the_beginning(text, start, text[end:]))
+    return draft.proven(path, [patch], change)
 
 
 def in_order(text: str, names: Sequence[str]) -> str:
@@ -149,8 +147,13 @@ def _moved(text: str, group: Group, place: Group) -> str:
     is_comment = written.rpartition("\n")[2].lstrip().startswith("#")
     if is_comment and place.end < len(text) and text.count("\n", place.stop, place.end) < 2:
         # Else its last comment would be the one above the next header.
-        return written + newline_of(text)
-    return written
+        written += newline_of(text)
+    return _below_the_beginning(text, place.start, written) + written
+
+
+def _below_the_beginning(text: str, start: int, below: str) -> str:
+    """Return a line end, if a comment would begin the file, and so be the file's from now on."""
+    return newline_of(text) if start == 0 and below.lstrip(" \t").startswith("#") else ""
 
 
 def _counted_from(path: Path, first: int) -> Path:

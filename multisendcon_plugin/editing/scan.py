@@ -152,6 +152,8 @@ def nodes(text: str, value: Place) -> Iterator[tuple[tuple[str | int, ...], Plac
     """Yield what is inside of the value of an entry: the path of each value in it, and its place.
 
     What is outside comes before what is in it.
+
+    :raise NotScannedError: something in it is not TOML.
     """
     opening = text[value.start]
     if opening not in "[{":
@@ -193,7 +195,13 @@ def names(dotted: str) -> Keys:
 
 
 def decoded(raw: str) -> str:
-    """Return what a string of the text means, or another value as ``str``."""
+    """Return what a string of the text means, or another value as ``str``.
+
+    :raise NotScannedError: it means nothing.
+    """
     if raw[0] == '"' and "\\" not in raw and not raw.startswith('"""'):
         return raw[1:-1]
-    return str(tomllib.loads(f"value = {raw}")["value"])
+    try:
+        return str(tomllib.loads(f"value = {raw}")["value"])
+    except ValueError:
+        raise NotScannedError(raw) from None

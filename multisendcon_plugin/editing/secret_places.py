@@ -12,7 +12,7 @@ from ..configuration.tables import TABLES
 from ..settings.keys import Key, Nested, keys_of
 from ..settings.kinds import SOURCES
 from .blocks import Block, Path
-from .scan import Item, Keys, Place, nodes
+from .scan import Item, Keys, NotScannedError, Place, nodes
 
 #: The first name in the path of what stands in a comment.
 COMMENT = "#"
@@ -57,12 +57,13 @@ def secrets_of(text: str, blocks: Sequence[Block]) -> list[Secret]:
     :param blocks: with broken lines, if the text is not TOML; rather too much of it is secret then.
     """
     broken = [(block, item) for block in blocks for item in block.broken]
-    found = [
-        secret
-        for block in blocks
-        for entry in block.entries
-        for secret in _of(text, block, entry, loose=bool(broken))
-    ]
+    found: list[Secret] = []
+    for block in blocks:
+        for entry in block.entries:
+            try:
+                found += _of(text, block, entry, loose=bool(broken))
+            except (NotScannedError, RecursionError):
+                broken.append((block, entry))
     found += _in_comments(text)
     found += [secret for block, item in broken for secret in _in_broken(text, block, item)]
     return list(_apart(found))

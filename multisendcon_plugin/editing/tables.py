@@ -84,7 +84,8 @@ def with_value(text: str, path: Path, key: str, value: Value | None) -> str:
     if isinstance(value, Mapping) and (entries or tables or is_table(path, key)):
         return _with_whole_table(text, (*path, key), value)
     patches = [Patch(each.start, each.end, "") for each in entries]
-    patches += [Patch(each.start, each.end, "") for each in tables]
+    if tables:
+        patches.append(without(blocks, tables[0], tables[-1]))
     if value is not None:
         line = entry_of(names, value)
         if entries:
@@ -92,6 +93,15 @@ def with_value(text: str, path: Path, key: str, value: Value | None) -> str:
         else:
             patches.append(_below(text, block, line))
     return patched(text, patches)
+
+
+def without(blocks: Sequence[Block], first: Block, last: Block) -> Patch:
+    """Remove blocks that follow each other, with the space below them, or else above them."""
+    if last is blocks[-1] and first is not blocks[0]:
+        above = blocks[blocks.index(first) - 1]
+        # The space at the end is not theirs.
+        return Patch(above.stop or first.start, last.stop, "")
+    return Patch(first.start, last.end, "")
 
 
 def _changed(
