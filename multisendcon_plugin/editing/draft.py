@@ -12,9 +12,10 @@ import attrs
 from ..configuration.tables import TABLES
 from ..errors import AccountNotFoundError, EditRefusedError
 from .blocks import Group, Path, blocks_of, groups_of, names_of
+from .patches import Patch, newline_of, patched
 from .proof import Document, prove, table_at
 from .scan import NotScannedError
-from .tables import Patch, home, newline_of, patched, written_table
+from .tables import home, written_table
 from .values import Value
 
 #: Characters up to which the proof reads all of a text; longer ones take it a second.  Of those it

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from ..errors import EditRefusedError
 from .blocks import Group, Path
 from .draft import Draft
+from .patches import Patch, newline_of
 from .proof import Document, plain, table_at
-from .tables import Patch, home, newline_of, with_table, with_value, without
+from .tables import home, with_table, with_value, without
 from .values import Value
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from ..errors import EditRefusedError
 from ..settings.kinds import SOURCES
 from .blocks import Path, blocks_of, names_of
+from .patches import Patch, patched
 from .scan import Keys
 from .secret_places import COMMENT, declared, secrets_of
-from .tables import Patch, patched
 
 #: What stands for a secret.
 MASK = "********"

@@ -6,39 +6,15 @@ form.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from ..configuration.tables import TABLES
 from ..settings.keys import Nested
 from .blocks import Block, Path, blocks_of
+from .patches import Patch, newline_of, patched
 from .proof import read
 from .scan import Item
 from .values import Value, changed_entry, entry_of, key_of
-
-
-class Patch(NamedTuple):
-    """What stands in the place of ``text[start:end]``."""
-
-    start: int
-    end: int
-    text: str
-
-
-def patched(text: str, patches: Iterable[Patch]) -> str:
-    """Return a text with changes, of which none overlaps another."""
-    pieces = []
-    position = 0
-    for patch in sorted(patches):
-        pieces += [text[position : patch.start], patch.text]
-        position = patch.end
-    return "".join([*pieces, text[position:]])
-
-
-def newline_of(text: str) -> str:
-    """Return how the lines of a text end."""
-    first = text.find("\n")
-    return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
 
 
 def home(blocks: Sequence[Block], path: Path) -> tuple[Block, Item | None] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -190,6 +192,14 @@ def test_what_cannot_be_changed_is_refused_and_what_can_is_right(text, what):
     ):
         with pytest.raises(EditRefusedError, match=r"edit .*text .*by hand"):
             edit()
+
+
+def test_a_plain_installation_shows_the_text_and_writes_it():
+    modules = "secrets", "difference", "file"
+    code = "import sys; sys.modules['tomlkit'] = None; " + "; ".join(
+        f"import multisendcon_plugin.editing.{name}" for name in modules
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_who_is_not_there_is_told():
