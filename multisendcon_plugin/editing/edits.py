@@ -38,11 +38,12 @@ def with_values(text: str, path: Path, values: Mapping[str, Value | None]) -> st
         return draft.with_group(path, given)
     # In the text of its group by itself, a table of an array is the first.
     inside = (path[0], 0, *path[2:]) if _is_element(group.path) else path
+    newline = newline_of(text)
     changed = text[group.start : group.end]
     if not values and not home(group.blocks, path):
-        changed = with_table(changed, inside, {})
+        changed = with_table(changed, inside, {}, newline)
     for key, value in values.items():
-        changed = with_value(changed, inside, key, value)
+        changed = with_value(changed, inside, key, value, newline)
 
     def change(document: Document, first: int) -> None:
         table = table_at(document, _counted_from(path, first))

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from ..configuration.tables import TABLES
 from ..settings.keys import Nested
 from .blocks import Block, Path, blocks_of
-from .patches import Patch, newline_of, patched
+from .patches import Patch, patched
 from .proof import read
-from .scan import Item
+from .scan import Item, Keys
 from .values import Value, changed_entry, entry_of, key_of
 
 
@@ -36,19 +36,20 @@ def home(blocks: Sequence[Block], path: Path) -> tuple[Block, Item | None] | Non
     return None
 
 
-def with_value(text: str, path: Path, key: str, value: Value | None) -> str:
+def with_value(text: str, path: Path, key: str, value: Value | None, newline: str) -> str:
     """Return a text in which a key of a table has another value.
 
     The table is made below all others, if it is not there.
 
     :param path: of the table in this text.
     :param value: ``None``: the key is removed, if it is there.
+    :param newline: how lines end.
     :raise EditRefusedError: tomlkit does not understand what is there.
     """
     blocks = blocks_of(text)
     found = home(blocks, path)
     if found is None:
-        return text if value is None else with_table(text, path, {key: value})
+        return text if value is None else with_table(text, path, {key: value}, newline)
     block, entry = found
     if entry:
         return patched(text, [_changed(text, entry, path[len(block.path) :], key, value)])
@@ -58,7 +59,7 @@ def with_value(text: str, path: Path, key: str, value: Value | None) -> str:
     if value is not None and entries and entries[0].keys == names:
         return patched(text, [_changed(text, entries[0], names[:-1], key, value)])
     if isinstance(value, Mapping) and (entries or tables or is_table(path, key)):
-        return _with_whole_table(text, (*path, key), value)
+        return _with_whole_table(text, (*path, key), value, newline)
     patches = [Patch(each.start, each.end, "") for each in entries]
     if tables:
         patches.append(without(blocks, tables[0], tables[-1]))
@@ -67,7 +68,7 @@ def with_value(text: str, path: Path, key: str, value: Value | None) -> str:
         if entries:
             patches[0] = Patch(entries[0].start, entries[0].stop, line)
         else:
-            patches.append(_below(text, block, line))
+            patches.append(_below(text, block, names[:-1], line, newline))
     return patched(text, patches)
 
 
@@ -87,35 +88,38 @@ def _changed(
     return Patch(entry.start, entry.stop, written)
 
 
-def _below(text: str, block: Block, line: str) -> Patch:
-    """Write a line below the last entry of a block, as far to the right."""
-    above = block.entries[-1] if block.entries else block.header
+def _below(text: str, block: Block, table: Keys, line: str, newline: str) -> Patch:
+    """Write a line below the last entry of a table, as far to the right.
+
+    :param table: its names within the block.
+    """
+    entries = [each for each in block.entries if each.keys[: len(table)] == table]
+    above = entries[-1] if entries else block.header
     if above is None:
-        return Patch(block.start, block.start, line + newline_of(text))
+        return Patch(block.start, block.start, line + newline)
     written = text[above.start : above.stop]
     indent = written[: len(written) - len(written.lstrip(" \t"))]
-    return Patch(above.stop, above.stop, newline_of(text) + indent + line)
+    return Patch(above.stop, above.stop, newline + indent + line)
 
 
-def _with_whole_table(text: str, path: Path, values: Mapping[str, Value]) -> str:
+def _with_whole_table(text: str, path: Path, values: Mapping[str, Value], newline: str) -> str:
     """Return a text with a table that has these values and no others."""
     if home(blocks_of(text), path) is None:
-        return with_table(text, path, values)
+        return with_table(text, path, values, newline)
     there = read(text)
     for step in path:
         there = there[step]  # type: ignore[index]  # a number of a list
     # What is new comes first: a table without anything in it might not be there any more.
     for key, value in values.items():
-        text = with_value(text, path, key, value)
+        text = with_value(text, path, key, value, newline)
     for key in there.keys() - values.keys():
-        text = with_value(text, path, key, None)
+        text = with_value(text, path, key, None, newline)
     return text
 
 
-def with_table(text: str, path: Path, values: Mapping[str, Value]) -> str:
+def with_table(text: str, path: Path, values: Mapping[str, Value], newline: str) -> str:
     """Return a text with a further table below all others."""
     stop = blocks_of(text)[-1].stop
-    newline = newline_of(text)
     table = written_table(path, values, newline)
     return patched(text, [Patch(stop, stop, f"{newline * 2}{table}" if stop else table + newline)])
 

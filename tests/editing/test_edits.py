@@ -67,6 +67,17 @@ def test_a_new_key_comes_below_the_last_one():
     assert changed(TEXT, with_values(TEXT, ("delivery",), {"x": 1})) == ["+x = 1"]
 
 
+def test_lines_end_as_those_of_the_file():
+    text = "# x\r\n\r\n[delivery]"
+    assert with_values(text, ("delivery",), {"x": 1}) == text + "\r\nx = 1"
+
+
+def test_a_dotted_key_takes_the_place_of_another():
+    text = '[[account]]\nname = "A"\npassword.file = "x"\nport = 1\n'
+    result = with_values(text, ("account", "A"), {"password": {"env": "P"}})
+    assert result == text.replace('file = "x"', 'env = "P"')
+
+
 def test_elements_of_a_list_keep_their_lines_and_comments():
     values = {"senders": ["*@sales.example.com", "new@example.com"]}
     assert changed(TEXT, with_values(TEXT, ("account", "Sales"), values)) == [
@@ -220,7 +231,7 @@ def test_who_is_not_there_is_told():
 
 def test_what_would_mean_something_else_is_refused(monkeypatch):
     wrong = "multisendcon_plugin.editing.edits.with_value"
-    monkeypatch.setattr(wrong, lambda text, path, key, value: text + "\nmore = 1\n")
+    monkeypatch.setattr(wrong, lambda text, *others: text + "\nmore = 1\n")
     with pytest.raises(EditRefusedError, match="edit its text by hand"):
         with_values(TEXT, ("delivery",), {"retry": "1m"})
 
