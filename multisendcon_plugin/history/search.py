@@ -27,7 +27,7 @@ T = TypeVar("T")
 #: Stories, and periods, that one piece of a listing looks at, whatever it finds: some milliseconds.
 LOOKED_AT, PERIODS_LOOKED_AT = 200, 20_000
 
-_END = 2**62
+_END, _ = LAST_PLACE
 
 
 class _NotBegunError(HistoryError):
@@ -131,15 +131,21 @@ def find(
     places, following = _places(connection, search, after, way)
     found: list[Story] = []
     for place in places:
-        at, number = place
-        each = story(connection, number)
-        # One that had to be begun a second time, with another clock, stands in two places.
-        if each is None or _microseconds(each.arrived) != at or not search.finds(each):
+        each = _there(connection, place)
+        if each is None or not search.finds(each):
             continue
         found.append(each)
         if len(found) == limit:
             return StoryPage(tuple(found), place)
     return StoryPage(tuple(found), following)
+
+
+def _there(connection: sqlite3.Connection, place: Place) -> Story | None:
+    """Read the story that stands in a place."""
+    at, number = place
+    each = story(connection, number)
+    # One that had to be begun a second time, with another clock, stands in two places.
+    return each if each is not None and _microseconds(each.arrived) == at else None
 
 
 def story(connection: sqlite3.Connection, number: int) -> Story | None:

@@ -14,7 +14,7 @@ from ..times import Time
 Place = tuple[int, int]
 #: Before all stories.
 FIRST_PLACE: Place = (0, 0)
-#: After all of them.
+#: Behind all stories.
 LAST_PLACE: Place = (2**62, 0)
 
 
@@ -46,6 +46,8 @@ class StoryEvent:
     :param recipients: whom it concerns.
     :param reply: of the server, or ours about a connection; ``""``: there was none.
     :param session: over which it was tried, in words: addresses, TLS.
+    :param policy: for TLS, to which that was held: ``dane``, ``mta-sts``, ``testing``,
+        ``opportunistic`` or ``none``; ``""``: there is none for the server of an account.
     :param reason: why this account took them, or why they were moved.
     :param to_account: where they were moved.
     :param due: not tried again before; ``None``: that is not known, or never.
@@ -60,6 +62,7 @@ class StoryEvent:
     recipients: tuple[str, ...] = ()
     reply: str = ""
     session: str = ""
+    policy: str = ""
     reason: str = ""
     to_account: str = ""
     due: Time | None = None
@@ -74,6 +77,8 @@ class Story:
 
     :param id: its name in logs, replies and trace fields.
     :param sender: reverse-path; ``""`` is the null one.
+    :param author: the address in ``From:``, which stands for the null reverse-path; ``""``: there
+        is none, or there is a sender.
     :param message_id: as in the header, as is `subject`: see `header.identity`.
     :param size: octets, as SMTP counts them.
     :param client: ``None``: an application has handed it in, or it is a report of ours.
@@ -91,6 +96,7 @@ class Story:
     client: Client | None
     user: str
     events: tuple[StoryEvent, ...]
+    author: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -30,7 +30,7 @@ def story_of(number: int, records: Iterable[Record]) -> Story | None:
     beginning = beginnings.get(Kind.ACCEPTED) or beginnings.get(QUEUED)
     if beginning is None:
         return None
-    _, arrived, size, sender, recipients, message_id, subject, client, _ = beginning
+    _, arrived, size, sender, recipients, message_id, subject, client, *author, _ = beginning
     everyone = tuple(recipients)
     events = list(events_of(beginning, everyone))
     for record in sorted(happened, key=_order):
@@ -55,6 +55,7 @@ def story_of(number: int, records: Iterable[Record]) -> Story | None:
         client=known,
         user="" if known is None else known.user,
         events=tuple(events),
+        author="".join(author),
     )
 
 
@@ -105,7 +106,9 @@ def _other(record: Record, everyone: tuple[str, ...]) -> StoryEvent:
 
 
 def _attempt(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
-    _, at, account, session, fault, groups, due, to_account, reason = record
+    _, at, account, session, fault, groups, due, to_account, reason, *others = record
+    # Only what a direct account has tried has one, and nothing from before there was one.
+    (policy,) = others or ("",)
     tried: list[str] = []
     waiting: list[str] = []
     results = []
@@ -122,6 +125,7 @@ def _attempt(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
                 recipients=recipients,
                 reply=reply,
                 session=session,
+                policy=policy,
                 due=due if waits else None,
             )
         )
@@ -132,6 +136,7 @@ def _attempt(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
         recipients=tuple(tried),
         reply=fault or next((each.reply for each in results), ""),
         session=session,
+        policy=policy,
         due=due,
     )
     yield from results

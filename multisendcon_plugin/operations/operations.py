@@ -8,20 +8,20 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
-from functools import cache, partial
+from contextlib import aclosing, suppress
+from functools import cache
 from typing import Any, TypeVar
 
 import attrs
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..errors import AccountNotFoundError, AccountUnfitError, ConfigurationError
 from ..events import Event, Publisher
 from ..history import FORWARD, History, Story, Way
 from ..interfaces import IContent, IQueueControl, IQueueReading
+from ..interfaces.configuring import ConfigurationFile
 from ..logins import LoginStanding
-from ..mail.message import Delivery, Message
+from ..mail.message import Message
 from ..mail.selection import Total
 from ..outcome.condition import Condition
 from ..relay.direct import MailServers
@@ -31,18 +31,22 @@ from ..times import Time
 from .account_status import quotas_of, statuses
 from .account_tests import AccountTests, TestedAccount, TestStep
 from .ages import AccountAges, ages_of, moments
+from .changing import Changing, answered
 from .choice import Choice
+from .comparing import Comparing
+from .configuring import Configuring
 from .directions import Directions
 from .errors import NotFoundError, RefusedError
 from .explained import Explanation
 from .explanation import explain_stored
 from .filters import search_of
 from .live import Live
-from .moving import Mover, Outlook, Refusals
+from .moving import Outlook
 from .pace import Pace
 from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
+from .sign_ins import Beginning, SignIns
 from .standing import Standing
 from .stories import stories
 from .values import (
@@ -89,9 +93,14 @@ class Operations:
     :param servers: returns what knows the mail servers of the recipients of direct accounts.
     :param tests: tests accounts.
     :param reload: has the configuration read anew.
+    :param file: from which the relay was started.
+    :param in_thread: calls a function in a thread.
+    :param sign_ins: begin so.
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
     :ivar live: tells what happens.
+    :ivar configuring: reads and changes the configuration.
+    :ivar sign_ins: have somebody sign in for accounts.
     """
 
     version: str
@@ -110,6 +119,9 @@ class Operations:
     _servers: Callable[[], MailServers]
     _tests: AccountTests
     _reload: Callable[[], Awaitable[object]]
+    _file: ConfigurationFile
+    _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
+    _sign_ins: Beginning
     _clock: IReactorTime
     _wall: Callable[[], float]
 
@@ -122,10 +134,20 @@ class Operations:
             present=self._present,
             now=self._clock.seconds,
         )
+        self._changing = Changing(self._queue, self._choice, self._known)
         self._directions = Directions(self._servers, self._registry, self._clock)
         self.live = Live(
             self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
         )
+        comparing = Comparing(self._history, self._events, self._clock, self._wall)
+        self.configuring = Configuring(self._file, self._in_thread, comparing)
+        self.sign_ins = SignIns(self._sign_ins, self._known, self._signed_in, self._wall)
+
+    async def stop(self) -> None:
+        """Begin nothing that changes the relay any more; return when nothing is under way."""
+        self._tests.stop()
+        self.sign_ins.stop()
+        await self.configuring.stop()
 
     # The relay, and its accounts.
 
@@ -178,19 +200,19 @@ class Operations:
     async def pause(self, name: str) -> AccountStatus:
         """Let an account begin no mail until `resume`, also over restarts."""
         self._known(name)
-        await self._done(self._queue.pause(name))
+        await answered(self._queue.pause(name))
         return await self.account(name)
 
     async def resume(self, name: str) -> AccountStatus:
         """Let an account that was paused go on."""
         self._known(name)
-        await self._done(self._queue.resume(name))
+        await answered(self._queue.resume(name))
         return await self.account(name)
 
     async def probe(self, name: str) -> AccountStatus:
         """Try one mail of an account that rests, now."""
         self._log_in_anew(self._known(name))
-        await self._done(self._queue.probe(name))
+        await answered(self._queue.probe(name))
         return await self.account(name)
 
     async def test(self, name: str, asked: AccountTest) -> TestedAccount:
@@ -238,63 +260,30 @@ class Operations:
 
     async def hold(self, chosen: Chosen) -> Changed:
         """Let deliveries wait until they are released."""
-        return await self._change(chosen, lambda each: not each.held, self._queue.hold)
+        return await self._changing.hold(chosen)
 
     async def release(self, chosen: Chosen) -> Changed:
         """Let deliveries that are held wait in their lanes again, due as they were."""
-        return await self._change(chosen, lambda each: each.held, self._queue.release)
+        return await self._changing.release(chosen)
 
     async def retry(self, chosen: Chosen) -> Changed:
         """Let deliveries be tried now, but for those that are held."""
-        return await self._change(chosen, lambda each: not each.held, self._queue.retry)
+        return await self._changing.retry(chosen)
 
     async def delete(self, deletion: Deletion) -> Changed:
         """Delete deliveries."""
-        return await self._change(
-            deletion.chosen,
-            lambda _: True,
-            lambda numbers: self._queue.delete(numbers, deletion.notify),
-        )
+        return await self._changing.delete(deletion)
 
     async def move(self, move: Move) -> Changed:
         """Move deliveries to another account."""
-        mover = self._mover(move)
-        return await self._done(self._choice(move.chosen).change(mover.applies, mover.move))
+        return await self._changing.move(move)
 
     async def outlook(self, move: Move) -> Outlook:
         """Tell what would become of a move, and what masks refuse; nothing is moved."""
-        mover, refused = self._mover(move), Refusals()
-        choice = self._choice(attrs.evolve(move.chosen, dry_run=True))
-        admitted = await choice.change(partial(mover.admits, refusals=refused), mover.move)
-        return Outlook(account=move.to_account, admitted=admitted, refused=refused)
-
-    def _mover(self, move: Move) -> Mover:
-        account = self._known(move.to_account)
-        if not account.enabled:
-            raise RefusedError(f'account "{account.name}" is not enabled, it would send nothing')
-        return Mover(self._queue, account, move.force)
-
-    async def _change(
-        self,
-        chosen: Chosen,
-        applies: Callable[[Delivery], bool],
-        change: Callable[[list[int]], Deferred[tuple[int, ...]]],
-    ) -> Changed:
-        return await self._choice(chosen).change(
-            applies, lambda deliveries: change([each.number for each in deliveries])
-        )
+        return await self._changing.outlook(move)
 
     def _choice(self, chosen: Chosen) -> Choice:
         return Choice(chosen, self._pieces, self._clock.seconds(), self._present)
-
-    async def _done(self, doing: Awaitable[T]) -> T:
-        """Return what is answered by the queue, which may know an account no more."""
-        try:
-            return await doing
-        except AccountNotFoundError as error:
-            raise NotFoundError(str(error)) from None
-        except AccountUnfitError as error:
-            raise RefusedError(str(error)) from None
 
     # The history.
 
@@ -363,6 +352,13 @@ class Operations:
                 "the configuration has faults; nothing has changed", tuple(error.faults)
             ) from None
 
+    async def _signed_in(self, account: Account) -> None:
+        """Have the token used at once that somebody has signed in for."""
+        self._log_in_anew(account)
+        # It may be gone, or paused.
+        with suppress(AccountNotFoundError, AccountUnfitError):
+            await self._queue.probe(account.name)
+
     # What is so now.
 
     def now(self) -> Time:
@@ -382,7 +378,7 @@ class Operations:
             # Of thousands of accounts, few have mail in a piece of a list, but that much.
             cache(self._condition),
             self._queue.under_way(),
-            self._queue.rests,
+            self._queue.rest,
             self._set_by,
         )
 

@@ -6,7 +6,7 @@ Answers at once, in the calling thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -53,6 +53,10 @@ class StoppedSpool:
     def ages(self, moments: Sequence[float]) -> Deferred[dict[str, tuple[int, ...]]]:
         """Return how many deliveries of each account arrived when."""
         return Deferred.fromCoroutine(ages(self._ask, moments))
+
+    def direct(self, accounts: Iterable[str]) -> Deferred[frozenset[str]]:
+        """Return which of some accounts deliver to mail servers of recipients, by their mail."""
+        return self._ask(partial(view.direct, accounts=tuple(accounts)))
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""

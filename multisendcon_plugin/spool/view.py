@@ -107,6 +107,17 @@ async def totals(
     return found
 
 
+def direct(connection: Connection, accounts: Iterable[str]) -> frozenset[str]:
+    """Return which of some accounts have mail by destination: they are of the type direct."""
+    # By the indexes, of which one has what is held.
+    query = (
+        "SELECT 1 FROM delivery WHERE held = 0 AND account = ?1 AND destination > ''"
+        " UNION ALL"
+        " SELECT 1 FROM delivery WHERE held = 1 AND account = ?1 AND destination > '' LIMIT 1"
+    )
+    return frozenset(each for each in accounts if connection.execute(query, (each,)).fetchone())
+
+
 def total(connection: Connection, after: _Place) -> tuple[tuple[str, Total], _Place] | None:
     """Return a piece of what waits, by the index alone.
 

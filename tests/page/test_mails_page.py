@@ -94,7 +94,7 @@ def test_a_mail_has_all_that_has_happened_to_it(visitor, history):
         client=Client("192.0.2.1", "boss", "pc.example", "TLSv1.3"),
         events=(
             happened(Kind.ACCEPTED, account="Sales", reason="matches *@sales.example"),
-            happened(Kind.ATTEMPT, account="Sales", session="192.0.2.9:587, TLSv1.3, DANE"),
+            happened(Kind.ATTEMPT, account="Sales", session="192.0.2.9:25, TLSv1.3", policy="dane"),
             happened(Kind.DEFERRED, account="Sales", reply="451 later", due=Time(NOW + 60)),
             happened(Kind.MOVED, account="Sales", to_account="Lab", reason="by hand"),
             happened(Kind.FAILED, account="Lab", reply="550 no such user"),
@@ -111,7 +111,7 @@ def test_a_mail_has_all_that_has_happened_to_it(visitor, history):
         *("Event", "accepted", "attempt", "deferred", "moved", "failed", "reported", "ended")
     ]
     assert "matches *@sales.example" in events[1][2]
-    assert events[2][5] == "192.0.2.9:587, TLSv1.3, DANE"
+    assert events[2][5] == "192.0.2.9:25, TLSv1.3 policy for TLS: dane"
     assert events[3][4].startswith("451 later")
     assert "2023-11-14 22:14:20 UTC" in events[3][4]
     assert events[4][2].split() == ["Sales", "to", "Lab", "by", "hand"]

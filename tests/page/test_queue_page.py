@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 from multisendcon_plugin.events import AdminActed
+from multisendcon_plugin.outcome.condition import Rest
 from multisendcon_plugin.page.pages import queue
 from multisendcon_plugin.settings.admins import Role
 from tests.operations.desk import Desk
@@ -105,6 +106,18 @@ def test_a_filter_that_cannot_be_understood_is_shown_again_with_what_is_wrong(vi
     name, _, value = query.partition("=")
     if name == "older_than":
         assert page.form("Filter").fields[name] == [value]
+
+
+def test_why_and_until_when_a_destination_rests_stands_beside_the_mail(visitor, desk):
+    (mail,) = desk.mail()
+    desk.put(mail, destination="far.example")
+    desk.queue.resting["Sales", "far.example"] = Rest("<b>no route</b>", 1_700_000_060.0)
+    for path in ("/queue", f"/mails/{mail.message.id}"):
+        page = visitor.get(path)
+        assert is_harmless(page)
+        (cell,) = [cell for row in page.rows for cell in row if cell.startswith("resting")]
+        assert cell.split()[1:3] == ["far.example", "rests:"]
+        assert cell.endswith("<b>no route</b> , until 2023-11-14 22:14:20 UTC")
 
 
 def test_the_list_goes_on_on_the_next_page(visitor, desk, monkeypatch):
