@@ -5,7 +5,7 @@ Nothing here does anything.  Numbers named "time" are seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -252,8 +252,8 @@ class IQueueControl(Interface):
     def rests(account: str, destination: str) -> bool:
         """Tell whether a destination of an account rests, although the account does not."""
 
-    def conditions() -> list[Condition]:
-        """Return how each account is, in order of priority."""
+    def conditions(accounts: Iterable[Account] | None = None) -> list[Condition]:
+        """Return how each of some accounts is, or of all, in order of priority."""
 
     def pause(account: str) -> Deferred[None]:
         """Let an account begin no mail until `resume`, also over restarts."""

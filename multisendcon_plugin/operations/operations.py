@@ -7,7 +7,7 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from ..interfaces import IContent, IQueueControl, IQueueReading
 from ..logins import LoginStanding
 from ..mail.message import Delivery, Message
 from ..mail.selection import Total
+from ..outcome.condition import Condition
 from ..relay.direct import MailServers
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
@@ -34,14 +35,18 @@ from .errors import NotFoundError, RefusedError
 from .explained import Explanation
 from .explanation import explain_stored
 from .filters import search_of
+from .flow import Flow
 from .live import Live
 from .moving import Mover
+from .overview import Overview, Part
+from .overviews import Overviews
 from .pace import Pace
 from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
 from .standing import Standing
 from .stories import stories
+from .survey import Survey
 from .values import (
     AccountCounts,
     AccountStatus,
@@ -78,6 +83,7 @@ class Operations:
     :param registry: returns the accounts as they are now.
     :param standing: of spool and front process.
     :param counts: of an account, by its name.
+    :param by_minute: how many of its mails left in each of the last whole minutes, likewise.
     :param logins: how the login of an account stands, which has one.
     :param log_in_anew: has an account's tokens asked for, whatever was said of them.
     :param alarms: those that are not over.
@@ -99,6 +105,7 @@ class Operations:
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts]
+    _by_minute: Callable[[str], tuple[int, ...]]
     _logins: Callable[[Account], LoginStanding]
     _log_in_anew: Callable[[Account], object]
     _alarms: Callable[[], Sequence[Alarm]]
@@ -119,6 +126,8 @@ class Operations:
             present=self._present,
             now=self._clock.seconds,
         )
+        survey = Survey(self._registry, self._queue.conditions, self._view.totals, self._clock)
+        self._overviews = Overviews(survey, self._status, self._alarms, self._by_minute)
         self._directions = Directions(self._servers, self._registry, self._clock)
         self.live = Live(
             self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
@@ -129,6 +138,21 @@ class Operations:
     async def status(self) -> Status:
         """Tell how the relay is, and each of its accounts."""
         totals = await self._view.totals()
+        return self._status(totals, self._queue.conditions())
+
+    async def overview(self, part: Part) -> Overview:
+        """Tell how the relay is, and those of its accounts that need somebody most.
+
+        It may be asked for again and again: for a second, or longer if there are thousands of
+        accounts, the answer is the same.
+        """
+        return await self._overviews.of(part)
+
+    def flow(self) -> Flow:
+        """Begin to take samples of what happens to mails; to be ended."""
+        return Flow(self._events, self._public)
+
+    def _status(self, totals: Mapping[str, Total], conditions: Iterable[Condition]) -> Status:
         # Mail of accounts that are not configured any more waits, too.
         arrived = [each.oldest for each in totals.values() if each.oldest is not None]
         return Status(
@@ -138,7 +162,7 @@ class Operations:
             waiting=sum(each.waiting for each in totals.values()),
             held=sum(each.held for each in totals.values()),
             oldest=self._time(min(arrived, default=None)),
-            accounts=self._account_statuses(totals),
+            accounts=self._account_statuses(totals, conditions),
             alarms=tuple(self._alarms()),
             history=self._history_status(),
             front=self._standing.front,
@@ -147,7 +171,7 @@ class Operations:
 
     async def accounts(self) -> tuple[AccountStatus, ...]:
         """Tell how each account is, in order of priority."""
-        return self._account_statuses(await self._view.totals())
+        return self._account_statuses(await self._view.totals(), self._queue.conditions())
 
     async def account(self, name: str) -> AccountStatus:
         """Tell how an account is."""
@@ -155,10 +179,12 @@ class Operations:
         [found] = [each for each in await self.accounts() if each.name == name]
         return found
 
-    def _account_statuses(self, totals: dict[str, Total]) -> tuple[AccountStatus, ...]:
+    def _account_statuses(
+        self, totals: Mapping[str, Total], conditions: Iterable[Condition]
+    ) -> tuple[AccountStatus, ...]:
         return statuses(
             self._registry(),
-            self._queue.conditions(),
+            conditions,
             totals,
             counts=self._counts,
             logins=self._logins,
