@@ -10,11 +10,14 @@ import attrs
 from ..mail.selection import Total
 from ..outcome.condition import Condition
 from .overview import Overview, Part, page_of, ranked
-from .survey import Survey
+from .survey import Look, Survey
 from .values import Alarm, Status
 
+#: Choices that are kept until the accounts are looked at again.
+_MOST_KEPT = 100
 
-@attrs.frozen
+
+@attrs.define(eq=False, repr=False, slots=False)
 class Overviews:
     """Makes overviews of one relay.
 
@@ -28,11 +31,15 @@ class Overviews:
     _alarms: Callable[[], Sequence[Alarm]]
     _by_minute: Callable[[str], tuple[int, ...]]
 
+    def __attrs_post_init__(self) -> None:
+        self._look: Look | None = None
+        self._ranked: list[Condition] = []
+        self._found: dict[Part, list[Condition]] = {}
+
     async def of(self, part: Part) -> Overview:
         """Make one."""
         look = await self._survey.look()
-        alarmed = {each.account for each in self._alarms() if each.account}
-        found = [each for each in ranked(look.conditions, alarmed) if part.has(each)]
+        found = self._choice(look, part)
         shown, page = page_of(found, part.page)
         return Overview(
             status=self._status(look.totals or {}, shown),
@@ -42,3 +49,17 @@ class Overviews:
             page=page,
             by_minute={each.account: self._by_minute(each.account) for each in shown},
         )
+
+    def _choice(self, look: Look, part: Part) -> list[Condition]:
+        """Return the accounts that are to be seen, in their order: found once for each look."""
+        if look is not self._look:
+            alarmed = {each.account for each in self._alarms() if each.account}
+            self._look, self._ranked = look, ranked(look.conditions, alarmed)
+            self._found.clear()
+        part = attrs.evolve(part, page=1)
+        found = self._found.get(part)
+        if found is None:
+            found = [each for each in self._ranked if part.has(each)]
+            if len(self._found) < _MOST_KEPT:
+                self._found[part] = found
+        return found
