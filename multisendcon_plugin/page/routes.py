@@ -16,6 +16,7 @@ NAVIGATION: Mapping[str, str] = {"Overview": "/"}
 #: By path and method.
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "": {"GET": overview.show},
+    "live": {"GET": overview.stream},
 }
 
 
