@@ -180,7 +180,7 @@ def _row(account: AccountStatus, by_minute: tuple[int, ...], now: Time, *, count
         "waiting": count(account.waiting) if counted else _UNKNOWN,
         "held": f"{count(account.held)} held" if account.held else "",
         "oldest": _age(account.oldest, now, "") if counted else _UNKNOWN,
-        "rate": f"{counts.rate:.1f}",
+        "rate": f"{counts.rate:.1f}" if counts.rate else "0",
         "most": f"most {count(max(by_minute))}" if any(by_minute) else "",
         "graph": bars(by_minute),
         "success": _age(counts.last_success, now, ""),

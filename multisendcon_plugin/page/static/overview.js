@@ -22,14 +22,17 @@ const paused = () => pause.getAttribute("aria-pressed") === "true";
  * @param {{html: string}} said
  */
 function drawBoard(said) {
-  const fresh = new DOMParser().parseFromString(said.html, "text/html").getElementById("board");
-  const old = document.getElementById("board");
-  const links = [...old.querySelectorAll("a")];
-  const focused = links.find((link) => link === document.activeElement)?.getAttribute("href");
-  const scrolled = old.querySelector(".wide")?.scrollLeft ?? 0;
-  old.replaceWith(fresh);
-  if (scrolled) fresh.querySelector(".wide").scrollLeft = scrolled;
-  if (focused) [...fresh.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
+  const drawn = new DOMParser().parseFromString(said.html, "text/html");
+  const focused = document.activeElement?.getAttribute("href");
+  for (const name of ["relay-board", "account-board"]) {
+    const old = document.getElementById(name);
+    const fresh = drawn.getElementById(name);
+    const left = old.querySelector(".wide")?.scrollLeft;
+    const hadFocus = old.contains(document.activeElement);
+    old.replaceWith(fresh);
+    if (left) fresh.querySelector(".wide").scrollLeft = left;
+    if (hadFocus) [...fresh.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
+  }
 }
 
 /**
@@ -38,7 +41,7 @@ function drawBoard(said) {
  * @param {Object<string, string>} cells by their names.
  */
 function writeCells(cells) {
-  for (const element of document.querySelectorAll("#board [data-cell]")) {
+  for (const element of document.querySelectorAll("[data-cell]")) {
     const text = cells[element.dataset.cell];
     if (text === undefined) continue;
     if (element instanceof SVGPathElement) element.setAttribute("d", text);
