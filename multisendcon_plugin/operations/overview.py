@@ -16,11 +16,9 @@ _RANKS = {
     State.QUOTA: 2,
     State.SLOW: 3,
     State.PAUSED: 4,
-    State.OK: 6,
-    State.OFF: 6,
 }
-#: Of an account that is well, and about which there is an alarm, or which has destinations at rest.
-_DOUBTFUL = 5
+#: Of an account in another state, about which there is an alarm, or which has destinations at rest.
+_DOUBTFUL, _WELL = 5, 6
 #: Accounts of one page.
 ROWS = 100
 
@@ -79,8 +77,11 @@ def ranked(conditions: Collection[Condition], alarmed: Collection[str]) -> list[
     """
 
     def rank(condition: Condition) -> int:
+        # Most of thousands are so, and a look into a table by a state takes its time.
+        if condition.state is not State.OK and condition.state in _RANKS:
+            return _RANKS[condition.state]
         doubtful = condition.account in alarmed or condition.resting_destinations
-        return min(_RANKS[condition.state], _DOUBTFUL if doubtful else _RANKS[State.OK])
+        return _DOUBTFUL if doubtful else _WELL
 
     return sorted(conditions, key=rank)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from ..mail.selection import Total
-from ..outcome.condition import Condition
+from ..outcome.condition import Condition, State
 from .overview import Overview, Part, page_of, ranked
 from .survey import Look, Survey
 from .values import Alarm, Status
@@ -34,6 +34,7 @@ class Overviews:
     def __attrs_post_init__(self) -> None:
         self._look: Look | None = None
         self._ranked: list[Condition] = []
+        self._states: Mapping[State, int] = {}
         self._found: dict[Part, list[Condition]] = {}
 
     async def of(self, part: Part) -> Overview:
@@ -44,7 +45,7 @@ class Overviews:
         return Overview(
             status=self._status(look.totals or {}, shown),
             counted=look.totals is not None,
-            states=Counter(each.state for each in look.conditions),
+            states=self._states,
             found=len(found),
             page=page,
             by_minute={each.account: self._by_minute(each.account) for each in shown},
@@ -55,6 +56,7 @@ class Overviews:
         if look is not self._look:
             alarmed = {each.account for each in self._alarms() if each.account}
             self._look, self._ranked = look, ranked(look.conditions, alarmed)
+            self._states = Counter(each.state for each in look.conditions)
             self._found.clear()
         part = attrs.evolve(part, page=1)
         found = self._found.get(part)

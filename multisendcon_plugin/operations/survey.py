@@ -6,12 +6,13 @@ time.  Nothing is done while nobody asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from typing import TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +23,8 @@ from ..outcome.condition import Condition
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
 
+T = TypeVar("T")
+
 #: Seconds for which what was found is good.
 GOOD_FOR = 1.0
 #: Parts of the time that are left to the mail for each that a look has taken.
@@ -30,7 +33,9 @@ LEFT_BY_COUNTS = 19
 #: Accounts that are looked at in one turn of the reactor.
 STEP = 200
 #: Seconds that a look waits for what waits to be counted; then it goes by an older count.
-COUNTED_WITHIN = 0.15
+COUNTED_WITHIN = 0.1
+#: Seconds that somebody waits for a look, if there is one from before.
+FOUND_WITHIN = 0.2
 
 
 @attrs.frozen(eq=False)
@@ -72,14 +77,25 @@ class Survey:
     def look(self) -> Deferred[Look]:
         """Look at all accounts, or return what was found just now."""
         waiting: Deferred[Look] = Deferred()
-        if self._looking is not None:
-            self._looking.append(waiting)
-        elif self._last and self._of is self._registry() and self._now < self._good_until:
-            waiting.callback(self._last)
-        else:
+        before = self._last if self._of is self._registry() else None
+        if before and self._looking is None and self._now < self._good_until:
+            waiting.callback(before)
+            return waiting
+        if self._looking is None:
             self._looking = [waiting]
             Deferred.fromCoroutine(self._look()).addBoth(self._tell)
+        else:
+            self._looking.append(waiting)
+        if before and not waiting.called:
+            # The relay has much else to do.
+            late = self._clock.callLater(FOUND_WITHIN, self._tell_before, waiting, before)
+            waiting.addBoth(_cancel, late)
         return waiting
+
+    def _tell_before(self, waiting: Deferred[Look], before: Look) -> None:
+        if self._looking is not None:
+            self._looking.remove(waiting)
+        waiting.callback(before)
 
     @property
     def _now(self) -> float:
@@ -92,32 +108,31 @@ class Survey:
 
     async def _look(self) -> Look:
         counting = self._count()
-        conditions, taken = await self._all_conditions()
+        registry, conditions, taken = await self._all_conditions()
         if not counting.called:
             await _first_of(counting, deferLater(self._clock, COUNTED_WITHIN))
-        self._last = Look(conditions, self._counted)
+        self._last, self._of = Look(conditions, self._counted), registry
         # Soon again, if a count is to come that nobody has seen.
         pause = GOOD_FOR if self._counted is None else max(GOOD_FOR, LEFT * taken)
         self._good_until = self._now + pause
         return self._last
 
-    async def _all_conditions(self) -> tuple[tuple[Condition, ...], float]:
+    async def _all_conditions(self) -> tuple[AccountRegistry, tuple[Condition, ...], float]:
         """Return how all accounts are, and the seconds for which the reactor was held."""
+        registry, taken = self._registry(), 0.0
         found: list[Condition] = []
-        taken = 0.0
-        left: Iterator[Account] = iter(())
-        self._of = None
+        left = iter(registry)
         while True:
             began = self._now
-            if self._of is not self._registry():
+            if registry is not self._registry():
                 # They are others since a reload.
-                self._of, found = self._registry(), []
-                left = iter(self._of)
+                registry, found = self._registry(), []
+                left = iter(registry)
             step = tuple(islice(left, STEP))
             found += self._conditions(step)
             taken += self._now - began
             if len(step) < STEP:
-                return tuple(found), taken
+                return registry, tuple(found), taken
             await deferLater(self._clock, 0)
 
     def _count(self) -> Deferred[None]:
@@ -159,3 +174,9 @@ async def _first_of(one: Deferred[None], other: Deferred[None]) -> None:
     other.addErrback(lambda _: None).addBoth(come)
     await done
     other.cancel()
+
+
+def _cancel(found: T, call: IDelayedCall) -> T:
+    if call.active():
+        call.cancel()
+    return found

@@ -233,6 +233,7 @@ def test_no_word_of_a_stranger_becomes_a_reason(text, code, kind):
 def test_mails_by_the_minute(counted):
     assert counted.counters.by_minute("A") == ()
     counted.tried(DELIVERED)
+    counted.counters.counts("A")
     counted.tried(DELIVERED, DELIVERED)
     counted.counters.counts("A")
     assert sum(counted.counters.by_minute("A")) == 0  # the minute has not ended

@@ -7,7 +7,14 @@ from twisted.internet.task import Clock
 
 from multisendcon_plugin.errors import SpoolError
 from multisendcon_plugin.mail.selection import Total
-from multisendcon_plugin.operations.survey import COUNTED_WITHIN, GOOD_FOR, LEFT, STEP, Survey
+from multisendcon_plugin.operations.survey import (
+    COUNTED_WITHIN,
+    FOUND_WITHIN,
+    GOOD_FOR,
+    LEFT,
+    STEP,
+    Survey,
+)
 from multisendcon_plugin.outcome.condition import Condition, State
 from multisendcon_plugin.routing.registry import AccountRegistry
 from tests.queue_world import account
@@ -108,3 +115,20 @@ def test_a_spool_that_cannot_be_counted_leaves_what_was_known():
     world.total = fail
     world.clock.advance(2 * GOOD_FOR)
     assert world.look()[0].totals == TOTALS
+
+
+def test_while_a_look_takes_long_the_one_before_is_told():
+    world = World(STEP + 1)
+    world.look()
+    world.clock.pump([0, GOOD_FOR])
+    counting = Deferred()
+    world.total = lambda: counting
+    steps = len(world.steps)
+    found = world.look()
+    assert (found, len(world.steps)) == ([], steps + 1)
+    # The reactor has no time for the next step.
+    world.clock.calls = [each for each in world.clock.calls if each.time > world.clock.rightNow]
+    world.clock.advance(FOUND_WITHIN)
+    assert len(found) == 1
+    assert len(world.steps) == steps + 1
+    assert world.clock.getDelayedCalls() == []
