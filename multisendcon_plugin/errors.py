@@ -64,3 +64,15 @@ class HistoryError(MultisendconError):
 
 class ListenError(MultisendconError):
     """The relay cannot listen where the configuration says."""
+
+
+class EditRefusedError(MultisendconError):
+    """A change of the configuration cannot be made as it is meant; the text says what to do."""
+
+
+class FileChangedError(MultisendconError):
+    """A file is another one than it was; it is not overwritten."""
+
+
+class FileNotWrittenError(MultisendconError):
+    """A file cannot be read or replaced; the text says why, and what to do."""

@@ -174,6 +174,7 @@ class FakeRelay:
         self.most = 0
         self.grace = None
         self.drained = False
+        self.probed = []
 
     @property
     def numbers(self):
@@ -194,6 +195,9 @@ class FakeRelay:
         if self.script:
             self.clock.callLater(self.seconds, self.script, began)
         return began.done
+
+    def probe(self, destination):
+        self.probed.append(destination)
 
     def reconfigured(self, account):
         if account.reached_as(self.account):

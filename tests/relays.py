@@ -205,6 +205,11 @@ class Wire(StringTransport):
     def complete_handshake(self):
         self.protocol.handshakeCompleted()
 
+    def getHost(self):  # noqa: N802
+        if self.gone:  # as the stock transport, whose socket has been closed
+            raise AttributeError("'Client' object has no attribute 'socket'")
+        return super().getHost()
+
     def getHandle(self):  # noqa: N802
         return Handle(
             get_protocol_version_name=lambda: "TLSv1.3",
@@ -279,8 +284,8 @@ class Network(MemoryReactorClock):
             wire = Wire(self, server, host, port)
             self.wires.append(wire)
             wire.protocol = factory.buildProtocol(wire.getPeer())
-            server.connected(wire)
             wire.protocol.makeConnection(wire)
+            server.connected(wire)
         return connector
 
     def flush(self):

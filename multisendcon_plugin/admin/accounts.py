@@ -152,11 +152,11 @@ def _test(options: argparse.Namespace) -> int:
     if options.json:
         put(tested)
     else:
-        _conclude(tested)
+        _conclude(tested, options.to)
     return 0 if tested["ok"] else 1
 
 
-def _conclude(tested: dict[str, Any]) -> None:
+def _conclude(tested: dict[str, Any], to: str | None) -> None:
     if tested["ok"]:
         # Of an account that delivers directly, when nobody was to be connected.
         untried = tested["steps"][-1]["step"] == "port 25"
@@ -166,9 +166,21 @@ def _conclude(tested: dict[str, Any]) -> None:
     # If it is the only thing to do, it has just been said.
     said = {step["advice"] for step in tested["steps"]} - {""}
     advice = "" if said == {tested["advice"]} else f": {tested['advice']}"
-    sent = any(step["ok"] and step["step"] == "mail" for step in tested["steps"])
-    found = "can send mail, but has a fault" if sent else "cannot send mail"
-    say(f"{tested['account']} {found}{advice}")
+    say(f"{tested['account']} {_fault(tested['steps'], to)}{advice}")
+
+
+def _fault(steps: list[dict[str, Any]], to: str | None) -> str:
+    """Return what follows from the steps of an account that is not as it should be."""
+    if any(step["ok"] and step["step"] == "mail" for step in steps):
+        return "can send mail, but has a fault"
+    failed = {step["step"] for step in steps if not step["ok"]}
+    if failed <= {"ptr", "helo"}:
+        return "has a fault"  # many servers take its mail all the same
+    # The mail servers of one domain, where there is no provider: others may take it.
+    of_domain = any(step["step"] == "mx" for step in steps)
+    if of_domain and failed.isdisjoint({"dns", "local address"}):
+        return f"cannot send mail to {to}"
+    return "cannot send mail"
 
 
 def _tell(step: dict[str, Any]) -> None:

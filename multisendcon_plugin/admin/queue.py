@@ -128,8 +128,13 @@ def _cells(row: dict[str, Any], now: float) -> tuple[str, ...]:
         str(row["attempts"]),
         words.path(row["sender"]),
         words.paths(row["recipients"]),
-        row["last_reply"],
+        row["last_reply"] or _rest(row),
     )
+
+
+def _rest(row: dict[str, Any]) -> str:
+    """Return why the destination of a mail rests, which need not have been tried itself."""
+    return f"{row['destination']} rests: {row['fault']}" if row["fault"] else ""
 
 
 def _way(row: dict[str, Any]) -> str:
@@ -160,6 +165,8 @@ def _tell(mail: dict[str, Any]) -> None:
             say(f"    to {words.path(recipient['address'])}: {recipient['reason']}")
         if delivery["last_reply"]:
             say(f"    last reply: {delivery['last_reply']}")
+        if delivery["fault"]:
+            say(f"    {_rest(delivery)}")
         if delivery["tried"]:
             say(f"    moved away from: {', '.join(delivery['tried'])}")
     say()
@@ -181,9 +188,10 @@ def _due(delivery: dict[str, Any], now: float) -> str:
 def _next(delivery: dict[str, Any], now: float) -> str:
     """Return when it is tried next; ``""``: not before somebody, or its account, lets it go on."""
     waits = delivery["state"] in _WAITS
-    if delivery["state"] == "held" or (waits and delivery["due"] <= now):
+    due = max(delivery["due"], delivery["until"] or 0.0)
+    if delivery["state"] == "held" or (waits and due <= now):
         return ""
-    return words.ahead(delivery["due"], now)
+    return words.ahead(due, now)
 
 
 # Mend.

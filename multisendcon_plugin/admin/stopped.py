@@ -33,6 +33,7 @@ from ..operations.values import (
 )
 from ..operations.waiting_mail import WaitingMail
 from ..outcome.condition import Condition, State
+from ..routing.account import AccountType
 from ..spool.stopped import StoppedSpool
 from ..times import Time
 from .at_once import answer, pieces
@@ -61,6 +62,7 @@ def status(folder: Path) -> dict[str, Any]:
     """Return what waits, as the status of a relay that sends nothing."""
     with _reading(folder) as spool:
         totals = answer(spool.totals())
+        direct = answer(spool.direct(totals))
     oldest = [total.oldest for total in totals.values() if total.oldest is not None]
     stopped = Status(
         version=__version__,
@@ -69,7 +71,9 @@ def status(folder: Path) -> dict[str, Any]:
         waiting=sum(total.waiting for total in totals.values()),
         held=sum(total.held for total in totals.values()),
         oldest=Time(min(oldest)) if oldest else None,
-        accounts=tuple(_account(name, total) for name, total in totals.items()),
+        accounts=tuple(
+            _account(name, total, direct=name in direct) for name, total in totals.items()
+        ),
         alarms=(),
         history="off",
         front="none",
@@ -79,10 +83,10 @@ def status(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _account(name: str, total: Total) -> AccountStatus:
+def _account(name: str, total: Total, *, direct: bool) -> AccountStatus:
     return AccountStatus(
         name=name,
-        type="smtp",
+        type=(AccountType.DIRECT if direct else AccountType.SMTP).value,
         enabled=True,
         state=State.OFF,
         fault="the relay does not run",
@@ -137,6 +141,6 @@ def _mail(spool: StoppedSpool) -> WaitingMail:
     return WaitingMail(
         pieces=Pieces(spool, Publisher(), Clock()),
         content=spool.content,
-        present=lambda: Present(conditions, under_way=frozenset(), rests=lambda *_: False),
+        present=lambda: Present(conditions, under_way=frozenset(), rest=lambda *_: None),
         now=time.time,
     )

@@ -80,10 +80,17 @@ def event_text(event: Mapping[str, Any]) -> str:
         text += f" ({event['reason']})"
     if event["reply"]:
         text += f": {event['reply']}"
-    if event["session"]:
-        text += f" ({event['session']})"
+    if over := _over(event):
+        text += f" ({over})"
     if event["due"] is not None:
         text += f"; next attempt {words.hour(event['due'], event['time'])}"
     if event["notified"]:
         text += "; the sender gets a report"
     return text
+
+
+def _over(event: Event) -> str:
+    """Return over which session something was tried, or what kept it from having one."""
+    if event["session"] or not event["policy"]:
+        return str(event["session"])  # a policy is the end of it
+    return f"policy for TLS: {event['policy']}"

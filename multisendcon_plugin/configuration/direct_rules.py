@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address
 
-from ..routing.account import AccountType
+from ..routing.account import Account, AccountType
 from ..routing.hop import Tls
 from ..settings.destinations import DestinationSettings, forms
 from ..settings.dns import NameServer
@@ -64,14 +64,15 @@ def direct_warnings(configuration: Configuration) -> Iterator[str]:
     """Yield a sentence for each thing of direct delivery that was probably meant otherwise."""
     if configuration.dns.trust_ad:
         yield from _believed(configuration.dns.servers)
-    if configuration.destinations and not any(
-        account.type is AccountType.DIRECT for account in configuration.accounts
-    ):
+    direct = [each for each in configuration.accounts if each.type is AccountType.DIRECT]
+    if configuration.destinations and not direct:
         yield (
             "[[destination]]: has no effect, since no account delivers directly; leave it out, or"
             ' write type = "direct" in the account that is meant'
         )
     yield from _taken_domains(configuration.destinations)
+    if direct:
+        yield from _beyond_accounts(configuration.destinations, direct)
 
 
 def _believed(servers: Sequence[NameServer]) -> Iterator[str]:
@@ -103,3 +104,21 @@ def _taken_domains(destinations: Iterable[DestinationSettings]) -> Iterator[str]
                     " table up"
                 )
         earlier.update(destination.domains)
+
+
+def _beyond_accounts(
+    destinations: Iterable[DestinationSettings], accounts: Sequence[Account]
+) -> Iterator[str]:
+    """Find the numbers that have no effect, since no account has as many."""
+    most = {
+        "max_connections": max(each.max_connections for each in accounts),
+        "max_mails_per_connection": max(each.max_mails_per_connection for each in accounts),
+    }
+    for number, destination in enumerate(destinations, 1):
+        for key, allowed in most.items():
+            written = getattr(destination, key) or 0
+            if written > allowed:
+                yield (
+                    f"[[destination]] number {number}, {key}: {written} is more than the {allowed}"
+                    f" that a direct account has; raise {key} of the account as well, or write less"
+                )

@@ -173,7 +173,9 @@ def _array(name: str, table: Table, given: object, faults: list[Fault]) -> list[
 def _demand_server(account: Section) -> None:
     """Have an account name its server, unless it is one that finds servers in the DNS."""
     if account.given.get("type", AccountType.SMTP.value) == AccountType.SMTP.value:
-        account.demands["server"] = "every account needs it"
+        account.demands["server"] = (
+            'every account needs it, but one of type = "direct", which finds servers in the DNS'
+        )
 
 
 def _take_preset(account: Section) -> None:

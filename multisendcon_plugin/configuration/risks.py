@@ -5,10 +5,11 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from ..routing.account import Account
+from ..mail.masks import NULL, Masks
+from ..routing.account import Account, NullSender
 from ..routing.hop import Tls
 from ..settings.names import Network
 from ..settings.users import Users
@@ -57,6 +58,7 @@ def risks(configuration: Configuration) -> Iterator[str]:
                     ' can send through this account; list the senders, or write "*" if it is meant'
                     " for all of them"
                 )
+    yield from _out_of_turn([each for each in configuration.accounts if each.enabled])
     yield from quota_warnings(configuration.accounts)
     if configuration.reports_account:
         yield from _unprotected("[ndr]", configuration.reports_account)
@@ -74,6 +76,36 @@ def _unbound(users: Users) -> Iterator[str]:
             f"{users.path}: {names} may use every sender; list theirs in a third field,"
             " NAME:HASH:MASK, MASK, or write *, <> there if it is meant so"
         )
+
+
+def _out_of_turn(accounts: Sequence[Account]) -> Iterator[str]:
+    """Find the accounts whose masks say nothing, since an earlier account takes all mail.
+
+    Those that it names as its fallback are there for that.
+    """
+    for number, first in enumerate(accounts):
+        if not (_admits_all(first.senders) and _admits_all(first.recipients)):
+            continue
+        if first.null_sender is NullSender.SKIP:
+            continue
+        behind = [
+            shown(each.name)
+            for each in accounts[number + 1 :]
+            if not (_admits_all(each.senders) and _admits_all(each.recipients))
+            and NULL not in each.senders.texts  # which "*" does not match then
+            and each.name not in (first.fallback or ())
+        ]
+        if behind:
+            yield (
+                f"[[account]] {shown(first.name)}: takes the mail of every sender to every"
+                f" recipient before {' and '.join(behind)} can; the first account that matches"
+                " counts, so move this one to the end"
+            )
+        return
+
+
+def _admits_all(masks: Masks) -> bool:
+    return all(text == "*" for text in masks.texts)
 
 
 def _everyone(networks: Iterable[Network]) -> bool:

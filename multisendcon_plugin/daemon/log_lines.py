@@ -125,6 +125,7 @@ def _attempt_ended(event: events.AttemptEnded) -> list[Line]:
                 "account": account,
                 "reply": result.reply,
                 "session": event.attempt.session,
+                "policy": event.attempt.policy,
                 "due": remaining.due if remaining else None,
                 "next_account": remaining.account if remaining else None,
             }

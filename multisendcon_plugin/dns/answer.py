@@ -51,11 +51,13 @@ class DnsError(MultisendconError):
 
     :param temporary: there may be one later: no server answers, or the domain is in disorder.
         Else what was asked for is no name, and never will be.
+    :param nobody: whatever is asked, no server answers.
     """
 
-    def __init__(self, text: str, *, temporary: bool = True) -> None:
+    def __init__(self, text: str, *, temporary: bool = True, nobody: bool = False) -> None:
         super().__init__(text)
         self.temporary = temporary
+        self.nobody = nobody
 
 
 class Names(Protocol):

@@ -46,7 +46,7 @@ class Inquiries:
         """Why nobody can be asked at this time."""
         if self._servers.in_order(self._reactor.seconds()):
             return None
-        return DnsError(f"no DNS server can be asked now ({self._servers})")
+        return DnsError(f"no DNS server can be asked now ({self._servers})", nobody=True)
 
     def stop(self) -> None:
         """Ask no more."""

@@ -26,7 +26,7 @@ def normal(name: str) -> str:
         raise _unfit(name, "not in ASCII; it has to be written with A-labels (xn--...)")
     if not bare.isprintable() or _UNFIT.intersection(bare):
         raise _unfit(name, "with characters that no host has")
-    lengths = [len(label) for label in bare.split(".")]
+    lengths = list(map(len, bare.split(".")))
     if not all(lengths):
         raise _unfit(name, "with an empty label")
     if max(lengths) > _LONGEST_LABEL:

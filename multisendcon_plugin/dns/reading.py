@@ -7,27 +7,25 @@ what the replies about it contain.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import attrs
 import dns.edns
 import dns.flags
-import dns.message
-import dns.name
 import dns.rcode
-import dns.rdataclass
 import dns.rdatatype
 
-from .answer import Kind
-from .records import Mx, Record, Tlsa, Txt
-from .wire import Question, rcode_of, with_fewer_records
+from .answer import TYPES, Kind
+from .octets import Labels, MalformedError, Reply, ResourceRecord, text_of
+from .records import Record
+from .surplus import with_fewer_records
+from .wire import Question, rcode_of
 
 #: Names that one name may stand for, one after the other.
 MOST_ALIASES = 8
-#: Records of a reply that are read, in all its sections: each takes up to 1.5 ms, if its names are
-#: as long as they get, and whoever has a domain decides how many there are.
+#: Records of a reply that are read, in all its sections: see `surplus`.
 MOST_RECORDS = 100
+_NO_ERROR, _NO_NAME = dns.rcode.NOERROR, dns.rcode.NXDOMAIN
+_CNAME, _SOA, _NS = dns.rdatatype.CNAME, dns.rdatatype.SOA, dns.rdatatype.NS
+_AD, _RECURSED = int(dns.flags.AD), int(dns.flags.RA | dns.flags.AA)
 
 
 class UnusableError(Exception):
@@ -71,81 +69,68 @@ def read(question: Question, octets: bytes) -> Finding:
     :raise UnusableError: it is no answer.
     """
     rcode = rcode_of(octets)
-    if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        raise UnusableError(f"says {rcode.to_text(rcode)}{_explained(octets)}")
+    if rcode not in (_NO_ERROR, _NO_NAME):
+        raise UnusableError(f"says {_named(rcode)}{_explained(octets)}")
     try:
-        message = _parsed(octets)
-        return _finding(question, message, rcode)
-    except UnusableError:
-        raise
-    except Exception:
-        # dnspython raises whatever it comes across, not only what it declares.
+        # What stands in the place of those that are left out is read, too.
+        reply = Reply(with_fewer_records(octets, MOST_RECORDS), 2 * MOST_RECORDS + 3)
+        return _finding(question, reply, rcode)
+    except (MalformedError, ValueError):
         raise UnusableError("sends what cannot be read") from None
 
 
-def _parsed(octets: bytes) -> dns.message.Message:
-    return dns.message.from_wire(with_fewer_records(octets, MOST_RECORDS), ignore_trailing=True)
-
-
-def _finding(question: Question, message: dns.message.Message, rcode: dns.rcode.Rcode) -> Finding:
-    if message.rcode() != rcode:  # the rest of it is in the OPT record (RFC 6891 section 6.1.3)
-        raise UnusableError(f"says {dns.rcode.to_text(message.rcode())}")
-    name, aliases, ttls = question.dns_name, 0, []
-    while alias := _answers(message, name, "CNAME"):
+def _finding(question: Question, reply: Reply, rcode: int) -> Finding:
+    if reply.rcode != rcode:  # the rest of it is in the OPT record (RFC 6891 section 6.1.3)
+        raise UnusableError(f"says {_named(reply.rcode)}")
+    name, aliases, ttls = question.labels, 0, []
+    while alias := _of(reply.answer, name, _CNAME):
         aliases += 1
         if aliases > MOST_ALIASES:
             raise UnusableError("says that it stands for other names without end (CNAME)")
-        name = alias[0].target
-        ttls.append(alias.ttl)
-    verified = bool(message.flags & dns.flags.AD)
-    canonical = _text(name)
-    found = _answers(message, name, question.rdtype)
+        name = reply.target(alias[-1])
+        ttls += [each.ttl for each in alias]
+    verified = bool(reply.flags & _AD)
+    found = _of(reply.answer, name, _NUMBERS[question.rdtype])
     if not found:
-        return _nothing(message, name, rcode, ttls, verified=verified, aliases=aliases)
-    if rcode == dns.rcode.NXDOMAIN:
+        return _nothing(reply, name, rcode, ttls, verified=verified, aliases=aliases)
+    if rcode == _NO_NAME:
         raise UnusableError("says that the name is not there, and what it has")
-    records = [_VALUES[question.rdtype](each) for each in found]
+    ttls += [each.ttl for each in found]
     return Finding(
         kind=Kind.FOUND,
-        records=tuple(records),
-        canonical=canonical,
+        records=tuple(dict.fromkeys(reply.value(each, question.rdtype) for each in found)),
+        canonical=text_of(name),
         verified=verified,
-        ttl=min([*ttls, found.ttl]),
+        ttl=min(ttls),
         aliases=aliases,
     )
 
 
 def _nothing(
-    message: dns.message.Message,
-    name: dns.name.Name,
-    rcode: dns.rcode.Rcode,
-    ttls: list[int],
-    *,
-    verified: bool,
-    aliases: int,
+    reply: Reply, name: Labels, rcode: int, ttls: list[int], *, verified: bool, aliases: int
 ) -> Finding:
     """Read that there is nothing (RFC 2308 sections 2 and 5); of a chain, RFC 6604 section 3."""
     soas = [
         each
-        for each in message.authority
-        if each.rdtype == dns.rdatatype.SOA and name.is_subdomain(each.name)
+        for each in reply.authority
+        if each.rdtype == _SOA and name[len(name) - len(each.owner) :] == each.owner
     ]
-    is_absent = rcode == dns.rcode.NXDOMAIN
+    is_absent = rcode == _NO_NAME
     if not (soas or is_absent or aliases):
         # RFC 2308 section 2.2: a referral looks nearly as an answer that there is nothing.
-        refers = any(each.rdtype == dns.rdatatype.NS for each in message.authority)
-        if refers or not message.flags & (dns.flags.RA | dns.flags.AA):
+        refers = any(each.rdtype == _NS for each in reply.authority)
+        if refers or not reply.flags & _RECURSED:
             raise UnusableError("does not ask other servers (no recursion)")
     unfinished = bool(aliases) and not soas and not is_absent
     ttl = None
     if soas:
-        ttl = min([*ttls, soas[0].ttl, soas[0][0].minimum])
+        ttl = min([*ttls, soas[0].ttl, reply.minimum(soas[0])])
     elif unfinished:
         ttl = min(ttls)
     return Finding(
         kind=Kind.NO_NAME if is_absent else Kind.NO_DATA,
         records=(),
-        canonical=_text(name),
+        canonical=text_of(name),
         verified=verified,
         ttl=ttl,
         aliases=aliases,
@@ -153,33 +138,23 @@ def _nothing(
     )
 
 
-def _answers(message: dns.message.Message, name: dns.name.Name, rdtype: str) -> Any:
-    return message.get_rrset(
-        message.answer, name, dns.rdataclass.IN, dns.rdatatype.from_text(rdtype)
-    )
+def _named(rcode: int) -> str:
+    return dns.rcode.to_text(dns.rcode.Rcode(rcode))
 
 
-def _text(name: dns.name.Name) -> str:
-    """Return a name in our form; octets that no host name has are escaped, dots among them."""
-    return name.to_text(omit_final_dot=True).lower()
+def _of(section: list[ResourceRecord], name: Labels, rdtype: int) -> list[ResourceRecord]:
+    return [each for each in section if each.rdtype == rdtype and each.owner == name]
 
 
 def _explained(octets: bytes) -> str:
     """Return the reasons that a server gives (RFC 8914); its own words are not repeated."""
     try:
-        errors = _parsed(octets).extended_errors()
-        reasons = {dns.edns.EDECode(error.code).name for error in errors}
-    except Exception:
+        errors = Reply(octets, MOST_RECORDS).errors
+        reasons = {dns.edns.EDECode(each).name for each in errors}
+    except (MalformedError, ValueError):
         return ""
     words = ", ".join(sorted(reasons)).replace("_", " ").lower()
     return f" ({words})" if words else ""
 
 
-_VALUES: dict[str, Callable[[Any], Record]] = {
-    "A": lambda data: str(data.address),
-    "AAAA": lambda data: str(data.address),
-    "MX": lambda data: Mx(data.preference, _text(data.exchange)),
-    "PTR": lambda data: _text(data.target),
-    "TLSA": lambda data: Tlsa(data.usage, data.selector, data.mtype, data.cert),
-    "TXT": lambda data: Txt(b"".join(data.strings).decode("latin-1")),
-}
+_NUMBERS = {each: int(dns.rdatatype.from_text(each)) for each in TYPES}

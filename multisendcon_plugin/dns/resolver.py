@@ -161,8 +161,11 @@ class Resolver:
 
     async def _find(self, question: Question, cache: _Kept) -> Answer:
         inquiries = self._inquiries
+        turn = self._turns.get()
+        if not turn.called:
+            turn.addTimeout(_WAITS, self._reactor)
         try:
-            await self._turns.get().addTimeout(_WAITS, self._reactor)
+            await turn
         except defer.TimeoutError:
             raise DnsError(f"{question}: the DNS servers are too slow for all questions") from None
         try:
@@ -208,7 +211,7 @@ def _tell(waiter: Deferred[Answer], told: Answer | Failure) -> None:
         waiter.callback(told)
     elif isinstance(error := told.value, DnsError):
         # A new one for each, since each adds to it where it was raised.
-        waiter.errback(DnsError(str(error), temporary=error.temporary))
+        waiter.errback(DnsError(str(error), temporary=error.temporary, nobody=error.nobody))
     else:
         waiter.errback(told)
 

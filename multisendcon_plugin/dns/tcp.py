@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, ConnectingCancelledError
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import Int16StringReceiver
@@ -47,6 +47,8 @@ async def ask(reactor: Any, server: NameServer, query: Query) -> Reply:
     factory.noisy = False
     try:
         await endpoint.connect(factory)
+    except ConnectingCancelledError:
+        raise CancelledError from None  # as all others have it
     except (ConnectError, OSError) as error:
         raise NoAnswerError(f"cannot be reached by TCP: {error}".rstrip(".")) from None
     return await connection.replied

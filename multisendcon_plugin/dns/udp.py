@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -42,6 +43,15 @@ def ask(reactor: Any, server: NameServer, query: Query) -> Deferred[bytes]:
     return socket_.replied
 
 
+@lru_cache(maxsize=16)
+def _place(server: NameServer) -> tuple[int, Any]:
+    """Return the family and the address of a server, for a socket."""
+    found = socket.getaddrinfo(
+        server.address, server.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+    )
+    return int(found[0][0]), found[0][4]
+
+
 @implementer(IReadDescriptor)
 class _Socket:
     """The socket of one query."""
@@ -55,9 +65,7 @@ class _Socket:
 
     def open(self, server: NameServer) -> None:
         try:
-            family, _, _, _, address = socket.getaddrinfo(
-                server.address, server.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-            )[0]
+            family, address = _place(server)
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
             self._socket.connect(address)

@@ -13,29 +13,33 @@ from __future__ import annotations
 import enum
 import secrets
 import struct
+from typing import NamedTuple
 
 import attrs
 import dns.flags
-import dns.message
-import dns.name
 import dns.rcode
 import dns.rdatatype
 
+from .answer import TYPES
 from .records import ROOT
 
 #: What arrives everywhere without fragments: they could be forged, or get lost (RFC 9715, 3.2).
 PAYLOAD = 1232
 #: RFC 6840 section 5.7: AD in a question asks for AD in the reply, without all the signatures that
 #: DO would bring along.
-_FLAGS = dns.flags.RD | dns.flags.AD
+_FLAGS = int(dns.flags.RD | dns.flags.AD)
+_IN = 1
+_REPLY, _TRUNCATED = int(dns.flags.QR), int(dns.flags.TC)
+#: The record of EDNS: the root, its type, what we take, no further flags, nothing in it.
+_EDNS = struct.pack("!BHHIH", 0, dns.rdatatype.OPT, PAYLOAD, 0, 0)
 _HEADER = struct.Struct("!HHHHHH")
 _OPCODE = 0x7800
 _RCODE = 0x000F
+_NUMBERS = {each: struct.pack("!HH", dns.rdatatype.from_text(each), _IN) for each in TYPES}
 _ANSWERS = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
 
-@attrs.frozen
-class Question:
+class Question(NamedTuple):
     """What is asked for: a name as `names.normal` has it, and one of `TYPES`."""
 
     name: str
@@ -45,9 +49,9 @@ class Question:
         return f"{self.rdtype} of {self.name}"
 
     @property
-    def dns_name(self) -> dns.name.Name:
-        """The name, for dnspython."""
-        return _dns_name(self.name)
+    def labels(self) -> tuple[bytes, ...]:
+        """The labels of the name."""
+        return _labels(self.name)
 
 
 class Match(enum.Enum):
@@ -79,7 +83,7 @@ class Query:
         number, flags, questions, *_ = _HEADER.unpack_from(octets)
         if number != int.from_bytes(self.octets[:2]):
             return Match.FOREIGN
-        if not flags & dns.flags.QR or flags & _OPCODE:
+        if not flags & _REPLY or flags & _OPCODE:
             return Match.FOREIGN
         if questions == 0:
             # Who does not take a question may not repeat it.  Such a reply is never believed to be
@@ -103,37 +107,20 @@ def make_query(question: Question, *, edns: bool, mixed_case: bool) -> Query:
         name = "".join(
             letter.upper() if bits >> place & 1 else letter for place, letter in enumerate(name)
         )
-    message = dns.message.make_query(
-        _dns_name(name),
-        question.rdtype,
-        use_edns=0 if edns else False,
-        payload=PAYLOAD if edns else None,
-        flags=_FLAGS,
-        id=secrets.randbits(16),
-    )
-    octets = message.to_wire()
-    # One octet for the length of each label and one for the root, type and class.
-    length = (0 if name == ROOT else len(name) + 1) + 1 + 4
-    return Query(octets, octets[_HEADER.size : _HEADER.size + length], edns)
+    labels = b"".join(bytes([len(each)]) + each for each in _labels(name))
+    asked = labels + b"\0" + _NUMBERS[question.rdtype]
+    header = _HEADER.pack(secrets.randbits(16), _FLAGS, 1, 0, 0, int(edns))
+    return Query(header + asked + (_EDNS if edns else b""), asked, edns)
 
 
-def rcode_of(octets: bytes) -> dns.rcode.Rcode:
+def rcode_of(octets: bytes) -> int:
     """Return what a reply says has become of the question, as far as its header says it."""
-    return dns.rcode.Rcode(_flags_of(octets) & _RCODE)
+    return _flags_of(octets) & _RCODE
 
 
 def is_truncated(octets: bytes) -> bool:
     """Whether a reply did not fit."""
-    return bool(_flags_of(octets) & dns.flags.TC)
-
-
-def with_fewer_records(octets: bytes, most: int) -> bytes:
-    """Return a reply that says that it ends after so many records, if it has more."""
-    number, flags, questions, *counts = _HEADER.unpack_from(octets)
-    for section, count in enumerate(counts):
-        counts[section] = min(count, most)
-        most -= counts[section]
-    return _HEADER.pack(number, flags, questions, *counts) + octets[_HEADER.size :]
+    return bool(_flags_of(octets) & _TRUNCATED)
 
 
 def _flags_of(octets: bytes) -> int:
@@ -141,6 +128,5 @@ def _flags_of(octets: bytes) -> int:
     return flags
 
 
-def _dns_name(name: str) -> dns.name.Name:
-    labels = [] if name == ROOT else name.encode("ascii").split(b".")
-    return dns.name.Name([*labels, b""])
+def _labels(name: str) -> tuple[bytes, ...]:
+    return () if name == ROOT else tuple(name.encode("ascii").split(b"."))

@@ -23,13 +23,12 @@ from zope.interface import implementer
 from ..errors import AddressError
 from ..interfaces import IIntake
 from ..mail import header
-from ..mail.address import parse_mailbox
+from ..mail.address import destination_of, parse_mailbox
 from ..mail.dsn import Notify
 from ..mail.envelope import Client, Envelope
 from ..mail.message import MOST_RECIPIENTS, Parcel, Recipient, parcels, queue_id
 from ..mail.reply import Reply, ReplyError
 from ..mail.submission_help import complete
-from ..routing.account import destination_of
 from ..routing.registry import AccountRegistry, Route
 from ..settings.values import MasterRelay
 from . import replies

@@ -152,6 +152,7 @@ class Batch:
                 None if remaining is None else remaining.due + self._set_by,
                 moved,
                 remaining.last_reply if remaining is not None and moved else "",
+                *filter(None, (event.attempt.policy,)),  # accounts with a server have none
             ]
         )
 

@@ -44,6 +44,8 @@ class StoryEvent:
     :param recipients: whom it concerns.
     :param reply: of the server, or ours about a connection; ``""``: there was none.
     :param session: over which it was tried, in words: addresses, TLS.
+    :param policy: for TLS, to which that was held: ``dane``, ``mta-sts``, ``testing``,
+        ``opportunistic`` or ``none``; ``""``: there is none for the server of an account.
     :param reason: why this account took them, or why they were moved.
     :param to_account: where they were moved.
     :param due: not tried again before; ``None``: that is not known, or never.
@@ -58,6 +60,7 @@ class StoryEvent:
     recipients: tuple[str, ...] = ()
     reply: str = ""
     session: str = ""
+    policy: str = ""
     reason: str = ""
     to_account: str = ""
     due: Time | None = None

@@ -105,7 +105,9 @@ def _other(record: Record, everyone: tuple[str, ...]) -> StoryEvent:
 
 
 def _attempt(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
-    _, at, account, session, fault, groups, due, to_account, reason = record
+    _, at, account, session, fault, groups, due, to_account, reason, *others = record
+    # Only what a direct account has tried has one, and nothing from before there was one.
+    (policy,) = others or ("",)
     tried: list[str] = []
     waiting: list[str] = []
     results = []
@@ -122,6 +124,7 @@ def _attempt(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
                 recipients=recipients,
                 reply=reply,
                 session=session,
+                policy=policy,
                 due=due if waits else None,
             )
         )
@@ -132,6 +135,7 @@ def _attempt(record: Record, everyone: tuple[str, ...]) -> Iterator[StoryEvent]:
         recipients=tuple(tried),
         reply=fault or next((each.reply for each in results), ""),
         session=session,
+        policy=policy,
         due=due,
     )
     yield from results

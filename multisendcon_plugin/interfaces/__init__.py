@@ -17,7 +17,7 @@ from ..mail.json_form import Texts
 from ..mail.message import FIRST_POSITION, Delivery, LaneKey, Message, Parcel, Position
 from ..mail.selection import Page, Selection, StoreFigures, Total
 from ..outcome.attempt import Attempt, Outcome
-from ..outcome.condition import Condition
+from ..outcome.condition import Condition, Rest
 from ..outcome.settlement import AccountState, Settlement
 from ..outcome.usage import Usage, UsageClock, UsageLog
 from ..routing.account import Account
@@ -249,8 +249,8 @@ class IQueueControl(Interface):
     def under_way() -> frozenset[int]:
         """Return the numbers of the deliveries that are being tried."""
 
-    def rests(account: str, destination: str) -> bool:
-        """Tell whether a destination of an account rests, although the account does not."""
+    def rest(account: str, destination: str) -> Rest | None:
+        """Return the rest of one destination of an account; ``None``: it has none of its own."""
 
     def conditions(accounts: Iterable[Account] | None = None) -> list[Condition]:
         """Return how each of some accounts is, or of all, in order of priority."""
@@ -366,6 +366,9 @@ class IRelay(Interface):
 
         :param open_content: begins to read the message; called once for each session that is tried.
         """
+
+    def probe(destination: str) -> None:
+        """Let the next attempts for a destination try servers that rest, too, for an admin."""
 
     def reconfigured(account: Account) -> IRelay:
         """Go on with other settings of the account.

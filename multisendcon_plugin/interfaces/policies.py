@@ -27,18 +27,32 @@ class PolicyName(enum.StrEnum):
     OPPORTUNISTIC = "opportunistic"
 
 
+class AppliedPolicy(enum.StrEnum):
+    """What sessions were held to, as logs and the history have it."""
+
+    DANE = "dane"
+    MTA_STS = "mta-sts"
+    TESTING = "testing"
+    """MTA-STS that is only tried out by the domain: the mail is sent all the same."""
+    OPPORTUNISTIC = "opportunistic"
+    NONE = "none"
+    """The account has no TLS at all."""
+
+
 @attrs.frozen(kw_only=True)
 class MailServer:
     """A mail server of a domain, as the DNS has it.
 
     :param name: the MX host, or the domain itself where it has none; an A-label.
     :param canonical: the name that has its addresses: another one if `name` is an alias (CNAME).
+    :param expanded: the name that has the MX of the domain: another one if that is an alias.
     :param secure: the answers that led to it were, all of them (DNSSEC): those for the MX and
         those for each of its families of addresses, also one that it does not have.
     """
 
     name: str
     canonical: str
+    expanded: str = ""
     secure: bool = False
 
 
@@ -67,6 +81,15 @@ class HostPolicy:
     patterns: tuple[str, ...] = ()
     testing: bool = False
     finding: TlsFinding | None = None
+
+    @property
+    def applied(self) -> AppliedPolicy:
+        """What sessions are held to by it."""
+        if self.testing:
+            return AppliedPolicy.TESTING
+        if self.tls is not None and self.tls.mode is Tls.NONE:
+            return AppliedPolicy.NONE
+        return AppliedPolicy(self.name.value)
 
     def told(self, finding: TlsFinding | None = None) -> str:
         """Return the words for logs and reports, to follow the ends of a session.

@@ -154,6 +154,12 @@ def domain_of(address: str) -> str:
         return domain.lower()
 
 
+def destination_of(recipient: str) -> str:
+    """Return the destination of a recipient within an account that is direct: the domain."""
+    # Without one, as in <postmaster>, nobody but this host could be meant.
+    return domain_of(recipient) or "localhost"
+
+
 def ascii_domain(address: str) -> str:
     """Return an address with its domain as A-labels, for servers without SMTPUTF8.
 

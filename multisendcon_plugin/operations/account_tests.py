@@ -201,7 +201,8 @@ def _wishes(account: Account, asked: AccountTest) -> Wishes:
     to = None if asked.to is None else _address(asked.to, "to")
     if to and not (sender or account.fixed_sender):
         raise BadRequestError(
-            f'account "{account.name}" has no fixed sender: say from whom the mail is ("from")'
+            f'account "{account.name}" has no fixed sender: say from whom the mail is ("from", or'
+            " --from ADDRESS of the command)"
         )
     if asked.connections and account.direct:
         raise BadRequestError(

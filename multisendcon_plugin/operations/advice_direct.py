@@ -55,8 +55,9 @@ _ROWS = (
     _Row(
         ("dnssec",),
         "no answer",
-        'DANE is off: run a resolver on this machine that verifies (unbound), and set "servers" of'
-        ' [dns] to ["127.0.0.1"]; of another machine, "trust_ad" has it believed.',
+        'DANE is off: "servers" of [dns] has to name a resolver that verifies (DNSSEC), such as'
+        " unbound with the key of the root, and that runs on this machine; one on another machine"
+        ' is believed with "trust_ad".',
         failed=False,
     ),
     _Row(
@@ -124,14 +125,21 @@ _ROWS = (
     ),
     _Row(
         ("mx",),
-        "no such local_address|addresses only",
+        "no such local_address|which local_address needs",
         'Add an address of the other family to "local_address" of the account, or let another'
         " account take mail to this domain.",
     ),
     _Row(
         ("mx",),
-        "does not exist|takes no mail|no mail server|no addresses",
+        "does not exist|takes no mail|no mail server|has an address",
         "Check the address that the mail was to be sent to.",
+    ),
+    _Row(
+        ("mx",),
+        "SERVFAIL",
+        "Test another domain: if that can be looked up, the DNS of this one is broken, or its"
+        " signatures are (DNSSEC), and its postmaster has to mend it; if none can, look at your"
+        " resolver.",
     ),
     _Row(
         ("mx",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 from ..history import Search
+from ..mail.address import destination_of
 from ..mail.message import number_of
 from ..mail.selection import Selection
 from ..settings.quantities import duration
@@ -21,7 +22,7 @@ def selection(asked: Filter, now: float) -> Selection:
     """
     return Selection(
         account=asked.account,
-        destination=asked.destination,
+        destination=asked.destination and destination_of(f"@{asked.destination}"),
         sender="" if asked.sender == "<>" else asked.sender,
         recipient=asked.recipient,
         held=None if asked.state is None else _HELD.get(asked.state),

@@ -377,7 +377,7 @@ class Operations:
         return Present(
             {each.account: each for each in self._queue.conditions()},
             self._queue.under_way(),
-            self._queue.rests,
+            self._queue.rest,
             self._set_by,
         )
 

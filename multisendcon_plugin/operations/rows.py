@@ -9,7 +9,7 @@ from email.header import decode_header
 import attrs
 
 from ..mail.message import Delivery
-from ..outcome.condition import Condition, State
+from ..outcome.condition import Condition, Rest, State
 from ..times import Time
 from .values import DeliveryState, WaitingDelivery, WaitingRecipient
 
@@ -22,13 +22,13 @@ class Present:
 
     :param conditions: of the accounts, by name.
     :param under_way: numbers of the deliveries that are being tried.
-    :param rests: tells whether a destination of an account rests, by their names.
+    :param rest: returns the rest of a destination of an account, by their names.
     :param set_by: seconds by which the clock on the wall differs from that of the spool.
     """
 
     conditions: Mapping[str, Condition]
     under_way: Set[int]
-    rests: Callable[[str, str], bool]
+    rest: Callable[[str, str], Rest | None]
     set_by: float = 0.0
 
     def state(self, delivery: Delivery) -> DeliveryState:
@@ -40,14 +40,18 @@ class Present:
         condition = self.conditions.get(delivery.account)
         if condition is None:  # it is not configured any more
             return DeliveryState.RESTING
-        if delivery.destination and self.rests(delivery.account, delivery.destination):
+        if self._rest(delivery) is not None:
             return DeliveryState.RESTING
         return _SENDS.get(condition.state, DeliveryState.RESTING)
+
+    def _rest(self, delivery: Delivery) -> Rest | None:
+        return self.rest(delivery.account, delivery.destination) if delivery.destination else None
 
     def row(self, delivery: Delivery) -> WaitingDelivery:
         """Return a delivery as a row of the queue."""
         message = delivery.message
         envelope = message.envelope
+        rest = self._rest(delivery)
         return WaitingDelivery(
             id=message.id,
             account=delivery.account,
@@ -70,6 +74,8 @@ class Present:
             message_id=envelope.message_id,
             subject=shown(envelope.subject),
             tried=delivery.tried,
+            fault=rest.fault if rest else "",
+            until=Time(rest.until + self.set_by) if rest else None,
         )
 
 

@@ -159,6 +159,9 @@ class WaitingDelivery:
     :param due: not tried before.
     :param attempts: that have failed.
     :param tried: accounts that it was moved away from since it was last rescheduled.
+    :param fault: why its destination rests, of an account of type direct; ``""``: it does not, or
+        its account does.
+    :param until: when that rest ends.
     """
 
     id: str
@@ -175,6 +178,8 @@ class WaitingDelivery:
     message_id: str
     subject: str
     tried: tuple[str, ...]
+    fault: str = ""
+    until: Time | None = None
 
 
 @attrs.frozen(kw_only=True)

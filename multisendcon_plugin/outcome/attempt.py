@@ -87,8 +87,12 @@ class AccountFault:
 
     @property
     def leaves(self) -> bool:
-        """Its destination cannot be reached: mail leaves by an account that is meant for that."""
-        return self.scope is Scope.DESTINATION and self.action is not Action.SLOW
+        """Its destination cannot be reached: mail leaves by an account that is meant for that.
+
+        Who demands a certificate there would have it demanded by whoever sends the mail: it waits.
+        """
+        away = self.scope is Scope.DESTINATION and self.phase is not Phase.TLS
+        return away and self.action is not Action.SLOW
 
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.reply}"
@@ -106,6 +110,8 @@ class Attempt:
         ``None``: nobody knows, or it is not asked for.
     :param said: recipients that it was told of; ``None``: the same.
     :param session: the session it went over, in words: addresses, TLS.
+    :param policy: for TLS that applied, a word of `AppliedPolicy`; ``""``: there are none for the
+        account's own server, or it did not come to that.
     :param server: the name of the server that was tried last; ``""``: the account's own.
     :param reports_success: the server has taken it over to tell the sender of success (RFC 3461).
     :param scope: what `possible_fault` is about.
@@ -121,6 +127,7 @@ class Attempt:
     counted: float | None = None
     said: int | None = None
     session: str = ""
+    policy: str = ""
     server: str = ""
     reports_success: bool = False
     scope: Scope = Scope.ACCOUNT

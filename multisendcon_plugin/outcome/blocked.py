@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from ipaddress import ip_address, ip_network
 
 import attrs
 
@@ -21,17 +22,26 @@ _LAST = 10
 #: Seconds for which what was said counts.
 WINDOW = 3600.0
 _LONGEST_READ = 1000
+#: What countries mostly have above the domains that one can have; letters of a country's name.
+_PUBLIC = frozenset(("ac", "co", "com", "edu", "go", "gov", "ne", "net", "or", "org"))
+_COUNTRY = 2
+#: Bits of addresses, by the version of IP, that one who has one of them may have all of.
+_NEAR = {4: 24, 6: 48}
 
+# A name has so many labels at most, of so many letters, and begins where no other one goes on: else
+# some texts would cost the square of their length.
+_LABEL, _BEGIN = r"[\w-]{1,63}", r"(?<![\w-])"
 #: Lists of addresses.  Those of domains and links, which are about a mail, are none.
 _KNOWN_LISTS = (
-    r"(?:zen|sbl|xbl|css|pbl|sbl-xbl)\.(?:dq\.)?spamhaus\.\w+|(?:[\w-]+\.)?spamcop\.net"
-    r"|(?:[\w-]+\.)?barracudacentral\.org|(?:[\w-]+\.)?sorbs\.net|(?:[\w-]+\.)?uceprotect\.net"
-    r"|cbl\.abuseat\.org|(?:[\w-]+\.)?mailspike\.(?:net|org)|psbl\.surriel\.com"
-    r"|(?:[\w-]+\.)?spamrats\.com|ix\.dnsbl\.manitu\.net|bl\.0spam\.org"
-    r"|(?:[\w-]+\.)*abusix\.(?:zone|com)|(?:[\w-]+\.)?backscatterer\.org"
+    r"(?:zen|sbl|xbl|css|pbl|sbl-xbl)\.(?:dq\.)?spamhaus\.\w+"
+    rf"|(?:{_LABEL}\.)?(?:spamcop\.net|barracudacentral\.org|sorbs\.net|uceprotect\.net"
+    r"|mailspike\.(?:net|org)|spamrats\.com|backscatterer\.org)"
+    r"|cbl\.abuseat\.org|psbl\.surriel\.com|ix\.dnsbl\.manitu\.net|bl\.0spam\.org"
+    rf"|(?:{_LABEL}\.){{0,5}}abusix\.(?:zone|com)"
 )
 _LIST = re.compile(
-    rf"blocked (?:using|by) (?:the )?(?P<named>[\w-]+(?:\.[\w-]+)+)|(?P<known>{_KNOWN_LISTS})",
+    rf"blocked (?:using|by) (?:the )?(?P<named>{_LABEL}(?:\.{_LABEL}){{1,10}})"
+    rf"|{_BEGIN}(?P<known>{_KNOWN_LISTS})",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
@@ -90,11 +100,14 @@ class BlockedShare:
     """How many of the last destinations refuse our address.
 
     Whoever answers for several destinations counts once: pass the name of the one who answers.
+    Once most refuse it, whoever does so the next time is enough, until one does not: meanwhile the
+    account sends a single mail now and then, and would begin anew with each that comes back.
     """
 
     def __init__(self) -> None:
         #: The last one at the end: when, and whether it was refused.
         self._heard: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+        self._known = False
 
     def heard(self, who: str, *, refused: bool, now: float) -> None:
         """Take down what somebody says of mail: that our address is refused, or anything else."""
@@ -102,11 +115,13 @@ class BlockedShare:
         self._heard[who] = now, refused
         while len(self._heard) > _LAST or next(iter(self._heard.values()))[0] <= now - WINDOW:
             self._heard.popitem(last=False)
+        most = self.refusing >= max(_ENOUGH, _SHARE * len(self._heard))
+        self._known = most or (refused and self._known)
 
     @property
     def most_refuse(self) -> bool:
         """It is no affair of single destinations any more."""
-        return self.refusing >= max(_ENOUGH, _SHARE * len(self._heard))
+        return self._known
 
     @property
     def refusing(self) -> int:
@@ -120,8 +135,15 @@ class BlockedShare:
 def answering(host: str) -> str:
     """Return who answers for a host: its provider, as far as the name tells.
 
-    Hosts of one provider differ in the first label, which often names the customer.
+    That is whoever has the domain: below it, anybody has as many names as he likes, and would
+    otherwise be the most of those who are heard.  So it is with addresses that are near each other.
+
+    :param host: its name as A-labels, or its address.
     """
-    _, _, rest = host.partition(".")
-    is_address = ":" in host or host[-1:].isdigit()
-    return rest if "." in rest and not is_address else host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        labels = host.lower().split(".")
+        is_public = len(labels[-1]) == _COUNTRY and labels[-2:-1] and labels[-2] in _PUBLIC
+        return ".".join(labels[-3 if is_public else -2 :])
+    return str(ip_network((address, _NEAR[address.version]), strict=False))

@@ -43,6 +43,18 @@ class QuotaUse:
     opens: float | None = None
 
 
+@attrs.frozen
+class Rest:
+    """The rest of one destination of an account that delivers directly.
+
+    :param fault: why it rests, in words.
+    :param until: it is sent no mail before, by the clock of the queue.
+    """
+
+    fault: str
+    until: float
+
+
 @attrs.frozen(kw_only=True)
 class Condition:
     """How an account is now.  Times are seconds since the epoch, by the clock on the wall.

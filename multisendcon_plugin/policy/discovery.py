@@ -26,6 +26,9 @@ from .store import PolicyStore
 FAILED_FOR = 300.0
 #: Domains of which that is known.
 _MOST_FAILED = 10_000
+#: Requests beside which none is made before its time: no mail waits for those, so that the mail
+#: under way does not limit them.
+MOST_AHEAD = 20
 
 
 @attrs.frozen
@@ -108,7 +111,7 @@ class Discovery:
             # A record that is gone takes no policy with it, or anybody could have it so.
             return Found(kept.policy if kept else None)
         if kept is not None and kept.id == name:
-            if kept.aged(self._now()) and self._failure(domain) is None:
+            if kept.aged(self._now()) and self._failure(domain) is None and self._has_room:
                 self._request(domain, name)
             return Found(kept.policy)
         if self._failure(domain) is None:
@@ -120,6 +123,10 @@ class Discovery:
             kept = self._kept.get(domain, self._now())
         return Found(kept.policy if kept else None, self._failure(domain))
 
+    @property
+    def _has_room(self) -> bool:
+        return len(self._under_way) < MOST_AHEAD
+
     async def _published(self, domain: str) -> str | None:
         try:
             answer = await self._names.query(f"_mta-sts.{domain}", "TXT")
@@ -128,8 +135,9 @@ class Discovery:
         return policy_id(each.text for each in answer.records if isinstance(each, Txt))
 
     def _failure(self, domain: str) -> TlsFinding | None:
-        until, finding = self._failed.get(domain, (0.0, None))
-        return finding if self._now() < until else None
+        since, finding = self._failed.get(domain, (0.0, None))
+        # Not from the future either: the clock may have been set back, by any time.
+        return finding if 0.0 <= self._now() - since < FAILED_FOR else None
 
     # Requests.
 
@@ -164,7 +172,7 @@ class Discovery:
             else "its mail is sent as though it had no policy",
         )
         self._failed.pop(domain, None)
-        self._failed[domain] = (self._now() + FAILED_FOR, finding)
+        self._failed[domain] = self._now(), finding
         if len(self._failed) > _MOST_FAILED:
             del self._failed[next(iter(self._failed))]
 

@@ -17,6 +17,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, w
 from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionDone
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, ResponseDone
 from twisted.web.http import PotentialDataLoss
@@ -34,6 +35,9 @@ from .mta_sts import MOST_OCTETS, PolicyError, StsPolicy, read_policy
 CONNECTS_WITHIN, ANSWERS_WITHIN = 15.0, 60.0
 #: Addresses of a host that are tried.
 MOST_ADDRESSES = 4
+#: Octets of a connection, also for the handshake and the header, in which Twisted takes any number
+#: of lines.
+MOST_RECEIVED = 4 * MOST_OCTETS
 _HEADERS = Headers({"User-Agent": ["multisendcon"], "Accept": ["text/plain"]})
 _LONGEST_REASON = 200
 
@@ -105,6 +109,10 @@ class Fetcher:
             body = _Body()
             response.deliverBody(body)
             return await body.received
+        except Exception:
+            if ways.flooded:
+                raise _RefusedError(f"more comes than {MOST_RECEIVED // 1024} KiB") from None
+            raise
         finally:
             ways.close()
 
@@ -147,6 +155,29 @@ class _Body(Protocol):
             self.received.errback(reason)
 
 
+class _Bounded(ProtocolWrapper):
+    """Ends a connection over which more comes than an answer can have.
+
+    :ivar flooded: that has happened.
+    """
+
+    flooded = False
+    _left = MOST_RECEIVED
+
+    def dataReceived(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            self.flooded = True
+            self.abortConnection()
+        else:
+            super().dataReceived(data)
+
+
+class _BoundedFactory(WrappingFactory):
+    protocol = _Bounded
+    noisy = False
+
+
 @implementer(IAgentEndpointFactory)
 class _Ways:
     """Says how a host is reached: by the addresses that our DNS servers say, in turn."""
@@ -165,6 +196,11 @@ class _Ways:
         self._allow_private = allow_private
         self._connected: list[Any] = []
 
+    @property
+    def flooded(self) -> bool:
+        """Whether a connection was ended since too much came."""
+        return any(each.flooded for each in self._connected)
+
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
         tls = self._https.creatorForNetloc(uri.host, uri.port)
         endpoint: IStreamClientEndpoint = wrapClientTLS(tls, _Way(self, uri))
@@ -182,11 +218,12 @@ class _Ways:
             kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
             endpoint = kind(self._reactor, address, uri.port, CONNECTS_WITHIN)
             try:
-                protocol: IProtocol = await endpoint.connect(factory)
+                bounded: Any = await endpoint.connect(_BoundedFactory(factory))
             except ConnectError as error:
                 failure = error
             else:
-                self._connected.append(protocol)
+                self._connected.append(bounded)
+                protocol: IProtocol = bounded.wrappedProtocol
                 return protocol
         raise failure
 

@@ -37,11 +37,23 @@ class KeptPolicy:
 
     def expired(self, now: float) -> bool:
         """Tell whether it may not be used any more."""
-        return now >= self.fetched + min(self.policy.max_age, LONGEST)
+        return now >= self.fetched + self._longest
+
+    def holds(self, now: float) -> bool:
+        """Tell whether it may be used.
+
+        Not if it is from as far in the future: then the clock was wrong once, or is so now, and it
+        would be kept until it is as late as that.
+        """
+        return abs(now - self.fetched) < self._longest
+
+    @property
+    def _longest(self) -> int:
+        return min(self.policy.max_age, LONGEST)
 
     def aged(self, now: float) -> bool:
         """Tell whether it is time to fetch it again."""
-        return now >= self.fetched + min(self.policy.max_age / 2, _REFRESHED)
+        return abs(now - self.fetched) >= min(self.policy.max_age / 2, _REFRESHED)
 
 
 class KeptPolicies:
@@ -62,7 +74,7 @@ class KeptPolicies:
         if kept is None:
             return None
         self._kept[domain] = kept  # asked for last
-        return None if kept.expired(now) else kept
+        return kept if kept.holds(now) else None
 
     def put(self, kept: KeptPolicy) -> list[str]:
         """Keep a policy in the place of the one before; return the domains that had to give way."""

@@ -105,7 +105,8 @@ def _by_dane(
             finding=TlsFinding(TlsResult.TLSA_INVALID, text),
         )
     # RFC 7672 section 3.2.2.
-    names = tuple(dict.fromkeys((name, server.name, server.canonical, domain)))
+    known = (name, server.name, server.canonical, domain, server.expanded)
+    names = tuple(dict.fromkeys(filter(None, known)))
     dane = Dane(base=name, names=names, records=records)
     return attrs.evolve(
         policy, tls=attrs.evolve(base, mode=Tls.STARTTLS, verify=True, name=name, dane=dane)

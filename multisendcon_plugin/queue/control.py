@@ -26,7 +26,7 @@ from ..events import (
 )
 from ..interfaces import IQueueControl, ISpool
 from ..mail.message import Delivery, LaneKey
-from ..outcome.condition import Condition
+from ..outcome.condition import Condition, Rest
 from ..outcome.judgement import Judgement, deleted
 from ..outcome.settlement import Settlement
 from ..outcome.telling import tell_all
@@ -215,10 +215,10 @@ class QueueControl:
             )
         return conditions
 
-    def rests(self, account: str, destination: str) -> bool:
-        """Tell whether a destination of an account rests, although the account does not."""
+    def rest(self, account: str, destination: str) -> Rest | None:
+        """Return the rest of one destination of an account; ``None``: it has none of its own."""
         turns = self._lanes.turns_of(account)
-        return turns is not None and turns.is_resting(destination)
+        return turns.rest(destination) if turns else None
 
     def pause(self, account: str) -> Deferred[None]:
         """Let an account begin no mail until `resume`, also over restarts.

@@ -14,6 +14,7 @@ import attrs
 
 from ..mail.message import Delivery
 from ..outcome.attempt import AccountFault, Attempt, Scope
+from ..outcome.condition import Rest
 from ..routing.account import Account
 from ..settings.destinations import Pace
 from .connections import Connections
@@ -101,17 +102,21 @@ class DestinationGates:
         """Return what has to survive a restart: of the account."""
         return self.of_account.state()
 
-    def rests(self, now: float) -> bool:
-        """The destination rests after a fault."""
-        return self.health.fault is not None and self.health.opens_at > now
+    def rest(self, now: float) -> Rest | None:
+        """Return the rest of the destination after a fault; ``None``: it does not rest."""
+        fault, until = self.health.fault, self.health.opens_at
+        return Rest(str(fault), until) if fault is not None and until > now else None
 
     def forgettable(self, now: float, *, waiting: bool) -> bool:
         """Nothing would be lost with these gates.
 
         :param waiting: mail waits for the destination: then a fault is remembered beyond its rest,
-            so that the next rest is longer.
+            so that the next rest is longer, and so is what may become one: greylisted mails come
+            back one by one.
         """
-        if waiting and (self.health.fault is not None or self.connections.allowed is not None):
+        health = self.health
+        known = health.fault is not None or health.suspected or self.connections.allowed is not None
+        if waiting and known:
             return False
         return max(self._room_at, *(gate.opens_at for gate in self._gates)) <= now
 

@@ -47,6 +47,11 @@ class Health:
         self.pauses = 0
         self._heard_by: set[int] = set()
 
+    @property
+    def suspected(self) -> bool:
+        """Some mails have heard what would be a fault if more of them did."""
+        return bool(self._heard_by)
+
     def probe(self) -> None:
         """End the rest: an account at fault has one mail under way at a time, see `Connections`."""
         self.opens_at = 0.0

@@ -233,8 +233,8 @@ class Lane:
         except Exception:
             tell_of_bug(self.account)
             self.not_settled(delivery)
-        if gates is not self.gates:
-            gates.opened()
+        if self.retired or gates is not self.gates:
+            gates.of_account.opened()
         # Not before: who hears of the attempt may stop the lane, and waits for what follows.
         self._trying -= 1
         if self.line is not None:

@@ -6,7 +6,7 @@ destination that has something to do now, and its `Turns` know of the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import attrs
@@ -167,12 +167,14 @@ class Lanes:
     def reconfigure(
         self,
         hasten: Callable[[Lane], None],
+        rouse: Callable[[Sequence[LaneKey]], None],
         anew: Iterable[str],
         retire: Callable[..., None],
     ) -> None:
         """Go by the policy that is in force now.
 
         :param hasten: is called for a lane of an account that may be at fault no more: see `Ways`.
+        :param rouse: is called for those of such an account that are not at work.
         :param anew: names of these.
         :param retire: is called for a lane whose account is not in use any more.
         """
@@ -180,6 +182,9 @@ class Lanes:
         for name, turns in tuple(self._turns.items()):
             account = account_in_use(registry, name)
             if account is not None and account.direct:
+                # Nobody has a turn as long as there are lanes that would take it with the gates and
+                # the relay of before.
+                turns.paused = True
                 turns.reconfigure(self.ways.of(account).gates, self._paces(account))
             else:
                 turns.stop()
@@ -197,8 +202,11 @@ class Lanes:
             lane.reconfigure(account, way.relay, gates)
             if account.name in anew:
                 hasten(lane)
-        for turns in self._turns.values():
+        for name, turns in self._turns.items():
+            turns.paused = name in self._paused
             turns.go()
+            if name in anew:
+                rouse([(name, each) for each in turns.destinations])
 
     # By hand.
 
@@ -223,6 +231,8 @@ class Lanes:
     def probe(self, key: LaneKey) -> None:
         """Let one mail of a lane be tried now, although its account or destination rests."""
         turns, lane = self._turns.get(key[0]), self.alive.get(key)
+        if (way := self.ways.known(key[0])) is not None:
+            way.relay.probe(key[1])
         if turns is not None:
             turns.probe(key[1])
         elif lane is not None:

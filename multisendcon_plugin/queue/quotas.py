@@ -40,10 +40,14 @@ Boot = Callable[[], tuple[str, float]]
 
 
 class _Known(NamedTuple):
-    """The windows of a login, as `predecessors` knows an account."""
+    """The windows of a login, as `predecessors` knows an account.
+
+    :ivar unnamed: the account whose they were until now; ``None``: that was before the start.
+    """
 
     name: str
     login: tuple[Any, ...]
+    unnamed: Account | None
     windows: QuotaWindows
 
 
@@ -71,6 +75,8 @@ class Quotas:
     ) -> None:
         self._spool = spool
         self._tasks = tasks
+        #: Accounts in use that have windows of their own.
+        self._own: dict[str, Account] = {}
         self._clock = clock
         self._wall = wall
         self._boot = boot
@@ -137,7 +143,10 @@ class Quotas:
         for windows in sorted(self._windows.values(), key=lambda each: each.last(now)):
             name, *login = json.loads(windows.name)
             if login:
-                known.append(_Known(name, tuple(login), windows))
+                before = self._own.get(name)
+                same = before is not None and before.login == tuple(login)
+                unnamed = before.unnamed if before and same else None
+                known.append(_Known(name, tuple(login), unnamed, windows))
         places = predecessors(accounts, known)
         for account in accounts:
             place = places.get(account.name)
@@ -147,6 +156,7 @@ class Quotas:
                 self._forgotten += windows.rename(_name(account))
                 self._windows[windows.name] = windows
                 self.changed(windows)
+        self._own = {account.name: account for account in accounts}
 
     def gate(self, account: Account) -> QuotaGate | None:
         """Return the gate of an account, if it has quotas."""

@@ -15,11 +15,12 @@ from twisted.logger import Logger
 from ..errors import SpoolError
 from ..events import FailureUntold, Publisher, ReportUnroutable, ReportWithheld
 from ..interfaces import IStore
+from ..mail.address import destination_of
 from ..mail.message import Delivery, Message, NewMessage, Parcel, Recipient
 from ..ndr import Facts, Report, ReportAction, addressees, report, returned_size, summary, wanted
 from ..outcome.attempt import Outcome, Verdict
 from ..outcome.judgement import Judgement, retry_until
-from ..routing.account import REPORTS_ACCOUNT, destination_of
+from ..routing.account import REPORTS_ACCOUNT
 from .allowance import HOUR, Allowance
 from .orphans import account_in_use
 from .policy import InForce

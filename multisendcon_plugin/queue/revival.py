@@ -10,7 +10,7 @@ queues, and an admin's probe would bring one mail forward, where all have waited
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -23,17 +23,22 @@ from ..mail.phase import Phase
 from .lane import Lane
 from .tasks import Tasks
 
+#: Lanes that are not at work and are roused at the same time.
+ROUSED_AT_ONCE = 50
+
 
 @attrs.define(eq=False, repr=False)
 class Revival:
     """Revives the lanes of one queue.
 
     :param lanes: those that there are.
+    :param know: is told when mail is due that waits in the spool for another one.
     :param events: tells of tokens.
     :param clock: is never set.
     """
 
     _lanes: Mapping[LaneKey, Lane]
+    _know: Callable[[LaneKey, float], None]
     _spool: IStore
     _tasks: Tasks
     _events: Publisher
@@ -48,11 +53,29 @@ class Revival:
 
     async def _hasten(self, lane: Lane) -> None:
         now = self._clock.seconds()
-        await self._tasks.ask(
-            partial(self._spool.bring_forward, lane.key, now),
-            f"mail of account {lane.account.name} not brought forward in the spool",
-        )
+        await self._bring_forward(lane.key, now)
         lane.hasten(now)
+
+    def rouse(self, keys: Sequence[LaneKey]) -> None:
+        """Have all mail due now of lanes that are not at work; a destination that rests does so."""
+        left = iter(keys)
+        for _ in keys[:ROUSED_AT_ONCE]:
+            self._tasks.begin(self._rouse(left))
+
+    async def _rouse(self, keys: Iterator[LaneKey]) -> None:
+        for key in keys:
+            now = self._clock.seconds()
+            await self._bring_forward(key, now)
+            if (lane := self._lanes.get(key)) is not None:  # it has begun meanwhile
+                lane.hasten(now)
+            else:
+                self._know(key, now)
+
+    async def _bring_forward(self, key: LaneKey, now: float) -> None:
+        await self._tasks.ask(
+            partial(self._spool.bring_forward, key, now),
+            f"mail of account {key[0]} not brought forward in the spool",
+        )
 
     def _has_token(self, event: TokenRefreshed) -> None:
         if not event.recovered or self._tasks.stopping:

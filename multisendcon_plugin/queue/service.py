@@ -122,7 +122,14 @@ class QueueService(Service):
             conclude=self._recorder.conclude,
         )
         self._lanes = self._all_lanes.alive
-        self._revival = Revival(self._lanes, self._spool, self._tasks, self._events, self._clock)
+        self._revival = Revival(
+            self._lanes,
+            self._begin_or_reroute,
+            self._spool,
+            self._tasks,
+            self._events,
+            self._clock,
+        )
         self._changes = Changes(
             self._locks, self._lanes.values, self._take_up, self._announce, self._halt
         )
@@ -217,7 +224,7 @@ class QueueService(Service):
         before, self._in_force.policy = self._in_force.policy, policy
         self._quotas.reconfigure(in_use(policy.registry))
         anew = self._ways.reconfigure(in_use(before.registry), in_use(policy.registry))
-        self._all_lanes.reconfigure(self._revival.hasten, anew, self._retire)
+        self._all_lanes.reconfigure(self._revival.hasten, self._revival.rouse, anew, self._retire)
         if self._ready:
             # What has waited for want of an account may have one now.
             self._tasks.begin(self._look_for_lanes())

@@ -4,7 +4,8 @@ A server does not know the name of an account: it counts what comes by the login
 known by server, port and the name in the login, also if one has another name, or two have exchanged
 theirs, and what the server has a right to goes on: its minimum wait, and how many connections there
 are.  One with another login begins anew, and its name takes nothing from the login that had it:
-that may come back, under any name.  Pure.
+that may come back, under any name.  Several may have one login, as direct accounts that send from
+the same addresses: then it is known by the rest of its settings, or by its place among them.  Pure.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ class Known(Protocol):
     @property
     def login(self) -> tuple[Hashable, ...]: ...
 
+    @property
+    def unnamed(self) -> Hashable: ...
+
 
 #: What two accounts that are the same have in common: the first that finds one decides.
 _SAME: tuple[Callable[[Known], Hashable], ...] = (
     lambda account: (account.name, account.login),
+    lambda account: account.unnamed,
     lambda account: account.login,
 )
 
@@ -44,7 +49,7 @@ def predecessors(accounts: Iterable[Known], before: Sequence[Known]) -> dict[str
         positions: dict[Hashable, list[int]] = {}
         for position, account in left.items():
             positions.setdefault(what(account), []).append(position)
-        for account in without:
+        for account in reversed(without):
             if same := positions.get(what(account)):
                 # The last one: it was in use until now, and others may be long gone.
                 found[account.name] = same.pop()

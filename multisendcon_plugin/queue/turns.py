@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ..mail.message import Delivery, LaneKey
 from ..outcome.backoff import LONGEST_REST
+from ..outcome.condition import Rest
 from ..settings.destinations import Pace
 from .destination_gates import DestinationGates
 from .gates import Gates
@@ -339,16 +340,16 @@ class Turns(Line):
 
     # What is told.
 
-    def is_resting(self, destination: str) -> bool:
-        """Tell whether a destination rests after a fault."""
+    def rest(self, destination: str) -> Rest | None:
+        """Return the rest of a destination after a fault; ``None``: it does not rest."""
         gates = self._gates.get(destination)
-        return gates is not None and gates.rests(self._clock.seconds())
+        return gates.rest(self._clock.seconds()) if gates else None
 
     @property
     def resting(self) -> int:
         """How many destinations rest."""
         now = self._clock.seconds()
-        return sum(gates.rests(now) for gates in self._gates.values())
+        return sum(gates.rest(now) is not None for gates in self._gates.values())
 
     @property
     def destinations(self) -> list[str]:

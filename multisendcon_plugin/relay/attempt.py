@@ -112,7 +112,14 @@ class AttemptUnderWay:
         fault = AccountFault.of(broken.phase, broken.reply, action, scope)
         recipients = self._delivery.recipients
         outcomes = all_deferred(recipients, fault.phase, fault.reply, fault.action)
-        self.done.callback(Attempt(outcomes=outcomes, fault=fault, mail_ended=self._mail_ended))
+        self.done.callback(
+            Attempt(
+                outcomes=outcomes,
+                fault=fault,
+                mail_ended=self._mail_ended,
+                inconclusive=broken.given_up,
+            )
+        )
 
     def _failed(self, failure: Failure) -> None:
         """An error of ours has ended it."""

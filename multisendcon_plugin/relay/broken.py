@@ -21,19 +21,36 @@ class SessionBrokenError(Exception):
     :param phase: what was going on.
     :param reply: what the server said, or with code 0 what happened instead.
     :param scope: whom it is about; ``None``: the server.
+    :ivar given_up: see `given_up`.
     :ivar address: of the server, while the session was not ready for the login.
     :ivar tls_finding: what was wrong with TLS.
     """
 
     def __init__(
-        self, phase: Phase, reply: Reply, *, address: str = "", scope: Scope | None = None
+        self,
+        phase: Phase,
+        reply: Reply,
+        *,
+        address: str = "",
+        scope: Scope | None = None,
     ) -> None:
         super().__init__(f"{phase.value}: {reply}")
         self.phase = phase
         self.reply = reply
         self.address = address
         self.scope = scope
+        self.given_up = False
         self.tls_finding: TlsFinding | None = None
+
+
+def given_up(reply: Reply) -> SessionBrokenError:
+    """Return what we have not opened after all: others are from now on, or none.
+
+    It says nothing about the account, nor about the mail.
+    """
+    broken = SessionBrokenError(Phase.CONNECT, reply, scope=Scope.ACCOUNT)
+    broken.given_up = True
+    return broken
 
 
 def lost(text: str) -> Reply:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from itertools import takewhile
+from math import inf
 from typing import Any, Protocol
 
 import attrs
@@ -88,8 +89,9 @@ class ConnectionBudget:
         self._leaving = 0
         #: Those who wait for a slot, with the server that each wants to reach.
         self._waiting: dict[Deferred[Any], str] = {}
-        #: In the order in which they were taken.
+        #: In the order in which they were taken; and how many of each server they are.
         self._opening: dict[BudgetSlot, None] = {}
+        self._opening_of: Counter[str] = Counter()
         #: The longest idle one first.
         self._idle: dict[BudgetSlot, None] = {}
         self._timer: IDelayedCall | None = None
@@ -112,7 +114,15 @@ class ConnectionBudget:
     def _begin(self, server: str) -> BudgetSlot:
         slot = BudgetSlot(server, self._clock.seconds())
         self._opening[slot] = None
+        self._opening_of[server] += 1
         return slot
+
+    def _opens_no_more(self, slot: BudgetSlot) -> None:
+        if slot in self._opening:
+            del self._opening[slot]
+            self._opening_of[slot.server] -= 1
+            if not self._opening_of[slot.server]:
+                del self._opening_of[slot.server]
 
     def _cancelled(self, waiter: Deferred[Any]) -> None:
         del self._waiting[waiter]
@@ -124,7 +134,7 @@ class ConnectionBudget:
         It goes to whoever has waited longest among those whose servers have the fewest connections
         opening, so that one server does not take all slots.
         """
-        self._opening.pop(slot, None)
+        self._opens_no_more(slot)
         self._idle.pop(slot, None)
         self._leaving -= slot.leaving
         self._open -= 1
@@ -137,16 +147,25 @@ class ConnectionBudget:
 
     def _go_on(self) -> None:
         while self._waiting and self._open < self._limit:
-            opening = Counter(each.server for each in self._opening)
-            waiter = min(self._waiting, key=lambda each: opening[self._waiting[each]])
+            waiter = self._next()
             del self._waiting[waiter]
             self._open += 1
             waiter.callback(None)
         self.make_room()
 
+    def _next(self) -> Deferred[Any]:
+        """Return who has waited longest for a server of which the fewest are opening."""
+        opening, fewest = self._opening_of, inf
+        for waiter, server in self._waiting.items():
+            if opening[server] < fewest:
+                found, fewest = waiter, opening[server]
+                if not fewest:
+                    break
+        return found
+
     def ready(self, slot: BudgetSlot) -> None:
         """Record that a connection is ready for mail."""
-        self._opening.pop(slot, None)
+        self._opens_no_more(slot)
 
     def idle(self, slot: BudgetSlot) -> None:
         """Record that a connection is not needed now, and may be closed for another one."""
@@ -169,7 +188,7 @@ class ConnectionBudget:
             if slot is None:
                 return
             self._idle.pop(slot, None)
-            self._opening.pop(slot, None)
+            self._opens_no_more(slot)
             slot.leaving = True
             self._leaving += 1
             slot.close()

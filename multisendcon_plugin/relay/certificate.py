@@ -24,7 +24,8 @@ MOST_NAMES, LONGEST_NAME = 5, 255
 class ExpectedName:
     """The name that a certificate has to bear.
 
-    :param server: a host name in A-labels, or an IP address.
+    :param server: a host name in A-labels, or an IP address; what the DNS has as a name may have
+        characters that no certificate can have, which then is for another name.
     :cvar needs_chain: the chain to a trusted authority and the dates have to be valid.
     """
 
@@ -32,7 +33,7 @@ class ExpectedName:
 
     def __init__(self, server: str) -> None:
         self._server = server
-        self._identity = IPAddress_ID(server) if address_of(server) else DNS_ID(server)
+        self._identity = _identity(server)
 
     def problem(self, certificate: x509.Certificate) -> str:
         """Say why the certificate is not for the name; ``""`` when it is.
@@ -53,10 +54,21 @@ class ExpectedName:
     def _matches(self, name: x509.DNSName | x509.IPAddress) -> bool:
         if isinstance(name, x509.IPAddress):
             return isinstance(self._identity, IPAddress_ID) and self._identity.ip == name.value
+        if self._identity is None:
+            return False
         try:
             return self._identity.verify(DNSPattern.from_bytes(name.value.encode()))
         except CertificateError:
             return False
+
+
+def _identity(server: str) -> IPAddress_ID | DNS_ID | None:
+    if address_of(server):
+        return IPAddress_ID(server)
+    try:
+        return DNS_ID(server)
+    except ValueError:
+        return None
 
 
 class ExpectedFingerprint:

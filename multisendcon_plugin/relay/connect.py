@@ -54,10 +54,12 @@ def connect(
     :param address: of the host; ``None``: the first one that can be connected.
     :raise ConnectBindError: the host's address cannot be reached from the local address.
     """
+    if address is None and len(hop.addresses) == 1:
+        [address] = hop.addresses
     host = address or hop.host
     target: IStreamClientEndpoint
-    if address_of(host):
-        version = ip_address(host).version
+    if address or address_of(host):
+        version = 6 if ":" in host else 4
         local = hop.local_address(version)
         if hop.local_addresses and local is None:
             raise ConnectBindError(string=f"{host} is an IPv{version} address")
@@ -109,6 +111,21 @@ def bind_once(local_address: str) -> None:
             probe.bind((local_address, 0))
     except OSError as error:
         raise ConnectBindError(error.errno, error.strerror) from None
+
+
+def gone_addresses(hop: Hop) -> tuple[str, ...]:
+    """Return the local addresses from which no connection can come, when one of them could not."""
+    if len(hop.local_addresses) < 2:
+        return hop.local_addresses
+    return tuple(each for each in hop.local_addresses if not _can_be_bound(each))
+
+
+def _can_be_bound(local_address: str) -> bool:
+    try:
+        bind_once(local_address)
+    except ConnectBindError:
+        return False
+    return True
 
 
 def source_address(version: int) -> str | None:
@@ -187,7 +204,8 @@ def connect_problem(failure: Failure, hop: Hop) -> str:
     if failure.check(ConnectBindError) and hop.local_addresses:
         if error.osError == errno.EADDRNOTAVAIL:
             text = "it is not an address of this machine"
-        return f"local_address {' or '.join(hop.local_addresses)} cannot be used: {text}"
+        gone = gone_addresses(hop) or hop.local_addresses
+        return f"local_address {' or '.join(gone)} cannot be used: {text}"
     if failure.check(DNSLookupError):
         return f"{hop.host} cannot be resolved: {text}"
     if failure.check(TimeoutError):

@@ -29,9 +29,9 @@ from ..outcome.tls import TlsFinding, TlsResult
 from ..routing.account import Account
 from ..routing.hop import Hop
 from .attempt import AttemptUnderWay
-from .broken import SessionBrokenError
+from .broken import SessionBrokenError, given_up
 from .budget import PROMPT, Budget, Slot
-from .connect import connect, connect_problem, other_addresses
+from .connect import connect, connect_problem, gone_addresses, other_addresses
 from .handshake import shake_hands
 from .login import Login
 from .places import Places
@@ -183,10 +183,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         :raise SessionBrokenError: the account cannot be used now.
         """
         try:
+            if not self._hop.login:
+                return await self._opened()
             return await self._in_turn(self._trial, self._ready_session)
         except CancelledError:
-            why = _STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)
-            raise SessionBrokenError(Phase.CONNECT, why, scope=Scope.ACCOUNT) from None
+            raise given_up(_STOPPING if self._stopping else Reply(0, "4.3.2", _CHANGED)) from None
 
     async def _in_turn(
         self, trial: Trial, attempt: Callable[[], Awaitable[AccountSender]]
@@ -197,8 +198,6 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
         return await trial.run(attempt)
 
     async def _ready_session(self) -> AccountSender:
-        if not self._hop.login:
-            return await self._opened()
         session = await self._login.session(self._opened, self._step)
         self.is_ready(session)
         return session
@@ -238,6 +237,7 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             session.opened(await shake_hands(session, starttls=starttls))
         except SessionBrokenError as broken:
             session.quit()
+            self._go_on()  # else all who wait for this trial would hear of our own settings
             broken.address, broken.tls_finding = session.server, session.tls_finding
             if not (starttls and self._hop.tls_dispensable and broken.phase is Phase.TLS):
                 raise
@@ -300,7 +300,11 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             failure = Failure()
             problem = self._gave_way if slot.leaving else connect_problem(failure, self._hop)
             reply = Reply(0, "4.4.1", problem)
-            scope = Scope.ACCOUNT if failure.check(ConnectBindError) else None
+            # The other address of a pair reaches the servers of its family all the same.
+            gone = failure.check(ConnectBindError) and (
+                gone_addresses(self._hop) == self._hop.local_addresses
+            )
+            scope = Scope.ACCOUNT if gone else None
             raise SessionBrokenError(Phase.CONNECT, reply, scope=scope) from None
         slot.close = partial(session.abort, self._gave_way)
         self._sessions[session] = slot
@@ -340,6 +344,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
     # Other settings, and the end.
 
+    def probe(self, destination: str) -> None:
+        """Nothing here rests: see `IRelay`."""
+
     def reconfigured(self, account: Account) -> AccountSenderFactory:
         """Go on with other settings of the account: see `IRelay`."""
         self._places.resize(account.connections)
@@ -358,14 +365,9 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
             self._trials,
             logins=self._logins,
             places=self._places,
-            former=[each for each in (*self._former, self) if each.has_sessions],
+            former=[each for each in (*self._former, self) if each.connections],
             archive=self.archive,
         )
-
-    @property
-    def has_sessions(self) -> bool:
-        """Some connections are open."""
-        return bool(self._sessions)
 
     def drain(self) -> None:
         """End each session when it is not needed any more: see `IRelay`."""
@@ -393,10 +395,5 @@ class AccountSenderFactory(smtp.ESMTPSenderFactory):
 
         timer = self._reactor.callLater(grace, cut_off)
         all_ended = DeferredList([session.ended for session in sessions])
-
-        def no_cut_off(_: object) -> None:
-            if timer.active():
-                timer.cancel()
-
-        all_ended.addCallback(no_cut_off)
+        all_ended.addCallback(lambda _: timer.cancel() if timer.active() else None)
         return DeferredList([all_ended, *(each.stop(grace) for each in self._former)])

@@ -7,10 +7,12 @@ connections make room, and servers that are slow to open keep only a part of it 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from .budget import Budget, BudgetSlot, ConnectionBudget, Slot
 
@@ -50,18 +52,18 @@ class PartOfBudget:
 
     def take(self, server: str) -> Deferred[SharedSlot]:
         """Wait for a slot in both."""
-        return Deferred.fromCoroutine(self._take(server))
+        return self._own.take(server).addCallback(self._take_of_whole, server)
 
-    async def _take(self, server: str) -> SharedSlot:
-        own = await self._own.take(server)
+    def _take_of_whole(self, own: BudgetSlot, server: str) -> Deferred[SharedSlot]:
         waiting: Deferred[Slot] = self._whole.take(server)
         # It holds a slot of this one, and may have to make room meanwhile.
         own.close = waiting.cancel
-        try:
-            return SharedSlot(own, await waiting)
-        except CancelledError:
+
+        def cancelled(failure: Failure) -> Failure:
             self._own.give_back(own)
-            raise
+            return failure
+
+        return waiting.addCallbacks(partial(SharedSlot, own), cancelled)
 
     def give_back(self, slot: SharedSlot) -> None:
         """Release the slots of a connection that is gone."""

@@ -74,7 +74,7 @@ class AccountSender(smtp.ESMTPSender):
     :ivar offers: what EHLO advertised, keyword in capitals to its parameters.
     :ivar mails: how many it has carried, or has begun to.
     :ivar unclean: the last transaction left something behind that RSET has to clear.
-    :ivar server: its IP address.
+    :ivar local, server: the IP addresses of both ends, also when the connection is gone.
     :ivar description: the two ends of the connection and its TLS version, for logs and reports.
     :ivar tls_finding: what was wrong with TLS, also where the session goes on all the same;
         ``None``: nothing.
@@ -139,9 +139,9 @@ class AccountSender(smtp.ESMTPSender):
             self.transport.setTcpNoDelay(True)
         self._outlet = Outlet(self.transport, self)
         self.write = self._outlet.write
-        local, server = self.transport.getHost(), self.transport.getPeer()
-        self.server = server.host
-        self._ends = f"{local.host} to {self.server} port {server.port}"
+        server = self.transport.getPeer()
+        self.local, self.server = self.transport.getHost().host, server.host
+        self._ends = f"{self.local} to {self.server} port {server.port}"
         self.description = f"{self._ends}, no TLS"
         self._set_timer(self._clock.seconds() + OPENING_PATIENCE)
 
@@ -245,7 +245,7 @@ class AccountSender(smtp.ESMTPSender):
     def opened(self, offers: dict[str, str]) -> None:
         """The server was ready in time, and offers this."""
         self.offers = offers
-        self._stop_timer()
+        self.expect_nothing()
 
     def begin_mail(self) -> None:
         """The server is asked to take one mail more."""

@@ -7,10 +7,11 @@ Each key of ``[[account]]`` is declared here and nowhere else; what admins read 
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 
 import attrs
 
-from ..mail.address import domain_of
+from ..mail.address import destination_of
 from ..mail.masks import EVERYONE, Masks
 from ..mail.phase import Phase
 from ..mail.reply import Reply
@@ -73,12 +74,6 @@ class NullSender(enum.Enum):
     of our reports."""
     SKIP = "skip"
     REPLACE = "replace"
-
-
-def destination_of(recipient: str) -> str:
-    """Return the destination of a recipient within an account that is direct: the domain."""
-    # Without one, as in <postmaster>, nobody but this host could be meant.
-    return domain_of(recipient) or "localhost"
 
 
 @attrs.frozen(kw_only=True)
@@ -338,10 +333,7 @@ class Account:
         return self.type is AccountType.DIRECT
 
     def destination(self, recipient: str) -> str:
-        """Return where mail to a recipient goes within this account.
-
-        :return: the recipient's domain, if the account is direct; or else ``""``.
-        """
+        """Return the domain of a recipient, if the account is direct; or else ``""``."""
         return destination_of(recipient) if self.direct else ""
 
     @property
@@ -365,6 +357,11 @@ class Account:
         return self.server, self.port, self.sasl_user
 
     @property
+    def unnamed(self) -> Account:
+        """The same, whatever it is called."""
+        return attrs.evolve(self, name="")
+
+    @cached_property
     def hop(self) -> Hop:
         """Its server, and how sessions with it begin."""
         return Hop(
@@ -384,6 +381,16 @@ class Account:
                 client_key=self.tls_client_key,
             ),
         )
+
+    @cached_property
+    def stranger_tls(self) -> TlsPolicy:
+        """How sessions with a recipient's mail server are encrypted, unless a policy demands more.
+
+        A certificate of a stranger's server says nothing, as long as its name comes from a DNS that
+        anybody could have answered for (RFC 7672 section 1.3).
+        """
+        mode = Tls.OPPORTUNISTIC if self.tls is Tls.AUTO else self.tls
+        return attrs.evolve(self.hop.tls, mode=mode, verify=False)
 
     @property
     def takes_null_sender(self) -> bool:

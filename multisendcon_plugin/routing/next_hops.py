@@ -7,7 +7,8 @@ nothing is asked here.  Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from itertools import chain, groupby, zip_longest
 from operator import attrgetter
 
@@ -21,6 +22,11 @@ from ..mail.reply import Reply
 #: limit, and it should be two at least.
 MOST_HOSTS = 5
 MOST_ADDRESSES = 4
+#: Hosts that are looked up, while none of those before can be tried.
+MOST_LOOKED_UP = 20
+#: All of IPv6 that is for hosts of the Internet (RFC 4291 section 2.4, as IANA gives it out), and
+#: where hosts of IPv4 are seen by those that have IPv6 only (RFC 6052 section 2.1).
+_GLOBAL, _TRANSLATED = IPv6Network("2000::/3"), IPv6Network("64:ff9b::/96")
 #: The root: as the only host of a domain, that domain takes no mail.
 _NULL = "."
 
@@ -30,12 +36,14 @@ class NoRouteError(MultisendconError):
 
     :param reply: says so, as a server would have.
     :param temporary: there may be one later.
+    :param any_domain: it would be so with any destination.
     """
 
-    def __init__(self, reply: Reply, *, temporary: bool = False) -> None:
+    def __init__(self, reply: Reply, *, temporary: bool = False, any_domain: bool = False) -> None:
         super().__init__(str(reply))
         self.reply = reply
         self.temporary = temporary
+        self.any_domain = any_domain
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +54,7 @@ class MailHost:
     :param preference: the lowest is tried first.
     :param addresses: where it is, in the order in which they are tried.
     :param canonical: the name that has the addresses, if `name` is an alias (CNAME).
+    :param expanded: the name that has the MX of the destination, which may be an alias as well.
     :param secure: the DNS has vouched for all that led to it (DNSSEC).
     :param trouble: why nobody could say where it is; ``""``: somebody could.
     """
@@ -54,6 +63,7 @@ class MailHost:
     preference: int = 0
     addresses: tuple[str, ...] = ()
     canonical: str = ""
+    expanded: str = ""
     secure: bool = False
     trouble: str = ""
 
@@ -88,9 +98,9 @@ def no_such_domain(domain: str) -> NoRouteError:
     return NoRouteError(Reply(0, "5.1.2", f"the domain {domain} does not exist"))
 
 
-def no_answer(text: str) -> NoRouteError:
+def no_answer(text: str, *, any_domain: bool = False) -> NoRouteError:
     """Return what is said where the DNS could not answer: the mail is tried again later."""
-    return NoRouteError(Reply(0, "4.4.3", text), temporary=True)
+    return NoRouteError(Reply(0, "4.4.3", text), temporary=True, any_domain=any_domain)
 
 
 def candidates(
@@ -171,7 +181,9 @@ def usable(
             if admits(each) and may_be_tried(each, allow_private=allow_private)
         ]
         if fitting and not host.trouble:
-            left.append(attrs.evolve(host, addresses=_in_turn(fitting)[:MOST_ADDRESSES]))
+            addresses = _in_turn(fitting)[:MOST_ADDRESSES]
+            same = addresses == host.addresses
+            left.append(host if same else attrs.evolve(host, addresses=addresses))
     if left:
         return tuple(left)
     if trouble := next((each.trouble for each in hosts if each.trouble), ""):
@@ -182,12 +194,15 @@ def usable(
 
 def _unusable(domain: str, hosts: Sequence[MailHost], admits: Callable[[str], bool]) -> str:
     """Say why there is no host that can be tried."""
-    names = ", ".join(each.name for each in hosts)
+    names = ", ".join(each.name for each in hosts[:MOST_HOSTS])
     found = list(chain.from_iterable(each.addresses for each in hosts))
     if not found:
+        # What cannot be connected is not asked for: it may be there.
+        only = _only_family(admits)
+        such = f"IPv{only} address, which local_address needs" if only else "address"
         if names == domain:
-            return f"the domain {domain} has no mail server in the DNS, and no address"
-        return f"the mail servers of {domain} have no addresses: {names}"
+            return f"the domain {domain} has no mail server in the DNS, and no {such}"
+        return f"no mail server of {domain} has an {such}: {names}"
     if not any(map(admits, found)):
         version = ip_address(found[0]).version
         return (
@@ -198,6 +213,12 @@ def _unusable(domain: str, hosts: Sequence[MailHost], admits: Callable[[str], bo
         f"the mail servers of {domain} have no addresses that mail may be sent to, only"
         f" {', '.join(found[:MOST_ADDRESSES])} (allow_private of [dns])"
     )
+
+
+def _only_family(admits: Callable[[str], bool]) -> int | None:
+    """Return the version of IP of the only family that is admitted; ``None``: both are."""
+    four, six = map(admits, ("0.0.0.0", "::"))  # noqa: S104 -- stand for all of their families
+    return None if four and six else 4 if four else 6
 
 
 def _literal(destination: str) -> IPv4Address | IPv6Address | None:
@@ -214,6 +235,7 @@ def _literal(destination: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def may_be_tried(text: str, *, allow_private: bool) -> bool:
     """Tell whether an address may be connected to for strangers' domains.
 
@@ -221,11 +243,24 @@ def may_be_tried(text: str, *, allow_private: bool) -> bool:
     in this house, that trust whoever can connect to them.
     """
     address = ip_address(text)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+    if isinstance(address, IPv6Address):
+        address = _inner(address) or address
     if address.is_unspecified or address.is_multicast:
         return False
-    return allow_private or address.is_global
+    if allow_private:
+        return True
+    return address.is_global and (address.version == 4 or address in _GLOBAL)
+
+
+def _inner(address: IPv6Address) -> IPv4Address | None:
+    """Return the address of IPv4 that is reached by way of one of IPv6.
+
+    A network may translate it (NAT64), or have a tunnel to it (6to4): then it leads where that one
+    leads (RFC 6052 section 5.2, RFC 3964 section 5.1).
+    """
+    if address in _TRANSLATED:
+        return IPv4Address(address.packed[12:])
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _in_turn(addresses: Sequence[str]) -> tuple[str, ...]:
@@ -234,6 +269,8 @@ def _in_turn(addresses: Sequence[str]) -> tuple[str, ...]:
     Within a family it is the order of the DNS (RFC 5321 section 5.1).  So a family that leads
     nowhere from here costs one try before the other one has its turn.
     """
+    if len(addresses) == 1:
+        return tuple(addresses)
     six = [each for each in addresses if ":" in each]
     four = [each for each in addresses if ":" not in each]
     return tuple(filter(None, chain.from_iterable(zip_longest(six, four))))

@@ -18,11 +18,17 @@ from ..dns import Names
 from ..events import Publisher
 from ..relay.direct import MailServers, Ourselves, Routes
 from ..settings.destinations import Destinations
-from ..settings.endpoints import parse_endpoint
+from ..settings.endpoints import address_of, parse_endpoint
 
 if TYPE_CHECKING:
     from ..dns.resolver import Resolver
     from ..policy import DnsPolicies
+
+
+def _one_address(interface: str) -> str:
+    """Return the address on which an endpoint listens; ``""``: on all."""
+    address = address_of(interface)
+    return "" if address is None or address.is_unspecified else str(address)
 
 
 class DirectDelivery(Service):
@@ -99,9 +105,10 @@ class DirectDelivery(Service):
         self._configuration = configuration
         self._destinations = Destinations(configuration.destinations)
         master_relay = configuration.master_relay
-        ports = (parse_endpoint(each).port for each in master_relay.listen)
+        endpoints = map(parse_endpoint, master_relay.listen)
         self._ourselves = Ourselves(
-            frozenset({master_relay.hostname.lower()}), frozenset(filter(None, ports))
+            frozenset({master_relay.hostname.lower()}),
+            frozenset((_one_address(each.interface), each.port) for each in endpoints if each.port),
         )
         if self._resolver is not None:
             self._resolver.reconfigure(configuration.dns)

@@ -7,7 +7,8 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import attrs
 
@@ -19,6 +20,8 @@ from .receivers import RECEIVERS, Receiver
 #: A destination gets at most one part in so many of the connections of its account: one that is
 #: slow never holds up the others.
 SHARES = 5
+#: Paces that are remembered.
+_MOST_KNOWN = 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -73,6 +76,8 @@ class Destinations:
     def __init__(self, written: Iterable[DestinationSettings] = ()) -> None:
         self._written = tuple(written)
         self._by_form = _first_of(each.domains for each in self._written)
+        # Each mail asks several times.
+        self._known_paces = lru_cache(_MOST_KNOWN)(self._pace)
 
     def pace(self, domain: str, *, connections: int, mails_per_connection: int) -> Pace:
         """Return how fast an account sends to a domain.
@@ -80,10 +85,13 @@ class Destinations:
         :param domain: A-labels in lower case, or an address literal.
         :param connections: the most of the account, as `mails_per_connection`.
         """
-        settings, known = _UNSET, _NOTHING
-        if (position := _position(self._by_form, domain)) is not None:
+        return self._known_paces(domain, connections, mails_per_connection)
+
+    def _pace(self, domain: str, connections: int, mails_per_connection: int) -> Pace:
+        settings, known, names = _UNSET, _NOTHING, forms(domain)
+        if (position := _position(self._by_form, names)) is not None:
             settings = self._written[position]
-        if (position := _position(_KNOWN, domain)) is not None:
+        if (position := _position(_KNOWN, names)) is not None:
             known = RECEIVERS[position]
         share = max(1, connections // SHARES)
         # Whoever writes a number has a reason for more than a share.
@@ -96,11 +104,12 @@ class Destinations:
         )
 
 
-def forms(domain: str) -> Iterator[str]:
-    """Iterate over the names and masks that mean a domain, or all that a mask means."""
-    yield domain
+def forms(domain: str) -> list[str]:
+    """Return the names and masks that mean a domain, or all that a mask means."""
+    found = [domain]
     while domain := domain.partition(".")[2]:
-        yield f"*.{domain}"
+        found.append(f"*.{domain}")
+    return found
 
 
 def _first_of(domains: Iterable[Sequence[str]]) -> dict[str, int]:
@@ -112,9 +121,9 @@ def _first_of(domains: Iterable[Sequence[str]]) -> dict[str, int]:
     return found
 
 
-def _position(by_form: dict[str, int], domain: str) -> int | None:
-    """Return the first position in which a domain is meant."""
-    return min((by_form[form] for form in forms(domain) if form in by_form), default=None)
+def _position(by_form: dict[str, int], names: Iterable[str]) -> int | None:
+    """Return the first position in which one of the names of a domain stands."""
+    return min([by_form[each] for each in names if each in by_form], default=None)
 
 
 _UNSET = DestinationSettings(domains=())

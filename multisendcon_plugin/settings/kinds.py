@@ -27,7 +27,7 @@ Choice = TypeVar("Choice", bound=enum.Enum)
 #: Control characters, lone surrogates, and what some programs take for a line end.
 _UNFIT_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 #: Where a password may be kept.
-_SOURCES = {"file", "env", "credential", "command"}
+SOURCES = {"file", "env", "credential", "command"}
 _FINGERPRINT = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.ASCII | re.IGNORECASE)
 
 
@@ -144,7 +144,7 @@ def secret(value: object, surroundings: Surroundings) -> Secret:
     """
     if isinstance(value, str):
         return _password(value)
-    if isinstance(value, dict) and len(value) == 1 and value.keys() <= _SOURCES:
+    if isinstance(value, dict) and len(value) == 1 and value.keys() <= SOURCES:
         [(source, given)] = value.items()
         if source == "command":
             ask = partial(_told_by, surroundings, listed(text)(given))

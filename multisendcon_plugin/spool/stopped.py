@@ -6,7 +6,7 @@ Answers at once, in the calling thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -48,6 +48,10 @@ class StoppedSpool:
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""
         return Deferred.fromCoroutine(view.totals(self._ask))
+
+    def direct(self, accounts: Iterable[str]) -> Deferred[frozenset[str]]:
+        """Return which of some accounts deliver to mail servers of recipients, by their mail."""
+        return self._ask(partial(view.direct, accounts=tuple(accounts)))
 
     def content(self, message: Message) -> IContent:
         """Begin to read a message's content."""

@@ -109,6 +109,17 @@ async def totals(
     return found
 
 
+def direct(connection: Connection, accounts: Iterable[str]) -> frozenset[str]:
+    """Return which of some accounts have mail by destination: they are of the type direct."""
+    # By the indexes, of which one has what is held.
+    query = (
+        "SELECT 1 FROM delivery WHERE held = 0 AND account = ?1 AND destination > ''"
+        " UNION ALL"
+        " SELECT 1 FROM delivery WHERE held = 1 AND account = ?1 AND destination > '' LIMIT 1"
+    )
+    return frozenset(each for each in accounts if connection.execute(query, (each,)).fetchone())
+
+
 def some(connection: Connection, after: _Place) -> tuple[list[tuple[str, Total]], _Place | None]:
     """Return what waits in some lanes: to ask for each would take longer than to count it.
 

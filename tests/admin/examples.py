@@ -26,6 +26,8 @@ def delivery(**fields):
         "message_id": "<1@sales.example.com>",
         "subject": "Offer",
         "tried": [],
+        "fault": "",
+        "until": None,
         **fields,
     }
 

@@ -152,6 +152,24 @@ def test_a_mail_that_was_sent_is_said_to_have_been(run, relay):
     )
 
 
+@pytest.mark.parametrize(
+    ("failed", "after", "said"),
+    [
+        # Strangers see a fault; nobody was asked whether mail is taken.
+        ("ptr", "port 25", "Directly has a fault: do this"),
+        ("dns", "port 25", "Directly cannot send mail: do this"),
+        # It is about the domain of the mail.
+        ("mx", "", "Directly cannot send mail to me@x.example: do this"),
+        ("local address", "mx", "Directly cannot send mail: do this"),
+    ],
+)
+def test_a_fault_is_told_of_no_more_than_it_concerns(run, relay, failed, after, said):
+    steps = [step(failed, ok=False), *([step(after)] if after else [])]
+    tested = {"account": "Directly", "ok": False, "advice": "do this", "steps": steps}
+    relay.answers_with("POST accounts/Directly/test", lines=lines(*steps, tested))
+    assert run("account", "test", "Directly", "--to=me@x.example").out.splitlines()[-1] == said
+
+
 def test_an_account_that_cannot_be_tested(run, relay):
     relay.answers_with("POST accounts/Sales/test", {"error": "it is being tested"}, status=409)
     ended = run("account", "test", "Sales")

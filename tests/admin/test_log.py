@@ -26,6 +26,7 @@ def event(kind, after=0.0, **fields):
         "recipients": ["anna@customer.example"],
         "reply": "",
         "session": "",
+        "policy": "",
         "reason": "",
         "to_account": "",
         "due": None,
@@ -92,6 +93,19 @@ def test_one_story_per_mail(run, relay):
         "  DAY  ended",
     ]
     assert second.startswith("GAHCJX3QA")
+
+
+@pytest.mark.parametrize(
+    ("session", "end"),
+    [
+        ("", "4.7.0 no (policy for TLS: dane)"),
+        ("to 192.0.2.1, mx.example, dane", "4.7.0 no (to 192.0.2.1, mx.example, dane)"),
+    ],
+)
+def test_the_policy_for_tls_is_told_once(run, relay, session, end):
+    told = event("failed", reply="4.7.0 no", session=session, policy="dane")
+    relay.answers_with("GET history", lines=lines(story(events=[told])))
+    assert run("log").out.splitlines()[-1].endswith(end)
 
 
 def test_an_attempt_and_what_it_came_to_are_one_line(run, relay):

@@ -33,6 +33,18 @@ def test_what_waits_for_its_account_is_not_tried_now(run, relay):
     assert later.split()[4:6] == ["in", "1m"]
 
 
+def test_why_a_destination_rests_is_said_of_mail_that_was_not_tried(run, relay):
+    rests = {"destination": "b.example", "state": "resting", "fault": "connect: 4.4.1 refused"}
+    row = delivery(**rests, due=0.0, until=time.time() + 90)
+    relay.answers_with("GET queue", lines=lines(row))
+    _, line = run("queue", "list").out.splitlines()
+    assert line.split()[5:7] == ["in", "1m"]
+    assert line.endswith("b.example rests: connect: 4.4.1 refused")
+    shown = {**row, "deliveries": [row], "header": "", "client": None}
+    relay.answers_with("GET queue/GAHCJX3QA", shown)
+    assert "    b.example rests: connect: 4.4.1 refused" in run("queue", "show", row["id"]).out
+
+
 def test_list_asks_with_the_filter(run, relay):
     relay.answers_with("GET queue", lines=lines(delivery()))
     run(

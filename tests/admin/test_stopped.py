@@ -28,7 +28,7 @@ def spool(folder):
     reactor = QueueReactor()
     spool = SqliteSpool(str(folder), reactor, events=Publisher())
     spool.open()
-    for n, account in enumerate(("Sales", "Bulk")):
+    for n, (account, destination) in enumerate([("Sales", ""), ("Bulk", "x.example")]):
         draft = spool.draft()
         draft.write(HEADER + b"\r\nHello")
         envelope = Envelope(
@@ -37,7 +37,8 @@ def spool(folder):
             client=Client("192.0.2.25", "joe", "exchange", "TLSv1.3"),
             subject="Offer",
         )
-        parcels = (Parcel(account=account, recipients=(recipient(f"anna{n}@x.example"),)),)
+        to = (recipient(f"anna{n}@x.example"),)
+        parcels = (Parcel(account=account, destination=destination, recipients=to),)
         [delivery] = reactor.wait(commit(spool, draft, envelope, len(HEADER), parcels))
     reactor.wait(spool.hold([delivery.number]))
     reactor.wait(spool.close())
@@ -53,9 +54,9 @@ def test_list(run, spool):
     ended = run("queue", "list")
     assert ended.status == 0
     _, first, second = without_notice(ended, spool).splitlines()
-    assert "Sales    waiting" in first
+    assert first.split()[1:3] == ["Sales", "waiting"]
     assert "<anna0@x.example>" in first
-    assert "Bulk     held" in second
+    assert second.split()[1:4] == ["Bulk", "(x.example)", "held"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,8 @@ def test_status(run, spool):
     status = json.loads(run("status", "--json").out)
     assert status["started"] is None
     assert status["accepting"] is False
-    assert {each["name"]: each["waiting"] for each in status["accounts"]} == {"Sales": 1, "Bulk": 0}
+    accounts = {each["name"]: (each["type"], each["waiting"]) for each in status["accounts"]}
+    assert accounts == {"Sales": ("smtp", 1), "Bulk": ("direct", 0)}
 
 
 def test_log_without_a_history(run, spool):

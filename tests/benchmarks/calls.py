@@ -20,8 +20,12 @@ from pathlib import Path
 
 import attrs
 
+from multisendcon_plugin.dns import Mx
 from multisendcon_plugin.relay.factory import IDLE
 from tests.benchmarks.lockstep import LockStep
+from tests.dns.network import Zones
+from tests.interop.dns.block import SMTP, Block
+from tests.interop.dns.scripted import ScriptedServer
 from tests.interop.programs import ROOT, until
 from tests.interop.relay import Relay, account
 
@@ -34,6 +38,18 @@ _SIZE = 4096
 _WARM_UP, _COUNTED = 5, 40
 #: Warm-ups at most.
 _TRIES = 5
+#: Seconds for which answers of the DNS may be kept.
+_HOUR = 3600
+_NO_HISTORY = "[history]\nkeep = 0\n"
+_DIRECT = """
+[dns]
+allow_private = true
+servers = ["{names}"]
+[[account]]
+name = "Direct"
+type = "direct"
+max_mails_per_connection = {mails}
+"""
 
 
 @attrs.frozen
@@ -95,9 +111,8 @@ class Calls:
 class _CountedRelay(Relay):
     """A relay whose processes count their calls."""
 
-    def __init__(self, folder, server, *, history):
-        sink = account("Sink", server.address, server.port, max_connections=_SESSIONS)
-        super().__init__(folder, sink if history else f"[history]\nkeep = 0\n{sink}")
+    def __init__(self, folder, configuration, *, history):
+        super().__init__(folder, configuration if history else f"{_NO_HISTORY}{configuration}")
         self._history = history
         self.environment = {"PYTHONPATH": os.pathsep.join([str(_HOOK), str(ROOT)])}
 
@@ -126,10 +141,43 @@ def count_calls(*, history=True):
     :param history: whether the relay has one.
     :return: the `Calls` of each process by its name, "front" and "core".
     """
+    with LockStep(_SESSIONS, _SIZE) as peers:
+        sink = account("Sink", peers.address, peers.port, max_connections=_SESSIONS)
+        return _count(peers, sink, history=history)
+
+
+def count_direct_calls(*, anew):
+    """Send mails to as many domains as there are sessions, whose mail servers the DNS names.
+
+    What the DNS says is known before, and the relay has a history.
+
+    :param anew: there is a new session for each mail.
+    :return: as `count_calls`.
+    """
+    numbers = range(_SESSIONS)
+    with Block() as block:
+        addresses = [block[10 + number] for number in numbers]
+        zones = {f"d{n}.example": {"MX": [Mx(10, f"mx.d{n}.example")]} for n in numbers}
+        zones |= {f"mx.d{n}.example": {"A": [address]} for n, address in enumerate(addresses)}
+        answer = Zones(zones, ttl=_HOUR, minimum=_HOUR)
+        with (
+            ScriptedServer(lambda asked: answer(asked.query)) as names,
+            LockStep(
+                _SESSIONS,
+                _SIZE,
+                recipients=[f"someone@d{number}.example" for number in numbers],
+                listen=[(address, SMTP) for address in addresses],
+                anew=anew,
+            ) as peers,
+        ):
+            direct = _DIRECT.format(names=names.endpoint, mails=1 if anew else 100)
+            return _count(peers, direct, history=True)
+
+
+def _count(peers, configuration, *, history):
     with (
         tempfile.TemporaryDirectory() as folder,
-        LockStep(_SESSIONS, _SIZE) as peers,
-        _CountedRelay(Path(folder), peers, history=history) as relay,
+        _CountedRelay(Path(folder), configuration, history=history) as relay,
     ):
         peers.connect(relay.address, relay.port)
         for number in range(1, _TRIES + 1):
@@ -177,9 +225,18 @@ def _listed(counter):
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.calls", description=__doc__)
     parser.add_argument("--top", type=int, default=30, help="functions to list of each process")
-    parser.add_argument("--no-history", action="store_true", help="of a relay that keeps none")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--no-history", action="store_true", help="of a relay that keeps none")
+    which.add_argument(
+        "--direct",
+        choices=("kept", "anew"),
+        help="of mails to the servers of their recipients, over sessions that are kept or new ones",
+    )
     chosen = parser.parse_args()
-    calls = count_calls(history=not chosen.no_history)
+    if chosen.direct:
+        calls = count_direct_calls(anew=chosen.direct == "anew")
+    else:
+        calls = count_calls(history=not chosen.no_history)
     for name, each in calls.items():
         print(f"{name}: {each.table(chosen.top)}\n")
     print(f"{sum(each.total for each in calls.values()):.1f} calls for each mail in all")

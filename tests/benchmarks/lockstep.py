@@ -16,27 +16,44 @@ _PATIENCE = 60.0
 class LockStep:
     """A server for the relay's account, and so many clients; a context manager.
 
-    The relay has to keep as many sessions with the server as there are clients.
+    The relay has to keep as many sessions with the server as there are clients, or to begin a new
+    one for each mail.
+
+    :param recipients: whom the clients write to, by turns.
+    :param listen: addresses and ports of the server; each has an equal part of the sessions.
+    :param anew: the relay quits after each mail.
     """
 
-    address = "127.0.2.2"
-
-    def __init__(self, sessions, size):
+    def __init__(
+        self,
+        sessions,
+        size,
+        *,
+        recipients=("someone@customer.example",),
+        listen=(("127.0.2.2", 0),),
+        anew=False,
+    ):
         self._sessions = sessions
+        self._recipients = recipients
+        self._anew = anew
         line = b"x" * 62 + b"\r\n"
         head = b"From: boss@sales.example\r\nSubject: in step\r\n\r\n"
         self._content = head + line * (size // len(line)) + b".\r\n"
         self._opened = contextlib.ExitStack()
         self._clients = []
         self._servers = []
-        self._listening = self._opened.enter_context(socket.create_server((self.address, 0)))
-        self._listening.settimeout(_PATIENCE)
-        self.port = self._listening.getsockname()[1]
+        self._listening = [
+            self._opened.enter_context(socket.create_server(each)) for each in listen
+        ]
+        for each in self._listening:
+            each.settimeout(_PATIENCE)
+        self.address, self.port = self._listening[0].getsockname()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.end_sessions()
         self._opened.close()
 
     def connect(self, address, port):
@@ -50,7 +67,10 @@ class LockStep:
         """Send a mail through each client, so many times; the server has got all of them then."""
         for _ in range(rounds):
             self._command(b"MAIL FROM:<boss@sales.example>\r\n", b"250 ")
-            self._command(b"RCPT TO:<someone@customer.example>\r\n", b"250 ")
+            for number, client in enumerate(self._clients):
+                recipient = self._recipients[number % len(self._recipients)]
+                client.send(f"RCPT TO:<{recipient}>\r\n".encode())
+            self._expect(self._clients, b"250 ")
             self._command(b"DATA\r\n", b"354 ")
             self._command(self._content, b"250 ")
             self._take()
@@ -84,12 +104,21 @@ class LockStep:
             server.read(b"\r\n.\r\n")
         for server in self._servers:
             server.send(b"250 2.0.0 Ok\r\n")
+        if self._anew:
+            self._end()
+
+    def _end(self):
+        for server in self._servers:
+            server.read(b"QUIT\r\n")
+        for server in self._servers:
+            server.send(b"221 2.0.0 Bye\r\n")
+        self.end_sessions()
 
     def _accept(self):
         # One after the other: the relay waits for the first before it opens the others.
-        for _ in range(self._sessions):
-            connection, _ = self._listening.accept()
-            server = self._opened.enter_context(_Peer(connection))
+        for number in range(self._sessions):
+            connection, _ = self._listening[number % len(self._listening)].accept()
+            server = _Peer(connection)
             server.send(b"220 sink.example ESMTP\r\n")
             server.read(b"\r\n")
             server.send(b"250-sink.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n")

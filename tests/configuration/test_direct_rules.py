@@ -38,8 +38,9 @@ def test_it_needs_no_server():
 
 def test_the_others_need_one():
     missing = 'multisendcon.toml, line 1, [[account]] "Sales", server: is missing; every account'
+    but = 'but one of type = "direct", which finds servers in the DNS'
     for kind in ("", '"smtp"'):
-        assert faults(document(type=kind, server="")) == [f"{missing} needs it"]
+        assert faults(document(type=kind, server="")) == [f"{missing} needs it, {but}"]
 
 
 def test_a_type_that_is_unknown_is_the_only_fault():
@@ -226,3 +227,17 @@ def test_destinations_of_nobody():
     [warning] = warnings(bound(document("destination")))
     assert warning.startswith("[[destination]]: has no effect, since no account delivers directly;")
     assert warnings(bound(direct()) + '\n[[destination]]\ndomains = ["a.example"]') == []
+
+
+@pytest.mark.parametrize(
+    ("key", "least"), [("max_connections", 40), ("max_mails_per_connection", 100)]
+)
+def test_numbers_of_a_destination_beyond_those_of_all_accounts(key, least):
+    text = bound(direct()) + '\n[[destination]]\ndomains = ["a.example"]\n'
+    assert warnings(f"{text}{key} = {least}") == []
+    assert warnings(f"{text}{key} = {least + 1}") == [
+        (
+            f"[[destination]] number 1, {key}: {least + 1} is more than the {least} that a direct"
+            f" account has; raise {key} of the account as well, or write less"
+        )
+    ]

@@ -130,3 +130,40 @@ def test_what_others_can_listen_to(keys, expected):
     assert warnings(bound(document(**keys))) == found('[[account]] "Sales"')
     ndr = document("ndr", server='"mx.example.com"', **keys)
     assert warnings(bound(ndr)) == found("[ndr]")
+
+
+def in_order(*keys):
+    """Return the warnings of accounts with these keys: "A", "B" and so on."""
+    accounts = [
+        f'[[account]]\nname = "{chr(65 + number)}"\nserver = "mx.example"\n{each}'
+        for number, each in enumerate(keys)
+    ]
+    return warnings("\n".join(accounts))
+
+
+ALL, SOME = 'senders = "*"', 'senders = "a@x.example"'
+
+
+@pytest.mark.parametrize(
+    ("keys", "behind"),
+    [
+        ([ALL, SOME], '"B"'),
+        ([f'{ALL}\nrecipients = "*"', SOME, ALL, SOME], '"B" and "D"'),
+        ([SOME, ALL], ""),
+        # It is there to stand in.
+        ([ALL, ALL], ""),
+        ([f'{ALL}\nfallback = ["B"]', SOME], ""),
+        # It does not take all.
+        ([f'{ALL}\nrecipients = "*@x.example"', SOME], ""),
+        ([f'{ALL}\nnull_sender = "skip"', SOME], ""),
+        ([ALL, 'senders = ["<>"]'], ""),
+        ([f"{ALL}\nenabled = false", ALL, SOME], '"C"'),
+    ],
+)
+def test_accounts_whose_turn_never_comes(keys, behind):
+    found = [each for each in in_order(*keys) if "before" in each]
+    if not behind:
+        assert found == []
+        return
+    (warning,) = found
+    assert f"takes the mail of every sender to every recipient before {behind} can;" in warning

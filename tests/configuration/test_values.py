@@ -351,7 +351,17 @@ BAD = [
     ("account", "name", '" "', ['" " is empty; write a value or leave the key out']),
     ("account", "name", "", ["is missing; every account needs it"]),
     ("account", "name", r'"a\u2028b"', [rf'"a\u2028b" {CONTROL}']),
-    ("account", "server", "", ["is missing; every account needs it"]),
+    (
+        "account",
+        "server",
+        "",
+        [
+            (
+                'is missing; every account needs it, but one of type = "direct", which finds'
+                " servers in the DNS"
+            )
+        ],
+    ),
     ("account", "server", '"smtp.example.com:25"', [f'"smtp.example.com:25" {HOST}']),
     ("account", "server", '"192.0.2.300"', [f'"192.0.2.300" {HOST}']),
     ("account", "port", "70000", ["70000 is not a port; write a number from 1 to 65535"]),

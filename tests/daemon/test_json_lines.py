@@ -94,12 +94,13 @@ def test_an_event_is_an_object_with_its_fields():
 
 def test_an_attempt_says_what_follows():
     one = delivery(1)
-    ended = attrs.evolve(attempt(one, Verdict.DEFERRED), session="192.0.2.1 to 192.0.2.2 port 25")
+    session = "192.0.2.1 to 192.0.2.2 port 25"
+    ended = attrs.evolve(attempt(one, Verdict.DEFERRED), session=session, policy="dane")
     judgement = Judgement(remaining=attrs.evolve(one, due=NOW + 60))
     [line] = lines_of(events.AttemptEnded(one, ended, judgement, NOW))
     read = strictly(line)
     assert read["verdict"] == "deferred"
-    assert read["session"] == "192.0.2.1 to 192.0.2.2 port 25"
+    assert (read["session"], read["policy"]) == (session, "dane")
     assert (read["due"], read["next_account"]) == (NOW + 60, "A")
     assert read["due_at"].endswith("Z")
 

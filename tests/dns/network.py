@@ -47,7 +47,7 @@ def unless_probed(answer):
     """Have a server that is well, whatever it answers to other questions."""
 
     def answered(query):
-        probed = query.question[0].name == PROBE.dns_name
+        probed = query.question[0].name.to_text().lower() == f"{PROBE.name}."
         return reply_to(query, "localhost. 60 A 127.0.0.1") if probed else answer(query)
 
     return answered
@@ -200,6 +200,23 @@ class Connection(StringTransport):
             self.network.lost.append(self.protocol)
 
 
+def black_hole(query):
+    """Let what is sent by TCP get lost on the way there."""
+
+
+class Connecting:
+    """A connection that nothing comes of."""
+
+    def __init__(self, factory):
+        self.factory = factory
+
+    def getDestination(self):  # noqa: N802
+        return None
+
+    def stopConnecting(self):  # noqa: N802
+        self.factory.clientConnectionFailed(self, Failure(error.UserError()))
+
+
 def garbled(query):
     """Say what is no message at all, by TCP."""
     return b"220 mail.example ESMTP\r\n"
@@ -236,6 +253,9 @@ class Network(Clock):
     def connectTCP(self, host, port, factory, timeout=30, bindAddress=None):  # noqa: N802, N803
         factory.doStart()
         for server in self.servers:
+            if server.address == NameServer(host, port) and server.by_tcp is black_hole:
+                factory.startedConnecting(Connecting(factory))
+                return
             if server.address == NameServer(host, port) and server.by_tcp is not None:
                 protocol = factory.buildProtocol(None)
                 connection = Connection(self, server, protocol)

@@ -45,9 +45,9 @@ def accepted(*deliveries):
     return MailAccepted(deliveries)
 
 
-def tried(tried, *verdicts, at=NOW + 1, fallback=None, **more):
+def tried(tried, *verdicts, at=NOW + 1, fallback=None, policy="", **more):
     """Return the end of an attempt, and what follows from it."""
-    made = attempt(tried, *verdicts, session="mx.example, TLSv1.3", **more)
+    made = attempt(tried, *verdicts, session="mx.example, TLSv1.3", policy=policy, **more)
     judgement = judge(
         tried, made, now=at, started=NOW, settings=SETTINGS, jitter=0.5, fallback=fallback
     )

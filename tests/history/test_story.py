@@ -70,6 +70,21 @@ def test_a_mail_that_is_delivered_at_once():
     )
 
 
+def test_the_policy_for_tls_of_an_attempt_is_kept():
+    mail = delivery()
+    told = story(accepted(mail), tried(mail, policy="dane"))
+    policies = [(each.event, each.policy) for each in told.events]
+    assert policies[1:] == [(Kind.ATTEMPT, "dane"), (Kind.DELIVERED, "dane"), (Kind.ENDED, "")]
+
+
+def test_accounts_with_a_server_have_the_records_that_they_had_before_there_were_policies():
+    mail = delivery()
+    batch = Batch(0.0, True)
+    batch.add([tried(mail)])
+    [record] = batch.news[1].records
+    assert len(record) == 9
+
+
 def test_each_recipient_has_the_account_that_takes_it_and_why():
     of = message(recipients=("a@x", "b@x", "c@x", "d@x"))
     told = story(

@@ -34,7 +34,7 @@ class FakeQueue:
 
     :ivar told: what it was told, in order.
     :ivar states: of accounts that are not well.
-    :ivar resting: destinations that are at fault, with their accounts.
+    :ivar resting: the rests of destinations, by account and destination.
     :ivar more: of the conditions of accounts, by name.
     """
 
@@ -45,7 +45,7 @@ class FakeQueue:
         self.states = {}
         self.more = {}
         self.active = set()
-        self.resting = set()
+        self.resting = {}
 
     def hold(self, numbers):
         return self.tell("hold", numbers)
@@ -79,8 +79,8 @@ class FakeQueue:
     def under_way(self):
         return frozenset(self.active)
 
-    def rests(self, account, destination):
-        return (account, destination) in self.resting
+    def rest(self, account, destination):
+        return self.resting.get((account, destination))
 
     def conditions(self, accounts=None):
         return [

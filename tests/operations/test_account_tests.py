@@ -215,7 +215,10 @@ def test_the_null_sender_is_tried_where_it_may_be_said(null_sender):
         ({"sender": ""}, "from: '' is no address: the null path is not allowed here"),
         (
             {"to": RECIPIENT},
-            'account "Sales" has no fixed sender: say from whom the mail is ("from")',
+            (
+                'account "Sales" has no fixed sender: say from whom the mail is ("from", or'
+                " --from ADDRESS of the command)"
+            ),
         ),
     ],
 )

@@ -229,6 +229,13 @@ def test_an_address_that_this_machine_has_not():
     assert 'set "local_address" to one that it has' in tested.advice
 
 
+def test_of_a_pair_the_one_is_named_that_this_machine_has_not():
+    tested = Examiner(local_address=(OURS, "2001:db8::77")).run()
+    assert "!local address" in steps(tested)
+    (failed,) = [each for each in tested.steps if not each.ok]
+    assert failed.result.startswith("local_address 2001:db8::77 cannot be used")
+
+
 def test_without_a_local_address_that_of_the_system_is_looked_at(monkeypatch):
     test = Examiner(local_address=())
     found = {4: OURS, 6: None}
@@ -257,6 +264,22 @@ def test_a_domain_without_a_way():
     tested = test.run(to="r@null.example")
     assert steps(tested)[-1] == "!mx"
     assert "Check the address" in tested.advice
+
+
+@pytest.mark.parametrize(
+    ("failures", "todo"),
+    [
+        # What is there, nobody has asked for.
+        ({}, "Add an address of the other family"),
+        ({"mx.c.example": "192.0.2.53 says SERVFAIL"}, "signatures are (DNSSEC)"),
+    ],
+)
+def test_a_domain_without_a_way_from_here(failures, todo):
+    test = Examiner()
+    test.zones["c.example"] = {"MX": [Mx(10, "mx.c.example")]}
+    test.zones["mx.c.example"] = {"AAAA": ["2600::1"]}
+    test.world.names.failures.update(failures)
+    assert todo in test.run(to="r@c.example").advice
 
 
 def test_a_policy_that_lets_the_server_have_no_mail():

@@ -36,11 +36,12 @@ def a_test():
     test.zones[NAME] = {"A": ["192.0.2.11"], "AAAA": [SIX]}
     test.world.domain("partner.example", "mx1.partner.example")
     test.world.host("mx1.partner.example", "198.51.100.7", server=_server)
+    to = "anna@partner.example"
     with mock.patch.object(examination, "bind_once"):
-        tested = to_json(test.run(to="anna@partner.example"))
+        tested = to_json(test.run(sender="boss@example.com", to=to))
     return [
-        "$ multisendcon account test Directly --to anna@partner.example",
-        *printed(lambda: [*map(accounts._tell, tested["steps"]), accounts._conclude(tested)]),
+        f"$ multisendcon account test Directly --from boss@example.com --to {to}",
+        *printed(lambda: [*map(accounts._tell, tested["steps"]), accounts._conclude(tested, to)]),
     ]
 
 

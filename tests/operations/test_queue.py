@@ -8,7 +8,7 @@ from multisendcon_plugin.operations.errors import BadRequestError, NotFoundError
 from multisendcon_plugin.operations.pieces import PIECE
 from multisendcon_plugin.operations.rows import shown
 from multisendcon_plugin.operations.values import DeliveryState, Filter
-from multisendcon_plugin.outcome.condition import State
+from multisendcon_plugin.outcome.condition import Rest, State
 from tests.operations.desk import CLIENT, Desk
 from tests.queues import NOW
 
@@ -73,10 +73,21 @@ def test_a_delivery_rests_with_its_destination():
     delivery, other = desk.mail(), desk.mail()
     desk.put(delivery[0], destination="far.example")
     desk.put(other[0], destination="near.example")
-    desk.queue.resting.add(("Sales", "far.example"))
-    states = [row.state for row in desk.rows(Filter())]
-    assert states == [DeliveryState.RESTING, DeliveryState.WAITING]
+    desk.queue.resting["Sales", "far.example"] = Rest("connect: refused", 90.0)
+    far, near = desk.rows(Filter())
+    assert (far.state, near.state) == (DeliveryState.RESTING, DeliveryState.WAITING)
+    # Why, and until when, is told of a mail that was not tried itself.
+    assert (far.fault, far.until - far.due) == ("connect: refused", 90.0 - delivery[0].due)
+    assert (near.fault, near.until) == ("", None)
     assert len(desk.rows(Filter(state=DeliveryState.RESTING))) == 1
+
+
+@pytest.mark.parametrize("asked", ["Bücher.example", "XN--BCHER-KVA.example"])
+def test_a_destination_is_asked_for_as_people_write_it(asked):
+    desk = Desk()
+    (delivery,) = desk.mail()
+    desk.put(delivery, destination="xn--bcher-kva.example")
+    assert len(desk.rows(Filter(destination=asked))) == 1
 
 
 def test_what_is_under_way_is_active_even_if_it_is_held_meanwhile():

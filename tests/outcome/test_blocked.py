@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from multisendcon_plugin.mail.reply import Reply
@@ -59,9 +59,13 @@ def test_what_is_no_refusal_is_not():
 
 
 @given(st.text(max_size=3000))
+@example("a-" * 1500)
+@example("a." * 1500)
+@example("blocked by " + "a." * 1500)
 def test_any_text_can_be_read(text):
-    found = blocked(Reply(550, "", text), OURS)
-    assert found is None or str(found)
+    reply = Reply(550, "", text)
+    found = [blocked(reply, OURS) for _ in range(20)]  # each recipient may get one of its own
+    assert all(each is None or str(each) for each in found)
 
 
 def share(*heard, at=0.0):
@@ -109,6 +113,17 @@ def test_what_was_said_long_ago_does_not_count():
     assert (counted.refusing, counted.most_refuse) == (1, False)
 
 
+def test_once_most_refuse_it_a_single_one_is_enough_until_one_does_not():
+    counted = share(True, True, True)
+    for n in range(1, 5):
+        counted.heard("a.example", refused=True, now=n * (WINDOW + 1))
+        assert (counted.refusing, counted.most_refuse) == (1, True)
+    counted.heard("b.example", refused=False, now=5 * (WINDOW + 1))
+    assert not counted.most_refuse
+    counted.heard("a.example", refused=True, now=5 * (WINDOW + 1))
+    assert not counted.most_refuse
+
+
 def test_it_says_how_many():
     assert str(share(False, True, True, True)) == "3 of the last 4 mail servers refuse it"
 
@@ -116,12 +131,26 @@ def test_it_says_how_many():
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
-        ("contoso-com.mail.protection.outlook.com", "mail.protection.outlook.com"),
+        ("contoso-com.mail.protection.outlook.com", "outlook.com"),
         ("mx1.b.example", "b.example"),
+        ("MX1.a.b.example", "b.example"),
         ("b.example", "b.example"),
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8::1", "2001:db8::1"),
+        ("localhost", "localhost"),
+        ("uk", "uk"),
+        ("mx.b.co.uk", "b.co.uk"),
+        ("mx.co.b.uk", "b.uk"),
+        ("mx.com.org", "com.org"),
+        ("192.0.2.1", "192.0.2.0/24"),
+        ("2001:db8::1", "2001:db8::/48"),
     ],
 )
 def test_hosts_of_one_provider_answer_as_one(host, expected):
     assert answering(host) == expected
+
+
+def test_one_who_has_a_domain_is_not_many():
+    counted = BlockedShare()
+    for n in range(10):
+        counted.heard(answering(f"mx.{n}.b.example"), refused=True, now=0.0)
+        counted.heard(answering(f"2001:db8::{n}"), refused=True, now=0.0)
+    assert (counted.refusing, counted.most_refuse) == (2, False)

@@ -556,11 +556,19 @@ def test_another_account_takes_over_for_a_fault_but_not_because_it_was_too_much(
 
 
 @pytest.mark.parametrize(
-    ("action", "account"), [(Action.REST, "Named"), (Action.SLOW, "A")], ids=["dead", "slow"]
+    ("phase", "action", "account"),
+    [
+        (Phase.CONNECT, Action.REST, "Named"),
+        (Phase.CONNECT, Action.SLOW, "A"),
+        (Phase.TLS, Action.REST, "A"),
+    ],
+    ids=["dead", "slow", "without what TLS is to have"],
 )
-def test_mail_leaves_a_dead_destination_by_the_account_that_is_meant_for_that(action, account):
+def test_mail_leaves_a_dead_destination_by_the_account_that_is_meant_for_that(
+    phase, action, account
+):
     dead = AccountFault(
-        phase=Phase.CONNECT,
+        phase=phase,
         reply=Reply(0, "4.4.1", "unreachable"),
         action=action,
         scope=Scope.DESTINATION,

@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs, formatEvent
 from multisendcon_plugin.dns import Txt
 from multisendcon_plugin.interfaces.policies import PolicyName
 from multisendcon_plugin.policy import discovery
-from multisendcon_plugin.policy.discovery import FAILED_FOR
+from multisendcon_plugin.policy.discovery import FAILED_FOR, MOST_AHEAD
 from multisendcon_plugin.policy.kept import KeptPolicies, KeptPolicy
 from multisendcon_plugin.policy.mta_sts import Mode
 from tests.policy.world import DOMAIN, FAILED, World, known, sts
@@ -129,6 +129,44 @@ def test_a_policy_is_fetched_again_in_time_and_no_mail_waits_for_that(max_age, a
     world.clock.advance(after - 1)
     assert world.ask().testing
     assert len(world.fetches.asked) == 2
+
+
+def test_only_so_many_are_fetched_again_at_a_time_however_much_mail_leaves():
+    world, domains = World(), [f"{n}.example" for n in range(MOST_AHEAD + 5)]
+    for domain in domains:
+        world.publish(sts(), domain=domain)
+        world.ask(domain)
+    world.fetches.asked.clear()
+    world.clock.advance(DAY)
+    silent = [Deferred() for _ in domains]
+    world.fetches.policies = dict(zip(domains, silent, strict=True))
+    for _ in range(2):
+        for domain in domains:
+            assert world.ask(domain).name is ENFORCED
+    assert world.fetches.asked == domains[:MOST_AHEAD]
+    silent[0].callback(sts())
+    world.ask(domains[-1])
+    assert world.fetches.asked[MOST_AHEAD:] == [domains[-1]]
+
+
+def test_a_clock_that_is_set_back_keeps_no_policy_longer_than_it_may_be_kept():
+    world = World()
+    world.publish(sts(max_age=1000))
+    world.ask()
+    world.publish(None)  # it is withdrawn as far as the record goes
+    world.clock.rightNow -= 999
+    assert world.ask().name is PolicyName.MTA_STS
+    world.clock.rightNow -= 1
+    assert world.ask().name is PolicyName.OPPORTUNISTIC
+
+
+def test_nor_does_it_keep_what_failed_from_being_asked_for_again():
+    world = World()
+    world.publish(FAILED)
+    world.ask()
+    world.publish(sts())
+    world.clock.rightNow -= 1
+    assert world.ask().name is PolicyName.MTA_STS
 
 
 def test_all_who_wait_for_a_policy_wait_for_one_request_and_others_do_not():

@@ -374,11 +374,25 @@ class RealHttps(TestCase):
             f"the policy at {HOST} cannot be used: it is longer than 64 KiB",
         )
 
+    async def test_nor_has_a_header_any_length(self):
+        """Twisted's client takes any number of lines, and any number of them for one field."""
+        for line in (b"X-Long: way\r\n", b" and winding\r\n"):
+            factory = Factory.forProtocol(type("", (HeaderWithoutEnd,), {"line": line}))
+            result, text = await self.fetch(self.authority.server(HOST), factory=factory)
+            assert (result, text) == (FETCH, f"{NOT_FETCHED}more comes than 256 KiB")
+
     async def test_a_host_that_closes_at_once_has_no_policy(self):
         factory = Factory.forProtocol(Closing)
         result, text = await self.fetch(self.authority.server(HOST), factory=factory)
         assert result is FETCH
         assert text.startswith(NOT_FETCHED)
+
+
+class HeaderWithoutEnd(Protocol):
+    line = b""
+
+    def connectionMade(self):
+        self.transport.write(b"HTTP/1.1 200 OK\r\nX-Long: way\r\n" + self.line * 50_000)
 
 
 class Plain(Protocol):

@@ -173,6 +173,15 @@ def test_a_policy_has_64_kib_at_most():
         of(GOOD + "x:" + "a" * (room + 1) + "\n")
 
 
+@pytest.mark.parametrize("blanks", [" ", "\t", " \t"])
+def test_a_policy_that_is_all_blanks_takes_no_longer_than_others(blanks):
+    """Once, their number squared: seconds, in which nothing else was done."""
+    text = blanks * (MOST_OCTETS // len(blanks) - len(GOOD))
+    assert of(f"{GOOD}x: a{text[4:-2]}b\n") == of(GOOD)
+    with pytest.raises(PolicyError):
+        of(f"{GOOD}mx: a{text[5:-2]}b\n")
+
+
 @given(st.binary(max_size=300) | st.text(alphabet="versionmdxag: STSv1\r\n*.e-_0").map(str.encode))
 def test_whatever_is_sent_is_a_policy_or_none(octets):
     try:

@@ -194,7 +194,7 @@ def test_a_server_whose_records_cannot_be_looked_up_gets_no_mail():
 
 def test_a_name_that_is_too_long_for_records_has_none():
     world = World()
-    host = ".".join(["a" * 60] * 4)
+    host = ".".join(["a" * 62] * 4)
     assert world.ask(host=host, secure=True).name is PolicyName.OPPORTUNISTIC
 
 
@@ -206,6 +206,8 @@ def test_the_records_of_an_alias_are_those_of_the_name_behind_it_or_else_its_own
     policy = world.ask(canonical=real, secure=True)
     assert (policy.tls.dane.base, policy.tls.name, policy.domain) == (real, real, real)
     assert policy.tls.dane.names == (real, alias, DOMAIN)
+    policy = world.ask(canonical=real, secure=True, expanded="real.example")
+    assert policy.tls.dane.names == (real, alias, DOMAIN, "real.example")
     assert not policy.tls.dane.records[0].anchor
     world.tlsa(host=real)
     policy = world.ask(canonical=real, secure=True)

@@ -69,8 +69,10 @@ class World:
         self.names.zones[name] = {"TLSA": list(records)}
         (self.names.secure.add if secure else self.names.secure.discard)(name)
 
-    def begin(self, domain=DOMAIN, host=MX, base=OPPORTUNISTIC, *, canonical=None, secure=False):
-        server = MailServer(name=host, canonical=canonical or host, secure=secure)
+    def begin(
+        self, domain=DOMAIN, host=MX, base=OPPORTUNISTIC, *, canonical=None, secure=False, **more
+    ):
+        server = MailServer(name=host, canonical=canonical or host, secure=secure, **more)
         return self.policies.of(domain, server, base)
 
     def ask(self, *args, **more):

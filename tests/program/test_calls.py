@@ -14,7 +14,8 @@ import os
 
 import pytest
 
-from tests.benchmarks.calls import count_calls
+from tests.benchmarks.calls import count_calls, count_direct_calls
+from tests.interop.dns.block import needs_ports
 
 pytestmark = pytest.mark.skipif(
     len(os.sched_getaffinity(0)) == 1, reason="there is one processor, and no front process"
@@ -24,6 +25,9 @@ WITH, WITHOUT = "history", "no history"
 #: Calls of functions written in Python for each mail, in both processes; they differ by one or two
 #: in a hundred from run to run.
 MOST_CALLS = {WITH: 350, WITHOUT: 337}
+#: The same for each mail of a direct account with a history, whose servers are known: over a
+#: session that was kept, and over one that is new and ends with it.
+MOST_DIRECT_CALLS = {"kept": 705, "anew": 1185}
 #: Modules of ours that mails and their outcomes enter, in each process.
 MOST_MODULES = {"front": 27, "core": 47}
 #: Rooms of those who do their part beside the mail.
@@ -59,3 +63,12 @@ def test_a_mail_enters_few_modules_and_changes_rooms_seldom(calls, relay, name):
     assert len(modules) <= MOST_MODULES[name], text(calls[relay])
     assert round(process.changes) <= MOST_CHANGES[name], text(calls[relay])
     assert round(process.returns) <= MOST_RETURNS[name], text(calls[relay])
+
+
+@needs_ports()
+@pytest.mark.parametrize("session", MOST_DIRECT_CALLS)
+def test_a_mail_of_a_direct_account_takes_few_python_calls(session):
+    counted = count_direct_calls(anew=session == "anew")
+
+    total = sum(each.total for each in counted.values())
+    assert total <= MOST_DIRECT_CALLS[session], text(counted)

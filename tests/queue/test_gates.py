@@ -455,6 +455,17 @@ def test_an_inconclusive_attempt_ends_no_fault():
     assert gates.opens_at() == inf  # still one at a time
 
 
+def test_a_fault_that_is_inconclusive_costs_no_connections():
+    gates = gates_of(max_connections=3)
+    begin(gates)
+    ended(gates, NOW, fault=CLOSED, inconclusive=True)
+    begin(gates)
+    begin(gates)
+    assert gates.opens_at() == 0.0
+    begin(gates)
+    assert gates.opens_at() == inf
+
+
 def test_an_inconclusive_attempt_is_no_fault_and_does_not_interrupt_a_row():
     gates = gates_of()
     hear(gates, NOW, 1, 2, 3, 4)

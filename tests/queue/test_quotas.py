@@ -16,7 +16,7 @@ from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.queue.quota_gate import A_MOMENT
 from multisendcon_plugin.settings.quota import Counted, OverQuota
 from tests.queue.test_quota import excess, mails, recipients
-from tests.queue_world import DAY, HOUR, World, account, closed, deferring, inconclusive
+from tests.queue_world import DAY, HOUR, World, account, closed, deferring, direct, inconclusive
 from tests.queues import NOW, collected
 
 MINUTE = 60.0
@@ -558,6 +558,27 @@ def test_nothing_is_told_of_an_account_whose_quota_lasts():
 
 
 # Another configuration.
+
+
+@pytest.mark.parametrize("last", ["Few", "Many"])
+def test_accounts_with_one_login_take_their_own_to_other_names(last):
+    few, many = (
+        direct(name, quota=(mails(most, HOUR),)) for name, most in (("Few", 2), ("Many", 5))
+    )
+    world = World(few, many)
+    for name in ("Few", "Many", last):
+        world.mail("x@far.example", by=name)
+        world.run(30)
+    world.reload(attrs.evolve(many, name="Lots"), attrs.evolve(few, name="Little"))
+    left = {
+        each.account: [(quota.used, quota.left) for quota in each.quotas]
+        for each in world.queue.control.conditions()
+    }
+    few_of_them = 1 + (last == "Few")
+    assert left == {
+        "Lots": [(3 - few_of_them, 2 + few_of_them)],
+        "Little": [(few_of_them, 2 - few_of_them)],
+    }
 
 
 def test_a_login_takes_its_windows_to_another_name_also_over_a_restart():

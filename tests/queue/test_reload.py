@@ -22,6 +22,7 @@ from tests.queue_world import (
     allows,
     closed,
     deferring,
+    direct,
     login_refused,
     refusing,
     silent,
@@ -355,6 +356,19 @@ def test_a_mail_under_way_counts_for_the_account_with_the_new_name():
     assert len(world.sent) == 1
     world.run(3)
     assert [each.relay.account.name for each in world.tries[-1:]] == ["Z"]
+
+
+@pytest.mark.parametrize("before", [account, direct])
+@pytest.mark.parametrize("after", [account, direct])
+def test_what_waits_for_a_mail_under_way_begins_under_the_new_name_when_that_ends(before, after):
+    server = "" if before is after is direct else "smtp.example"
+    world = World(attrs.evolve(before("A", max_connections=2), server=server), seconds=3.0)
+    for n in range(5):
+        world.mail(f"r@d{n}.example")
+    world.run(0.1)
+    world.reload(attrs.evolve(after("Z", max_connections=2), server=server))
+    world.run(60)
+    assert len(world.sent) == 5
 
 
 def test_one_that_is_gone_for_a_while_keeps_its_wait():

@@ -39,6 +39,20 @@ def test_of_two_with_one_login_the_one_that_was_there_last_has_the_right():
     assert predecessors([attrs.evolve(A, name="z")], [gone, last]) == {"z": 1}
 
 
+def test_those_with_one_login_keep_their_own_when_all_have_other_names():
+    """As direct accounts that send from the same addresses."""
+    slow, fast = (account(name, "", minimum_wait=wait) for name, wait in [("s", 5.0), ("f", 0.0)])
+    renamed = [attrs.evolve(fast, name="quick"), attrs.evolve(slow, name="late")]
+    assert predecessors(renamed, [slow, fast]) == {"quick": 1, "late": 0}
+
+
+def test_and_if_all_else_differs_too_by_their_order():
+    before = [account(name, "", minimum_wait=5.0) for name in "ab"]
+    after = [account(name, "", minimum_wait=9.0) for name in "cd"]
+    assert predecessors(after, before) == {"c": 0, "d": 1}
+    assert predecessors(after[:1], before) == {"c": 1}
+
+
 accounts = st.lists(
     st.builds(account, st.sampled_from("abcd"), st.sampled_from(["x", "y", "z"])), max_size=6
 )

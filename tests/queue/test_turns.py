@@ -279,8 +279,9 @@ def test_a_destination_at_fault_rests_alone_and_is_probed_by_one_mail():
     found = condition(world)
     assert (found.state, found.fault, found.until) == (State.OK, "", None)
     assert found.resting_destinations == 1
-    assert world.queue.control.rests("D", "dead.example")
-    assert not world.queue.control.rests("D", "far.example")
+    rest = world.queue.control.rest("D", "dead.example")
+    assert (rest.fault, rest.until > world.clock.seconds()) == (str(UNREACHABLE), True)
+    assert world.queue.control.rest("D", "far.example") is None
     world.run(100)
     # A second one after 30 s, and a third one 60 s later.
     assert Counter(tried(world))["dead.example"] == 3
@@ -310,6 +311,19 @@ def test_a_destination_fault_says_nothing_about_the_account():
     world.servers["D"] = by_destination(a=closed, dead=unreachable)
     world.run(600)
     assert condition(world).state is State.RESTING
+
+
+def test_a_fault_of_a_destination_leaves_the_account_its_connections():
+    world = World(direct(max_connections=10), retry=(HOUR,))
+    world.servers["D"] = by_destination(dead=unreachable, silent=silent(60.0))
+    world.mail("x@dead.example")
+    world.run(2)
+    world.mail("x@silent.example")
+    for n in range(8):
+        world.mail(f"x@d{n}.example")
+    world.run(5)
+    # One that has failed is no reason to try all others one by one, behind one that is silent.
+    assert len(world.sent) == 8
 
 
 def test_while_the_account_rests_its_mail_leaves_by_the_fallback(monkeypatch):
@@ -385,6 +399,29 @@ def test_a_destination_that_greylists_mail_after_mail_is_slow_alone():
     assert len(world.tries) < 12
 
 
+def test_mails_that_are_greylisted_one_by_one_are_counted_together():
+    world = World(direct(max_connections=50), retry=(DAY,))
+    world.servers["D"] = by_destination(grey=greylisting)
+    for n in range(5):
+        assert condition(world).resting_destinations == 0
+        world.mail("x@grey.example")
+        world.run(20)
+        assert len(world.tries) == n + 1
+    assert condition(world).resting_destinations == 1
+
+
+def test_what_one_that_is_sent_has_heard_is_forgotten():
+    world = World(direct(max_connections=50), retry=(60.0,))
+    once = [greylisting]
+    world.servers["D"] = lambda now: once.pop()(now) if once else "as usual"
+    world.mail("x@grey.example")
+    world.run(20)
+    assert turns_of(world)._gates
+    world.run(100)
+    assert len(world.sent) == 1
+    assert not turns_of(world)._gates
+
+
 def test_one_connection_too_many_is_about_the_destination():
     world = World(direct(max_connections=50), retry=(300.0,))
     far = []
@@ -418,6 +455,8 @@ def test_retry_probes_a_destination_that_rests():
     world.queue.control.retry(sorted(world.disk.deliveries))
     world.run(2)
     assert len(world.sent) == 1
+    # Its hosts may rest as well, of which the relay knows.
+    assert world.relays["D"].probed == ["dead.example"]
 
 
 def test_a_paused_account_begins_nothing_and_goes_on_when_it_is_resumed(monkeypatch):
@@ -579,3 +618,30 @@ def test_an_uncertain_mail_stays_with_its_destination():
     world.mail("x@far.example")
     world.run(HOUR)
     assert [each.account for each in world.sent] == ["D"]
+
+
+def test_a_reload_that_mends_the_account_has_all_its_mail_tried_at_once():
+    world = World(direct(max_connections=10, password="y"), retry=(300.0,))
+    world.servers["D"] = by_destination(**{f"d{n}": closed for n in range(120)})
+    for n in range(120):
+        world.mail(f"x@d{n}.example")
+    world.run(20)
+    assert condition(world).fault
+    assert turns_of(world).destinations
+    world.servers.clear()
+    world.reload(direct(max_connections=10, password="z"))
+    world.run(100)
+    assert len(world.sent) == 120
+
+
+def test_a_destination_that_rests_does_so_beyond_a_reload_that_mends_the_account():
+    world = World(direct(password="y"), retry=(300.0,))
+    world.servers["D"] = by_destination(dead=unreachable, other=closed)
+    world.mail("x@dead.example")
+    world.run(3)
+    world.mail("x@other.example")
+    world.run(3)
+    world.reload(direct(password="z"))
+    world.tries.clear()
+    world.run(10)
+    assert tried(world) == ["other.example"]

@@ -83,6 +83,14 @@ def test_an_odd_name_hides_no_good_one(odd):
     assert problem(NAME, odd) != ""
 
 
+@pytest.mark.parametrize("name", ["a:b.example", "*.b.example", "<a>.b.example", r"\000.b.example"])
+def test_what_is_no_name_of_a_host_matches_nothing(name):
+    """Whoever has a domain decides what its mail servers are called."""
+    assert problem(name, *dns("*.b.example", "mx.b.example")).startswith(
+        f"the certificate is not for {name} but for "
+    )
+
+
 def test_an_address_is_matched_by_addresses_only():
     assert problem(IP, x509.IPAddress(ip_address(IP))) == ""
     assert problem("2001:db8::1", x509.IPAddress(ip_address("2001:DB8:0::1"))) == ""

@@ -202,6 +202,16 @@ def accounts(*servers, settings, limit=50):
     return [Way(network=network, budget=budget, trials=trials, **each) for each in settings]
 
 
+def test_a_session_that_other_settings_cut_off_says_nothing_to_another_account():
+    first, second = accounts(Server(GREETING=SILENT), Server(), settings=[{}, {}])
+    cut_off, waiting = first.begin(), second.begin()
+    assert not waiting
+    first.factory.reconfigured(attrs.evolve(first.account, helo_domain="other.example"))
+    first.network.flush()
+    assert cut_off[0].inconclusive
+    assert verdicts(waiting[0]) == [DELIVERED]
+
+
 def server_and(**answers):
     return Server("AUTH PLAIN", **answers)
 

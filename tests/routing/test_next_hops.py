@@ -195,7 +195,11 @@ def test_there_is_a_limit():
 
 PRIVATE = ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.1.1", "100.64.0.1", "240.0.0.1"]
 PRIVATE += ["::1", "fe80::1", "fd00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1"]
+# By way of NAT64 (also a network's own), 6to4, and forms that have been given up.
+PRIVATE += ["64:ff9b::127.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::7f00:1", "2002:7f00:1::1"]
+PRIVATE += ["2002:a9fe:a9fe::", "::127.0.0.1", "::ffff:0:127.0.0.1", "fec0::1", "4000::1"]
 NEVER = ["0.0.0.0", "224.0.0.1", "239.1.1.1", "::", "ff02::1", "::ffff:0.0.0.0"]
+NEVER += ["64:ff9b::", "2002:e000:1::1"]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
@@ -209,6 +213,11 @@ def test_loopback_and_private_addresses_are_tried_only_if_that_is_allowed(addres
 @pytest.mark.parametrize("private", [False, True])
 def test_what_is_no_address_of_one_host_never_is(address, private):
     assert refusal(tried, at(address), private=private)[1:3] == ("5.4.4", False)
+
+
+@pytest.mark.parametrize("address", [PUBLIC, "2600::1", "64:ff9b::808:808", "2002:808:808::1"])
+def test_all_others_are_tried_whatever_way_leads_to_them(address):
+    assert tried(at(address)) == [("mx.b.example", (address,))]
 
 
 def test_a_host_without_addresses_is_passed_over():
@@ -230,9 +239,18 @@ def test_where_one_of_them_may_be_found_later_the_mail_waits():
     [
         (
             MailHost(name="b.example"),
-            "the domain b.example has no mail server in the DNS, and no address",
+            (
+                "the domain b.example has no mail server in the DNS, and no IPv4 address, which"
+                " local_address needs"
+            ),
         ),
-        (at(), "the mail servers of b.example have no addresses: mx.b.example"),
+        (
+            at(),
+            (
+                "no mail server of b.example has an IPv4 address, which local_address needs:"
+                " mx.b.example"
+            ),
+        ),
         (
             at("2600::1"),
             (
@@ -251,6 +269,20 @@ def test_where_one_of_them_may_be_found_later_the_mail_waits():
 )
 def test_where_none_can_be_tried_the_mail_fails_and_says_why(host, text):
     assert refusal(tried, host, families=(4,)) == (0, "5.4.4", False, text)
+
+
+@pytest.mark.parametrize(
+    ("host", "text"),
+    [
+        (
+            MailHost(name="b.example"),
+            "the domain b.example has no mail server in the DNS, and no address",
+        ),
+        (at(), "no mail server of b.example has an address: mx.b.example"),
+    ],
+)
+def test_where_both_families_were_asked_for_no_family_is_named(host, text):
+    assert refusal(tried, host, families=(4, 6)) == (0, "5.4.4", False, text)
 
 
 def test_the_text_of_the_error_is_that_of_the_reply():

@@ -7,7 +7,8 @@ says it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -15,7 +16,7 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
 from zope.interface import implementer
 
-from ...events import Publisher, TlsPolicyApplied
+from ...events import Publisher
 from ...interfaces import IContent, IRelay
 from ...interfaces.policies import HostPolicy, MailServer, Policies, PolicyName
 from ...mail.message import Delivery
@@ -24,7 +25,6 @@ from ...mail.reply import Reply
 from ...outcome.attempt import AccountFault, Attempt, Scope, Verdict, all_deferred
 from ...outcome.blocked import BlockedShare, answering, blocked
 from ...outcome.failure import Action, is_one_too_many
-from ...outcome.tls import TlsFinding, TlsResult
 from ...routing.account import Account
 from ...routing.hop import Hop, Tls, TlsPolicy
 from ...routing.next_hops import MailHost, NoRouteError
@@ -35,9 +35,10 @@ from ..factory import AccountSenderFactory
 from ..part import PartOfBudget
 from ..places import Places
 from ..sender import AccountSender
-from .hosts import Host, Hosts
+from .hosts import LONGEST_REST, Host, Hosts
+from .policy_news import Told, policy_applied, session_told
 from .routes import Routes
-from .verdict import no_route, none_usable
+from .verdict import UnusableHost, no_route, none_usable
 
 T = TypeVar("T")
 
@@ -90,18 +91,17 @@ class MailServers:
         :param destination: which the host is tried for.
         """
         server = MailServer(
-            name=found.name, canonical=found.canonical or found.name, secure=found.secure
+            name=found.name,
+            canonical=found.canonical or found.name,
+            expanded=found.expanded,
+            secure=found.secure,
         )
-        # A certificate of a stranger's server says nothing, as long as its name comes from a DNS
-        # that anybody could have answered for (RFC 7672 section 1.3).
-        tls = attrs.evolve(account.hop.tls, verify=False)
-        if tls.mode in (Tls.OPPORTUNISTIC, Tls.NONE):
-            why = f'the account looks at no policy (tls = "{tls.mode.value}")'
+        tls = account.stranger_tls
+        if account.tls in (Tls.OPPORTUNISTIC, Tls.NONE):
+            why = f'the account looks at no policy (tls = "{account.tls.value}")'
             return succeed(
                 HostPolicy(name=PolicyName.OPPORTUNISTIC, tls=tls, why=why, domain=destination)
             )
-        if tls.mode is Tls.AUTO:
-            tls = attrs.evolve(tls, mode=Tls.OPPORTUNISTIC)
         return self.policies.of(destination, server, tls)
 
 
@@ -136,6 +136,8 @@ class DirectRelay:
         #: Of the hosts that are in use, by name, whatever their addresses and policies.
         self._places: WeakValueDictionary[str, Places] = WeakValueDictionary()
         self._blocked = BlockedShare()
+        #: When an admin has asked for a destination to be tried, the last one at the end.
+        self._asked_for: dict[str, float] = {}
         self._steps: set[Deferred[Any]] = set()
         self._ending = False
 
@@ -165,14 +167,16 @@ class DirectRelay:
         except CancelledError:
             outcomes = all_deferred(delivery.recipients, Phase.DNS, _STOPPING, Action.REST)
             fault = AccountFault.of(Phase.DNS, _STOPPING, Action.REST)
-            return Attempt(outcomes=outcomes, fault=fault)
+            # The lane may not know yet that there are other settings, for which this says nothing.
+            return Attempt(outcomes=outcomes, fault=fault, inconclusive=True)
 
     async def _search(self, delivery: Delivery, open_content: Callable[[], IContent]) -> Attempt:
         """Try one host after the other."""
         destination, account = delivery.destination, self.account
-        hosts = await self._step(self._servers.routes.hosts(destination, account))
+        finding = Deferred.fromCoroutine(self._servers.routes.hosts(destination, account))
+        hosts = await self._step(finding)
         until = self._now() + LONGEST
-        faults: list[tuple[str, AccountFault]] = []
+        faults: list[UnusableHost] = []
         for each in hosts:
             if len(faults) >= _FEWEST and self._now() >= until:
                 break
@@ -180,7 +184,7 @@ class DirectRelay:
             fault = attempt.fault
             if fault is None or fault.scope is Scope.ACCOUNT or attempt.mail_ended is not None:
                 return self._reviewed(attempt, each.name)
-            faults.append((each.name, fault))
+            faults.append(UnusableHost(each.name, attempt.policy, fault))
         attempt = none_usable(delivery.recipients, faults, all_tried=len(faults) == len(hosts))
         return self._reviewed(attempt, hosts[len(faults) - 1].name)
 
@@ -188,67 +192,51 @@ class DirectRelay:
         self, found: MailHost, delivery: Delivery, open_content: Callable[[], IContent]
     ) -> Attempt:
         """Try a delivery at one host."""
-        policy = await self._policy(found, delivery.destination)
+        destination = delivery.destination
+        policy = await self._step(self._servers.policy(found, destination, self.account))
         if policy.tls is None:
-            return _unusable(delivery, Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
+            self._publish(found.name, policy, delivery.destination, Told(policy.finding))
+            refused = AccountFault.of(Phase.TLS, Reply(0, "4.7.0", policy.why), Action.REST)
+            return _unusable(delivery, policy, refused)
         hop = hop_to(found, policy.tls, self.account)
-        if fault := self._hosts.resting(hop):
-            return _unusable(delivery, fault.phase, fault.reply, fault.action)
-        host, began = self._hosts.use(hop), self._now()
-        if not host.has_room(self._make_room(host, delivery.destination)):
+        if fault := self._hosts.resting(hop, self._asked_for.get(destination, -inf)):
+            return _unusable(delivery, policy, fault)
+        pace = self._pace(hop.host, destination)
+        host, began = self._hosts.use(hop, pace.mails_per_connection), self._now()
+        self._places[host.name].resize(pace.connections)
+        if not host.has_room(pace.connections):
             return _no_room(delivery, host.name, host.room_at(began))
         host.users += 1
         try:
             attempt = _naming(policy, await host.sessions.attempt(delivery, open_content))
-            self._take_down(host, attempt)
-            self._tell(host, policy, delivery.destination)
+            self._take_down(host, hop, attempt)
+            self._tell(host, policy, destination)
             session = attempt.session
             if session:
                 session = f"{session}, {found.name}, {policy.told(host.tls_finding)}"
-            return attrs.evolve(attempt, session=session, server=found.name)
+            return attrs.evolve(attempt, session=session, server=found.name, policy=policy.applied)
         finally:
             host.left(self._now() - began)
 
-    def _policy(self, found: MailHost, destination: str) -> Awaitable[HostPolicy]:
-        return self._step(self._servers.policy(found, destination, self.account))
-
-    def _take_down(self, host: Host, attempt: Attempt) -> None:
+    def _take_down(self, host: Host, hop: Hop, attempt: Attempt) -> None:
         """Note whether a host could be used."""
         fault = attempt.fault
         if fault is None or attempt.mail_ended is not None:
-            self._hosts.works(host)
+            self._hosts.works(hop)
         elif fault.scope is Scope.ACCOUNT:
             return
         elif not (host.sessions.works and is_one_too_many(fault.phase, fault.reply)):
-            self._hosts.failed(host, fault, self._servers.jitter())
+            self._hosts.failed(hop, fault, self._servers.jitter())
 
     def _tell(self, host: Host, policy: HostPolicy, destination: str) -> None:
         """Tell of the sessions that were met, for reports of TLS (RFC 8460)."""
         for each in host.news():
-            finding, address, local = each.tls_finding or policy.finding, "", ""
-            if isinstance(each, AccountSender):
-                address, local = each.server, each.transport.getHost().host
-            elif each.phase is Phase.TLS:
-                address = each.address
-                finding = finding or TlsFinding(TlsResult.VALIDATION_FAILURE, each.reply.text)
-            else:
-                continue  # TLS had not been begun
-            self._servers.events.publish(
-                TlsPolicyApplied(
-                    account=self.account.name,
-                    policy=policy.name,
-                    domain=policy.domain,
-                    recipient_domain=destination,
-                    strings=policy.strings,
-                    patterns=policy.patterns,
-                    testing=policy.testing,
-                    server=host.name,
-                    address=address,
-                    local_address=local,
-                    result=finding.result if finding else None,
-                    reason=finding.text if finding else "",
-                )
-            )
+            if (told := session_told(each, policy)) is not None:
+                self._publish(host.name, policy, destination, told)
+
+    def _publish(self, server: str, policy: HostPolicy, destination: str, told: Told) -> None:
+        event = policy_applied(self.account.name, server, policy, destination, told)
+        self._servers.events.publish(event)
 
     def _reviewed(self, attempt: Attempt, host: str) -> Attempt:
         """Return an attempt, as the account's failure if most servers refuse its address."""
@@ -272,27 +260,39 @@ class DirectRelay:
         )
         return attempt.blamed_on(alarm)
 
-    async def _step(self, step: Awaitable[T]) -> T:
+    async def _step(self, step: Deferred[T]) -> T:
         """Wait for something that `stop` may cancel, with a `CancelledError`."""
+        self._steps.add(step)
+        if self._ending:
+            step.cancel()
+        try:
+            result = await step
+        finally:
+            self._steps.discard(step)
         if self._ending:
             raise CancelledError
-        waiting = Deferred.fromCoroutine(_awaited(step))
-        self._steps.add(waiting)
-        try:
-            return await waiting
-        finally:
-            self._steps.discard(waiting)
+        return result
 
     # Hosts.
 
-    def _sessions(self, hop: Hop, met: Met) -> AccountSenderFactory:
-        """Make the sessions with a host."""
-        pace = self._pace(hop.host)
+    def probe(self, destination: str) -> None:
+        """Try hosts of a destination that rest, too: see `IRelay`."""
+        asked, now = self._asked_for, self._now()
+        asked.pop(destination, None)
+        asked[destination] = now
+        while asked[first := next(iter(asked))] < now - LONGEST_REST:
+            del asked[first]  # no host rests for so long
+
+    def _sessions(self, hop: Hop, mails: int, met: Met) -> AccountSenderFactory:
+        """Make the sessions with a host.
+
+        :param mails: the most over one.
+        """
         places = self._places.get(hop.host)
         if places is None:
-            places = self._places[hop.host] = Places(pace.connections)
+            places = self._places[hop.host] = Places(1)  # each attempt says how many there are
         return self._make_sessions(
-            attrs.evolve(self.account, max_mails_per_connection=pace.mails_per_connection),
+            attrs.evolve(self.account, max_mails_per_connection=mails),
             places=places,
             budget=self._budget,
             hop=hop,
@@ -300,22 +300,26 @@ class DirectRelay:
             met=met,
         )
 
-    def _pace(self, domain: str) -> Pace:
+    def _pace(self, host: str, destination: str) -> Pace:
+        """Return the pace of mail to a destination at one of its hosts.
+
+        A host has as many connections as are meant for it, or for one of its domains, and as few
+        mails over one.
+        """
+        one, other = map(self._pace_of, (host, destination))
+        return attrs.evolve(
+            other,
+            connections=max(one.connections, other.connections),
+            mails_per_connection=min(one.mails_per_connection, other.mails_per_connection),
+        )
+
+    def _pace_of(self, domain: str) -> Pace:
         account = self.account
         return self._servers.destinations().pace(
             domain,
             connections=account.connections,
             mails_per_connection=account.max_mails_per_connection,
         )
-
-    def _make_room(self, host: Host, destination: str) -> int:
-        """Let a host have as many connections as are meant for it, or for one of its domains.
-
-        :return: how many.
-        """
-        most = max(self._pace(host.name).connections, self._pace(destination).connections)
-        self._places[host.name].resize(most)
-        return most
 
     # Other settings, and the end.
 
@@ -335,8 +339,7 @@ class DirectRelay:
             )
         self.account, self._ending = account, False
         for host in self._hosts:
-            mails = self._pace(host.name).mails_per_connection
-            host.sessions.reconfigured(attrs.evolve(account, max_mails_per_connection=mails))
+            host.sessions.reconfigured(attrs.evolve(account, max_mails_per_connection=host.mails))
         return self
 
     def drain(self) -> None:
@@ -360,16 +363,21 @@ class DirectRelay:
 
 def hop_to(found: MailHost, tls: TlsPolicy, account: Account) -> Hop:
     """Return how an account reaches a host."""
-    return attrs.evolve(
-        account.hop, host=found.name, addresses=found.addresses, login=False, tls=tls
+    return Hop(
+        host=found.name,
+        port=account.port,
+        addresses=found.addresses,
+        local_addresses=account.local_address,
+        helo_name=account.helo_domain,
+        tls=tls,
     )
 
 
-def _unusable(delivery: Delivery, phase: Phase, reply: Reply, action: Action) -> Attempt:
+def _unusable(delivery: Delivery, policy: HostPolicy, fault: AccountFault) -> Attempt:
     """Return the attempt of a host that is not to be used now."""
-    fault = AccountFault.of(phase, reply, action, Scope.DESTINATION)
-    outcomes = all_deferred(delivery.recipients, phase, reply, action)
-    return Attempt(outcomes=outcomes, fault=fault)
+    fault = attrs.evolve(fault, scope=Scope.DESTINATION)
+    outcomes = all_deferred(delivery.recipients, fault.phase, fault.reply, fault.action)
+    return Attempt(outcomes=outcomes, fault=fault, policy=policy.applied)
 
 
 def _no_room(delivery: Delivery, host: str, until: float) -> Attempt:
@@ -377,10 +385,6 @@ def _no_room(delivery: Delivery, host: str, until: float) -> Attempt:
     reply = Reply(0, "4.3.2", f"{host} has as many connections as it may")
     outcomes = all_deferred(delivery.recipients, Phase.CONNECT, reply)
     return Attempt(outcomes=outcomes, inconclusive=True, not_before=until)
-
-
-async def _awaited(step: Awaitable[T]) -> T:
-    return await step
 
 
 def _naming(policy: HostPolicy, attempt: Attempt) -> Attempt:

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from twisted.internet.interfaces import IDelayedCall
 
+from ...mail.phase import Phase
 from ...outcome.attempt import AccountFault
 from ...outcome.backoff import rest
 from ...outcome.tls import TlsFinding
@@ -38,23 +39,29 @@ LONGEST_REST = 300.0
 class HostHealth:
     """Whether a host can be used.
 
+    :param name: by which it was tried.
     :ivar fault: why it could not be, the last time.
     """
 
+    name: str
     fault: AccountFault
     _failures: int = 0
     _opens_at: float = 0.0
+    _failed_at: float = 0.0
 
-    def failed(self, fault: AccountFault, now: float, jitter: float) -> None:
+    def failed(self, name: str, fault: AccountFault, now: float, jitter: float) -> None:
         """No session could be opened."""
-        self.fault = fault
+        self.name, self.fault, self._failed_at = name, fault, now
         if now >= self._opens_at:  # attempts that fail together are one failure
             self._failures += 1
             self._opens_at = now + min(rest(self._failures, jitter), LONGEST_REST)
 
-    def rests(self, now: float) -> bool:
-        """Whether it is not to be tried now."""
-        return now < self._opens_at
+    def rests(self, now: float, asked_for: float) -> bool:
+        """Whether it is not to be tried now.
+
+        :param asked_for: an admin wants it to be tried, if it was not since then.
+        """
+        return now < self._opens_at and asked_for <= self._failed_at
 
     def is_over(self, now: float) -> bool:
         """Whether it is so long ago that it says nothing any more."""
@@ -63,9 +70,10 @@ class HostHealth:
 
 @attrs.define(eq=False)
 class Host:
-    """A host in use.
+    """A host in use, by destinations that have as many mails over one connection.
 
-    :param key: what it is known by.
+    :param key: what its health is known by.
+    :param mails: so many.
     :param met: sessions that were opened, and addresses where none was, that nobody has told yet.
     :ivar users: attempts that are under way.
     :ivar tls_finding: what was wrong with TLS in the last session.
@@ -73,6 +81,7 @@ class Host:
 
     key: Hashable
     name: str
+    mails: int
     sessions: AccountSenderFactory
     met: list[AccountSender | SessionBrokenError]
     users: int = 0
@@ -107,9 +116,9 @@ class Host:
         return met
 
 
-#: Makes the sessions with a host, which tell what they meet.
+#: Makes the sessions with a host, with so many mails over one at most, which tell what they meet.
 MakeSessions = Callable[
-    [Hop, Callable[[AccountSender | SessionBrokenError], object]], AccountSenderFactory
+    [Hop, int, Callable[[AccountSender | SessionBrokenError], object]], AccountSenderFactory
 ]
 
 
@@ -123,7 +132,7 @@ class Hosts:
     def __init__(self, make: MakeSessions, reactor: Any) -> None:
         self._make = make
         self._reactor = reactor
-        self._hosts: dict[Hashable, Host] = {}
+        self._hosts: dict[tuple[Hashable, int], Host] = {}
         #: Of those that could not be used.
         self._healths: dict[Hashable, HostHealth] = {}
         self._timer: IDelayedCall | None = None
@@ -134,30 +143,47 @@ class Hosts:
     def __len__(self) -> int:
         return len(self._hosts)
 
-    def resting(self, hop: Hop) -> AccountFault | None:
-        """Return why a host rests; ``None``: it may be tried."""
-        health = self._healths.get(_key(hop))
-        return health.fault if health and health.rests(self._reactor.seconds()) else None
+    def resting(self, hop: Hop, asked_for: float) -> AccountFault | None:
+        """Return why a host rests; ``None``: it may be tried.
 
-    def use(self, hop: Hop) -> Host:
-        """Return a host that an attempt may use, by `Host.users`, until it has `left`."""
+        :param asked_for: see `HostHealth.rests`.
+        """
+        if not self._healths:
+            return None
+        now = self._reactor.seconds()
+        for key in (_key(hop), _addresses(hop)):
+            health = self._healths.get(key)
+            if health and health.rests(now, asked_for):
+                return _told_of(health, hop.host)
+        return None
+
+    def use(self, hop: Hop, mails: int) -> Host:
+        """Return a host that an attempt may use, by `Host.users`, until it has `left`.
+
+        :param mails: the most over one connection.
+        """
         key = _key(hop)
-        host = self._hosts.get(key)
+        host = self._hosts.get((key, mails))
         if host is None:
             met: list[AccountSender | SessionBrokenError] = []
-            host = self._hosts[key] = Host(key, hop.host, self._make(hop, met.append), met)
+            sessions = self._make(hop, mails, met.append)
+            host = self._hosts[key, mails] = Host(key, hop.host, mails, sessions, met)
         self._sweep_later()
         return host
 
-    def works(self, host: Host) -> None:
+    def works(self, hop: Hop) -> None:
         """There is a session with a host."""
         if self._healths:
-            self._healths.pop(host.key, None)
+            self._healths.pop(_key(hop), None)
+            self._healths.pop(_addresses(hop), None)
 
-    def failed(self, host: Host, fault: AccountFault, jitter: float) -> None:
+    def failed(self, hop: Hop, fault: AccountFault, jitter: float) -> None:
         """No session with a host could be opened."""
-        health = self._healths.setdefault(host.key, HostHealth(fault))
-        health.failed(fault, self._reactor.seconds(), jitter)
+        # That nobody listens is so whatever the host is called; what is said may be about its name,
+        # or the number of sessions that other names have.
+        key = _addresses(hop) if fault.phase is Phase.CONNECT else _key(hop)
+        health = self._healths.setdefault(key, HostHealth(hop.host, fault))
+        health.failed(hop.host, fault, self._reactor.seconds(), jitter)
 
     def _sweep_later(self) -> None:
         if self._timer is None:
@@ -168,7 +194,7 @@ class Hosts:
         now = self._reactor.seconds()
         for host in self:
             if not (host.users or host.sessions.connections):
-                del self._hosts[host.key]
+                del self._hosts[host.key, host.mails]
         for key in [key for key, health in self._healths.items() if health.is_over(now)]:
             del self._healths[key]
         if self._hosts or self._healths:
@@ -184,3 +210,18 @@ class Hosts:
 def _key(hop: Hop) -> Hashable:
     """Return what a host is known by: the DNS tells its addresses in any order."""
     return hop.host, hop.port, frozenset(hop.addresses), hop.tls
+
+
+def _addresses(hop: Hop) -> Hashable:
+    """Return what hosts with the same addresses have in common."""
+    return hop.port, frozenset(hop.addresses)
+
+
+def _told_of(health: HostHealth, host: str) -> AccountFault:
+    """Return the fault of a host, which may have been met under another name."""
+    fault = health.fault
+    if host == health.name:
+        return fault
+    reply = fault.reply
+    text = f"{reply.text} ({host} has the same addresses)"
+    return attrs.evolve(fault, reply=attrs.evolve(reply, text=text))

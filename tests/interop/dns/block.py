@@ -7,10 +7,13 @@ may not listen there, or finds them taken, has no such servers.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 
 import pytest
+
+from tests.interop.programs import until
 
 SMTP, HTTPS = 25, 443
 #: The last number of the address that says that a block is taken.
@@ -56,6 +59,40 @@ class Block:
     def reverse(self):
         """The zone in which their names are."""
         return f"{self.number}.9.127.in-addr.arpa"
+
+
+#: Of IPv6 there is no block, but one address.
+SIX = "::1"
+
+
+@contextlib.contextmanager
+def six(timeout=300):
+    """Have the loopback address of IPv6 for this run, after others that have it."""
+    with contextlib.ExitStack() as opened:
+
+        def taken():
+            mark = opened.enter_context(socket.socket(socket.AF_INET6))
+            try:
+                mark.bind((SIX, HTTPS))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                return False
+            return True
+
+        until(taken, f"{SIX} is free", timeout)
+        yield
+
+
+def needs_six():
+    """Skip tests where there is no IPv6; in CI it is to be there."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((SIX, 0))
+        missing = ""
+    except OSError as error:
+        missing = str(error)
+    return pytest.mark.skipif(bool(missing) and "CI" not in os.environ, reason=missing)
 
 
 def _missing():

@@ -67,6 +67,8 @@ server:
     module-config: "validator iterator"
     # All zones are at one server, which is asked at once for what is wanted.
     qname-minimisation: no
+    # The order of addresses is that of their numbers, which Knot has put them in.
+    rrset-roundrobin: no
     root-hints: ""
     msg-cache-size: 64m
     rrset-cache-size: 64m

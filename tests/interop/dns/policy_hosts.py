@@ -63,6 +63,10 @@ class PolicyHost:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Be there no more; it may have been closed already."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

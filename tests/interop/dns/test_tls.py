@@ -87,6 +87,8 @@ def _add_mta_sts(plan, domain):
         ("enforced", "enforce", plan.valid("mx.enforced.test")),
         ("wrong", "enforce", plan.valid("mx.nowhere.test")),
         ("distrusted", "enforce", plan.distrusted("mx.distrusted.test")),
+        ("expired", "enforce", plan.valid("mx.expired.test", days=(-30, -1))),
+        ("early", "enforce", plan.valid("mx.early.test", days=(1, 30))),
         ("no-tls", "enforce", None),
         ("testing", "testing", plan.distrusted("mx.testing.test")),
         ("none", "none", plan.distrusted("mx.none.test")),
@@ -139,6 +141,18 @@ class TestMtaSts:
     @pytest.mark.parametrize("domain", ["wrong.test", "distrusted.test", "no-tls.test"])
     def test_what_is_enforced_and_not_so_waits(self, world, domain):
         assert deferred(world, domain, "mta-sts")
+
+    @pytest.mark.parametrize(
+        ("domain", "text"),
+        [
+            ("expired.test", "the certificate has expired"),
+            ("early.test", "the certificate is not valid yet"),
+        ],
+    )
+    def test_a_certificate_has_its_time_and_it_is_said_when_it_is_not_that(
+        self, world, domain, text
+    ):
+        assert text in deferred(world, domain, "mta-sts")
 
     def test_a_server_that_the_policy_does_not_name_gets_nothing(self, world):
         world.send("a@not-named.test")

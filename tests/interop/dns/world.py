@@ -15,6 +15,7 @@ from tests.interop.dns.policy_hosts import PolicyHost
 from tests.interop.dns.zones import Zone, mail_servers, tlsa
 from tests.interop.programs import until
 from tests.interop.relay import Relay
+from tests.interop.reloads import reload
 from tests.web.live import Control
 
 SENDER = "boss@sales.example"
@@ -25,7 +26,7 @@ _RELAY, _WEB, _FIRST = 1, 2, 10
 
 _CONFIGURATION = """
 [dns]
-allow_private = true
+allow_private = {private}
 servers = {servers}
 [ndr]
 server = "{reports}"
@@ -34,11 +35,12 @@ tls = "none"
 [delivery]
 retry = ["1h"]
 {more}
+{accounts}
+"""
+_DIRECT = """
 [[account]]
-name = "Direct"
+name = "{name}"
 type = "direct"
-local_address = "{local}"
-helo_domain = "relay.example.com"
 {settings}
 """
 
@@ -70,20 +72,24 @@ class Plan:
         """Have a zone with a domain, whose mail servers are hosts in it, in order of preference."""
         self.zone(name, *mail_servers(*hosts), *map(self._record, self._in(name)), *more, **how)
 
-    def host(self, name, certificate=None, *, addresses=1):
+    def host(self, name, certificate=None, *, addresses=1, at=()):
         """Have a mail server; return its only or first address.
 
         :param certificate: as `Authority.server_pem` returns it; without, it offers no TLS.
+        :param addresses: how many it has, unless it is `at` others than those of the block.
         """
         files = certificate and write_certificate(self._folder, name, certificate)
         first = _FIRST + sum(len(host.addresses) for host in self.hosts.values())
-        own = [self.block[number] for number in range(first, first + addresses)]
+        own = at or [self.block[number] for number in range(first, first + addresses)]
         self.hosts[name] = Host(name=name, addresses=own, certificate=files)
         return own[0]
 
-    def valid(self, *names):
-        """Return a certificate, with its key, that everybody trusts."""
-        return self.authority.server_pem(*names)
+    def valid(self, *names, **how):
+        """Return a certificate, with its key, that everybody trusts.
+
+        :param how: see `Authority.server_pem`.
+        """
+        return self.authority.server_pem(*names, **how)
 
     def distrusted(self, *names):
         """Return one that nobody trusts."""
@@ -110,17 +116,30 @@ class World:
 
     :param plan: a function that is given a `Plan`, which it fills.
     :param more: further tables of the configuration.
-    :param settings: further keys of the account.
+    :param settings: further keys of the account, or other ones: values of TOML, by key.
+    :param private: whether mail may be sent to private addresses, as all of ours are.
     :param asked: the DNS server that the relay asks, a function of this world that returns a
         context with an `endpoint`; without, it is the one that verifies.
     :param broken: zones whose servers refuse everybody.
     """
 
-    def __init__(self, folder, plan, *, more="", settings="", asked=None, broken=(), relay=Relay):
+    def __init__(
+        self,
+        folder,
+        plan,
+        *,
+        more="",
+        settings=(),
+        private=True,
+        asked=None,
+        broken=(),
+        relay=Relay,
+    ):
         self.folder = folder
         self._fill = plan
         self._more = more
-        self._account = settings
+        self._private = private
+        self._settings = dict(settings)
         self._asked = asked
         self._broken = broken
         self._relay_class = relay
@@ -152,22 +171,62 @@ class World:
             ca = self.plan.authority.write(self.folder / "authority.pem")
             self.relay.environment["SSL_CERT_FILE"] = ca
             enter(self.relay)
-            until((self.relay.spool / "control.sock").exists, "the control socket is there")
+            self.until(self._is_controlled, "the relay can be asked")
             self._running = entered.pop_all()
         return self
 
     def __exit__(self, *exc_info):
         self._running.__exit__(*exc_info)
 
-    def configuration(self):
+    def configuration(self, accounts=None, *, more=None, private=None):
+        """Return it, with accounts instead of the one that delivers directly."""
         (reports,) = self.plan.hosts[REPORTS].addresses
         return _CONFIGURATION.format(
+            private=json.dumps(self._private if private is None else private),
             servers=json.dumps([self.asked.endpoint]),
             reports=reports,
-            local=self.block[_RELAY],
-            more=self._more,
-            settings=self._account,
+            more=self._more if more is None else more,
+            accounts=self.direct(**self._settings) if accounts is None else accounts,
         )
+
+    def direct(self, name="Direct", **settings):
+        """Return an account that delivers directly.
+
+        :param settings: its keys, with values of TOML; ``None``: it has not that one.
+        """
+        keys = {
+            "local_address": json.dumps(self.block[_RELAY]),
+            "helo_domain": '"relay.example.com"',
+            **settings,
+        }
+        lines = "\n".join(f"{key} = {value}" for key, value in keys.items() if value)
+        return _DIRECT.format(name=name, settings=lines)
+
+    def reload(self, accounts=None, **more):
+        """Let the relay have another configuration, as `configuration` has it."""
+        self.relay.configure(self.configuration(accounts, **more))
+        reload(self.relay)
+
+    def restart(self, *, killed=False):
+        """End the relay, in good order or by surprise, and start it again."""
+        if killed:
+            self.relay.kill()
+        else:
+            self.relay.stop()
+        self.start_relay()
+
+    def start_relay(self):
+        """Start the relay, which has ended."""
+        self.relay.start()
+        self.until(self._is_controlled, "the relay can be asked")
+
+    def _is_controlled(self):
+        with contextlib.closing(Control(self.relay.spool)) as control:
+            try:
+                control.connect()
+            except OSError:
+                return False
+            return True
 
     # Mail.
 

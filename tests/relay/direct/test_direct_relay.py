@@ -6,15 +6,18 @@ from collections import Counter
 
 import attrs
 import pytest
-from twisted.internet.error import ConnectBindError
+from twisted.internet.defer import fail
+from twisted.internet.error import ConnectBindError, NoRouteError
 
-from multisendcon_plugin.dns import ROOT, Mx
+from multisendcon_plugin.dns import ROOT, DnsError, Mx
 from multisendcon_plugin.outcome.attempt import Scope
 from multisendcon_plugin.outcome.failure import Action
 from multisendcon_plugin.relay.direct import Ourselves
 from multisendcon_plugin.relay.direct.direct_relay import LONGEST
 from multisendcon_plugin.relay.direct.hosts import LONGEST_REST, SWEEP
 from multisendcon_plugin.routing.account import AccountType
+from multisendcon_plugin.settings.destinations import DestinationSettings
+from multisendcon_plugin.testing import FakeNames
 from tests.relay.direct.world import REFUSED, Mailing, said
 from tests.relays import CLOSE, SILENT, Server
 
@@ -102,6 +105,28 @@ def test_a_dead_first_host_is_left_out_while_it_rests():
     assert mailing.tried == [ONE]
 
 
+def test_a_host_that_rests_is_tried_once_when_an_admin_asks_for_it():
+    mailing = shared(2)
+    mailing.network.at[ONE] = REFUSED
+    mailing.send("d0.example")
+    mailing.network.advance(5)
+    mailing.relay.probe("d0.example")
+    mailing.send("d1.example")
+    assert mailing.tried == [ONE]
+    mailing.send("d0.example")
+    assert mailing.tried == [ONE, ONE]
+    mailing.send("d0.example")  # it was tried since
+    assert mailing.tried == [ONE, ONE]
+
+
+def test_who_was_asked_for_is_forgotten_when_no_host_can_rest_any_more():
+    mailing = shared(1)
+    for n in range(100):
+        mailing.relay.probe(f"d{n}.example")
+        mailing.network.advance(LONGEST_REST // 10)
+    assert len(mailing.relay._asked_for) == 11
+
+
 def test_where_all_are_dead_the_destination_is_at_fault_and_the_mail_waits():
     mailing = two_hosts()
     mailing.network.at.clear()
@@ -165,6 +190,15 @@ def test_of_several_addresses_the_next_is_tried_both_families_by_turns():
     assert mailing.tried == [SIX, ONE, TWO]
 
 
+def test_without_a_route_for_one_family_the_other_one_is_tried():
+    mailing = Mailing()
+    mailing.domain("b.example", "mx.b.example")
+    mailing.host("mx.b.example", ONE, SIX)
+    mailing.network.at[SIX] = NoRouteError(101, "Network is unreachable")
+    assert said(mailing.send())[0] == "delivered"
+    assert mailing.tried == [SIX, ONE]
+
+
 @pytest.mark.parametrize(
     ("local", "tried"),
     [
@@ -197,6 +231,19 @@ def test_a_local_address_that_cannot_be_used_is_the_account_s_fault():
     assert attempt.moves
 
 
+@pytest.mark.parametrize(
+    ("here", "scope"), [("127.0.0.9", Scope.DESTINATION), ("192.0.2.7", Scope.ACCOUNT)]
+)
+def test_one_of_a_pair_that_cannot_be_used_is_no_fault_of_the_account(here, scope):
+    mailing = Mailing(local_address=(here, "2001:db8::7"))
+    mailing.domain("b.example", "mx.b.example")
+    mailing.host("mx.b.example", SIX)
+    mailing.network.at[SIX] = ConnectBindError(99, "Cannot assign requested address")
+    fault = mailing.send().fault
+    assert fault.scope is scope
+    assert ("local_address 2001:db8::7 cannot" in str(fault)) is (scope is Scope.DESTINATION)
+
+
 # What the DNS says.
 
 
@@ -209,6 +256,15 @@ def dns(zones, destination="b.example", **more):
 def test_without_an_mx_mail_goes_to_the_domain_itself():
     _mailing, attempt = dns({"b.example": {"A": [ONE]}})
     assert said(attempt)[0] == "delivered"
+
+
+def test_of_an_alias_policies_know_the_name_that_it_stands_for():
+    """RFC 7672 section 3.2.2: a certificate may bear that one, too."""
+    mailing = two_hosts()
+    mailing.names.zones["alias.example"] = {"CNAME": ["b.example"]}
+    mailing.send("alias.example")
+    [(domain, server)] = mailing.policies.asked
+    assert (domain, server.expanded) == ("alias.example", "b.example")
 
 
 def test_an_alias_is_followed():
@@ -244,7 +300,7 @@ def test_an_address_literal_is_its_own_host():
             (
                 "failed",
                 "dns",
-                "5.4.4 the mail servers of b.example have no addresses: mx.b.example",
+                "5.4.4 no mail server of b.example has an address: mx.b.example",
             ),
         ),
         (
@@ -286,6 +342,26 @@ def unsigned_and_signed(*, secure):
     return mailing.send()
 
 
+@pytest.mark.parametrize("asked", [("b.example", "MX"), ("mx.b.example", "A")])
+def test_that_nobody_can_be_asked_is_a_fault_of_the_account(asked, monkeypatch):
+    mailing = Mailing()
+    mailing.domain("b.example", "mx.b.example")
+    mailing.host("mx.b.example", ONE)
+    answered = FakeNames.query
+
+    def query(names, name, rdtype):
+        if (name, rdtype) == asked:
+            return fail(DnsError("no DNS server can be asked now (192.0.2.53)", nobody=True))
+        return answered(names, name, rdtype)
+
+    monkeypatch.setattr(FakeNames, "query", query)
+    attempt = mailing.send()
+    assert attempt.fault.scope is Scope.ACCOUNT
+    assert str(attempt.fault) == "dns: 4.4.3 no DNS server can be asked now (192.0.2.53)"
+    assert attempt.moves
+    assert not mailing.tried
+
+
 def test_one_family_that_is_not_known_is_no_reason_to_wait():
     assert said(unsigned_and_signed(secure=False))[0] == "delivered"
 
@@ -307,6 +383,7 @@ def test_policies_are_asked_for_by_what_the_dns_has_vouched_for():
         "host.b.example",
         True,
     )
+    assert server.expanded == "b.example"
     mailing.names.secure = {"b.example", "mx.b.example"}
     mailing.send()
     assert not mailing.policies.asked[-1][1].secure
@@ -321,10 +398,22 @@ def test_private_addresses_are_refused_unless_they_are_allowed():
 
 def test_an_address_at_which_this_relay_answers_is_a_loop():
     zones = {"b.example": {"A": ["127.0.0.1"]}}
-    ours = Ourselves(ports=frozenset({25}))
-    mailing, attempt = dns(zones, ours=ours)
-    assert said(attempt)[2].startswith("5.4.6 ")
-    mailing, attempt = dns(zones, ours=Ourselves(ports=frozenset({2500})))
+    for listens in (("", 25), ("127.0.0.1", 25)):
+        mailing, attempt = dns(zones, ours=Ourselves(listens=frozenset({listens})))
+        assert said(attempt)[2].startswith("5.4.6 ")
+        assert mailing.tried == []
+
+
+def test_an_address_of_another_machine_is_none_of_ours_wherever_we_listen():
+    zones = {"b.example": {"A": [ONE]}}
+    mailing, _ = dns(zones, ours=Ourselves(listens=frozenset({("", 25)})))
+    assert mailing.tried == [ONE]
+
+
+@pytest.mark.parametrize("listens", [("", 2500), ("127.0.0.2", 25)])
+def test_another_server_of_this_machine_is_none(listens):
+    zones = {"b.example": {"A": ["127.0.0.1"]}}
+    mailing, _ = dns(zones, ours=Ourselves(listens=frozenset({listens})))
     assert mailing.tried == ["127.0.0.1"]
 
 
@@ -363,6 +452,36 @@ def test_they_share_its_health():
     for n in range(5):
         assert said(mailing.send(f"d{n}.example"))[0] == "deferred"
     assert mailing.tried == [ONE]
+
+
+def test_a_destination_has_its_own_number_of_mails_over_one_connection():
+    few = DestinationSettings(domains=("d0.example", "d1.example"), max_mails_per_connection=2)
+    mailing = shared(3, destinations=[few])
+    for n in (0, 1, 2, 2, 0, 1, 2):
+        mailing.send(f"d{n}.example")
+    assert [len(server.taken) for _, server in mailing.network.sessions] == [2, 3, 2]
+
+
+def test_so_it_is_with_what_is_known_of_a_receiver():
+    mailing = Mailing()
+    mailing.host("mx.provider.example", ONE)
+    mailing.domain("icloud.com", "mx.provider.example")
+    for _ in range(7):
+        mailing.send("icloud.com")
+    assert [len(server.taken) for _, server in mailing.network.sessions] == [5, 2]
+
+
+@pytest.mark.parametrize(("server", "tried"), [(REFUSED, 1), (lambda: Server(GREETING=CLOSE), 5)])
+def test_hosts_with_the_same_addresses_share_that_nobody_listens_there(server, tried):
+    mailing = Mailing()
+    for n in range(5):
+        mailing.domain(f"d{n}.example", f"mx.d{n}.example")
+        mailing.host(f"mx.d{n}.example", ONE, server=server)
+    for n in range(5):
+        attempt = mailing.send(f"d{n}.example")
+    assert mailing.tried == [ONE] * tried
+    same = "(mx.d4.example has the same addresses)" in str(attempt.fault)
+    assert same is (tried == 1)
 
 
 def test_they_share_its_connections():
@@ -476,6 +595,37 @@ def test_of_many_hosts_a_few_are_tried():
     assert mailing.tried == [f"198.51.100.{n}" for n in range(5)]
 
 
+def many_without_addresses(first, **more):
+    mailing = Mailing(**more)
+    mailing.domain("b.example", *(f"mx{n}.b.example" for n in range(first + 2)))
+    for n in range(first):
+        mailing.host(f"mx{n}.b.example")
+    mailing.host(f"mx{first}.b.example", ONE)
+    mailing.host(f"mx{first + 1}.b.example", TWO)
+    return mailing
+
+
+def test_hosts_without_addresses_do_not_hide_those_behind_them():
+    mailing = many_without_addresses(7)
+    assert said(mailing.send())[0] == "delivered"
+    assert mailing.tried == [ONE]
+
+
+def test_there_is_an_end_to_looking_for_one():
+    mailing = many_without_addresses(20)
+    text = said(mailing.send())[2]
+    assert text.startswith("5.4.4 no mail server of b.example has an address: mx0.b.example, ")
+    assert text.endswith(" mx4.b.example")
+    assert mailing.names.asked["mx20.b.example", "A"] == 0
+
+
+def test_what_is_less_preferred_than_we_are_is_not_looked_for_either():
+    mailing = many_without_addresses(7, ours=Ourselves(listens=frozenset({("192.0.2.9", 25)})))
+    mailing.host("mx3.b.example", "192.0.2.9")
+    assert said(mailing.send())[:2] == ("failed", "dns")
+    assert mailing.tried == []
+
+
 def test_idle_sessions_make_room_within_the_account():
     mailing = Mailing(max_connections=2)
     for n in range(4):
@@ -556,6 +706,7 @@ def test_a_relay_that_stops_ends_what_it_looks_for():
     [attempt] = results
     assert attempt.fault.scope is Scope.ACCOUNT
     assert attempt.fault.reply.enhanced == "4.3.2"
+    assert attempt.inconclusive
     mailing.network.advance(10)
     assert not mailing.network.getDelayedCalls()
 

@@ -43,6 +43,41 @@ def test_a_server_that_must_not_be_used_is_not_and_the_next_one_is():
     assert mailing.tried == [TWO]
 
 
+@pytest.mark.parametrize(
+    ("applied", "expected"),
+    [
+        (HostPolicy(name=PolicyName.DANE, tls=REQUIRED, why="", domain=""), "dane"),
+        (policy(REQUIRED), "mta-sts"),
+        (policy(OPPORTUNISTIC, testing=True), "testing"),
+        (policy(None), "mta-sts"),
+    ],
+)
+def test_an_attempt_says_which_policy_applied(applied, expected):
+    for server in (with_tls, lambda: Server("STARTTLS", GREETING="554 no")):
+        mailing = mailing_to(server, mx1=applied)
+        assert mailing.send().policy == expected
+        assert mailing.send().policy == expected  # also of a host that rests
+
+
+@pytest.mark.parametrize(
+    ("tls", "expected"),
+    [
+        (Tls.AUTO, "opportunistic"),
+        (Tls.STARTTLS, "opportunistic"),
+        (Tls.OPPORTUNISTIC, "opportunistic"),
+        (Tls.NONE, "none"),
+    ],
+)
+def test_where_no_domain_demands_anything_it_is_the_account_s(tls, expected):
+    mailing = mailing_to(with_tls)
+    mailing.relay = mailing.relays.of(attrs.evolve(mailing.account, tls=tls))
+    assert mailing.send().policy == expected
+
+
+def test_without_a_host_there_is_none():
+    assert Mailing().send().policy == ""
+
+
 def test_where_none_may_be_used_the_mail_waits():
     mailing = mailing_to(with_tls, mx1=policy(None))
     attempt = mailing.send()
@@ -107,6 +142,16 @@ def test_certificates_are_verified_only_where_a_domain_demands_it(monkeypatch, t
     assert [(base.mode, base.verify) for base in bases] == expected
 
 
+def test_a_host_with_a_name_that_no_certificate_has_is_not_verified():
+    mailing = Mailing()
+    mailing.host("a:b.b.example", ONE, server=with_tls)
+    mailing.domain("b.example", "a:b.b.example")
+    demanded = TlsPolicy(mode=Tls.STARTTLS)
+    mailing.policies.hosts = {"a:b.b.example": policy(demanded)}
+    mailing.send()
+    assert mailing.tried == [ONE]
+
+
 def test_sessions_are_not_shared_by_domains_that_demand_other_tls():
     mailing = Mailing()
     mailing.host("mx.provider.example", ONE, server=with_tls)
@@ -144,6 +189,15 @@ def test_a_session_that_failed_is_told_with_what_was_wrong():
     [told] = mailing.told
     assert told.result is TlsResult.STARTTLS_NOT_SUPPORTED
     assert told.address == ONE
+
+
+def test_a_server_that_a_policy_lets_have_nothing_is_told_too():
+    finding = TlsFinding(TlsResult.VALIDATION_FAILURE, "not named")
+    mailing = mailing_to(with_tls, mx1=policy(None, finding=finding))
+    mailing.send()
+    [told] = mailing.told
+    assert (told.server, told.address, told.result) == ("mx1.b.example", "", finding.result)
+    assert told.reason == "not named"
 
 
 @pytest.mark.parametrize("answers", [{"GREETING": "554 no"}, {"GREETING": CLOSE}])

@@ -9,7 +9,7 @@ from multisendcon_plugin.mail.phase import Phase
 from multisendcon_plugin.mail.reply import Reply
 from multisendcon_plugin.outcome.attempt import AccountFault, Scope, Verdict
 from multisendcon_plugin.outcome.failure import Action
-from multisendcon_plugin.relay.direct.verdict import none_usable
+from multisendcon_plugin.relay.direct.verdict import UnusableHost, none_usable
 
 RECIPIENTS = tuple(Recipient(address=f"{n}@b.example", reason="") for n in range(2))
 NEVER = AccountFault.of(Phase.GREETING, Reply(521, "", "no mail here"), Action.REST)
@@ -29,7 +29,7 @@ DEAD = AccountFault.of(Phase.CONNECT, Reply(0, "4.4.1", "refused"), Action.REST)
     ],
 )
 def test_mail_fails_only_where_no_host_ever_takes_any(faults, all_tried, verdict):
-    named = [(f"mx{n}.b.example", fault) for n, fault in enumerate(faults)]
+    named = [UnusableHost(f"mx{n}.b.example", "dane", fault) for n, fault in enumerate(faults)]
     attempt = none_usable(RECIPIENTS, named, all_tried=all_tried)
     assert [each.verdict for each in attempt.outcomes] == [verdict] * 2
     assert (attempt.fault is None) is (verdict is Verdict.FAILED)
@@ -37,7 +37,23 @@ def test_mail_fails_only_where_no_host_ever_takes_any(faults, all_tried, verdict
 
 
 def test_the_last_server_that_has_said_something_is_told():
-    named = [("mx1", NOT_NOW), ("mx2", NEVER), ("mx3", DEAD)]
+    named = [
+        UnusableHost("mx1", "dane", NOT_NOW),
+        UnusableHost("mx2", "mta-sts", NEVER),
+        UnusableHost("mx3", "dane", DEAD),
+    ]
     attempt = none_usable(RECIPIENTS, named, all_tried=True)
-    assert attempt.server == "mx2"
+    assert (attempt.server, attempt.policy) == ("mx2", "mta-sts")
     assert str(attempt.fault) == "greeting: 521 no mail here (from mx2; 3 mail servers were tried)"
+
+
+def test_one_that_lacks_what_tls_is_to_have_is_told_whatever_others_say():
+    lacks = AccountFault.of(Phase.TLS, Reply(0, "4.7.0", "no certificate"), Action.REST)
+    named = [
+        UnusableHost("mx1", "dane", lacks),
+        UnusableHost("mx2", "dane", NOT_NOW),
+        UnusableHost("mx3", "dane", DEAD),
+    ]
+    attempt = none_usable(RECIPIENTS, named, all_tried=True)
+    assert attempt.server == "mx1"
+    assert attempt.fault.phase is Phase.TLS

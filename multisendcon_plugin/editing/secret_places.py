@@ -1,0 +1,175 @@
+"""Where the secrets of the configuration's text stand, by the declarations of the keys.  Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from ..configuration.tables import TABLES
+from ..settings.keys import Key, Nested, keys_of
+from ..settings.kinds import SOURCES
+from .blocks import Block, Path
+from .scan import Item, Keys, NotScannedError, Place, nodes
+
+#: The first name in the path of what stands in a comment.
+COMMENT = "#"
+#: A name in the path of what stands in a line that is not TOML.
+BROKEN = "!"
+
+_EMPTY = {'""', "''"}
+_KEPT_ELSEWHERE = rf"\{{\s*(?:{'|'.join(sorted(SOURCES))})\s*=[^{{}}]*\}}"
+
+
+class Secret(NamedTuple):
+    """A secret of a text, as it is written.
+
+    :param path: of its key, with the number of an account; in a comment, what makes it another
+        than other comments.
+    """
+
+    path: Path
+    place: Place
+
+
+@cache
+def declared() -> frozenset[Keys]:
+    """Return the secret keys, with the names of their tables before them."""
+    return frozenset(
+        each for name, table in TABLES.items() for each in _secret((name,), table.keys)
+    )
+
+
+def _secret(table: Keys, keys: dict[str, Key]) -> Iterator[Keys]:
+    for name, key in keys.items():
+        if key.secret:
+            yield (*table, name)
+        if isinstance(key.kind, Nested):
+            inside = keys_of(key.kind.type)  # type: ignore[arg-type]  # a class of attrs
+            yield from _secret((*table, name), inside)
+
+
+def secrets_of(text: str, blocks: Sequence[Block]) -> list[Secret]:
+    """Return the secrets of a text; those in comments and broken lines come last.
+
+    :param blocks: with broken lines, if the text is not TOML; rather too much of it is secret then.
+    """
+    broken = [(block, item) for block in blocks for item in block.broken]
+    found: list[Secret] = []
+    for block in blocks:
+        for entry in block.entries:
+            try:
+                found += _of(text, block, entry, loose=bool(broken))
+            except (NotScannedError, RecursionError):
+                broken.append((block, entry))
+    found += _in_comments(text)
+    found += [secret for block, item in broken for secret in _in_broken(text, block, item)]
+    return list(_apart(found))
+
+
+def _apart(secrets: Iterable[Secret]) -> Iterator[Secret]:
+    """Yield the secrets without those that are inside of others."""
+    end = 0
+    for secret in sorted(secrets, key=lambda each: (each.place.start, -each.place.end)):
+        if secret.place.start >= end:
+            yield secret
+            end = secret.place.end
+
+
+def _of(text: str, block: Block, entry: Item, *, loose: bool) -> Iterator[Secret]:
+    path = (*block.path, *entry.keys)
+    if entry.value is None or not (loose or _may_have_secrets(_names(path))):
+        return
+    covered = entry.value.start
+    for inside, place in ((), entry.value), *nodes(text, entry.value):
+        names = _names((*path, *inside))
+        length = _secret_part(names, loose=loose)
+        if place.start < covered or not length:
+            continue
+        written = text[place.start : place.end]
+        if _is_kept_elsewhere(text, names[length:], place):
+            covered = place.end
+        elif written not in _EMPTY:
+            # Without its quotes, a secret may look as if a comment was behind it.
+            bare = not inside and written[0] not in "\"'[{"
+            covered = entry.stop if bare else place.end
+            yield Secret((*path, *inside), Place(place.start, covered))
+
+
+def _secret_part(names: Keys, *, loose: bool) -> int:
+    """Return how many of the names are those of a secret key; 0: it is none.
+
+    :param loose: a header may be broken, so the name of the key is enough.
+    """
+    if loose:
+        last = {each[-1] for each in declared()}
+        return next((number for number, name in enumerate(names, 1) if name in last), 0)
+    return next((len(each) for each in declared() if each == names[: len(each)]), 0)
+
+
+def _names(path: Path) -> Keys:
+    return tuple(each for each in path if isinstance(each, str))
+
+
+def _may_have_secrets(names: Keys) -> bool:
+    return any(all(a == b for a, b in zip(names, each, strict=False)) for each in declared())
+
+
+def _is_kept_elsewhere(text: str, below: Keys, place: Place) -> bool:
+    """Whether a value names the place of a secret.
+
+    :param below: the names between the secret key and the value.
+    """
+    if below:
+        return len(below) == 1 and below[0] in SOURCES
+    if text[place.start] != "{":
+        return False
+    inside = [path for path, _ in nodes(text, place) if len(path) == 1]
+    return len(inside) == 1 and inside[0][0] in SOURCES
+
+
+@cache
+def _written_so() -> str:
+    """Return the pattern of a secret key with its ``=``."""
+    names = sorted({re.escape(each[-1]) for each in declared()})
+    return rf"""(?<![\w-])(?:{"|".join(names)})["']?[ \t]*+=[ \t]*+"""
+
+
+@cache
+def _commented() -> re.Pattern[str]:
+    value = rf"""(?!{_KEPT_ELSEWHERE})(?:"[^"\n]+"|'[^'\n]+'|[^\s"'][^\n]*)"""
+    return re.compile(rf"#(?P<before>[^\n]*?{_written_so()})(?P<secret>{value})")
+
+
+def _in_comments(text: str) -> Iterator[Secret]:
+    """Yield what somebody has put behind a ``#``, perhaps to have it back some day."""
+    counted: Counter[str] = Counter()
+    for found in _commented().finditer(text):
+        before = found["before"]
+        counted[before] += 1
+        yield Secret((COMMENT, before, counted[before]), Place(*found.span("secret")))
+
+
+def _in_broken(text: str, block: Block, line: Item) -> Iterator[Secret]:
+    """Yield what may be a secret in a line that is not TOML."""
+    if _secret_part(_names(block.path), loose=True):
+        yield Secret((*block.path, BROKEN, line.start), Place(line.start, line.stop))
+    for found in _loose().finditer(text, line.start):
+        if found.start() >= line.end:
+            break
+        yield Secret((*block.path, BROKEN, line.start), Place(*found.span("secret")))
+
+
+@cache
+def _loose() -> re.Pattern[str]:
+    kept = rf"(?!{_KEPT_ELSEWHERE}[ \t]*(?:\#[^\n]*)?\r?$)"
+    values = (
+        r"(?P<quotes>\"\"\"|''').*?(?:(?P=quotes)[^\r\n]*|\Z)",
+        r"[\[{].*?(?=\r?\n[ \t]*\r?$|\r?\n[ \t]*\[|\r?\n[ \t]*[\w.\"'-]+[ \t]*=|\Z)",
+        r"[^\r\n]+",
+    )
+    return re.compile(
+        f"{_written_so()}{kept}(?P<secret>{'|'.join(values)})", re.DOTALL | re.MULTILINE
+    )
