@@ -73,7 +73,7 @@ function rowOf(row) {
 /** Show what has come, unless the flow is paused. */
 function show() {
   held = held.slice(-MOST);
-  const more = leftOutCount ? `${leftOutCount} more events since the page was loaded are not shown` : "";
+  const more = leftOutCount ? `${leftOutCount} more events are not shown` : "";
   leftOut.textContent = paused() && held.length ? `${held.length} rows wait. ${more}` : more;
   if (paused()) return;
   flow.prepend(...held.reverse().map(rowOf));
