@@ -125,6 +125,9 @@ NOTHING_MORE = {
     "servers": None,
     "tests": None,
     "reload": None,
+    "file": None,
+    "in_thread": None,
+    "sign_ins": None,
 }
 
 
