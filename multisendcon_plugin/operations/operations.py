@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -41,7 +42,6 @@ from .filters import search_of
 from .flow import Flow
 from .live import Live
 from .moving import Mover
-from .overview import Overview, Part
 from .overviews import Overviews
 from .pace import Pace
 from .pieces import Pieces
@@ -101,7 +101,7 @@ class Operations:
     :param sign_ins: begin so.
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
-    :ivar live: tells what happens.
+    :ivar live: tells what happens; `flow` begins to tell samples; `overviews` are for one glance.
     :ivar configuring: reads and changes the configuration.
     :ivar sign_ins: have somebody sign in for accounts.
     """
@@ -132,18 +132,16 @@ class Operations:
     def __attrs_post_init__(self) -> None:
         self._started = Time(self._wall())
         self._pieces = Pieces(self._view, self._events, self._clock)
+        now = self._clock.seconds
         self._mail = WaitingMail(
-            pieces=self._pieces,
-            content=self._content,
-            present=self._present,
-            now=self._clock.seconds,
+            pieces=self._pieces, content=self._content, present=self._present, now=now
         )
         survey = Survey(self._registry, self._queue.conditions, self._view.totals, self._clock)
-        self._overviews = Overviews(survey, self._status, self._alarms, self._by_minute)
+        self.overviews = Overviews(survey, self._status, self._alarms, self._by_minute)
+        self.flow = partial(Flow, self._events, self._public)
         self._directions = Directions(self._servers, self._registry, self._clock)
-        self.live = Live(
-            self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
-        )
+        first = int(self._started * _EVENTS_PER_SECOND)
+        self.live = Live(self._events, self._public, self._clock, first)
         comparing = Comparing(self._history, self._events, self._clock, self._wall)
         self.configuring = Configuring(self._file, self._in_thread, comparing)
         self.sign_ins = SignIns(self._sign_ins, self._known, self._signed_in, self._wall)
@@ -161,18 +159,6 @@ class Operations:
         totals = await self._view.totals()
         return self._status(totals, self._queue.conditions())
 
-    async def overview(self, part: Part) -> Overview:
-        """Tell how the relay is, and those of its accounts that need somebody most.
-
-        It may be asked for again and again: for a second, or longer if there are thousands of
-        accounts, the answer is the same.
-        """
-        return await self._overviews.of(part)
-
-    def flow(self) -> Flow:
-        """Begin to take samples of what happens to mails; to be ended."""
-        return Flow(self._events, self._public)
-
     def _status(self, totals: Mapping[str, Total], conditions: Iterable[Condition]) -> Status:
         # Mail of accounts that are not configured any more waits, too.
         arrived = [each.oldest for each in totals.values() if each.oldest is not None]
@@ -182,7 +168,7 @@ class Operations:
             accepting=self._standing.accepting,
             waiting=sum(each.waiting for each in totals.values()),
             held=sum(each.held for each in totals.values()),
-            oldest=self._time(min(arrived, default=None)),
+            oldest=Time(min(arrived) + self._set_by) if arrived else None,
             accounts=self._account_statuses(totals, conditions),
             alarms=tuple(self._alarms()),
             history=self._history_status(),
@@ -398,8 +384,7 @@ class Operations:
         return Time(self._wall())
 
     def _public(self, event: Event) -> list[dict[str, Any]]:
-        now = Time(self._wall())
-        return list(Public(now, self._set_by, self._queue.conditions).told(event))
+        return list(Public(self.now(), self._set_by, self._queue.conditions).told(event))
 
     def _present(self) -> Present:
         return Present(
@@ -413,6 +398,3 @@ class Operations:
     def _set_by(self) -> int:
         # Whole seconds: the same mail has the same times whenever it is asked for.
         return round(self._wall() - self._clock.seconds())
-
-    def _time(self, time: float | None) -> Time | None:
-        return None if time is None else Time(time + self._set_by)

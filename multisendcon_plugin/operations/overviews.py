@@ -38,7 +38,11 @@ class Overviews:
         self._found: dict[Part, list[Condition]] = {}
 
     async def of(self, part: Part) -> Overview:
-        """Make one."""
+        """Tell how the relay is, and those of its accounts that need somebody most.
+
+        It may be asked for again and again: for a second, or longer if there are thousands of
+        accounts, they are the same.
+        """
         look = await self._survey.look()
         found = self._choice(look, part)
         shown, page = page_of(found, part.page)

@@ -177,7 +177,7 @@ class LivePages:
     async def _draw(self) -> None:
         taken = 0.0
         for view in tuple(self._views.values()):
-            overview = await self._operations.overview(view.part)
+            overview = await self._operations.overviews.of(view.part)
             began = self._clock.seconds()
             drawn = board(overview, view.part, self._operations.now())
             if view.pages:

@@ -82,7 +82,7 @@ def test_the_page_does_not_wait_for_long_until_all_is_counted():
     viewer = Viewer()
     viewer.desk.mail()
     counting = Deferred()
-    viewer.desk.operations._overviews._survey._totals = lambda: counting
+    viewer.desk.operations.overviews._survey._totals = lambda: counting
     answer = viewer.get("/")
     assert answer.status == 200
     assert 'data-cell="0-waiting">…<' in answer.body.decode()

@@ -15,7 +15,7 @@ from ..live import MOST
 async def show(asked: Asked) -> Answer:
     """Show it."""
     part = part_of(asked.query)
-    overview = await asked.operations.overview(part)
+    overview = await asked.operations.overviews.of(part)
     values = {"board": board(overview, part, asked.operations.now()), "part": part, "states": State}
     return Shown(template="overview.html", values=values)
 
