@@ -7,9 +7,9 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import attrs
@@ -40,8 +40,10 @@ from .errors import NotFoundError, RefusedError
 from .explained import Explanation
 from .explanation import explain_stored
 from .filters import search_of
+from .flow import Flow
 from .live import Live
 from .moving import Outlook
+from .overviews import Overviews
 from .pace import Pace
 from .pieces import Pieces
 from .public_events import Public
@@ -49,6 +51,7 @@ from .rows import Present
 from .sign_ins import Beginning, SignIns
 from .standing import Standing
 from .stories import stories
+from .survey import Survey
 from .values import (
     AccountCounts,
     AccountStatus,
@@ -85,6 +88,7 @@ class Operations:
     :param registry: returns the accounts as they are now.
     :param standing: of spool and front process.
     :param counts: of an account, by its name.
+    :param by_minute: how many of its mails left in each of the last whole minutes, likewise.
     :param logins: how the login of an account stands, which has one.
     :param log_in_anew: has an account's tokens asked for, whatever was said of them.
     :param alarms: those that are not over.
@@ -98,7 +102,7 @@ class Operations:
     :param sign_ins: begin so.
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
-    :ivar live: tells what happens.
+    :ivar live: tells what happens; `flow` begins to tell samples; `overviews` are for one glance.
     :ivar configuring: reads and changes the configuration.
     :ivar sign_ins: have somebody sign in for accounts.
     """
@@ -111,6 +115,7 @@ class Operations:
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts]
+    _by_minute: Callable[[str], tuple[int, ...]]
     _logins: Callable[[Account], LoginStanding]
     _log_in_anew: Callable[[Account], object]
     _alarms: Callable[[], Sequence[Alarm]]
@@ -128,17 +133,17 @@ class Operations:
     def __attrs_post_init__(self) -> None:
         self._started = Time(self._wall())
         self._pieces = Pieces(self._view, self._events, self._clock)
+        now = self._clock.seconds
         self._mail = WaitingMail(
-            pieces=self._pieces,
-            content=self._content,
-            present=self._present,
-            now=self._clock.seconds,
+            pieces=self._pieces, content=self._content, present=self._present, now=now
         )
         self._changing = Changing(self._queue, self._choice, self._known)
+        survey = Survey(self._registry, self._queue.conditions, self._view.totals, self._clock)
+        self.overviews = Overviews(survey, self._status, self._alarms, self._by_minute)
+        self.flow = partial(Flow, self._events, self._public)
         self._directions = Directions(self._servers, self._registry, self._clock)
-        self.live = Live(
-            self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
-        )
+        first = int(self._started * _EVENTS_PER_SECOND)
+        self.live = Live(self._events, self._public, self._clock, first)
         comparing = Comparing(self._history, self._events, self._clock, self._wall)
         self.configuring = Configuring(self._file, self._in_thread, comparing)
         self.sign_ins = SignIns(self._sign_ins, self._known, self._signed_in, self._wall)
@@ -154,6 +159,9 @@ class Operations:
     async def status(self) -> Status:
         """Tell how the relay is, and each of its accounts."""
         totals = await self._view.totals()
+        return self._status(totals, self._queue.conditions())
+
+    def _status(self, totals: Mapping[str, Total], conditions: Iterable[Condition]) -> Status:
         # Mail of accounts that are not configured any more waits, too.
         arrived = [each.oldest for each in totals.values() if each.oldest is not None]
         return Status(
@@ -162,8 +170,8 @@ class Operations:
             accepting=self._standing.accepting,
             waiting=sum(each.waiting for each in totals.values()),
             held=sum(each.held for each in totals.values()),
-            oldest=self._time(min(arrived, default=None)),
-            accounts=self._account_statuses(totals),
+            oldest=Time(min(arrived) + self._set_by) if arrived else None,
+            accounts=self._account_statuses(totals, conditions),
             alarms=tuple(self._alarms()),
             history=self._history_status(),
             front=self._standing.front,
@@ -172,7 +180,7 @@ class Operations:
 
     async def accounts(self) -> tuple[AccountStatus, ...]:
         """Tell how each account is, in order of priority."""
-        return self._account_statuses(await self._view.totals())
+        return self._account_statuses(await self._view.totals(), self._queue.conditions())
 
     async def account(self, name: str) -> AccountStatus:
         """Tell how an account is."""
@@ -180,10 +188,12 @@ class Operations:
         [found] = [each for each in await self.accounts() if each.name == name]
         return found
 
-    def _account_statuses(self, totals: dict[str, Total]) -> tuple[AccountStatus, ...]:
+    def _account_statuses(
+        self, totals: Mapping[str, Total], conditions: Iterable[Condition]
+    ) -> tuple[AccountStatus, ...]:
         return statuses(
             self._registry(),
-            self._queue.conditions(),
+            conditions,
             totals,
             counts=self._counts,
             logins=self._logins,
@@ -366,8 +376,7 @@ class Operations:
         return Time(self._wall())
 
     def _public(self, event: Event) -> list[dict[str, Any]]:
-        now = Time(self._wall())
-        return list(Public(now, self._set_by, self._queue.conditions).told(event))
+        return list(Public(self.now(), self._set_by, self._queue.conditions).told(event))
 
     def _condition(self, name: str) -> Condition | None:
         account = self._registry().account(name)
@@ -386,6 +395,3 @@ class Operations:
     def _set_by(self) -> int:
         # Whole seconds: the same mail has the same times whenever it is asked for.
         return round(self._wall() - self._clock.seconds())
-
-    def _time(self, time: float | None) -> Time | None:
-        return None if time is None else Time(time + self._set_by)

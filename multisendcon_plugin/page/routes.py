@@ -28,6 +28,7 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
         f"queue/{verb}": {"GET": queue.show, "POST": changes.of_queue(verb)}
         for verb in changes.DONE
     },
+    "live": {"GET": overview.stream},
 }
 
 

@@ -97,9 +97,11 @@ def test_of_what_is_held_alone_nothing_waits(store):
     assert store.wait(store.spool.totals()) == {"A": Total(0, 1, None)}
 
 
+@pytest.mark.parametrize("lanes", [1, 2, 100])
 @pytest.mark.parametrize("counted", [1, 2, 100])
-def test_the_totals_are_counted_in_pieces(monkeypatch, store, counted):
+def test_the_totals_are_counted_in_pieces(monkeypatch, store, counted, lanes):
     monkeypatch.setattr(view, "COUNTED", counted)
+    monkeypatch.setattr(view, "LANES", lanes)
     first = store.reactor.now
     for n in range(12):
         store.reactor.now = first + n // 2  # some are due at the same time

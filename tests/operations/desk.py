@@ -116,6 +116,7 @@ ACCOUNTS = (
 #: What a desk is without, unless it is given.
 NOTHING_MORE = {
     "counts": lambda _: AccountCounts(),
+    "by_minute": lambda _: (),
     "logins": lambda _: None,
     "log_in_anew": lambda _: None,
     "alarms": tuple,
