@@ -102,9 +102,18 @@ class Visit:
         expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         return self.page
 
+    def link_to(self, name):
+        """Return the link to a page, of those that each page has."""
+        links = self.page.get_by_role("navigation", name="Pages", exact=True)
+        return links.get_by_role("link", name=name, exact=True)
+
     def press(self, name, **where):
         """Press a button."""
         self.page.get_by_role("button", name=name, exact=True, **where).click()
+
+    def tells(self, text):
+        """Wait until the page tells of what was done."""
+        expect(self.page.locator(".told").filter(has_text=text)).to_be_visible()
 
     def violations(self):
         """Return what axe finds."""

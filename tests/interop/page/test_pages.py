@@ -59,9 +59,8 @@ def test_a_page_can_be_used_by_everybody(world, visit, pictures, path):
 def test_a_link_leads_to_each_page(visit, name, path):
     at = visit()
     page = at.go("/")
-    page.get_by_role("link", name=name, exact=True).click()
-    link = page.get_by_role("link", name=name, exact=True)
-    expect(link).to_have_attribute("aria-current", "page")
+    at.link_to(name).click()
+    expect(at.link_to(name)).to_have_attribute("aria-current", "page")
     expect(page).to_have_title(f"{name} · multisendcon")
 
 

@@ -40,7 +40,7 @@ class World:
         self.evil = start(EvilProvider(folder, "127.0.3.2"))
         strict = start(ProviderProcess(folder, "127.0.3.3", users={"sales": "right"}))
         self.users = folder / "admins"
-        self.write_users(USERS)
+        self.write_users()
         self.web_port = free_port(Relay.address)
         self.url = f"http://{Relay.address}:{self.web_port}"
         self.accounts = [
@@ -79,9 +79,10 @@ class World:
         """
         return "\n".join([table, *self.accounts])
 
-    def write_users(self, users):
-        """Write who may use the page."""
-        lines = [f"{name}:{_HASH}:{role.value}" for role, name in users.items()]
+    def write_users(self, **more):
+        """Write who may use the page: the usual ones, and more with their roles by name."""
+        users = {name: role for role, name in USERS.items()} | more
+        lines = [f"{name}:{_HASH}:{role.value}" for name, role in users.items()]
         self.users.write_text("\n".join([*lines, ""]))
         self.users.chmod(0o600)
 
@@ -121,6 +122,19 @@ class World:
             "the hostile provider has answered",
         )
         until(lambda: self.is_settled(settled), "mail is where it stays")
+
+    def wait_at_rest(self, *names):
+        """Send mails that wait for good, and return the ID of each sender's."""
+        for name in names:
+            self.send(f"{name}@rest.example", "later@customer.example", subject=f"Of {name}")
+        senders = [f"{name}@rest.example" for name in names]
+        ids = {each["sender"]: each["id"] for each in self.waiting("rest.example")}
+        return [ids[each] for each in senders]
+
+    def state(self, number):
+        """Return the state of a mail that waits; ``None``: none of it does."""
+        states = {each["id"]: each["state"] for each in self.operator.rows()}
+        return states.get(number)
 
     def waiting(self, domain):
         """Return what waits of senders at a domain."""
