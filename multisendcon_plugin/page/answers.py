@@ -10,6 +10,7 @@ import attrs
 from ..operations import Operations
 from ..operations.errors import BadRequestError
 from ..settings.admins import Admin, Role
+from .live import LivePages
 
 
 @attrs.frozen(kw_only=True)
@@ -20,10 +21,14 @@ class Asked:
     :param query: what stands behind the path; of what stands there twice, the last.
     :param form: the fields of a form, each with all its values, in their order.
     :param admin: who asks.
+    :param live: the pages that are open.
+    :param holds: says whether who asks has not signed out since, nor lost a right.
     """
 
     operations: Operations
     admin: Admin
+    live: LivePages
+    holds: Callable[[], bool]
     name: str = ""
     query: Mapping[str, str] = attrs.field(factory=dict)
     form: Mapping[str, list[str]] = attrs.field(factory=dict)

@@ -8,14 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .answers import Handler
-from .pages import overview
+from .pages import changes, mails, overview, queue
 
 #: Links, in the order of the page.
-NAVIGATION: Mapping[str, str] = {"Overview": "/"}
+NAVIGATION: Mapping[str, str] = {"Overview": "/", "Mails": "/mails", "Queue": "/queue"}
 
 #: By path and method.
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "": {"GET": overview.show},
+    "mails": {"GET": mails.show},
+    "mails/{id}": {"GET": mails.show_one},
+    "queue": {"GET": queue.show},
+    # Whoever loads the page of a question anew sees from where it came.
+    **{
+        f"mails/{{id}}/{verb}": {"GET": mails.show_one, "POST": changes.of_mail(verb)}
+        for verb in changes.DONE
+    },
+    **{
+        f"queue/{verb}": {"GET": queue.show, "POST": changes.of_queue(verb)}
+        for verb in changes.DONE
+    },
+    "live": {"GET": overview.stream},
 }
 
 
