@@ -114,8 +114,8 @@ class LivePages:
         view = self._views.setdefault(part, _View(part))
         page = _Page(Stream(request, self._clock), view, holds)
         request.notifyFinish().addBoth(lambda _: self._gone(page))
-        after = request.getHeader("Last-Event-ID") or ""
-        seen = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0
+        after = request.getHeader(b"Last-Event-ID") or b""
+        seen = int(after) if after.isdigit() and len(after) < 19 else 0
         missed = b"".join(octets for number, _, octets in self._kept if number > seen)
         page.stream.send(b"retry: 2000\n\n" + missed)
         if view.board is not None:

@@ -35,14 +35,16 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
 def find(segments: Sequence[str]) -> tuple[Mapping[str, Handler], str] | None:
     """Return what answers at a path, by method, and what stands in it for a name.
 
-    :param segments: of the path, decoded.
+    :param segments: of the path, decoded: a name may have slashes.
     """
-    exact = ROUTES.get("/".join(segments))
-    if exact is not None and not any(each.startswith("{") for each in segments):
+    # One with a slash in it is no path of ours.
+    path = [each.replace("/", "%2F") for each in segments]
+    exact = ROUTES.get("/".join(path))
+    if exact is not None and not any(each.startswith("{") for each in path):
         return exact, ""
-    for place, segment in enumerate(segments):
+    for place in range(len(path)):
         for slot in ("{name}", "{id}"):
-            found = ROUTES.get("/".join([*segments[:place], slot, *segments[place + 1 :]]))
+            found = ROUTES.get("/".join([*path[:place], slot, *path[place + 1 :]]))
             if found is not None:
-                return found, segment
+                return found, segments[place]
     return None

@@ -53,16 +53,24 @@ class Api(Resource):
 
     def render(self, request: Request) -> int:
         """Answer a request."""
+        self.answer(request)
+        return NOT_DONE_YET
+
+    def answer(self, request: Request) -> Deferred[None]:
+        """Answer a request.
+
+        :return: fires when that is done, or has begun, if the answer goes on.
+        """
         # By which a client of another version knows that it is one.
         request.setHeader("Server", f"multisendcon/{self._operations.version}")
         done = Deferred.fromCoroutine(self._answer(request))
-        done.addErrback(self._failed, request)
-        return NOT_DONE_YET
+        return done.addErrback(self._failed, request)
 
     async def _answer(self, request: Request) -> None:
         handler, name = _handler(request)
-        last_event = request.getHeader("Last-Event-ID") or ""
-        as_lines = request.getHeader("Accept") == JSON_LINES
+        # As octets: Twisted fails to decode some.
+        last_event = (request.getHeader(b"Last-Event-ID") or b"").decode("latin-1")
+        as_lines = request.getHeader(b"Accept") == JSON_LINES.encode()
         query, body = _query(request), _body(request)
         answer = handler(Call(self._operations, name, query, body, last_event, as_lines))
         if isawaitable(answer):

@@ -173,14 +173,17 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
 def find(segments: list[str]) -> tuple[Mapping[str, Handler], str] | None:
     """Return what may be asked for at a path, by method, and what stands in it for a name.
 
-    :param segments: of the path, decoded.
+    :param segments: of the path, decoded: a name may have slashes.
     """
-    exact = ROUTES.get("/".join(segments))
-    if exact is not None and not any(each.startswith("{") for each in segments):
+    # One with a slash in it is no path of ours.
+    path = [each.replace("/", "%2F") for each in segments]
+    exact = ROUTES.get("/".join(path))
+    if exact is not None and not any(each.startswith("{") for each in path):
         return exact, ""
-    for place, name in enumerate(segments[1:], 1):
+    # No path of ours has more segments.
+    for place in range(1, min(len(path), 5)):
         for slot in ("{name}", "{id}"):
-            found = ROUTES.get("/".join([*segments[:place], slot, *segments[place + 1 :]]))
+            found = ROUTES.get("/".join([*path[:place], slot, *path[place + 1 :]]))
             if found is not None:
-                return found, name
+                return found, segments[place]
     return None
