@@ -83,14 +83,18 @@ class Passwords:
                 # Others of the same address may have failed meanwhile.
                 self.check_delay(address)
                 admin = await self._check(name, password.encode())
+                # Before it is the turn of the next one.
+                self._note(address, right=admin is not None)
+                return admin
         finally:
             self._in_line[network] -= 1
             self._in_line += Counter()  # forgets those of none
-        if admin is None:
-            self._delays.failed(address, self._clock.seconds())
-        else:
+
+    def _note(self, address: str, *, right: bool) -> None:
+        if right:
             self._delays.succeeded(address)
-        return admin
+        else:
+            self._delays.failed(address, self._clock.seconds())
 
     async def _check(self, name: str, password: bytes) -> Admin | None:
         admin = self._named(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from urllib.parse import urlencode
 
+import attrs
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.testing import StringTransport
@@ -21,13 +22,13 @@ HOST = "relay.example:2580"
 FORM = "application/x-www-form-urlencoded"
 
 
+@attrs.define
 class Password:
-    """A hash that costs nothing; counts how often it was compared."""
+    """A hash that costs nothing; keeps what it was compared with."""
 
-    def __init__(self, right):
-        self.right = right
-        self.digest = bytes(32)
-        self.asked = []
+    right: str
+    digest: bytes = bytes(32)
+    asked: list = attrs.field(factory=list, eq=False)
 
     def matches(self, password):
         self.asked.append(password)
@@ -121,12 +122,12 @@ class House:
         channel.dataReceived(octets)
         return Answer(connection.value())
 
-    def ask(self, method, path, fields=None, body=b"", host=HOST, cookie="", **where):
+    def ask(self, method, path, fields=None, body=b"", *, host=HOST, cookie="", **where):
         """Send a request.
 
         :param fields: of its header; the value may be a list.
         """
-        return self.raw(request(method, path, fields, body, host, cookie), **where)
+        return self.raw(request(method, path, fields, body, host=host, cookie=cookie), **where)
 
     def get(self, path, fields=None, **more):
         return self.ask("GET", path, fields, **more)
@@ -150,7 +151,11 @@ class House:
         return page.partition('name="token" value="')[2].partition('"')[0]
 
 
-def request(method, path, fields=None, body=b"", host=HOST, cookie=""):
+def request(method, path, fields=None, body=b"", *, host=HOST, cookie=""):
+    """Return a request in octets.
+
+    :param fields: of its header; the value may be a list.
+    """
     lines = [f"{method} {path} HTTP/1.1"]
     if host is not None:
         lines.append(f"Host: {host}")
