@@ -19,7 +19,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ..errors import HistoryError, SpoolError
-from ..events import AdminActed, Publisher
+from ..events import AdminActed, ConfigurationChanged, Publisher
 from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..settings.admins import Admin
@@ -90,6 +90,7 @@ class Administrator(Resource):
         self._sessions = Sessions(clock)
         self._sign_in = SignIn(settings, self._sessions, events, clock, in_thread, guest=guest)
         self._lasting = Lasting(clock)
+        events.subscribe(ConfigurationChanged, lambda _: self._lasting.end_others())
 
     def render(self, request: Request) -> int:
         """Answer a request."""

@@ -39,5 +39,9 @@ class Lasting:
 
     def _look(self) -> None:
         self._timer = self._clock.callLater(EVERY, self._look)
+        self.end_others()
+
+    def end_others(self) -> None:
+        """End those whose client may see it no longer."""
         for request in [each for each, holds in self._open.items() if not holds()]:
             hang_up(request)

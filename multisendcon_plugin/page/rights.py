@@ -53,4 +53,4 @@ def changes(method: str, segments: Sequence[str], *, dry_run: bool) -> bool:
     if method in ("GET", "HEAD") or tuple(segments) in _ASKING:
         return False
     # Other operations do not look at what it says there.
-    return not (dry_run and segments[:1] and segments[0] in _TRIED)
+    return not (dry_run and segments and segments[0] in _TRIED)

@@ -120,7 +120,9 @@ class House:
         """Send octets; return what is answered at once."""
         channel, connection = self.connect(**where)
         channel.dataReceived(octets)
-        return Answer(connection.value())
+        answer = Answer(connection.value())
+        channel.connectionLost()
+        return answer
 
     def ask(self, method, path, fields=None, body=b"", *, host=HOST, cookie="", **where):
         """Send a request.
