@@ -247,8 +247,8 @@ class Configuring:
             raise RefusedError("the relay is being stopped; nothing has changed")
         plan = await self._in_thread(lambda: self._plan(seen, edit, written))
         if plan.text != plan.stored.text:
-            written = await self._in_thread(lambda: self._file.write(plan.text, seen.hash))
-            plan = attrs.evolve(plan, hash=written)
+            hash_ = await self._in_thread(lambda: self._file.write(plan.text, seen.hash))
+            plan = attrs.evolve(plan, hash=hash_)
         try:
             await plan.checked.hold()
         except ConfigurationError as error:
