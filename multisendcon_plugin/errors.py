@@ -58,6 +58,21 @@ class AccountUnfitError(MultisendconError):
     """An account cannot do now what is asked of it; the text says why, and what can be done."""
 
 
+class SignInError(MultisendconError):
+    """Nobody has signed in for an account; the text says why, and nothing secret.
+
+    :param code: of RFC 6749 or RFC 8628, or the provider's own; ``""``: there is none.
+    """
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class WrongAddressError(SignInError):
+    """That is not where the browser was sent to for this sign-in; another one may be tried."""
+
+
 class HistoryError(MultisendconError):
     """The history cannot be read or written now; no mail depends on it."""
 

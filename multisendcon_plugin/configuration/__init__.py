@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .changes import ReloadSummary, needing_restart, summary
 from .configuration import Configuration
-from .file import load, parse
+from .file import load, load_text, parse
 from .reading import read
 from .warnings import warnings
 
@@ -12,6 +12,7 @@ __all__ = [
     "Configuration",
     "ReloadSummary",
     "load",
+    "load_text",
     "needing_restart",
     "parse",
     "read",

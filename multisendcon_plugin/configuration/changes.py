@@ -10,7 +10,7 @@ import attrs
 from .configuration import Configuration
 
 #: Tables that are told as accounts, or are no tables.
-_NO_TABLES = frozenset({"accounts", "reports_account", "path", "has_secrets"})
+_NO_TABLES = frozenset({"accounts", "reports_account", "path", "text", "has_secrets"})
 #: Where they stand in the file, if that is not their name here.
 _TABLES = {"clients": "client", "destinations": "destination"}
 #: Keys that hold from the start to the end of a relay.

@@ -21,6 +21,7 @@ class Configuration:
     :param web: ``None``: there is no page.
     :param metrics: ``None``: there are none.
     :param path: the file that it was read from; ``None``: it was no file.
+    :param text: of that file; ``None`` likewise.
     :param has_secrets: passwords are written in it.
     """
 
@@ -40,4 +41,5 @@ class Configuration:
     accounts: tuple[Account, ...] = ()
     reports_account: Account | None = None
     path: str | None = None
+    text: str | None = attrs.field(default=None, repr=False)
     has_secrets: bool = False

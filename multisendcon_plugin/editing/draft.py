@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
+from ..configuration.section import unknown
 from ..configuration.tables import TABLES
 from ..errors import AccountNotFoundError, EditRefusedError
 from .blocks import Group, Path, blocks_of, groups_of, names_of
@@ -109,6 +110,8 @@ class Draft:
     def _above(self, table: str) -> Group:
         """Return the last group of those that come before a new one in the reference file."""
         order = list(TABLES)
+        if table not in TABLES:
+            raise EditRefusedError(f"[{table}]: {unknown('table', table, TABLES)}")
         earlier = set(order[: order.index(table) + 1])
         return [each for each in self.groups if not each.path or each.path[0] in earlier][-1]
 

@@ -19,7 +19,7 @@ from ..spool.numbering import WRITERS
 from .marks import HASH_BITS, PERIOD_BITS, hashes, rarest
 from .rows import PIECES
 from .store import VERSION
-from .story import FIRST_PLACE, Place, Search, Story, StoryPage
+from .story import FIRST_PLACE, LAST_PLACE, Place, Search, Story, StoryPage
 from .telling import story_of
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ T = TypeVar("T")
 #: Stories, and periods, that one piece of a listing looks at, whatever it finds: some milliseconds.
 LOOKED_AT, PERIODS_LOOKED_AT = 200, 20_000
 
-_END = 2**62
+_END, _ = LAST_PLACE
 
 
 class _NotBegunError(HistoryError):
@@ -105,15 +105,36 @@ def find(connection: sqlite3.Connection, search: Search, limit: int, after: Plac
     places, following = _places(connection, search, after)
     found: list[Story] = []
     for place in places:
-        at, number = place
-        each = story(connection, number)
-        # One that had to be begun a second time, with another clock, stands in two places.
-        if each is None or _microseconds(each.arrived) != at or not search.finds(each):
+        each = _there(connection, place)
+        if each is None or not search.finds(each):
             continue
         found.append(each)
         if len(found) == limit:
             return StoryPage(tuple(found), place)
     return StoryPage(tuple(found), following)
+
+
+def recent(connection: sqlite3.Connection, limit: int, before: Place) -> StoryPage:
+    """Read a piece of all stories, the last first.
+
+    :param limit: how many at most; at least 1.
+    """
+    places = connection.execute(
+        "SELECT at, message FROM arrival WHERE (at, message) < (?, ?)"
+        " ORDER BY at DESC, message DESC LIMIT ?",
+        (*before, limit),
+    ).fetchall()
+    found = (_there(connection, place) for place in places)
+    following = places[-1] if len(places) == limit else None
+    return StoryPage(tuple(each for each in found if each is not None), following)
+
+
+def _there(connection: sqlite3.Connection, place: Place) -> Story | None:
+    """Read the story that stands in a place."""
+    at, number = place
+    each = story(connection, number)
+    # One that had to be begun a second time, with another clock, stands in two places.
+    return each if each is not None and _microseconds(each.arrived) == at else None
 
 
 def story(connection: sqlite3.Connection, number: int) -> Story | None:

@@ -8,7 +8,7 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 import attrs
@@ -19,6 +19,7 @@ from ..errors import AccountNotFoundError, AccountUnfitError, ConfigurationError
 from ..events import Event, Publisher
 from ..history import History, Story
 from ..interfaces import IContent, IQueueControl, IQueueReading
+from ..interfaces.configuring import ConfigurationFile
 from ..logins import LoginStanding
 from ..mail.message import Delivery, Message
 from ..mail.selection import Total
@@ -29,6 +30,8 @@ from ..times import Time
 from .account_status import quotas_of, statuses
 from .account_tests import AccountTests, TestedAccount, TestStep
 from .choice import Choice
+from .comparing import Comparing
+from .configuring import Configuring
 from .directions import Directions
 from .errors import NotFoundError, RefusedError
 from .explained import Explanation
@@ -40,6 +43,7 @@ from .pace import Pace
 from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
+from .sign_ins import Beginning, SignIns
 from .standing import Standing
 from .stories import stories
 from .values import (
@@ -86,9 +90,14 @@ class Operations:
     :param servers: returns what knows the mail servers of the recipients of direct accounts.
     :param tests: tests accounts.
     :param reload: has the configuration read anew.
+    :param file: from which the relay was started.
+    :param in_thread: calls a function in a thread.
+    :param sign_ins: begin so.
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
     :ivar live: tells what happens.
+    :ivar configuring: reads and changes the configuration.
+    :ivar sign_ins: have somebody sign in for accounts.
     """
 
     version: str
@@ -107,6 +116,9 @@ class Operations:
     _servers: Callable[[], MailServers]
     _tests: AccountTests
     _reload: Callable[[], Awaitable[object]]
+    _file: ConfigurationFile
+    _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
+    _sign_ins: Beginning
     _clock: IReactorTime
     _wall: Callable[[], float]
 
@@ -123,6 +135,15 @@ class Operations:
         self.live = Live(
             self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
         )
+        comparing = Comparing(self._history, self._events, self._clock, self._wall)
+        self.configuring = Configuring(self._file, self._in_thread, comparing)
+        self.sign_ins = SignIns(self._sign_ins, self._known, self._signed_in, self._wall)
+
+    async def stop(self) -> None:
+        """Begin nothing that changes the relay any more; return when nothing is under way."""
+        self._tests.stop()
+        self.sign_ins.stop()
+        await self.configuring.stop()
 
     # The relay, and its accounts.
 
@@ -336,6 +357,13 @@ class Operations:
             raise RefusedError(
                 "the configuration has faults; nothing has changed", tuple(error.faults)
             ) from None
+
+    async def _signed_in(self, account: Account) -> None:
+        """Have the token used at once that somebody has signed in for."""
+        self._log_in_anew(account)
+        # It may be gone, or paused.
+        with suppress(AccountNotFoundError, AccountUnfitError):
+            await self._queue.probe(account.name)
 
     # What is so now.
 

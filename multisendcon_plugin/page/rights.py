@@ -1,6 +1,8 @@
 """Which role a request needs.
 
-Whoever may see anything may see all of it, secrets excepted, which nobody sees.  Pure.
+Whoever may see anything may see all of it, secrets excepted, which nobody sees, and sign-ins.
+
+Pure.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ _OPERATING = frozenset(
         *(("accounts", each) for each in ("pause", "resume", "probe", "test")),
     }
 )
+#: What is for those only who may do it: with the code of a sign-in, anybody can sign in.
+_SIGNING_IN = frozenset({("accounts", "login")})
 #: What changes nothing, but says too much for an address.
 _ASKING = frozenset({("explain", "explain")})
 
@@ -26,9 +30,11 @@ def needed(method: str, segments: Sequence[str]) -> Role:
 
     :param segments: of the path, without those of the API before them.
     """
+    ends = (segments[0], segments[-1]) if segments else ("", "")
+    if ends in _SIGNING_IN and len(segments) > 2:
+        return Role.CONFIGURE
     if method in ("GET", "HEAD"):
         return Role.VIEW
-    ends = (segments[0], segments[-1]) if segments else ("", "")
     if ends in _ASKING:
         return Role.VIEW
     return Role.OPERATE if ends in _OPERATING else Role.CONFIGURE

@@ -51,6 +51,7 @@ from ..web import ControlService
 from ..web.root import make_root
 from .configured import Configured
 from .direct import DirectDelivery
+from .own_file import OwnFile
 from .page import web_server
 from .prepared import Prepared
 
@@ -142,7 +143,7 @@ class RelayService(MultiService):
             reactor=reactor,
             wall=wall,
         )
-        self._tests = AccountTests(
+        tests = AccountTests(
             self._relays, lambda: self.configuration.master_relay.max_message_size, wall
         )
         self.operations = Operations(
@@ -160,8 +161,11 @@ class RelayService(MultiService):
             history=lambda: self.history,
             explain=self._explain,
             servers=servers,
-            tests=self._tests,
+            tests=tests,
             reload=self.reload,
+            file=OwnFile(lambda: self._policy, self.reload, wall),
+            in_thread=self._in_thread,
+            sign_ins=self.logins,
             clock=reactor,
             wall=wall,
         )
@@ -216,13 +220,8 @@ class RelayService(MultiService):
         return await explain(settings, self.registry, question, self._wall())
 
     def _front_service(self) -> FrontService:
-        return FrontService(
-            self.configuration,
-            self.queue,
-            self.events,
-            reactor=self._reactor,
-            wall=self._wall,
-        )
+        now, events, reactor = self.configuration, self.events, self._reactor
+        return FrontService(now, self.queue, events, reactor=reactor, wall=self._wall)
 
     def _now(self) -> Configuration:
         return self._policy.configuration
@@ -258,7 +257,7 @@ class RelayService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        self._tests.stop()
+        await self.operations.stop()
         await maybeDeferred(self._control.stopService)
         await maybeDeferred(self.web.stopService)
         await maybeDeferred(self.monitoring.server.stopService)

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from contextlib import closing, contextmanager
 
+import attrs
 import pytest
 
 from multisendcon_plugin.errors import HistoryError
@@ -450,3 +451,34 @@ def test_the_newest_story_is_the_last_that_is_found(tmp_path):
         _, number = world.newest()
         assert queue_id(number) == world.find()[-1]
         assert world.page(after=world.newest()).stories == ()
+
+
+def recent(world, limit, *before):
+    page = world.reactor.wait(world.history.recent(limit, *before))
+    return [each.id for each in page.stories], page.after
+
+
+def test_the_last_stories_come_first_when_they_are_asked_for_so(world):
+    world.mails(5)
+    found, after = recent(world, 2)
+    assert found == ids(5, 4)
+    found, after = recent(world, 2, after)
+    assert found == ids(3, 2)
+    assert recent(world, 2, after) == (ids(1), None)
+
+
+def test_they_end_with_a_piece_that_is_not_full(world):
+    assert recent(world, 2) == ([], None)
+    world.mails(2)
+    _, after = recent(world, 2)
+    assert recent(world, 2, after) == ([], None)
+
+
+def test_of_the_null_sender_the_author_is_kept(world):
+    for number, sender in ((1, ""), (2, "boss@sales.example")):
+        mail = message(number)
+        envelope = attrs.evolve(mail.envelope, reverse_path=sender, author="who@sales.example")
+        world.publish(accepted(delivery(attrs.evolve(mail, envelope=envelope))))
+    assert world.story(1).author == "who@sales.example"
+    assert world.story(1).recipients == world.story(2).recipients
+    assert world.story(2).author == ""

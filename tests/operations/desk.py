@@ -124,6 +124,9 @@ NOTHING_MORE = {
     "servers": None,
     "tests": None,
     "reload": None,
+    "file": None,
+    "in_thread": None,
+    "sign_ins": None,
 }
 
 
