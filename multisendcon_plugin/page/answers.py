@@ -20,6 +20,7 @@ class Asked:
     :param query: what stands behind the path; of what stands there twice, the last.
     :param form: the fields of a form, each with all its values, in their order.
     :param admin: who asks.
+    :param in_thread: has a function called in a thread, which takes longer than mail should wait.
     """
 
     operations: Operations
@@ -27,6 +28,7 @@ class Asked:
     name: str = ""
     query: Mapping[str, str] = attrs.field(factory=dict)
     form: Mapping[str, list[str]] = attrs.field(factory=dict)
+    in_thread: Callable[..., Awaitable[Any]]
 
     def may(self, role: Role) -> bool:
         """Tell whether who asks may do what a role allows."""
@@ -50,11 +52,13 @@ class Shown:
     :param template: its name.
     :param values: what the template is given.
     :param status: of HTTP.
+    :param slow: it may be so long that its HTML is made in a thread.
     """
 
     template: str
     values: Mapping[str, Any] = attrs.field(factory=dict)
     status: int = 200
+    slow: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .answers import Handler
-from .pages import overview
+from .pages import explain, overview
 
 #: Links, in the order of the page.
-NAVIGATION: Mapping[str, str] = {"Overview": "/"}
+NAVIGATION: Mapping[str, str] = {"Overview": "/", "Explain": "/explain"}
 
 #: By path and method.
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "": {"GET": overview.show},
+    "explain": {"GET": explain.show, "POST": explain.answer},
 }
 
 
