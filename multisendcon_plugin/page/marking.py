@@ -21,7 +21,7 @@ class Mark(enum.Enum):
     SAME = "span"
     GONE = "del"
     NEW = "ins"
-    PLACE = "b"
+    PLACE = "em"
 
 
 @attrs.frozen

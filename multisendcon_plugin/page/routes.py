@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .answers import Handler
-from .pages import explain, overview
+from .pages import configuration, explain, overview
 
 #: Links, in the order of the page.
-NAVIGATION: Mapping[str, str] = {"Overview": "/", "Explain": "/explain"}
+NAVIGATION: Mapping[str, str] = {
+    "Overview": "/",
+    "Explain": "/explain",
+    "Configuration": "/configuration",
+}
 
 #: By path and method.
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "": {"GET": overview.show},
+    "configuration": {"GET": configuration.show, "POST": configuration.save},
+    "configuration/reload": {"POST": configuration.reload},
     "explain": {"GET": explain.show, "POST": explain.answer},
 }
 
