@@ -229,6 +229,7 @@ class Administrator(Resource):
         asked = Asked(
             operations=self._operations,
             admin=session.admin,
+            kept=session.kept,
             name=name,
             query={name.decode(): each[-1].decode() for name, each in request.args.items()},
             form=form,
@@ -248,6 +249,8 @@ class Administrator(Resource):
             answer.begin(request, self._clock)
         else:
             self._send(request, answer, session)
+            if answer.acted:
+                self._acted(request, session.admin, answer.acted)
 
     def _acted_in_vain(self, request: Request, session: Session, error: Exception) -> None:
         """Tell why nothing was done, on the page where it was asked for."""
