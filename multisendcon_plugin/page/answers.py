@@ -22,6 +22,7 @@ class Asked:
     :param form: the fields of a form, each with all its values, in their order.
     :param admin: who asks.
     :param kept: secrets that they have written, and not saved.
+    :param in_thread: has a function called in a thread, which takes longer than mail should wait.
     """
 
     operations: Operations
@@ -30,6 +31,7 @@ class Asked:
     name: str = ""
     query: Mapping[str, str] = attrs.field(factory=dict)
     form: Mapping[str, list[str]] = attrs.field(factory=dict)
+    in_thread: Callable[..., Awaitable[Any]]
 
     def may(self, role: Role) -> bool:
         """Tell whether who asks may do what a role allows."""
@@ -54,12 +56,14 @@ class Shown:
     :param values: what the template is given.
     :param status: of HTTP.
     :param acted: what was done, as a sentence for the log; ``""``: nothing was.
+    :param slow: it may be so long that its HTML is made in a thread.
     """
 
     template: str
     values: Mapping[str, Any] = attrs.field(factory=dict)
     status: int = 200
     acted: str = ""
+    slow: bool = False
 
 
 @attrs.frozen(kw_only=True)

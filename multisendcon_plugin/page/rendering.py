@@ -39,7 +39,15 @@ class Rendering:
 
     def html(self, template: str, values: Mapping[str, Any]) -> bytes:
         """Return a page."""
-        return self._environment.get_template(template).render(values).encode()
+        return (
+            self._environment.get_template(template)
+            .render(values)
+            .encode(
+                # What clients wrote may hold octets that are no UTF-8, as surrogates.
+                "utf-8",
+                "replace",
+            )
+        )
 
 
 def _source(name: str) -> str:

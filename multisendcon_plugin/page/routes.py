@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .answers import Handler
-from .pages import account_file, account_keys, account_login, accounts, overview
+from .pages import account_file, account_keys, account_login, accounts, explain, overview
 
 #: Links, in the order of the page.
-NAVIGATION: Mapping[str, str] = {"Overview": "/", "Accounts": "/accounts"}
+NAVIGATION: Mapping[str, str] = {"Overview": "/", "Accounts": "/accounts", "Explain": "/explain"}
 
 #: By path and method.
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
@@ -29,6 +29,7 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
         f"accounts/{{name}}/{verb}": {"GET": accounts.show_one, "POST": accounts.act(verb)}
         for verb in accounts.DONE
     },
+    "explain": {"GET": explain.show, "POST": explain.answer},
 }
 
 

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlencode
 
 import attrs
+from twisted.internet.defer import maybeDeferred
 
 from multisendcon_plugin.page.administrator import Administrator
 from multisendcon_plugin.page.server import MOST_CONNECTIONS
@@ -33,7 +34,7 @@ class Visitor:
             names=lambda: ["relay"],
             events=self.desk.events,
             clock=self.desk.clock,
-            in_thread=None,
+            in_thread=maybeDeferred,
         )
         self.site = ApiSite(resource, self.desk.clock, most=MOST_CONNECTIONS)
         self.came_from = ""
@@ -86,7 +87,7 @@ class Page(HTMLParser):
         super().__init__()
         self.path, self.status, self.html = path, status, html
         self.tags, self.forms, self.rows, self.told, self._open = [], [], [], [], []
-        self._words, self._choice = [], None
+        self._words = []
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
@@ -101,15 +102,7 @@ class Page(HTMLParser):
                 form.boxes.setdefault(name, []).append(found.get("value", "on"))
             else:
                 form.fields.setdefault(name, []).append(found.get("value", ""))
-        elif tag == "select" and self.forms:
-            self._choice = found.get("name")
-        elif tag == "option" and self.forms and self._choice:
-            fields = self.forms[-1].fields
-            if "value" not in found:
-                self._words.clear()
-            elif self._choice not in fields or "selected" in found:
-                fields[self._choice] = [found["value"]]
-        elif tag in ("button", "textarea"):
+        elif tag == "button":
             self._words.clear()
         elif tag == "tr":
             self.rows.append([])
@@ -131,16 +124,6 @@ class Page(HTMLParser):
             self.forms[-1].buttons["".join(self._words).strip()] = self._open[-1][1].get(
                 "formaction", ""
             )
-        if tag == "textarea" and self.forms:
-            # The line end behind the tag is no part of it, and others are sent as CRLF.
-            text = "".join(self._words).removeprefix("\n").replace("\n", "\r\n")
-            self.forms[-1].fields[self._open[-1][1]["name"]] = [text]
-        if tag == "option" and self.forms and self._choice:
-            found = self._open[-1][1]
-            if "selected" in found and "value" not in found:
-                self.forms[-1].fields[self._choice] = ["".join(self._words)]
-        if tag == "select":
-            self._choice = None
         while self._open and self._open.pop()[0] != tag:
             pass
 

@@ -191,10 +191,10 @@ async def _save(subject: _Subject) -> Answer:
 
 
 def _refused(subject: _Subject, name: str, error: BadRequestError | RefusedError) -> Answer:
-    faults, others = error.faults if isinstance(error, RefusedError) else (), ()
+    faults = error.faults if isinstance(error, RefusedError) else ()
     names = [each.name for each in subject.draft.typed.fields]
-    by_name, left = placed(faults, f"[[account]] {shown(name)}", names)
-    return _form(subject, trouble=str(error), faults=by_name, others=[*left, *others], status=409)
+    by_name, others = placed(faults, f"[[account]] {shown(name)}", names)
+    return _form(subject, trouble=str(error), faults=by_name, others=others, status=409)
 
 
 def _saved(subject: _Subject, draft: Draft, change: ConfigurationChange) -> Answer:
@@ -215,7 +215,7 @@ def _review(subject: _Subject, draft: Draft, change: ConfigurationChange) -> Ans
         verb="Save",
         title=f'Save account "{name}"?' if subject.name else f'Add account "{name}"?',
         path=subject.path,
-        back=f"{subject.path}" if subject.name else "/accounts/add",
+        back=subject.path,
         fields=[*draft.hidden(), *([("before", before)] if before else [])],
     )
 
