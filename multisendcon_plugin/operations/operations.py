@@ -7,7 +7,7 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -23,10 +23,12 @@ from ..interfaces.configuring import ConfigurationFile
 from ..logins import LoginStanding
 from ..mail.message import Delivery, Message
 from ..mail.selection import Total
+from ..outcome.condition import Condition
 from ..relay.direct import MailServers
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
 from ..times import Time
+from .account_list import AccountList, AccountPage, ListedAccount, Wanted
 from .account_status import quotas_of, statuses
 from .account_tests import AccountTests, TestedAccount, TestStep
 from .choice import Choice
@@ -135,6 +137,13 @@ class Operations:
         self.live = Live(
             self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
         )
+        self._account_list = AccountList(
+            self._registry,
+            self._queue.conditions,
+            self._view.totals,
+            self._account_statuses,
+            self._clock,
+        )
         comparing = Comparing(self._history, self._events, self._clock, self._wall)
         self.configuring = Configuring(self._file, self._in_thread, comparing)
         self.sign_ins = SignIns(self._sign_ins, self._known, self._signed_in, self._wall)
@@ -159,7 +168,7 @@ class Operations:
             waiting=sum(each.waiting for each in totals.values()),
             held=sum(each.held for each in totals.values()),
             oldest=self._time(min(arrived, default=None)),
-            accounts=self._account_statuses(totals),
+            accounts=self._account_statuses(totals, self._queue.conditions()),
             alarms=tuple(self._alarms()),
             history=self._history_status(),
             front=self._standing.front,
@@ -168,7 +177,7 @@ class Operations:
 
     async def accounts(self) -> tuple[AccountStatus, ...]:
         """Tell how each account is, in order of priority."""
-        return self._account_statuses(await self._view.totals())
+        return self._account_statuses(await self._view.totals(), self._queue.conditions())
 
     async def account(self, name: str) -> AccountStatus:
         """Tell how an account is."""
@@ -176,10 +185,20 @@ class Operations:
         [found] = [each for each in await self.accounts() if each.name == name]
         return found
 
-    def _account_statuses(self, totals: dict[str, Total]) -> tuple[AccountStatus, ...]:
+    async def account_page(self, wanted: Wanted) -> AccountPage:
+        """List some accounts, in order of priority, with what decides on their mail."""
+        return await self._account_list.page(wanted)
+
+    async def listed_account(self, name: str) -> ListedAccount:
+        """Tell the same of one account."""
+        return await self._account_list.one(self._known(name))
+
+    def _account_statuses(
+        self, totals: Mapping[str, Total], conditions: Iterable[Condition]
+    ) -> tuple[AccountStatus, ...]:
         return statuses(
             self._registry(),
-            self._queue.conditions(),
+            conditions,
             totals,
             counts=self._counts,
             logins=self._logins,

@@ -239,6 +239,7 @@ class Administrator(Resource):
         asked = Asked(
             operations=self._operations,
             admin=session.admin,
+            kept=session.kept,
             name=name,
             query={
                 name.decode("utf-8", "replace"): each[-1].decode("utf-8", "replace")
@@ -265,6 +266,8 @@ class Administrator(Resource):
             self._reply(request, answer, await self._in_thread(page))
         else:
             self._send(request, answer, session)
+            if answer.acted:
+                self._acted(request, session.admin, answer.acted)
 
     def _acted_in_vain(self, request: Request, session: Session, error: Exception) -> None:
         """Tell why nothing was done, on the page where it was asked for."""

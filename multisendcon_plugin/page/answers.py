@@ -10,6 +10,7 @@ import attrs
 from ..operations import Operations
 from ..operations.errors import BadRequestError
 from ..settings.admins import Admin, Role
+from .kept import Kept
 
 
 @attrs.frozen(kw_only=True)
@@ -20,11 +21,13 @@ class Asked:
     :param query: what stands behind the path; of what stands there twice, the last.
     :param form: the fields of a form, each with all its values, in their order.
     :param admin: who asks.
+    :param kept: secrets that they have written, and not saved.
     :param in_thread: has a function called in a thread, which takes longer than mail should wait.
     """
 
     operations: Operations
     admin: Admin
+    kept: Kept = attrs.field(factory=Kept)
     name: str = ""
     query: Mapping[str, str] = attrs.field(factory=dict)
     form: Mapping[str, list[str]] = attrs.field(factory=dict)
@@ -52,12 +55,14 @@ class Shown:
     :param template: its name.
     :param values: what the template is given.
     :param status: of HTTP.
+    :param acted: what was done, as a sentence for the log; ``""``: nothing was.
     :param slow: it may be so long that its HTML is made in a thread.
     """
 
     template: str
     values: Mapping[str, Any] = attrs.field(factory=dict)
     status: int = 200
+    acted: str = ""
     slow: bool = False
 
 
