@@ -52,6 +52,7 @@ class Field:
 
     :param name: the key; of a table inside of the table, as in ``oauth2.tenant``.
     :param group: the table inside of the table; ``""``: it is of the table itself.
+    :param form: what tells it from fields of other forms on the page; ``""``: there are none.
     :param default: what holds if nothing is written; ``""``: the doc says it.
     :param text: what is written; ``""``: nothing is. Of a secret, its mask, or nothing if it is
         kept elsewhere.
@@ -63,6 +64,7 @@ class Field:
     name: str
     key: Key
     group: str = ""
+    form: str = ""
     shape: Shape
     default: str
     text: str
@@ -73,7 +75,7 @@ class Field:
     @property
     def id(self) -> str:
         """What it is called in HTML."""
-        return self.name.replace(".", "-")
+        return "-".join(filter(None, [self.form, *self.name.split(".")]))
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -106,12 +108,14 @@ def fields_of(
     inherited: Mapping[str, Any] | None = None,
     faults: Mapping[str, Collection[str]] | None = None,
     group: str = "",
+    form: str = "",
 ) -> Iterator[Field]:
     """Yield the fields for keys of a table; those of tables inside of it stand where they are.
 
     :param values: what is written, by key, as JSON has it; secrets are masked.
     :param inherited: what holds where nothing is written, in place of the defaults: of a preset.
     :param faults: by the name of the field.
+    :param group: of all of them, as `form`: see `Field`.
     """
     inherited = inherited or {}
     for name, key in keys.items():
@@ -123,12 +127,13 @@ def fields_of(
                 inherited=given if isinstance(given, dict) else {},
                 faults=faults,
                 group=name,
+                form=form,
             )
             continue
         field = _field(f"{group}.{name}" if group else name, group, key, values.get(name))
         if name in inherited:
             field = attrs.evolve(field, default=_field(name, "", key, inherited[name]).text)
-        yield attrs.evolve(field, faults=tuple((faults or {}).get(field.name, ())))
+        yield attrs.evolve(field, form=form, faults=tuple((faults or {}).get(field.name, ())))
 
 
 def _field(name: str, group: str, key: Key, value: Any) -> Field:
