@@ -16,6 +16,7 @@ from .pages import (
     configuration,
     explain,
     overview,
+    settings,
 )
 
 #: Links, in the order of the page.
@@ -23,6 +24,7 @@ NAVIGATION: Mapping[str, str] = {
     "Overview": "/",
     "Accounts": "/accounts",
     "Explain": "/explain",
+    "Settings": "/settings",
     "Configuration": "/configuration",
 }
 
@@ -43,6 +45,9 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
         for verb in accounts.DONE
     },
     "explain": {"GET": explain.show, "POST": explain.answer},
+    "settings": {"GET": settings.show},
+    "settings/{name}": {"GET": settings.show, "POST": settings.save},
+    "settings/{name}/remove": {"GET": settings.show, "POST": settings.remove},
     "configuration": {"GET": configuration.show, "POST": configuration.save},
     "configuration/reload": {"POST": configuration.reload},
 }

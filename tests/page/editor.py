@@ -19,7 +19,8 @@ class Editor(Visitor):
         super().__init__(Desk(**(with_paper(self.paper) | more)), role)
 
     def ask(self, method, path, body=b"", headers=()):
-        page = super().ask(method, path, body, headers)
+        # Browsers keep what is behind it to themselves.
+        page = super().ask(method, path.partition("#")[0], body, headers)
         return page if isinstance(page, Sheet) else Sheet(page.path, page.status, page.html)
 
 

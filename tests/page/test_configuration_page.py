@@ -61,7 +61,7 @@ def test_it_is_saved_when_the_difference_was_seen(editor):
     assert page.status == 200
     assert editor.paper.written == []
     assert "<ins><bdi>+server = &#34;mx.lab.example&#34;</bdi></ins>" in page.html
-    assert "<dt>Changed accounts</dt><dd>\n<bdi>Lab</bdi>" in page.html
+    assert "<dt>Changed accounts</dt><dd><bdi>Lab</bdi>" in page.html
     assert [found for _, found in page.tags if found.get("role") == "dialog"]
     page = editor.send(page.form("Save"), "Save")
     assert editor.paper.written == [OTHER]
