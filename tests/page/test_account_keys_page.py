@@ -26,9 +26,9 @@ def editor():
     return Editor()
 
 
-def edited(editor, name="Sales", **fields):
+def edited(editor, account="Sales", /, **fields):
     """Type into the form of an account, and press the button."""
-    return editor.send(editor.get(f"/accounts/{name}/edit").form("Save"), "Save", **fields)
+    return editor.send(editor.get(f"/accounts/{account}/edit").form("Save"), "Save", **fields)
 
 
 def faults_of(page, name):
@@ -238,8 +238,11 @@ def test_a_table_inside_is_written_and_removed(editor):
     assert "expires = 2031-05-01" in editor.paper.text
     page = editor.get("/accounts/Sales/edit")
     assert page.form("Save").fields["oauth2.expires"] == ["2031-05-01"]
-    inside = {name: "" for name in page.form("Save").fields if name.startswith("oauth2.")
-              and not name.endswith(".was")}
+    inside = {
+        name: ""
+        for name in page.form("Save").fields
+        if name.startswith("oauth2.") and not name.endswith(".was")
+    }
     page = edited(editor, **inside, **{"oauth2.client_secret.remove": "yes", "password": "back"})
     editor.send(page.form("Save"), "Save")
     assert "oauth2" not in editor.paper.text
@@ -401,5 +404,5 @@ def test_a_name_that_is_html_is_text():
     page = editor.send(page.form("Save"), "Save", port="0")
     assert "0 is not a port" in faults_of(page, "port")
     page = editor.send(page.form("Save"), "Save", port="25")
-    assert is_harmless(page)
+    assert "<img" not in page.html
     assert "+port = 25" in page.words
