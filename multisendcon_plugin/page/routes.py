@@ -8,10 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .answers import Handler
-from .pages import account_file, account_keys, account_login, accounts, explain, overview
+from .pages import (
+    account_file,
+    account_keys,
+    account_login,
+    accounts,
+    changes,
+    explain,
+    mails,
+    overview,
+    queue,
+)
 
 #: Links, in the order of the page.
-NAVIGATION: Mapping[str, str] = {"Overview": "/", "Accounts": "/accounts", "Explain": "/explain"}
+NAVIGATION: Mapping[str, str] = {
+    "Overview": "/",
+    "Mails": "/mails",
+    "Queue": "/queue",
+    "Accounts": "/accounts",
+    "Explain": "/explain",
+}
 
 #: By path and method.
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
@@ -30,6 +46,19 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
         for verb in accounts.DONE
     },
     "explain": {"GET": explain.show, "POST": explain.answer},
+    "mails": {"GET": mails.show},
+    "mails/{id}": {"GET": mails.show_one},
+    "queue": {"GET": queue.show},
+    # Whoever loads the page of a question anew sees from where it came.
+    **{
+        f"mails/{{id}}/{verb}": {"GET": mails.show_one, "POST": changes.of_mail(verb)}
+        for verb in changes.DONE
+    },
+    **{
+        f"queue/{verb}": {"GET": queue.show, "POST": changes.of_queue(verb)}
+        for verb in changes.DONE
+    },
+    "live": {"GET": overview.stream},
 }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 from twisted.internet.defer import Deferred
 
 from multisendcon_plugin.operations.account_list import ROWS, Wanted
+from multisendcon_plugin.operations.errors import NotFoundError
 from multisendcon_plugin.outcome.condition import State
 from multisendcon_plugin.routing.account import REPORTS_ACCOUNT
 from multisendcon_plugin.routing.registry import AccountRegistry
@@ -17,7 +19,9 @@ from tests.queue_world import account, direct
 def listed(desk, **wanted):
     """Return a page, for which the reactor gets several turns."""
     got = []
-    Deferred.fromCoroutine(desk.operations.account_page(Wanted(**wanted))).addCallback(got.append)
+    Deferred.fromCoroutine(desk.operations.account_list.page(Wanted(**wanted))).addCallback(
+        got.append
+    )
     while not got:
         desk.clock.advance(0)
     return got[0]
@@ -72,16 +76,11 @@ def test_many_are_found_by_words_and_state():
 
 def test_one_is_told_with_its_place():
     desk = Desk()
-    row = desk.ask(desk.operations.listed_account("Lab"))
+    row = desk.ask(desk.operations.account_list.one("Lab"))
     assert (row.place, row.recipients) == (2, ("*@far.example",))
 
 
-def test_an_account_that_is_removed_meanwhile_is_left_out():
+def test_a_name_that_nobody_has():
     desk = Desk()
-    totals = Deferred()
-    desk.operations._account_list._totals = lambda: totals
-    got = []
-    Deferred.fromCoroutine(desk.operations.account_page(Wanted())).addCallback(got.append)
-    desk.registry = AccountRegistry([account("Lab")])
-    totals.callback({})
-    assert names(got[0]) == ["Lab"]
+    with pytest.raises(NotFoundError, match="Nobody"):
+        desk.ask(desk.operations.account_list.one("Nobody"))

@@ -116,7 +116,7 @@ async def remove(asked: Asked) -> Answer:
     waiting = 0
     # It may be in the file only.
     with suppress(NotFoundError):
-        waiting = (await asked.operations.listed_account(asked.name)).status.waiting
+        waiting = (await asked.operations.account_list.one(asked.name)).status.waiting
     return question(
         made,
         verb="Remove",
