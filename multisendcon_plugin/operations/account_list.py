@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
 from ..mail.selection import Total
 from ..outcome.condition import Condition, State
 from ..routing.account import REPORTS_ACCOUNT, Account
 from ..routing.registry import AccountRegistry
+from .errors import NotFoundError
+from .survey import Look, Survey
 from .values import AccountStatus
 
 #: Accounts of one page.
 ROWS = 100
-#: Accounts that are looked at in one turn of the reactor.
-_STEP = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +40,7 @@ class ListedAccount:
     :param server: with its port; ``""``: it delivers to the mail servers of the recipients.
     :param senders: masks as they are written, as are `recipients`.
     :param by_person: somebody has to sign in for it.
+    :param counted: whether what waits is known.
     """
 
     place: int
@@ -51,6 +48,7 @@ class ListedAccount:
     senders: tuple[str, ...]
     recipients: tuple[str, ...]
     by_person: bool
+    counted: bool
     status: AccountStatus
 
 
@@ -60,13 +58,15 @@ class AccountPage:
 
     :param found: how many accounts are like that, on all pages.
     :param page: the one that this is: the last, if there are less than was asked for.
-    :param total: how many accounts there are.
+    :param total: how many accounts there are that have a place.
+    :param counted: whether what waits is known; else its figures are 0.
     """
 
     rows: tuple[ListedAccount, ...]
     found: int
     page: int
     total: int
+    counted: bool
 
     @property
     def pages(self) -> int:
@@ -78,46 +78,48 @@ class AccountPage:
 class AccountList:
     """Lists the accounts of one relay.
 
-    :param conditions: returns how each account is, in order of priority.
-    :param totals: has what waits counted.
     :param statuses: puts together what is known of accounts.
     """
 
     _registry: Callable[[], AccountRegistry]
-    _conditions: Callable[[], Iterable[Condition]]
-    _totals: Callable[[], Deferred[dict[str, Total]]]
+    _survey: Survey
     _statuses: Callable[[Mapping[str, Total], Iterable[Condition]], tuple[AccountStatus, ...]]
-    _clock: IReactorTime
 
     async def page(self, wanted: Wanted) -> AccountPage:
         """List some accounts."""
-        conditions = {each.account: each for each in self._conditions()}
-        found: list[tuple[int, Account]] = []
-        total = 0
-        accounts = enumerate(self._registry(), 1)
-        while some := list(islice(accounts, _STEP)):
-            found += (each for each in some if _is_wanted(each[1], conditions, wanted))
-            total += sum(account.name != REPORTS_ACCOUNT for _, account in some)
-            await deferLater(self._clock, 0) if len(some) == _STEP else None
+        look = await self._survey.look()
+        states = {each.account: each.state for each in look.conditions} if wanted.state else {}
+        accounts = list(enumerate(self._registry(), 1))
+        found = [
+            (place, account)
+            for place, account in accounts
+            if wanted.state is states.get(account.name) and _says(account, wanted.words)
+        ]
         page = max(1, min(wanted.page, -(-len(found) // ROWS)))
-        shown = found[(page - 1) * ROWS : page * ROWS]
-        rows = await self._rows(shown, conditions)
-        return AccountPage(rows=rows, found=len(found), page=page, total=total)
+        return AccountPage(
+            rows=self._rows(found[(page - 1) * ROWS : page * ROWS], look),
+            found=len(found),
+            page=page,
+            total=sum(account.name != REPORTS_ACCOUNT for _, account in accounts),
+            counted=look.totals is not None,
+        )
 
-    async def one(self, account: Account) -> ListedAccount:
-        """Tell of one account."""
-        place = next(n for n, each in enumerate(self._registry(), 1) if each is account)
-        conditions = {each.account: each for each in self._conditions()}
-        [row] = await self._rows([(place, account)], conditions)
-        return row
+    async def one(self, name: str) -> ListedAccount:
+        """Tell of one account.
 
-    async def _rows(
-        self, shown: list[tuple[int, Account]], conditions: Mapping[str, Condition]
-    ) -> tuple[ListedAccount, ...]:
-        totals = await self._totals()
-        wanted = [conditions[each.name] for _, each in shown if each.name in conditions]
-        statuses = {each.name: each for each in self._statuses(totals, wanted)}
-        # While what waits was counted, a reload may have taken some of them.
+        :raise NotFoundError: there is none of that name.
+        """
+        look = await self._survey.look()
+        for place, account in enumerate(self._registry(), 1):
+            if account.name == name:
+                [row] = self._rows([(place, account)], look)
+                return row
+        raise NotFoundError(f'there is no account "{name}"')
+
+    def _rows(self, shown: list[tuple[int, Account]], look: Look) -> tuple[ListedAccount, ...]:
+        # How they are at this moment: somebody may have paused one just now.
+        conditions = self._survey.now([account for _, account in shown])
+        statuses = {each.name: each for each in self._statuses(look.totals or {}, conditions)}
         return tuple(
             ListedAccount(
                 place=0 if account.name == REPORTS_ACCOUNT else place,
@@ -125,19 +127,16 @@ class AccountList:
                 senders=account.senders.texts,
                 recipients=account.recipients.texts,
                 by_person=account.oauth2 is not None and account.oauth2.grant.by_person,
+                counted=look.totals is not None,
                 status=statuses[account.name],
             )
             for place, account in shown
-            if account.name in statuses
         )
 
 
-def _is_wanted(account: Account, conditions: Mapping[str, Condition], wanted: Wanted) -> bool:
-    condition = conditions.get(account.name)
-    if condition is None or (wanted.state is not None and condition.state is not wanted.state):
-        return False
-    if not wanted.words:
+def _says(account: Account, words: Sequence[str]) -> bool:
+    if not words:
         return True
     parts = (account.name, account.server, *account.senders.texts, *account.recipients.texts)
     text = "\n".join(parts).casefold()
-    return all(word.casefold() in text for word in wanted.words)
+    return all(word.casefold() in text for word in words)

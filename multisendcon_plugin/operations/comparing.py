@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 
 from ..errors import HistoryError
 from ..events import Publisher
-from ..history import History, Story
-from ..history.story import LAST_PLACE, Place
+from ..history import BACKWARD, History, Search, Story
+from ..history.story import Place
 from ..routing.account import REPORTS_ACCOUNT
 from ..routing.registry import AccountRegistry
 from ..times import Time
@@ -67,9 +67,9 @@ class Comparing:
 
 async def _look(history: History, comparison: _Comparison, since: float, pace: Pace) -> bool:
     """Look at the mails that arrived since then, the last first; tell whether at all of them."""
-    place: Place | None = LAST_PLACE
+    place: Place | None = BACKWARD.start
     while place is not None:
-        page = await history.recent(PIECE, place)
+        page = await history.find(Search(), PIECE, place, BACKWARD)
         for story in page.stories:
             if story.arrived < since:
                 return True

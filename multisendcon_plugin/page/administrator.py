@@ -29,6 +29,7 @@ from . import rights
 from .answers import Asked, Done, Shown, Streamed
 from .files import Files
 from .guard import HEADERS, forged, host_refused
+from .live import LivePages
 from .rendering import Rendering
 from .routes import find
 from .sessions import Session, Sessions, Told
@@ -82,6 +83,7 @@ class Administrator(Resource):
         self._api = Api(operations, clock)
         self._files = Files()
         self._rendering = Rendering(self._files, operations.version)
+        self._live = LivePages(operations, self._rendering.html, clock)
         self._sessions = Sessions(clock)
         self._sign_in = SignIn(settings, self._sessions, events, clock, in_thread)
 
@@ -240,6 +242,8 @@ class Administrator(Resource):
             operations=self._operations,
             admin=session.admin,
             kept=session.kept,
+            live=self._live,
+            holds=lambda: self._sign_in.holds(session),
             name=name,
             query={
                 name.decode("utf-8", "replace"): each[-1].decode("utf-8", "replace")

@@ -11,6 +11,7 @@ from ..operations import Operations
 from ..operations.errors import BadRequestError
 from ..settings.admins import Admin, Role
 from .kept import Kept
+from .live import LivePages
 
 
 @attrs.frozen(kw_only=True)
@@ -21,12 +22,16 @@ class Asked:
     :param query: what stands behind the path; of what stands there twice, the last.
     :param form: the fields of a form, each with all its values, in their order.
     :param admin: who asks.
+    :param live: the pages that are open.
+    :param holds: says whether who asks has not signed out since, nor lost a right.
     :param kept: secrets that they have written, and not saved.
     :param in_thread: has a function called in a thread, which takes longer than mail should wait.
     """
 
     operations: Operations
     admin: Admin
+    live: LivePages
+    holds: Callable[[], bool]
     kept: Kept = attrs.field(factory=Kept)
     name: str = ""
     query: Mapping[str, str] = attrs.field(factory=dict)

@@ -13,15 +13,20 @@ from .pages import (
     account_keys,
     account_login,
     accounts,
+    changes,
     configuration,
     explain,
+    mails,
     overview,
+    queue,
     settings,
 )
 
 #: Links, in the order of the page.
 NAVIGATION: Mapping[str, str] = {
     "Overview": "/",
+    "Mails": "/mails",
+    "Queue": "/queue",
     "Accounts": "/accounts",
     "Explain": "/explain",
     "Settings": "/settings",
@@ -50,6 +55,19 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "settings/{name}/remove": {"GET": settings.show, "POST": settings.remove},
     "configuration": {"GET": configuration.show, "POST": configuration.save},
     "configuration/reload": {"POST": configuration.reload},
+    "mails": {"GET": mails.show},
+    "mails/{id}": {"GET": mails.show_one},
+    "queue": {"GET": queue.show},
+    # Whoever loads the page of a question anew sees from where it came.
+    **{
+        f"mails/{{id}}/{verb}": {"GET": mails.show_one, "POST": changes.of_mail(verb)}
+        for verb in changes.DONE
+    },
+    **{
+        f"queue/{verb}": {"GET": queue.show, "POST": changes.of_queue(verb)}
+        for verb in changes.DONE
+    },
+    "live": {"GET": overview.stream},
 }
 
 

@@ -76,13 +76,22 @@ class Sessions:
         session, now = self._sessions.get(number), self._clock.seconds()
         if session is None:
             return None
-        if now >= min(session.used + IDLE, session.began + LONGEST):
+        if now >= _end(session):
             self.end(session)
             return None
         session.used = now
         self._sessions.move_to_end(number)
         return session
 
+    def goes_on(self, session: Session) -> bool:
+        """Tell whether a session has not ended; that is no use of it."""
+        now = self._clock.seconds()
+        return session.number in self._sessions and now < _end(session)
+
     def end(self, session: Session) -> None:
         """End a session."""
         self._sessions.pop(session.number, None)
+
+
+def _end(session: Session) -> float:
+    return min(session.used + IDLE, session.began + LONGEST)

@@ -64,6 +64,11 @@ class SignIn:
             return None
         return session
 
+    def holds(self, session: Session) -> bool:
+        """Tell whether a session goes on, with the rights with which it began."""
+        known = self._known(session.admin.name)
+        return known == session.admin and self._sessions.goes_on(session)
+
     def _known(self, name: str) -> Admin | None:
         users = self._settings().users
         return users.named(name) if users else None

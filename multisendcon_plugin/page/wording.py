@@ -33,6 +33,13 @@ def span(seconds: float | None) -> str:
     return " ".join(parts[:2])
 
 
+def about(seconds: float | None) -> str:
+    """Return a span of time that is counted on, and so in minutes; ``""`` for none."""
+    if seconds is None:
+        return ""
+    return span(seconds // 60 * 60) if seconds >= 60 else "under 1 min"
+
+
 def size(octets: float | None) -> str:
     """Return a number of octets in the unit that fits; ``""`` for none."""
     if octets is None:
@@ -59,6 +66,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "moment": moment,
     "machine_moment": machine_moment,
     "span": span,
+    "about": about,
     "size": size,
     "count": count,
     "segment": segment,

@@ -155,6 +155,7 @@ class RelayService(MultiService):
             registry=lambda: self.registry,
             standing=standing,
             counts=self.monitoring.counters.counts,
+            by_minute=self.monitoring.counters.by_minute,
             logins=self.logins.standing,
             log_in_anew=self.logins.probe,
             alarms=lambda: self.monitoring.alarms.current,

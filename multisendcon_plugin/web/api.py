@@ -21,7 +21,7 @@ from ..errors import HistoryError, SpoolError
 from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..operations.json_form import encode
-from .event_stream import EventStream
+from .event_stream import send_events
 from .listing import JSON_LINES, send
 from .routes import Call, Events, Handler, Listing, find
 from .site import LONGEST_BODY, hang_up
@@ -83,7 +83,7 @@ class Api(Resource):
             raise _RequestError(503, f"{MOST_LISTENERS} clients listen already; try again later")
         self._listeners += 1
         request.notifyFinish().addBoth(lambda _: self._left())
-        EventStream(request, self._operations.live, self._clock, events.after)
+        send_events(request, self._operations.live, self._clock, events.after)
 
     def _left(self) -> None:
         self._listeners -= 1

@@ -35,7 +35,7 @@ class Past:
         self.takes = takes
         self.asked = []
 
-    def recent(self, limit, before=LAST_PLACE):
+    def find(self, _search, limit, before=LAST_PLACE, _way=None):
         self.asked.append(limit)
         if self.takes:
             self.clock.rightNow += self.takes
@@ -183,7 +183,7 @@ def test_without_a_history_that_is_said():
 
 def test_a_history_that_cannot_be_read_is_told():
     class Broken:
-        def recent(self, *_):
+        def find(self, *_):
             return fail(HistoryError("it cannot be read"))
 
     assert result(compare(Broken(), ALL, SALES)) == Effects(problem="it cannot be read")

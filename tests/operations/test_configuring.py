@@ -182,13 +182,6 @@ class Past(FakeHistory):
     def __init__(self):
         super().__init__(2)
 
-    def recent(self, limit, _=None):
-        return self.find(AnyMail, limit)
-
-
-class AnyMail:
-    number = None
-
 
 # Keys of accounts.
 

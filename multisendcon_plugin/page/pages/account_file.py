@@ -7,6 +7,7 @@ same form once more, with ``confirmed`` and the hash of the file that was shown.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -101,11 +102,6 @@ def page_of(name: str) -> str:
     return f"/accounts/{segment(name)}"
 
 
-def counted(change: ConfigurationChange) -> tuple[str, ...]:
-    """Return what is worth saying of a change that was made."""
-    return change.warnings
-
-
 async def remove(asked: Asked) -> Answer:
     """Remove an account; what waits for it is routed anew."""
     configuring = asked.operations.configuring
@@ -116,12 +112,11 @@ async def remove(asked: Asked) -> Answer:
     made, confirmed = await _asked_first(asked, change)
     if confirmed:
         told = f'Removed: account "{asked.name}"; what waited for it is routed anew'
-        return Done(to="/accounts", text=told, details=counted(made))
+        return Done(to="/accounts", text=told, details=made.warnings)
     waiting = 0
-    try:
-        waiting = (await asked.operations.account(asked.name)).waiting
-    except NotFoundError:
-        pass  # it is in the file only
+    # It may be in the file only.
+    with suppress(NotFoundError):
+        waiting = (await asked.operations.account_list.one(asked.name)).status.waiting
     return question(
         made,
         verb="Remove",
@@ -146,7 +141,7 @@ async def move(asked: Asked) -> Answer:
     place = wanted.index(asked.name) + 1
     if confirmed:
         told = f'Moved: account "{asked.name}", to place {place} of {len(wanted)}'
-        return Done(to="/accounts", text=told, details=counted(made))
+        return Done(to="/accounts", text=told, details=made.warnings)
     return question(
         made,
         verb="Move",

@@ -23,7 +23,7 @@ from ..answers import Answer, Asked, Done, Shown
 from ..drafts import Draft, Form, draft_of
 from ..fault_places import placed
 from ..fields import Field, fields_of
-from .account_file import MOST_OFFERED, Written, counted, page_of, question, written
+from .account_file import MOST_OFFERED, Written, page_of, question, written
 
 _KEYS = keys_of(Account)
 _DIRECT = AccountType.DIRECT.value
@@ -201,9 +201,9 @@ def _saved(subject: _Subject, draft: Draft, change: ConfigurationChange) -> Answ
     values = draft.typed.values
     name = str(values.get("name") or subject.name)
     if not subject.name:
-        return Done(to=page_of(name), text=f'Added: account "{name}"', details=counted(change))
+        return Done(to=page_of(name), text=f'Added: account "{name}"', details=change.warnings)
     told = f'Saved: account "{subject.name}": {", ".join(sorted(values))}'
-    return Done(to=page_of(name), text=told, details=counted(change))
+    return Done(to=page_of(name), text=told, details=change.warnings)
 
 
 def _review(subject: _Subject, draft: Draft, change: ConfigurationChange) -> Answer:

@@ -1,4 +1,4 @@
-"""The page on which somebody signs in for an account that has tokens: by a code, or in a browser."""
+"""The page on which somebody signs in for an account with tokens: by a code, or in a browser."""
 
 from __future__ import annotations
 

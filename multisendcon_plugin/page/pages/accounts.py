@@ -19,7 +19,7 @@ DONE = {"pause": "Paused", "resume": "Resumed", "probe": "Probed"}
 async def show(asked: Asked) -> Answer:
     """Show the list."""
     wanted = _wanted(asked)
-    found = await asked.operations.account_page(wanted)
+    found = await asked.operations.account_list.page(wanted)
     values = {
         "wanted": wanted,
         "found": found,
@@ -66,7 +66,7 @@ def _is_whole(wanted: Wanted, found: AccountPage) -> bool:
 
 async def show_one(asked: Asked) -> Answer:
     """Show all that is known of an account."""
-    row = await asked.operations.listed_account(asked.name)
+    row = await asked.operations.account_list.one(asked.name)
     return Shown(template="account.html", values={"row": row, "each": row.status, "tested": None})
 
 
@@ -91,7 +91,7 @@ async def test(asked: Asked) -> Answer:
         to=to or None, sender=sender or None, connections=bool(asked.field("connections"))
     )
     tested = await asked.operations.test(asked.name, test)
-    row = await asked.operations.listed_account(asked.name)
+    row = await asked.operations.account_list.one(asked.name)
     acted = f'Tested: account "{asked.name}"' + (f", with a mail to {to}" if to else "")
     values = {"row": row, "each": row.status, "tested": tested}
     return Shown(template="account.html", values=values, acted=acted)
