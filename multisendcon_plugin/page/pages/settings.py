@@ -167,6 +167,7 @@ def _shown(
         groups.append(
             {
                 "name": name,
+                "repeated": last.table.repeated,
                 "sections": [typed, *shown] if typed else shown,
                 "before": max(first - MOST, 0) if first else None,
                 "after": first + MOST if len(written) > first + MOST else None,
