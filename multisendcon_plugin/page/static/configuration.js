@@ -7,23 +7,27 @@ gutter.className = "gutter";
 gutter.setAttribute("aria-hidden", "true");
 text.before(gutter);
 
-let shown = 0;
+const height = parseFloat(getComputedStyle(text).lineHeight);
+let count = 0;
 
+function measure() {
+  count = text.value.split("\n").length;
+  number();
+}
+
+/** Number the lines that can be seen: there may be many thousands. */
 function number() {
-  const count = text.value.split("\n").length;
-  if (count === shown) return;
-  shown = count;
-  gutter.textContent = Array.from({ length: count }, (_, each) => each + 1).join("\n");
-  follow();
+  const first = Math.floor(text.scrollTop / height);
+  const last = Math.min(first + Math.ceil(text.clientHeight / height) + 1, count);
+  const numbers = Array.from({ length: Math.max(last - first, 0) }, (_, each) => first + each + 1);
+  gutter.textContent = numbers.join("\n");
+  gutter.scrollTop = text.scrollTop - first * height;
 }
 
-function follow() {
-  gutter.scrollTop = text.scrollTop;
-}
-
-number();
-text.addEventListener("input", number);
-text.addEventListener("scroll", follow);
+measure();
+text.addEventListener("input", measure);
+text.addEventListener("scroll", number);
+new ResizeObserver(number).observe(text);
 
 /** Select a line, and show it. */
 function goTo(line) {
