@@ -109,7 +109,7 @@ async def remove(asked: Asked) -> Answer:
     def change(seen: Seen) -> Awaitable[ConfigurationChange]:
         return configuring.remove_account(asked.name, Removal(seen=seen))
 
-    made, confirmed = await _asked_first(asked, change)
+    made, confirmed = await _asked_first(asked, await written(asked), change)
     if confirmed:
         told = f'Removed: account "{asked.name}"; what waited for it is routed anew'
         return Done(to="/accounts", text=told, details=made.warnings)
@@ -130,14 +130,14 @@ async def remove(asked: Asked) -> Answer:
 
 async def move(asked: Asked) -> Answer:
     """Give an account another place in the order of priority."""
-    names = (await written(asked)).names
-    wanted = _in_new_order(names, asked.name, asked.field("place"), asked.field("before"))
+    file = await written(asked)
+    wanted = _in_new_order(file.names, asked.name, asked.field("place"), asked.field("before"))
     configuring = asked.operations.configuring
 
     def change(seen: Seen) -> Awaitable[ConfigurationChange]:
         return configuring.order_accounts(Order(seen=seen, names=tuple(wanted)))
 
-    made, confirmed = await _asked_first(asked, change)
+    made, confirmed = await _asked_first(asked, file, change)
     place = wanted.index(asked.name) + 1
     if confirmed:
         told = f'Moved: account "{asked.name}", to place {place} of {len(wanted)}'
@@ -177,9 +177,9 @@ def _in_new_order(names: list[str], name: str, place: str, before: str) -> list[
 
 
 async def _asked_first(
-    asked: Asked, change: Callable[[Seen], Awaitable[ConfigurationChange]]
+    asked: Asked, file: Written, change: Callable[[Seen], Awaitable[ConfigurationChange]]
 ) -> tuple[ConfigurationChange, bool]:
     """Make a change, or say what it would be; and whether it was made."""
     confirmed = bool(asked.field("confirmed"))
-    hash_ = asked.field("hash") if confirmed else (await written(asked)).hash
+    hash_ = asked.field("hash") if confirmed else file.hash
     return await change(Seen(hash=hash_, dry_run=not confirmed)), confirmed

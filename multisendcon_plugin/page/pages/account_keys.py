@@ -141,7 +141,6 @@ def _form(
             "hash": subject.file.hash,
             "entries": tuple(draft.entries(faults or {})),
             "preset": preset,
-            "presets": presets.names(),
             "names": names if len(names) <= MOST_OFFERED else (),
             "before": _one(subject.form, "before"),
             "trouble": trouble,
