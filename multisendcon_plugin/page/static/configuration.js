@@ -7,7 +7,8 @@ gutter.className = "gutter";
 gutter.setAttribute("aria-hidden", "true");
 text.before(gutter);
 
-const height = parseFloat(getComputedStyle(text).lineHeight);
+const style = getComputedStyle(text);
+const padding = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
 let count = 0;
 
 function measure() {
@@ -17,6 +18,9 @@ function measure() {
 
 /** Number the lines that can be seen: there may be many thousands. */
 function number() {
+  // Not the height that the style says: browsers round it, and over thousands of lines that counts.
+  const scrolls = text.scrollHeight > text.clientHeight;
+  const height = scrolls ? (text.scrollHeight - padding) / count : parseFloat(style.lineHeight);
   const first = Math.floor(text.scrollTop / height);
   const last = Math.min(first + Math.ceil(text.clientHeight / height) + 1, count);
   const numbers = Array.from({ length: Math.max(last - first, 0) }, (_, each) => first + each + 1);
