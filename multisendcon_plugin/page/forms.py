@@ -66,9 +66,8 @@ def _as_typed(field: Field, form: Mapping[str, list[str]]) -> Field:
     """Return a field with what the form has of it."""
 
     def given(name: str, before: str) -> str:
-        # Browsers end lines by CRLF, and what nobody has touched may have blanks around it.
-        found = form.get(name, [before])[-1].replace("\r\n", "\n")
-        return before if found == before else found.strip()
+        # Browsers end lines by CRLF.
+        return form.get(name, [before])[-1].replace("\r\n", "\n").strip()
 
     if field.shape is not Shape.SECRET:
         return attrs.evolve(field, text=given(field.name, field.text), faults=())

@@ -140,6 +140,16 @@ def test_a_file_that_is_changed_at_the_last_moment_is_not_overwritten(editor):
     assert text_of(page) == masked(OTHER)
 
 
+def test_what_is_confirmed_is_about_the_file_that_was_looked_at(editor):
+    page = editor.get("/configuration")
+    editor.paper.meanwhile = lambda: setattr(editor.paper, "text", "# Theirs.\n" + TEXT)
+    page = typed(editor, masked(OTHER), page=page)
+    assert page.status == 200
+    page = editor.send(page.form("Save"), "Save")
+    assert page.status == 409
+    assert editor.paper.written == []
+
+
 def test_what_the_relay_does_not_go_on_with_is_told(editor):
     page = typed(editor, masked(OTHER))
     editor.paper.refuses = ConfigurationError(["port 25 is in use"])

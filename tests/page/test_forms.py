@@ -6,7 +6,7 @@ import tomllib
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multisendcon_plugin.configuration.tables import TABLES
@@ -194,12 +194,14 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.sampled_from(sorted(KEYS)), VALUES)
 def test_a_form_that_nobody_touches_changes_nothing(key, value):
     fields = list(fields_of(KEYS, {key: as_json(value)}))
     assert read(fields, as_form(fields)).values == {}
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.sampled_from(sorted(KEYS)), VALUES)
 def test_a_form_that_is_sent_twice_is_the_same(key, value):
     """What was typed with a fault is there again."""

@@ -245,6 +245,15 @@ def test_secrets_are_written_and_never_shown():
     assert "webhook" not in editor.paper.held
 
 
+def test_what_cannot_be_read_is_told_at_its_key(editor):
+    fields = {"password.source": "command", "password.place": "pass 'show", "max_per_hour": "9"}
+    page = editor.send(of(editor.get("/settings"), "ndr"), "Save", **fields)
+    assert page.status == 422
+    assert "the quotes of this command do not end" in page.said
+    assert of(page, "ndr").fields["max_per_hour"] == ["9"]
+    assert of(page, "ndr").fields["password.place"] == ["pass 'show"]
+
+
 def test_who_may_not_change_them_reads_them():
     editor = Editor(Role.VIEW, paper=Paper(TEXT + SECOND))
     page = editor.get("/settings")

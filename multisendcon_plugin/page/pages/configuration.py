@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import attrs
+
 from ...configuration import ReloadSummary
 from ...editing.difference import difference
 from ...operations.configured import ConfigurationChange, ConfigurationText, NewText, Seen
@@ -30,24 +32,23 @@ async def save(asked: Asked) -> Answer:
     sent, hash_ = asked.field("text"), asked.field("hash")
     # Browsers end each line by CRLF; the file goes on as it does.
     text = sent.replace("\r\n", "\n")
-    configuring = asked.operations.configuring
-    current = await configuring.configuration()
-    if hash_ != current.hash:
-        return await _changed_meanwhile(asked, current, text)
     confirmed = asked.field("shown") == _digest(text) and "check" not in asked.form
+    configuring = asked.operations.configuring
     try:
         change = await configuring.configure(
             NewText(seen=Seen(hash=hash_, dry_run=not confirmed), text=sent)
         )
     except RefusedError as error:
-        now = await configuring.configuration()
-        if now.hash != hash_:
-            return await _changed_meanwhile(asked, now, text)
+        current = await configuring.configuration()
+        if current.hash != hash_:
+            return await _changed_meanwhile(asked, current, text)
         return _shown(asked, current, text, faults=error.faults, trouble=str(error), status=422)
     if confirmed:
         return Done(
             to="/configuration", text="Saved: the configuration", details=what_changed(change)
         )
+    # What is confirmed is about the file that was looked at, whatever it is by now.
+    current = attrs.evolve(await configuring.configuration(), hash=change.hash)
     return _shown(asked, current, text, change=change, asks="check" not in asked.form)
 
 
