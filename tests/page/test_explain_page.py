@@ -203,3 +203,9 @@ def test_a_long_difference_is_cut():
     assert [each.mark for each in found.lines] == [Mark.PLACE, Mark.GONE, Mark.NEW, Mark.SAME]
     assert (found.lines[1].text, found.more) == ("-a\x0bb", 0)
     assert unified("+a\n" * (MOST_SHOWN + 2)).more == 2
+
+
+def test_a_mail_that_has_left_leads_here_too():
+    history = FakeHistory(2)
+    page = visitor_of(history=lambda: history).get(f"/mails/{queue_id(2)}")
+    assert f"/explain?id={queue_id(2)}" in page.links
