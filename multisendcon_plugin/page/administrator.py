@@ -56,6 +56,7 @@ class Administrator(Resource):
     :param names: returns the names of this relay, beside those of the settings.
     :param events: is told who did what.
     :param in_thread: has a function called in a thread.
+    :param guest: see `SignIn`.
     """
 
     isLeaf = True
@@ -70,6 +71,7 @@ class Administrator(Resource):
         events: Publisher,
         clock: IReactorTime,
         in_thread: Callable[..., Deferred[Any]],
+        guest: Admin | None = None,
     ) -> None:
         super().__init__()
         self._operations = operations
@@ -82,7 +84,7 @@ class Administrator(Resource):
         self._rendering = Rendering(self._files, operations.version)
         self._live = LivePages(operations, self._rendering.html, clock)
         self._sessions = Sessions(clock)
-        self._sign_in = SignIn(settings, self._sessions, events, clock, in_thread)
+        self._sign_in = SignIn(settings, self._sessions, events, clock, in_thread, guest=guest)
 
     def render(self, request: Request) -> int:
         """Answer a request."""
