@@ -39,6 +39,8 @@ _HTML = "text/html; charset=utf-8"
 #: Seconds for which browsers keep files, whose path changes with them.
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _SAFE = ("GET", "HEAD")
+#: Octets of a form beyond which it is read in a thread: that takes longer than mail should wait.
+_LONG_FORM = 64 * 1024
 
 
 class _RefusedError(Exception):
@@ -79,6 +81,7 @@ class Administrator(Resource):
         self._names = names
         self._events = events
         self._clock = clock
+        self._in_thread = in_thread
         self._api = Api(operations, clock)
         self._files = Files()
         self._rendering = Rendering(self._files, operations.version)
@@ -112,7 +115,7 @@ class Administrator(Resource):
         if admin is None:
             self._ask_to_sign_in(request, is_api=is_api)
             return
-        form = {} if is_api or method in _SAFE else _form(request)
+        form = {} if is_api or method in _SAFE else await self._long_form(request)
         if method not in _SAFE and session is not None:
             self._check_token(request, session, form)
         if is_api:
@@ -148,6 +151,13 @@ class Administrator(Resource):
                 403,
                 f'this needs the role "{needed.value}", and {admin.name} has "{admin.role.value}"',
             )
+
+    async def _long_form(self, request: Request) -> dict[str, list[str]]:
+        content: Any = request.content
+        if content.getbuffer().nbytes <= _LONG_FORM:
+            return _form(request)
+        form: dict[str, list[str]] = await self._in_thread(_form, request)
+        return form
 
     # Files, sign-in, the API.
 
@@ -233,6 +243,7 @@ class Administrator(Resource):
         asked = Asked(
             operations=self._operations,
             admin=session.admin,
+            kept=session.kept,
             live=self._live,
             holds=lambda: self._sign_in.holds(session),
             name=name,
@@ -241,6 +252,7 @@ class Administrator(Resource):
                 for name, each in request.args.items()
             },
             form=form,
+            in_thread=self._in_thread,
         )
         try:
             answer = await handler(asked)
@@ -255,8 +267,13 @@ class Administrator(Resource):
             self._acted(request, session.admin, answer.text)
         elif isinstance(answer, Streamed):
             answer.begin(request, self._clock)
+        elif answer.slow:
+            page = self._page_of(request, answer, session)
+            self._reply(request, answer, await self._in_thread(page))
         else:
             self._send(request, answer, session)
+            if answer.acted:
+                self._acted(request, session.admin, answer.acted)
 
     def _acted_in_vain(self, request: Request, session: Session, error: Exception) -> None:
         """Tell why nothing was done, on the page where it was asked for."""
@@ -268,17 +285,25 @@ class Administrator(Resource):
         _go_to(request, own_path("/" + place))
 
     def _send(self, request: Request, shown: Shown, session: Session | None = None) -> None:
-        told = session.told if session else []
+        self._reply(request, shown, self._page_of(request, shown, session)())
+
+    def _page_of(
+        self, request: Request, shown: Shown, session: Session | None
+    ) -> Callable[[], bytes]:
+        """Return what makes the HTML; what it tells of is told no more."""
         values = {
             "path": "/" + "/".join(_segments(request)),
             "admin": session.admin if session else None,
             "token": session.token if session else "",
-            "told": tuple(told),
+            "told": tuple(session.told) if session else (),
             "now": self._operations.now(),
             **shown.values,
         }
-        body = self._rendering.html(shown.template, values)
-        told.clear()
+        if session:
+            session.told.clear()
+        return lambda: self._rendering.html(shown.template, values)
+
+    def _reply(self, request: Request, shown: Shown, body: bytes) -> None:
         request.setResponseCode(shown.status, HTTPStatus(shown.status).phrase.encode())
         reply_with(request, _HTML, body)
 
