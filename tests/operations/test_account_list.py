@@ -6,6 +6,7 @@ import attrs
 import pytest
 from twisted.internet.defer import Deferred
 
+from multisendcon_plugin.logins import LoginStanding
 from multisendcon_plugin.operations.account_list import ROWS, Wanted
 from multisendcon_plugin.operations.errors import NotFoundError
 from multisendcon_plugin.outcome.condition import State
@@ -34,7 +35,9 @@ def names(page):
 def test_accounts_are_told_with_what_decides():
     oauth2 = OAuth2(provider=Provider.GOOGLE, grant=Grant.DEVICE)
     tokens = attrs.evolve(account("T", port=587), username="x", oauth2=oauth2)
-    desk = Desk([tokens, direct("D", senders="*@d.example")], logins=lambda _: LOGIN)
+    desk = Desk(
+        [tokens, direct("D", senders="*@d.example")], logins=lambda _: LoginStanding(kind="token")
+    )
     desk.mail(("D", "one@far.example"))
     page = listed(desk)
     one, other = page.rows
@@ -47,12 +50,6 @@ def test_accounts_are_told_with_what_decides():
     assert (other.place, other.server, other.senders) == (2, "", ("*@d.example",))
     assert other.status.waiting == 1
     assert (page.found, page.total, page.page, page.pages) == (2, 2, 1, 1)
-
-
-class LOGIN:
-    kind = "token"
-    valid_until = refreshed = unused_since = expires = None
-    trouble = ""
 
 
 def test_the_account_of_reports_has_no_place():

@@ -10,6 +10,7 @@ from multisendcon_plugin.routing.account import Account
 from multisendcon_plugin.settings.admins import Role
 from multisendcon_plugin.settings.keys import Nested, keys_of
 from tests.operations.paper import TEXT, Paper
+from tests.operations.test_configuring import Past
 from tests.page.editor import Editor
 from tests.page.hostile import HOSTILE, is_harmless
 
@@ -84,6 +85,19 @@ def test_a_change_is_shown_with_all_that_it_does_before_it_is_made(editor):
     assert 'server = "new.example"' in editor.paper.held
     assert "port = 587\n" in editor.paper.held
     assert 'password = "s3cret"  # never told' in editor.paper.held
+
+
+def test_mails_that_would_leave_by_another_account_are_named_before_that():
+    editor = Editor(history=Past)
+    page = edited(editor, senders="*@other.example")
+    assert "recipients of 2 mails" in page.words
+    assert [row[-2:] for row in page.rows if len(row) == 5][1:] == [["Sales", "All"]] * 2
+    token = page.forms[0].fields["token"][0]
+    body = f"token={token}&before=Sales".encode()
+    page = editor.ask("POST", "/accounts/All/order", body)
+    assert [row[-2:] for row in page.rows if len(row) == 5][1:] == [["Sales", "All"]] * 2
+    page = editor.ask("POST", "/accounts/Lab/remove", f"token={token}".encode())
+    assert "would have taken the same account" in page.words
 
 
 def test_a_key_without_text_is_removed(editor):

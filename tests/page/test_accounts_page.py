@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import succeed
 
 from multisendcon_plugin.events import AdminActed
+from multisendcon_plugin.logins import LoginStanding
 from multisendcon_plugin.operations import account_tests
 from multisendcon_plugin.operations.errors import RefusedError
 from multisendcon_plugin.operations.values import AccountCounts
@@ -96,6 +97,12 @@ def test_why_an_account_does_not_send_is_told():
     page = visitor.get("/accounts/Sales")
     assert "in 1 min 30 s" in page.html
     assert "Probe" in page.buttons
+
+
+def test_why_an_account_cannot_log_in_is_told():
+    standing = LoginStanding(kind="token", trouble="nobody has signed in")
+    desk = Desk([account("A", username="a")], logins=lambda _: standing)
+    assert "nobody has signed in" in Visitor(desk).get("/accounts").row("1")[2]
 
 
 @pytest.mark.parametrize(

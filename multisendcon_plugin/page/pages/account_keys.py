@@ -192,8 +192,14 @@ async def _save(subject: _Subject) -> Answer:
 def _refused(subject: _Subject, name: str, error: BadRequestError | RefusedError) -> Answer:
     faults = error.faults if isinstance(error, RefusedError) else ()
     names = [each.name for each in subject.draft.typed.fields]
+    trouble = str(error)
+    if subject.asked.field("hash") != subject.file.hash:
+        trouble = (
+            "The configuration file has been changed since it was read; nothing is overwritten."
+            " What you have typed stands below, upon what is written there now: save it again."
+        )
     by_name, others = placed(faults, f"[[account]] {shown(name)}", names)
-    return _form(subject, trouble=str(error), faults=by_name, others=others, status=409)
+    return _form(subject, trouble=trouble, faults=by_name, others=others, status=409)
 
 
 def _saved(subject: _Subject, draft: Draft, change: ConfigurationChange) -> Answer:
