@@ -28,7 +28,7 @@ from ..web.api import Api, reply, reply_with
 from . import rights
 from .answers import Asked, Done, Shown, Streamed
 from .files import Files
-from .guard import HEADERS, forged, host_refused
+from .guard import HEADERS, forged, host_refused, own_path
 from .live import LivePages
 from .rendering import Rendering
 from .routes import find
@@ -58,6 +58,7 @@ class Administrator(Resource):
     :param names: returns the names of this relay, beside those of the settings.
     :param events: is told who did what.
     :param in_thread: has a function called in a thread.
+    :param guest: see `SignIn`.
     """
 
     isLeaf = True
@@ -72,6 +73,7 @@ class Administrator(Resource):
         events: Publisher,
         clock: IReactorTime,
         in_thread: Callable[..., Deferred[Any]],
+        guest: Admin | None = None,
     ) -> None:
         super().__init__()
         self._operations = operations
@@ -85,7 +87,7 @@ class Administrator(Resource):
         self._rendering = Rendering(self._files, operations.version)
         self._live = LivePages(operations, self._rendering.html, clock)
         self._sessions = Sessions(clock)
-        self._sign_in = SignIn(settings, self._sessions, events, clock, in_thread)
+        self._sign_in = SignIn(settings, self._sessions, events, clock, in_thread, guest=guest)
 
     def render(self, request: Request) -> int:
         """Answer a request."""
@@ -111,7 +113,7 @@ class Administrator(Resource):
         if admin is None and is_api:
             admin = await self._sign_in.by_basic(request)
         if admin is None:
-            self._ask_to_sign_in(request, segments, is_api=is_api)
+            self._ask_to_sign_in(request, is_api=is_api)
             return
         form = {} if is_api or method in _SAFE else await self._long_form(request)
         if method not in _SAFE and session is not None:
@@ -119,7 +121,7 @@ class Administrator(Resource):
         if is_api:
             self._pass_on(request, method, segments[2:], admin)
         elif session is None:
-            self._ask_to_sign_in(request, segments, is_api=False)
+            self._ask_to_sign_in(request, is_api=False)
         elif segments == ["sign-out"]:
             self._signs_out(request, method, session)
         else:
@@ -169,12 +171,12 @@ class Administrator(Resource):
         request.write(file.content)
         request.finish()
 
-    def _ask_to_sign_in(self, request: Request, segments: Sequence[str], *, is_api: bool) -> None:
+    def _ask_to_sign_in(self, request: Request, *, is_api: bool) -> None:
         if is_api:
             request.setHeader("WWW-Authenticate", 'Basic realm="multisendcon", charset="UTF-8"')
             reply(request, 401, {"error": "sign in first"})
         elif request.method == b"GET" and request.getHeader("Sec-Fetch-Dest") in (None, "document"):
-            self._show_sign_in(request, to="/" + "/".join(segments))
+            self._show_sign_in(request, to=own_path(request.uri.decode("latin-1")))
         else:
             raise _RefusedError(401, "the session has ended; sign in again")
 
@@ -189,7 +191,7 @@ class Administrator(Resource):
         form = _form(request)
         name, password, to = (form.get(each, [""])[-1] for each in ("name", "password", "to"))
         session, error = await self._sign_in.by_password(request, name, password)
-        to = to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
+        to = own_path(to)
         if session is None:
             self._show_sign_in(request, to, error, status=403)
         else:
@@ -280,7 +282,7 @@ class Administrator(Resource):
         came_from = request.getHeader("Referer") or ""
         host = request.getHeader("Host") or ""
         place = came_from.partition(f"//{host}/")[2]
-        _go_to(request, "/" + place)
+        _go_to(request, own_path("/" + place))
 
     def _send(self, request: Request, shown: Shown, session: Session | None = None) -> None:
         self._reply(request, shown, self._page_of(request, shown, session)())

@@ -5,6 +5,7 @@ Looks at requests before anything is asked of the relay; knows no session.  Pure
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 _SAFE = frozenset({"GET", "HEAD"})
+#: A path of this page with what stands behind it.  Browsers take "\\" for "/", leave tabs and line
+#: ends out, and take what begins with "//" for the name of a host.
+_OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")
 
 
 def host_refused(host: str, names: Collection[str], local: str) -> str:
@@ -70,3 +74,8 @@ def forged(method: str, *, site: str, origin: str, host: str) -> str:
     if method in _SAFE or not origin:
         return ""
     return "" if urlsplit(origin).netloc == host else "this was asked for by a page of another site"
+
+
+def own_path(text: str) -> str:
+    """Return a path to which a browser may be sent, as it is only one of this page; else ``/``."""
+    return text if _OWN_PATH.fullmatch(text) else "/"

@@ -11,18 +11,21 @@ from collections.abc import Sequence
 
 from ..settings.admins import Role
 
-#: What changes no configuration, by the first and last segment of its path.
-_OPERATING = frozenset(
+#: Stands for the name of an account or the ID of a mail, which may be any of the words below.
+_ANY = None
+_Path = tuple[str | None, ...]
+#: What changes no configuration.
+_OPERATING: frozenset[_Path] = frozenset(
     {
         *(("queue", each) for each in ("retry", "hold", "release", "delete", "move")),
-        *(("mails", each) for each in ("retry", "hold", "release", "delete", "move")),
-        *(("accounts", each) for each in ("pause", "resume", "probe", "test")),
+        *(("mails", _ANY, each) for each in ("retry", "hold", "release", "delete", "move")),
+        *(("accounts", _ANY, each) for each in ("pause", "resume", "probe", "test")),
     }
 )
 #: What is for those only who may do it: with the code of a sign-in, anybody can sign in.
-_SIGNING_IN = frozenset({("accounts", "login")})
+_SIGNING_IN: frozenset[_Path] = frozenset({("accounts", _ANY, "login")})
 #: What changes nothing, but says too much for an address.
-_ASKING = frozenset({("explain", "explain")})
+_ASKING: frozenset[_Path] = frozenset({("explain",)})
 
 
 def needed(method: str, segments: Sequence[str]) -> Role:
@@ -30,11 +33,10 @@ def needed(method: str, segments: Sequence[str]) -> Role:
 
     :param segments: of the path, without those of the API before them.
     """
-    ends = (segments[0], segments[-1]) if segments else ("", "")
-    if ends in _SIGNING_IN and len(segments) > 2:
+    path = tuple(segments)
+    paths = {path, (*path[:1], _ANY, *path[2:])}
+    if paths & _SIGNING_IN:
         return Role.CONFIGURE
-    if method in ("GET", "HEAD"):
+    if method in ("GET", "HEAD") or paths & _ASKING:
         return Role.VIEW
-    if ends in _ASKING:
-        return Role.VIEW
-    return Role.OPERATE if ends in _OPERATING else Role.CONFIGURE
+    return Role.OPERATE if paths & _OPERATING else Role.CONFIGURE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -33,6 +33,7 @@ class SignIn:
     :param settings: returns those that hold now.
     :param events: is told who has signed in, and who has not.
     :param in_thread: has a function called in a thread: a password takes a tenth of a second.
+    :param guest: who asks from this machine, without signing in: for a demonstration only.
     """
 
     def __init__(
@@ -42,21 +43,26 @@ class SignIn:
         events: Publisher,
         clock: IReactorTime,
         in_thread: Callable[..., Deferred[Any]],
+        *,
+        guest: Admin | None = None,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._events = events
         self._clock = clock
         self._in_thread = in_thread
+        self._guest = guest
         self._delays = Delays()
-        #: Of those whom a proxy has signed in, by their name.
-        self._of_proxies: dict[str, Session] = {}
+        #: Of those who need not sign in themselves, by their name.
+        self._standing: dict[str, Session] = {}
         self._checking = False
 
     def session(self, request: Request) -> Session | None:
         """Return the session of a request; it ends when its user has other rights or none."""
+        if self._guest is not None and self._is_local(request):
+            return self._standing_session(self._guest)
         if (named := self._named_by_proxy(request)) is not None:
-            return self._of_proxy(named)
+            return self._standing_session(named)
         number = request.getCookie(COOKIE)
         session = self._sessions.find(number.decode("ascii", "replace")) if number else None
         if session is not None and self._known(session.admin.name) != session.admin:
@@ -81,17 +87,18 @@ class SignIn:
         return self._known(name) if name else None
 
     def _is_proxy(self, request: Request) -> bool:
-        try:
-            peer = ip_address(getattr(request.getClientAddress(), "host", ""))
-        except ValueError:
-            return False
-        return any(peer in network for network in self._settings().proxies)
+        peer = _peer(request)
+        return peer is not None and any(peer in network for network in self._settings().proxies)
 
-    def _of_proxy(self, admin: Admin) -> Session:
-        known = self._of_proxies.get(admin.name)
+    def _is_local(self, request: Request) -> bool:
+        peer = _peer(request)
+        return peer is not None and peer.is_loopback
+
+    def _standing_session(self, admin: Admin) -> Session:
+        known = self._standing.get(admin.name)
         session = self._sessions.find(known.number) if known else None
         if session is None or session.admin != admin:
-            session = self._of_proxies[admin.name] = self._sessions.begin(admin)
+            session = self._standing[admin.name] = self._sessions.begin(admin)
         return session
 
     def address(self, request: Request) -> str:
@@ -152,3 +159,10 @@ class SignIn:
         """End a session."""
         self._sessions.end(session)
         request.cookies.append(COOKIE + b"=" + _ATTRIBUTES + b"; Max-Age=0")
+
+
+def _peer(request: Request) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(getattr(request.getClientAddress(), "host", ""))
+    except ValueError:
+        return None
