@@ -165,10 +165,17 @@ class Configuring:
         path: TablePath = (name,) if keys.index is None else (name, keys.index)
 
         def edit(text: str) -> str:
-            _check_index(_document(text).get(name), name, keys)
+            there = _document(text).get(name)
+            _check_index(there, name, keys)
             if keys.values is None:
                 return self._file.editing.without_table(text, path)
-            return self._with(text, path, keys.values)
+            if there is None or (isinstance(there, list) and keys.index == len(there)):
+                # Some tables are switched on by being there.
+                check_unmasked(keys.values, self._file.mask)
+                text = self._file.editing.with_values(text, path, {})
+            for inside, values in parts(keys.values):
+                text = self._with(text, (*path, *inside), values)
+            return text
 
         written = written_in_keys(name, "", keys.values or {}, self._file.mask)
         return await self._change(keys.seen, edit, written)

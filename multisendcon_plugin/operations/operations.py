@@ -28,6 +28,7 @@ from ..relay.direct import MailServers
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
 from ..times import Time
+from .account_list import AccountList
 from .account_status import quotas_of, statuses
 from .account_tests import AccountTests, TestedAccount, TestStep
 from .ages import AccountAges, ages_of, moments
@@ -103,6 +104,7 @@ class Operations:
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
     :ivar live: tells what happens; `flow` begins to tell samples; `overviews` are for one glance.
+    :ivar account_list: tells of accounts in order of priority, with what decides on their mail.
     :ivar configuring: reads and changes the configuration.
     :ivar sign_ins: have somebody sign in for accounts.
     """
@@ -139,6 +141,7 @@ class Operations:
         )
         self._changing = Changing(self._queue, self._choice, self._known)
         survey = Survey(self._registry, self._queue.conditions, self._view.totals, self._clock)
+        self.account_list = AccountList(self._registry, survey, self._account_statuses)
         self.overviews = Overviews(survey, self._status, self._alarms, self._by_minute)
         self.flow = partial(Flow, self._events, self._public)
         self._directions = Directions(self._servers, self._registry, self._clock)

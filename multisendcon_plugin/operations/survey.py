@@ -97,6 +97,10 @@ class Survey:
             self._looking.remove(waiting)
         waiting.callback(before)
 
+    def now(self, accounts: Sequence[Account]) -> Sequence[Condition]:
+        """Return how each of some accounts is at this moment."""
+        return self._conditions(accounts)
+
     @property
     def _now(self) -> float:
         return self._clock.seconds()

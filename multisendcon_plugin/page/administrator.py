@@ -6,7 +6,6 @@ only then a page, the API or a file.  What changes anything is told once, here, 
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -27,14 +26,13 @@ from ..settings.web import WebSettings
 from ..web.api import Api, reply, reply_with
 from . import reading, rights
 from .answers import Asked, Done, Shown, Streamed
+from .entrance import check_origin, check_token
 from .files import Files
 from .guard import (
     HEADERS,
     METHODS,
     SAFE,
     as_location,
-    forged,
-    host_refused,
     keeps_no_cookie,
     own_path,
     path_referred_to,
@@ -51,6 +49,8 @@ from .sign_in import SignIn
 _HTML = "text/html; charset=utf-8"
 #: Seconds for which browsers keep files, whose path changes with them.
 _FOR_GOOD = "public, max-age=31536000, immutable"
+#: Octets of a form beyond which it is read in a thread: that takes longer than mail should wait.
+_LONG_FORM = 64 * 1024
 
 
 class Administrator(Resource):
@@ -83,6 +83,7 @@ class Administrator(Resource):
         self._names = names
         self._events = events
         self._clock = clock
+        self._in_thread = in_thread
         self._api = Api(operations, clock)
         self._files = Files()
         self._rendering = Rendering(self._files, operations.version)
@@ -105,7 +106,7 @@ class Administrator(Resource):
         if method not in METHODS:
             raise reading.not_possible(method, METHODS)
         segments = reading.segments(request)
-        self._guard(request, method)
+        check_origin(request, method, [*self._settings().hostnames, *self._names()])
         if segments[:1] == ["static"]:
             self._send_file(request, method, segments[1:])
             return
@@ -120,9 +121,9 @@ class Administrator(Resource):
         if admin is None:
             self._ask_to_sign_in(request, method, is_api=is_api)
             return
-        form = {} if is_api or method in SAFE else reading.form(request)
+        form = {} if is_api or method in SAFE else await self._form(request)
         if method not in SAFE and session is not None:
-            _check_token(request, session, form)
+            check_token(request, session, form)
         if is_api:
             self._pass_on(request, method, segments[2:], admin, session)
         elif session is None:
@@ -132,28 +133,7 @@ class Administrator(Resource):
         else:
             await self._page(request, method, segments, session, form)
 
-    # Before anything is asked.
-
-    def _guard(self, request: Request, method: str) -> None:
-        host = reading.value(request, "Host")
-        local = str(getattr(request.getHost(), "host", None) or "")
-        names = {each.lower() for each in (*self._settings().hostnames, *self._names())}
-        if why := host_refused(host, names, local):
-            raise RequestError(421, why)
-        site, mode, dest, origin = (
-            reading.value(request, each)
-            for each in ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Origin")
-        )
-        if why := forged(
-            method,
-            host=host,
-            site=site,
-            mode=mode,
-            dest=dest,
-            origin=origin,
-            secure=request.isSecure(),
-        ):
-            raise RequestError(403, why)
+    # Before a page is asked.
 
     def _check_role(
         self, request: Request, method: str, segments: Sequence[str], admin: Admin
@@ -166,6 +146,13 @@ class Administrator(Resource):
         raise RequestError(
             403, f'this needs the role "{needed.value}", and {admin.name} has "{admin.role.value}"'
         )
+
+    async def _form(self, request: Request) -> dict[str, list[str]]:
+        content: Any = request.content
+        if content.getbuffer().nbytes <= _LONG_FORM:
+            return reading.form(request)
+        form: dict[str, list[str]] = await self._in_thread(reading.form, request)
+        return form
 
     # Files, sign-in, the API.
 
@@ -275,25 +262,24 @@ class Administrator(Resource):
         asked = Asked(
             operations=self._operations,
             admin=session.admin,
+            kept=session.kept,
             live=self._live,
             holds=lambda: self._sign_in.holds(session),
             name=name,
             query=reading.query(request),
             form=form,
+            in_thread=self._in_thread,
         )
         try:
             answer = await handler(asked)
-        except (BadRequestError, NotFoundError, RefusedError) as error:
-            if method in SAFE:
-                raise
-            if not isinstance(error, BadRequestError):
+        except Exception as error:
+            if method not in SAFE and not isinstance(error, BadRequestError):
                 self._acted(request, session.admin, reading.told(request, method), _status(error))
+            expected = isinstance(error, BadRequestError | NotFoundError | RefusedError)
+            if method in SAFE or not expected:
+                raise
             self._acted_in_vain(request, session, error)
             return
-        except Exception as error:
-            if method not in SAFE:
-                self._acted(request, session.admin, reading.told(request, method), _status(error))
-            raise
         if isinstance(answer, Done):
             self._acted(request, session.admin, answer.text, 303)
             session.told.append(Told(answer.text, details=answer.details))
@@ -301,7 +287,10 @@ class Administrator(Resource):
         elif isinstance(answer, Streamed):
             answer.begin(request, self._clock)
         else:
-            self._send(request, answer, session)
+            if answer.acted:
+                self._acted(request, session.admin, answer.acted, answer.status)
+            page = self._page_of(request, answer, session)
+            self._reply(request, answer, await self._in_thread(page) if answer.slow else page())
 
     def _acted_in_vain(self, request: Request, session: Session, error: Exception) -> None:
         """Tell why nothing was done, on the page where it was asked for."""
@@ -311,17 +300,25 @@ class Administrator(Resource):
         _go_to(request, path_referred_to(referer, host))
 
     def _send(self, request: Request, shown: Shown, session: Session | None = None) -> None:
-        told = session.told if session else []
+        self._reply(request, shown, self._page_of(request, shown, session)())
+
+    def _page_of(
+        self, request: Request, shown: Shown, session: Session | None
+    ) -> Callable[[], bytes]:
+        """Return what makes the HTML; what it tells of is told no more."""
         values = {
             "path": request.path.decode("latin-1"),
             "admin": session.admin if session else None,
             "token": session.token if session else "",
-            "told": tuple(told),
+            "told": tuple(session.told) if session else (),
             "now": self._operations.now(),
             **shown.values,
         }
-        body = self._rendering.html(shown.template, values)
-        told.clear()
+        if session:
+            session.told.clear()
+        return lambda: self._rendering.html(shown.template, values)
+
+    def _reply(self, request: Request, shown: Shown, body: bytes) -> None:
         request.setResponseCode(shown.status, HTTPStatus(shown.status).phrase.encode())
         reply_with(request, _HTML, body)
 
@@ -371,13 +368,6 @@ def _status(error: BaseException | None) -> int:
 def _set_headers(request: Request, error: RequestError) -> None:
     for name, value in error.headers.items():
         request.setHeader(name, value)
-
-
-def _check_token(request: Request, session: Session, form: dict[str, list[str]]) -> None:
-    given = [*form.pop("token", []), reading.value(request, "X-Token")]
-    token = session.token.encode()
-    if not any(hmac.compare_digest(each.encode(), token) for each in given):
-        raise RequestError(403, "this form is of an earlier session; load the page again")
 
 
 def _go_to(request: Request, path: str) -> None:

@@ -10,6 +10,7 @@ import attrs
 from ..operations import Operations
 from ..operations.errors import BadRequestError
 from ..settings.admins import Admin, Role
+from .kept import Kept
 from .live import LivePages
 
 
@@ -23,15 +24,19 @@ class Asked:
     :param admin: who asks.
     :param live: the pages that are open.
     :param holds: says whether who asks has not signed out since, nor lost a right.
+    :param kept: secrets that they have written, and not saved.
+    :param in_thread: has a function called in a thread, which takes longer than mail should wait.
     """
 
     operations: Operations
     admin: Admin
     live: LivePages
     holds: Callable[[], bool]
+    kept: Kept = attrs.field(factory=Kept)
     name: str = ""
     query: Mapping[str, str] = attrs.field(factory=dict)
     form: Mapping[str, list[str]] = attrs.field(factory=dict)
+    in_thread: Callable[..., Awaitable[Any]]
 
     def may(self, role: Role) -> bool:
         """Tell whether who asks may do what a role allows."""
@@ -55,11 +60,15 @@ class Shown:
     :param template: its name.
     :param values: what the template is given.
     :param status: of HTTP.
+    :param acted: what was done, as a sentence for the log; ``""``: nothing was.
+    :param slow: it may be so long that its HTML is made in a thread.
     """
 
     template: str
     values: Mapping[str, Any] = attrs.field(factory=dict)
     status: int = 200
+    acted: str = ""
+    slow: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -12,6 +12,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from ..settings.admins import Admin
+from .kept import Kept
 
 #: Seconds without a request after which a session ends, and after which it ends in any case.
 IDLE, LONGEST = 30 * 60.0, 12 * 3600.0
@@ -26,6 +27,7 @@ class Session:
     :ivar admin: as they were then.
     :ivar token: has to come with each form, and is in no cookie.
     :ivar told: what the next page says, of what was just done.
+    :ivar kept: secrets that they have written, and not saved.
     """
 
     number: str = attrs.field(repr=False)
@@ -34,6 +36,7 @@ class Session:
     used: float
     token: str = attrs.field(factory=lambda: secrets.token_urlsafe(24), repr=False)
     told: list[Told] = attrs.field(factory=list)
+    kept: Kept = attrs.field(factory=Kept, repr=False)
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 
 def moment(seconds: float | None) -> str:
@@ -55,6 +56,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def segment(name: str) -> str:
+    """Return a name as one segment of a path."""
+    return quote(name, safe="", errors="replace")
+
+
 #: By the name in templates.
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "moment": moment,
@@ -63,4 +69,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "about": about,
     "size": size,
     "count": count,
+    "segment": segment,
 }

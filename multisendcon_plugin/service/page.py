@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
@@ -12,6 +12,7 @@ from ..configuration import Configuration
 from ..events import Publisher
 from ..operations import Operations
 from ..page.server import WebServer
+from ..settings.admins import Admin
 from ..settings.web import WebSettings
 
 
@@ -25,6 +26,30 @@ def web_server(
 
     :param configuration: returns the one that holds now.
     """
+    return page_server(
+        operations,
+        settings=lambda: configuration().web,
+        names=lambda: [configuration().master_relay.hostname],
+        events=events,
+        reactor=reactor,
+    )
+
+
+def page_server(
+    operations: Operations,
+    *,
+    settings: Callable[[], WebSettings | None],
+    names: Callable[[], Sequence[str]],
+    events: Publisher,
+    reactor: Any,
+    guest: Admin | None = None,
+) -> WebServer:
+    """Return what serves the page.
+
+    :param settings: returns those that hold now.
+    :param names: returns the names of the relay.
+    :param guest: see `SignIn`; no configuration has one.
+    """
 
     def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
         return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
@@ -34,11 +59,12 @@ def web_server(
 
         return Administrator(
             operations,
-            settings=lambda: configuration().web or WebSettings(),
-            names=lambda: [configuration().master_relay.hostname],
+            settings=lambda: settings() or WebSettings(),
+            names=names,
             events=events,
             clock=reactor,
             in_thread=in_thread,
+            guest=guest,
         )
 
-    return WebServer(configuration().web, make, reactor)
+    return WebServer(settings(), make, reactor)

@@ -460,3 +460,40 @@ def test_a_change_that_cannot_be_made_says_so():
     admin = Admin(Paper('account = [{name = "A", server = "a.example"}]\n'))
     with pytest.raises(RefusedError, match="by hand"):
         admin.remove("A")
+
+
+def test_a_table_is_switched_on_by_being_there():
+    admin = Admin()
+    admin.table("metrics", {})
+    assert admin.read().tables["metrics"] == {}
+    admin.look()
+    admin.table("destination", {"domains": ["x.example"]}, 0)
+    assert admin.read().tables["destination"] == [{"domains": ["x.example"]}]
+
+
+def test_a_table_has_tables_inside_of_it():
+    admin = Admin(Paper(TEXT + '\n[ndr]\nserver = "mx.example"\n'))
+    login = {
+        "provider": "microsoft",
+        "grant": "client_credentials",
+        "tenant": "t.example",
+        "client_id": "c",
+        "client_secret": "hush",
+        "mailbox": "a@b.example",
+        "expires": "2027-05-01",
+    }
+    admin.table("ndr", {"oauth2": login})
+    assert "\n[ndr.oauth2]\n" in admin.paper.held
+    assert "\nexpires = 2027-05-01\n" in admin.paper.held
+    admin.look()
+    admin.table("ndr", {"oauth2": {"client_secret": MASK, "tenant": "u.example"}})
+    assert 'client_secret = "hush"' in admin.paper.held
+    assert 'tenant = "u.example"' in admin.paper.held
+    admin.look()
+    admin.table("ndr", {"oauth2": None})
+    assert "oauth2" not in admin.paper.held
+
+
+def test_a_mask_is_no_secret_of_a_table_that_is_new():
+    with pytest.raises(BadRequestError, match="there is no secret yet"):
+        Admin().table("ndr", {"server": "mx.example", "password": MASK})

@@ -36,11 +36,13 @@ def admins(**roles):
 class Door:
     """The page, and what strangers get of it.
 
+    :param peer: the address from which they come.
+
     :ivar settings: those that hold now.
     :ivar told: the events about admins.
     """
 
-    def __init__(self, **settings):
+    def __init__(self, *, guest=None, peer=None, **settings):
         self.desk = Desk()
         users = admins(view=Role.VIEW, operate=Role.OPERATE, configure=Role.CONFIGURE)
         self.settings = WebSettings(users=users, **settings)
@@ -54,12 +56,15 @@ class Door:
             events=self.desk.events,
             clock=self.desk.clock,
             in_thread=lambda function, *arguments: succeed(function(*arguments)),
+            guest=guest,
         )
+        self._peer = peer
         self.site = ApiSite(resource, self.desk.clock)
 
     def ask(self, method, path, body=b"", headers=()):
         """Ask for something; a header field ``Host`` is in the place of the usual one."""
         connection = Connection(self.site)
+        connection.transport.peerAddr = self._peer or connection.transport.peerAddr
         if any(name == "Host" for name, _ in headers):
             lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
             lines.append(f"Content-Length: {len(body)}")

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlencode
 
 import attrs
+from twisted.internet.defer import maybeDeferred
 
 from multisendcon_plugin.page.administrator import Administrator
 from multisendcon_plugin.page.server import MOST_CONNECTIONS
@@ -33,7 +34,7 @@ class Visitor:
             names=lambda: ["relay"],
             events=self.desk.events,
             clock=self.desk.clock,
-            in_thread=None,
+            in_thread=maybeDeferred,
         )
         self.site = ApiSite(resource, self.desk.clock, most=MOST_CONNECTIONS)
         self.came_from = ""

@@ -7,17 +7,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from multisendcon_plugin.page.routes import NAVIGATION
 from multisendcon_plugin.settings.admins import Role
 from tests.interop.page.browser import SIZES
 from tests.interop.page.hostile import MADE
 from tests.interop.page.world import EVIL
 from tests.interop.programs import needs, until
 
-pytestmark = [
-    needs("chromium"),
-    pytest.mark.skipif("Queue" not in NAVIGATION, reason="the page is not there"),
-]
+pytestmark = needs("chromium", "node axe-core")
 
 
 @pytest.fixture(params=SIZES)

@@ -7,7 +7,6 @@ import contextlib
 import pytest
 from playwright.sync_api import expect
 
-from multisendcon_plugin.page.routes import NAVIGATION
 from multisendcon_plugin.settings.admins import Role
 from tests.interop.page.browser import Visit
 from tests.interop.page.world import PASSWORD, USERS, World
@@ -49,7 +48,6 @@ def own_world(tmp_path):
         yield world
 
 
-@pytest.mark.skipif("Queue" not in NAVIGATION, reason="the live page is not there")
 def test_a_page_says_that_the_relay_has_stopped_and_comes_back(own_world, browser):
     at = Visit(browser, own_world.url)
     with contextlib.closing(at):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 from multisendcon_plugin.page.routes import NAVIGATION
@@ -11,7 +10,6 @@ from tests.interop.page.world import PASSWORD, USERS
 from tests.interop.programs import needs
 
 pytestmark = needs("chromium")
-has_queue = pytest.mark.skipif("Queue" not in NAVIGATION, reason="the page is not there")
 #: More than any page has places for the focus before the one that is looked for.
 MANY = 200
 
@@ -55,7 +53,6 @@ def test_the_links_can_be_skipped(visit):
     expect(page.locator("main")).to_be_focused()
 
 
-@has_queue
 def test_mail_is_deleted_by_the_keyboard(world, visit):
     [number] = world.wait_at_rest("keyboard")
     at = visit(Role.OPERATE)
@@ -80,7 +77,6 @@ def test_all_pages_can_be_read_without_scripts(visit):
         expect(at.page.get_by_role("heading", level=1)).to_be_visible()
 
 
-@has_queue
 def test_mail_is_held_and_deleted_without_scripts(world, visit):
     [number] = world.wait_at_rest("no-script")
     at = visit(Role.OPERATE, java_script_enabled=False)
