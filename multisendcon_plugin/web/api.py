@@ -164,7 +164,9 @@ def _body(request: Request) -> Any:
     """Return what the body says; ``None``: there is none."""
     content: Any = request.content
     if content.too_long:
-        raise _RequestError(413, f"the body is longer than {LONGEST_BODY} octets")
+        raise _RequestError(
+            413, f"the body is longer than {LONGEST_BODY} octets, or too many are sent at once"
+        )
     octets = content.read()
     if not octets.strip():
         return None
