@@ -94,6 +94,10 @@ class Administrator(Resource):
         self._lasting = Lasting(clock)
         events.subscribe(ConfigurationChanged, lambda _: self._lasting.end_others())
 
+    def stop(self) -> None:
+        """Listen to nothing any more, when all connections have ended."""
+        self._live.stop()
+
     def render(self, request: Request) -> int:
         """Answer a request."""
         for name, value in HEADERS.items():

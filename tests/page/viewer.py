@@ -27,7 +27,7 @@ class Viewer:
             users=Admins("", {user_key("ann"): Admin(name="ann", role=role)}),
             proxies=(network(PROXY),),
         )
-        resource = Administrator(
+        self.page = Administrator(
             self.desk.operations,
             settings=lambda: self.settings,
             names=lambda: ["relay"],
@@ -35,8 +35,8 @@ class Viewer:
             clock=self.desk.clock,
             in_thread=None,
         )
-        self.live = resource._live
-        self.site = ApiSite(resource, self.desk.clock, most=MOST_CONNECTIONS)
+        self.live = self.page._live
+        self.site = ApiSite(self.page, self.desk.clock, most=MOST_CONNECTIONS)
 
     def request(self, path, *headers, method="GET", user="ann"):
         connection = Connection(self.site)
