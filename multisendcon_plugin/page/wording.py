@@ -56,6 +56,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def sentence(text: str) -> str:
+    """Return what errors and faults say as a sentence: they begin with a small letter."""
+    return text[:1].upper() + text[1:]
+
+
 def segment(name: str) -> str:
     """Return a name as one segment of a path."""
     return quote(name, safe="", errors="replace")
@@ -70,4 +75,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "size": size,
     "count": count,
     "segment": segment,
+    "sentence": sentence,
 }
