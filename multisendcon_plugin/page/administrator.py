@@ -24,6 +24,7 @@ from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..settings.admins import Admin
 from ..settings.web import WebSettings
 from ..web.api import Api, reply, reply_with
+from ..web.paths import find
 from . import reading, rights
 from .answers import Asked, Done, Shown, Streamed
 from .entrance import check_origin, check_token
@@ -42,7 +43,7 @@ from .live import LivePages
 from .passwords import SignInRefusedError
 from .reading import RequestError
 from .rendering import Rendering
-from .routes import find
+from .routes import ROUTES
 from .sessions import Session, Sessions, Told
 from .sign_in import SignIn
 
@@ -92,6 +93,10 @@ class Administrator(Resource):
         self._sign_in = SignIn(settings, self._sessions, events, clock, in_thread, guest=guest)
         self._lasting = Lasting(clock)
         events.subscribe(ConfigurationChanged, lambda _: self._lasting.end_others())
+
+    def stop(self) -> None:
+        """Listen to nothing any more, when all connections have ended."""
+        self._live.stop()
 
     def render(self, request: Request) -> int:
         """Answer a request."""
@@ -251,7 +256,7 @@ class Administrator(Resource):
         session: Session,
         form: dict[str, list[str]],
     ) -> None:
-        found = find(segments)
+        found = find(ROUTES, segments)
         if found is None:
             raise RequestError(404, f"there is no page /{'/'.join(segments)}")
         handlers, name = found

@@ -22,7 +22,7 @@ from twisted.web.server import Request
 
 from ..operations import Operations
 from ..operations.flow import Flow
-from ..operations.overview import Part
+from ..operations.parts import Part
 from ..web.event_stream import Stream, message
 from .board import Board, board, changed
 from .passing import row

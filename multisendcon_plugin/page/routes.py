@@ -5,7 +5,7 @@ Below a path that ends with a name in braces, that is what stands in its place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from .answers import Handler
 from .pages import (
@@ -69,21 +69,3 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     },
     "live": {"GET": overview.stream},
 }
-
-
-def find(segments: Sequence[str]) -> tuple[Mapping[str, Handler], str] | None:
-    """Return what answers at a path, by method, and what stands in it for a name.
-
-    :param segments: of the path, decoded: a name may have slashes.
-    """
-    # One with a slash in it is no path of ours.
-    path = [each.replace("/", "%2F") for each in segments]
-    exact = ROUTES.get("/".join(path))
-    if exact is not None and not any(each.startswith("{") for each in path):
-        return exact, ""
-    for place in range(len(path)):
-        for slot in ("{name}", "{id}"):
-            found = ROUTES.get("/".join([*path[:place], slot, *path[place + 1 :]]))
-            if found is not None:
-                return found, segments[place]
-    return None

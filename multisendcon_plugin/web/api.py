@@ -23,7 +23,8 @@ from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..operations.json_form import encode
 from .event_stream import send_events
 from .listing import JSON_LINES, send
-from .routes import Call, Events, Handler, Listing, find
+from .paths import find
+from .routes import ROUTES, Call, Events, Handler, Listing
 from .site import LONGEST_BODY, hang_up
 
 #: Clients that may hear of events at the same time.
@@ -135,7 +136,7 @@ def _handler(request: Request) -> tuple[Handler, str]:
         segments = [each.decode() for each in request.postpath or ()]
     except UnicodeDecodeError:
         raise _RequestError(404, "the path is no UTF-8") from None
-    found = find(segments)
+    found = find(ROUTES, segments)
     if found is None:
         raise _RequestError(404, f"there is no /{'/'.join(segments)} here; see openapi.json")
     handlers, name = found

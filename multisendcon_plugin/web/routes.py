@@ -168,22 +168,3 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "configuration/order": {"POST": _order_accounts},
     "configuration/tables/{name}": {"PUT": _configure_table},
 }
-
-
-def find(segments: list[str]) -> tuple[Mapping[str, Handler], str] | None:
-    """Return what may be asked for at a path, by method, and what stands in it for a name.
-
-    :param segments: of the path, decoded: a name may have slashes.
-    """
-    # One with a slash in it is no path of ours.
-    path = [each.replace("/", "%2F") for each in segments]
-    exact = ROUTES.get("/".join(path))
-    if exact is not None and not any(each.startswith("{") for each in path):
-        return exact, ""
-    # No path of ours has more segments.
-    for place in range(1, min(len(path), 5)):
-        for slot in ("{name}", "{id}"):
-            found = ROUTES.get("/".join([*path[:place], slot, *path[place + 1 :]]))
-            if found is not None:
-                return found, segments[place]
-    return None

@@ -10,13 +10,10 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.testing import StringTransport
 
-from multisendcon_plugin import events
-from multisendcon_plugin.page.administrator import Administrator
-from multisendcon_plugin.settings.admins import Admin, Admins, Role
-from multisendcon_plugin.settings.users import user_key
+from multisendcon_plugin.events import AdminActed, AdminRefused, AdminSignedIn
+from multisendcon_plugin.settings.admins import Admin, Role
 from multisendcon_plugin.settings.web import WebSettings
-from multisendcon_plugin.web.site import ApiSite
-from tests.operations.desk import Desk
+from tests.page.served import Served, users
 
 HOST = "relay.example:2580"
 FORM = "application/x-www-form-urlencoded"
@@ -37,10 +34,6 @@ class Password:
 
 def admin(name, role=Role.CONFIGURE, password="secret"):
     return Admin(name, role, Password(password) if password else None)
-
-
-def admins(*some):
-    return Admins("/etc/admins", {user_key(each.name): each for each in some})
 
 
 class Connection(StringTransport):
@@ -79,32 +72,23 @@ class Answer:
         return self.body.decode()
 
 
-class House:
+class House(Served):
     """The page of a relay, and who may use it.
 
-    :ivar told: the events of admins.
     :ivar clock: of the page.
     """
 
     def __init__(self, *some, guest=None, in_thread=maybeDeferred, **settings):
-        self.desk = Desk()
-        self.clock = self.desk.clock
-        self.settings = WebSettings(
-            users=admins(*some) if some else None, hostnames=("relay.example",), **settings
-        )
-        self.told = []
-        for kind in (events.AdminSignedIn, events.AdminRefused, events.AdminActed):
-            self.desk.events.subscribe(kind, self.told.append)
-        self.page = Administrator(
-            self.desk.operations,
-            settings=lambda: self.settings,
-            names=lambda: ["relay.internal"],
-            events=self.desk.events,
-            clock=self.clock,
+        super().__init__(
+            settings=WebSettings(
+                users=users(*some) if some else None, hostnames=("relay.example",), **settings
+            ),
+            names=("relay.internal",),
             in_thread=in_thread,
             guest=guest,
+            kinds=(AdminSignedIn, AdminRefused, AdminActed),
         )
-        self.site = ApiSite(self.page, self.clock)
+        self.clock = self.desk.clock
 
     def connect(self, peer="192.0.2.9", local="192.0.2.1"):
         """Return a channel of HTTP and its connection."""

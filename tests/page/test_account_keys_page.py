@@ -11,8 +11,8 @@ from multisendcon_plugin.settings.admins import Role
 from multisendcon_plugin.settings.keys import Nested, keys_of
 from tests.operations.paper import TEXT, Paper
 from tests.operations.test_configuring import Past
-from tests.page.editor import Editor
 from tests.page.hostile import HOSTILE, is_harmless
+from tests.page.visitor import Editor
 
 #: The names of all fields.
 KEYS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.operations.paper import TEXT
-from tests.page.editor import Editor
+from tests.page.visitor import Editor
 
 
 @pytest.fixture

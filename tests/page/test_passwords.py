@@ -19,7 +19,8 @@ from multisendcon_plugin.page.passwords import (
 from multisendcon_plugin.settings.admins import Role
 from multisendcon_plugin.settings.password import PasswordHash
 from tests.operations.desk import result
-from tests.page.house import Later, admin, admins
+from tests.page.house import Later, admin
+from tests.page.served import users
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
@@ -31,7 +32,7 @@ class Gate:
     """
 
     def __init__(self, *some, in_thread=maybeDeferred):
-        self.users = admins(*some) if some else None
+        self.users = users(*some) if some else None
         self.clock = Clock()
         self.thread = in_thread
         self.passwords = Passwords(lambda: self.users, self.clock, in_thread)
@@ -186,7 +187,7 @@ def test_who_gets_another_password_or_role_meanwhile_is_asked_again(now):
     gate = Gate(admin("ann"), in_thread=later)
     asked = gate.begin("ann", "secret")
     others = {"other": admin("ann", password="new"), "role": admin("ann", Role.VIEW)}
-    gate.users = admins(*[others[each] for each in now])
+    gate.users = users(*[others[each] for each in now])
     later.work()
     assert result(asked) is None
 

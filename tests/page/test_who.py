@@ -16,7 +16,8 @@ from multisendcon_plugin.page.passwords import Remembered
 from multisendcon_plugin.page.sessions import IDLE, LONGEST
 from multisendcon_plugin.settings.admins import Role
 from multisendcon_plugin.settings.names import network
-from tests.page.house import House, Later, admin, admins, basic, request
+from tests.page.house import House, Later, admin, basic, request
+from tests.page.served import users
 
 PROXY = "198.51.100.1"
 OTHER = "192.0.2.9"
@@ -44,7 +45,7 @@ def proxied():
 def test_a_session_has_the_rights_that_its_user_has_now(house):
     cookie = house.cookie_of("bob")
     assert "bob (view)" in house.get("/", cookie=cookie).text
-    house.settings = attrs.evolve(house.settings, users=admins(admin("bob")))
+    house.settings = attrs.evolve(house.settings, users=users(admin("bob")))
     assert "Sign out" not in house.get("/", cookie=cookie).text
 
 
@@ -152,7 +153,7 @@ def test_forms_of_those_whom_a_proxy_names_need_the_token_too(proxied):
 
 def test_who_is_taken_from_the_file_is_nobody_for_the_proxy_too(proxied):
     assert "ann" in proxied.get("/", NAMED, peer=PROXY).text
-    proxied.settings = attrs.evolve(proxied.settings, users=admins(admin("bob")))
+    proxied.settings = attrs.evolve(proxied.settings, users=users(admin("bob")))
     assert proxied.get("/", NAMED, peer=PROXY).status == 403
 
 
@@ -182,7 +183,7 @@ def test_a_program_is_told_of_once_and_its_password_is_hashed_seldom(house):
 
 def test_a_program_is_out_with_its_user(house):
     assert kept(house) == 200
-    house.settings = attrs.evolve(house.settings, users=admins(admin("ann", password="new")))
+    house.settings = attrs.evolve(house.settings, users=users(admin("ann", password="new")))
     assert kept(house) == 401
     house.settings = attrs.evolve(house.settings, users=None)
     assert kept(house) == 401
@@ -252,7 +253,7 @@ def test_what_goes_on_ends_when_its_user_has_not_the_same_rights(house, now):
     by_cookie = listening(house, cookie=house.cookie_of())
     by_basic = listening(house, **basic("ann", "secret"))
     bob = listening(house, **basic("bob", "secret"))
-    house.settings = attrs.evolve(house.settings, users=admins(admin("bob", Role.VIEW), *now))
+    house.settings = attrs.evolve(house.settings, users=users(admin("bob", Role.VIEW), *now))
     house.desk.events.publish(ConfigurationChanged(added=(), removed=(), changed=()))
     assert (by_cookie.aborted, by_basic.aborted, bob.aborted) == (True, True, False)
 
