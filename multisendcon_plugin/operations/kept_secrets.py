@@ -31,8 +31,9 @@ _WHERE = (
     "tls_fingerprint",
     "tls_ciphers",
 )
-#: Likewise of its table ``oauth2``: from where its tokens come.
-_TOKENS_FROM = ("provider", "tenant", "cloud", "token_url", "authorize_url", "device_url")
+#: Likewise of its table ``oauth2``: from where its tokens come.  Another tenant is of the same
+#: provider, who hears the secret before.
+_TOKENS_FROM = ("provider", "cloud", "token_url", "authorize_url", "device_url")
 _SECRETS = (("password",), ("oauth2", "client_secret"))
 
 

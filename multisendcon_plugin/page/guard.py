@@ -146,4 +146,4 @@ def path_referred_to(referer: str, host: str) -> str:
 
 def as_location(path: str) -> str:
     """Return a path of ours as it may stand in ``Location:``, whatever names are in it."""
-    return own_path(quote(path, safe="/?#[]@!$&'()*+,;=:%~"))
+    return own_path(quote(path, safe="/?#[]@!$&'+*(),;=:%~"))

@@ -153,6 +153,13 @@ def test_two_accounts_do_not_change_their_places(admin):
     refused(admin, admin.text, swapped.replace('name = "X"', 'name = "Lab"'))
 
 
+def test_a_place_to_which_another_secret_is_sent_is_another_place(admin):
+    admin.account("Lab", server="evil.example", username="lab", password="theirs")
+    admin.look()
+    with pytest.raises(RefusedError, match='account "Sales", password: with another server'):
+        admin.account("Sales", server="evil.example")
+
+
 def test_orders_and_other_changes_keep_them(admin):
     admin.order("All", "Lab", "Sales", "Cloud")
     admin.look()

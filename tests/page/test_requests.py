@@ -217,6 +217,12 @@ def test_other_paths_are_other_pages(house, cookie, page, path):
     assert odd(house, cookie, path).status == 404
 
 
+def test_a_slash_that_is_encoded_makes_no_path(house, cookie, page):
+    page(Done(to="/", text="Done."), "odd/fixed")
+    assert odd(house, cookie, "/odd%2Ffixed").status == 404
+    assert odd(house, cookie, "/odd/fixed").status == 303
+
+
 def test_a_name_makes_no_path_of_the_api(house):
     for path in ("queue%2Fhold", "accounts%2FSales%2Fpause", "accounts/Sales%2Fpause"):
         answer = house.ask("POST", f"/api/v1/{path}", basic("ann", "secret"))

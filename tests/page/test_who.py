@@ -91,9 +91,10 @@ def test_names_are_told_as_far_as_a_name_may_be_long(house):
 
 
 def test_a_proxy_says_who_asks(proxied):
-    assert "ann (configure)" in proxied.get("/", NAMED, peer=PROXY).text
-    proxied.get("/", NAMED, peer=PROXY)
-    assert proxied.told == [AdminSignedIn(address=PROXY, admin="ann")]
+    fields = {**NAMED, "X-Forwarded-For": "203.0.113.1"}
+    assert "ann (configure)" in proxied.get("/", fields, peer=PROXY).text
+    proxied.get("/", fields, peer=PROXY)
+    assert proxied.told == [AdminSignedIn(address="203.0.113.1", admin="ann")]
 
 
 @pytest.mark.parametrize("peer", [OTHER, "127.0.0.1", "198.51.100.2"])
