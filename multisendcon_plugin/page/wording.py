@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+
+_KEY = re.compile("[a-z_]+: ")
 
 
 def moment(seconds: float | None) -> str:
@@ -57,8 +60,8 @@ def count(number: float) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return what errors and faults say as a sentence: they begin with a small letter."""
-    return text[:1].upper() + text[1:]
+    """Return what errors say with a capital at its begin, unless that is the name of a key."""
+    return text if _KEY.match(text) else text[:1].upper() + text[1:]
 
 
 def segment(name: str) -> str:
