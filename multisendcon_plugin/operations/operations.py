@@ -40,18 +40,16 @@ from .directions import Directions
 from .errors import NotFoundError, RefusedError
 from .explained import Explanation
 from .explanation import explain_stored
-from .filters import search_of
 from .flow import Flow
 from .live import Live
 from .moving import Outlook
 from .overviews import Overviews
-from .pace import Pace
+from .past import Past
 from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
 from .sign_ins import Beginning, SignIns
 from .standing import Standing
-from .stories import stories
 from .survey import Survey
 from .values import (
     AccountCounts,
@@ -147,6 +145,7 @@ class Operations:
         self._directions = Directions(self._servers, self._registry, self._clock)
         first = int(self._started * _EVENTS_PER_SECOND)
         self.live = Live(self._events, self._public, self._clock, first)
+        self._past = Past(self._history, self._events, self._clock, self._wall)
         comparing = Comparing(self._history, self._events, self._clock, self._wall)
         self.configuring = Configuring(self._file, self._in_thread, comparing)
         self.sign_ins = SignIns(self._sign_ins, self._known, self._signed_in, self._wall)
@@ -176,7 +175,7 @@ class Operations:
             oldest=Time(min(arrived) + self._set_by) if arrived else None,
             accounts=self._account_statuses(totals, conditions),
             alarms=tuple(self._alarms()),
-            history=self._history_status(),
+            history=self._past.status,
             front=self._standing.front,
             spool=self._standing.spool,
         )
@@ -300,7 +299,7 @@ class Operations:
 
     # The history.
 
-    async def history(
+    def history(
         self,
         asked: HistoryFilter,
         limit: int | None = None,
@@ -313,30 +312,11 @@ class Operations:
         :param after: id of the last message that is left out.
         :param way: or against that order.
         """
-        history = self._kept_history()
-        search = search_of(asked, self._wall())
-        if search is not None:
-            pace = Pace(self._events, self._clock)
-            async with aclosing(stories(history, search, limit, after, pace, way=way)) as found:
-                async for piece in found:
-                    yield piece
+        return self._past.told(asked, limit, after, way)
 
     async def story(self, name: str) -> Story:
         """Tell what became of one mail."""
-        async with aclosing(self.history(HistoryFilter(id=name), 1)) as found:
-            async for piece in found:
-                return piece[0]
-        raise NotFoundError(f"{name} is not in the history; older mail is forgotten, see [history]")
-
-    def _kept_history(self) -> History:
-        history = self._history()
-        if history is None:
-            raise RefusedError("there is no history: keep is 0 in [history]")
-        return history
-
-    def _history_status(self) -> str:
-        history = self._history()
-        return "off" if history is None else history.trouble or "on"
+        return await self._past.story(name)
 
     # The configuration.
 

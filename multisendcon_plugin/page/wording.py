@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+
+_KEY = re.compile("[a-z_]+: ")
 
 
 def moment(seconds: float | None) -> str:
@@ -56,6 +59,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def sentence(text: str) -> str:
+    """Return what errors say with a capital at its begin, unless that is the name of a key."""
+    return text if _KEY.match(text) else text[:1].upper() + text[1:]
+
+
 def segment(name: str) -> str:
     """Return a name as one segment of a path."""
     return quote(name, safe="", errors="replace")
@@ -70,4 +78,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "size": size,
     "count": count,
     "segment": segment,
+    "sentence": sentence,
 }

@@ -51,6 +51,7 @@ from ..web import ControlService
 from ..web.root import make_root
 from .configured import Configured
 from .direct import DirectDelivery
+from .kept_history import KeptHistory
 from .own_file import OwnFile
 from .page import web_server
 from .prepared import Prepared
@@ -74,8 +75,6 @@ class RelayService(MultiService):
     :ivar archive: keeps copies of outgoing mail.
     :ivar events: tells each fact, see `events`.
     :ivar monitoring: counters, alarms, health, metrics.
-    :ivar history: what became of each mail; ``None`` with ``keep = 0``, and with another spool: its
-        file is in the folder of that in the configuration.
     :raise ConfigurationError: the certificate cannot be used.
     """
 
@@ -129,8 +128,11 @@ class RelayService(MultiService):
         self._reloads = DeferredLock()
         self.edge = self._front_service() if front_process else self._edge_service()
         self._store = SpoolService(self.spool, reactor, wall)
-        self._has_folder = spool is None
-        self.history = self._make_history()
+        self._history = (
+            None
+            if spool
+            else KeptHistory(configuration, events=self.events, reactor=reactor, wall=wall)
+        )
         standing = Standing(self.events, front=front_process)
         self.monitoring = Monitoring(
             configuration,
@@ -179,7 +181,7 @@ class RelayService(MultiService):
             self.monitoring.counters,
             self._store,
             self.archive,
-            self.history,
+            self._history,
             self.logins,
             self._direct,
             self.queue,
@@ -203,19 +205,6 @@ class RelayService(MultiService):
         settings = policy.configuration.master_relay
         return TransactionPolicy(settings, Routing(policy.registry), self.queue, self._wall)
 
-    def _make_history(self) -> History | None:
-        settings = self.configuration.history
-        if not (settings.keep and self._has_folder):
-            return None
-        return History(
-            self.configuration.spool.path,
-            settings,
-            events=self.events,
-            reactor=self._reactor,
-            wall=self._wall,
-            min_free=self.configuration.spool.min_free,
-        )
-
     async def _explain(self, question: Question) -> Explanation:
         settings = self.configuration.master_relay
         return await explain(settings, self.registry, question, self._wall())
@@ -236,6 +225,14 @@ class RelayService(MultiService):
     def registry(self) -> AccountRegistry:
         """The accounts that are there now."""
         return self._policy.registry
+
+    @property
+    def history(self) -> History | None:
+        """What became of each mail; ``None`` with ``keep = 0``, and with another spool.
+
+        Its file is in the folder of the spool that the configuration has.
+        """
+        return self._history.current if self._history else None
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -270,8 +267,8 @@ class RelayService(MultiService):
         await maybeDeferred(self._direct.stopService)
         await maybeDeferred(self.logins.stopService)
         await maybeDeferred(self.archive.stopService)
-        if self.history is not None:
-            await maybeDeferred(self.history.stopService)
+        if self._history is not None:
+            await maybeDeferred(self._history.stopService)
         await maybeDeferred(self._store.stopService)
         self.monitoring.counters.stopService()
         self.operations.live.stop()
@@ -372,7 +369,8 @@ class RelayService(MultiService):
         self._direct.reconfigure(configuration)
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
-        self._reconfigure_history()
+        if self._history is not None:
+            self._history.reconfigure(configuration)
         self.archive.reconfigure(configuration.archive)
         return DeferredList(
             [
@@ -383,18 +381,6 @@ class RelayService(MultiService):
             fireOnOneErrback=True,
             consumeErrors=True,
         )
-
-    def _reconfigure_history(self) -> None:
-        settings = self.configuration.history
-        if self.history is None:
-            self.history = self._make_history()
-            if self.history is not None:
-                self.history.setServiceParent(self)
-        elif settings.keep:
-            self.history.reconfigure(settings)
-        else:
-            self.history.disownServiceParent()
-            self.history = None
 
     def _in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)

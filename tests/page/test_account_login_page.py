@@ -86,7 +86,7 @@ def test_the_page_of_the_account_leads_there(tmp_path):
 def test_an_account_with_a_password_needs_nobody(tmp_path):
     shown = opened(by_code(tmp_path)).get("/accounts/Plain/login")
     assert shown.status == 422
-    assert "nobody has to sign in" in shown.html
+    assert "Nobody has to sign in" in shown.html
 
 
 @pytest.mark.parametrize("text", HOSTILE)

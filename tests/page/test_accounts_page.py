@@ -171,7 +171,7 @@ def test_an_account_is_told_with_its_quotas_and_counts():
 def test_an_account_that_is_not_there():
     page = Visitor().get("/accounts/Nobody")
     assert page.status == 404
-    assert "there is no account" in page.html
+    assert "There is no account" in page.html
 
 
 def test_an_account_is_paused_and_resumed_and_probed_and_that_is_told():
@@ -240,7 +240,7 @@ def test_a_test_without_scripts_is_shown_as_a_whole_and_told():
 def test_a_test_that_is_refused_is_told_on_the_page_of_the_account():
     visitor = Visitor(Desk(tests=FakeTests()))
     page = visitor.send(visitor.get("/accounts/Sales").form("Test"), "Test", to="busy@far.example")
-    assert (page.path, page.said) == ("/accounts/Sales", "it is being tested")
+    assert (page.path, page.said) == ("/accounts/Sales", "It is being tested")
 
 
 def test_scripts_get_each_step_with_the_token_of_the_page():

@@ -84,7 +84,7 @@ def test_what_was_asked_is_still_there(visitor):
 def test_what_is_no_mail_is_told_and_stays_to_be_mended(visitor):
     page = asked(visitor, sender="boss", recipients="a@b.example")
     assert page.status == 422
-    assert "sender 'boss' is no address" in page.said
+    assert "Sender 'boss' is no address" in page.said
     assert page.form("Explain").fields["sender"] == ["boss"]
 
 

@@ -80,7 +80,7 @@ def test_what_cannot_be_understood_is_told_above_the_form_as_it_was(visitor):
 
 def test_without_a_history_the_page_says_why():
     page = Visitor().get("/mails")
-    assert "there is no history: keep is 0" in page.said
+    assert "There is no history: keep is 0" in page.said
 
 
 def test_nothing_found_is_said(visitor, history):

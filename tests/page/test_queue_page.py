@@ -169,7 +169,7 @@ def test_nothing_is_done_while_nothing_is_chosen(visitor, desk):
     for more in ({}, {"what": "all"}):
         form = visitor.get("/queue").form("Retry")
         page = visitor.send(form, "Retry", **more)
-        assert "no mail is chosen" in page.said
+        assert "No mail is chosen" in page.said
         assert page.path == "/queue"
     assert desk.queue.told == []
 
@@ -254,7 +254,7 @@ def test_masks_that_refuse_are_told_before_anything_is_moved(visitor, desk):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("", "choose the account"), ("Old", "not enabled"), ("Nobody", "there is no account")],
+    [("", "Choose the account"), ("Old", "not enabled"), ("Nobody", "There is no account")],
 )
 def test_a_move_to_no_account_is_refused(visitor, desk, name, said):
     (one,) = desk.mail()

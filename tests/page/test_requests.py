@@ -317,7 +317,7 @@ def test_why_nothing_was_done_is_told_where_it_was_asked_for(house, cookie, page
     answer = odd(house, cookie, fields=fields)
     assert (answer.status, answer.headers["location"]) == (303, "/queue?state=held")
     shown = house.get("/", cookie=cookie).text
-    assert "not &lt;b&gt;so&lt;/b&gt;" in shown
+    assert "Not &lt;b&gt;so&lt;/b&gt;" in shown
     assert "line 1: x" in shown
     assert "line 1: x" not in house.get("/", cookie=cookie).text
     assert [(each.text, each.status) for each in house.told[-1:]] == [("POST /odd/x", 422)]
@@ -335,7 +335,7 @@ def test_an_internal_error_shows_nothing(house, cookie, page, method):
     with logged() as log:
         answer = house.get("/odd/x", cookie=cookie) if method == "GET" else odd(house, cookie)
     assert answer.status == 500
-    assert "internal error of the relay, see its log" in answer.text
+    assert "Internal error of the relay, see its log" in answer.text
     assert "hunter2" not in answer.text
     assert "Traceback" not in answer.text
     assert log.failures(ValueError) == 1

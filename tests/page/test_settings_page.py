@@ -300,7 +300,7 @@ def test_other_tables_are_not_found(editor, name):
     editor.came_from = ""
     answer = editor.ask("POST", f"/settings/{name}", f"token={token}".encode())
     assert editor.paper.written == []
-    assert "there is no page for a table" in answer.said
+    assert "There is no page for a table" in answer.said
 
 
 @pytest.mark.parametrize("text", [each for each in HOSTILE if "\x00" not in each])

@@ -64,7 +64,7 @@ def test_some_places_are_gone_to_by_nobody(house, to):
 def test_a_browser_that_would_keep_no_session_is_told_so(house):
     answer = house.sign_in(fields={"Origin": "http://relay.example:2580"})
     assert answer.status == 403
-    assert "browsers keep a session only where they speak TLS" in answer.text
+    assert "Browsers keep a session only where they speak TLS" in answer.text
     assert (answer.cookies, house.told) == ([], [])
 
 
@@ -73,7 +73,7 @@ def test_who_has_to_wait_is_told_how_long(house):
         assert house.sign_in("ann", "x").status == 403
     answer = house.sign_in()
     assert (answer.status, answer.headers["retry-after"]) == (429, "1")
-    assert "too many wrong passwords: try again in 1 s" in answer.text
+    assert "Too many wrong passwords: try again in 1 s" in answer.text
     assert house.sign_in(peer="192.0.2.10").status == 303
 
 
@@ -323,7 +323,7 @@ def test_what_somebody_may_not_do_is_told(house):
     del house.told[:]
     answer = house.post("/queue/hold", {"token": token}, cookie=cookie)
     assert answer.status == 403
-    assert 'this needs the role "operate", and bob has "view"' in answer.text.replace("&#34;", '"')
+    assert 'This needs the role "operate", and bob has "view"' in answer.text.replace("&#34;", '"')
     assert house.told == [
         AdminActed(address=OTHER, admin="bob", text="POST /queue/hold", status=403)
     ]

@@ -4,6 +4,7 @@
 const PAUSE = 3000;
 const waiting = document.querySelector("[data-waits]");
 
+/** Load the page anew unless the sign-in still waits. */
 async function look() {
   try {
     const answer = await fetch(waiting.dataset.waits, { headers: { Accept: "application/json" } });

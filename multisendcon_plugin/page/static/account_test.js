@@ -6,7 +6,12 @@ import { token } from "./page.js";
 const form = document.querySelector("form[data-test]");
 const shown = document.getElementById("tested");
 
-/** Iterate over the lines of JSON of an answer, as they come. */
+/**
+ * Iterate over the lines of JSON of an answer, as they come.
+ *
+ * @param {Response} answer
+ * @returns {AsyncGenerator<Object>}
+ */
 async function* lines(answer) {
   let rest = "";
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -17,6 +22,11 @@ async function* lines(answer) {
   }
 }
 
+/**
+ * Add a row for a step.
+ *
+ * @param {{step: string, ok: boolean, address: string, seconds: number, result: string, advice: string}} step
+ */
 function showStep(step) {
   const row = document.createElement("tr");
   row.className = step.ok ? "ok" : "bad";
@@ -30,12 +40,17 @@ function showStep(step) {
   shown.querySelector("[data-steps]").append(row);
 }
 
+/**
+ * @param {string} text
+ * @param {boolean} bad whether the account cannot send mail, or nobody knows.
+ */
 function showResult(text, bad) {
   const result = shown.querySelector("[data-result]");
   result.className = bad ? "told bad" : "told";
   result.textContent = text;
 }
 
+/** Show that a test goes on, and nothing of the one before. */
 function begin() {
   shown.hidden = false;
   shown.querySelector("[data-steps]").replaceChildren();
@@ -43,6 +58,7 @@ function begin() {
   showResult("Testing …", false);
 }
 
+/** Have the account tested, and show what is told of it. */
 async function test() {
   const asked = { connections: form.elements.connections.checked };
   for (const name of ["to", "from"]) {

@@ -3,11 +3,21 @@
 
 const table = document.querySelector("table[data-sortable]");
 const form = document.getElementById("drop");
+/** @type {HTMLTableRowElement | null} */
 let dragged = null;
 
-/** @returns {HTMLTableRowElement | null} the account that stands below. */
+/**
+ * @param {HTMLTableRowElement} row
+ * @returns {HTMLTableRowElement | null} the account that stands below.
+ */
 const below = (row) => (row.nextElementSibling?.dataset.account === undefined ? null : row.nextElementSibling);
 
+/**
+ * Ask whether an account is to have the place of another one.
+ *
+ * @param {HTMLTableRowElement | null} row
+ * @param {HTMLTableRowElement} target
+ */
 function drop(row, target) {
   if (!row || row === target) return;
   // Who is dragged down comes behind the row on which it is dropped.

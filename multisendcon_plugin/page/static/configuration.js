@@ -11,6 +11,7 @@ const style = getComputedStyle(text);
 const padding = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
 let count = 0;
 
+/** Count the lines, and number them. */
 function measure() {
   count = text.value.split("\n").length;
   number();
@@ -33,7 +34,11 @@ text.addEventListener("input", measure);
 text.addEventListener("scroll", number);
 new ResizeObserver(number).observe(text);
 
-/** Select a line, and show it. */
+/**
+ * Select a line, and show it.
+ *
+ * @param {number} line from 1 on.
+ */
 function goTo(line) {
   const lines = text.value.split("\n");
   const start = lines.slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);

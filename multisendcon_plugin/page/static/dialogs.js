@@ -8,12 +8,23 @@ document.addEventListener("submit", (event) => {
   ask(event.target, button).catch(() => send(event.target, button));
 });
 
-/** Send a form as the browser does. */
+/**
+ * Send a form as the browser does.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLButtonElement} button
+ */
 function send(form, button) {
   button.removeAttribute("data-asks");
   form.requestSubmit(button);
 }
 
+/**
+ * Send a form, and show the question that comes.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLButtonElement} button
+ */
 async function ask(form, button) {
   const answer = await fetch(button.getAttribute("formaction") ?? form.action, {
     method: "POST",
@@ -32,6 +43,12 @@ async function ask(form, button) {
   show(question, button);
 }
 
+/**
+ * Show a question in a dialog.
+ *
+ * @param {Element} question
+ * @param {HTMLElement} opener gets the focus back.
+ */
 function show(question, opener) {
   const dialog = document.createElement("dialog");
   dialog.className = question.className;

@@ -31,7 +31,11 @@ field.addEventListener("drop", (event) => {
   read(event.dataTransfer.files[0]);
 });
 
-/** Put the text of a file into the field; of a long one, its beginning: that has the header. */
+/**
+ * Put the text of a file into the field; of a long one, its beginning: that has the header.
+ *
+ * @param {File | undefined} file
+ */
 async function read(file) {
   if (!file) return;
   try {

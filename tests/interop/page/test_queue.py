@@ -57,7 +57,7 @@ def test_mail_is_tried_again(world, at):
 def test_nothing_is_done_when_nothing_is_chosen(world, at):
     at.go("/queue")
     at.press("Hold")
-    at.tells("no mail is chosen")
+    at.tells("No mail is chosen")
 
 
 def test_what_is_deleted_is_asked_for_first(world, at):

@@ -18,7 +18,7 @@ pytestmark = needs("chromium")
 def test_a_wrong_password_is_told(visit):
     at = visit(None)
     at.sign_in(USERS[Role.VIEW], "wrong")
-    expect(at.page.get_by_role("alert")).to_contain_text("name or password is wrong")
+    expect(at.page.get_by_role("alert")).to_contain_text("Name or password is wrong")
     at.page.get_by_label("Name").fill(USERS[Role.VIEW])
     at.page.get_by_label("Password").fill(PASSWORD)
     at.press("Sign in")
