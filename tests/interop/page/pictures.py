@@ -53,7 +53,7 @@ def take(seen, folder, name):
 
 
 def overview(at):
-    at.page.set_viewport_size({"width": 1200, "height": 1000})
+    at.page.set_viewport_size({"width": 1320, "height": 880})
     at.go("/")
     graphs = at.page.locator(".graph path:not([d=''])")
     expect(graphs.nth(2)).to_be_attached(timeout=PATIENCE)
