@@ -43,10 +43,14 @@ class Door(Served):
         )
         self._peer = peer
 
-    def ask(self, method, path, body=b"", headers=()):
-        """Ask for something; a header field ``Host`` is in the place of the usual one."""
+    def connect(self):
         connection = Connection(self.site)
         connection.transport.peerAddr = self._peer or connection.transport.peerAddr
+        return connection
+
+    def ask(self, method, path, body=b"", headers=()):
+        """Ask for something; a header field ``Host`` is in the place of the usual one."""
+        connection = self.connect()
         if any(name == "Host" for name, _ in headers):
             lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
             lines.append(f"Content-Length: {len(body)}")

@@ -31,6 +31,15 @@ def test_they_are_not_from_elsewhere():
     assert far.ask("GET", "/api/v1/accounts").status == 401
 
 
+def test_a_page_of_theirs_goes_on_hearing_what_happens(here):
+    connection = here.connect()
+    connection.send("GET", "/live")
+    for _ in range(5):
+        here.desk.clock.advance(1)
+    assert b"event: board" in connection.taken()
+    assert not connection.transport.disconnecting
+
+
 def test_pages_of_others_do_nothing_in_their_name(here):
     assert here.ask("POST", "/api/v1/queue/hold", b'{"ids": ["1"]}').status == 403
     fields = [FORM, ("Sec-Fetch-Site", "cross-site")]
