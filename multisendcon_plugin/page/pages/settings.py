@@ -152,7 +152,8 @@ def _shown(
     :param wanted: names of tables, with the section of it that was typed.
     """
     start = asked.query.get("from", "0")
-    first = int(start) if asked.name and start.isascii() and start.isdigit() else 0
+    is_number = start.isascii() and start.isdigit() and len(start) < 10
+    first = int(start) if asked.name and is_number else 0
     groups = []
     for name, typed in wanted:
         *written, last = sections_of(name, current.tables)
