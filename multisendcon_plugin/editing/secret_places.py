@@ -1,11 +1,16 @@
-"""Where the secrets of the configuration's text stand, by the declarations of the keys.  Pure."""
+"""Where the secrets of the configuration's text stand, by the declarations of the keys.
+
+What is named as a secret key is secret in whatever table it is put, and however its name is
+written: ``Password`` and ``client-secret`` are faults, and yet nobody is to see what is behind
+them.  Pure.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from ..configuration.tables import TABLES
@@ -61,7 +66,7 @@ def secrets_of(text: str, blocks: Sequence[Block]) -> list[Secret]:
     for block in blocks:
         for entry in block.entries:
             try:
-                found += _of(text, block, entry, loose=bool(broken))
+                found += _of(text, block, entry)
             except (NotScannedError, RecursionError):
                 broken.append((block, entry))
     found += _in_comments(text)
@@ -78,14 +83,15 @@ def _apart(secrets: Iterable[Secret]) -> Iterator[Secret]:
             end = secret.place.end
 
 
-def _of(text: str, block: Block, entry: Item, *, loose: bool) -> Iterator[Secret]:
+def _of(text: str, block: Block, entry: Item) -> Iterator[Secret]:
     path = (*block.path, *entry.keys)
-    if entry.value is None or not (loose or _may_have_secrets(_names(path))):
+    if entry.value is None:
         return
+    within = "{" in text[entry.value.start : entry.value.end] or secret_part(_names(path))
     covered = entry.value.start
-    for inside, place in ((), entry.value), *nodes(text, entry.value):
+    for inside, place in ((), entry.value), *(nodes(text, entry.value) if within else ()):
         names = _names((*path, *inside))
-        length = _secret_part(names, loose=loose)
+        length = secret_part(names)
         if place.start < covered or not length:
             continue
         written = text[place.start : place.end]
@@ -98,23 +104,22 @@ def _of(text: str, block: Block, entry: Item, *, loose: bool) -> Iterator[Secret
             yield Secret((*path, *inside), Place(place.start, covered))
 
 
-def _secret_part(names: Keys, *, loose: bool) -> int:
-    """Return how many of the names are those of a secret key; 0: it is none.
+def secret_part(names: Keys) -> int:
+    """Return how many of the names are those of a secret key; 0: it is none."""
+    return next((number for number, name in enumerate(names, 1) if _is_secret(name)), 0)
 
-    :param loose: a header may be broken, so the name of the key is enough.
-    """
-    if loose:
-        last = {each[-1] for each in declared()}
-        return next((number for number, name in enumerate(names, 1) if name in last), 0)
-    return next((len(each) for each in declared() if each == names[: len(each)]), 0)
+
+@lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
+    return _plain(name) in {_plain(each[-1]) for each in declared()}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_\s]", "", name).casefold()
 
 
 def _names(path: Path) -> Keys:
     return tuple(each for each in path if isinstance(each, str))
-
-
-def _may_have_secrets(names: Keys) -> bool:
-    return any(all(a == b for a, b in zip(names, each, strict=False)) for each in declared())
 
 
 def _is_kept_elsewhere(text: str, below: Keys, place: Place) -> bool:
@@ -131,16 +136,18 @@ def _is_kept_elsewhere(text: str, below: Keys, place: Place) -> bool:
 
 
 @cache
-def _written_so() -> str:
-    """Return the pattern of a secret key with its ``=``."""
-    names = sorted({re.escape(each[-1]) for each in declared()})
-    return rf"""(?<![\w-])(?:{"|".join(names)})["']?[ \t]*+=[ \t]*+"""
+def _named_so() -> str:
+    """Return the pattern of the name of a secret key."""
+    names = sorted({re.sub("[-_]", "[-_ ]?", each[-1]) for each in declared()})
+    return rf"""(?<![\w-])(?i:{"|".join(names)})["']?[ \t]*+"""
 
 
 @cache
 def _commented() -> re.Pattern[str]:
     value = rf"""(?!{_KEPT_ELSEWHERE})(?:"[^"\n]+"|'[^'\n]+'|[^\s"'][^\n]*)"""
-    return re.compile(rf"#(?P<before>[^\n]*?{_written_so()})(?P<secret>{value})")
+    # A sentence about passwords is none.
+    sign = r"""(?:=|:(?=[ \t]*+(?:["']|\S+[ \t]*\r?$)))[ \t]*+"""
+    return re.compile(rf"#(?P<before>[^\n]*?{_named_so()}{sign})(?P<secret>{value})", re.MULTILINE)
 
 
 def _in_comments(text: str) -> Iterator[Secret]:
@@ -154,7 +161,7 @@ def _in_comments(text: str) -> Iterator[Secret]:
 
 def _in_broken(text: str, block: Block, line: Item) -> Iterator[Secret]:
     """Yield what may be a secret in a line that is not TOML."""
-    if _secret_part(_names(block.path), loose=True):
+    if secret_part(_names(block.path)):
         yield Secret((*block.path, BROKEN, line.start), Place(line.start, line.stop))
     for found in _loose().finditer(text, line.start):
         if found.start() >= line.end:
@@ -165,11 +172,14 @@ def _in_broken(text: str, block: Block, line: Item) -> Iterator[Secret]:
 @cache
 def _loose() -> re.Pattern[str]:
     kept = rf"(?!{_KEPT_ELSEWHERE}[ \t]*(?:\#[^\n]*)?\r?$)"
+    opened = r"""(?:[\[{]|"(?:\\.|[^"\\\n])*\r?$|'[^'\n]*\r?$)"""
     values = (
         r"(?P<quotes>\"\"\"|''').*?(?:(?P=quotes)[^\r\n]*|\Z)",
-        r"[\[{].*?(?=\r?\n[ \t]*\r?$|\r?\n[ \t]*\[|\r?\n[ \t]*[\w.\"'-]+[ \t]*=|\Z)",
+        rf"{opened}.*?(?=\r?\n[ \t]*\r?$|\r?\n[ \t]*\[|\r?\n[ \t]*[\w.\"'-]+[ \t]*[=:]|\Z)",
         r"[^\r\n]+",
+        r"\r?\n[ \t]*+[\"'][^\r\n]*",
     )
+    sign = r"""(?:[=:][ \t]*+|(?<=[ \t])(?=["']))"""
     return re.compile(
-        f"{_written_so()}{kept}(?P<secret>{'|'.join(values)})", re.DOTALL | re.MULTILINE
+        f"{_named_so()}{sign}{kept}(?P<secret>{'|'.join(values)})", re.DOTALL | re.MULTILINE
     )

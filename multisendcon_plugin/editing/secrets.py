@@ -14,7 +14,7 @@ from ..settings.kinds import SOURCES
 from .blocks import Path, blocks_of, names_of
 from .patches import Patch, patched
 from .scan import Keys
-from .secret_places import COMMENT, declared, secrets_of
+from .secret_places import COMMENT, secret_part, secrets_of
 
 #: What stands for a secret.
 MASK = "********"
@@ -40,7 +40,7 @@ def masked_document(document: Any, names: Keys = ()) -> Any:
 
     :param names: of the table.
     """
-    if names in declared():
+    if secret_part(names[-1:]):
         return document if _is_no_secret(document) else MASK
     if isinstance(document, dict):
         return {key: masked_document(each, (*names, key)) for key, each in document.items()}

@@ -35,9 +35,8 @@ def test_a_key_that_is_declared_secret_is_hidden_at_once(monkeypatch):
         token: str = key(kinds.text, default="", secret=True, doc="It.")
 
     monkeypatch.setitem(tables.TABLES, "new", tables.Table(Settings))
-    for each in (secret_places.declared, secret_places._commented, secret_places._loose):
-        monkeypatch.setattr(secret_places, each.__name__, each.__wrapped__)
-    monkeypatch.setattr(secret_places, "_written_so", secret_places._written_so.__wrapped__)
+    for name in ("declared", "_is_secret", "_named_so", "_commented", "_loose"):
+        monkeypatch.setattr(secret_places, name, getattr(secret_places, name).__wrapped__)
     assert masked('[new]\ntoken = "x"\n') == f'[new]\ntoken = "{MASK}"\n'
 
 
@@ -97,6 +96,21 @@ def test_not_even_of_a_text_that_is_not_toml(made, data):
         '[[account.password]]\nvalue = "c4nary"',
         '# password = "c4nary"',
         "#password=c4nary",
+        "# password: c4nary",
+        "# Client-Secret: 'c4nary c4nary'",
+        'Password = "c4nary"',
+        'oauth2 = { Client-Secret = "c4nary" }',
+        'clientSecret = "c4nary"',
+        '"pass word" = "c4nary"',
+        'password: "c4nary"',
+        "client_secret : c4nary",
+        'PASSWORD "c4nary"',
+        'password =\n  "c4nary"',
+        'password = "x\nc4nary"',
+        "password = 'x\nc4nary\nc4nary'",
+        'smtp.password = "c4nary"',
+        '[delivery]\npassword = "c4nary"',
+        '[unknown]\nhooks = [{ webhook = "c4nary" }]',
         'port = 25 # client_secret = "c4nary"',
         '[alarm]\nwebhook = "https://c4nary/"',
         'x = 1\n[ndr]\npassword = "c4nary"',
@@ -130,7 +144,7 @@ def is_toml(text):
         '[account.password]\ncredential = "x"\n',
         '[[account]]\n#password = { file = "x" }\n',
         '[[account]]\npassword = ""\n',
-        '[delivery]\npassword = "no key of this table"\n',
+        '[delivery]\nnote = "password" # the password: ask the office\n',
         '[[account]]\nname = "password"\nusername = "client_secret x"\n',
         'not TOML\npassword = { file = "x" }  # y\nclient_secret = { env = "Y" }\n',
     ],
