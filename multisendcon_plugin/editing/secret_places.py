@@ -70,7 +70,11 @@ def secrets_of(text: str, blocks: Sequence[Block]) -> list[Secret]:
             except (NotScannedError, RecursionError):
                 broken.append((block, entry))
     found += _in_comments(text)
-    found += [secret for block, item in broken for secret in _in_broken(text, block, item)]
+    end = 0
+    for block, item in broken:
+        for secret in _in_broken(text, block, item) if item.end > end else ():
+            found.append(secret)
+            end = max(end, secret.place.end)
     return list(_apart(found))
 
 
@@ -146,40 +150,50 @@ def _named_so() -> str:
 def _commented() -> re.Pattern[str]:
     value = rf"""(?!{_KEPT_ELSEWHERE})(?:"[^"\n]+"|'[^'\n]+'|[^\s"'][^\n]*)"""
     # A sentence about passwords is none.
-    sign = r"""(?:=|:(?=[ \t]*+(?:["']|\S+[ \t]*\r?$)))[ \t]*+"""
-    return re.compile(rf"#(?P<before>[^\n]*?{_named_so()}{sign})(?P<secret>{value})", re.MULTILINE)
+    sign = r"""(?:=|:(?=[ \t]*+(?:["']|\S++[ \t]*+\r?$)))[ \t]*+"""
+    return re.compile(rf"{_named_so()}{sign}(?P<secret>{value})", re.MULTILINE)
 
 
 def _in_comments(text: str) -> Iterator[Secret]:
     """Yield what somebody has put behind a ``#``, perhaps to have it back some day."""
     counted: Counter[str] = Counter()
     for found in _commented().finditer(text):
-        before = found["before"]
-        counted[before] += 1
-        yield Secret((COMMENT, before, counted[before]), Place(*found.span("secret")))
+        line = text.rfind("\n", 0, found.start()) + 1
+        sign = text.find("#", line, found.start())
+        if sign >= 0:
+            before = text[sign + 1 : found.start("secret")]
+            counted[before] += 1
+            yield Secret((COMMENT, before, counted[before]), Place(*found.span("secret")))
 
 
 def _in_broken(text: str, block: Block, line: Item) -> Iterator[Secret]:
     """Yield what may be a secret in a line that is not TOML."""
+    path = (*block.path, BROKEN, line.start)
     if secret_part(_names(block.path)):
-        yield Secret((*block.path, BROKEN, line.start), Place(line.start, line.stop))
-    for found in _loose().finditer(text, line.start):
-        if found.start() >= line.end:
-            break
-        yield Secret((*block.path, BROKEN, line.start), Place(*found.span("secret")))
+        yield Secret(path, Place(line.start, line.stop))
+    position = line.start
+    # The key is looked for in this line only: its value may be longer.
+    while key := _loose_key().search(text, position, line.end):
+        position = key.end()
+        if value := _loose_value().match(text, position):
+            yield Secret(path, Place(*value.span()))
+            position = value.end()
 
 
 @cache
-def _loose() -> re.Pattern[str]:
+def _loose_key() -> re.Pattern[str]:
+    return re.compile(rf"""{_named_so()}(?:[=:][ \t]*+|(?<=[ \t])(?=["']))""")
+
+
+@cache
+def _loose_value() -> re.Pattern[str]:
     kept = rf"(?!{_KEPT_ELSEWHERE}[ \t]*(?:\#[^\n]*)?\r?$)"
-    opened = r"""(?:[\[{]|"(?:\\.|[^"\\\n])*\r?$|'[^'\n]*\r?$)"""
+    opened = r"""(?:[\[{]|"(?:\\.|[^"\\\n])*+\r?$|'[^'\n]*+\r?$)"""
+    next_one = r"""\r?\n[ \t]*+(?:\r?$|\[|[\w."'-]+[ \t]*[=:])"""
     values = (
         r"(?P<quotes>\"\"\"|''').*?(?:(?P=quotes)[^\r\n]*|\Z)",
-        rf"{opened}.*?(?=\r?\n[ \t]*\r?$|\r?\n[ \t]*\[|\r?\n[ \t]*[\w.\"'-]+[ \t]*[=:]|\Z)",
+        rf"{opened}.*?(?={next_one}|\Z)",
         r"[^\r\n]+",
         r"\r?\n[ \t]*+[\"'][^\r\n]*",
     )
-    sign = r"""(?:[=:][ \t]*+|(?<=[ \t])(?=["']))"""
-    return re.compile(
-        f"{_named_so()}{sign}{kept}(?P<secret>{'|'.join(values)})", re.DOTALL | re.MULTILINE
-    )
+    return re.compile(f"{kept}(?:{'|'.join(values)})", re.DOTALL | re.MULTILINE)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multisendcon_plugin.configuration import tables
-from multisendcon_plugin.editing import secret_places, secrets
+from multisendcon_plugin.editing import scan, secret_places, secrets
 from multisendcon_plugin.editing.difference import difference
 from multisendcon_plugin.editing.secrets import MASK, masked, masked_document, unmasked
 from multisendcon_plugin.errors import EditRefusedError
@@ -35,7 +35,7 @@ def test_a_key_that_is_declared_secret_is_hidden_at_once(monkeypatch):
         token: str = key(kinds.text, default="", secret=True, doc="It.")
 
     monkeypatch.setitem(tables.TABLES, "new", tables.Table(Settings))
-    for name in ("declared", "_is_secret", "_named_so", "_commented", "_loose"):
+    for name in ("declared", "_is_secret", "_named_so", "_commented", "_loose_key"):
         monkeypatch.setattr(secret_places, name, getattr(secret_places, name).__wrapped__)
     assert masked('[new]\ntoken = "x"\n') == f'[new]\ntoken = "{MASK}"\n'
 
@@ -251,3 +251,29 @@ def test_a_difference_has_the_lines_around_and_their_numbers():
 
 def test_the_mask_is_what_clients_know():
     assert secrets.MASK == "********"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x",
+        "x = [",
+        "# #password # password is # secret : of whom",
+        'password = "',
+        "password = { file = ",
+        "'''",
+    ],
+)
+def test_a_long_text_that_is_not_toml_takes_no_longer_by_its_square(line):
+    text = f"{line}\n" * 20_000 + '\n\n[ndr]\npassword = "c4nary"\n'
+    assert "c4nary" not in masked(text)
+    assert "c4nary" not in masked(text.replace("\n", " ") + '\n[ndr]\npassword = "c4nary"\n')
+
+
+def test_few_brackets_that_are_never_closed_are_looked_for(monkeypatch):
+    measured = []
+    closed = scan._closed
+    monkeypatch.setattr(scan, "_closed", lambda *at: measured.append(at) or closed(*at))
+    found = list(scan.scan("x = [\n" * 1000, lenient=True))
+    assert {each.kind for each in found} == {scan.Kind.BROKEN}
+    assert len(measured) == scan.MOST_UNCLOSED
