@@ -221,7 +221,7 @@ def test_whether_it_may_be_heard_can_be_asked():
     viewer = Viewer()
     assert viewer.request("/live", method="HEAD").answer("HEAD").status == 200
     assert viewer.live._pages == []
-    assert viewer.request("/live", method="HEAD", user="nobody").answer("HEAD").status == 401
+    assert viewer.request("/live", method="HEAD", user="nobody").answer("HEAD").status == 403
 
 
 def test_nothing_is_turned_or_hidden_in_a_row():

@@ -11,8 +11,8 @@ from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.page.pages import settings
 from multisendcon_plugin.settings.admins import Role
 from tests.operations.paper import TEXT, Paper
-from tests.page.editor import Editor
 from tests.page.hostile import HOSTILE, is_harmless
+from tests.page.visitor import Editor
 
 SECOND = '\n[[client]]\naddresses = ["198.51.100.1"]\nstarttls = false\n'
 
@@ -324,6 +324,6 @@ def test_what_others_have_written_is_text(text):
 
 
 @pytest.mark.parametrize("start", ["9" * 20, "9" * 5000, "-1", "\N{SUPERSCRIPT TWO}"])
-def test_a_place_that_there_is_not_is_the_first(editor, start):
+def test_what_is_no_place_is_said(editor, start):
     page = editor.get(f"/settings/client?from={quote(start)}")
-    assert page.status == 200
+    assert page.status == 422
