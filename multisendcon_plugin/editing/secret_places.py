@@ -8,6 +8,7 @@ them.  Pure.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
@@ -31,8 +32,8 @@ _KEPT_ELSEWHERE = rf"\{{\s*(?:{'|'.join(sorted(SOURCES))})\s*=[^{{}}]*\}}"
 class Secret(NamedTuple):
     """A secret of a text, as it is written.
 
-    :param path: of its key, with the number of an account; in a comment, what makes it another
-        than other comments.
+    :param path: of its key, with the number of an account; in a comment, of its table, and what
+        makes it another than other comments there.
     """
 
     path: Path
@@ -69,7 +70,7 @@ def secrets_of(text: str, blocks: Sequence[Block]) -> list[Secret]:
                 found += _of(text, block, entry)
             except (NotScannedError, RecursionError):
                 broken.append((block, entry))
-    found += _in_comments(text)
+    found += _in_comments(text, blocks)
     end = 0
     for block, item in broken:
         for secret in _in_broken(text, block, item) if item.end > end else ():
@@ -154,16 +155,18 @@ def _commented() -> re.Pattern[str]:
     return re.compile(rf"{_named_so()}{sign}(?P<secret>{value})", re.MULTILINE)
 
 
-def _in_comments(text: str) -> Iterator[Secret]:
+def _in_comments(text: str, blocks: Sequence[Block]) -> Iterator[Secret]:
     """Yield what somebody has put behind a ``#``, perhaps to have it back some day."""
-    counted: Counter[str] = Counter()
+    counted: Counter[Path] = Counter()
+    starts = [each.start for each in blocks]
     for found in _commented().finditer(text):
         line = text.rfind("\n", 0, found.start()) + 1
         sign = text.find("#", line, found.start())
         if sign >= 0:
-            before = text[sign + 1 : found.start("secret")]
-            counted[before] += 1
-            yield Secret((COMMENT, before, counted[before]), Place(*found.span("secret")))
+            block = blocks[bisect_right(starts, sign) - 1]
+            path = (COMMENT, *block.path, text[sign + 1 : found.start("secret")])
+            counted[path] += 1
+            yield Secret((*path, counted[path]), Place(*found.span("secret")))
 
 
 def _in_broken(text: str, block: Block, line: Item) -> Iterator[Secret]:

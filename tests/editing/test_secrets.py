@@ -277,3 +277,17 @@ def test_few_brackets_that_are_never_closed_are_looked_for(monkeypatch):
     found = list(scan.scan("x = [\n" * 1000, lenient=True))
     assert {each.kind for each in found} == {scan.Kind.BROKEN}
     assert len(measured) == scan.MOST_UNCLOSED
+
+
+def test_a_secret_that_is_put_into_a_comment_is_not_lost_unsaid():
+    text = masked(ACCOUNTS).replace('"a"\npassword', '"a"\n#password')
+    with pytest.raises(
+        EditRefusedError, match=r'a comment with "password =" is .*write the secret'
+    ):
+        unmasked(text, ACCOUNTS)
+
+
+def test_a_secret_in_a_comment_stays_with_its_account():
+    original = '[[account]]\nname = "a"\n#password = "of a"\n'
+    second = '\n[[account]]\nname = "b"\n#password = "of b"\n'
+    assert unmasked(masked(second), original + second) == second
