@@ -53,6 +53,15 @@ class NotScannedError(ValueError):
     """A text is not TOML, as far as this module knows it."""
 
 
+class _UnclosedError(NotScannedError):
+    """A bracket is not closed, up to the end of the text."""
+
+
+#: Brackets without an end beyond which no long value is measured any more, as each takes a look at
+#: all that follows.
+MOST_UNCLOSED = 8
+
+
 class Kind(enum.Enum):
     """What a line is, or the lines of a long value."""
 
@@ -98,20 +107,21 @@ def scan(text: str, *, lenient: bool = False) -> Iterator[Item]:
     :param lenient: a line that is neither comment, header nor value is ``BROKEN``.
     :raise NotScannedError: there is one, and `lenient` is not set.
     """
-    position = 0
+    position = unclosed = 0
     while position < len(text):
         try:
-            item = _item(text, position)
-        except NotScannedError:
+            item = _item(text, position, measured=unclosed < MOST_UNCLOSED)
+        except NotScannedError as error:
             if not lenient:
                 raise
+            unclosed += isinstance(error, _UnclosedError)
             end = text.find("\n", position) + 1 or len(text)
             item = Item(Kind.BROKEN, position, len(text[:end].rstrip("\r\n")), end)
         yield item
         position = item.end
 
 
-def _item(text: str, start: int) -> Item:
+def _item(text: str, start: int, *, measured: bool) -> Item:
     line = _LINE.match(text, start)
     if line is None:
         raise NotScannedError(start)
@@ -125,6 +135,8 @@ def _item(text: str, start: int) -> Item:
             stop = start + len(line[0].rstrip())
             repeated = line["open"] == "[["
             return Item(Kind.HEADER, start, stop, line.end(), names(line["header"]), None, repeated)
+        case "long" if not measured:
+            raise NotScannedError(start)
         case "long":
             value = Place(line.start("long"), _closed(text, line.start("long")))
             behind = _BEHIND.match(text, value.end)
@@ -147,7 +159,7 @@ def _closed(text: str, start: int) -> int:
             depth -= 1
             if not depth:
                 return position
-    raise NotScannedError(start)
+    raise _UnclosedError(start)
 
 
 def nodes(text: str, value: Place) -> Iterator[tuple[tuple[str | int, ...], Place]]:

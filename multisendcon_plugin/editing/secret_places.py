@@ -1,11 +1,17 @@
-"""Where the secrets of the configuration's text stand, by the declarations of the keys.  Pure."""
+"""Where the secrets of the configuration's text stand, by the declarations of the keys.
+
+What is named as a secret key is secret in whatever table it is put, and however its name is
+written: ``Password`` and ``client-secret`` are faults, and yet nobody is to see what is behind
+them.  Pure.
+"""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from ..configuration.tables import TABLES
@@ -26,8 +32,8 @@ _KEPT_ELSEWHERE = rf"\{{\s*(?:{'|'.join(sorted(SOURCES))})\s*=[^{{}}]*\}}"
 class Secret(NamedTuple):
     """A secret of a text, as it is written.
 
-    :param path: of its key, with the number of an account; in a comment, what makes it another
-        than other comments.
+    :param path: of its key, with the number of an account; in a comment, of its table, and what
+        makes it another than other comments there.
     """
 
     path: Path
@@ -61,11 +67,15 @@ def secrets_of(text: str, blocks: Sequence[Block]) -> list[Secret]:
     for block in blocks:
         for entry in block.entries:
             try:
-                found += _of(text, block, entry, loose=bool(broken))
+                found += _of(text, block, entry)
             except (NotScannedError, RecursionError):
                 broken.append((block, entry))
-    found += _in_comments(text)
-    found += [secret for block, item in broken for secret in _in_broken(text, block, item)]
+    found += _in_comments(text, blocks)
+    end = 0
+    for block, item in broken:
+        for secret in _in_broken(text, block, item) if item.end > end else ():
+            found.append(secret)
+            end = max(end, secret.place.end)
     return list(_apart(found))
 
 
@@ -78,14 +88,15 @@ def _apart(secrets: Iterable[Secret]) -> Iterator[Secret]:
             end = secret.place.end
 
 
-def _of(text: str, block: Block, entry: Item, *, loose: bool) -> Iterator[Secret]:
+def _of(text: str, block: Block, entry: Item) -> Iterator[Secret]:
     path = (*block.path, *entry.keys)
-    if entry.value is None or not (loose or _may_have_secrets(_names(path))):
+    if entry.value is None:
         return
+    within = "{" in text[entry.value.start : entry.value.end] or secret_part(_names(path))
     covered = entry.value.start
-    for inside, place in ((), entry.value), *nodes(text, entry.value):
+    for inside, place in ((), entry.value), *(nodes(text, entry.value) if within else ()):
         names = _names((*path, *inside))
-        length = _secret_part(names, loose=loose)
+        length = secret_part(names)
         if place.start < covered or not length:
             continue
         written = text[place.start : place.end]
@@ -98,23 +109,22 @@ def _of(text: str, block: Block, entry: Item, *, loose: bool) -> Iterator[Secret
             yield Secret((*path, *inside), Place(place.start, covered))
 
 
-def _secret_part(names: Keys, *, loose: bool) -> int:
-    """Return how many of the names are those of a secret key; 0: it is none.
+def secret_part(names: Keys) -> int:
+    """Return how many of the names are those of a secret key; 0: it is none."""
+    return next((number for number, name in enumerate(names, 1) if _is_secret(name)), 0)
 
-    :param loose: a header may be broken, so the name of the key is enough.
-    """
-    if loose:
-        last = {each[-1] for each in declared()}
-        return next((number for number, name in enumerate(names, 1) if name in last), 0)
-    return next((len(each) for each in declared() if each == names[: len(each)]), 0)
+
+@lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
+    return _plain(name) in {_plain(each[-1]) for each in declared()}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_\s]", "", name).casefold()
 
 
 def _names(path: Path) -> Keys:
     return tuple(each for each in path if isinstance(each, str))
-
-
-def _may_have_secrets(names: Keys) -> bool:
-    return any(all(a == b for a, b in zip(names, each, strict=False)) for each in declared())
 
 
 def _is_kept_elsewhere(text: str, below: Keys, place: Place) -> bool:
@@ -131,45 +141,62 @@ def _is_kept_elsewhere(text: str, below: Keys, place: Place) -> bool:
 
 
 @cache
-def _written_so() -> str:
-    """Return the pattern of a secret key with its ``=``."""
-    names = sorted({re.escape(each[-1]) for each in declared()})
-    return rf"""(?<![\w-])(?:{"|".join(names)})["']?[ \t]*+=[ \t]*+"""
+def _named_so() -> str:
+    """Return the pattern of the name of a secret key."""
+    names = sorted({re.sub("[-_]", "[-_ ]?", each[-1]) for each in declared()})
+    return rf"""(?<![\w-])(?i:{"|".join(names)})["']?[ \t]*+"""
 
 
 @cache
 def _commented() -> re.Pattern[str]:
     value = rf"""(?!{_KEPT_ELSEWHERE})(?:"[^"\n]+"|'[^'\n]+'|[^\s"'][^\n]*)"""
-    return re.compile(rf"#(?P<before>[^\n]*?{_written_so()})(?P<secret>{value})")
+    # A sentence about passwords is none.
+    sign = r"""(?:=|:(?=[ \t]*+(?:["']|\S++[ \t]*+\r?$)))[ \t]*+"""
+    return re.compile(rf"{_named_so()}{sign}(?P<secret>{value})", re.MULTILINE)
 
 
-def _in_comments(text: str) -> Iterator[Secret]:
+def _in_comments(text: str, blocks: Sequence[Block]) -> Iterator[Secret]:
     """Yield what somebody has put behind a ``#``, perhaps to have it back some day."""
-    counted: Counter[str] = Counter()
+    counted: Counter[Path] = Counter()
+    starts = [each.start for each in blocks]
     for found in _commented().finditer(text):
-        before = found["before"]
-        counted[before] += 1
-        yield Secret((COMMENT, before, counted[before]), Place(*found.span("secret")))
+        line = text.rfind("\n", 0, found.start()) + 1
+        sign = text.find("#", line, found.start())
+        if sign >= 0:
+            block = blocks[bisect_right(starts, sign) - 1]
+            path = (COMMENT, *block.path, text[sign + 1 : found.start("secret")])
+            counted[path] += 1
+            yield Secret((*path, counted[path]), Place(*found.span("secret")))
 
 
 def _in_broken(text: str, block: Block, line: Item) -> Iterator[Secret]:
     """Yield what may be a secret in a line that is not TOML."""
-    if _secret_part(_names(block.path), loose=True):
-        yield Secret((*block.path, BROKEN, line.start), Place(line.start, line.stop))
-    for found in _loose().finditer(text, line.start):
-        if found.start() >= line.end:
-            break
-        yield Secret((*block.path, BROKEN, line.start), Place(*found.span("secret")))
+    path = (*block.path, BROKEN, line.start)
+    if secret_part(_names(block.path)):
+        yield Secret(path, Place(line.start, line.stop))
+    position = line.start
+    # The key is looked for in this line only: its value may be longer.
+    while key := _loose_key().search(text, position, line.end):
+        position = key.end()
+        if value := _loose_value().match(text, position):
+            yield Secret(path, Place(*value.span()))
+            position = value.end()
 
 
 @cache
-def _loose() -> re.Pattern[str]:
+def _loose_key() -> re.Pattern[str]:
+    return re.compile(rf"""{_named_so()}(?:[=:][ \t]*+|(?<=[ \t])(?=["']))""")
+
+
+@cache
+def _loose_value() -> re.Pattern[str]:
     kept = rf"(?!{_KEPT_ELSEWHERE}[ \t]*(?:\#[^\n]*)?\r?$)"
+    opened = r"""(?:[\[{]|"(?:\\.|[^"\\\n])*+\r?$|'[^'\n]*+\r?$)"""
+    next_one = r"""\r?\n[ \t]*+(?:\r?$|\[|[\w."'-]+[ \t]*[=:])"""
     values = (
         r"(?P<quotes>\"\"\"|''').*?(?:(?P=quotes)[^\r\n]*|\Z)",
-        r"[\[{].*?(?=\r?\n[ \t]*\r?$|\r?\n[ \t]*\[|\r?\n[ \t]*[\w.\"'-]+[ \t]*=|\Z)",
+        rf"{opened}.*?(?={next_one}|\Z)",
         r"[^\r\n]+",
+        r"\r?\n[ \t]*+[\"'][^\r\n]*",
     )
-    return re.compile(
-        f"{_written_so()}{kept}(?P<secret>{'|'.join(values)})", re.DOTALL | re.MULTILINE
-    )
+    return re.compile(f"{kept}(?:{'|'.join(values)})", re.DOTALL | re.MULTILINE)

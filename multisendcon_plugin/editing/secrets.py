@@ -14,7 +14,7 @@ from ..settings.kinds import SOURCES
 from .blocks import Path, blocks_of, names_of
 from .patches import Patch, patched
 from .scan import Keys
-from .secret_places import COMMENT, declared, secrets_of
+from .secret_places import COMMENT, secret_part, secrets_of
 
 #: What stands for a secret.
 MASK = "********"
@@ -40,7 +40,7 @@ def masked_document(document: Any, names: Keys = ()) -> Any:
 
     :param names: of the table.
     """
-    if names in declared():
+    if secret_part(names[-1:]):
         return document if _is_no_secret(document) else MASK
     if isinstance(document, dict):
         return {key: masked_document(each, (*names, key)) for key, each in document.items()}
@@ -71,12 +71,16 @@ def unmasked(text: str, original: str) -> str:
     numbers = _numbers_before(names, names_of(original, before, "account"))
     patches = []
     for path, place in masks:
-        was = path
-        if path[0] == "account" and isinstance(path[1], int):
-            was = ("account", numbers.get(path[1], -1), *path[2:])
+        match path:
+            case ("account", int(number), *rest):
+                was: Path = ("account", numbers.get(number, -1), *rest)
+            case (str(mark), "account", int(number), *rest) if mark == COMMENT:
+                was = (COMMENT, "account", numbers.get(number, -1), *rest)
+            case _:
+                was = path
         if was in known:
             patches.append(Patch(*place, known[was]))
-        elif path[0] != COMMENT:
+        else:
             raise EditRefusedError(
                 f'{_title(path, names)} is "{MASK}", which stands for a secret that is in the file,'
                 " but there is none; write the secret itself"
@@ -102,6 +106,8 @@ def _numbers_before(names: Sequence[str | None], before: Sequence[str | None]) -
 
 
 def _title(path: Path, names: Sequence[str | None]) -> str:
+    if path[0] == COMMENT:
+        return f'a comment with "{str(path[-2]).strip()}"'
     if path[0] == "account" and isinstance(path[1], int):
         return f'account "{names[path[1]] or path[1] + 1}", {".".join(map(str, path[2:]))}'
     return f"[{path[0]}], {'.'.join(map(str, path[1:]))}"

@@ -41,14 +41,32 @@ def parts(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str
     """Yield the keys of an account as the file has them: those of tables inside of it first.
 
     The last ones are its own, with an empty path: one of them may be its name.
+
+    :raise BadRequestError: something within a value is ``null``.
     """
     own = {}
     for name, value in values.items():
+        _check_nulls(name, value)
         if name in _INSIDE and isinstance(value, dict):
             yield (name,), _as_toml(value, _INSIDE[name])
         else:
             own[name] = value
     yield (), own
+
+
+def _check_nulls(name: str, value: Any) -> None:
+    """See that ``null`` only stands where it removes a key."""
+    is_table = name in _INSIDE and isinstance(value, dict)
+    if any(map(_has_null, value.values() if is_table else [value])):
+        raise BadRequestError(f"{name}: null can only stand for the whole value of a key")
+
+
+def _has_null(value: Any) -> bool:
+    """Whether there is one inside of a value."""
+    inside = value.values() if isinstance(value, dict) else value
+    return isinstance(value, dict | list) and any(
+        each is None or _has_null(each) for each in inside
+    )
 
 
 def _as_toml(values: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
@@ -75,6 +93,19 @@ def known(values: Mapping[str, Any], mask: str) -> dict[str, Any]:
         for name, value in values.items()
         if value != mask
     }
+
+
+def check_characters(text: str) -> None:
+    """See that a text can be written; JSON can have halves of characters, and no file can.
+
+    :raise BadRequestError: it cannot.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequestError(
+            f"the text cannot be written as UTF-8: character {error.start + 1} is half of one"
+        ) from None
 
 
 def check_unmasked(values: Mapping[str, Any], mask: str) -> None:

@@ -35,7 +35,7 @@ from .configured import (
     Seen,
     TableKeys,
 )
-from .configured_values import as_json, check_unmasked, known, parts
+from .configured_values import as_json, check_characters, check_unmasked, known, parts
 from .errors import BadRequestError, NotFoundError, RefusedError
 from .kept_secrets import Written, check_kept, nothing_written, written_in_keys, written_in_text
 
@@ -238,6 +238,7 @@ class Configuring:
         if stored.hash != seen.hash:
             raise FileChangedError("the file is another one")
         text = edit(stored.text)
+        check_characters(text)
         checked = self._file.check(text)
         check_kept(_document(stored.text), _document(text), written)
         return _Plan(
@@ -341,7 +342,9 @@ def _document(text: str) -> dict[str, Any]:
 
 def _accounts_of(text: str) -> list[dict[str, Any]]:
     accounts = _document(text).get("account")
-    return [each for each in accounts or () if isinstance(each, dict)]
+    if not isinstance(accounts, list):
+        return []
+    return [each for each in accounts if isinstance(each, dict)]
 
 
 def _check_index(there: object, name: str, keys: TableKeys) -> None:

@@ -18,7 +18,7 @@ from ..outcome.condition import State
 from ..times import Time
 from .filters import address_of_part
 from .graphs import bars
-from .wording import about, count, moment
+from .wording import about, count, moment, visible
 
 #: What is not known.
 _UNKNOWN = "…"
@@ -182,7 +182,7 @@ def _reason(account: AccountStatus) -> str:
         parts.append(account.login.trouble)
     if account.resting_destinations:
         parts.append(f"{count(account.resting_destinations)} destinations rest")
-    return "; ".join(filter(None, parts))
+    return visible("; ".join(filter(None, parts)))
 
 
 def _until(account: AccountStatus, now: Time) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .wording import moment
+from .wording import moment, visible
 
 #: Characters of a text, and recipients that are named.
 _LONGEST, _NAMED = 200, 3
@@ -33,4 +33,4 @@ def row(plain: dict[str, Any]) -> dict[str, str]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return visible(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")

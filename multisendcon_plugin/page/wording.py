@@ -69,6 +69,20 @@ def segment(name: str) -> str:
     return quote(name, safe="", errors="replace")
 
 
+#: What is not seen, and acts on what is: controls but tabs and line ends, what turns the direction
+#: of writing, what has no width, tags; and halves of characters.  Joiners are left: scripts and
+#: emoji need them.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: object) -> str:
+    r"""Return a text of strangers as it is shown: what would hide or turn a part is ``\u202e``."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
 #: By the name in templates.
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "moment": moment,
@@ -79,4 +93,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "count": count,
     "segment": segment,
     "sentence": sentence,
+    "visible": visible,
 }

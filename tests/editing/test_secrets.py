@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multisendcon_plugin.configuration import tables
-from multisendcon_plugin.editing import secret_places, secrets
+from multisendcon_plugin.editing import scan, secret_places, secrets
 from multisendcon_plugin.editing.difference import difference
 from multisendcon_plugin.editing.secrets import MASK, masked, masked_document, unmasked
 from multisendcon_plugin.errors import EditRefusedError
@@ -35,9 +35,8 @@ def test_a_key_that_is_declared_secret_is_hidden_at_once(monkeypatch):
         token: str = key(kinds.text, default="", secret=True, doc="It.")
 
     monkeypatch.setitem(tables.TABLES, "new", tables.Table(Settings))
-    for each in (secret_places.declared, secret_places._commented, secret_places._loose):
-        monkeypatch.setattr(secret_places, each.__name__, each.__wrapped__)
-    monkeypatch.setattr(secret_places, "_written_so", secret_places._written_so.__wrapped__)
+    for name in ("declared", "_is_secret", "_named_so", "_commented", "_loose_key"):
+        monkeypatch.setattr(secret_places, name, getattr(secret_places, name).__wrapped__)
     assert masked('[new]\ntoken = "x"\n') == f'[new]\ntoken = "{MASK}"\n'
 
 
@@ -97,6 +96,21 @@ def test_not_even_of_a_text_that_is_not_toml(made, data):
         '[[account.password]]\nvalue = "c4nary"',
         '# password = "c4nary"',
         "#password=c4nary",
+        "# password: c4nary",
+        "# Client-Secret: 'c4nary c4nary'",
+        'Password = "c4nary"',
+        'oauth2 = { Client-Secret = "c4nary" }',
+        'clientSecret = "c4nary"',
+        '"pass word" = "c4nary"',
+        'password: "c4nary"',
+        "client_secret : c4nary",
+        'PASSWORD "c4nary"',
+        'password =\n  "c4nary"',
+        'password = "x\nc4nary"',
+        "password = 'x\nc4nary\nc4nary'",
+        'smtp.password = "c4nary"',
+        '[delivery]\npassword = "c4nary"',
+        '[unknown]\nhooks = [{ webhook = "c4nary" }]',
         'port = 25 # client_secret = "c4nary"',
         '[alarm]\nwebhook = "https://c4nary/"',
         'x = 1\n[ndr]\npassword = "c4nary"',
@@ -130,7 +144,7 @@ def is_toml(text):
         '[account.password]\ncredential = "x"\n',
         '[[account]]\n#password = { file = "x" }\n',
         '[[account]]\npassword = ""\n',
-        '[delivery]\npassword = "no key of this table"\n',
+        '[delivery]\nnote = "password" # the password: ask the office\n',
         '[[account]]\nname = "password"\nusername = "client_secret x"\n',
         'not TOML\npassword = { file = "x" }  # y\nclient_secret = { env = "Y" }\n',
     ],
@@ -237,3 +251,43 @@ def test_a_difference_has_the_lines_around_and_their_numbers():
 
 def test_the_mask_is_what_clients_know():
     assert secrets.MASK == "********"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x",
+        "x = [",
+        "# #password # password is # secret : of whom",
+        'password = "',
+        "password = { file = ",
+        "'''",
+    ],
+)
+def test_a_long_text_that_is_not_toml_takes_no_longer_by_its_square(line):
+    text = f"{line}\n" * 20_000 + '\n\n[ndr]\npassword = "c4nary"\n'
+    assert "c4nary" not in masked(text)
+    assert "c4nary" not in masked(text.replace("\n", " ") + '\n[ndr]\npassword = "c4nary"\n')
+
+
+def test_few_brackets_that_are_never_closed_are_looked_for(monkeypatch):
+    measured = []
+    closed = scan._closed
+    monkeypatch.setattr(scan, "_closed", lambda *at: measured.append(at) or closed(*at))
+    found = list(scan.scan("x = [\n" * 1000, lenient=True))
+    assert {each.kind for each in found} == {scan.Kind.BROKEN}
+    assert len(measured) == scan.MOST_UNCLOSED
+
+
+def test_a_secret_that_is_put_into_a_comment_is_not_lost_unsaid():
+    text = masked(ACCOUNTS).replace('"a"\npassword', '"a"\n#password')
+    with pytest.raises(
+        EditRefusedError, match=r'a comment with "password =" is .*write the secret'
+    ):
+        unmasked(text, ACCOUNTS)
+
+
+def test_a_secret_in_a_comment_stays_with_its_account():
+    original = '[[account]]\nname = "a"\n#password = "of a"\n'
+    second = '\n[[account]]\nname = "b"\n#password = "of b"\n'
+    assert unmasked(masked(second), original + second) == second

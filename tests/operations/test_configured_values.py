@@ -45,6 +45,15 @@ def test_a_table_inside_can_be_removed():
     assert list(parts({"oauth2": None})) == [((), {"oauth2": None})]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"quota": [None]}, {"port": {"a": None}}, {"x": [{"a": None}]}, {"oauth2": {"a": [None]}}],
+)
+def test_nothing_is_null_within_a_value(values):
+    with pytest.raises(BadRequestError, match="null can only stand for the whole value of a key"):
+        list(parts(values))
+
+
 def test_a_place_of_a_secret_is_no_table_inside():
     values = {"password": {"file": "x"}}
     assert list(parts(values)) == [((), values)]

@@ -497,3 +497,21 @@ def test_a_table_has_tables_inside_of_it():
 def test_a_mask_is_no_secret_of_a_table_that_is_new():
     with pytest.raises(BadRequestError, match="there is no secret yet"):
         Admin().table("ndr", {"server": "mx.example", "password": MASK})
+
+
+def test_halves_of_characters_are_refused_before_anything_is_written():
+    admin = Admin()
+    for dry_run in (True, False):
+        with pytest.raises(BadRequestError, match="cannot be written as UTF-8"):
+            admin.text(TEXT + "# \ud83d", dry_run=dry_run)
+    assert admin.paper.written == []
+
+
+@pytest.mark.parametrize("text", ["account = 5\n", "account = [5]\n", '[account]\nname = "A"\n'])
+def test_what_is_no_list_of_accounts_has_none(text):
+    paper = Paper()
+    paper.text = text
+    admin = Admin(paper)
+    assert admin.accounts() == []
+    with pytest.raises(RefusedError, match="faults"):
+        admin.account("Sales", port=26)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_OF_FIELDS = re.compile("<textarea.*?</textarea>|<option.*?</option>|<[^>]*>", re.DOTALL)
+
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -14,7 +18,12 @@ HOSTILE = (
 
 
 def is_harmless(page):
-    """Tell whether a page has nothing of it but as text."""
+    """Tell whether a page has nothing of it but as text, in which nothing is turned or hidden.
+
+    In a field, text is as it was typed.
+    """
+    if {"\u202e", "\u202c"} & set(_OF_FIELDS.sub("", page.html)):
+        return False
     return not [
         (tag, found)
         for tag, found in page.tags

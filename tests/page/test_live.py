@@ -9,6 +9,7 @@ from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.outcome.condition import State
 from multisendcon_plugin.outcome.judgement import Judgement
 from multisendcon_plugin.page.live import EVERY, KEPT, LINGER, MOST, ROWS
+from multisendcon_plugin.page.passing import row
 from multisendcon_plugin.settings.admins import Admins
 from multisendcon_plugin.web.event_stream import HEARTBEAT, MOST_WAITING
 from tests.page.viewer import Viewer
@@ -221,3 +222,11 @@ def test_whether_it_may_be_heard_can_be_asked():
     assert viewer.request("/live", method="HEAD").answer("HEAD").status == 200
     assert viewer.live._pages == []
     assert viewer.request("/live", method="HEAD", user="nobody").answer("HEAD").status == 403
+
+
+def test_nothing_is_turned_or_hidden_in_a_row():
+    plain = {"id": "1", "time": 0.0, "event": "deferred", "account": "A", "reply": "\x1bno\u200b"}
+    shown = row(plain | {"sender": "\u202emoc.b@a", "recipients": ["\udce4@x", "\N{FAMILY}\u200d"]})
+    assert shown["sender"] == r"\u202emoc.b@a"
+    assert shown["recipients"] == r"\udce4@x, " + "\N{FAMILY}\u200d"
+    assert shown["reply"] == r"\x1bno\u200b"

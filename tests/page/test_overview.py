@@ -13,7 +13,7 @@ from tests.operations.desk import Desk
 from tests.page.viewer import Viewer
 from tests.queue_world import account
 
-HOSTILE = '"><script>alert(1)</script>'
+HOSTILE = '"><script>alert(1)</script>\u202e'
 
 
 def accounts(count):
@@ -67,7 +67,10 @@ def test_what_others_write_is_text():
     answer = viewer.get("/?account=" + "%22%3E%3Cscript%3E")
     assert b"<script>alert" not in answer.body
     assert b'value="&#34;&gt;&lt;script&gt;"' in answer.body
-    assert b"<script>alert" not in viewer.get("/").body
+    body = viewer.get("/").body.decode()
+    assert "<script>alert" not in body
+    assert "\u202e" not in body
+    assert body.count(r"\u202e") == 2
 
 
 def test_nothing_is_run_or_styled_in_place():

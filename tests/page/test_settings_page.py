@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from multisendcon_plugin.configuration.tables import TABLES
@@ -319,3 +321,9 @@ def test_what_others_have_written_is_text(text):
     assert page.status == 422
     assert is_harmless(page)
     assert of(page, "ndr").fields["sender"] == [quoted]
+
+
+@pytest.mark.parametrize("start", ["9" * 20, "9" * 5000, "-1", "\N{SUPERSCRIPT TWO}"])
+def test_what_is_no_place_is_said(editor, start):
+    page = editor.get(f"/settings/client?from={quote(start)}")
+    assert page.status == 422
