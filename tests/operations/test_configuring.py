@@ -497,3 +497,17 @@ def test_a_table_has_tables_inside_of_it():
 def test_a_mask_is_no_secret_of_a_table_that_is_new():
     with pytest.raises(BadRequestError, match="there is no secret yet"):
         Admin().table("ndr", {"server": "mx.example", "password": MASK})
+
+
+def test_secrets_are_looked_for_once_in_each_text():
+    admin = Admin()
+    masked, looks = admin.paper.masked, []
+    admin.paper.masked = lambda text: looks.append(text) or masked(text)
+    for _ in range(2):
+        admin.accounts()
+        admin.read()
+    assert len(looks) == 0  # `Admin` has read it
+    admin.paper.text += "\n# Changed.\n"
+    assert admin.read().text.endswith("# Changed.\n")
+    admin.accounts()
+    assert len(looks) == 1
