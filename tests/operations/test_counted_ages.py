@@ -90,13 +90,12 @@ def test_a_count_that_fails_is_not_kept():
     assert total(again) == 1
 
 
-@pytest.mark.parametrize(("dry_run", "then"), [(True, 1), (False, 2)])
+@pytest.mark.parametrize(("dry_run", "then"), [(True, 3), (False, 1)])
 def test_only_a_change_has_the_queue_counted_anew(dry_run, then):
     desk = Desk()
-    (mail,) = desk.mail()
-    assert total([desk.ask(desk.operations.ages())]) == 1
-    desk.mail()
-    desk.mail()
-    chosen = Chosen(ids=(mail.message.id,), dry_run=dry_run)
+    mails = [mail for _ in range(3) for mail in desk.mail()]
+    assert total([desk.ask(desk.operations.ages())]) == 3
+    desk.queue.delete([mails[0].number], notify=False)
+    chosen = Chosen(ids=(mails[1].message.id,), dry_run=dry_run)
     desk.ask(desk.operations.delete(Deletion(chosen=chosen)))
     assert total([desk.ask(desk.operations.ages())]) == then
