@@ -10,6 +10,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from ..settings.admins import Role
 from .files import Files
+from .marking import marked, unified
 from .routes import NAVIGATION
 from .wording import FILTERS
 
@@ -29,7 +30,7 @@ class Rendering:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= FILTERS
+        self._environment.filters |= {**FILTERS, "marked": marked, "unified": unified}
         self._environment.globals |= {
             "static": static.path,
             "navigation": NAVIGATION,
