@@ -27,11 +27,13 @@ class Changing:
 
     :param choice: finds what is chosen.
     :param known: returns the account of a name, or raises.
+    :param changed: is told when something may have been changed.
     """
 
     _queue: IQueueControl
     _choice: Callable[[Chosen], Choice]
     _known: Callable[[str], Account]
+    _changed: Callable[[], object]
 
     async def hold(self, chosen: Chosen) -> Changed:
         """Let deliveries wait until they are released."""
@@ -56,7 +58,8 @@ class Changing:
     async def move(self, move: Move) -> Changed:
         """Move deliveries to another account."""
         mover = self._mover(move)
-        return await answered(self._choice(move.chosen).change(mover.applies, mover.move))
+        moving = self._choice(move.chosen).change(mover.applies, mover.move)
+        return await answered(self._told(move.chosen, moving))
 
     async def outlook(self, move: Move) -> Outlook:
         """Tell what would become of a move, and what masks refuse; nothing is moved."""
@@ -77,9 +80,18 @@ class Changing:
         applies: Callable[[Delivery], bool],
         change: Callable[[list[int]], Deferred[tuple[int, ...]]],
     ) -> Changed:
-        return await self._choice(chosen).change(
+        changing = self._choice(chosen).change(
             applies, lambda deliveries: change([each.number for each in deliveries])
         )
+        return await self._told(chosen, changing)
+
+    async def _told(self, chosen: Chosen, changing: Awaitable[Changed]) -> Changed:
+        try:
+            return await changing
+        finally:
+            # Some of it is, even if it has failed.
+            if not chosen.dry_run:
+                self._changed()
 
 
 async def answered(doing: Awaitable[T]) -> T:

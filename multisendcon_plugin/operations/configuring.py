@@ -69,6 +69,7 @@ class Configuring:
         # One at a time looks at the history, however many ask.
         self._looking = DeferredLock()
         self._stopped = False
+        self._last_shown: _Shown | None = None
 
     def stop(self) -> Deferred[None]:
         """Begin no change any more; fires when the one that is under way has ended."""
@@ -90,15 +91,23 @@ class Configuring:
                 self._file.check(stored.text)
             except ConfigurationError as error:
                 faults = tuple(error.faults)
-        text = self._file.masked(stored.text)
+        shown = self._shown_of(stored)
         return ConfigurationText(
             path=self._file.path,
-            text=text,
+            text=shown.text,
             hash=stored.hash,
             differs_from_running=differs,
             faults=faults,
-            tables={name: each for name, each in _document(text).items() if name != "account"},
+            tables={name: each for name, each in shown.document.items() if name != "account"},
         )
+
+    def _shown_of(self, stored: StoredText) -> _Shown:
+        """Return a text without its secrets: of thousands of accounts, it is worked out once."""
+        known = self._last_shown
+        if known is None or known.hash != stored.hash:
+            text = self._file.masked(stored.text)
+            known = self._last_shown = _Shown(stored.hash, text, _document(text))
+        return known
 
     async def configured_accounts(self) -> AsyncGenerator[list[ConfiguredAccount], None]:
         """List what the file has of each account, in order of priority; secrets are masked."""
@@ -110,7 +119,7 @@ class Configuring:
         stored = self._file.read()
         return [
             ConfiguredAccount(name=str(each.get("name", "")), hash=stored.hash, values=each)
-            for each in _accounts_of(self._file.masked(stored.text))
+            for each in _accounts_in(self._shown_of(stored).document)
         ]
 
     # What is changed.
@@ -299,6 +308,18 @@ class Configuring:
         return result
 
 
+@attrs.frozen
+class _Shown:
+    """The file without its secrets.
+
+    :param document: what the text has; only to be looked at.
+    """
+
+    hash: str
+    text: str = attrs.field(repr=False)
+    document: Mapping[str, Any] = attrs.field(repr=False)
+
+
 @attrs.frozen(kw_only=True)
 class _Plan:
     """A change that could be made.
@@ -341,7 +362,11 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def _accounts_of(text: str) -> list[dict[str, Any]]:
-    accounts = _document(text).get("account")
+    return _accounts_in(_document(text))
+
+
+def _accounts_in(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    accounts = document.get("account")
     if not isinstance(accounts, list):
         return []
     return [each for each in accounts if isinstance(each, dict)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from functools import cache, partial
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -31,11 +31,12 @@ from ..times import Time
 from .account_list import AccountList
 from .account_status import quotas_of, statuses
 from .account_tests import AccountTests, TestedAccount, TestStep
-from .ages import AccountAges, ages_of, moments
+from .ages import AccountAges
 from .changing import Changing, answered
 from .choice import Choice
 from .comparing import Comparing
 from .configuring import Configuring
+from .counted_ages import CountedAges
 from .directions import Directions
 from .errors import NotFoundError, RefusedError
 from .explained import Explanation
@@ -68,8 +69,6 @@ from .values import (
     WaitingMessage,
 )
 from .waiting_mail import WaitingMail
-
-T = TypeVar("T")
 
 #: More than there are: the numbers of events go on behind those of the relay before a restart.
 _EVENTS_PER_SECOND = 10_000
@@ -137,7 +136,8 @@ class Operations:
         self._mail = WaitingMail(
             pieces=self._pieces, content=self._content, present=self._present, now=now
         )
-        self._changing = Changing(self._queue, self._choice, self._known)
+        self._ages = CountedAges(self._view.ages, self._clock)
+        self._changing = Changing(self._queue, self._choice, self._known, self._ages.forget)
         survey = Survey(self._registry, self._queue.conditions, self._view.totals, self._clock)
         self.account_list = AccountList(self._registry, survey, self._account_statuses)
         self.overviews = Overviews(survey, self._status, self._alarms, self._by_minute)
@@ -260,7 +260,7 @@ class Operations:
 
     async def ages(self) -> tuple[AccountAges, ...]:
         """Count for how long mail waits, by account; the one with the most of it first."""
-        return ages_of(await self._view.ages(moments(self._clock.seconds())))
+        return await self._ages.ask()
 
     def enabled_accounts(self) -> tuple[str, ...]:
         """Return the names of those to which mail can be moved, in order of priority."""

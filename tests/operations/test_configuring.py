@@ -515,3 +515,17 @@ def test_what_is_no_list_of_accounts_has_none(text):
     assert admin.accounts() == []
     with pytest.raises(RefusedError, match="faults"):
         admin.account("Sales", port=26)
+
+
+def test_secrets_are_looked_for_once_in_each_text():
+    admin = Admin()
+    masked, looks = admin.paper.masked, []
+    admin.paper.masked = lambda text: looks.append(text) or masked(text)
+    for _ in range(2):
+        admin.accounts()
+        admin.read()
+    assert len(looks) == 0  # `Admin` has read it
+    admin.paper.text += "\n# Changed.\n"
+    assert admin.read().text.endswith("# Changed.\n")
+    admin.accounts()
+    assert len(looks) == 1
