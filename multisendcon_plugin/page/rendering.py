@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from ..operations.rows import shown
 from ..settings.admins import Role
 from .files import Files
 from .routes import NAVIGATION
@@ -29,7 +30,7 @@ class Rendering:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= FILTERS
+        self._environment.filters |= {**FILTERS, "decoded": shown}
         self._environment.globals |= {
             "static": static.path,
             "navigation": NAVIGATION,
