@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -54,6 +54,13 @@ def size(octets: float | None) -> str:
 def count(number: float) -> str:
     """Return a number with a blank between its thousands."""
     return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def warned(warnings: Sequence[str], most: int = 20) -> tuple[str, ...]:
+    """Return warnings as lines below what was done, which is not their reason."""
+    more = len(warnings) - most
+    named = tuple(f"warning of the whole configuration: {each}" for each in warnings[:most])
+    return named + ((f"and {more} more warnings",) if more > 0 else ())
 
 
 def segment(name: str) -> str:

@@ -19,6 +19,7 @@ from ...settings.admins import Role
 from ..answers import Answer, Asked, Done, Shown
 from ..fault_lines import excerpts, in_lines
 from ..marking import unified
+from ..wording import warned
 
 
 async def show(asked: Asked) -> Answer:
@@ -68,7 +69,7 @@ def what_changed(change: ConfigurationChange | ReloadSummary) -> tuple[str, ...]
         ("changed tables", change.tables),
     )
     named = (f"{what}: {_some(names)}" for what, names in told if names)
-    return (*named, *(f"warning: {each}" for each in change.warnings[:_MOST_NAMED]))
+    return (*named, *warned(change.warnings, _MOST_NAMED))
 
 
 #: Names, or warnings, that are told.
