@@ -215,7 +215,13 @@ def _configuration_changed(event: events.ConfigurationChanged) -> list[Line]:
 
 
 def _admin_acted(event: events.AdminActed) -> list[Line]:
-    fields = attrs.asdict(event)
+    fields: Fields = {
+        "address": event.address,
+        "admin": event.admin,
+        "action": event.text,
+        "status": event.status,
+        "security": True,
+    }
     done = "" if event.status < 400 else f" (refused: {event.status})"
     return [(INFO, f"{event.admin} ({event.address}): {event.text}{done}", fields)]
 

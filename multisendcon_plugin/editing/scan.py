@@ -15,9 +15,11 @@ from typing import NamedTuple
 #: Names from the outside in.
 Keys = tuple[str, ...]
 
-_BASIC = r'"(?:\\.|[^"\\\n])*+"'
+# No group repeats possessively (CPython issue 106052): plain ones do not come back here, since what
+# stands in them is told apart by its first character.
+_BASIC = r'"(?:\\.|[^"\\\n])*"'
 _NAME = rf"(?:[A-Za-z0-9_-]++|{_BASIC}|'[^'\n]*+')"
-_NAMES = rf"{_NAME}(?:[ \t]*+\.[ \t]*+{_NAME})*+"
+_NAMES = rf"{_NAME}(?:[ \t]*+\.[ \t]*+{_NAME})*"
 #: More than three quotes at the end: the first ones are part of the string.
 _STRING = (
     rf'"""(?:\\.|[^\\])*?"""(?:"{{1,2}}+)?|\'\'\'.*?\'\'\'(?:\'{{1,2}}+)?|{_BASIC}|\'[^\'\n]*+\''
@@ -25,7 +27,7 @@ _STRING = (
 _PLAIN = r"""[^\s\[\]{},#"'](?:[^\n\[\]{},#"']*[^\s\[\]{},#"'])?"""
 _COMMENT = r"\#[^\n]*+"
 #: Without anything nested in it; what has more in it is measured by `_closed`.
-_FLAT = rf"""[\[{{](?:{_BASIC}|'[^'\n]*+'|[^\[\]{{}}"'\#\n]++)*+[\]}}]"""
+_FLAT = rf"""[\[{{](?:{_BASIC}|'[^'\n]*+'|[^\[\]{{}}"'\#\n]++)*[\]}}]"""
 _REST = rf"(?P<rest>[ \t]*+(?:{_COMMENT})?)\r?(?:\n|\Z)"
 
 _LINE = re.compile(
@@ -42,7 +44,7 @@ _LINE = re.compile(
 _BEHIND = re.compile(_REST)
 _PART = re.compile(rf"""{_STRING}|{_COMMENT}|[^"'\#\[\]{{}}]++|[\[{{]|[\]}}]""", re.DOTALL)
 _SCALAR = re.compile(rf"{_STRING}|{_PLAIN}", re.DOTALL)
-_FILLER = re.compile(rf"(?:[\s,]++|{_COMMENT})*+")
+_FILLER = re.compile(rf"(?:[\s,]++|{_COMMENT})*")
 _INNER_KEY = re.compile(rf"({_NAMES})[ \t]*+=[ \t]*+")
 _EACH_NAME = re.compile(_NAME)
 

@@ -7,29 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from ..mail.selection import Total
-from ..outcome.condition import Condition, State
+from ..outcome.condition import Condition
 from ..routing.account import REPORTS_ACCOUNT, Account
 from ..routing.registry import AccountRegistry
 from .errors import NotFoundError
+from .parts import Part, page_of, pages_of
 from .survey import Look, Survey
 from .values import AccountStatus
-
-#: Accounts of one page.
-ROWS = 100
-
-
-@attrs.frozen(kw_only=True)
-class Wanted:
-    """Which accounts are to be listed.
-
-    :param words: each stands in the name, the server or a mask of an account, in capitals or not.
-    :param state: ``None``: in any.
-    :param page: from 1 on, of `ROWS` accounts each.
-    """
-
-    words: tuple[str, ...] = ()
-    state: State | None = None
-    page: int = 1
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +55,7 @@ class AccountPage:
     @property
     def pages(self) -> int:
         """How many pages there are."""
-        return max(1, -(-self.found // ROWS))
+        return pages_of(self.found)
 
 
 @attrs.define(eq=False, repr=False)
@@ -85,19 +69,19 @@ class AccountList:
     _survey: Survey
     _statuses: Callable[[Mapping[str, Total], Iterable[Condition]], tuple[AccountStatus, ...]]
 
-    async def page(self, wanted: Wanted) -> AccountPage:
-        """List some accounts."""
+    async def page(self, part: Part) -> AccountPage:
+        """List some accounts, found by name, server and masks."""
         look = await self._survey.look()
-        states = {each.account: each.state for each in look.conditions} if wanted.state else {}
+        states = {each.account: each.state for each in look.conditions} if part.state else {}
         accounts = list(enumerate(self._registry(), 1))
         found = [
             (place, account)
             for place, account in accounts
-            if wanted.state is states.get(account.name) and _says(account, wanted.words)
+            if part.state is states.get(account.name) and part.admits(_texts(account))
         ]
-        page = max(1, min(wanted.page, -(-len(found) // ROWS)))
+        shown, page = page_of(found, part.page)
         return AccountPage(
-            rows=self._rows(found[(page - 1) * ROWS : page * ROWS], look),
+            rows=self._rows(shown, look),
             found=len(found),
             page=page,
             total=sum(account.name != REPORTS_ACCOUNT for _, account in accounts),
@@ -116,7 +100,7 @@ class AccountList:
                 return row
         raise NotFoundError(f'there is no account "{name}"')
 
-    def _rows(self, shown: list[tuple[int, Account]], look: Look) -> tuple[ListedAccount, ...]:
+    def _rows(self, shown: Sequence[tuple[int, Account]], look: Look) -> tuple[ListedAccount, ...]:
         # How they are at this moment: somebody may have paused one just now.
         conditions = self._survey.now([account for _, account in shown])
         statuses = {each.name: each for each in self._statuses(look.totals or {}, conditions)}
@@ -134,9 +118,6 @@ class AccountList:
         )
 
 
-def _says(account: Account, words: Sequence[str]) -> bool:
-    if not words:
-        return True
-    parts = (account.name, account.server, *account.senders.texts, *account.recipients.texts)
-    text = "\n".join(parts).casefold()
-    return all(word.casefold() in text for word in words)
+def _texts(account: Account) -> tuple[str, ...]:
+    """Return what it is looked for by."""
+    return (account.name, account.server, *account.senders.texts, *account.recipients.texts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -36,6 +37,7 @@ from .configured import (
 )
 from .configured_values import as_json, check_unmasked, known, parts
 from .errors import BadRequestError, NotFoundError, RefusedError
+from .kept_secrets import Written, check_kept, nothing_written, written_in_keys, written_in_text
 
 T = TypeVar("T")
 
@@ -121,11 +123,15 @@ class Configuring:
             written = new.text if "\r\n" in text else new.text.replace("\r\n", "\n")
             return self._file.unmasked(written, text)
 
-        return await self._change(new.seen, edit)
+        written = written_in_text(_document(new.text), self._file.mask)
+        return await self._change(new.seen, edit, written)
 
     async def configure_account(self, name: str, keys: AccountKeys) -> ConfigurationChange:
         """Change keys of an account, or add one of that name."""
-        return await self._change(keys.seen, lambda text: self._with_account(text, name, keys))
+        named = str(keys.values.get("name", name))
+        written = written_in_keys("account", named, keys.values, self._file.mask)
+        edit = partial(self._with_account, name=name, keys=keys)
+        return await self._change(keys.seen, edit, written)
 
     async def remove_account(self, name: str, removal: Removal) -> ConfigurationChange:
         """Remove an account; what waits for it is routed anew."""
@@ -136,7 +142,7 @@ class Configuring:
                 raise _no_account(name, there)
             return self._file.editing.without_account(text, name)
 
-        return await self._change(removal.seen, edit)
+        return await self._change(removal.seen, edit, nothing_written)
 
     async def order_accounts(self, order: Order) -> ConfigurationChange:
         """Put all accounts in another order of priority."""
@@ -150,7 +156,7 @@ class Configuring:
                 )
             return self._file.editing.in_order(text, order.names)
 
-        return await self._change(order.seen, edit)
+        return await self._change(order.seen, edit, nothing_written)
 
     async def configure_table(self, name: str, keys: TableKeys) -> ConfigurationChange:
         """Change keys of a table that is no account; or remove it."""
@@ -171,7 +177,8 @@ class Configuring:
                 text = self._with(text, (*path, *inside), values)
             return text
 
-        return await self._change(keys.seen, edit)
+        written = written_in_keys(name, "", keys.values or {}, self._file.mask)
+        return await self._change(keys.seen, edit, written)
 
     def _with_account(self, text: str, name: str, keys: AccountKeys) -> str:
         there = self._names(text)
@@ -215,23 +222,24 @@ class Configuring:
 
     # How it is changed.
 
-    async def _change(self, seen: Seen, edit: Edit) -> ConfigurationChange:
+    async def _change(self, seen: Seen, edit: Edit, written: Written) -> ConfigurationChange:
         if seen.dry_run:
-            plan = await self._in_thread(lambda: self._plan(seen, edit))
+            plan = await self._in_thread(lambda: self._plan(seen, edit, written))
         else:
             async with self._saving:
-                plan = await self._save(seen, edit)
+                plan = await self._save(seen, edit, written)
         checked = plan.checked
         async with self._looking:
             effects = await self._comparing.effects(checked.before, checked.after)
         return plan.answer(seen.dry_run, effects)
 
-    def _plan(self, seen: Seen, edit: Edit) -> _Plan:
+    def _plan(self, seen: Seen, edit: Edit, written: Written) -> _Plan:
         stored = self._file.read()
         if stored.hash != seen.hash:
             raise FileChangedError("the file is another one")
         text = edit(stored.text)
         checked = self._file.check(text)
+        check_kept(_document(stored.text), _document(text), written)
         return _Plan(
             stored=stored,
             text=text,
@@ -241,13 +249,13 @@ class Configuring:
             differs_from_running=self._difference(checked.running, stored.text),
         )
 
-    async def _save(self, seen: Seen, edit: Edit) -> _Plan:
+    async def _save(self, seen: Seen, edit: Edit, written: Written) -> _Plan:
         if self._stopped:
             raise RefusedError("the relay is being stopped; nothing has changed")
-        plan = await self._in_thread(lambda: self._plan(seen, edit))
+        plan = await self._in_thread(lambda: self._plan(seen, edit, written))
         if plan.text != plan.stored.text:
-            written = await self._in_thread(lambda: self._file.write(plan.text, seen.hash))
-            plan = attrs.evolve(plan, hash=written)
+            hash_ = await self._in_thread(lambda: self._file.write(plan.text, seen.hash))
+            plan = attrs.evolve(plan, hash=hash_)
         try:
             await plan.checked.hold()
         except ConfigurationError as error:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import attrs
 
 from ..outcome.condition import Condition, State
+from .parts import pages_of
 from .values import Status
 
 #: What is shown first: the state that needs somebody most.
@@ -19,29 +20,6 @@ _RANKS = {
 }
 #: Of an account in another state, about which there is an alarm, or which has destinations at rest.
 _DOUBTFUL, _WELL = 5, 6
-#: Accounts of one page.
-ROWS = 100
-
-
-@attrs.frozen(kw_only=True)
-class Part:
-    """Which accounts are to be seen.
-
-    :param words: each stands in the name of an account, in capitals or not.
-    :param state: ``None``: in any.
-    :param page: from 1 on, of `ROWS` accounts each.
-    """
-
-    words: tuple[str, ...] = ()
-    state: State | None = None
-    page: int = 1
-
-    def has(self, condition: Condition) -> bool:
-        """Tell whether an account is among them."""
-        if self.state is not None and condition.state is not self.state:
-            return False
-        name = condition.account.casefold()
-        return all(word in name for word in self.words)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +44,7 @@ class Overview:
     @property
     def pages(self) -> int:
         """How many pages there are."""
-        return max(1, -(-self.found // ROWS))
+        return pages_of(self.found)
 
 
 def ranked(conditions: Collection[Condition], alarmed: Collection[str]) -> list[Condition]:
@@ -84,9 +62,3 @@ def ranked(conditions: Collection[Condition], alarmed: Collection[str]) -> list[
         return _DOUBTFUL if doubtful else _WELL
 
     return sorted(conditions, key=rank)
-
-
-def page_of(found: list[Condition], page: int) -> tuple[list[Condition], int]:
-    """Return the accounts of a page, and its number; of the last one, if there are less."""
-    page = max(1, min(page, -(-len(found) // ROWS)))
-    return found[(page - 1) * ROWS : page * ROWS], page

@@ -9,7 +9,8 @@ import attrs
 
 from ..mail.selection import Total
 from ..outcome.condition import Condition, State
-from .overview import Overview, Part, page_of, ranked
+from .overview import Overview, ranked
+from .parts import Part, page_of
 from .survey import Look, Survey
 from .values import Alarm, Status
 
@@ -65,7 +66,11 @@ class Overviews:
         part = attrs.evolve(part, page=1)
         found = self._found.get(part)
         if found is None:
-            found = [each for each in self._ranked if part.has(each)]
+            found = [each for each in self._ranked if _is_in(part, each)]
             if len(self._found) < _MOST_KEPT:
                 self._found[part] = found
         return found
+
+
+def _is_in(part: Part, condition: Condition) -> bool:
+    return part.state in (None, condition.state) and part.admits([condition.account])

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -19,36 +18,40 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ..errors import HistoryError, SpoolError
-from ..events import AdminActed, Publisher
+from ..events import AdminActed, ConfigurationChanged, Publisher
 from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..settings.admins import Admin
 from ..settings.web import WebSettings
 from ..web.api import Api, reply, reply_with
-from . import rights
+from ..web.paths import find
+from . import reading, rights
 from .answers import Asked, Done, Shown, Streamed
+from .entrance import check_origin, check_token
 from .files import Files
-from .guard import HEADERS, forged, host_refused, own_path
+from .guard import (
+    HEADERS,
+    METHODS,
+    SAFE,
+    as_location,
+    keeps_no_cookie,
+    own_path,
+    path_referred_to,
+)
+from .lasting import Lasting
 from .live import LivePages
+from .passwords import SignInRefusedError
+from .reading import RequestError
 from .rendering import Rendering
-from .routes import find
+from .routes import ROUTES
 from .sessions import Session, Sessions, Told
 from .sign_in import SignIn
 
 _HTML = "text/html; charset=utf-8"
 #: Seconds for which browsers keep files, whose path changes with them.
 _FOR_GOOD = "public, max-age=31536000, immutable"
-_SAFE = ("GET", "HEAD")
 #: Octets of a form beyond which it is read in a thread: that takes longer than mail should wait.
 _LONG_FORM = 64 * 1024
-
-
-class _RefusedError(Exception):
-    """A request is refused before a page is asked."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class Administrator(Resource):
@@ -88,21 +91,29 @@ class Administrator(Resource):
         self._live = LivePages(operations, self._rendering.html, clock)
         self._sessions = Sessions(clock)
         self._sign_in = SignIn(settings, self._sessions, events, clock, in_thread, guest=guest)
+        self._lasting = Lasting(clock)
+        events.subscribe(ConfigurationChanged, lambda _: self._lasting.end_others())
+
+    def stop(self) -> None:
+        """Listen to nothing any more, when all connections have ended."""
+        self._live.stop()
 
     def render(self, request: Request) -> int:
         """Answer a request."""
         for name, value in HEADERS.items():
             request.setHeader(name, value)
         done = Deferred.fromCoroutine(self._answer(request))
-        done.addErrback(self._failed, request)
+        done.addErrback(self._failed, request).addErrback(self._failed_again, request)
         return NOT_DONE_YET
 
     async def _answer(self, request: Request) -> None:
-        method = request.method.decode("ascii", "replace")
-        segments = _segments(request)
-        self._guard(request, method)
+        method = request.method.decode("latin-1")
+        if method not in METHODS:
+            raise reading.not_possible(method, METHODS)
+        segments = reading.segments(request)
+        check_origin(request, method, [*self._settings().hostnames, *self._names()])
         if segments[:1] == ["static"]:
-            self._send_file(request, segments[1:])
+            self._send_file(request, method, segments[1:])
             return
         session = self._sign_in.session(request)
         if segments == ["sign-in"]:
@@ -113,113 +124,126 @@ class Administrator(Resource):
         if admin is None and is_api:
             admin = await self._sign_in.by_basic(request)
         if admin is None:
-            self._ask_to_sign_in(request, is_api=is_api)
+            self._ask_to_sign_in(request, method, is_api=is_api)
             return
-        form = {} if is_api or method in _SAFE else await self._long_form(request)
-        if method not in _SAFE and session is not None:
-            self._check_token(request, session, form)
+        form = {} if is_api or method in SAFE else await self._form(request)
+        if method not in SAFE and session is not None:
+            check_token(request, session, form)
         if is_api:
-            self._pass_on(request, method, segments[2:], admin)
+            self._pass_on(request, method, segments[2:], admin, session)
         elif session is None:
-            self._ask_to_sign_in(request, is_api=False)
+            self._ask_to_sign_in(request, method, is_api=False)
         elif segments == ["sign-out"]:
             self._signs_out(request, method, session)
         else:
             await self._page(request, method, segments, session, form)
 
-    # Before anything is asked.
+    # Before a page is asked.
 
-    def _guard(self, request: Request, method: str) -> None:
-        host = request.getHeader("Host") or ""
-        local = getattr(request.getHost(), "host", "")
-        names = {each.lower() for each in (*self._settings().hostnames, *self._names())}
-        if why := host_refused(host, names, local):
-            raise _RefusedError(421, why)
-        site, origin = (request.getHeader(each) or "" for each in ("Sec-Fetch-Site", "Origin"))
-        if why := forged(method, site=site, origin=origin, host=host):
-            raise _RefusedError(403, why)
-
-    def _check_token(self, request: Request, session: Session, form: dict[str, list[str]]) -> None:
-        given = [*form.pop("token", []), request.getHeader("X-Token") or ""]
-        if session.token not in given:
-            raise _RefusedError(403, "this form is of an earlier session; load the page again")
-
-    def _may(self, admin: Admin, method: str, segments: Sequence[str]) -> None:
+    def _check_role(
+        self, request: Request, method: str, segments: Sequence[str], admin: Admin
+    ) -> None:
         needed = rights.needed(method, segments)
-        if not admin.role.includes(needed):
-            raise _RefusedError(
-                403,
-                f'this needs the role "{needed.value}", and {admin.name} has "{admin.role.value}"',
-            )
+        if admin.role.includes(needed):
+            return
+        if method not in SAFE:
+            self._acted(request, admin, reading.told(request, method), 403)
+        raise RequestError(
+            403, f'this needs the role "{needed.value}", and {admin.name} has "{admin.role.value}"'
+        )
 
-    async def _long_form(self, request: Request) -> dict[str, list[str]]:
+    async def _form(self, request: Request) -> dict[str, list[str]]:
         content: Any = request.content
         if content.getbuffer().nbytes <= _LONG_FORM:
-            return _form(request)
-        form: dict[str, list[str]] = await self._in_thread(_form, request)
+            return reading.form(request)
+        form: dict[str, list[str]] = await self._in_thread(reading.form, request)
         return form
 
     # Files, sign-in, the API.
 
-    def _send_file(self, request: Request, segments: Sequence[str]) -> None:
+    def _send_file(self, request: Request, method: str, segments: Sequence[str]) -> None:
         file = self._files.at(*segments) if len(segments) == 2 else None
         if file is None:
-            raise _RefusedError(404, "there is no such file")
+            raise RequestError(404, "there is no such file")
+        if method not in SAFE:
+            raise reading.not_possible(method, sorted(SAFE))
         request.setHeader("Content-Type", file.content_type)
         request.setHeader("Content-Length", str(len(file.content)))
         request.setHeader("Cache-Control", _FOR_GOOD)
         request.write(file.content)
         request.finish()
 
-    def _ask_to_sign_in(self, request: Request, *, is_api: bool) -> None:
+    def _ask_to_sign_in(self, request: Request, method: str, *, is_api: bool) -> None:
         if is_api:
             request.setHeader("WWW-Authenticate", 'Basic realm="multisendcon", charset="UTF-8"')
             reply(request, 401, {"error": "sign in first"})
-        elif request.method == b"GET" and request.getHeader("Sec-Fetch-Dest") in (None, "document"):
+        elif method in SAFE and reading.value(request, "Sec-Fetch-Dest") in ("", "document"):
             self._show_sign_in(request, to=own_path(request.uri.decode("latin-1")))
         else:
-            raise _RefusedError(401, "the session has ended; sign in again")
+            raise RequestError(401, "the session has ended; sign in again")
 
     def _show_sign_in(self, request: Request, to: str, error: str = "", status: int = 200) -> None:
         values = {"to": to, "error": error, "possible": self._settings().users is not None}
         self._send(request, Shown(template="sign_in.html", values=values, status=status))
 
     async def _signs_in(self, request: Request, method: str) -> None:
-        if method != "POST":
+        if method in SAFE:
             self._show_sign_in(request, to="/")
             return
-        form = _form(request)
+        if method != "POST":
+            raise reading.not_possible(method, ["GET", "HEAD", "POST"])
+        form = reading.form(request, reading.SIGN_IN_FORM)
         name, password, to = (form.get(each, [""])[-1] for each in ("name", "password", "to"))
-        session, error = await self._sign_in.by_password(request, name, password)
         to = own_path(to)
-        if session is None:
+        if keeps_no_cookie(reading.value(request, "Origin")):
+            error = (
+                "browsers keep a session only where they speak TLS: use an address that begins with"
+                " https, or one of this machine, as through a tunnel"
+            )
             self._show_sign_in(request, to, error, status=403)
+            return
+        try:
+            session = await self._sign_in.by_password(request, name, password)
+        except SignInRefusedError as error:
+            _set_headers(request, error)
+            self._show_sign_in(request, to, str(error), error.status)
+            return
+        if session is None:
+            self._show_sign_in(request, to, "name or password is wrong", status=403)
         else:
-            _go_to(request, to)
+            _go_to(request, "/" if to.startswith("/sign-") else to)
 
     def _signs_out(self, request: Request, method: str, session: Session) -> None:
         if method != "POST":
-            raise _RefusedError(405, "sign out by the button")
+            raise reading.not_possible(method, ["POST"])
         self._sign_in.out(request, session)
         _go_to(request, "/")
 
-    def _pass_on(self, request: Request, method: str, segments: list[str], admin: Admin) -> None:
+    def _pass_on(
+        self,
+        request: Request,
+        method: str,
+        segments: list[str],
+        admin: Admin,
+        session: Session | None,
+    ) -> None:
         """Let the API answer."""
-        self._may(admin, method, segments)
-        if method not in _SAFE:
-            told = f"{method} /api/v1/{'/'.join(segments)}"
-            request.notifyFinish().addCallback(lambda _: self._acted(request, admin, told))
+        self._check_role(request, method, segments, admin)
         request.postpath = [each.encode() for each in segments]
-        self._api.render(request)
-
-    def _acted(self, request: Request, admin: Admin, text: str) -> None:
-        self._events.publish(
-            AdminActed(
-                admin=admin.name,
-                address=self._sign_in.address(request),
-                text=text,
-                status=request.code,
+        if method in SAFE:
+            self._lasting.add(request, lambda: self._sign_in.may_still(admin, session))
+        dry_run = reading.is_dry_run(request)
+        answered = self._api.answer(request)
+        if rights.changes(method, segments, dry_run=dry_run):
+            # Also if the client has not waited for it.
+            answered.addCallback(
+                lambda _: self._acted(request, admin, reading.told(request, method), request.code)
             )
+
+    def _acted(self, request: Request, admin: Admin, text: str, status: int) -> None:
+        address = self._sign_in.address(request)
+        self._events.publish(
+            AdminActed(admin=admin.name, address=address, text=text, status=status)
         )
 
     # Pages.
@@ -232,14 +256,14 @@ class Administrator(Resource):
         session: Session,
         form: dict[str, list[str]],
     ) -> None:
-        found = find(segments)
+        found = find(ROUTES, segments)
         if found is None:
-            raise _RefusedError(404, f"there is no page /{'/'.join(segments)}")
+            raise RequestError(404, f"there is no page /{'/'.join(segments)}")
         handlers, name = found
         handler = handlers.get("GET" if method == "HEAD" else method)
         if handler is None:
-            raise _RefusedError(405, f"{method} is not possible here")
-        self._may(session.admin, method, segments)
+            raise reading.not_possible(method, handlers)
+        self._check_role(request, method, segments, session.admin)
         asked = Asked(
             operations=self._operations,
             admin=session.admin,
@@ -247,42 +271,38 @@ class Administrator(Resource):
             live=self._live,
             holds=lambda: self._sign_in.holds(session),
             name=name,
-            query={
-                name.decode("utf-8", "replace"): each[-1].decode("utf-8", "replace")
-                for name, each in request.args.items()
-            },
+            query=reading.query(request),
             form=form,
             in_thread=self._in_thread,
         )
         try:
             answer = await handler(asked)
-        except (BadRequestError, NotFoundError, RefusedError) as error:
-            if method in _SAFE:
+        except Exception as error:
+            if method not in SAFE and not isinstance(error, BadRequestError):
+                self._acted(request, session.admin, reading.told(request, method), _status(error))
+            expected = isinstance(error, BadRequestError | NotFoundError | RefusedError)
+            if method in SAFE or not expected:
                 raise
             self._acted_in_vain(request, session, error)
             return
         if isinstance(answer, Done):
+            self._acted(request, session.admin, answer.text, 303)
             session.told.append(Told(answer.text, details=answer.details))
             _go_to(request, answer.to)
-            self._acted(request, session.admin, answer.text)
         elif isinstance(answer, Streamed):
             answer.begin(request, self._clock)
-        elif answer.slow:
-            page = self._page_of(request, answer, session)
-            self._reply(request, answer, await self._in_thread(page))
         else:
-            self._send(request, answer, session)
             if answer.acted:
-                self._acted(request, session.admin, answer.acted)
+                self._acted(request, session.admin, answer.acted, answer.status)
+            page = self._page_of(request, answer, session)
+            self._reply(request, answer, await self._in_thread(page) if answer.slow else page())
 
     def _acted_in_vain(self, request: Request, session: Session, error: Exception) -> None:
         """Tell why nothing was done, on the page where it was asked for."""
         faults = error.faults if isinstance(error, RefusedError) else ()
         session.told.append(Told(str(error), bad=True, details=tuple(faults)))
-        came_from = request.getHeader("Referer") or ""
-        host = request.getHeader("Host") or ""
-        place = came_from.partition(f"//{host}/")[2]
-        _go_to(request, own_path("/" + place))
+        referer, host = reading.value(request, "Referer"), reading.value(request, "Host")
+        _go_to(request, path_referred_to(referer, host))
 
     def _send(self, request: Request, shown: Shown, session: Session | None = None) -> None:
         self._reply(request, shown, self._page_of(request, shown, session)())
@@ -292,7 +312,7 @@ class Administrator(Resource):
     ) -> Callable[[], bytes]:
         """Return what makes the HTML; what it tells of is told no more."""
         values = {
-            "path": "/" + "/".join(_segments(request)),
+            "path": request.path.decode("latin-1"),
             "admin": session.admin if session else None,
             "token": session.token if session else "",
             "told": tuple(session.told) if session else (),
@@ -310,54 +330,53 @@ class Administrator(Resource):
     # What goes wrong.
 
     def _failed(self, failure: Failure, request: Request) -> None:
-        error = failure.value
-        match error:
-            case _RefusedError():
-                status, text = error.status, str(error)
-            case BadRequestError() | RefusedError():
-                status, text = 422, str(error)
-            case NotFoundError():
-                status, text = 404, str(error)
-            case SpoolError() | HistoryError():
-                status, text = 503, str(error)
-            case _:
-                status, text = 500, "internal error of the relay, see its log"
-                self.log.failure(
-                    "internal error of the page (a bug); traceback follows", failure=failure
-                )
+        error, status = failure.value, _status(failure.value)
+        text = str(error)
+        if status == 500:
+            text = "internal error of the relay, see its log"
+            self.log.failure(
+                "internal error of the page (a bug); traceback follows", failure=failure
+            )
         if request.startedWriting:
             request.loseConnection()
-        elif _segments(request)[:1] == ["api"]:
+            return
+        if isinstance(error, RequestError):
+            _set_headers(request, error)
+        if reading.is_api(request):
             reply(request, status, {"error": text})
-        else:
-            values = {"status": status, "text": text}
-            session = self._sign_in.session(request) if status not in (401, 421) else None
-            self._send(request, Shown(template="fault.html", values=values, status=status), session)
+            return
+        values = {"status": status, "text": text}
+        known = not isinstance(error, RequestError) or error.status in (404, 405)
+        session = self._sign_in.session(request) if known else None
+        self._send(request, Shown(template="fault.html", values=values, status=status), session)
+
+    def _failed_again(self, failure: Failure, request: Request) -> None:
+        """Answer something at last: a client that has no answer would wait for it."""
+        self.log.failure("internal error of the page (a bug); traceback follows", failure=failure)
+        request.loseConnection()
 
 
-def _segments(request: Request) -> list[str]:
-    """Return the segments of the path, decoded; none for the first page."""
-    found = [each.decode("utf-8", "replace") for each in request.postpath or ()]
-    return found[:-1] if found[-1:] == [""] else found
+def _status(error: BaseException | None) -> int:
+    """Return the status that tells what has gone wrong."""
+    match error:
+        case RequestError():
+            return error.status
+        case BadRequestError() | RefusedError():
+            return 422
+        case NotFoundError():
+            return 404
+        case SpoolError() | HistoryError():
+            return 503
+    return 500
 
 
-def _form(request: Request) -> dict[str, list[str]]:
-    content: Any = request.content
-    if content.too_long:
-        raise _RefusedError(413, "the form is too long")
-    try:
-        return parse_qs(
-            content.read().decode(),
-            keep_blank_values=True,
-            strict_parsing=False,
-            max_num_fields=50_000,
-        )
-    except ValueError:
-        raise _RefusedError(400, "the form cannot be read") from None
+def _set_headers(request: Request, error: RequestError) -> None:
+    for name, value in error.headers.items():
+        request.setHeader(name, value)
 
 
 def _go_to(request: Request, path: str) -> None:
     """Send the browser to another page, which it gets by GET (RFC 9110, section 15.4.4)."""
     request.setResponseCode(303)
-    request.setHeader("Location", path)
+    request.setHeader("Location", as_location(path))
     reply_with(request, _HTML, b"")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 import attrs
 
-from ..operations.overview import Overview, Part
+from ..operations.overview import Overview
+from ..operations.parts import Part
 from ..operations.values import AccountStatus, Alarm, Quota, Status
 from ..outcome.condition import State
 from ..times import Time
+from .filters import address_of_part
 from .graphs import bars
 from .wording import about, count, moment
 
@@ -95,20 +96,6 @@ def changed(before: Board, now: Board) -> dict[str, str] | None:
     return {name: text for name, text in now.cells.items() if known[name] != text}
 
 
-def query(part: Part, **other: Any) -> str:
-    """Return what leads to a part of the accounts, or to another one.
-
-    :param other: fields that differ.
-    """
-    part = attrs.evolve(part, **other)
-    fields = {
-        "account": " ".join(part.words),
-        "state": part.state.value if part.state else "",
-        "page": str(part.page) if part.page > 1 else "",
-    }
-    return "/?" + urlencode({name: value for name, value in fields.items() if value})
-
-
 def board(overview: Overview, part: Part, now: Time) -> Board:
     """Write an overview for people."""
     status, page = overview.status, overview.page
@@ -117,7 +104,7 @@ def board(overview: Overview, part: Part, now: Time) -> Board:
         alarms=status.alarms,
         facts=_facts(status, now, counted=waits),
         states=tuple(
-            (state, overview.states[state], query(part, state=state, page=1))
+            (state, overview.states[state], address_of_part("/", part, state=state, page=1))
             for state in State
             if overview.states.get(state)
         ),
@@ -128,8 +115,8 @@ def board(overview: Overview, part: Part, now: Time) -> Board:
         found=overview.found,
         page=page,
         pages=overview.pages,
-        before=query(part, page=page - 1) if page > 1 else "",
-        after=query(part, page=page + 1) if page < overview.pages else "",
+        before=address_of_part("/", part, page=page - 1) if page > 1 else "",
+        after=address_of_part("/", part, page=page + 1) if page < overview.pages else "",
     )
 
 

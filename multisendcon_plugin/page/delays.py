@@ -6,9 +6,10 @@ By the address, so that nobody keeps others out.  Pure.
 from __future__ import annotations
 
 from collections import OrderedDict
-from ipaddress import ip_address
 
 import attrs
+
+from .addresses import address_of
 
 #: Wrong passwords that cost nothing; then a second, twice as long each time.
 FREE = 3
@@ -33,12 +34,12 @@ class Delays:
 
     def left(self, address: str, now: float) -> float:
         """Return for how many seconds an address has to wait."""
-        failures = self._failures.get(_network(address))
+        failures = self._failures.get(network_of(address))
         return max(failures.opens_at - now, 0.0) if failures else 0.0
 
     def failed(self, address: str, now: float) -> None:
         """A password was wrong."""
-        network = _network(address)
+        network = network_of(address)
         failures = self._failures.pop(network, None)
         if failures is None or now >= failures.opens_at + FORGOTTEN:
             failures = _Failures()
@@ -51,13 +52,12 @@ class Delays:
 
     def succeeded(self, address: str) -> None:
         """A password was right."""
-        self._failures.pop(_network(address), None)
+        self._failures.pop(network_of(address), None)
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """Return an address, or the /64 network of one of IPv6: one client has as many as it likes."""
-    try:
-        found = ip_address(address)
-    except ValueError:
+    found = address_of(address)
+    if found is None:
         return address
-    return address if found.version == 4 else found.exploded[:19]
+    return str(found) if found.version == 4 else found.exploded[:19]

@@ -22,7 +22,7 @@ from twisted.web.server import Request
 
 from ..operations import Operations
 from ..operations.flow import Flow
-from ..operations.overview import Part
+from ..operations.parts import Part
 from ..web.event_stream import Stream, message
 from .board import Board, board, changed
 from .passing import row
@@ -114,8 +114,8 @@ class LivePages:
         view = self._views.setdefault(part, _View(part))
         page = _Page(Stream(request, self._clock), view, holds)
         request.notifyFinish().addBoth(lambda _: self._gone(page))
-        after = request.getHeader("Last-Event-ID") or ""
-        seen = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0
+        after = request.getHeader(b"Last-Event-ID") or b""
+        seen = int(after) if after.isdigit() and len(after) < 19 else 0
         missed = b"".join(octets for number, _, octets in self._kept if number > seen)
         page.stream.send(b"retry: 2000\n\n" + missed)
         if view.board is not None:

@@ -11,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from ..operations.rows import shown
 from ..settings.admins import Role
 from .files import Files
+from .marking import marked, unified
 from .routes import NAVIGATION
 from .wording import FILTERS
 
@@ -30,7 +31,12 @@ class Rendering:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= {**FILTERS, "decoded": shown}
+        self._environment.filters |= {
+            **FILTERS,
+            "decoded": shown,
+            "marked": marked,
+            "unified": unified,
+        }
         self._environment.globals |= {
             "static": static.path,
             "navigation": NAVIGATION,

@@ -24,6 +24,8 @@ _OPERATING: frozenset[_Path] = frozenset(
 )
 #: What is for those only who may do it: with the code of a sign-in, anybody can sign in.
 _SIGNING_IN: frozenset[_Path] = frozenset({("accounts", _ANY, "login")})
+#: What can be tried without doing it, by the first segment of its path.
+_TRIED = ("queue", "configuration")
 #: What changes nothing, but says too much for an address.
 _ASKING: frozenset[_Path] = frozenset({("explain",)})
 
@@ -40,3 +42,15 @@ def needed(method: str, segments: Sequence[str]) -> Role:
     if method in ("GET", "HEAD") or paths & _ASKING:
         return Role.VIEW
     return Role.OPERATE if paths & _OPERATING else Role.CONFIGURE
+
+
+def changes(method: str, segments: Sequence[str], *, dry_run: bool) -> bool:
+    """Tell whether a request changes something, so that it is told who has made it.
+
+    :param segments: as above.
+    :param dry_run: it says so.
+    """
+    if method in ("GET", "HEAD") or tuple(segments) in _ASKING:
+        return False
+    # Other operations do not look at what it says there.
+    return not (dry_run and segments and segments[0] in _TRIED)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
-from twisted.web.resource import Resource
 
 from ..edge.listening import NewPorts, Ports, close_all
 from ..settings.web import WebSettings
 from ..web.site import ApiSite
+
+if TYPE_CHECKING:
+    from .administrator import Administrator
 
 #: Connections at the same time: a browser has up to six.
 MOST_CONNECTIONS = 256
@@ -26,17 +28,19 @@ class WebServer(Service):
     """
 
     def __init__(
-        self, settings: WebSettings | None, make: Callable[[], Resource], reactor: Any
+        self, settings: WebSettings | None, make: Callable[[], Administrator], reactor: Any
     ) -> None:
         self._settings = settings
         self._make = make
         self._reactor = reactor
+        self._page: Administrator | None = None
         self._site: ApiSite | None = None
         self._ports = Ports(lambda _: self._served(), reactor)
 
     def _served(self) -> ApiSite:
         if self._site is None:
-            self._site = ApiSite(self._make(), self._reactor, most=MOST_CONNECTIONS)
+            self._page = self._make()
+            self._site = ApiSite(self._page, self._reactor, most=MOST_CONNECTIONS)
         return self._site
 
     @property
@@ -74,3 +78,5 @@ class WebServer(Service):
     def _hang_up(self, _: object) -> None:
         if self._site is not None:
             self._site.stop()
+        if self._page is not None:
+            self._page.stop()

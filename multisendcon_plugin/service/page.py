@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.threads import deferToThreadPool
-from twisted.web.resource import Resource
 
 from ..configuration import Configuration
 from ..events import Publisher
@@ -14,6 +13,9 @@ from ..operations import Operations
 from ..page.server import WebServer
 from ..settings.admins import Admin
 from ..settings.web import WebSettings
+
+if TYPE_CHECKING:
+    from ..page.administrator import Administrator
 
 
 def web_server(
@@ -54,7 +56,7 @@ def page_server(
     def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
         return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
 
-    def make() -> Resource:
+    def make() -> Administrator:
         from ..page.administrator import Administrator  # noqa: PLC0415
 
         return Administrator(

@@ -58,6 +58,11 @@ class Admins:
     path: str
     _by_key: Mapping[str, Admin] = attrs.field(repr=False)
 
+    @property
+    def passwords(self) -> tuple[PasswordHash, ...]:
+        """All that there are."""
+        return tuple(each.password for each in self._by_key.values() if each.password)
+
     def named(self, name: str) -> Admin | None:
         """Return who has a name, in upper or lower case."""
         return self._by_key.get(user_key(name))

@@ -168,19 +168,3 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "configuration/order": {"POST": _order_accounts},
     "configuration/tables/{name}": {"PUT": _configure_table},
 }
-
-
-def find(segments: list[str]) -> tuple[Mapping[str, Handler], str] | None:
-    """Return what may be asked for at a path, by method, and what stands in it for a name.
-
-    :param segments: of the path, decoded.
-    """
-    exact = ROUTES.get("/".join(segments))
-    if exact is not None and not any(each.startswith("{") for each in segments):
-        return exact, ""
-    for place, name in enumerate(segments[1:], 1):
-        for slot in ("{name}", "{id}"):
-            found = ROUTES.get("/".join([*segments[:place], slot, *segments[place + 1 :]]))
-            if found is not None:
-                return found, name
-    return None

@@ -7,8 +7,8 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from multisendcon_plugin.logins import LoginStanding
-from multisendcon_plugin.operations.account_list import ROWS, Wanted
 from multisendcon_plugin.operations.errors import NotFoundError
+from multisendcon_plugin.operations.parts import ROWS, Part
 from multisendcon_plugin.outcome.condition import State
 from multisendcon_plugin.routing.account import REPORTS_ACCOUNT
 from multisendcon_plugin.routing.registry import AccountRegistry
@@ -20,7 +20,7 @@ from tests.queue_world import account, direct
 def listed(desk, **wanted):
     """Return a page, for which the reactor gets several turns."""
     got = []
-    Deferred.fromCoroutine(desk.operations.account_list.page(Wanted(**wanted))).addCallback(
+    Deferred.fromCoroutine(desk.operations.account_list.page(Part(**wanted))).addCallback(
         got.append
     )
     while not got:

@@ -188,10 +188,10 @@ class Past(FakeHistory):
 
 def test_keys_of_an_account():
     admin = Admin()
-    done = admin.account("Sales", port=587, password=MASK, senders=None)
+    done = admin.account("Sales", minimum_wait=587, password=MASK, senders=None)
     assert done.changed == ("Sales",)
     assert admin.paper.text == TEXT.replace('senders = ["*@sales.example"]\n', "").replace(
-        "told\n", "told\nport = 587\n"
+        "told\n", "told\nminimum_wait = 587\n"
     )
 
 
@@ -212,7 +212,7 @@ def test_only_masks_change_nothing():
 
 def test_another_name_renames_an_account():
     admin = Admin()
-    done = admin.account("Sales", name="Sold", port=587)
+    done = admin.account("Sales", name="Sold", minimum_wait=5)
     assert (done.added, done.removed) == (("Sold",), ("Sales",))
     assert [each.name for each in admin.accounts()] == ["Sold", "Lab", "All"]
     assert 'password = "s3cret"  # never told' in admin.paper.text

@@ -6,16 +6,12 @@ import re
 from urllib.parse import urlencode
 
 import attrs
-from twisted.internet.defer import succeed
 
 from multisendcon_plugin.events import AdminActed, AdminRefused, AdminSignedIn
-from multisendcon_plugin.page.administrator import Administrator
-from multisendcon_plugin.settings.admins import Admin, Admins, Role
+from multisendcon_plugin.settings.admins import Admin, Role
 from multisendcon_plugin.settings.password import PasswordHash
-from multisendcon_plugin.settings.users import user_key
 from multisendcon_plugin.settings.web import WebSettings
-from multisendcon_plugin.web.site import ApiSite
-from tests.operations.desk import Desk
+from tests.page.served import Served, users
 from tests.web.browser import Connection
 
 PASSWORD = "open sesame"
@@ -29,37 +25,23 @@ def cheap(password):
 
 
 def admins(**roles):
-    users = [Admin(name, role, cheap(PASSWORD)) for name, role in roles.items()]
-    return Admins("admins", {user_key(each.name): each for each in users})
+    return users(*(Admin(name, role, cheap(PASSWORD)) for name, role in roles.items()))
 
 
-class Door:
+class Door(Served):
     """The page, and what strangers get of it.
 
     :param peer: the address from which they come.
-
-    :ivar settings: those that hold now.
-    :ivar told: the events about admins.
     """
 
     def __init__(self, *, guest=None, peer=None, **settings):
-        self.desk = Desk()
-        users = admins(view=Role.VIEW, operate=Role.OPERATE, configure=Role.CONFIGURE)
-        self.settings = WebSettings(users=users, **settings)
-        self.told = []
-        for kind in (AdminActed, AdminRefused, AdminSignedIn):
-            self.desk.events.subscribe(kind, self.told.append)
-        resource = Administrator(
-            self.desk.operations,
-            settings=lambda: self.settings,
-            names=lambda: ["relay"],
-            events=self.desk.events,
-            clock=self.desk.clock,
-            in_thread=lambda function, *arguments: succeed(function(*arguments)),
+        allowed = admins(view=Role.VIEW, operate=Role.OPERATE, configure=Role.CONFIGURE)
+        super().__init__(
+            settings=WebSettings(users=allowed, **settings),
             guest=guest,
+            kinds=(AdminActed, AdminRefused, AdminSignedIn),
         )
         self._peer = peer
-        self.site = ApiSite(resource, self.desk.clock)
 
     def ask(self, method, path, body=b"", headers=()):
         """Ask for something; a header field ``Host`` is in the place of the usual one."""

@@ -11,8 +11,8 @@ from multisendcon_plugin.settings.admins import Role
 from multisendcon_plugin.settings.keys import Nested, keys_of
 from tests.operations.paper import TEXT, Paper
 from tests.operations.test_configuring import Past
-from tests.page.editor import Editor
 from tests.page.hostile import HOSTILE, is_harmless
+from tests.page.visitor import Editor
 
 #: The names of all fields.
 KEYS = [
@@ -72,7 +72,8 @@ def test_secrets_are_never_shown(editor):
 def test_a_change_is_shown_with_all_that_it_does_before_it_is_made(editor):
     told = []
     editor.desk.events.subscribe(AdminActed, told.append)
-    page = edited(editor, server="new.example", port="587", senders="a@x.example\r\n*@y.example")
+    values = {"server": "new.example", "port": "587", "password": "n3w"}
+    page = edited(editor, senders="a@x.example\r\n*@y.example", **values)
     assert page.status == 200
     assert ("section", "dialog") in [(tag, found.get("role")) for tag, found in page.tags]
     assert '+server = "new.example"' in page.words
@@ -80,11 +81,13 @@ def test_a_change_is_shown_with_all_that_it_does_before_it_is_made(editor):
     assert editor.paper.written == []
     page = editor.send(page.form("Save"), "Save")
     assert page.path == "/accounts/Sales"
-    assert page.said.startswith('Saved: account "Sales": port, senders, server')
-    assert [each.text for each in told] == ['Saved: account "Sales": port, senders, server']
+    assert page.said.startswith('Saved: account "Sales": password, port, senders, server')
+    assert [each.text for each in told] == [
+        'Saved: account "Sales": password, port, senders, server'
+    ]
     assert 'server = "new.example"' in editor.paper.held
     assert "port = 587\n" in editor.paper.held
-    assert 'password = "s3cret"  # never told' in editor.paper.held
+    assert 'password = "n3w"  # never told' in editor.paper.held
 
 
 def test_mails_that_would_leave_by_another_account_are_named_before_that():
@@ -98,6 +101,13 @@ def test_mails_that_would_leave_by_another_account_are_named_before_that():
     assert [row[-2:] for row in page.rows if len(row) == 5][1:] == [["Sales", "All"]] * 2
     page = editor.ask("POST", "/accounts/Lab/remove", f"token={token}".encode())
     assert "would have taken the same account" in page.words
+
+
+def test_a_password_that_is_kept_is_not_sent_elsewhere(editor):
+    page = edited(editor, server="evil.example")
+    assert page.status == 409
+    assert "would be sent elsewhere than before; write it again" in page.words
+    assert editor.paper.written == []
 
 
 def test_a_key_without_text_is_removed(editor):
@@ -132,7 +142,7 @@ def test_faults_stand_at_their_keys_and_what_was_typed_stays(editor):
     assert form.fields["senders"] == ["nobody"]
     assert editor.paper.written == []
     form.fields["tls_ciphers"] = form.fields["oauth2.grant"] = [""]
-    page = editor.send(form, "Save", port="465", senders="*@x.example")
+    page = editor.send(form, "Save", port="465", senders="*@x.example", password="n3w")
     editor.send(page.form("Save"), "Save")
     assert "port = 465" in editor.paper.text
 
@@ -200,7 +210,7 @@ def test_what_somebody_else_has_kept_is_found_by_nobody(editor):
 
 
 def test_a_file_that_was_changed_meanwhile_is_not_overwritten(editor):
-    page = edited(editor, server="new.example")
+    page = edited(editor, server="new.example", password="n3w")
     editor.paper.text = theirs = TEXT.replace('"mail.lab.example"', '"lab.example"')
     page = editor.send(page.form("Save"), "Save")
     assert page.status == 409
@@ -216,7 +226,7 @@ def test_a_file_that_was_changed_meanwhile_is_not_overwritten(editor):
 def test_who_comes_second_changes_only_what_they_have_typed(editor):
     form = editor.get("/accounts/Sales/edit").form("Save")
     editor.paper.text = TEXT.replace('"mail.sales.example"', '"theirs.example"')
-    page = editor.send(form, "Save", port="465")
+    page = editor.send(form, "Save", port="465", password="n3w")
     assert page.status == 409
     assert page.form("Save").fields["server"] == ["theirs.example"]
     page = editor.send(page.form("Save"), "Save")
@@ -393,6 +403,7 @@ def test_others_see_keys_and_change_nothing(role):
     assert page.status == 200
     assert page.buttons == {"Sign out"}
     assert "s3cret" not in page.html
+    assert 'needs the role "configure"' in page.html
     token = page.forms[0].fields["token"][0]
     for path in ("Sales/edit", "add", "Sales/remove", "Sales/order", "Sales/login"):
         body = f"token={token}&confirmed=yes&hash={editor.paper.hash}&port=465".encode()

@@ -19,9 +19,9 @@ from multisendcon_plugin.settings.admins import Role
 from multisendcon_plugin.settings.quota import quotas
 from multisendcon_plugin.times import Time
 from tests.operations.desk import Desk
-from tests.page.editor import Editor
 from tests.page.hostile import HOSTILE, is_harmless
-from tests.page.visitor import Page, Visitor
+from tests.page.html import Page
+from tests.page.visitor import Editor, Visitor
 from tests.queue_world import account, direct
 from tests.web.browser import Connection
 

@@ -8,7 +8,8 @@ from urllib.parse import unquote_plus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multisendcon_plugin.operations.overview import Overview, Part
+from multisendcon_plugin.operations.overview import Overview
+from multisendcon_plugin.operations.parts import Part
 from multisendcon_plugin.operations.values import (
     AccountCounts,
     AccountStatus,
@@ -17,9 +18,9 @@ from multisendcon_plugin.operations.values import (
     Status,
 )
 from multisendcon_plugin.outcome.condition import State
-from multisendcon_plugin.page.board import board, changed, query
+from multisendcon_plugin.page.board import board, changed
+from multisendcon_plugin.page.filters import address_of_part, part_of
 from multisendcon_plugin.page.graphs import HEIGHT, bars
-from multisendcon_plugin.page.pages.overview import part_of
 from multisendcon_plugin.page.passing import row
 from multisendcon_plugin.times import Time
 
@@ -126,7 +127,7 @@ def test_another_shape_is_no_change_of_cells():
 @given(st.text(), st.sampled_from([None, *State]), st.integers(1, 10**8))
 def test_a_link_leads_to_the_part_that_it_is_of(words, state, page):
     part = Part(words=tuple(words.casefold().split()), state=state, page=page)
-    found = dict(re.findall(r"(\w+)=([^&]*)", query(part)))
+    found = dict(re.findall(r"(\w+)=([^&]*)", address_of_part("/", part)))
     assert part_of({name: unquote_plus(value) for name, value in found.items()}) == part
 
 

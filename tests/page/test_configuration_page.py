@@ -10,8 +10,8 @@ from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.page.fault_lines import LineFault, excerpts, in_lines
 from multisendcon_plugin.settings.admins import Role
 from tests.operations.paper import TEXT, Paper
-from tests.page.editor import Editor
 from tests.page.hostile import HOSTILE, is_harmless
+from tests.page.visitor import Editor
 
 OTHER = TEXT.replace('"mail.lab.example"', '"mx.lab.example"')
 FAULTY = TEXT.replace('server = "mail.lab.example"', 'server = "no server"\nprot = 25')

@@ -13,8 +13,8 @@ from multisendcon_plugin.page.pages import explain as explain_page
 from multisendcon_plugin.settings.admins import Role
 from multisendcon_plugin.settings.values import MasterRelay
 from tests.operations.test_history import FakeHistory, story
-from tests.page.editor import Editor
 from tests.page.hostile import HOSTILE, is_harmless
+from tests.page.visitor import Editor
 from tests.queue_world import account
 
 SETTINGS = MasterRelay(hostname="relay.example")

@@ -220,4 +220,4 @@ def test_whether_it_may_be_heard_can_be_asked():
     viewer = Viewer()
     assert viewer.request("/live", method="HEAD").answer("HEAD").status == 200
     assert viewer.live._pages == []
-    assert viewer.request("/live", method="HEAD", user="nobody").answer("HEAD").status == 401
+    assert viewer.request("/live", method="HEAD", user="nobody").answer("HEAD").status == 403

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.operations.paper import TEXT
-from tests.page.editor import Editor
+from tests.page.visitor import Editor
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def checked(editor, text):
 def test_a_long_form_is_read_in_a_thread(editor):
     page = checked(editor, TEXT + "# long\n" * 10_000)
     assert page.status == 200
-    assert editor.threads == ["_form", "<lambda>"]
+    assert editor.threads == ["form", "<lambda>"]
 
 
 def test_a_short_one_is_read_at_once(editor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 
-from multisendcon_plugin.operations.overview import ROWS
+from multisendcon_plugin.operations.parts import ROWS
 from multisendcon_plugin.operations.values import Alarm, AlarmKind
 from multisendcon_plugin.outcome.condition import State
 from multisendcon_plugin.times import Time

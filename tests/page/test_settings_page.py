@@ -9,8 +9,8 @@ from multisendcon_plugin.errors import ConfigurationError
 from multisendcon_plugin.page.pages import settings
 from multisendcon_plugin.settings.admins import Role
 from tests.operations.paper import TEXT, Paper
-from tests.page.editor import Editor
 from tests.page.hostile import HOSTILE, is_harmless
+from tests.page.visitor import Editor
 
 SECOND = '\n[[client]]\naddresses = ["198.51.100.1"]\nstarttls = false\n'
 

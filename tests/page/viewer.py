@@ -1,42 +1,20 @@
-"""Somebody who looks at the page: the whole resource, without a network."""
+"""Somebody who looks at the page, and hears what happens."""
 
 from __future__ import annotations
 
 import json
 
-from multisendcon_plugin.page.administrator import Administrator
-from multisendcon_plugin.page.server import MOST_CONNECTIONS
-from multisendcon_plugin.settings.admins import Admin, Admins, Role
-from multisendcon_plugin.settings.names import network
-from multisendcon_plugin.settings.users import user_key
-from multisendcon_plugin.settings.web import WebSettings
-from multisendcon_plugin.web.site import ApiSite
-from tests.operations.desk import Desk
+from multisendcon_plugin.settings.admins import Role
+from tests.page.served import SignedIn
 from tests.web.browser import Connection
 
-#: Where requests come from: a proxy that says who asks.
-PROXY = "192.168.1.1/32"
 
-
-class Viewer:
+class Viewer(SignedIn):
     """Has a session, since a proxy says so."""
 
     def __init__(self, desk=None, role=Role.VIEW):
-        self.desk = desk or Desk()
-        self.settings = WebSettings(
-            users=Admins("", {user_key("ann"): Admin(name="ann", role=role)}),
-            proxies=(network(PROXY),),
-        )
-        resource = Administrator(
-            self.desk.operations,
-            settings=lambda: self.settings,
-            names=lambda: ["relay"],
-            events=self.desk.events,
-            clock=self.desk.clock,
-            in_thread=None,
-        )
-        self.live = resource._live
-        self.site = ApiSite(resource, self.desk.clock, most=MOST_CONNECTIONS)
+        super().__init__(desk, role=role, in_thread=None)
+        self.live = self.page._live
 
     def request(self, path, *headers, method="GET", user="ann"):
         connection = Connection(self.site)

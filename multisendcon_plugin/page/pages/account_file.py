@@ -15,7 +15,6 @@ import attrs
 from ...operations.configured import ConfigurationChange, Order, Removal, Seen
 from ...operations.errors import BadRequestError, NotFoundError
 from ..answers import Answer, Asked, Done, Shown
-from ..marking import unified
 from ..wording import segment, warned
 
 #: Accounts of which the names are offered; of more, a name is written.
@@ -85,7 +84,6 @@ def question(
     """
     values = {
         "change": change,
-        "unified": unified,
         "verb": verb,
         "question": title,
         "action": path,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from urllib.parse import urlencode
 
-from ...operations.account_list import AccountPage, Wanted
-from ...operations.errors import BadRequestError
+from ...operations.account_list import AccountPage
+from ...operations.parts import Part
 from ...operations.values import AccountTest
 from ...outcome.condition import State
 from ..answers import Answer, Asked, Done, Handler, Shown
+from ..filters import address_of_part, part_of
 from .account_file import page_of
 
 #: What can be done at once, and the word for what was.
@@ -18,50 +18,24 @@ DONE = {"pause": "Paused", "resume": "Resumed", "probe": "Probed"}
 
 async def show(asked: Asked) -> Answer:
     """Show the list."""
-    wanted = _wanted(asked)
-    found = await asked.operations.account_list.page(wanted)
+    part = part_of(asked.query)
+    found = await asked.operations.account_list.page(part)
+    to = partial(address_of_part, "/accounts", part)
     values = {
-        "wanted": wanted,
+        "part": part,
         "found": found,
         "states": State,
-        "previous": _address(wanted, found.page - 1) if found.page > 1 else "",
-        "next": _address(wanted, found.page + 1) if found.page < found.pages else "",
-        "here": _address(wanted, found.page),
-        "is_whole": _is_whole(wanted, found),
+        "previous": to(page=found.page - 1) if found.page > 1 else "",
+        "next": to(page=found.page + 1) if found.page < found.pages else "",
+        "here": to(page=found.page),
+        "is_whole": _is_whole(part, found),
     }
     return Shown(template="accounts.html", values=values)
 
 
-def _wanted(asked: Asked) -> Wanted:
-    """Return which accounts are asked for.
-
-    :raise BadRequestError: it cannot be understood.
-    """
-    state, page = asked.query.get("state", ""), asked.query.get("page", "") or "1"
-    if state and state not in [each.value for each in State]:
-        raise BadRequestError(f'state: "{state}" is none of {", ".join(s.value for s in State)}')
-    if not (page.isascii() and page.isdigit() and len(page) < 10):
-        raise BadRequestError(f'page: "{page}" is no number')
-    return Wanted(
-        words=tuple(asked.query.get("account", "").split()),
-        state=State(state) if state else None,
-        page=int(page),
-    )
-
-
-def _address(wanted: Wanted, page: int) -> str:
-    fields = {
-        "account": " ".join(wanted.words),
-        "state": wanted.state.value if wanted.state else "",
-        "page": str(page) if page > 1 else "",
-    }
-    said = urlencode({name: value for name, value in fields.items() if value})
-    return f"/accounts?{said}" if said else "/accounts"
-
-
-def _is_whole(wanted: Wanted, found: AccountPage) -> bool:
+def _is_whole(part: Part, found: AccountPage) -> bool:
     """Tell whether accounts that stand below each other are so in the file, too."""
-    return not wanted.words and wanted.state is None and found.found > 0
+    return not part.words and part.state is None and found.found > 0
 
 
 async def show_one(asked: Asked) -> Answer:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import attrs
 
 from ...operations.errors import BadRequestError
 from ...operations.values import Changed, Chosen, Deletion, Filter, Move
 from ..answers import Answer, Asked, Done, Handler, Shown
-from ..wording import count
-from .filters import address, filter_of, said
+from ..filters import address, filter_of, said
+from ..wording import count, segment
 
 #: What can be done, and the word for what was.
 DONE = {
@@ -113,7 +112,7 @@ def of_mail(verb: str) -> Handler:
 
 
 async def _of_mail(asked: Asked, verb: str) -> Answer:
-    back = f"/mails/{quote(asked.name, safe='')}"
+    back = f"/mails/{segment(asked.name)}"
     return await _answer(_Wish(asked, verb, f"{back}/{verb}", back, Chosen(ids=(asked.name,))))
 
 

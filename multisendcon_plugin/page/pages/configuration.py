@@ -18,7 +18,6 @@ from ...operations.errors import RefusedError
 from ...settings.admins import Role
 from ..answers import Answer, Asked, Done, Shown
 from ..fault_lines import excerpts, in_lines
-from ..marking import unified
 from ..wording import warned
 
 
@@ -90,7 +89,7 @@ async def _changed_meanwhile(asked: Asked, current: ConfigurationText, text: str
         text,
         trouble=f"{current.path} has been changed since this page was loaded; nothing is written."
         " Below are your text, and that of the file: bring them together, and save again",
-        theirs=unified(differs),
+        theirs=differs,
         status=409,
     )
 
@@ -104,7 +103,7 @@ def _shown(
     trouble: str = "",
     change: ConfigurationChange | None = None,
     asks: bool = False,
-    theirs: object = None,
+    theirs: str = "",
     status: int = 200,
 ) -> Shown:
     """Return the page.
@@ -127,7 +126,6 @@ def _shown(
         "asks": asks,
         "shown": _digest(text) if change else "",
         "theirs": theirs,
-        "unified": unified,
         "only": not asked.may(Role.CONFIGURE),
     }
     return Shown(template="configuration.html", values=values, status=status, slow=True)

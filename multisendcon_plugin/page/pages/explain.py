@@ -12,7 +12,6 @@ from ...operations.explained import Explanation
 from ...operations.explanation import LONGEST_MESSAGE
 from ...operations.values import Question
 from ..answers import Answer, Asked, Shown
-from ..marking import marked
 
 #: Accounts of a recipient that are shown at once; the others are there to be unfolded.
 ACCOUNTS = 50
@@ -91,7 +90,6 @@ def _shown(
         "trouble": trouble,
         "most": ACCOUNTS,
         "longest": LONGEST_MESSAGE,
-        "marked": marked,
     }
     return Shown(
         template="explain.html",

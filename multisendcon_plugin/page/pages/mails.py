@@ -9,7 +9,7 @@ from ...history import BACKWARD, Story
 from ...operations.errors import BadRequestError, NotFoundError, RefusedError
 from ...operations.values import DeliveryState, HistoryFilter, WaitingMessage
 from ..answers import Answer, Asked, Shown
-from .filters import address, filter_of, said
+from ..filters import address, filter_of, said
 from .outcomes import accounts, outcome
 
 #: Mails of one page.

@@ -11,7 +11,7 @@ from ...operations.ages import AGES, AccountAges
 from ...operations.errors import BadRequestError
 from ...operations.values import DeliveryState, Filter, WaitingDelivery
 from ..answers import Answer, Asked, Shown
-from .filters import address, filter_of, said
+from ..filters import address, filter_of, said
 
 #: Deliveries of one page; some more, if a mail has several.
 ROWS = 50

@@ -17,7 +17,7 @@ from ...settings.admins import Role
 from ..answers import Answer, Asked, Done, Shown
 from ..drafts import Draft
 from ..fault_places import placed
-from ..marking import unified
+from ..filters import number_of
 from ..sections import NAMES, Section, ShownSection, found_again, sections_of
 from .account_file import question
 from .configuration import what_changed
@@ -107,9 +107,8 @@ def _meant(asked: Asked, current: ConfigurationText) -> Section | None:
     """Return the table that a form is about, where it is now; ``None``: it is no more."""
     index = asked.field("index")
     sections = list(sections_of(_known(asked.name), current.tables))
-    if index and not (index.isascii() and index.isdigit() and len(index) < 10):
-        raise BadRequestError(f'index: "{index}" is no number')
-    return found_again(sections, int(index) if index else None, asked.field("mark"))
+    place = number_of({"index": index}, "index", 0) if index else None
+    return found_again(sections, place, asked.field("mark"))
 
 
 def _lost(asked: Asked, current: ConfigurationText) -> Answer:
@@ -151,8 +150,7 @@ def _shown(
 
     :param wanted: names of tables, with the section of it that was typed.
     """
-    start = asked.query.get("from", "0")
-    first = int(start) if asked.name and start.isascii() and start.isdigit() else 0
+    first = number_of(asked.query, "from", 0) if asked.name else 0
     groups = []
     for name, typed in wanted:
         *written, last = sections_of(name, current.tables)
@@ -180,7 +178,6 @@ def _shown(
         "name": asked.name,
         "groups": groups,
         "only": not asked.may(Role.CONFIGURE),
-        "unified": unified,
     }
     return Shown(template="settings.html", values=values, status=status, slow=True)
 
