@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from ..operations.rows import shown
 from ..settings.admins import Role
 from .files import Files
 from .marking import marked, unified
@@ -30,7 +31,12 @@ class Rendering:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= {**FILTERS, "marked": marked, "unified": unified}
+        self._environment.filters |= {
+            **FILTERS,
+            "decoded": shown,
+            "marked": marked,
+            "unified": unified,
+        }
         self._environment.globals |= {
             "static": static.path,
             "navigation": NAVIGATION,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -62,6 +62,13 @@ def count(number: float) -> str:
 def sentence(text: str) -> str:
     """Return what errors say with a capital at its begin, unless that is the name of a key."""
     return text if _KEY.match(text) else text[:1].upper() + text[1:]
+
+
+def warned(warnings: Sequence[str], most: int = 20) -> tuple[str, ...]:
+    """Return warnings as lines below what was done, which is not their reason."""
+    more = len(warnings) - most
+    named = tuple(f"warning of the whole configuration: {each}" for each in warnings[:most])
+    return named + ((f"and {more} more warnings",) if more > 0 else ())
 
 
 def segment(name: str) -> str:

@@ -403,6 +403,7 @@ def test_others_see_keys_and_change_nothing(role):
     assert page.status == 200
     assert page.buttons == {"Sign out"}
     assert "s3cret" not in page.html
+    assert 'needs the role "configure"' in page.html
     token = page.forms[0].fields["token"][0]
     for path in ("Sales/edit", "add", "Sales/remove", "Sales/order", "Sales/login"):
         body = f"token={token}&confirmed=yes&hash={editor.paper.hash}&port=465".encode()

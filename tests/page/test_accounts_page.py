@@ -70,9 +70,9 @@ def test_the_list_is_in_order_of_priority_with_what_decides():
     page = Visitor(desk, Role.VIEW).get("/accounts")
     assert page.status == 200
     assert page.row("1")[1:] == [
-        *("Z", "ok", "smtp.z.example:25", "*@z.example , !x@z.example", "*", "0")
+        *("Z", "ok", "smtp.z.example:25", "*@z.example , !x@z.example", "every recipient", "0")
     ]
-    assert page.row("2")[1:] == ["A", "ok", "direct", "*", "*@far.example", "1"]
+    assert page.row("2")[1:] == ["A", "ok", "direct", "every sender", "*@far.example", "1"]
     assert "/queue?account=A" in page.links
     assert page.buttons == {"Sign out", "Filter"}
 

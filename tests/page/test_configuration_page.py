@@ -170,7 +170,11 @@ def test_a_file_that_differs_from_what_runs_can_be_loaded():
     assert "+server = " in page.html
     page = editor.send(page.form("Reload"), "Reload")
     assert "Reloaded: the configuration" in page.said
-    for each in ("changed accounts: Lab", "changed tables: log", "warning: mind this"):
+    for each in (
+        "changed accounts: Lab",
+        "changed tables: log",
+        "warning of the whole configuration: mind this",
+    ):
         assert each in page.said
 
 

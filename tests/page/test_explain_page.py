@@ -208,4 +208,4 @@ def test_a_long_difference_is_cut():
 def test_a_mail_that_has_left_leads_here_too():
     history = FakeHistory(2)
     page = visitor_of(history=lambda: history).get(f"/mails/{queue_id(2)}")
-    assert f"/explain?id={queue_id(2)}" in page.links
+    assert f"/explain?id={queue_id(2)}#result" in page.links

@@ -51,6 +51,14 @@ def test_the_newest_mails_come_first_page_by_page(visitor, monkeypatch):
     assert not [each for each in page.links if "after" in each]
 
 
+def test_subjects_are_shown_as_people_read_them(visitor, history):
+    history.stories[0] = attrs.evolve(history.stories[0], subject="=?utf-8?q?Gr=C3=BC=C3=9Fe?=")
+    for path in ("/mails", f"/mails/{queue_id(1)}"):
+        page = visitor.get(path)
+        assert "Grüße" in page.html
+        assert "=?utf-8" not in page.html
+
+
 def test_a_search_asks_the_history_by_what_is_said(visitor, history):
     fields = [field.name for field in attrs.fields(HistoryFilter)]
     page = visitor.get("/mails")
@@ -132,7 +140,7 @@ def test_a_mail_that_waits_shows_where_and_what_can_be_done(visitor):
     (row,) = [row for row in page.rows if row[0] == "Sales"]
     assert [row[1], row[4], row[5], row[6]] == ["waiting", "2", "451 later", "Lab"]
     assert page.buttons == {"Sign out", "Retry", "Hold", "Delete", "Move"}
-    assert f"/explain?id={mail.message.id}" in page.links
+    assert f"/explain?id={mail.message.id}#result" in page.links
     assert "From: a@b.example" in page.html
     assert "is not in the history" in page.html
 

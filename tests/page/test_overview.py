@@ -40,6 +40,12 @@ def test_an_account_with_an_alarm_comes_before_those_that_are_well():
     assert b"runs out" in answer.body
 
 
+def test_an_alarm_about_mail_that_waits_leads_to_it():
+    alarm = Alarm(kind=AlarmKind.OLDEST_MAIL, account="A/1", text="waits", since=Time(0.0))
+    viewer = Viewer(Desk(accounts(1), alarms=lambda: (alarm,)))
+    assert b'href="/queue?account=A%2F1"' in viewer.get("/").body
+
+
 def test_thousands_of_accounts_are_paged_and_filtered():
     viewer = Viewer(Desk(accounts(250)))
     first = viewer.get("/")

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from multisendcon_plugin.events import AdminActed
-from multisendcon_plugin.outcome.condition import Rest
+from multisendcon_plugin.outcome.condition import Rest, State
 from multisendcon_plugin.page.pages import queue
 from multisendcon_plugin.settings.admins import Role
 from tests.operations.desk import Desk
@@ -118,6 +118,26 @@ def test_why_and_until_when_a_destination_rests_stands_beside_the_mail(visitor, 
         (cell,) = [cell for row in page.rows for cell in row if cell.startswith("resting")]
         assert cell.split()[1:3] == ["far.example", "rests:"]
         assert cell.endswith("<b>no route</b> , until 2023-11-14 22:14:20 UTC")
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "said"),
+    [
+        (State.OK, True, "when it is released"),
+        (State.QUOTA, False, "when the quota of Sales has room"),
+        (State.LOGIN, False, "when Sales goes on"),
+        (State.PAUSED, False, "when Sales goes on"),
+        (State.OK, False, "now"),
+    ],
+)
+def test_what_is_kept_back_is_not_called_due(visitor, desk, state, held, said):
+    (mail,) = desk.mail()
+    desk.put(mail, held=held)
+    desk.queue.states["Sales"] = state
+    page = visitor.get("/queue")
+    (row,) = [row for row in page.rows if mail.message.id in row]
+    assert row[8].split() == said.split()
+    assert "/accounts/Sales" in page.links
 
 
 def test_the_list_goes_on_on_the_next_page(visitor, desk, monkeypatch):

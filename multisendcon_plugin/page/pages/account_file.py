@@ -15,7 +15,7 @@ import attrs
 from ...operations.configured import ConfigurationChange, Order, Removal, Seen
 from ...operations.errors import BadRequestError, NotFoundError
 from ..answers import Answer, Asked, Done, Shown
-from ..wording import segment
+from ..wording import segment, warned
 
 #: Accounts of which the names are offered; of more, a name is written.
 MOST_OFFERED = 200
@@ -110,7 +110,7 @@ async def remove(asked: Asked) -> Answer:
     made, confirmed = await _asked_first(asked, await written(asked), change)
     if confirmed:
         told = f'Removed: account "{asked.name}"; what waited for it is routed anew'
-        return Done(to="/accounts", text=told, details=made.warnings)
+        return Done(to="/accounts", text=told, details=warned(made.warnings))
     waiting = 0
     # It may be in the file only.
     with suppress(NotFoundError):
@@ -139,7 +139,7 @@ async def move(asked: Asked) -> Answer:
     place = wanted.index(asked.name) + 1
     if confirmed:
         told = f'Moved: account "{asked.name}", to place {place} of {len(wanted)}'
-        return Done(to="/accounts", text=told, details=made.warnings)
+        return Done(to="/accounts", text=told, details=warned(made.warnings))
     return question(
         made,
         verb="Move",

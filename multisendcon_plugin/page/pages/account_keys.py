@@ -23,6 +23,7 @@ from ..answers import Answer, Asked, Done, Shown
 from ..drafts import Draft, Form, draft_of
 from ..fault_places import placed
 from ..fields import Field, fields_of
+from ..wording import warned
 from .account_file import MOST_OFFERED, Written, page_of, question, written
 
 _KEYS = keys_of(Account)
@@ -206,9 +207,11 @@ def _saved(subject: _Subject, draft: Draft, change: ConfigurationChange) -> Answ
     values = draft.typed.values
     name = str(values.get("name") or subject.name)
     if not subject.name:
-        return Done(to=page_of(name), text=f'Added: account "{name}"', details=change.warnings)
+        return Done(
+            to=page_of(name), text=f'Added: account "{name}"', details=warned(change.warnings)
+        )
     told = f'Saved: account "{subject.name}": {", ".join(sorted(values))}'
-    return Done(to=page_of(name), text=told, details=change.warnings)
+    return Done(to=page_of(name), text=told, details=warned(change.warnings))
 
 
 def _review(subject: _Subject, draft: Draft, change: ConfigurationChange) -> Answer:

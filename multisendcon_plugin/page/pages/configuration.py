@@ -18,6 +18,7 @@ from ...operations.errors import RefusedError
 from ...settings.admins import Role
 from ..answers import Answer, Asked, Done, Shown
 from ..fault_lines import excerpts, in_lines
+from ..wording import warned
 
 
 async def show(asked: Asked) -> Answer:
@@ -67,7 +68,7 @@ def what_changed(change: ConfigurationChange | ReloadSummary) -> tuple[str, ...]
         ("changed tables", change.tables),
     )
     named = (f"{what}: {_some(names)}" for what, names in told if names)
-    return (*named, *(f"warning: {each}" for each in change.warnings[:_MOST_NAMED]))
+    return (*named, *warned(change.warnings, _MOST_NAMED))
 
 
 #: Names, or warnings, that are told.
