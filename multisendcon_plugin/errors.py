@@ -58,9 +58,36 @@ class AccountUnfitError(MultisendconError):
     """An account cannot do now what is asked of it; the text says why, and what can be done."""
 
 
+class SignInError(MultisendconError):
+    """Nobody has signed in for an account; the text says why, and nothing secret.
+
+    :param code: of RFC 6749 or RFC 8628, or the provider's own; ``""``: there is none.
+    """
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class WrongAddressError(SignInError):
+    """That is not where the browser was sent to for this sign-in; another one may be tried."""
+
+
 class HistoryError(MultisendconError):
     """The history cannot be read or written now; no mail depends on it."""
 
 
 class ListenError(MultisendconError):
     """The relay cannot listen where the configuration says."""
+
+
+class EditRefusedError(MultisendconError):
+    """A change of the configuration cannot be made as it is meant; the text says what to do."""
+
+
+class FileChangedError(MultisendconError):
+    """A file is another one than it was; it is not overwritten."""
+
+
+class FileNotWrittenError(MultisendconError):
+    """A file cannot be read or replaced; the text says why, and what to do."""

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..configuration import Configuration, load
 from ..errors import MultisendconError
 from ..operations.errors import NotFoundError, RefusedError
+from ..operations.sign_ins import check_by_person, with_tokens
 from ..routing.account import Account
-from ..settings.commands import account_test
 from ..settings.oauth2 import OAuth2
 from ..times import iso
 from . import arguments, words
@@ -64,11 +64,7 @@ def _login(options: argparse.Namespace) -> int:
         for line in lines:
             say(line)
         return 0
-    if not oauth2.grant.by_person:
-        raise RefusedError(
-            f"nobody has to sign in for {account.name}: the relay gets its tokens by itself"
-            f" ({oauth2.grant.value}); {_test(account)}"
-        )
+    check_by_person(account, oauth2)
     folder = spool_folder(options)
     perform = _signing_in(account, oauth2, folder)
     _be_the_relay(folder)
@@ -105,16 +101,7 @@ def _account(configuration: Configuration, name: str) -> tuple[Account, OAuth2]:
     else:
         names = ", ".join(account.name for account in accounts)
         raise NotFoundError(f'there is no account "{name}"; there are: {names}')
-    if account.oauth2 is None:
-        how = "logs in with a password" if account.username else "does not log in"
-        raise RefusedError(
-            f"nobody has to sign in for {name}: it {how}, and not with a token; {_test(account)}"
-        )
-    return account, account.oauth2
-
-
-def _test(account: Account) -> str:
-    return f"to see whether it works: {account_test(account.name)}"
+    return account, with_tokens(account)
 
 
 def _service_account(oauth2: OAuth2) -> str | None:

@@ -20,7 +20,7 @@ from .terminal import agreed, can_ask, put, put_lines, say, show, warn
 
 #: States of deliveries that wait for their account, also when they are due.
 _WAITS = (DeliveryState.RESTING.value, DeliveryState.QUOTA.value)
-_FILTER = ("account", "sender", "recipient", "state", "older_than", "destination")
+_FILTER = ("account", "sender", "recipient", "state", "older_than", "younger_than", "destination")
 
 _COLUMNS = (
     Column("ID"),
@@ -92,6 +92,9 @@ def _add_filter(parser: argparse.ArgumentParser) -> None:
         type=arguments.moment,
         metavar="AGE",
         help="it arrived so long ago: for example 90s, 5m, 4h, 3d",
+    )
+    which.add_argument(
+        "--younger-than", type=arguments.moment, metavar="AGE", help="it arrived since then"
     )
     which.add_argument("--destination", metavar="DOMAIN", help="within an account of type direct")
 

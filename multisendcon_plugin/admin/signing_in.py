@@ -13,11 +13,12 @@ import attrs
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, DeferredQueue
 
-from ..logins.sign_in import CodeSignIn, SignInError, WrongAddressError, begin_code, begin_device
+from ..errors import SignInError, WrongAddressError
+from ..logins.sign_in import CodeSignIn, begin_code, begin_device, redirect_to
 from ..logins.token import Token
 from ..operations.errors import RefusedError
 from ..routing.account import Account
-from ..settings.oauth2 import Grant, OAuth2, Provider
+from ..settings.oauth2 import Grant, OAuth2
 from . import typed
 from .loopback import Loopback
 
@@ -75,9 +76,7 @@ class SigningIn:
     async def _by_code(self, reactor: Any) -> Token:
         arrivals: DeferredQueue[_Arrived] = DeferredQueue()
         loopback = Loopback(reactor, lambda *arrived: arrivals.put(_Arrived(*arrived)))
-        # Microsoft lets any port be behind this name, and behind no address.
-        host = "localhost" if self.oauth2.provider is Provider.MICROSOFT else "127.0.0.1"
-        redirect = f"http://{host}:{loopback.port}"
+        redirect = redirect_to(self.oauth2, loopback.port)
         try:
             sign_in = begin_code(self.account, self.folder, redirect, reactor)
             self.tell("Open this in a browser:")

@@ -141,6 +141,6 @@ def _mail(spool: StoppedSpool) -> WaitingMail:
     return WaitingMail(
         pieces=Pieces(spool, Publisher(), Clock()),
         content=spool.content,
-        present=lambda: Present(conditions, under_way=frozenset(), rest=lambda *_: None),
+        present=lambda: Present(conditions.get, under_way=frozenset(), rest=lambda *_: None),
         now=time.time,
     )

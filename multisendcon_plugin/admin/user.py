@@ -8,6 +8,7 @@ import secrets
 import sys
 
 from ..operations.errors import RefusedError
+from ..settings.admins import Role
 from ..settings.password import SALT_SIZE, PasswordHash
 from ..settings.users import check_name
 from . import arguments
@@ -17,9 +18,14 @@ from .arguments import Commands
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = arguments.command(
-        commands, "user", _user, "print the line of a user for the file named by the key users"
+        commands, "user", _user, "print the line of a user for a file named by a key users"
     )
     parser.add_argument("name", metavar="NAME", type=_name, help="with which the user logs in")
+    parser.add_argument(
+        "--role",
+        choices=[each.value for each in Role],
+        help="of the page, for the file that users of [web] names",
+    )
 
 
 def _name(text: str) -> str:
@@ -32,7 +38,7 @@ def _name(text: str) -> str:
 
 def _user(options: argparse.Namespace) -> int:
     made = PasswordHash.of(_ask_password().encode(), secrets.token_bytes(SALT_SIZE))
-    print(f"{options.name}:{made.text()}")
+    print(f"{options.name}:{made.text()}" + (f":{options.role}" if options.role else ""))
     return 0
 
 

@@ -10,11 +10,11 @@ import attrs
 from .configuration import Configuration
 
 #: Tables that are told as accounts, or are no tables.
-_NO_TABLES = frozenset({"accounts", "reports_account", "path", "has_secrets"})
+_NO_TABLES = frozenset({"accounts", "reports_account", "path", "text", "has_secrets"})
 #: Where they stand in the file, if that is not their name here.
 _TABLES = {"clients": "client", "destinations": "destination"}
 #: Keys that hold from the start to the end of a relay.
-_AT_START_ONLY = (("master_relay", "own_process"), ("spool", "path"), ("log", "format"))
+AT_START_ONLY = (("master_relay", "own_process"), ("spool", "path"), ("log", "format"))
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +60,7 @@ def summary(before: Configuration, after: Configuration, told: list[str]) -> Rel
 def needing_restart(before: Configuration, after: Configuration) -> list[str]:
     """Return a sentence for each change that a relay which runs cannot make."""
     faults = []
-    for table, key in _AT_START_ONLY:
+    for table, key in AT_START_ONLY:
         old, new = (getattr(getattr(each, table), key) for each in (before, after))
         if old != new:
             place = f"{after.path}, [{table}], {key}" if after.path else f"[{table}], {key}"

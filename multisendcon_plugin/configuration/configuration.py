@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ..routing.account import Account
-from ..settings import dns, operation, values
+from ..settings import dns, operation, values, web
 from ..settings.destinations import DestinationSettings
 
 
@@ -18,8 +18,10 @@ class Configuration:
     :param accounts: in order of priority, topmost first.
     :param reports_account: the way to the server where reports are handed in; ``None``: they leave
         through the accounts.
+    :param web: ``None``: there is no page.
     :param metrics: ``None``: there are none.
     :param path: the file that it was read from; ``None``: it was no file.
+    :param text: of that file; ``None`` likewise.
     :param has_secrets: passwords are written in it.
     """
 
@@ -31,6 +33,7 @@ class Configuration:
     log: operation.LogSettings = attrs.field(factory=operation.LogSettings)
     history: operation.HistorySettings = attrs.field(factory=operation.HistorySettings)
     archive: operation.ArchiveSettings = attrs.field(factory=operation.ArchiveSettings)
+    web: web.WebSettings | None = None
     metrics: operation.MetricsSettings | None = None
     alarm: operation.AlarmSettings = attrs.field(factory=operation.AlarmSettings)
     dns: dns.DnsSettings = attrs.field(factory=dns.DnsSettings)
@@ -38,4 +41,5 @@ class Configuration:
     accounts: tuple[Account, ...] = ()
     reports_account: Account | None = None
     path: str | None = None
+    text: str | None = attrs.field(default=None, repr=False)
     has_secrets: bool = False

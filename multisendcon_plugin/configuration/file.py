@@ -34,11 +34,9 @@ def load(path: str | os.PathLike[str]) -> Configuration:
     :raise ConfigurationError: with every fault of the file; also when it cannot be read.
     """
     origin = os.fspath(path)
+    _check_file(origin)
     try:
-        check_closed(origin, "it")
         data = Path(path).read_bytes()
-    except InvalidValueError as invalid:
-        raise ConfigurationError([f"{origin}: {reason}" for reason in invalid.args]) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError([f"{origin}: cannot be read: {files.reason(error)}"]) from None
     try:
@@ -48,9 +46,35 @@ def load(path: str | os.PathLike[str]) -> Configuration:
         line = data.count(b"\n", 0, error.start) + 1
         fault = f"{origin}, line {line}: is not UTF-8; save the file in this encoding"
         raise ConfigurationError([fault]) from None
+    return _of_file(text, origin)
+
+
+def load_text(text: str, path: str) -> Configuration:
+    """Read a text as though it were that of a file, which is there, and has another one.
+
+    :raise ConfigurationError: with every fault that the file would have.
+    """
+    _check_file(path)
+    return _of_file(text, path)
+
+
+def _check_file(path: str) -> None:
+    """See that nobody can write to a file who must not.
+
+    :raise ConfigurationError: somebody can.
+    """
+    try:
+        check_closed(path, "it")
+    except InvalidValueError as invalid:
+        raise ConfigurationError([f"{path}: {reason}" for reason in invalid.args]) from None
+    except ValueError as error:
+        raise ConfigurationError([f"{path}: cannot be read: {files.reason(error)}"]) from None
+
+
+def _of_file(text: str, path: str) -> Configuration:
     absolute = Path(path).absolute()
-    configuration = reading.parse(text, origin, ThisMachine(absolute.parent))
-    return attrs.evolve(configuration, path=str(absolute))
+    configuration = reading.parse(text, path, ThisMachine(absolute.parent))
+    return attrs.evolve(configuration, path=str(absolute), text=text)
 
 
 def parse(

@@ -30,6 +30,8 @@ from .tables import TABLES, Table
 
 #: What logins by token need, of the extra "oauth".
 _FOR_TOKENS = ("oauthlib", "jwt")
+#: What the page needs, of the extra "web".
+_FOR_THE_PAGE = ("jinja2", "tomlkit")
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
 
 
@@ -74,6 +76,9 @@ def read(
     _check_folders(singles["spool"], surroundings)
     if "metrics" in document:
         faults += _missing_module("metrics", "prometheus_client", surroundings)
+    if "web" in document:
+        for module in _FOR_THE_PAGE:
+            faults += _missing_module("web", module, surroundings)
     for section in (*accounts, ndr):
         _check_way(section, surroundings)
     faults += broken_rules(master_relay, ndr, accounts)

@@ -17,6 +17,7 @@ from ..settings.words import shown
 from .configuration import Configuration
 from .direct_rules import direct_warnings
 from .quota_rules import quota_warnings
+from .web_risks import web_warnings
 
 #: Users that one warning names.
 _MOST_NAMES = 5
@@ -63,6 +64,8 @@ def risks(configuration: Configuration) -> Iterator[str]:
     if configuration.reports_account:
         yield from _unprotected("[ndr]", configuration.reports_account)
     yield from direct_warnings(configuration)
+    if configuration.web:
+        yield from web_warnings(configuration.web)
 
 
 def _unbound(users: Users) -> Iterator[str]:

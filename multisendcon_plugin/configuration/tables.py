@@ -10,7 +10,7 @@ from functools import cached_property
 import attrs
 
 from ..routing.account import Account
-from ..settings import destinations, dns, operation, values
+from ..settings import destinations, dns, operation, values, web
 from ..settings.keys import Key, keys_of
 
 
@@ -54,6 +54,7 @@ TABLES = {
     "log": Table(operation.LogSettings),
     "history": Table(operation.HistorySettings),
     "archive": Table(operation.ArchiveSettings),
+    "web": Table(web.WebSettings, optional=True),
     "metrics": Table(operation.MetricsSettings, optional=True),
     "alarm": Table(operation.AlarmSettings),
     "dns": Table(dns.DnsSettings),

@@ -86,7 +86,8 @@ def _short_names(configuration: Configuration) -> Iterator[str]:
 
 def _lax_files(configuration: Configuration) -> Iterator[str]:
     """Look at who else may change or read the files."""
-    users = configuration.master_relay.users
+    web = configuration.web
+    users = [configuration.master_relay.users, web.users if web else None]
     spool = configuration.spool.path
     passwords = [
         *(account.password for account in _accounts(configuration)),
@@ -95,7 +96,7 @@ def _lax_files(configuration: Configuration) -> Iterator[str]:
     secrets = [
         configuration.path if configuration.has_secrets else None,
         *(key or certificate for certificate, key in _certificates(configuration)),
-        users.path if users else None,
+        *(each.path if each else None for each in users),
         *(each.path for each in passwords if isinstance(each, StoredSecret)),
         *(each.service_account_key for each in _tokens(configuration)),
     ]

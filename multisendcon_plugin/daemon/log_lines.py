@@ -214,6 +214,18 @@ def _configuration_changed(event: events.ConfigurationChanged) -> list[Line]:
     return [(INFO, f"the configuration was reloaded: {text}", fields)]
 
 
+def _admin_acted(event: events.AdminActed) -> list[Line]:
+    fields: Fields = {
+        "address": event.address,
+        "admin": event.admin,
+        "action": event.text,
+        "status": event.status,
+        "security": True,
+    }
+    done = "" if event.status < 400 else f" (refused: {event.status})"
+    return [(INFO, f"{event.admin} ({event.address}): {event.text}{done}", fields)]
+
+
 def _alarm_told(event: events.AlarmTold) -> list[Line]:
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(event.since))
     word = "alarm over" if event.over else "alarm"
@@ -326,6 +338,9 @@ LINES: Mapping[type, Callable[[Any], Iterable[Line]]] = {
     ),
     events.TokenStored: filled_in(INFO, "account {account}: its token is written now"),
     events.ConfigurationChanged: _configuration_changed,
+    events.AdminSignedIn: filled_in(INFO, "{address}: {admin} has signed in", security=True),
+    events.AdminRefused: filled_in(WARN, "{address} could not sign in as {admin}", security=True),
+    events.AdminActed: _admin_acted,
     events.FrontProcessEnded: filled_in(
         CRITICAL, "the front process {why}; starting a new one in {pause:.0f} s"
     ),

@@ -18,6 +18,12 @@ class DemoMail:
     content: bytes
 
 
+def plain(sender: str, recipient: str, subject: str) -> DemoMail:
+    """Return a mail at which there is nothing to see."""
+    text = f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nHello!\r\n"
+    return DemoMail(sender, (recipient,), text.encode())
+
+
 def _mail(
     point: str, sender: str, recipients: str, header: str, body: str = "Hello!\n"
 ) -> DemoMail:

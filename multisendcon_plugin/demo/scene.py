@@ -1,11 +1,13 @@
 """The parts of the demonstration: three providers, and the accounts that lead to them.
 
 One provider speaks TLS from the first octet and wants a login, one has STARTTLS, one is slow and
-greylists.  Each has a loopback address of its own.
+greylists.  Each has a loopback address of its own.  Three accounts are in trouble on purpose: one
+has a wrong password, one a server that is not there, one a quota that is soon used up.
 """
 
 from __future__ import annotations
 
+import socket
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from ..configuration import Configuration, load
 from ..mail.reply import Reply
 from ..testing import Authority, Provider
 
-_PASSWORD = "only for the demonstration"  # noqa: S105 -- of a provider that lives in this process
+#: Of the logins at the providers.
+PASSWORD = "only for the demonstration"  # noqa: S105 -- of a provider that lives in this process
 
 
 @attrs.frozen
@@ -29,7 +32,7 @@ class Stage:
 
 
 class Greylist:
-    """Defers each recipient once, and refuses the local part "nobody"."""
+    """Defers each recipient once, and for good one; refuses the local part "nobody"."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -40,6 +43,8 @@ class Greylist:
             return None
         if about.startswith("nobody@"):
             return Reply(550, "5.1.1", "no such user here")
+        if about.endswith("@gmial.example"):
+            return Reply(450, "4.1.2", "there is no domain gmial.example; is it misspelled?")
         if about not in self._seen:
             self._seen.add(about)
             return Reply(450, "4.7.1", "greylisted, come back in a moment")
@@ -56,7 +61,7 @@ def set_up(reactor: Any, folder: Path, port: int, received: Any) -> Stage:
     """
     authority = Authority("Authority of the demonstration")
     tls = authority.server("127.0.1.1", "127.0.1.2")
-    users = {"sales": _PASSWORD}
+    users = {"sales": PASSWORD, "support": PASSWORD}
     cast: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
         ("secure", "127.0.1.1", 465, {"users": users, "tls": tls, "implicit_tls": True}),
         ("bulk", "127.0.1.2", 587, {"tls": tls}),
@@ -69,7 +74,8 @@ def set_up(reactor: Any, folder: Path, port: int, received: Any) -> Stage:
         providers[host] = Provider(reactor, hostname=host, received=told, **what)
         ports[name] = listen(providers[host], interface, usual_port)
     ca = authority.write(folder / "authority.pem")
-    text = _CONFIGURATION.format(port=port, folder=folder, ca=ca, password=_PASSWORD, **ports)
+    ports["nowhere"] = free_port("127.0.1.4")
+    text = _CONFIGURATION.format(port=port, folder=folder, ca=ca, password=PASSWORD, **ports)
     file = folder / "multisendcon.toml"
     file.touch(mode=0o600)  # it has a password
     file.write_text(text, "utf-8")
@@ -84,7 +90,21 @@ def listen(provider: Provider, interface: str, port: int) -> int:
         return provider.listen(interface)
 
 
-_CONFIGURATION = """
+def free_port(interface: str, wanted: int = 0) -> int:
+    """Return a port on which nobody listens: the wanted one, unless it is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                attempt.bind((interface, port))
+                attempt.listen()
+            except OSError:
+                continue
+            return int(attempt.getsockname()[1])
+    raise OSError(f"there is no free port on {interface}")
+
+
+_CONFIGURATION = """\
 [master_relay]
 listen = ["tcp:port={port}:interface=127.0.0.1"]
 hostname = "relay.example.com"
@@ -93,7 +113,7 @@ hostname = "relay.example.com"
 path = "{folder}/spool"
 
 [delivery]
-retry = ["3s"]
+retry = ["3s", "1m", "10m"]
 
 [[account]]
 name = "Partner"
@@ -128,6 +148,32 @@ local_address = "127.0.0.13"
 helo_domain = "news.example.com"
 minimum_wait = 1.5
 senders = "news@example.com"
+
+# The password is wrong: mend it on the page, under Accounts.
+[[account]]
+name = "Support"
+server = "127.0.1.1"
+port = {secure}
+tls = "implicit"
+tls_ca = "{ca}"
+username = "support"
+password = "a wrong one"
+senders = "*@help.example.com"
+
+# Nobody listens there: the account rests, and its mail waits.
+[[account]]
+name = "Branch office"
+server = "127.0.1.4"
+port = {nowhere}
+senders = "*@branch.example.com"
+
+[[account]]
+name = "Shop"
+server = "127.0.1.2"
+port = {bulk}
+tls_ca = "{ca}"
+quota = ["3 mails/1h"]
+senders = "*@shop.example.com"
 
 [[account]]
 name = "All others"

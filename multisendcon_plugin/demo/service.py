@@ -1,25 +1,28 @@
-"""The demonstration as a service: starts the servers, sends the mails, cleans up."""
+"""The demonstration as a service: starts the servers and the page, sends the mails, cleans up."""
 
 from __future__ import annotations
 
 import shutil
 import smtplib
-import socket
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IServiceCollection, Service
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
 
 from ..service import RelayService
+from .day import CLIENT, Day
 from .mails import ARRIVALS, MAILS, DemoMail
+from .page import demo_page
 from .printer import Printer
-from .scene import set_up
+from .scene import free_port, set_up
 
 #: Seconds after which the invitation comes, even if something has not arrived.
 LONGEST = 30.0
@@ -42,23 +45,39 @@ class DemoService(Service):
         """Start the servers, and begin to send."""
         super().startService()
         self._folder = tempfile.TemporaryDirectory(prefix="multisendcon-demo-")
-        self._port = _free_port(2500)
+        self._port = free_port("127.0.0.1", 2500)
         self._stage = set_up(self._reactor, Path(self._folder.name), self._port, self._arrived)
         self._printer.introduce(self._stage.configuration, self._port)
         self._relay = RelayService(self._stage.configuration, self._reactor, control=True)
         self._printer.listen(self._relay.events)
         self._relay.privilegedStartService()
         self._relay.startService()
-        self._invitation = self._reactor.callLater(
-            LONGEST,
-            self._printer.invite,
+        self._page = demo_page(self._relay, free_port("127.0.0.1", 2580), self._reactor)
+        if self._page is not None:
+            self._page.privilegedStartService()
+            self._page.startService()
+        self._day = Day(self._relay.operations, partial(self._send, CLIENT), self._reactor)
+        self._invitation = self._reactor.callLater(LONGEST, self._invite)
+        self._send("client.example.com", MAILS)
+
+    def _send(self, client: str, mails: tuple[DemoMail, ...]) -> Deferred[None]:
+        """Send mails, and say so where that fails."""
+        pool = self._reactor.getThreadPool()
+        sent: Deferred[None] = deferToThreadPool(
+            self._reactor, pool, _send, self._port, client, mails
+        )
+        return sent.addErrback(lambda failure: self._printer.say(f" !!  {failure.value}"))
+
+    def _invite(self) -> None:
+        """Leave the stage to those who watch."""
+        page = self._page.addresses[0] if self._page is not None else None
+        self._printer.invite(
             self._port,
             _command_line(),
-            self._stage.configuration.path,
+            str(self._stage.configuration.path),
+            f"http://{page.host}:{page.port}/" if isinstance(page, IPv4Address) else "",
         )
-        pool = self._reactor.getThreadPool()
-        self._sending = deferToThreadPool(self._reactor, pool, _send, self._port, MAILS)
-        self._sending.addErrback(lambda failure: self._printer.say(f" !!  {failure.value}"))
+        self._day.startService()
 
     def _arrived(self, provider: str, mail: Any) -> None:
         self._printer.arrived(provider, mail)
@@ -70,25 +89,14 @@ class DemoService(Service):
         super().stopService()
         if self._invitation.active():
             self._invitation.cancel()
-        stopped: Deferred[Any] = self._relay.stopService()
+        stopped: Deferred[Any] = DeferredList(
+            [each.stopService() for each in (self._page, self._day) if each is not None]
+        )
+        stopped.addCallback(lambda _: self._relay.stopService())
         stopped.addCallback(
             lambda _: DeferredList([each.stop() for each in self._stage.providers.values()])
         )
         return stopped.addBoth(lambda _: self._folder.cleanup())
-
-
-def _free_port(wanted: int) -> int:
-    """Return the wanted port of 127.0.0.1, or a free one when it is taken."""
-    for port in (wanted, 0):
-        with socket.socket() as attempt:
-            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                attempt.bind(("127.0.0.1", port))
-                attempt.listen()
-            except OSError:
-                continue
-            return int(attempt.getsockname()[1])
-    raise OSError("there is no free port on 127.0.0.1")
 
 
 def _command_line() -> str:
@@ -97,10 +105,12 @@ def _command_line() -> str:
     return str(ours) if ours.exists() and not shutil.which(ours.name) else ours.name
 
 
-def _send(port: int, mails: tuple[DemoMail, ...]) -> None:
-    """Send the mails, as any mail program would."""
-    # Without a name, it would ask the DNS for one.
-    with smtplib.SMTP("127.0.0.1", port, "client.example.com") as client:
+def _send(port: int, client: str, mails: tuple[DemoMail, ...]) -> None:
+    """Send the mails, as any mail program would.
+
+    :param client: what it calls itself; without a name, it would ask the DNS for one.
+    """
+    with smtplib.SMTP("127.0.0.1", port, client) as session:
         for mail in mails:
             options = [] if mail.content.isascii() else ["body=8bitmime"]
-            client.sendmail(mail.sender, mail.recipients, mail.content, options)
+            session.sendmail(mail.sender, mail.recipients, mail.content, options)

@@ -39,6 +39,9 @@ from .clients import (
     SessionEnded,
 )
 from .program import (
+    AdminActed,
+    AdminRefused,
+    AdminSignedIn,
     AlarmTold,
     ArchiveFailed,
     ArchiveRecovered,
@@ -62,6 +65,9 @@ __all__ = [
     "AccountPaused",
     "AccountRecovered",
     "AccountResumed",
+    "AdminActed",
+    "AdminRefused",
+    "AdminSignedIn",
     "AlarmTold",
     "ArchiveFailed",
     "ArchiveRecovered",
@@ -276,6 +282,9 @@ Event = (
     | HistoryInterrupted
     | HistoryResumed
     | ConfigurationChanged
+    | AdminActed
+    | AdminRefused
+    | AdminSignedIn
     | FrontProcessEnded
     | FrontProcessStarted
     | AlarmTold

@@ -140,6 +140,39 @@ class ConfigurationChanged:
     changed: tuple[str, ...]
 
 
+@attrs.frozen(kw_only=True)
+class AdminSignedIn:
+    """Somebody has signed in at the page."""
+
+    address: str
+    admin: str
+
+
+@attrs.frozen(kw_only=True)
+class AdminRefused:
+    """Somebody has tried to sign in at the page, in vain.
+
+    :param admin: the name that they said.
+    """
+
+    address: str
+    admin: str
+
+
+@attrs.frozen(kw_only=True)
+class AdminActed:
+    """Somebody has changed something by the page or its API, or tried to.
+
+    :param text: what, for people.
+    :param status: of HTTP: from 400 on it was not done.
+    """
+
+    address: str
+    admin: str
+    text: str
+    status: int
+
+
 @attrs.frozen
 class FrontProcessEnded:
     """The process that serves the clients has ended by itself, or could not be started.

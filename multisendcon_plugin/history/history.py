@@ -33,7 +33,7 @@ from ..settings.quantities import Room
 from ..spool.worker import Job, Reactor, Worker
 from .records import Batch, Dated, Fact, Undated
 from .rows import add, prune, sort
-from .search import find, newest, place_of, read_only
+from .search import FORWARD, Way, find, newest, place_of, read_only
 from .store import Store, is_damaged
 from .story import FIRST_PLACE, Place, Search, StoryPage
 
@@ -215,16 +215,22 @@ class History(Service):
 
     # What is asked.
 
-    def find(self, search: Search, limit: int, after: Place = FIRST_PLACE) -> Deferred[StoryPage]:
-        """Read a piece of the stories that are looked for, in order of time.
+    def find(
+        self,
+        search: Search,
+        limit: int,
+        after: Place = FIRST_PLACE,
+        way: Way = FORWARD,
+    ) -> Deferred[StoryPage]:
+        """Read a piece of the stories that are looked for, in order of time or against it.
 
         The first piece has all that has happened until then.  Fails with `HistoryError`.
 
         :param limit: how many at most; at least 1.
         :param after: of the page before, or `place` of a story that is left out, as all before it.
         """
-        question = partial(find, search=search, limit=limit, after=after)
-        return Deferred.fromCoroutine(self._ask(question, written=after == FIRST_PLACE))
+        question = partial(find, search=search, limit=limit, after=after, way=way)
+        return Deferred.fromCoroutine(self._ask(question, written=after == way.start))
 
     def place(self, number: int) -> Deferred[Place]:
         """Return where the story of a message stands, or would.  Fails with `HistoryError`.

@@ -111,6 +111,8 @@ class Batch:
             envelope.message_id,
             envelope.subject if self._subjects else "",
             envelope.client,
+            # Nobody asks for that of other mail.
+            *([] if envelope.reverse_path else [envelope.author]),
             [(*group, _who(addresses, everyone)) for group, addresses in groups.items()],
         ]
         news.records.insert(0, record)

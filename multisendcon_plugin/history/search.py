@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from json import loads
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from ..errors import HistoryError
@@ -19,7 +19,7 @@ from ..spool.numbering import WRITERS
 from .marks import HASH_BITS, PERIOD_BITS, hashes, rarest
 from .rows import PIECES
 from .store import VERSION
-from .story import FIRST_PLACE, Place, Search, Story, StoryPage
+from .story import FIRST_PLACE, LAST_PLACE, Place, Search, Story, StoryPage
 from .telling import story_of
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ T = TypeVar("T")
 #: Stories, and periods, that one piece of a listing looks at, whatever it finds: some milliseconds.
 LOOKED_AT, PERIODS_LOOKED_AT = 200, 20_000
 
-_END = 2**62
+_END, _ = LAST_PLACE
 
 
 class _NotBegunError(HistoryError):
@@ -94,7 +94,33 @@ def _check_version(connection: sqlite3.Connection) -> None:
         )
 
 
-def find(connection: sqlite3.Connection, search: Search, limit: int, after: Place) -> StoryPage:
+class Way(NamedTuple):
+    """A direction in which stories are listed.
+
+    :param step: to the next period.
+    :param behind: how a place compares with one that is left out, and `until` with the last one.
+    :param order: of SQL.
+    """
+
+    start: Place
+    step: int
+    behind: str
+    until: str
+    order: str
+
+
+FORWARD = Way(FIRST_PLACE, 1, ">", "<=", "ASC")
+#: The newest first.
+BACKWARD = Way(LAST_PLACE, -1, "<", ">=", "DESC")
+
+
+def find(
+    connection: sqlite3.Connection,
+    search: Search,
+    limit: int,
+    after: Place,
+    way: Way = FORWARD,
+) -> StoryPage:
     """Read a piece of the stories that are looked for.
 
     :param limit: how many at most; at least 1.
@@ -102,18 +128,24 @@ def find(connection: sqlite3.Connection, search: Search, limit: int, after: Plac
     if search.number is not None:
         only = story(connection, search.number)
         return StoryPage((only,) if only and search.finds(only) else (), None)
-    places, following = _places(connection, search, after)
+    places, following = _places(connection, search, after, way)
     found: list[Story] = []
     for place in places:
-        at, number = place
-        each = story(connection, number)
-        # One that had to be begun a second time, with another clock, stands in two places.
-        if each is None or _microseconds(each.arrived) != at or not search.finds(each):
+        each = _there(connection, place)
+        if each is None or not search.finds(each):
             continue
         found.append(each)
         if len(found) == limit:
             return StoryPage(tuple(found), place)
     return StoryPage(tuple(found), following)
+
+
+def _there(connection: sqlite3.Connection, place: Place) -> Story | None:
+    """Read the story that stands in a place."""
+    at, number = place
+    each = story(connection, number)
+    # One that had to be begun a second time, with another clock, stands in two places.
+    return each if each is not None and _microseconds(each.arrived) == at else None
 
 
 def story(connection: sqlite3.Connection, number: int) -> Story | None:
@@ -146,73 +178,95 @@ def newest(connection: sqlite3.Connection) -> Place:
 
 
 def _places(
-    connection: sqlite3.Connection, search: Search, after: Place
+    connection: sqlite3.Connection, search: Search, after: Place, way: Way
 ) -> tuple[list[Place], Place | None]:
     """Return which stories to look at, and where the next piece begins."""
+    first = 0 if search.since is None else _microseconds(search.since)
     last = _END if search.until is None else _microseconds(search.until)
-    if search.since is not None:
-        after = max(after, (_microseconds(search.since), 0))
+    if way is FORWARD:
+        after, end = max(after, (first, 0)), last
+    else:
+        after, end = min(after, (last, _END), _behind_all(connection)), first
     mark = rarest(search)
     if mark is not None:
         (wanted,) = hashes([mark])
-        return _marked(connection, wanted, after, last)
+        return _marked(connection, wanted, after, end, way)
     places = connection.execute(
-        "SELECT at, message FROM arrival WHERE (at, message) > (?, ?) AND at <= ?"
-        " ORDER BY at, message LIMIT ?",
-        (*after, last, LOOKED_AT),
+        f"SELECT at, message FROM arrival WHERE (at, message) {way.behind} (?, ?)"  # noqa: S608
+        f" AND at {way.until} ? ORDER BY at {way.order}, message {way.order} LIMIT ?",
+        (*after, end, LOOKED_AT),
     ).fetchall()
     return places, places[-1] if len(places) == LOOKED_AT else None
 
 
+def _behind_all(connection: sqlite3.Connection) -> Place:
+    """Return a place behind that of the last story: who goes backward begins with its period."""
+    at, _ = newest(connection)
+    return at, _END
+
+
 def _marked(
-    connection: sqlite3.Connection, mark: int, after: Place, last: int
+    connection: sqlite3.Connection, mark: int, after: Place, end: int, way: Way
 ) -> tuple[list[Place], Place | None]:
     """Return the same of those that have a mark."""
-    places, following = _sorted(connection, mark, after, last)
+    places, following = _sorted(connection, mark, after, end, way)
     fresh = connection.execute(
-        "SELECT DISTINCT arrival.at, message FROM fresh CROSS JOIN arrival USING (at)"
-        " WHERE hash = ?1 AND (at, message) > (?2, ?3) AND at <= ?4"
-        " ORDER BY 1, 2 LIMIT ?5",
-        (mark, *after, last, LOOKED_AT),
+        "SELECT DISTINCT arrival.at, message FROM fresh CROSS JOIN arrival USING (at)"  # noqa: S608
+        f" WHERE hash = ?1 AND (at, message) {way.behind} (?2, ?3)"
+        f" AND at {way.until} ?4 ORDER BY 1 {way.order}, 2 {way.order} LIMIT ?5",
+        (mark, *after, end, LOOKED_AT),
     )
-    both = sorted({*places, *(each for each in fresh if following is None or each <= following)})
-    if len(both) < LOOKED_AT:
-        return both, following
-    return both[:LOOKED_AT], both[LOOKED_AT - 1]
+    both = {*places, *(each for each in fresh if following is None or _up_to(each, following, way))}
+    found = sorted(both, reverse=way is BACKWARD)
+    if len(found) < LOOKED_AT:
+        return found, following
+    return found[:LOOKED_AT], found[LOOKED_AT - 1]
+
+
+def _up_to(place: Place, last: Place, way: Way) -> bool:
+    return place <= last if way is FORWARD else place >= last
 
 
 def _sorted(
-    connection: sqlite3.Connection, mark: int, after: Place, last: int
+    connection: sqlite3.Connection, mark: int, after: Place, end: int, way: Way
 ) -> tuple[list[Place], Place | None]:
     """Look for a mark in each period that there is."""
     places: list[Place] = []
-    period = after[0] >> PERIOD_BITS
+    period, last = after[0] >> PERIOD_BITS, end >> PERIOD_BITS
+    within = ">=" if way is FORWARD else "<="
     for _ in range(PERIODS_LOOKED_AT):
         begins = period << PERIOD_BITS
         wanted = (period << HASH_BITS) + mark
         row = connection.execute(
-            "SELECT place FROM mark WHERE place >= ? ORDER BY place LIMIT 1", (wanted,)
+            f"SELECT place FROM mark WHERE place {within} ? ORDER BY place {way.order}"  # noqa: S608
+            " LIMIT 1",
+            (wanted,),
         ).fetchone()
-        if row is None or begins > last:
+        if row is None or (period - last) * way.step > 0:
             return places, None
         (place,) = row
         if place == wanted:
             places += connection.execute(
-                "SELECT arrival.at, message FROM mark"
+                "SELECT arrival.at, message FROM mark"  # noqa: S608
                 " CROSS JOIN arrival ON arrival.at = ?1 + mark.at"
-                " WHERE place = ?2 AND mark.at >= ?3 - ?1"
-                " AND (arrival.at, message) > (?3, ?4) AND arrival.at <= ?5"
-                " ORDER BY 1, 2 LIMIT ?6",
-                (begins, wanted, *after, last, LOOKED_AT - len(places)),
+                f" WHERE place = ?2 AND mark.at {within} ?3 - ?1"
+                f" AND (arrival.at, message) {way.behind} (?3, ?4) AND arrival.at {way.until} ?5"
+                f" ORDER BY 1 {way.order}, 2 {way.order} LIMIT ?6",
+                (begins, wanted, *after, end, LOOKED_AT - len(places)),
             )
             if len(places) == LOOKED_AT:
                 return places, places[-1]
-            period += 1
+            period += way.step
         else:
-            # The next entry is of this period or a later one, and stands before the mark or behind.
+            # The next entry is of this period or one behind it, and stands before the mark or
+            # after it.
             there = place >> HASH_BITS
-            period = there + (place > (there << HASH_BITS) + mark)
-    return places, (period << PERIOD_BITS, 0)
+            passed = (place - (there << HASH_BITS) - mark) * way.step > 0
+            period = there + way.step * passed
+    # Nothing of that period has been looked at.
+    if way is FORWARD:
+        return places, (period << PERIOD_BITS, 0)
+    return places, ((period + 1 << PERIOD_BITS) - 1, _END)
 
 
 def _microseconds(seconds: float) -> int:

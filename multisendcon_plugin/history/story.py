@@ -14,6 +14,8 @@ from ..times import Time
 Place = tuple[int, int]
 #: Before all stories.
 FIRST_PLACE: Place = (0, 0)
+#: Behind all stories.
+LAST_PLACE: Place = (2**62, 0)
 
 
 class Kind(enum.StrEnum):
@@ -75,6 +77,8 @@ class Story:
 
     :param id: its name in logs, replies and trace fields.
     :param sender: reverse-path; ``""`` is the null one.
+    :param author: the address in ``From:``, which stands for the null reverse-path; ``""``: there
+        is none, or there is a sender.
     :param message_id: as in the header, as is `subject`: see `header.identity`.
     :param size: octets, as SMTP counts them.
     :param client: ``None``: an application has handed it in, or it is a report of ours.
@@ -92,6 +96,7 @@ class Story:
     client: Client | None
     user: str
     events: tuple[StoryEvent, ...]
+    author: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -30,7 +30,7 @@ def story_of(number: int, records: Iterable[Record]) -> Story | None:
     beginning = beginnings.get(Kind.ACCEPTED) or beginnings.get(QUEUED)
     if beginning is None:
         return None
-    _, arrived, size, sender, recipients, message_id, subject, client, _ = beginning
+    _, arrived, size, sender, recipients, message_id, subject, client, *author, _ = beginning
     everyone = tuple(recipients)
     events = list(events_of(beginning, everyone))
     for record in sorted(happened, key=_order):
@@ -55,6 +55,7 @@ def story_of(number: int, records: Iterable[Record]) -> Story | None:
         client=known,
         user="" if known is None else known.user,
         events=tuple(events),
+        author="".join(author),
     )
 
 

@@ -5,7 +5,7 @@ Nothing here does anything.  Numbers named "time" are seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -192,6 +192,16 @@ class IQueueReading(Interface):
         It is counted in pieces: what changes lanes meanwhile may be counted twice, or not at all.
         """
 
+    def ages(moments: Sequence[float]) -> Deferred[dict[str, tuple[int, ...]]]:
+        """Return how many deliveries of each account arrived when, also held ones; by name.
+
+        It is counted in pieces, as for `totals`.
+
+        :param moments: in seconds since the epoch, rising.
+        :return: how many arrived before the first one, then between two, and last since the last.
+            A mail whose transfer took long may be counted with those before it.
+        """
+
 
 class IQueueView(IQueueReading):
     """What changes the deliveries in the store by hand.
@@ -252,8 +262,8 @@ class IQueueControl(Interface):
     def rest(account: str, destination: str) -> Rest | None:
         """Return the rest of one destination of an account; ``None``: it has none of its own."""
 
-    def conditions() -> list[Condition]:
-        """Return how each account is, in order of priority."""
+    def conditions(accounts: Iterable[Account] | None = None) -> list[Condition]:
+        """Return how each of some accounts is, or of all, in order of priority."""
 
     def pause(account: str) -> Deferred[None]:
         """Let an account begin no mail until `resume`, also over restarts."""

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.iweb import IAgent
 
+from ..errors import SignInError
 from ..events import Publisher
 from ..interfaces.credentials import ICredentials
 from ..routing.account import Account
@@ -18,6 +19,7 @@ from .password import PasswordCredentials
 from .standing import LoginStanding
 
 if TYPE_CHECKING:
+    from .sign_in import CodeSignIn, DeviceSignIn
     from .tokens import TokenCredentials
 
 #: What makes the login of an account another one.
@@ -102,6 +104,30 @@ class Logins(Service):
         """
         if account.oauth2 is not None:
             self._tokens_of(account).probe()
+
+    def begin_device(self, account: Account) -> Deferred[DeviceSignIn]:
+        """Ask for a code by which somebody signs in for an account, on any device.
+
+        Fails with `SignInError`.
+        """
+        from .sign_in import begin_device  # noqa: PLC0415 -- as above
+
+        wall, agent = self._wall, self._agent
+        return begin_device(account, self._folder, self._reactor, wall=wall, agent=agent)
+
+    def begin_code(self, account: Account, port: int) -> CodeSignIn:
+        """Have somebody sign in for an account with a browser.
+
+        :param port: of the machine that the browser runs on, where it is sent to in the end.
+        :raise SignInError: nobody can.
+        """
+        from .sign_in import begin_code, redirect_to  # noqa: PLC0415 -- as above
+
+        if account.oauth2 is None:
+            raise SignInError("this account does not log in with tokens")
+        redirect = redirect_to(account.oauth2, port)
+        wall, agent = self._wall, self._agent
+        return begin_code(account, self._folder, redirect, self._reactor, wall=wall, agent=agent)
 
     def reconfigure(self, accounts: Iterable[Account]) -> None:
         """Go on with these accounts; the credentials of those with the same login survive.

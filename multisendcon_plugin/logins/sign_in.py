@@ -17,8 +17,9 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.iweb import IAgent
 
-from ..errors import MultisendconError
+from ..errors import SignInError, WrongAddressError
 from ..routing.account import Account
+from ..settings.oauth2 import OAuth2, Provider
 from .answers import DeviceCode, RefusedError, refusal_of
 from .grants import Authorization
 from .source import TokenSource
@@ -29,21 +30,6 @@ from .token import Identity, Token
 SLOWER = 5.0
 #: Seconds after which a provider that gives no answer is asked again.
 _AFTER_SILENCE = 10.0
-
-
-class SignInError(MultisendconError):
-    """Nobody has signed in; the text says why, and nothing secret.
-
-    :param code: of RFC 6749 or RFC 8628, or the provider's own; ``""``: there is none.
-    """
-
-    def __init__(self, text: str, code: str = "") -> None:
-        super().__init__(text)
-        self.code = code
-
-
-class WrongAddressError(SignInError):
-    """That is not where the browser was sent to for this sign-in; another one may be tried."""
 
 
 class DeviceSignIn:
@@ -101,12 +87,13 @@ class CodeSignIn:
     """Somebody may sign in with a browser; made by `begin_code`.
 
     :ivar url: where.
+    :ivar redirect: where the browser is sent to in the end.
     """
 
     def __init__(self, authorization: Authorization, redirect: str, ending: _Ending) -> None:
         self.url = authorization.url
         self._authorization = authorization
-        self._redirect = redirect
+        self.redirect = redirect
         self._ending = ending
 
     def finish(self, redirected: str) -> Deferred[Token]:
@@ -122,7 +109,7 @@ class CodeSignIn:
         verifier = self._authorization.verifier
         code = _code_of(redirected, self._authorization)
         try:
-            token = await self._ending.source.by_code(code, self._redirect, verifier)
+            token = await self._ending.source.by_code(code, self.redirect, verifier)
         except RefusedError as refused:
             raise SignInError(str(refused), refused.code) from None
         return await self._ending.stored(token)
@@ -184,6 +171,13 @@ def begin_code(
         source.settings.client_id, source.endpoints, redirect, account.sasl_user
     )
     return CodeSignIn(authorization, redirect, ending)
+
+
+def redirect_to(settings: OAuth2, port: int) -> str:
+    """Return where the browser is sent to in the end, on the machine that it runs on."""
+    # Microsoft lets any port be behind this name, and behind no address.
+    host = "localhost" if settings.provider is Provider.MICROSOFT else "127.0.0.1"
+    return f"http://{host}:{port}"
 
 
 class _Ending:

@@ -19,7 +19,7 @@ class Selection:
     :param message: number of their message.
     :param sender: reverse-path, in any form that matches (`matching_form`); ``""`` is the null one.
     :param recipient: one who is not settled, in any form that matches.
-    :param arrived_before: seconds since the epoch.
+    :param arrived_before: seconds since the epoch, as `arrived_since`: then or later.
     """
 
     message: int | None = None
@@ -29,6 +29,7 @@ class Selection:
     recipient: str | None = None
     held: bool | None = None
     arrived_before: float | None = None
+    arrived_since: float | None = None
 
 
 @attrs.frozen

@@ -34,6 +34,8 @@ from ..times import Time
 COUNTED_EVERY = 1.0
 #: Seconds of which the rate of an account is told.
 RATE_OVER = 300.0
+#: Minutes of which is told how many mails an account has sent in each.
+MINUTES = 60
 #: Seconds from the arrival of a mail to its delivery: upper ends of the buckets.
 SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 
@@ -95,6 +97,8 @@ class _Account:
         self.last_failure: Time | None = None
         #: When how many mails were sent, in the time of which the rate is told.
         self._sent: deque[tuple[float, int]] = deque()
+        #: The minutes in which mails were sent, and how many.
+        self._minutes: deque[tuple[int, int]] = deque(maxlen=MINUTES + 1)
 
     def count_others(self, event: AttemptEnded, ahead: float) -> None:
         """Count the recipients of an attempt who have not got the mail; and it, if nobody has."""
@@ -121,6 +125,16 @@ class _Account:
         """Note that mails were delivered."""
         self._sent.append((now, mails))
         self.sent_lately(now)
+        minute, before = int(now // MINUTE), 0
+        if self._minutes and self._minutes[-1][0] == minute:
+            before = self._minutes.pop()[1]
+        self._minutes.append((minute, before + mails))
+
+    def by_minute(self, now: float) -> tuple[int, ...]:
+        """Return how many mails were sent in each of the last whole minutes."""
+        known = dict(self._minutes)
+        this = int(now // MINUTE)
+        return tuple(known.get(each, 0) for each in range(this - MINUTES, this))
 
     def sent_lately(self, now: float) -> int:
         """Return how many mails were delivered in the time of which the rate is told."""
@@ -222,6 +236,12 @@ class Counters(Service):
             last_failure=account.last_failure,
             rate=account.sent_lately(now) / minutes,
         )
+
+    def by_minute(self, name: str) -> tuple[int, ...]:
+        """Return how many mails of an account left in each of the last 60 whole minutes."""
+        self._count()
+        account = self._accounts.get(name)
+        return account.by_minute(self._clock.seconds()) if account else ()
 
     # Counting.
 

@@ -27,6 +27,7 @@ def selection(asked: Filter, now: float) -> Selection:
         recipient=asked.recipient,
         held=None if asked.state is None else _HELD.get(asked.state),
         arrived_before=None if asked.older_than is None else moment(asked.older_than, now),
+        arrived_since=None if asked.younger_than is None else moment(asked.younger_than, now),
     )
 
 

@@ -176,6 +176,31 @@ def _texts(plain: Any, _: Any) -> tuple[str, ...]:
     return tuple(plain)
 
 
+#: How deeply values of the configuration file may lie in each other.
+_DEEPEST = 8
+
+
+def _values(plain: Any, _: Any) -> dict[str, Any]:
+    if not isinstance(plain, dict) or not _is_value(plain, _DEEPEST):
+        raise _FaultsError(("", "an object with values of the configuration file is needed here"))
+    return plain
+
+
+def _is_value(plain: Any, depth: int) -> bool:
+    """Tell whether the configuration file can have a value; ``null`` removes one of a table."""
+    match plain:
+        case str():
+            return _is_text(plain)
+        case dict():
+            return depth > 0 and all(
+                _is_text(name) and (each is None or _is_value(each, depth - 1))
+                for name, each in plain.items()
+            )
+        case list():
+            return depth > 0 and all(_is_value(each, depth - 1) for each in plain)
+    return plain is not None
+
+
 def _word(plain: Any, kind: type[enum.Enum]) -> enum.Enum:
     words = [each.value for each in kind]
     if plain not in words:
@@ -194,6 +219,10 @@ def _converter() -> JsonConverter:
         bool, _only(lambda plain: isinstance(plain, bool), "true or false")
     )
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _texts)
+    converter.register_structure_hook_func(lambda kind: kind == dict[str, Any], _values)
+    converter.register_structure_hook(
+        int, _only(lambda plain: type(plain) is int and plain >= 0, "a number from 0 on")
+    )
     converter.register_structure_hook_func(_is_enum, _word)
     return converter
 

@@ -12,10 +12,56 @@ from ..mail.message import Delivery
 from ..routing.account import Account
 from ..routing.registry import admits_sender
 from .errors import RefusedError
+from .values import Changed
 
 #: Reasons why an account carries mail.
 MOVED = "moved by an administrator"
 OVERRIDDEN = "moved by an administrator, masks overridden"
+
+#: Refused mails that are named at most.
+NAMED = 20
+
+
+@attrs.frozen(kw_only=True)
+class RefusedMail:
+    """A mail that the masks of an account do not admit.
+
+    :param why: whom they do not, in words.
+    """
+
+    id: str
+    why: tuple[str, ...]
+
+
+@attrs.define
+class Refusals:
+    """What the masks of an account do not admit; if there is any, nothing is moved without force.
+
+    :param count: deliveries.
+    :param examples: the first of them.
+    """
+
+    count: int = 0
+    examples: list[RefusedMail] = attrs.field(factory=list)
+
+    def add(self, refused: RefusedMail) -> None:
+        """Note one more."""
+        self.count += 1
+        if len(self.examples) < NAMED:
+            self.examples.append(refused)
+
+
+@attrs.frozen(kw_only=True)
+class Outlook:
+    """What would become of a move.
+
+    :param account: to which it is.
+    :param admitted: what its masks admit.
+    """
+
+    account: str
+    admitted: Changed
+    refused: Refusals
 
 
 @attrs.frozen
@@ -44,6 +90,15 @@ class Mover:
                 " masks, or override them (--force)"
             )
         return True
+
+    def admits(self, delivery: Delivery, refusals: Refusals) -> bool:
+        """Tell whether a delivery would be moved without force; if masks refuse it, note that."""
+        if delivery.account == self._account.name:
+            return False
+        why = self._refused(delivery)
+        if why:
+            refusals.add(RefusedMail(id=delivery.message.id, why=tuple(why)))
+        return not why
 
     async def move(self, deliveries: Iterable[Delivery]) -> tuple[int, ...]:
         """Move deliveries; return the numbers of those that have been."""

@@ -7,41 +7,51 @@ piece.  What is asked with a wrong name raises `NotFoundError`, what cannot be u
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from functools import cache, partial
+from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..errors import AccountNotFoundError, AccountUnfitError, ConfigurationError
 from ..events import Event, Publisher
-from ..history import History, Story
+from ..history import FORWARD, History, Story, Way
 from ..interfaces import IContent, IQueueControl, IQueueReading
+from ..interfaces.configuring import ConfigurationFile
 from ..logins import LoginStanding
-from ..mail.message import Delivery, Message
+from ..mail.message import Message
 from ..mail.selection import Total
+from ..outcome.condition import Condition
 from ..relay.direct import MailServers
 from ..routing.account import Account
 from ..routing.registry import AccountRegistry
 from ..times import Time
+from .account_list import AccountList
 from .account_status import quotas_of, statuses
 from .account_tests import AccountTests, TestedAccount, TestStep
+from .ages import AccountAges
+from .changing import Changing, answered
 from .choice import Choice
+from .comparing import Comparing
+from .configuring import Configuring
+from .counted_ages import CountedAges
 from .directions import Directions
 from .errors import NotFoundError, RefusedError
 from .explained import Explanation
 from .explanation import explain_stored
-from .filters import search_of
+from .flow import Flow
 from .live import Live
-from .moving import Mover
-from .pace import Pace
+from .moving import Outlook
+from .overviews import Overviews
+from .past import Past
 from .pieces import Pieces
 from .public_events import Public
 from .rows import Present
+from .sign_ins import Beginning, SignIns
 from .standing import Standing
-from .stories import stories
+from .survey import Survey
 from .values import (
     AccountCounts,
     AccountStatus,
@@ -60,8 +70,6 @@ from .values import (
 )
 from .waiting_mail import WaitingMail
 
-T = TypeVar("T")
-
 #: More than there are: the numbers of events go on behind those of the relay before a restart.
 _EVENTS_PER_SECOND = 10_000
 
@@ -78,6 +86,7 @@ class Operations:
     :param registry: returns the accounts as they are now.
     :param standing: of spool and front process.
     :param counts: of an account, by its name.
+    :param by_minute: how many of its mails left in each of the last whole minutes, likewise.
     :param logins: how the login of an account stands, which has one.
     :param log_in_anew: has an account's tokens asked for, whatever was said of them.
     :param alarms: those that are not over.
@@ -86,9 +95,15 @@ class Operations:
     :param servers: returns what knows the mail servers of the recipients of direct accounts.
     :param tests: tests accounts.
     :param reload: has the configuration read anew.
+    :param file: from which the relay was started.
+    :param in_thread: calls a function in a thread.
+    :param sign_ins: begin so.
     :param clock: the spool's, in seconds since the epoch, which is never set.
     :param wall: tells the time that people read.
-    :ivar live: tells what happens.
+    :ivar live: tells what happens; `flow` begins to tell samples; `overviews` are for one glance.
+    :ivar account_list: tells of accounts in order of priority, with what decides on their mail.
+    :ivar configuring: reads and changes the configuration.
+    :ivar sign_ins: have somebody sign in for accounts.
     """
 
     version: str
@@ -99,6 +114,7 @@ class Operations:
     _registry: Callable[[], AccountRegistry]
     _standing: Standing
     _counts: Callable[[str], AccountCounts]
+    _by_minute: Callable[[str], tuple[int, ...]]
     _logins: Callable[[Account], LoginStanding]
     _log_in_anew: Callable[[Account], object]
     _alarms: Callable[[], Sequence[Alarm]]
@@ -107,28 +123,47 @@ class Operations:
     _servers: Callable[[], MailServers]
     _tests: AccountTests
     _reload: Callable[[], Awaitable[object]]
+    _file: ConfigurationFile
+    _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
+    _sign_ins: Beginning
     _clock: IReactorTime
     _wall: Callable[[], float]
 
     def __attrs_post_init__(self) -> None:
         self._started = Time(self._wall())
         self._pieces = Pieces(self._view, self._events, self._clock)
+        now = self._clock.seconds
         self._mail = WaitingMail(
-            pieces=self._pieces,
-            content=self._content,
-            present=self._present,
-            now=self._clock.seconds,
+            pieces=self._pieces, content=self._content, present=self._present, now=now
         )
+        self._ages = CountedAges(self._view.ages, self._clock)
+        self._changing = Changing(self._queue, self._choice, self._known, self._ages.forget)
+        survey = Survey(self._registry, self._queue.conditions, self._view.totals, self._clock)
+        self.account_list = AccountList(self._registry, survey, self._account_statuses)
+        self.overviews = Overviews(survey, self._status, self._alarms, self._by_minute)
+        self.flow = partial(Flow, self._events, self._public)
         self._directions = Directions(self._servers, self._registry, self._clock)
-        self.live = Live(
-            self._events, self._public, self._clock, int(self._started * _EVENTS_PER_SECOND)
-        )
+        first = int(self._started * _EVENTS_PER_SECOND)
+        self.live = Live(self._events, self._public, self._clock, first)
+        self._past = Past(self._history, self._events, self._clock, self._wall)
+        comparing = Comparing(self._history, self._events, self._clock, self._wall)
+        self.configuring = Configuring(self._file, self._in_thread, comparing)
+        self.sign_ins = SignIns(self._sign_ins, self._known, self._signed_in, self._wall)
+
+    async def stop(self) -> None:
+        """Begin nothing that changes the relay any more; return when nothing is under way."""
+        self._tests.stop()
+        self.sign_ins.stop()
+        await self.configuring.stop()
 
     # The relay, and its accounts.
 
     async def status(self) -> Status:
         """Tell how the relay is, and each of its accounts."""
         totals = await self._view.totals()
+        return self._status(totals, self._queue.conditions())
+
+    def _status(self, totals: Mapping[str, Total], conditions: Iterable[Condition]) -> Status:
         # Mail of accounts that are not configured any more waits, too.
         arrived = [each.oldest for each in totals.values() if each.oldest is not None]
         return Status(
@@ -137,17 +172,17 @@ class Operations:
             accepting=self._standing.accepting,
             waiting=sum(each.waiting for each in totals.values()),
             held=sum(each.held for each in totals.values()),
-            oldest=self._time(min(arrived, default=None)),
-            accounts=self._account_statuses(totals),
+            oldest=Time(min(arrived) + self._set_by) if arrived else None,
+            accounts=self._account_statuses(totals, conditions),
             alarms=tuple(self._alarms()),
-            history=self._history_status(),
+            history=self._past.status,
             front=self._standing.front,
             spool=self._standing.spool,
         )
 
     async def accounts(self) -> tuple[AccountStatus, ...]:
         """Tell how each account is, in order of priority."""
-        return self._account_statuses(await self._view.totals())
+        return self._account_statuses(await self._view.totals(), self._queue.conditions())
 
     async def account(self, name: str) -> AccountStatus:
         """Tell how an account is."""
@@ -155,10 +190,12 @@ class Operations:
         [found] = [each for each in await self.accounts() if each.name == name]
         return found
 
-    def _account_statuses(self, totals: dict[str, Total]) -> tuple[AccountStatus, ...]:
+    def _account_statuses(
+        self, totals: Mapping[str, Total], conditions: Iterable[Condition]
+    ) -> tuple[AccountStatus, ...]:
         return statuses(
             self._registry(),
-            self._queue.conditions(),
+            conditions,
             totals,
             counts=self._counts,
             logins=self._logins,
@@ -175,19 +212,19 @@ class Operations:
     async def pause(self, name: str) -> AccountStatus:
         """Let an account begin no mail until `resume`, also over restarts."""
         self._known(name)
-        await self._done(self._queue.pause(name))
+        await answered(self._queue.pause(name))
         return await self.account(name)
 
     async def resume(self, name: str) -> AccountStatus:
         """Let an account that was paused go on."""
         self._known(name)
-        await self._done(self._queue.resume(name))
+        await answered(self._queue.resume(name))
         return await self.account(name)
 
     async def probe(self, name: str) -> AccountStatus:
         """Try one mail of an account that rests, now."""
         self._log_in_anew(self._known(name))
-        await self._done(self._queue.probe(name))
+        await answered(self._queue.probe(name))
         return await self.account(name)
 
     async def test(self, name: str, asked: AccountTest) -> TestedAccount:
@@ -221,94 +258,65 @@ class Operations:
             async for piece in pieces:
                 yield piece
 
+    async def ages(self) -> tuple[AccountAges, ...]:
+        """Count for how long mail waits, by account; the one with the most of it first."""
+        return await self._ages.ask()
+
+    def enabled_accounts(self) -> tuple[str, ...]:
+        """Return the names of those to which mail can be moved, in order of priority."""
+        return tuple(each.name for each in self._registry() if each.enabled)
+
     async def message(self, name: str) -> WaitingMessage:
         """Show a message in the queue."""
         return await self._mail.message(name)
 
     async def hold(self, chosen: Chosen) -> Changed:
         """Let deliveries wait until they are released."""
-        return await self._change(chosen, lambda each: not each.held, self._queue.hold)
+        return await self._changing.hold(chosen)
 
     async def release(self, chosen: Chosen) -> Changed:
         """Let deliveries that are held wait in their lanes again, due as they were."""
-        return await self._change(chosen, lambda each: each.held, self._queue.release)
+        return await self._changing.release(chosen)
 
     async def retry(self, chosen: Chosen) -> Changed:
         """Let deliveries be tried now, but for those that are held."""
-        return await self._change(chosen, lambda each: not each.held, self._queue.retry)
+        return await self._changing.retry(chosen)
 
     async def delete(self, deletion: Deletion) -> Changed:
         """Delete deliveries."""
-        return await self._change(
-            deletion.chosen,
-            lambda _: True,
-            lambda numbers: self._queue.delete(numbers, deletion.notify),
-        )
+        return await self._changing.delete(deletion)
 
     async def move(self, move: Move) -> Changed:
         """Move deliveries to another account."""
-        account = self._known(move.to_account)
-        if not account.enabled:
-            raise RefusedError(f'account "{account.name}" is not enabled, it would send nothing')
-        mover = Mover(self._queue, account, move.force)
-        return await self._done(self._choice(move.chosen).change(mover.applies, mover.move))
+        return await self._changing.move(move)
 
-    async def _change(
-        self,
-        chosen: Chosen,
-        applies: Callable[[Delivery], bool],
-        change: Callable[[list[int]], Deferred[tuple[int, ...]]],
-    ) -> Changed:
-        return await self._choice(chosen).change(
-            applies, lambda deliveries: change([each.number for each in deliveries])
-        )
+    async def outlook(self, move: Move) -> Outlook:
+        """Tell what would become of a move, and what masks refuse; nothing is moved."""
+        return await self._changing.outlook(move)
 
     def _choice(self, chosen: Chosen) -> Choice:
         return Choice(chosen, self._pieces, self._clock.seconds(), self._present)
 
-    async def _done(self, doing: Awaitable[T]) -> T:
-        """Return what is answered by the queue, which may know an account no more."""
-        try:
-            return await doing
-        except AccountNotFoundError as error:
-            raise NotFoundError(str(error)) from None
-        except AccountUnfitError as error:
-            raise RefusedError(str(error)) from None
-
     # The history.
 
-    async def history(
-        self, asked: HistoryFilter, limit: int | None = None, after: str = ""
+    def history(
+        self,
+        asked: HistoryFilter,
+        limit: int | None = None,
+        after: str = "",
+        way: Way = FORWARD,
     ) -> AsyncGenerator[list[Story], None]:
         """List what became of mails in order of their arrival, in pieces that are read when wanted.
 
         :param limit: stories at most.
         :param after: id of the last message that is left out.
+        :param way: or against that order.
         """
-        history = self._kept_history()
-        search = search_of(asked, self._wall())
-        if search is not None:
-            pace = Pace(self._events, self._clock)
-            async with aclosing(stories(history, search, limit, after, pace)) as found:
-                async for piece in found:
-                    yield piece
+        return self._past.told(asked, limit, after, way)
 
     async def story(self, name: str) -> Story:
         """Tell what became of one mail."""
-        async with aclosing(self.history(HistoryFilter(id=name), 1)) as found:
-            async for piece in found:
-                return piece[0]
-        raise NotFoundError(f"{name} is not in the history; older mail is forgotten, see [history]")
-
-    def _kept_history(self) -> History:
-        history = self._history()
-        if history is None:
-            raise RefusedError("there is no history: keep is 0 in [history]")
-        return history
-
-    def _history_status(self) -> str:
-        history = self._history()
-        return "off" if history is None else history.trouble or "on"
+        return await self._past.story(name)
 
     # The configuration.
 
@@ -337,15 +345,30 @@ class Operations:
                 "the configuration has faults; nothing has changed", tuple(error.faults)
             ) from None
 
+    async def _signed_in(self, account: Account) -> None:
+        """Have the token used at once that somebody has signed in for."""
+        self._log_in_anew(account)
+        # It may be gone, or paused.
+        with suppress(AccountNotFoundError, AccountUnfitError):
+            await self._queue.probe(account.name)
+
     # What is so now.
 
+    def now(self) -> Time:
+        """Return the time that people read."""
+        return Time(self._wall())
+
     def _public(self, event: Event) -> list[dict[str, Any]]:
-        now = Time(self._wall())
-        return list(Public(now, self._set_by, self._queue.conditions).told(event))
+        return list(Public(self.now(), self._set_by, self._queue.conditions).told(event))
+
+    def _condition(self, name: str) -> Condition | None:
+        account = self._registry().account(name)
+        return None if account is None else self._queue.conditions([account])[0]
 
     def _present(self) -> Present:
         return Present(
-            {each.account: each for each in self._queue.conditions()},
+            # Of thousands of accounts, few have mail in a piece of a list, but that much.
+            cache(self._condition),
             self._queue.under_way(),
             self._queue.rest,
             self._set_by,
@@ -355,6 +378,3 @@ class Operations:
     def _set_by(self) -> int:
         # Whole seconds: the same mail has the same times whenever it is asked for.
         return round(self._wall() - self._clock.seconds())
-
-    def _time(self, time: float | None) -> Time | None:
-        return None if time is None else Time(time + self._set_by)

@@ -13,6 +13,8 @@ from ..events import AttemptEnded, MailAccepted, Publisher
 LEFT = 19
 #: The same of who changes it: that is wanted soon, to hold mail before it has left for example.
 LEFT_BY_CHANGES = 1
+#: The same of who waits for a few rows, on a page.
+LEFT_BY_FEW = 1
 #: Seconds of a pause.
 LONGEST_PAUSE = 0.5
 

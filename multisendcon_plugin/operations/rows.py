@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Set
 from email.errors import HeaderParseError
 from email.header import decode_header
 
@@ -20,13 +20,13 @@ _SENDS = {State.OK: DeliveryState.WAITING, State.QUOTA: DeliveryState.QUOTA}
 class Present:
     """What is so now, beside what the spool knows.
 
-    :param conditions: of the accounts, by name.
+    :param condition: of an account, by its name; ``None``: it is not configured.
     :param under_way: numbers of the deliveries that are being tried.
     :param rest: returns the rest of a destination of an account, by their names.
     :param set_by: seconds by which the clock on the wall differs from that of the spool.
     """
 
-    conditions: Mapping[str, Condition]
+    condition: Callable[[str], Condition | None]
     under_way: Set[int]
     rest: Callable[[str, str], Rest | None]
     set_by: float = 0.0
@@ -37,8 +37,8 @@ class Present:
             return DeliveryState.ACTIVE
         if delivery.held:
             return DeliveryState.HELD
-        condition = self.conditions.get(delivery.account)
-        if condition is None:  # it is not configured any more
+        condition = self.condition(delivery.account)
+        if condition is None:
             return DeliveryState.RESTING
         if self._rest(delivery) is not None:
             return DeliveryState.RESTING

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from ..history import History, Search, Story
-from ..history.story import FIRST_PLACE, Place
+from ..history import BACKWARD, FORWARD, History, Search, Story, Way
+from ..history.story import Place
 from ..mail.message import number_of
 from .errors import BadRequestError
 from .pace import Pace
@@ -15,9 +15,15 @@ PIECE = 50
 
 
 async def stories(
-    history: History, search: Search, limit: int | None, after: str, pace: Pace
+    history: History,
+    search: Search,
+    limit: int | None,
+    after: str,
+    pace: Pace,
+    *,
+    way: Way = FORWARD,
 ) -> AsyncGenerator[list[Story], None]:
-    """Iterate over the stories that are looked for, in order of time.
+    """Iterate over the stories that are looked for, in order of time or against it.
 
     Mail that comes meanwhile is left out, but for a few: it may come faster than what gives way to
     it goes on.  To be closed if it is not read to its end.
@@ -26,13 +32,14 @@ async def stories(
     :raise BadRequestError: that is no id.
     """
     try:
-        place = await _place_after(history, after)
+        place = await _place_after(history, after, way)
         last = await history.newest()
         # One whose arrival the history does not know has no place.
-        while place is not None and (place < last or search.number is not None):
+        while place is not None and (way is BACKWARD or place < last or search.number is not None):
             if limit is not None and limit <= 0:
                 break
-            page = await history.find(search, PIECE if limit is None else min(limit, PIECE), place)
+            most = PIECE if limit is None else min(limit, PIECE)
+            page = await history.find(search, most, place, way)
             if limit is not None:
                 limit -= len(page.stories)
             if page.stories:
@@ -43,9 +50,9 @@ async def stories(
         pace.end()
 
 
-async def _place_after(history: History, name: str) -> Place | None:
+async def _place_after(history: History, name: str, way: Way) -> Place | None:
     if not name:
-        return FIRST_PLACE
+        return way.start
     number = number_of(name)
     if number is None:
         raise BadRequestError(f'"{name}" is no id')

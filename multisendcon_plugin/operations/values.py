@@ -42,6 +42,7 @@ class Filter:
     :param sender: reverse-path; ``""`` and ``"<>"`` are the null one.
     :param recipient: one who is not settled.
     :param older_than: a duration such as ``"1h"``, or a moment in ISO 8601 before which it arrived.
+    :param younger_than: in the same way: arrived since then.
     """
 
     account: str | None = None
@@ -49,6 +50,7 @@ class Filter:
     recipient: str | None = None
     state: DeliveryState | None = None
     older_than: str | None = None
+    younger_than: str | None = None
     destination: str | None = None
 
 

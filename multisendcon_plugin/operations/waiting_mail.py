@@ -16,6 +16,7 @@ from ..mail.selection import Selection
 from ..spool.keys import span
 from .errors import BadRequestError, NotFoundError
 from .filters import selection
+from .pace import LEFT, LEFT_BY_FEW
 from .pieces import Pieces
 from .rows import Present
 from .values import Filter, WaitingDelivery, WaitingMessage
@@ -47,7 +48,9 @@ class WaitingMail:
             position = span(number)[1]
         left, last = limit, None
         chosen = selection(asked, self._now())
-        async with aclosing(self._pieces.of(chosen, position)) as pieces:
+        # Somebody waits for a few; and they may be found only at the end of a million.
+        pace = LEFT if limit is None else LEFT_BY_FEW
+        async with aclosing(self._pieces.of(chosen, position, pace)) as pieces:
             async for piece in pieces:
                 present = self._present()
                 rows: list[WaitingDelivery] = []

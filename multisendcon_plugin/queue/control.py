@@ -194,12 +194,12 @@ class QueueControl:
 
     # Accounts.
 
-    def conditions(self) -> list[Condition]:
-        """Return how each account is, in order of priority."""
+    def conditions(self, accounts: Iterable[Account] | None = None) -> list[Condition]:
+        """Return how each of some accounts is, or of all, in order of priority."""
         now = self._clock.seconds()
         ahead = self._wall() - now
         conditions = []
-        for account in self._in_force.policy.registry:
+        for account in self._in_force.policy.registry if accounts is None else accounts:
             turns = self._lanes.turns_of(account.name)
             conditions.append(
                 condition(

@@ -137,6 +137,18 @@ class AccountRegistry:
             if mask is not None:
                 yield _route(account.name, account.type is _DIRECT, NULL, mask)
 
+    def routes_as(self, other: AccountRegistry) -> bool:
+        """Tell whether every mail is routed as by another registry, as far as masks say."""
+        return self._rules == other._rules
+
+    @property
+    def _rules(self) -> list[tuple[object, ...]]:
+        """What of the accounts decides who takes a mail."""
+        return [
+            (each.name, each.enabled, each.senders, each.recipients, each.takes_null_sender)
+            for each in self._all
+        ]
+
     def fallback(
         self, name: str, tried: tuple[str, ...], envelope: Envelope, recipients: list[str]
     ) -> str | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, TypeVar
 
-import attrs
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, fail, maybeDeferred
 from twisted.internet.interfaces import IAddress
@@ -24,7 +24,7 @@ from ..daemon.clock import since_boot
 from ..daemon.event_log import EventLog
 from ..dns import Names
 from ..edge.delivery import Routing, TransactionPolicy
-from ..edge.listening import NewPorts, master_relay
+from ..edge.listening import master_relay
 from ..edge.service import EdgeService
 from ..edge.submission import submit
 from ..errors import ConfigurationError, ListenError, SpoolError
@@ -51,6 +51,10 @@ from ..web import ControlService
 from ..web.root import make_root
 from .configured import Configured
 from .direct import DirectDelivery
+from .kept_history import KeptHistory
+from .own_file import OwnFile
+from .page import web_server
+from .prepared import Prepared
 
 T = TypeVar("T")
 
@@ -71,8 +75,6 @@ class RelayService(MultiService):
     :ivar archive: keeps copies of outgoing mail.
     :ivar events: tells each fact, see `events`.
     :ivar monitoring: counters, alarms, health, metrics.
-    :ivar history: what became of each mail; ``None`` with ``keep = 0``, and with another spool: its
-        file is in the folder of that in the configuration.
     :raise ConfigurationError: the certificate cannot be used.
     """
 
@@ -126,8 +128,11 @@ class RelayService(MultiService):
         self._reloads = DeferredLock()
         self.edge = self._front_service() if front_process else self._edge_service()
         self._store = SpoolService(self.spool, reactor, wall)
-        self._has_folder = spool is None
-        self.history = self._make_history()
+        self._history = (
+            None
+            if spool
+            else KeptHistory(configuration, events=self.events, reactor=reactor, wall=wall)
+        )
         standing = Standing(self.events, front=front_process)
         self.monitoring = Monitoring(
             configuration,
@@ -140,7 +145,7 @@ class RelayService(MultiService):
             reactor=reactor,
             wall=wall,
         )
-        self._tests = AccountTests(
+        tests = AccountTests(
             self._relays, lambda: self.configuration.master_relay.max_message_size, wall
         )
         self.operations = Operations(
@@ -152,32 +157,38 @@ class RelayService(MultiService):
             registry=lambda: self.registry,
             standing=standing,
             counts=self.monitoring.counters.counts,
+            by_minute=self.monitoring.counters.by_minute,
             logins=self.logins.standing,
             log_in_anew=self.logins.probe,
             alarms=lambda: self.monitoring.alarms.current,
             history=lambda: self.history,
             explain=self._explain,
             servers=servers,
-            tests=self._tests,
+            tests=tests,
             reload=self.reload,
+            file=OwnFile(lambda: self._policy, self.reload, wall),
+            in_thread=self._in_thread,
+            sign_ins=self.logins,
             clock=reactor,
             wall=wall,
         )
         root = make_root(self.operations, reactor)
         self.monitoring.add_probes(root)
         self._control = ControlService(configuration.spool.path, root, reactor)
+        self.web = web_server(self.operations, self._now, self.events, reactor)
         # The order in which they start; `_stop` has the other.
         parts = (
             self.monitoring.counters,
             self._store,
             self.archive,
-            self.history,
+            self._history,
             self.logins,
             self._direct,
             self.queue,
             self.monitoring.alarms,
             self.monitoring.server,
             self._control if control else None,
+            self.web,
             self.edge,
         )
         for part in parts:
@@ -194,31 +205,16 @@ class RelayService(MultiService):
         settings = policy.configuration.master_relay
         return TransactionPolicy(settings, Routing(policy.registry), self.queue, self._wall)
 
-    def _make_history(self) -> History | None:
-        settings = self.configuration.history
-        if not (settings.keep and self._has_folder):
-            return None
-        return History(
-            self.configuration.spool.path,
-            settings,
-            events=self.events,
-            reactor=self._reactor,
-            wall=self._wall,
-            min_free=self.configuration.spool.min_free,
-        )
-
     async def _explain(self, question: Question) -> Explanation:
         settings = self.configuration.master_relay
         return await explain(settings, self.registry, question, self._wall())
 
     def _front_service(self) -> FrontService:
-        return FrontService(
-            self.configuration,
-            self.queue,
-            self.events,
-            reactor=self._reactor,
-            wall=self._wall,
-        )
+        now, events, reactor = self.configuration, self.events, self._reactor
+        return FrontService(now, self.queue, events, reactor=reactor, wall=self._wall)
+
+    def _now(self) -> Configuration:
+        return self._policy.configuration
 
     @property
     def configuration(self) -> Configuration:
@@ -229,6 +225,14 @@ class RelayService(MultiService):
     def registry(self) -> AccountRegistry:
         """The accounts that are there now."""
         return self._policy.registry
+
+    @property
+    def history(self) -> History | None:
+        """What became of each mail; ``None`` with ``keep = 0``, and with another spool.
+
+        Its file is in the folder of the spool that the configuration has.
+        """
+        return self._history.current if self._history else None
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -251,8 +255,9 @@ class RelayService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        self._tests.stop()
+        await self.operations.stop()
         await maybeDeferred(self._control.stopService)
+        await maybeDeferred(self.web.stopService)
         await maybeDeferred(self.monitoring.server.stopService)
         self.monitoring.alarms.stopService()
         # Together: a client may take ten seconds to hang up, and a mail as long to finish.  What a
@@ -262,8 +267,8 @@ class RelayService(MultiService):
         await maybeDeferred(self._direct.stopService)
         await maybeDeferred(self.logins.stopService)
         await maybeDeferred(self.archive.stopService)
-        if self.history is not None:
-            await maybeDeferred(self.history.stopService)
+        if self._history is not None:
+            await maybeDeferred(self._history.stopService)
         await maybeDeferred(self._store.stopService)
         self.monitoring.counters.stopService()
         self.operations.live.stop()
@@ -323,7 +328,7 @@ class RelayService(MultiService):
         await served
         return changes
 
-    def _prepared(self, before: Configuration, policy: Configured) -> _Prepared:
+    def _prepared(self, before: Configuration, policy: Configured) -> Prepared:
         """Do all that can fail.
 
         :raise ConfigurationError: it cannot hold.
@@ -332,12 +337,14 @@ class RelayService(MultiService):
         if faults := needing_restart(before, configuration):
             raise ConfigurationError(faults)
         try:
-            metrics = self.monitoring.prepared(configuration)
-            try:
-                return _Prepared(metrics, self._prepared_edge(policy))
-            except Exception:
-                metrics.give_up()
-                raise
+            with ExitStack() as opened:
+                metrics = self.monitoring.prepared(configuration)
+                opened.callback(metrics.give_up)
+                web = self.web.prepared(configuration.web)
+                opened.callback(web.give_up)
+                prepared = Prepared(self._prepared_edge(policy), metrics, web)
+                opened.pop_all()
+                return prepared
         except ListenError as error:
             raise ConfigurationError(str(error).splitlines()) from error
 
@@ -348,7 +355,7 @@ class RelayService(MultiService):
         transactions = self._transactions(policy)
         return partial(self.edge.use, self.edge.prepared(transactions, configuration.clients))
 
-    def _reconfigure(self, prepared: _Prepared) -> Deferred[Any]:
+    def _reconfigure(self, prepared: Prepared) -> Deferred[Any]:
         """Have each part go on with what holds now; here is the place for further ones.
 
         :return: fires when clients are served so.
@@ -362,37 +369,18 @@ class RelayService(MultiService):
         self._direct.reconfigure(configuration)
         # Before the edge: accounts that clients are led to have to be there.
         self.queue.reconfigure(self._policy.queue)
-        self._reconfigure_history()
+        if self._history is not None:
+            self._history.reconfigure(configuration)
         self.archive.reconfigure(configuration.archive)
         return DeferredList(
-            [prepared.serve(), self.monitoring.use(configuration, prepared.metrics)],
+            [
+                prepared.serve(),
+                self.monitoring.use(configuration, prepared.metrics),
+                self.web.use(prepared.web),
+            ],
             fireOnOneErrback=True,
             consumeErrors=True,
         )
 
-    def _reconfigure_history(self) -> None:
-        settings = self.configuration.history
-        if self.history is None:
-            self.history = self._make_history()
-            if self.history is not None:
-                self.history.setServiceParent(self)
-        elif settings.keep:
-            self.history.reconfigure(settings)
-        else:
-            self.history.disownServiceParent()
-            self.history = None
-
     def _in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)
-
-
-@attrs.frozen
-class _Prepared:
-    """What stands ready for another configuration.
-
-    :param metrics: the ports where they will be.
-    :param serve: has clients served by it.
-    """
-
-    metrics: NewPorts
-    serve: Callable[[], Deferred[Any]]

@@ -49,12 +49,14 @@ class Key:
     :param default: ``attrs.NOTHING``: it has to be written.
     :param doc: one sentence for admins.
     :param connection: of an account, and of how a server is reached: ``[ndr]`` has it too.
+    :param secret: what is written is shown to nobody, unless it only names the place of a secret.
     """
 
     kind: Kind[Any]
     default: Any
     doc: str
     connection: bool
+    secret: bool
 
     @property
     def required(self) -> bool:
@@ -91,9 +93,9 @@ def key(
 
     :param default: without one, the key has to be written.
     :param doc: see `Key`, as for `connection`.
-    :param secret: ``repr`` of the settings does not show it.
+    :param secret: see `Key`; ``repr`` of the settings does not show it either.
     """
-    declared = Key(kind=kind, default=default, doc=doc, connection=connection)
+    declared = Key(kind=kind, default=default, doc=doc, connection=connection, secret=secret)
     return attrs.field(default=default, repr=not secret, metadata={Key: declared})
 
 

@@ -11,9 +11,12 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
+
+import attrs
 
 from ..errors import ConfigurationError
+from .admins import Admins, parse_admins
 from .keys import Asking
 from .secret import Secret, StoredSecret
 from .surroundings import Surroundings
@@ -26,7 +29,7 @@ Choice = TypeVar("Choice", bound=enum.Enum)
 #: Control characters, lone surrogates, and what some programs take for a line end.
 _UNFIT_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 #: Where a password may be kept.
-_SOURCES = {"file", "env", "credential", "command"}
+SOURCES = {"file", "env", "credential", "command"}
 _FINGERPRINT = re.compile(r"sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.ASCII | re.IGNORECASE)
 
 
@@ -48,36 +51,46 @@ def unless_empty(kind: Callable[[object], str]) -> Callable[[object], str]:
     return lambda value: "" if value == "" else kind(value)
 
 
-def listed(
-    kind: Callable[[object], Each], *, empty: bool = False
-) -> Callable[[object], tuple[Each, ...]]:
-    """Return a converter for lists of a kind; `empty`: there may be nothing in them."""
+@attrs.frozen
+class Listed(Generic[Each]):
+    """Converts lists of a kind; `empty`: there may be nothing in them."""
 
-    def convert(value: object) -> tuple[Each, ...]:
+    kind: Callable[[object], Each]
+    empty: bool = False
+
+    def __call__(self, value: object) -> tuple[Each, ...]:
+        """Convert a list."""
         if not isinstance(value, list):
             example = f"; write [{shown(value)}]" if isinstance(value, str) else ""
             raise InvalidValueError(f"{shown(value)} is not a list{example or '; put it in [ ]'}")
-        if not value and not empty:
+        if not value and not self.empty:
             raise InvalidValueError("the list is empty; it needs at least one value")
         converted = []
         reasons: list[str] = []
         for each in value:
             try:
-                converted.append(kind(each))
+                converted.append(self.kind(each))
             except InvalidValueError as invalid:
                 reasons.extend(invalid.args)
         if reasons:
             raise InvalidValueError(*reasons)
         return tuple(converted)
 
-    return convert
+
+def listed(kind: Callable[[object], Each], *, empty: bool = False) -> Listed[Each]:
+    """Return a converter for lists of a kind; `empty`: there may be nothing in them."""
+    return Listed(kind, empty)
 
 
-def choice(options: type[Choice]) -> Callable[[object], Choice]:
-    """Return a converter for one of the texts of an enumeration."""
-    known = {option.value: option for option in options}
+@attrs.frozen
+class OneOf(Generic[Choice]):
+    """Converts one of the texts of an enumeration."""
 
-    def convert(value: object) -> Choice:
+    options: type[Choice]
+
+    def __call__(self, value: object) -> Choice:
+        """Convert a text."""
+        known = {option.value: option for option in self.options}
         if isinstance(value, str) and value in known:
             return known[value]
         *most, last = map(shown, known)
@@ -87,7 +100,10 @@ def choice(options: type[Choice]) -> Callable[[object], Choice]:
             f"{shown(value)} is not known; write {', '.join(most)} or {last}{hint}"
         )
 
-    return convert
+
+def choice(options: type[Choice]) -> OneOf[Choice]:
+    """Return a converter for one of the texts of an enumeration."""
+    return OneOf(options)
 
 
 @Asking
@@ -129,6 +145,13 @@ def users(value: object, surroundings: Surroundings) -> Users:
 
 
 @Asking
+def admins(value: object, surroundings: Surroundings) -> Admins:
+    """Convert the path of a file of those who may use the page."""
+    path = text(value)
+    return parse_admins(surroundings.path(path), surroundings.text(path))
+
+
+@Asking
 def secret(value: object, surroundings: Surroundings) -> Secret:
     """Convert a password, or the place where it is kept.
 
@@ -136,7 +159,7 @@ def secret(value: object, surroundings: Surroundings) -> Secret:
     """
     if isinstance(value, str):
         return _password(value)
-    if isinstance(value, dict) and len(value) == 1 and value.keys() <= _SOURCES:
+    if isinstance(value, dict) and len(value) == 1 and value.keys() <= SOURCES:
         [(source, given)] = value.items()
         if source == "command":
             ask = partial(_told_by, surroundings, listed(text)(given))

@@ -31,6 +31,7 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
 #: Resolvers take underscores, and local networks have them.
 _HOST = re.compile(_DOMAIN.pattern.replace("A-Za-z0-9", "A-Za-z0-9_"))
 _LONGEST_DOMAIN = 255
+_HTTP_FIELD = re.compile(r"[A-Za-z0-9-]+")
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 _NOT_REMOVABLE = ORIGINATORS | {"reply-to", "received"}
 
@@ -156,6 +157,16 @@ def _mask(mask: str) -> str:
     except MaskError as error:
         raise InvalidValueError(str(error)) from None
     return mask
+
+
+def http_field(value: object) -> str:
+    """Convert the name of a header field of HTTP (RFC 9110, section 5.1), of usual characters."""
+    name = text(value)
+    if not _HTTP_FIELD.fullmatch(name):
+        raise InvalidValueError(
+            f'{shown(name)} is not the name of a header field; write for example "X-Remote-User"'
+        )
+    return name
 
 
 def removable_field(value: object) -> str:

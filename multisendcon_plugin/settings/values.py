@@ -56,7 +56,8 @@ class MasterRelay:
     hostname: str = key(
         names.domain,
         default="localhost",
-        doc="The full name of this relay, preferably the one that this machine has in the DNS.",
+        doc="The full name of this relay, preferably the one that this machine has in the DNS;"
+        " unset: the name of this machine.",
     )
     tls_certificate: str | None = key(
         kinds.readable_file,

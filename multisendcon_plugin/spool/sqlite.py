@@ -32,6 +32,7 @@ from ..outcome.settlement import AccountState, Settlement
 from ..outcome.usage import Usage, UsageClock, UsageLog
 from ..settings.quantities import Room
 from . import rows, view
+from .ages import ages
 from .database import FILES, connect, not_opened, open_database, spool_error
 from .draft import Draft
 from .files import Files
@@ -268,6 +269,10 @@ class SqliteSpool:
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""
         return Deferred.fromCoroutine(view.totals(self._reader.ask))
+
+    def ages(self, moments: Sequence[float]) -> Deferred[dict[str, tuple[int, ...]]]:
+        """Return how many deliveries of each account arrived when."""
+        return Deferred.fromCoroutine(ages(self._reader.ask, moments))
 
     def read(self, numbers: Sequence[int]) -> Deferred[tuple[Delivery, ...]]:
         """Read the deliveries that are still there of some."""

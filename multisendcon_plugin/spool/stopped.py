@@ -6,7 +6,7 @@ Answers at once, in the calling thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from ..interfaces import IContent, IQueueReading
 from ..mail.message import Message
 from ..mail.selection import Page, Selection, Total
 from . import at_rest, view
+from .ages import ages
 from .database import FILES, VERSION, newer
 from .files import Files
 from .reader import StoredContent
@@ -48,6 +49,10 @@ class StoppedSpool:
     def totals(self) -> Deferred[dict[str, Total]]:
         """Return what waits for each account."""
         return Deferred.fromCoroutine(view.totals(self._ask))
+
+    def ages(self, moments: Sequence[float]) -> Deferred[dict[str, tuple[int, ...]]]:
+        """Return how many deliveries of each account arrived when."""
+        return Deferred.fromCoroutine(ages(self._ask, moments))
 
     def direct(self, accounts: Iterable[str]) -> Deferred[frozenset[str]]:
         """Return which of some accounts deliver to mail servers of recipients, by their mail."""

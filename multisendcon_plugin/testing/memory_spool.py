@@ -34,7 +34,7 @@ from ..spool.keys import PIECE, new_deliveries
 from ..spool.numbering import Numbers
 from ..spool.recent import Recent
 from .memory_disk import MemoryDisk
-from .memory_view import selected, totals
+from .memory_view import ages, selected, totals
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -245,6 +245,11 @@ class MemorySpool:
     def totals(self) -> dict[str, Total]:
         """Return what waits for each account."""
         return totals(self.disk.deliveries)
+
+    @_at_once
+    def ages(self, moments: Sequence[float]) -> dict[str, tuple[int, ...]]:
+        """Return how many deliveries of each account arrived when."""
+        return ages(self.disk.deliveries, moments)
 
     @_at_once
     def read(self, numbers: Sequence[int]) -> tuple[Delivery, ...]:

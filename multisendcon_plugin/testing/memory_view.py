@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
+
 import attrs
 
 from ..mail.address import matching_form
@@ -33,6 +36,16 @@ def totals(deliveries: dict[int, Delivery]) -> dict[str, Total]:
     }
 
 
+def ages(deliveries: dict[int, Delivery], moments: Sequence[float]) -> dict[str, tuple[int, ...]]:
+    """Return how many deliveries of each account arrived when."""
+    counts: dict[str, list[int]] = {}
+    for each in deliveries.values():
+        counts.setdefault(each.account, [0] * (len(moments) + 1))[
+            bisect_right(moments, each.message.arrived)
+        ] += 1
+    return {account: tuple(some) for account, some in counts.items()}
+
+
 def _admits(selection: Selection, delivery: Delivery) -> bool:
     message = delivery.message
     facts: dict[str, object] = {
@@ -45,6 +58,8 @@ def _admits(selection: Selection, delivery: Delivery) -> bool:
     if any(said[name] not in (None, fact) for name, fact in facts.items()):
         return False
     if selection.arrived_before is not None and message.arrived >= selection.arrived_before:
+        return False
+    if selection.arrived_since is not None and message.arrived < selection.arrived_since:
         return False
     sender, recipient = selection.sender, selection.recipient
     if sender is not None and not _match(sender, message.envelope.reverse_path):

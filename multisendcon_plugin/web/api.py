@@ -21,9 +21,10 @@ from ..errors import HistoryError, SpoolError
 from ..operations import Operations
 from ..operations.errors import BadRequestError, NotFoundError, RefusedError
 from ..operations.json_form import encode
-from .event_stream import EventStream
+from .event_stream import send_events
 from .listing import JSON_LINES, send
-from .routes import Call, Events, Handler, Listing, find
+from .paths import find
+from .routes import ROUTES, Call, Events, Handler, Listing
 from .site import LONGEST_BODY, hang_up
 
 #: Clients that may hear of events at the same time.
@@ -53,16 +54,24 @@ class Api(Resource):
 
     def render(self, request: Request) -> int:
         """Answer a request."""
+        self.answer(request)
+        return NOT_DONE_YET
+
+    def answer(self, request: Request) -> Deferred[None]:
+        """Answer a request.
+
+        :return: fires when that is done, or has begun, if the answer goes on.
+        """
         # By which a client of another version knows that it is one.
         request.setHeader("Server", f"multisendcon/{self._operations.version}")
         done = Deferred.fromCoroutine(self._answer(request))
-        done.addErrback(self._failed, request)
-        return NOT_DONE_YET
+        return done.addErrback(self._failed, request)
 
     async def _answer(self, request: Request) -> None:
         handler, name = _handler(request)
-        last_event = request.getHeader("Last-Event-ID") or ""
-        as_lines = request.getHeader("Accept") == JSON_LINES
+        # As octets: Twisted fails to decode some.
+        last_event = (request.getHeader(b"Last-Event-ID") or b"").decode("latin-1")
+        as_lines = request.getHeader(b"Accept") == JSON_LINES.encode()
         query, body = _query(request), _body(request)
         answer = handler(Call(self._operations, name, query, body, last_event, as_lines))
         if isawaitable(answer):
@@ -83,7 +92,7 @@ class Api(Resource):
             raise _RequestError(503, f"{MOST_LISTENERS} clients listen already; try again later")
         self._listeners += 1
         request.notifyFinish().addBoth(lambda _: self._left())
-        EventStream(request, self._operations.live, self._clock, events.after)
+        send_events(request, self._operations.live, self._clock, events.after)
 
     def _left(self) -> None:
         self._listeners -= 1
@@ -127,7 +136,7 @@ def _handler(request: Request) -> tuple[Handler, str]:
         segments = [each.decode() for each in request.postpath or ()]
     except UnicodeDecodeError:
         raise _RequestError(404, "the path is no UTF-8") from None
-    found = find(segments)
+    found = find(ROUTES, segments)
     if found is None:
         raise _RequestError(404, f"there is no /{'/'.join(segments)} here; see openapi.json")
     handlers, name = found
@@ -156,7 +165,9 @@ def _body(request: Request) -> Any:
     """Return what the body says; ``None``: there is none."""
     content: Any = request.content
     if content.too_long:
-        raise _RequestError(413, f"the body is longer than {LONGEST_BODY} octets")
+        raise _RequestError(
+            413, f"the body is longer than {LONGEST_BODY} octets, or too many are sent at once"
+        )
     octets = content.read()
     if not octets.strip():
         return None

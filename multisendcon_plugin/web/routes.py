@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 import attrs
 
 from ..operations import Operations
+from ..operations.configured import AccountKeys, NewText, Order, Removal, TableKeys
 from ..operations.errors import BadRequestError
 from ..operations.json_form import from_json
+from ..operations.sign_ins import SignInStep
 from ..operations.values import AccountTest, Chosen, Deletion, Filter, HistoryFilter, Move, Question
 
 T = TypeVar("T")
@@ -96,6 +98,30 @@ def _test(call: Call) -> Any:
     return call.operations.test(call.name, asked)
 
 
+def _login(call: Call) -> Any:
+    return call.operations.sign_ins.begin_sign_in(call.name, call.asked(SignInStep))
+
+
+def _configure(call: Call) -> Any:
+    return call.operations.configuring.configure(call.asked(NewText))
+
+
+def _configure_account(call: Call) -> Any:
+    return call.operations.configuring.configure_account(call.name, call.asked(AccountKeys))
+
+
+def _remove_account(call: Call) -> Any:
+    return call.operations.configuring.remove_account(call.name, call.asked(Removal))
+
+
+def _order_accounts(call: Call) -> Any:
+    return call.operations.configuring.order_accounts(call.asked(Order))
+
+
+def _configure_table(call: Call) -> Any:
+    return call.operations.configuring.configure_table(call.name, call.asked(TableKeys))
+
+
 async def _accounts(call: Call) -> Listing:
     return Listing(_one(await call.operations.accounts()))
 
@@ -115,6 +141,10 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "accounts/{name}/pause": {"POST": lambda call: call.operations.pause(call.name)},
     "accounts/{name}/resume": {"POST": lambda call: call.operations.resume(call.name)},
     "accounts/{name}/probe": {"POST": lambda call: call.operations.probe(call.name)},
+    "accounts/{name}/login": {
+        "GET": lambda call: call.operations.sign_ins.sign_in(call.name),
+        "POST": _login,
+    },
     "queue": {"GET": lambda call: _listing(call, Filter, call.operations.listing)},
     "queue/{id}": {"GET": lambda call: call.operations.message(call.name)},
     "queue/{id}/explain": {"GET": lambda call: call.operations.explain_waiting(call.name)},
@@ -127,20 +157,14 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "history/{id}": {"GET": lambda call: call.operations.story(call.name)},
     "explain": {"POST": lambda call: call.operations.explain(call.asked(Question))},
     "reload": {"POST": lambda call: call.operations.reload()},
+    "configuration": {
+        "GET": lambda call: call.operations.configuring.configuration(),
+        "PUT": _configure,
+    },
+    "configuration/accounts": {
+        "GET": lambda call: Listing(call.operations.configuring.configured_accounts()),
+    },
+    "configuration/accounts/{name}": {"PUT": _configure_account, "DELETE": _remove_account},
+    "configuration/order": {"POST": _order_accounts},
+    "configuration/tables/{name}": {"PUT": _configure_table},
 }
-
-
-def find(segments: list[str]) -> tuple[Mapping[str, Handler], str] | None:
-    """Return what may be asked for at a path, by method, and what stands in it for a name.
-
-    :param segments: of the path, decoded.
-    """
-    exact = ROUTES.get("/".join(segments))
-    if exact is not None and not any(each.startswith("{") for each in segments):
-        return exact, ""
-    if len(segments) > 1:
-        for slot in ("{name}", "{id}"):
-            found = ROUTES.get("/".join([segments[0], slot, *segments[2:]]))
-            if found is not None:
-                return found, segments[1]
-    return None

@@ -10,6 +10,7 @@ import pytest
 
 from multisendcon_plugin.admin import user
 from multisendcon_plugin.admin.command import main
+from multisendcon_plugin.settings.admins import Role, parse_admins
 from multisendcon_plugin.settings.users import parse_users
 from multisendcon_plugin.testing import Authority
 from tests.configuration.examples import HASH
@@ -173,6 +174,15 @@ def test_user_takes_the_password_from_a_pipe(monkeypatch, capsys, text):
     assert captured.err == ""
     assert "c4nary" not in captured.out
     check_line(captured.out, "Jörg", "c4nary wörd")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_user_makes_a_line_for_the_page(monkeypatch, capsys, role):
+    monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
+    assert main(["user", "ann", "--role", role.value]) == 0
+    ann = parse_admins("admins", capsys.readouterr().out).named("ann")
+    assert ann.role is role
+    assert ann.password.matches(b"secret")
 
 
 def test_user_makes_another_line_each_time(monkeypatch, capsys):

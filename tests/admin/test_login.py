@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from multisendcon_plugin.admin import login
 from multisendcon_plugin.admin.owner import become_owner
-from multisendcon_plugin.logins.sign_in import SignInError
+from multisendcon_plugin.errors import SignInError
 from multisendcon_plugin.logins.token import Token
 from tests.admin.examples import account
 

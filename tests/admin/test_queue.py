@@ -49,7 +49,8 @@ def test_list_asks_with_the_filter(run, relay):
     relay.answers_with("GET queue", lines=lines(delivery()))
     run(
         *("queue", "list", "--account=Sales & Co", "--sender=<>", "--recipient=a@b.example"),
-        *("--state=held", "--older-than=2h", "--destination=b.example", "--limit=5"),
+        *("--state=held", "--older-than=2h", "--younger-than=3h"),
+        *("--destination=b.example", "--limit=5"),
     )
     [(_, _, query, _)] = relay.asked
     assert query == {
@@ -58,6 +59,7 @@ def test_list_asks_with_the_filter(run, relay):
         "recipient": "a@b.example",
         "state": "held",
         "older_than": "2h",
+        "younger_than": "3h",
         "destination": "b.example",
         "limit": "5",
     }

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from multisendcon_plugin.admin import signing_in, typed
 from multisendcon_plugin.admin.loopback import BAD, GOOD, NOTHING
 from multisendcon_plugin.admin.signing_in import PATIENCE, SigningIn
-from multisendcon_plugin.logins.sign_in import SignInError, WrongAddressError
+from multisendcon_plugin.errors import SignInError, WrongAddressError
 from multisendcon_plugin.logins.token import Token
 from multisendcon_plugin.operations.errors import RefusedError
 from multisendcon_plugin.routing.account import Account

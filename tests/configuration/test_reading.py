@@ -117,7 +117,7 @@ submission_help = false
             "port = 25\n" + document(),
             (
                 ", line 1, port: unknown key outside of any table; known here: master_relay,"
-                " client, spool, delivery, ndr, log, history, archive, metrics, alarm, dns,"
+                " client, spool, delivery, ndr, log, history, archive, web, metrics, alarm, dns,"
                 " destination, account"
             ),
         ),

@@ -31,6 +31,7 @@ IN_WORDS = {
     ("master_relay", "tls_certificate"): "unset, no STARTTLS",
     ("master_relay", "tls_key"): "unset, the key is in the file of the certificate",
     ("master_relay", "users"): "unset, no one",
+    ("web", "users"): "unset, nobody can sign in",
     ("ndr", "sender"): "mailer-daemon at the hostname above",
     ("ndr", "server"): "unset, reports are sent through the accounts like any mail",
     ("ndr", "tls"): (

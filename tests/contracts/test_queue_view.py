@@ -97,9 +97,11 @@ def test_of_what_is_held_alone_nothing_waits(store):
     assert store.wait(store.spool.totals()) == {"A": Total(0, 1, None)}
 
 
+@pytest.mark.parametrize("lanes", [1, 2, 100])
 @pytest.mark.parametrize("counted", [1, 2, 100])
-def test_the_totals_are_counted_in_pieces(monkeypatch, store, counted):
+def test_the_totals_are_counted_in_pieces(monkeypatch, store, counted, lanes):
     monkeypatch.setattr(view, "COUNTED", counted)
+    monkeypatch.setattr(view, "LANES", lanes)
     first = store.reactor.now
     for n in range(12):
         store.reactor.now = first + n // 2  # some are due at the same time
@@ -108,6 +110,32 @@ def test_the_totals_are_counted_in_pieces(monkeypatch, store, counted):
         "A": Total(8, 0, first),
         "B": Total(4, 0, first + 1),
     }
+
+
+def test_nothing_has_no_age(store):
+    assert store.wait(store.spool.ages([1.0, 2.0])) == {}
+
+
+@pytest.mark.parametrize("counted", [1, 2, 100])
+def test_what_waits_is_counted_by_its_age(monkeypatch, store, counted):
+    monkeypatch.setattr(view, "COUNTED", counted)
+    first = store.reactor.now
+    kept = []
+    for n in range(12):
+        store.reactor.now = first + n // 2
+        kept += commit(store, parcel("AB"[n % 3 == 2], "a@x", destination="xy"[n % 5 == 4]))
+    # Those that are held are counted, and age does not begin anew with a delay.
+    change(store, "hold", [kept[0], kept[5], kept[6]])
+    later = attrs.evolve(kept[1], due=kept[1].due + 1e6, attempts=1)
+    store.settle(Settlement(delivery=kept[1], remaining=later))
+    ages = store.spool.ages
+    assert store.wait(ages([])) == {"A": (8,), "B": (4,)}
+    assert store.wait(ages([first])) == {"A": (0, 8), "B": (0, 4)}
+    assert store.wait(ages([first + 0.5, first + 3, first + 3, first + 5])) == {
+        "A": (2, 2, 0, 3, 1),
+        "B": (0, 2, 0, 1, 1),
+    }
+    assert store.wait(ages([first + 6])) == {"A": (8, 0), "B": (4, 0)}
 
 
 @pytest.mark.parametrize(
@@ -129,6 +157,8 @@ def test_the_totals_are_counted_in_pieces(monkeypatch, store, counted):
         ({"held": False}, "abc"),
         ({"arrived_before": 1_700_000_005.0}, "ab"),
         ({"arrived_before": 1_700_000_000.0}, ""),
+        ({"arrived_since": 1_700_000_005.0}, "cd"),
+        ({"arrived_since": 1_700_000_000.0, "arrived_before": 1_700_000_005.0}, "ab"),
         ({"held": True, "sender": ""}, ""),
     ],
 )

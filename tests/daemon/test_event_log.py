@@ -301,6 +301,30 @@ SAID = [
         ERROR,
         "mail from 192.0.2.1 temporarily rejected (451): no disk",
     ),
+    (
+        events.AdminSignedIn(address="192.0.2.1", admin="joe"),
+        INFO,
+        "192.0.2.1: joe has signed in",
+    ),
+    (
+        events.AdminRefused(address="192.0.2.1", admin="joe"),
+        WARN,
+        "192.0.2.1 could not sign in as joe",
+    ),
+    (
+        events.AdminActed(
+            address="192.0.2.1", admin="joe", text="Account A is paused.", status=303
+        ),
+        INFO,
+        "joe (192.0.2.1): Account A is paused.",
+    ),
+    (
+        events.AdminActed(
+            address="192.0.2.1", admin="joe", text="POST /accounts/A/pause", status=403
+        ),
+        INFO,
+        "joe (192.0.2.1): POST /accounts/A/pause (refused: 403)",
+    ),
     (events.LoginAccepted("192.0.2.1", "joe"), INFO, "192.0.2.1 logged in as joe"),
     (events.LoginRefused("192.0.2.1", "joe"), WARN, "192.0.2.1 could not log in as joe"),
     (

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,12 @@ def run(command):
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
+
+
+def look_at(url):
+    """Return what a browser is shown of the page."""
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return answer.read().decode()
 
 
 def test_the_demonstration_shows_all_mails_and_leaves_nothing_behind(tmp_path):
@@ -49,6 +56,7 @@ def test_the_demonstration_shows_all_mails_and_leaves_nothing_behind(tmp_path):
             lines.append(line)
             if "Ctrl-C ends" in line:
                 break
+        page = look_at(re.search(r"http://127\.0\.0\.1:\d+/", "".join(lines))[0])
         commands = re.findall(r"^ +multisendcon (--config=.*)$", "".join(lines), re.MULTILINE)
         said = {command.partition("toml ")[2]: run(command) for command in commands}
         process.send_signal(signal.SIGINT)
@@ -72,5 +80,8 @@ def test_the_demonstration_shows_all_mails_and_leaves_nothing_behind(tmp_path):
     assert said["account pause Sales"] == "Sales is paused\n"
     assert "queue list" in said
     assert said["account resume Sales"] == "Sales goes on\n"
+    assert "Sign in" not in page
+    for name in ("Sales", "Support", "Branch office", "Shop"):
+        assert name in page
     assert not list(work.iterdir())
     assert not list(temporary.iterdir())

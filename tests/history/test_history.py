@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from contextlib import closing, contextmanager
 
+import attrs
 import pytest
 
 from multisendcon_plugin.errors import HistoryError
@@ -15,7 +16,17 @@ from multisendcon_plugin.events import (
     HistoryResumed,
     Publisher,
 )
-from multisendcon_plugin.history import History, Kind, Search, history, rows, search, stories
+from multisendcon_plugin.history import (
+    BACKWARD,
+    FORWARD,
+    History,
+    Kind,
+    Search,
+    history,
+    rows,
+    search,
+    stories,
+)
 from multisendcon_plugin.mail.message import queue_id
 from multisendcon_plugin.outcome.attempt import Verdict
 from multisendcon_plugin.settings.operation import HistorySettings
@@ -56,14 +67,19 @@ class World:
             mail = delivery(message(n, arrived=NOW + 60 * n, **more))
             self.publish(accepted(mail), tried(mail, at=NOW + 60 * n + 0.5))
 
-    def page(self, limit=100, after=(0, 0), **said):
-        return self.reactor.wait(self.history.find(Search(**said), limit, after))
+    def page(self, limit=100, after=(0, 0), way=FORWARD, **said):
+        return self.reactor.wait(self.history.find(Search(**said), limit, after, way))
 
     def find(self, limit=100, **said):
-        """Return all numbers that are found, page by page."""
-        found, after = [], (0, 0)
+        """Return all numbers that are found, page by page; the other way, it is the same."""
+        found = self.all(limit, FORWARD, said)
+        assert self.all(limit, BACKWARD, said) == found[::-1]
+        return found
+
+    def all(self, limit, way, said):
+        found, after = [], way.start
         while after is not None:
-            page = self.page(limit, after, **said)
+            page = self.page(limit, after, way, **said)
             assert len(page.stories) <= limit
             found += page.stories
             after = page.after
@@ -222,9 +238,10 @@ def test_each_search_finds_its_stories_in_order_of_time(world, most_fresh, monke
 def test_a_listing_goes_on_behind_any_story(world):
     world.mails(5)
     world.find()
-    for number, following in ((2, ids(3, 4, 5)), (5, [])):
+    for number, following, before in ((2, ids(3, 4, 5), ids(1)), (5, [], ids(4, 3, 2, 1))):
         place = world.reactor.wait(world.history.place(number))
         assert [each.id for each in world.page(after=place).stories] == following
+        assert [each.id for each in world.page(after=place, way=BACKWARD).stories] == before
 
 
 def test_a_listing_goes_on_where_a_story_was_that_is_gone(world):
@@ -377,7 +394,7 @@ def test_a_full_disk_is_told_once_and_all_is_written_when_there_is_room(world, m
     assert [type(each) for each in world.told] == [HistoryInterrupted]
     assert "too little room on the disk" in world.told[0].why
     monkeypatch.undo()
-    world.wait_until(lambda: world.find() == ids(1, 2))
+    world.wait_until(lambda: world.all(100, FORWARD, {}) == ids(1, 2))
     assert world.told[1:] == [HistoryResumed(0)]
 
 
@@ -450,3 +467,34 @@ def test_the_newest_story_is_the_last_that_is_found(tmp_path):
         _, number = world.newest()
         assert queue_id(number) == world.find()[-1]
         assert world.page(after=world.newest()).stories == ()
+
+
+def recent(world, limit, before=BACKWARD.start):
+    page = world.page(limit, before, BACKWARD)
+    return [each.id for each in page.stories], page.after
+
+
+def test_the_last_stories_come_first_when_they_are_asked_for_so(world):
+    world.mails(5)
+    found, after = recent(world, 2)
+    assert found == ids(5, 4)
+    found, after = recent(world, 2, after)
+    assert found == ids(3, 2)
+    assert recent(world, 2, after) == (ids(1), None)
+
+
+def test_they_end_with_a_piece_that_is_not_full(world):
+    assert recent(world, 2) == ([], None)
+    world.mails(2)
+    _, after = recent(world, 2)
+    assert recent(world, 2, after) == ([], None)
+
+
+def test_of_the_null_sender_the_author_is_kept(world):
+    for number, sender in ((1, ""), (2, "boss@sales.example")):
+        mail = message(number)
+        envelope = attrs.evolve(mail.envelope, reverse_path=sender, author="who@sales.example")
+        world.publish(accepted(delivery(attrs.evolve(mail, envelope=envelope))))
+    assert world.story(1).author == "who@sales.example"
+    assert world.story(1).recipients == world.story(2).recipients
+    assert world.story(2).author == ""

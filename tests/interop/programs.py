@@ -53,6 +53,7 @@ _FEATURES = {
     "smtpd OpenSMTPD": (["-h"], r"^version: OpenSMTPD"),
     "unshare --kill-child": (["--help"], r"--kill-child\b"),
     "node oidc-provider": (["--eval", _IMPORT], r"^imported$"),
+    "node axe-core": (["--eval", f"require('{PACKAGES}/axe-core')"], r"\A\Z"),
 }
 
 

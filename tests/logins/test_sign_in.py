@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from twisted.internet.error import ConnectError
 
-from multisendcon_plugin.logins.sign_in import SignInError, begin_code, begin_device
+from multisendcon_plugin.errors import SignInError
+from multisendcon_plugin.logins.sign_in import begin_code, begin_device
 from multisendcon_plugin.settings.oauth2 import Grant
 from tests.logins.world import CANARY, NOW, Agent, Reactor, World, account, error, result
 

@@ -228,3 +228,24 @@ def test_no_word_of_a_stranger_becomes_a_reason(text, code, kind):
     counted.events.publish(events.CommandRefused(reply=Reply(code, text, text), more=0, **state))
     counted.events.publish(events.EventsLeftOut(text, kind, text, 1))
     assert tuple(counted.counters.refused) == REASONS
+
+
+def test_mails_by_the_minute(counted):
+    assert counted.counters.by_minute("A") == ()
+    counted.tried(DELIVERED)
+    counted.counters.counts("A")
+    counted.tried(DELIVERED, DELIVERED)
+    counted.counters.counts("A")
+    assert sum(counted.counters.by_minute("A")) == 0  # the minute has not ended
+    counted.clock.advance(60)
+    assert counted.counters.by_minute("A")[-2:] == (0, 2)
+    counted.tried(DELIVERED)
+    counted.tried(DEFERRED)
+    counted.counters.counts("A")
+    counted.clock.advance(60)
+    assert counted.counters.by_minute("A")[-3:] == (0, 2, 1)
+    counted.clock.advance(58 * 60)
+    assert counted.counters.by_minute("A")[:2] == (2, 1)
+    counted.clock.advance(60)
+    assert counted.counters.by_minute("A")[:2] == (1, 0)
+    assert len(counted.counters.by_minute("A")) == 60

@@ -82,7 +82,7 @@ class FakeQueue:
     def rest(self, account, destination):
         return self.resting.get((account, destination))
 
-    def conditions(self):
+    def conditions(self, accounts=None):
         return [
             Condition(
                 account=each.name,
@@ -90,7 +90,7 @@ class FakeQueue:
                 active=len(self.active),
                 **self.more.get(each.name, {}),
             )
-            for each in self.registry
+            for each in (self.registry if accounts is None else accounts)
         ]
 
     def pause(self, account):
@@ -116,6 +116,7 @@ ACCOUNTS = (
 #: What a desk is without, unless it is given.
 NOTHING_MORE = {
     "counts": lambda _: AccountCounts(),
+    "by_minute": lambda _: (),
     "logins": lambda _: None,
     "log_in_anew": lambda _: None,
     "alarms": tuple,
@@ -124,6 +125,9 @@ NOTHING_MORE = {
     "servers": None,
     "tests": None,
     "reload": None,
+    "file": None,
+    "in_thread": None,
+    "sign_ins": None,
 }
 
 

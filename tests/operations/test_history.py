@@ -6,7 +6,15 @@ import pytest
 from twisted.internet.defer import succeed
 
 from multisendcon_plugin.errors import ConfigurationError
-from multisendcon_plugin.history import Kind, Search, Story, StoryEvent, StoryPage
+from multisendcon_plugin.history import (
+    BACKWARD,
+    FORWARD,
+    Kind,
+    Search,
+    Story,
+    StoryEvent,
+    StoryPage,
+)
 from multisendcon_plugin.mail.message import queue_id
 from multisendcon_plugin.operations.errors import BadRequestError, NotFoundError, RefusedError
 from multisendcon_plugin.operations.json_form import to_json
@@ -43,12 +51,12 @@ class FakeHistory:
         self.stories = [story(n) for n in range(1, count + 1)]
         self.asked = []
 
-    def find(self, search, limit, after=(0, 0)):
+    def find(self, search, limit, after=(0, 0), way=FORWARD):
         self.asked.append((search, limit, after))
         found = [
             (n, each)
-            for n, each in enumerate(self.stories, 1)
-            if (n, n) > after and search.number in (None, n)
+            for n, each in [*enumerate(self.stories, 1)][:: way.step]
+            if ((n, n) > after if way is FORWARD else (n, n) < after) and search.number in (None, n)
         ][:limit]
         following = (found[-1][0],) * 2 if len(found) == limit else None
         return succeed(StoryPage(tuple(each for _, each in found), following))
@@ -83,6 +91,13 @@ def test_stories_come_in_pieces_and_pages():
     assert ids(one, HistoryFilter(), 2, everything[9]) == everything[10:12]
     with pytest.raises(BadRequestError, match='"nobody" is no id'):
         ids(one, HistoryFilter(), None, "nobody")
+
+
+def test_the_newest_can_come_first():
+    one = desk(PIECE + 5)
+    everything = [queue_id(n) for n in range(PIECE + 5, 0, -1)]
+    assert ids(one, HistoryFilter(), None, "", BACKWARD) == everything
+    assert ids(one, HistoryFilter(), 3, everything[4], BACKWARD) == everything[5:8]
 
 
 def test_they_end_however_fast_mail_comes_meanwhile():

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from multisendcon_plugin.events import AttemptEnded, MailAccepted
-from multisendcon_plugin.operations.pace import LEFT, LEFT_BY_CHANGES, LONGEST_PAUSE
+from multisendcon_plugin.operations.pace import LEFT, LEFT_BY_CHANGES, LEFT_BY_FEW, LONGEST_PAUSE
 from multisendcon_plugin.operations.pieces import PIECE
 from multisendcon_plugin.operations.values import Chosen, Filter
 from multisendcon_plugin.outcome.judgement import Judgement
@@ -23,11 +23,11 @@ PASSES = [
 class Long(Desk):
     """A listing that has got some pieces, each of which took some milliseconds."""
 
-    def __init__(self):
+    def __init__(self, limit=None):
         super().__init__()
         for _ in range(2 * PIECE + 1):
             self.mail()
-        self.listing = self.operations.listing(Filter())
+        self.listing = self.operations.listing(Filter(), limit)
         self.rows = 0
 
     def read_on(self):
@@ -40,14 +40,15 @@ class Long(Desk):
 
 
 @pytest.mark.parametrize("event", PASSES)
-def test_mail_that_passes_meanwhile_gets_most_of_the_time(event):
-    desk = Long()
+@pytest.mark.parametrize(("limit", "left"), [(None, LEFT), (2 * PIECE, LEFT_BY_FEW)])
+def test_mail_that_passes_meanwhile_gets_most_of_the_time(event, limit, left):
+    desk = Long(limit)
     desk.read_on()
     assert desk.rows == PIECE
     desk.clock.advance(0.01)
     desk.events.publish(event)
     desk.read_on()
-    desk.clock.advance(0.01 * LEFT - 0.001)
+    desk.clock.advance(0.01 * left - 0.001)
     assert desk.rows == 0
     desk.clock.advance(0.002)
     assert desk.rows == PIECE

@@ -114,6 +114,7 @@ FILTERS = [
     ({"older_than": "2023-11-14T22:13:30Z"}, "a"),
     ({"older_than": "2023-11-14T23:13:30+01:00"}, "a"),
     ({"older_than": "1d"}, ""),
+    ({"younger_than": "10s"}, "bc"),
     ({"account": "Sales", "sender": "<>"}, "c"),
 ]
 

@@ -20,15 +20,18 @@ from multisendcon_plugin.configuration.changes import ReloadSummary
 from multisendcon_plugin.history import Story
 from multisendcon_plugin.mail.envelope import Client
 from multisendcon_plugin.mail.reply import Reply
-from multisendcon_plugin.operations import Operations, values
+from multisendcon_plugin.operations import Operations, configured, values
 from multisendcon_plugin.operations.account_tests import TestedAccount, TestStep
+from multisendcon_plugin.operations.configuring import Configuring
 from multisendcon_plugin.operations.explained import Explanation
 from multisendcon_plugin.operations.public_events import AccountEvent, MailEvent
+from multisendcon_plugin.operations.sign_ins import SignIn, SignIns, SignInStep
 from multisendcon_plugin.times import Time
 from multisendcon_plugin.web.routes import ROUTES
 
 FILE = Path(multisendcon_plugin.web.__file__).with_name("openapi.json")
 
+CHANGE = configured.ConfigurationChange
 #: For each route: the method of `Operations`, what the body is, what is answered; a list of that.
 ANSWERS = {
     ("status", "GET"): ("status", None, values.Status),
@@ -50,7 +53,26 @@ ANSWERS = {
     ("history/{id}", "GET"): ("story", None, Story),
     ("explain", "POST"): ("explain", values.Question, Explanation),
     ("reload", "POST"): ("reload", None, ReloadSummary),
+    ("accounts/{name}/login", "GET"): ("sign_in", None, SignIn),
+    ("accounts/{name}/login", "POST"): ("begin_sign_in", SignInStep, SignIn),
+    ("configuration", "GET"): ("configuration", None, configured.ConfigurationText),
+    ("configuration", "PUT"): ("configure", configured.NewText, CHANGE),
+    ("configuration/accounts", "GET"): (
+        "configured_accounts",
+        None,
+        [configured.ConfiguredAccount],
+    ),
+    ("configuration/accounts/{name}", "PUT"): (
+        "configure_account",
+        configured.AccountKeys,
+        CHANGE,
+    ),
+    ("configuration/accounts/{name}", "DELETE"): ("remove_account", configured.Removal, CHANGE),
+    ("configuration/order", "POST"): ("order_accounts", configured.Order, CHANGE),
+    ("configuration/tables/{name}", "PUT"): ("configure_table", configured.TableKeys, CHANGE),
 }
+#: Which part of `Operations` has the methods, by the beginning of the path.
+PARTS = {"configuration": Configuring, "accounts/{name}/login": SignIns}
 #: What is told on the way, to those who ask for lines of JSON.
 STEPS = {("accounts/{name}/test", "POST"): TestStep}
 #: Queries of lists: by what, and by which of its fields.
@@ -143,7 +165,11 @@ class Document:
                 "responses": self.responses({"application/json": {"schema": {"type": "object"}}}),
             }
         name, body, answer = ANSWERS[path, method]
-        operation = {"summary": summary(getattr(Operations, name)), "operationId": name}
+        parts = [each for beginning, each in PARTS.items() if path.startswith(beginning)]
+        operation = {
+            "summary": summary(getattr(parts[0] if parts else Operations, name)),
+            "operationId": name,
+        }
         parameters = [
             {"name": each, "in": "path", "required": True, "schema": {"type": "string"}}
             for each in re.findall(r"{(\w+)}", path)
@@ -297,6 +323,8 @@ class Document:
 ASKED = {
     *(values.Filter, values.Chosen, values.Deletion, values.Move),
     *(values.HistoryFilter, values.Question, values.AccountTest),
+    *(configured.Seen, configured.NewText, configured.AccountKeys, configured.Removal),
+    *(configured.Order, configured.TableKeys, SignInStep),
 }
 
 

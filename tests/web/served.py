@@ -16,12 +16,14 @@ from multisendcon_plugin.settings.values import MasterRelay
 from multisendcon_plugin.web.root import make_root
 from multisendcon_plugin.web.site import ApiSite
 from tests.operations.desk import Desk
+from tests.operations.paper import with_paper
 from tests.operations.test_history import FakeHistory
 
 
 def main():
     history = FakeHistory(30)
-    relays = Relays(reactor, 5, Logins(reactor).of)
+    logins = Logins(reactor)
+    relays = Relays(reactor, 5, logins.of)
     tests = AccountTests(relays, lambda: 1000, time.time)
     settings = MasterRelay(hostname="relay.example")
     desk = Desk(
@@ -29,6 +31,8 @@ def main():
         reload=lambda: succeed(ReloadSummary(added=("A",))),
         explain=lambda question: explain(settings, desk.registry, question, time.time()),
         tests=tests,
+        sign_ins=logins,
+        **with_paper(),
     )
     for n in range(300):
         (mail,) = desk.mail((("Sales", "Lab")[n % 2], "one@far.example"))

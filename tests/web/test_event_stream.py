@@ -18,6 +18,7 @@ def listening(browser, *headers):
     head, _, rest = connection.taken().partition(b"\r\n\r\n")
     assert b"200 OK" in head
     assert b"Content-Type: text/event-stream" in head
+    assert b"X-Accel-Buffering: no" in head
     return connection, rest
 
 
