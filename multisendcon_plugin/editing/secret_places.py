@@ -191,7 +191,7 @@ def _loose_key() -> re.Pattern[str]:
 @cache
 def _loose_value() -> re.Pattern[str]:
     kept = rf"(?!{_KEPT_ELSEWHERE}[ \t]*(?:\#[^\n]*)?\r?$)"
-    opened = r"""(?:[\[{]|"(?:\\.|[^"\\\n])*+\r?$|'[^'\n]*+\r?$)"""
+    opened = r"""(?:[\[{]|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*\r?$|'[^'\n]*+\r?$)"""
     next_one = r"""\r?\n[ \t]*+(?:\r?$|\[|[\w."'-]+[ \t]*[=:])"""
     values = (
         r"(?P<quotes>\"\"\"|''').*?(?:(?P=quotes)[^\r\n]*|\Z)",

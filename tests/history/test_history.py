@@ -282,10 +282,10 @@ def test_what_is_older_than_it_is_kept_is_forgotten_in_small_steps(tmp_path, mon
         world.mails(10, recipients=("a@x", "b@x"))
         assert len(world.find()) == 10
         world.reactor.now = NOW + DAY + 60 * 8 + 1
-        world.wait_until(lambda: world.find() == ids(9, 10))
+        world.wait_until(lambda: world.all(100, FORWARD, {}) == ids(9, 10))
         assert world.find(recipient="a@x") == ids(9, 10)
         world.reactor.now = NOW + 2 * DAY
-        world.wait_until(lambda: not world.find())
+        world.wait_until(lambda: not world.all(100, FORWARD, {}))
         world.wait_until(lambda: counted(world, "mark") == 0)
     assert [counted(world, table) for table in ("piece", "arrival", "mark")] == [0, 0, 0]
     assert not world.told
@@ -303,7 +303,7 @@ def test_settings_change_while_it_runs(world):
     world.mails(1, first=3, subject="two")
     assert world.story(3).subject == ""
     world.reactor.now = NOW + 3600 + 60 * 2 + 1
-    world.wait_until(lambda: world.find() == ids(3))
+    world.wait_until(lambda: world.all(100, FORWARD, {}) == ids(3))
 
 
 # What goes wrong.
@@ -408,7 +408,7 @@ def test_when_too_much_waits_the_oldest_is_left_out(world, monkeypatch):
     world.pass_by(1)
     assert len(world.history._waiting) == 4
     monkeypatch.undo()
-    world.wait_until(lambda: world.find() == ids(3, 4))
+    world.wait_until(lambda: world.all(100, FORWARD, {}) == ids(3, 4))
     assert world.told[1:] == [HistoryResumed(4)]
 
 
@@ -422,7 +422,7 @@ def test_a_bug_costs_what_is_written_with_it_and_no_more(world, monkeypatch):
     assert "(a bug)" in line
     monkeypatch.undo()
     world.mails(1, first=2)
-    world.wait_until(lambda: world.find() == ids(2))
+    world.wait_until(lambda: world.all(100, FORWARD, {}) == ids(2))
     assert world.told[1:] == [HistoryResumed(2)]
 
 
