@@ -1,4 +1,4 @@
-"""What a page is asked, and what it answers: plain values between pages and HTTP.  Pure."""
+"""What a page is asked, and what it answers: plain values between pages and HTTP."""
 
 from __future__ import annotations
 
